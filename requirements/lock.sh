@@ -1,0 +1,41 @@
+#!/bin/sh
+# Compiles the locks: requirements/*.txt from *.in, package-lock.json from package.json.
+# Usage: sh requirements/lock.sh [--upgrade | --check]
+#   (nothing)   versions already locked stay where the .in files still allow them
+#   --upgrade   the newest versions that the .in files allow
+#   --check     changes nothing; fails when a lock does not follow from its source. Hashes are not compared:
+#               a file that a publisher adds to an old release would fail the check of an unchanged checkout
+set -eu
+cd "$(dirname "$0")/.."
+mode="${1:-}"
+root="$(pwd)"
+
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/requirements"
+cp requirements/*.in "$work/requirements/"
+if [ "$mode" != --upgrade ]; then cp requirements/*.txt "$work/requirements/"; fi
+cp package.json package-lock.json .npmrc "$work/"
+
+# dev.txt is constrained by runtime.txt: the order matters.
+for group in uv node runtime dev; do
+    (cd "$work" && sh "$root/requirements/uv.sh" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --custom-compile-command "make lock" --output-file "requirements/$group.txt" "requirements/$group.in" >/dev/null)
+done
+(cd "$work" && npm install --package-lock-only --ignore-scripts --loglevel=error >/dev/null)
+
+status=0
+for file in requirements/uv.txt requirements/node.txt requirements/runtime.txt requirements/dev.txt package-lock.json; do
+    if [ "$mode" = --check ]; then
+        grep -v -- '--hash=' "$file" >"$work/locked" || true
+        grep -v -- '--hash=' "$work/$file" >"$work/wanted" || true
+        if cmp -s "$work/locked" "$work/wanted"; then continue; fi
+        echo "error: $file does not follow from its source; run: make lock" >&2
+        diff "$work/locked" "$work/wanted" | head -n 20 >&2 || true
+        status=1
+    elif ! cmp -s "$work/$file" "$file"; then
+        cp "$work/$file" "$file"
+        echo "wrote $file"
+    fi
+done
+exit "$status"
