@@ -1,0 +1,1 @@
+"""The run time of the pipeline: exactly what the Lambda functions contain."""

@@ -1,0 +1,112 @@
+"""Clients of AWS, and what their errors mean to a run."""
+
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+
+from etl.errors import ConfigurationError, EtlError, TransientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+_CONNECTIONS = 16
+
+
+def _config(attempts: int) -> Config:
+    """Time-outs in seconds; ``attempts`` of one request, with botocore's jittered backoff between them."""
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=5,
+        read_timeout=30,
+        max_pool_connections=_CONNECTIONS,
+    )
+
+
+# Codes with which AWS says "later". Source: botocore's standard retry mode, and the services' API references.
+TRANSIENT_CODES = frozenset(
+    (
+        "InternalError",
+        "InternalServerError",
+        "ConditionalRequestConflict",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TransactionInProgressException",
+    )
+)
+_SERVER_ERROR = 500
+
+_DENIED = "the function's role doesn't allow it: deploy the stack again, and look for a policy that denies it"
+_REMEDIES = {
+    "ResourceNotFoundException": "the table isn't there: deploy the stack again",
+    "NoSuchBucket": "the staging bucket isn't there: deploy the stack again",
+    "AccessDenied": _DENIED,
+    "AccessDeniedException": _DENIED,
+}
+
+
+def s3_client() -> "S3Client":
+    """A client of S3."""
+    return boto3.client("s3", config=_config(attempts=6))
+
+
+def dynamodb_client(attempts: int = 6) -> "DynamoDBClient":
+    """A client of DynamoDB whose Scan and BatchWriteItem take and give bytes, beside the usual way.
+
+    A request may carry ``RawBody``, the body to send; an answer of one of the two has ``RawBody``, the bytes
+    that DynamoDB sent. The hooks are botocore's public events: credentials, signing, retries, checksums,
+    endpoints and tracing stay botocore's own. What is left out is building and parsing each item, which costs
+    most of the time that a tutorial's pipeline takes. A botocore older than ``before-parse`` answers with
+    parsed items.
+
+    Args:
+        attempts: attempts of one request before its error is raised.
+    """
+    client = boto3.client("dynamodb", config=_config(attempts))
+    for operation in ("Scan", "BatchWriteItem"):
+        client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body)
+        client.meta.events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
+        client.meta.events.register(f"before-parse.dynamodb.{operation}", _keep_raw_body)
+    return client
+
+
+def _take_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    context["raw_body"] = params.pop("RawBody", None)
+
+
+def _send_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    if context["raw_body"] is not None:
+        params["body"] = context["raw_body"]
+
+
+def _keep_raw_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    if response_dict["status_code"] < 300:  # an error is parsed as ever, and raised
+        customized_response_dict["RawBody"] = response_dict["body"]
+        response_dict["body"] = b"{}"
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether an error of botocore passes by itself."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error.response["Error"]["Code"] in TRANSIENT_CODES or status >= _SERVER_ERROR
+    return isinstance(error, (HTTPClientError, IncompleteReadError))
+
+
+def explained(error: ClientError | BotoCoreError) -> EtlError:
+    """An error of AWS as the pipeline's own, with what to do about it."""
+    if is_transient(error):
+        return TransientError(
+            f"AWS was out of reach or asked to slow down for longer than one invocation waits: {error}"
+        )
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    return ConfigurationError(f"{error}: {_REMEDIES.get(code, 'this is not expected to pass by itself')}")

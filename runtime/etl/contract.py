@@ -1,0 +1,105 @@
+"""The contract: which attributes a record must have, and of which type.
+
+A contract is a ``TypedDict``. :class:`Checker` holds records against it; attributes that it doesn't name
+are none of its business.
+"""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, get_origin, get_type_hints, is_typeddict
+
+import msgspec
+
+from etl.errors import RejectedError, TransformationError
+
+Number = int | Decimal
+"""A number, exact: an int where it is written as one, else a Decimal."""
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+"""Text that isn't empty."""
+
+Record = dict[str, Any]
+
+_COLLECTIONS = (dict, list, set, frozenset)
+_WORDS = {
+    "int": "a whole number",
+    "decimal": "a number",
+    "int | decimal": "a number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "bytes": "binary",
+    "null": "null",
+    "array": "a list or a set",
+    "object": "a map",
+}
+_EXPECTED_GOT = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>[^,]*), got `(?P<got>[^`]*)`")
+_EXPECTED = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>.*)")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+_AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+
+
+class Checker:
+    """Holds records against a contract.
+
+    Args:
+        contract: a ``TypedDict`` of what msgspec supports: ``str``, ``int``, ``Decimal``, ``float``, ``bool``,
+            ``bytes``, ``None``, lists, sets, dicts, nested TypedDicts, unions and ``Annotated`` constraints.
+
+    Raises:
+        TransformationError: the contract isn't such a class.
+    """
+
+    def __init__(self, contract: type) -> None:
+        if not is_typeddict(contract):
+            raise TransformationError(f"the contract must be a class derived from TypedDict, got {contract!r}")
+        hints = get_type_hints(contract)
+        try:
+            msgspec.convert({}, contract, builtin_types=(Decimal, bytes))
+        except msgspec.ValidationError:
+            pass  # an empty record breaks most contracts; here only the contract is tried
+        except TypeError as error:
+            raise TransformationError(f"{contract.__name__} has a type that can't be checked: {error}") from error
+        self._contract = contract
+        self.floats = frozenset(name for name, hint in hints.items() if _plain_type(hint) is float)
+        self._collections = {name: kind for name, hint in hints.items() if (kind := _plain_type(hint)) in _COLLECTIONS}
+
+    def check(self, record: Record) -> None:
+        """Check a record; an attribute that the contract declares a float becomes one.
+
+        Raises:
+            RejectedError: the record breaks the contract.
+        """
+        try:
+            checked: Record = msgspec.convert(record, self._contract, builtin_types=(Decimal, bytes))
+        except msgspec.ValidationError as error:
+            raise _rejected(str(error)) from None
+        for name, kind in self._collections.items():
+            # msgspec takes a list for a set and the other way round; DynamoDB tells them apart.
+            if name in record and not isinstance(record[name], kind):
+                raise RejectedError(name, f"a {kind.__name__}", f"a {type(record[name]).__name__}")
+        for name in self.floats & checked.keys():
+            record[name] = checked[name]
+
+
+def _plain_type(hint: Any) -> Any:
+    """The class behind a hint: ``set`` for ``Annotated[set[str], …]``."""
+    return get_origin(hint) or hint
+
+
+def _rejected(message: str) -> RejectedError:
+    """The message of msgspec as field, expected and got."""
+    at = _AT.search(message)
+    path = at["path"] if at else ""
+    message = _AT.sub("", message)
+    if missing := _MISSING.fullmatch(message):
+        return RejectedError(f"{path}.{missing['name']}".lstrip("."), "an attribute of this name", "none")
+    if match := _EXPECTED_GOT.match(message):
+        return RejectedError(path, _worded(match["expected"]) + match["more"], _worded(match["got"]))
+    if match := _EXPECTED.match(message):
+        return RejectedError(path, _worded(match["expected"]) + match["more"], "another")
+    return RejectedError(path, "a value that the contract allows", message)
+
+
+def _worded(kind: str) -> str:
+    return _WORDS.get(kind, kind)

@@ -1,0 +1,35 @@
+"""How a worker knows that it must stop: in time to save what it has."""
+
+import time
+from collections.abc import Callable
+
+
+class Deadline:
+    """The end of an invocation, and a reserve that is learned from the work seen so far.
+
+    A worker asks :meth:`allows_another` after each unit of work (a page, a batch). The reserve is twice
+    the slowest unit, once more for closing what is open: a user's slow ``transform()`` or a slow table
+    moves it without any setting. The first unit is always done, so that every invocation makes progress
+    and a loop of invocations ends.
+
+    Args:
+        remaining_ms: time left in the invocation, in milliseconds.
+        clock: a clock that never goes back, in seconds.
+    """
+
+    def __init__(self, remaining_ms: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
+        self._remaining_ms = remaining_ms
+        self._clock = clock
+        self._unit_started = clock()
+        self._slowest_ms = 0.0
+
+    def allows_another(self) -> bool:
+        """Note that a unit of work has ended, and say whether there is time for one more."""
+        now = self._clock()
+        self._slowest_ms = max(self._slowest_ms, (now - self._unit_started) * 1000)
+        self._unit_started = now
+        return self.remaining_ms() > 3 * self._slowest_ms
+
+    def remaining_ms(self) -> int:
+        """Time left in the invocation, in milliseconds."""
+        return self._remaining_ms()

@@ -1,0 +1,61 @@
+"""The errors of the three stages. Each concrete class is a decision that the workflow takes.
+
+    EtlError
+    ├── InputError           the execution's input is wrong           fail; correct the input
+    ├── ConfigurationError   a setting, a table, a bucket, a grant    fail; correct the deployment
+    ├── TransformationError  transformation.py itself is wrong        fail; correct the file
+    ├── StagingError         a staged object is missing or malformed  fail; run the window again
+    ├── QualityGateError     too large a share was rejected           fail; look into quarantine/
+    ├── BalanceError         an item is unaccounted for               fail; run the window again
+    └── TransientError       AWS throttled, or was out of reach       retry
+
+Step Functions compares the name of the concrete class with the names in Retry, never its base.
+"""
+
+
+class EtlError(Exception):
+    """Base of the errors that end an invocation. The message says what, where and what to do."""
+
+
+class InputError(EtlError):
+    """The execution's input can't be understood."""
+
+
+class ConfigurationError(EtlError):
+    """A setting is wrong, or something that the deployment should have made isn't there."""
+
+
+class TransformationError(EtlError):
+    """transformation.py can't be used: its contract, an aggregate or its functions are wrong."""
+
+
+class StagingError(EtlError):
+    """A staged object is missing, truncated or not what the stage before it wrote."""
+
+
+class QualityGateError(EtlError):
+    """The share of rejected items passed the threshold."""
+
+
+class BalanceError(EtlError):
+    """What went into a stage isn't what came out of it."""
+
+
+class TransientError(EtlError):
+    """AWS refused or failed in a way that passes: the workflow runs the invocation again."""
+
+
+class RejectedError(Exception):
+    """One record can't go on: it goes to quarantine and the run continues.
+
+    Args:
+        field: path of the attribute, such as ``value`` or ``tags[2].name``; empty for the whole record.
+        expected: what is allowed there, in words.
+        got: what was there, in words or shortened.
+    """
+
+    def __init__(self, field: str, expected: str, got: str) -> None:
+        self.field = field
+        self.expected = expected
+        self.got = got
+        super().__init__(f"{field or 'record'}: expected {expected}, got {got}")

@@ -1,0 +1,164 @@
+"""Extract: plan the run, then read the source table's items of its window into staging, as they are."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from etl.aws import dynamodb_client, s3_client
+from etl.deadline import Deadline
+from etl.entry import Context, Event, run_action, run_of, work_of
+from etl.errors import RejectedError
+from etl.keys import manifest_key, part_key, quarantine_key
+from etl.quarantine import rejected_line
+from etl.run import Run, Work
+from etl.settings import ExtractSettings
+from etl.source import Page, SourceTable
+from etl.staged_writer import PartWriter
+from etl.staging import Staging
+from etl.timestamps import check_timestamp
+from etl.window import format_instant, resolve_window
+
+STAGE = "extract"
+
+
+def plan(
+    given: Any, execution: Mapping[str, str], settings: ExtractSettings, source: SourceTable, staging: Staging
+) -> dict[str, Any]:
+    """Fix the run: its window, its number of segments, and a timestamp that no other run has.
+
+    Args:
+        given: the execution's input.
+        execution: ``id`` (an ARN) and ``started_at`` of the execution, as Step Functions tells them.
+        settings: lengths of the default window, sizes of segments.
+        source: the table to read.
+        staging: the bucket in which the run's manifest is claimed.
+
+    Returns:
+        ``{"run": Run, "segments": [Work, …]}``.
+
+    Raises:
+        InputError: the input can't be understood.
+    """
+    started_at = datetime.fromisoformat(execution["started_at"]).astimezone(UTC)
+    window = resolve_window(
+        given,
+        started_at=started_at,
+        lookback=timedelta(hours=settings.lookback_hours),
+        lateness=timedelta(minutes=settings.lateness_minutes),
+    )
+    segments = source.segments(settings.segment_bytes, settings.concurrency)
+    run = claim(
+        Run(
+            timestamp="",
+            start=window.start_text,
+            end=window.end_text,
+            time=format_instant(started_at),
+            execution=execution["id"],
+            segments=segments,
+        ),
+        started_at,
+        staging,
+    )
+    return {"run": run, "segments": [{"segment": number, "counts": {}} for number in range(segments)]}
+
+
+def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
+    """Give the run its timestamp: its start to the millisecond, or the next that no other run has taken.
+
+    The manifest is the claim, written only where there is none. A retry finds the one of its own execution
+    and goes on with exactly that run.
+    """
+    while True:
+        timestamp = started_at.strftime("%Y%m%dT%H%M%S") + f"{started_at.microsecond // 1000:03d}Z"
+        run = msgspec.structs.replace(run, timestamp=timestamp)
+        key = manifest_key(timestamp)
+        if staging.put_if_absent(key, msgspec.json.encode(run)):
+            return run
+        claimed = msgspec.json.decode(staging.get(key), type=Run)
+        if claimed.execution == run.execution:
+            return claimed
+        started_at += timedelta(milliseconds=1)
+
+
+def extract_segment(
+    run: Run, work: Work, source: SourceTable, staging: Staging, deadline: Deadline, part_bytes: int
+) -> Work:
+    """Read a segment's pages into staging until it ends or time runs low.
+
+    An item whose timestamp isn't a time goes to quarantine. The cursor is ``{"key": …}``, the key of the last
+    item read; parts are numbered on by the counts.
+    """
+    key = (work.cursor or {}).get("key")
+    first, first_rejected = work.counted("extract_parts"), work.counted("extract_quarantine_parts")
+    segment = work.segment
+    with (
+        PartWriter(staging.open, lambda part: part_key(STAGE, run, segment, part), first, part_bytes) as kept,
+        PartWriter(
+            staging.open, lambda part: quarantine_key(STAGE, run, segment, part), first_rejected, part_bytes
+        ) as rejected,
+    ):
+        for page in source.pages(run.start, run.end, segment, run.segments, key):
+            _take(page, run, work, kept, rejected)
+            key = page.last_key
+            if key and not deadline.allows_another():
+                break
+        if not key and kept.next_part == 0:
+            kept.write(())  # a segment without items has an empty part
+        kept.close()
+        rejected.close()
+    work.count("extract_parts", kept.next_part - first)
+    work.count("extract_bytes", kept.size)
+    work.count("extract_quarantine_parts", rejected.next_part - first_rejected)
+    return Work(
+        segment=segment,
+        done=not key,
+        cursor={"key": key} if key else None,
+        key=part_key(STAGE, run, segment, 0),
+        counts=work.counts,
+    )
+
+
+def _take(page: Page, run: Run, work: Work, kept: PartWriter, rejected: PartWriter) -> None:
+    good, bad = [], []
+    for item, timestamp in zip(page.items, page.timestamps, strict=True):
+        try:
+            check_timestamp(timestamp)
+        except RejectedError as reason:
+            bad.append(rejected_line(STAGE, run, work.segment, reason, item))
+        else:
+            good.append(item)
+    work.count("scanned", page.scanned)
+    work.count("read", len(page.items))
+    work.count("extracted", len(good))
+    work.count("rejected_extract", len(bad))
+    for lines, writer in ((good, kept), (bad, rejected)):
+        if lines:
+            writer.write(lines)
+        if writer.full:
+            writer.close()
+
+
+@cache
+def _adapters() -> tuple[ExtractSettings, SourceTable, Staging]:
+    settings = ExtractSettings.from_env(os.environ)
+    source = SourceTable(dynamodb_client(), settings.source_table)
+    return settings, source, Staging(s3_client(), settings.staging_bucket)
+
+
+def _plan(event: Event, _: Deadline) -> dict[str, Any]:
+    settings, source, staging = _adapters()
+    return plan(event.get("input"), event["execution"], settings, source, staging)
+
+
+def _extract(event: Event, deadline: Deadline) -> Work:
+    settings, source, staging = _adapters()
+    return extract_segment(run_of(event), work_of(event), source, staging, deadline, settings.part_bytes)
+
+
+def handler(event: Event, context: Context) -> Any:
+    """Entry of ``etl-extract``: the actions plan and extract."""
+    return run_action(event, context, {"plan": _plan, "extract": _extract})

@@ -1,0 +1,143 @@
+"""The gate between Transform and Load: the balance, the share of rejected items, the merged aggregates."""
+
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from etl.aggregates import Accumulator, Aggregate
+from etl.balance import check_transformed
+from etl.contract import Record
+from etl.errors import QualityGateError, RejectedError, TransformationError
+from etl.keys import aggregates_key, part_key, partial_key, quarantine_key
+from etl.plain_json import encode, to_plain
+from etl.run import Run, Work, total
+from etl.staging import Staging
+
+_MOST_REASONS = 3
+_MOST_TALLIED = 100_000
+_documents = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class _Reason(msgspec.Struct):
+    field: str
+    expected: str
+
+
+_reasons = msgspec.json.Decoder(_Reason)
+
+
+def pass_gate(
+    run: Run, segments: list[Work], staging: Staging, aggregates: list[Aggregate], threshold_percent: Decimal
+) -> dict[str, Any]:
+    """Decide whether the run may load, and stage its aggregates.
+
+    Returns:
+        The state that Load starts from: ``run``, ``segments``, and ``gate``, which holds the S3 key of the
+        ``aggregates`` and ``threshold_percent``.
+
+    Raises:
+        BalanceError: Transform did not read what Extract wrote.
+        QualityGateError: more than ``threshold_percent`` of what was read is in quarantine.
+    """
+    check_transformed(run, segments)
+    _check_share(run, segments, staging, threshold_percent)
+    accumulators = _merged(run, segments, staging, aggregates)
+    document = {
+        "run": run.timestamp,
+        "window": {"start": run.start, "end": run.end},
+        "aggregates": [
+            {"name": each.aggregate.name, "by": list(each.aggregate.by), "groups": each.results()}
+            for each in accumulators
+        ],
+    }
+    staging.put(aggregates_key(run), encode(document))
+    _stage_loaded_aggregates(run, segments[0], staging, accumulators)
+    gate = {"aggregates": aggregates_key(run), "threshold_percent": str(threshold_percent)}
+    return {"run": run, "segments": segments, "gate": gate}
+
+
+def check_rejected_share(run: Run, rejected: int, read: int, threshold_percent: Decimal, reasons: str) -> None:
+    """Check the share of rejected items.
+
+    Raises:
+        QualityGateError: it is above the threshold.
+    """
+    if rejected * 100 > threshold_percent * read:
+        raise QualityGateError(
+            f"run {run.timestamp}: {rejected:,} of {read:,} items were rejected, {_percent(rejected, read)} %, and "
+            f"{threshold_percent} % are allowed (REJECT_THRESHOLD_PERCENT){reasons}; "
+            f"look at quarantine/{run.timestamp}/, correct the data or transformation.py, and run the window "
+            f"{run.start} to {run.end} again"
+        )
+
+
+def _check_share(run: Run, segments: list[Work], staging: Staging, threshold_percent: Decimal) -> None:
+    rejected = total(segments, "rejected_extract") + total(segments, "rejected_transform")
+    read = total(segments, "read")
+    if rejected * 100 > threshold_percent * read:
+        common = _common_reasons(run, segments, staging)
+        listed = "; ".join(f"{count:,} times {reason}" for reason, count in common)
+        check_rejected_share(run, rejected, read, threshold_percent, f". Most common: {listed}")
+
+
+def _percent(part: int, whole: int) -> Decimal:
+    return (Decimal(100 * part) / whole).quantize(Decimal("0.1"))
+
+
+def _common_reasons(run: Run, segments: list[Work], staging: Staging) -> list[tuple[str, int]]:
+    """The commonest reasons of quarantine, without a value of any record."""
+    tally: Counter[str] = Counter()
+    for work in segments:
+        for stage in ("extract", "transform"):
+            for part in range(work.counted(f"{stage}_quarantine_parts")):
+                for batch in staging.batches(quarantine_key(stage, run, work.segment, part)):
+                    for line in batch.lines:
+                        reason = _reasons.decode(line)
+                        tally[f"{reason.field or 'record'}: expected {reason.expected}"] += 1
+                    if tally.total() >= _MOST_TALLIED:
+                        return tally.most_common(_MOST_REASONS)
+    return tally.most_common(_MOST_REASONS)
+
+
+def _merged(run: Run, segments: list[Work], staging: Staging, aggregates: list[Aggregate]) -> list[Accumulator]:
+    accumulators = [Accumulator(aggregate) for aggregate in aggregates]
+    if accumulators:
+        for work in segments:
+            for part in range(work.counted("transform_parts")):
+                partial = _documents.decode(staging.get(partial_key(run, work.segment, part)))
+                for accumulator in accumulators:
+                    accumulator.merge(partial[accumulator.aggregate.name])
+    return accumulators
+
+
+def _stage_loaded_aggregates(run: Run, work: Work, staging: Staging, accumulators: list[Accumulator]) -> None:
+    """Aggregates that say so are loaded: as one more part of the first segment."""
+    records = [
+        aggregate_record(run, accumulator.aggregate, row)
+        for accumulator in accumulators
+        if accumulator.aggregate.load
+        for row in accumulator.results()
+    ]
+    if not records:
+        return
+    writer = staging.open(part_key("transform", run, work.segment, work.counted("transform_parts")))
+    writer.write([encode(record) for record in records])
+    writer.close()
+    work.count("transform_parts")
+    work.count("records", len(records))
+    work.count("aggregate_records", len(records))
+
+
+def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, Any]:
+    """A group of an aggregate as a record for the destination, its key a function of window and group.
+
+    Raises:
+        TransformationError: a sum has more digits than DynamoDB's numbers.
+    """
+    group = "#".join(str(row[name]) for name in aggregate.by)
+    try:
+        return to_plain(row | {"id": f"aggregate#{aggregate.name}#{group}", "timestamp": run.end})
+    except RejectedError as error:
+        raise TransformationError(f"aggregate {aggregate.name} can't be loaded: {error}") from error

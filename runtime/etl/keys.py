@@ -1,0 +1,33 @@
+"""Where each object of a run lies in the staging bucket.
+
+Every key is a function of run, stage, segment and part: a retry overwrites its own object, two runs never
+share one, and nothing has to carry lists of keys.
+"""
+
+from etl.run import Run
+
+
+def part_key(stage: str, run: Run, segment: int, part: int) -> str:
+    """Key of one part of a stage's output; ``extract/{timestamp}/data.json`` for a run's first and only one."""
+    name = "data" if run.segments == 1 and part == 0 else f"{segment:04d}-{part:04d}"
+    return f"{stage}/{run.timestamp}/{name}.json"
+
+
+def quarantine_key(stage: str, run: Run, segment: int, part: int) -> str:
+    """Key of the records that ``stage`` rejected in one part of a segment."""
+    return f"quarantine/{run.timestamp}/{stage}-{segment:04d}-{part:04d}.json"
+
+
+def partial_key(run: Run, segment: int, part: int) -> str:
+    """Key of the aggregates of one part of a segment, before the gate merges them."""
+    return f"transform/{run.timestamp}/partials/{segment:04d}-{part:04d}.json"
+
+
+def aggregates_key(run: Run) -> str:
+    """Key of the run's merged aggregates."""
+    return f"transform/{run.timestamp}/aggregates.json"
+
+
+def manifest_key(timestamp: str) -> str:
+    """Key of the run's manifest, which also is its claim to the timestamp."""
+    return f"extract/{timestamp}/run.json"

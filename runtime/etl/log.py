@@ -1,0 +1,40 @@
+"""Structured logs: one JSON object a line, with facts about work and never a record's contents."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({})))
+
+
+class JsonFormatter(logging.Formatter):
+    """One log record as a line of JSON: time, level, message, the facts given as ``extra``, the error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render ``record``; a fact that JSON can't express is written as its ``str()``."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def configure(level: str, stream: TextIO | None = None) -> logging.Logger:
+    """Send the pipeline's log lines to ``stream`` (standard output when None); callable again and again.
+
+    The handler sits on the logger ``etl``, not on the root: Lambda's runtime puts a handler of its own
+    there, and each line would be written twice.
+    """
+    logger = logging.getLogger("etl")
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+    return logger

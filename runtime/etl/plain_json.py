@@ -1,0 +1,149 @@
+"""Plain JSON, what Transform writes and Load reads: JSON that any tool can read, and exact.
+
+Numbers are JSON numbers with every digit. JSON has no binary values and no sets; they are tagged objects:
+
+- ``{"$binary": "<base64>"}``
+- ``{"$set": […]}`` of strings, of numbers, or of binaries, in a fixed order
+- ``{"$map": {…}}`` is a map of the user's own that would otherwise read as one of these three
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Set
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Subnormal
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from etl.errors import RejectedError
+
+BINARY, SET, MAP = "$binary", "$set", "$map"
+_TAGS = frozenset((BINARY, SET, MAP))
+
+# A number has up to 38 significant digits and lies between 1E-130 and 9.99…E+125 in size, or is zero.
+# Source: DynamoDB Developer Guide, "Supported data types and naming rules", Number.
+_NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, InvalidOperation, Overflow, Subnormal])
+_SAFE_INTEGER = 10**38
+
+# Levels of maps and lists in one attribute. Source: DynamoDB Developer Guide, "Quotas", Nested attribute depth.
+MAX_DEPTH = 32
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def encode(document: Any) -> bytes:
+    """A JSON document as bytes, its Decimals as numbers with every digit."""
+    return _encoder.encode(document)
+
+
+def to_plain(record: dict[str, Any], floats: Set[str] = frozenset()) -> dict[str, Any]:
+    """A record of Python values as a document for :func:`encode`.
+
+    Args:
+        record: attributes by name; values as :mod:`etl.attribute_values` lists them.
+        floats: names of the attributes in which a float is allowed, because the contract declares it.
+
+    Raises:
+        RejectedError: a value is of a type, or a number of a size, that DynamoDB doesn't have.
+    """
+    plain = {}
+    for name, value in record.items():
+        if type(value) is float and name in floats:
+            plain[name] = _plain_float(value, name)
+        else:
+            plain[_plain_name(name, "")] = _plain(value, name, 0)
+    return plain
+
+
+def _plain(value: Any, path: str, depth: int) -> Any:
+    writer = _WRITERS.get(type(value))
+    if writer is None:
+        raise RejectedError(path, _ALLOWED, _described(value))
+    return writer(value, path, depth)
+
+
+def _plain_text(value: str, path: str, _: int) -> str:
+    # A lone surrogate is a str to Python, and has no UTF-8: neither JSON nor DynamoDB can hold it.
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise RejectedError(path, "text that UTF-8 can write", "text with a lone surrogate") from None
+    return value
+
+
+def _plain_integer(value: int, path: str, _: int) -> int:
+    if not -_SAFE_INTEGER < value < _SAFE_INTEGER:
+        # str() of an int refuses thousands of digits, and Decimal doesn't.
+        _plain_decimal(Decimal(value), path, 0)
+    return value
+
+
+def _plain_decimal(value: Decimal, path: str, _: int) -> Decimal:
+    try:
+        finite = _NUMBERS.create_decimal(value).is_finite()
+    except DecimalException:
+        finite = False
+    if not finite:
+        raise RejectedError(path, "a number of at most 38 digits between 1E-130 and 9.9E+125", _described(value))
+    return value
+
+
+def _plain_float(value: float, path: str) -> float:
+    # The shortest text that reads back as this float is what is written; it must be a number to DynamoDB.
+    if not isfinite(value):
+        raise RejectedError(path, "a finite number", str(value))
+    _plain_decimal(Decimal(repr(value)), path, 0)
+    return value
+
+
+def _plain_binary(value: bytes, _path: str, _depth: int) -> dict[str, str]:
+    return {BINARY: b64encode(value).decode()}
+
+
+def _plain_map(value: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
+    if depth >= MAX_DEPTH:
+        raise RejectedError(path, f"at most {MAX_DEPTH} levels of maps and lists", "more")
+    plain = {_plain_name(name, path): _plain(item, f"{path}.{name}", depth + 1) for name, item in value.items()}
+    return {MAP: plain} if len(plain) == 1 and not _TAGS.isdisjoint(plain) else plain
+
+
+def _plain_name(name: Any, path: str) -> str:
+    if type(name) is not str:
+        raise RejectedError(path, "names that are text", _described(name))
+    return _plain_text(name, path, 0)
+
+
+def _plain_list(value: list[Any], path: str, depth: int) -> list[Any]:
+    if depth >= MAX_DEPTH:
+        raise RejectedError(path, f"at most {MAX_DEPTH} levels of maps and lists", "more")
+    return [_plain(item, f"{path}[{position}]", depth + 1) for position, item in enumerate(value)]
+
+
+def _plain_set(value: Set[Any], path: str, _: int) -> dict[str, list[Any]]:
+    kinds = {_SET_KINDS.get(type(member)) for member in value}
+    if len(kinds) != 1 or None in kinds:
+        raise RejectedError(path, "a set of strings, of numbers or of binaries, not empty", _described(value))
+    # In a fixed order, so that a retry stages the same bytes.
+    return {SET: [_plain(member, path, 0) for member in sorted(value)]}
+
+
+def _described(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+
+
+_ALLOWED = "str, int, Decimal, bool, None, bytes, dict, list or set (a float where the contract declares one)"
+_SET_KINDS = {str: "S", int: "N", Decimal: "N", bytes: "B"}
+_WRITERS: dict[type, Callable[[Any, str, int], Any]] = {
+    str: _plain_text,
+    int: _plain_integer,
+    Decimal: _plain_decimal,
+    bool: lambda value, _path, _depth: value,
+    type(None): lambda value, _path, _depth: value,
+    bytes: _plain_binary,
+    dict: _plain_map,
+    list: _plain_list,
+    set: _plain_set,
+    frozenset: _plain_set,
+}

@@ -1,0 +1,132 @@
+"""Settings of the functions, parsed once at the edge from their environment variables."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Self
+
+from etl.errors import ConfigurationError
+
+
+def _text(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise ConfigurationError(
+            f"the environment variable {name} is missing or empty; the stack sets it: deploy the stack again"
+        )
+    return value
+
+
+def _whole(env: Mapping[str, str], name: str, unit: str, *, minimum: int) -> int:
+    text = _text(env, name)
+    # isdecimal() alone would take digits of other scripts, and int() takes underscores.
+    if not (text.isascii() and text.isdecimal()) or int(text) < minimum:
+        raise ConfigurationError(f"{name} must be a whole number of {unit} >= {minimum}, got {text!r}")
+    return int(text)
+
+
+def _percent(env: Mapping[str, str], name: str) -> Decimal:
+    text = _text(env, name)
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not (value.is_finite() and 0 <= value <= 100):
+        raise ConfigurationError(f"{name} must be a number of percent from 0 to 100, got {text!r}")
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractSettings:
+    """Settings of ``etl-extract``.
+
+    Attributes:
+        staging_bucket: name of the bucket between the stages.
+        source_table: name of the table that is read.
+        lookback_hours: length of the default window, in hours.
+        lateness_minutes: how far the default window reaches back beyond that, for late arrivals.
+        concurrency: most workers of one stage at a time.
+        segment_bytes: size of table that one segment holds, in bytes; more make more segments.
+        part_bytes: size at which a staged object is closed and the next one begun, in bytes.
+    """
+
+    staging_bucket: str
+    source_table: str
+    lookback_hours: int
+    lateness_minutes: int
+    concurrency: int
+    segment_bytes: int
+    part_bytes: int
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Parse the environment.
+
+        Raises:
+            ConfigurationError: a variable is missing or has a value that isn't allowed.
+        """
+        return cls(
+            staging_bucket=_text(env, "STAGING_BUCKET"),
+            source_table=_text(env, "SOURCE_TABLE"),
+            lookback_hours=_whole(env, "LOOKBACK_HOURS", "hours", minimum=1),
+            lateness_minutes=_whole(env, "LATENESS_MINUTES", "minutes", minimum=0),
+            concurrency=_whole(env, "CONCURRENCY", "workers", minimum=1),
+            segment_bytes=_whole(env, "SEGMENT_BYTES", "bytes", minimum=1),
+            part_bytes=_whole(env, "PART_BYTES", "bytes", minimum=1),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformSettings:
+    """Settings of ``etl-transform``.
+
+    Attributes:
+        staging_bucket: name of the bucket between the stages.
+        part_bytes: size at which a staged object is closed and the next one begun, in bytes.
+        reject_threshold_percent: share of rejected items above which the run fails, from 0 to 100.
+    """
+
+    staging_bucket: str
+    part_bytes: int
+    reject_threshold_percent: Decimal
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Parse the environment.
+
+        Raises:
+            ConfigurationError: a variable is missing or has a value that isn't allowed.
+        """
+        return cls(
+            staging_bucket=_text(env, "STAGING_BUCKET"),
+            part_bytes=_whole(env, "PART_BYTES", "bytes", minimum=1),
+            reject_threshold_percent=_percent(env, "REJECT_THRESHOLD_PERCENT"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadSettings:
+    """Settings of ``etl-load``.
+
+    Attributes:
+        staging_bucket: name of the bucket between the stages.
+        destination_table: name of the table that is written.
+        max_write_units_per_second: ceiling that the workers of a run share; 0 for none.
+    """
+
+    staging_bucket: str
+    destination_table: str
+    max_write_units_per_second: int
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Parse the environment.
+
+        Raises:
+            ConfigurationError: a variable is missing or has a value that isn't allowed.
+        """
+        return cls(
+            staging_bucket=_text(env, "STAGING_BUCKET"),
+            destination_table=_text(env, "DESTINATION_TABLE"),
+            max_write_units_per_second=_whole(env, "MAX_WRITE_UNITS_PER_SECOND", "write units", minimum=0),
+        )

@@ -1,0 +1,155 @@
+"""The staging bucket, read and written in flat memory.
+
+A staged object is one JSON array with one record a line, so that any JSON tool reads it and a stage
+streams it.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
+
+from etl.errors import StagingError
+from etl.keys import part_key
+from etl.run import Run, Work
+from etl.staged_writer import ObjectWriter
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+READ_BYTES = 4 * 1024 * 1024
+# BatchWriteItem takes 25 items at most, and groups of that size keep Python's garbage collector quiet.
+BATCH_RECORDS = 25
+# The cursor of a segment's first record.
+BEGINNING = {"part": 0, "offset": 0}
+_READ_ATTEMPTS = 4
+_MISSING = frozenset(("NoSuchKey", "404"))
+
+
+class Batch(NamedTuple):
+    """Consecutive records of a staged object, as bytes, and the offset in bytes behind the last of them."""
+
+    lines: list[bytes]
+    end: int
+
+
+class Staging:
+    """The staging bucket.
+
+    Args:
+        s3: client of S3.
+        bucket: name of the bucket.
+    """
+
+    def __init__(self, s3: "S3Client", bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object whole."""
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+
+    def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Write an object unless there is one; False when there is."""
+        try:
+            self._s3.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("PreconditionFailed", "412"):
+                return False
+            raise
+        return True
+
+    def get(self, key: str) -> bytes:
+        """Read a small object whole.
+
+        Raises:
+            StagingError: there is none.
+        """
+        return self._read(key, None)[0]
+
+    def open(self, key: str) -> ObjectWriter:
+        """Begin a staged object."""
+        return ObjectWriter(self._s3, self._bucket, key)
+
+    def batches(self, key: str, offset: int = 0) -> Iterator[Batch]:
+        """Stream a staged object's records in batches of 25, from ``offset`` (the ``end`` of a batch).
+
+        Raises:
+            StagingError: the object is missing, truncated or not a staged array.
+        """
+        lines: list[bytes] = []
+        end, closed = offset, False
+        for line in self._lines(key, offset):
+            if closed or (line == b"[") != (end == 0):
+                raise self._malformed(key, end, "the brackets aren't where they belong")
+            end += len(line) + 1
+            if line == b"]":
+                closed = True
+            elif line != b"[":
+                lines.append(line.removesuffix(b","))
+            if len(lines) == BATCH_RECORDS:
+                yield Batch(lines, end)
+                lines = []
+        if not closed:
+            raise self._malformed(key, end, "it ends before its closing bracket")
+        if lines:
+            yield Batch(lines, end - len(b"]\n"))
+
+    def segment_batches(self, stage: str, run: Run, work: Work) -> Iterator[tuple[dict[str, int], str, Batch]]:
+        """What ``stage`` wrote for a segment, from the cursor on: each batch with the cursor behind it and its key."""
+        cursor = work.cursor or BEGINNING
+        offset = cursor["offset"]
+        for part in range(cursor["part"], work.counted(f"{stage}_parts")):
+            key = part_key(stage, run, work.segment, part)
+            for batch in self.batches(key, offset):
+                yield {"part": part, "offset": batch.end}, key, batch
+            offset = 0
+
+    def _lines(self, key: str, offset: int) -> Iterator[bytes]:
+        rest = b""
+        while True:
+            chunk, size = self._read(key, offset)
+            offset += len(chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+            if offset >= size:
+                break
+        if rest:
+            raise self._malformed(key, offset, "it ends within a line")
+
+    def _read(self, key: str, offset: int | None) -> tuple[bytes, int]:
+        """Up to 4 MiB from ``offset`` (the whole object when None), and the object's size."""
+        span = {} if offset is None else {"Range": f"bytes={offset}-{offset + READ_BYTES - 1}"}
+        for attempt in range(_READ_ATTEMPTS):
+            try:
+                answer = self._s3.get_object(Bucket=self._bucket, Key=key, **span)  # type: ignore[arg-type]
+                body = answer["Body"].read()
+                return body, int(answer.get("ContentRange", f"/{len(body)}").rpartition("/")[2])
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code in _MISSING:
+                    raise StagingError(
+                        f"s3://{self._bucket}/{key} is missing: it was removed or has expired since the stage "
+                        "before wrote it; start a new run of the same window"
+                    ) from error
+                if code == "InvalidRange":
+                    raise self._malformed(key, offset or 0, "it is shorter than what was written") from error
+                raise
+            except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
+                # botocore retries a request, and not the reading of its answer.
+                if attempt == _READ_ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def malformed_records(self, key: str, batch: Batch, error: Exception) -> StagingError:
+        """The error for a batch whose records aren't JSON, or not what a stage writes."""
+        start = max(0, batch.end - sum(len(line) + len(b",\n") for line in batch.lines))
+        return self._malformed(key, start, f"{error}, in the {len(batch.lines)} records from there")
+
+    def _malformed(self, key: str, offset: int, problem: str) -> StagingError:
+        return StagingError(
+            f"s3://{self._bucket}/{key} isn't the array that the stage before wrote: {problem}, at byte {offset}; "
+            "it was changed or cut off: start a new run of the same window"
+        )

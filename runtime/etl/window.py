@@ -1,0 +1,164 @@
+"""Windows of time: half-open, ``[start, end)``, in UTC and whole seconds.
+
+Whole seconds make the comparison with an item's timestamp a comparison of text: DynamoDB can do it, and
+a fraction of any length can't sort to the wrong side of a bound. See ``docs/design.md``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from etl.errors import InputError
+
+# An event's time and the execution's start come from two clocks of AWS: so far apart they may be.
+CLOCK_SKEW = timedelta(minutes=5)
+
+_WINDOW_FIELDS = ("start", "end", "lookback_hours")
+# Fields of an event as EventBridge delivers it. Source: EventBridge User Guide, "Event structure reference".
+_EVENT_FIELDS = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
+_EXAMPLES = """{}  or  {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}  or  {"lookback_hours": 48}"""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The half-open window ``[start, end)``; both aware, in UTC, on whole seconds."""
+
+    start: datetime
+    end: datetime
+
+    @property
+    def start_text(self) -> str:
+        """The start as text: ``2026-11-22T01:45:00Z``."""
+        return format_instant(self.start)
+
+    @property
+    def end_text(self) -> str:
+        """The end as text: ``2026-11-23T02:00:00Z``."""
+        return format_instant(self.end)
+
+
+def format_instant(instant: datetime) -> str:
+    """An instant as text in UTC; its fraction of a second is left out when it is zero."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_instant(name: str, value: Any) -> datetime:
+    """Read the instant that the input's field ``name`` gives, such as ``2024-01-15T10:00:00Z`` or ``2024-01-15``.
+
+    Raises:
+        InputError: it isn't an ISO 8601 date, or date and time with a zone.
+    """
+    allowed = "an ISO 8601 time with its zone, such as 2024-01-15T10:00:00Z, or a date, which is its midnight in UTC"
+    if not isinstance(value, str):
+        raise InputError(f"{name} must be {allowed}, got {_shown(value)}")
+    try:
+        instant = datetime.fromisoformat(value)
+        if len(value) == len("2024-01-15") and "T" not in value:
+            instant = instant.replace(tzinfo=UTC)
+        if instant.tzinfo is None:
+            raise InputError(f"{name} has no time zone: {_shown(value)}; write {value}Z for UTC")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InputError(f"{name} must be {allowed}, got {_shown(value)}") from None
+
+
+def resolve_window(given: Any, *, started_at: datetime, lookback: timedelta, lateness: timedelta) -> Window:
+    """The window that an execution's input asks for.
+
+    Args:
+        given: the input: ``{}``, ``{"start", "end"}``, ``{"lookback_hours"}``, or an event of EventBridge
+            (whole, or its ``time`` and ``detail``) whose detail carries these fields.
+        started_at: when the execution started.
+        lookback: length of the window when the input gives none.
+        lateness: how much further back that window reaches, for items that arrived late.
+
+    Raises:
+        InputError: the input has another shape, an unknown field, or a value that isn't allowed.
+    """
+    if not isinstance(given, Mapping):
+        raise InputError(f"the input must be a JSON object, got {_shown(given)}; examples: {_EXAMPLES}")
+    now = started_at
+    if "detail" in given or "time" in given:
+        now = _event_time(given, started_at)
+        given = _event_detail(given)
+    _refuse_unknown(given, _WINDOW_FIELDS)
+    latest = now.replace(microsecond=0)
+    if "lookback_hours" in given:
+        if "start" in given or "end" in given:
+            raise InputError("lookback_hours can't be combined with start and end: give the one or the other")
+        return _checked(Window(latest - _hours(given["lookback_hours"], latest), latest), started_at)
+    if "start" in given or "end" in given:
+        return _checked(_explicit(given), started_at)
+    return _checked(Window(latest - lookback - lateness, latest), started_at)
+
+
+def _event_time(event: Mapping[str, Any], started_at: datetime) -> datetime:
+    _refuse_unknown(event, _EVENT_FIELDS)
+    if "time" not in event:
+        return started_at
+    instant = parse_instant("time", event["time"])
+    if instant > started_at + CLOCK_SKEW:
+        raise InputError(
+            f"time is in the future: {format_instant(instant)}, and the execution started at "
+            f"{format_instant(started_at)}; send the event without a time of its own"
+        )
+    return min(instant, started_at)
+
+
+def _event_detail(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    detail = event.get("detail", {})
+    if not isinstance(detail, Mapping):
+        raise InputError(f"detail must be a JSON object, got {_shown(detail)}; examples: {_EXAMPLES}")
+    fields = dict(detail)
+    action = fields.pop("action", "start")
+    if action != "start":
+        raise InputError(f'detail.action must be "start", got {_shown(action)}')
+    return fields
+
+
+def _explicit(given: Mapping[str, Any]) -> Window:
+    for name, other in (("start", "end"), ("end", "start")):
+        if name not in given:
+            raise InputError(f"{other} needs {name} beside it: a window is given by both")
+    start, end = (parse_instant(name, given[name]) for name in ("start", "end"))
+    for name, instant in (("start", start), ("end", end)):
+        if instant.microsecond:
+            raise InputError(
+                f"{name} must be on a whole second, got {format_instant(instant)}; "
+                f"write {format_instant(instant.replace(microsecond=0))}"
+            )
+    return Window(start, end)
+
+
+def _hours(value: Any, latest: datetime) -> timedelta:
+    most = int((latest - datetime.min.replace(tzinfo=UTC)).total_seconds() // 3600)
+    # bool is an int to Python, and true is no number of hours.
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise InputError(f"lookback_hours must be a whole number of hours from 1 to {most}, got {_shown(value)}")
+    return timedelta(hours=value)
+
+
+def _checked(window: Window, started_at: datetime) -> Window:
+    if window.start >= window.end:
+        raise InputError(f"start must be before end, got start {window.start_text} and end {window.end_text}")
+    if window.end > started_at:
+        raise InputError(
+            f"end is in the future: {window.end_text}, and the execution started at {format_instant(started_at)}; "
+            "items that arrive before then would be missed: choose an end that has passed"
+        )
+    return window
+
+
+def _refuse_unknown(given: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+    unknown = sorted(str(name) for name in given if name not in allowed)
+    if unknown:
+        raise InputError(
+            f"unknown field {', '.join(map(_shown, unknown))}: allowed are {', '.join(allowed)}; examples: {_EXAMPLES}"
+        )
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
