@@ -22,6 +22,7 @@ def _config(attempts: int) -> Config:
         connect_timeout=5,
         read_timeout=30,
         max_pool_connections=_CONNECTIONS,
+        parameter_validation=False,  # a raw body stands in for the parameters that would be missed
     )
 
 

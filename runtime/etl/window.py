@@ -40,8 +40,9 @@ class Window:
 
 
 def format_instant(instant: datetime) -> str:
-    """An instant as text in UTC; its fraction of a second is left out when it is zero."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    """An instant as text in UTC, to the millisecond; a fraction of a second that is zero is left out."""
+    precision = "milliseconds" if instant.microsecond else "seconds"
+    return instant.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def parse_instant(name: str, value: Any) -> datetime:
