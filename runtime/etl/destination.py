@@ -15,12 +15,9 @@ from etl.errors import RejectedError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
 
 # With these DynamoDB refuses a whole batch for the sake of one item. Source: API reference of BatchWriteItem.
 _REFUSALS = frozenset(("ValidationException", "RequestEntityTooLargeException"))
-# What botocore checks before the raw body takes its place: it refuses an empty list.
-_PLACEHOLDER: "list[WriteRequestTypeDef]" = [{"PutRequest": {"Item": {}}}]
 _BACKOFF_SECONDS = 0.05
 _MOST_BACKOFF_SECONDS = 5.0
 
@@ -170,7 +167,7 @@ class DestinationTable:
         puts = b",".join(b'{"PutRequest":{"Item":%s}}' % item for item in pending.values())
         body = b'{"RequestItems":{"%s":[%s]},"ReturnConsumedCapacity":"TOTAL"}' % (self._name.encode(), puts)
         try:
-            answer = self._dynamodb.batch_write_item(RequestItems={self._name: _PLACEHOLDER}, RawBody=body)  # type: ignore[call-arg]
+            answer = self._dynamodb.batch_write_item(RequestItems={self._name: []}, RawBody=body)  # type: ignore[call-arg]
         except (ClientError, BotoCoreError) as error:
             if is_transient(error):
                 return pending
