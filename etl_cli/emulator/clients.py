@@ -1,0 +1,145 @@
+"""AWS clients of a local environment, whatever the user's own AWS settings are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
+
+
+@dataclass(frozen=True)
+class StackSummary:
+    """A deployed CloudFormation stack: its name, its status, and its outputs by OutputKey."""
+
+    name: str
+    status: str
+    outputs: dict[str, str] = field(default_factory=dict)
+
+
+class Clients:
+    """Typed boto3 clients of one endpoint, each made when it is first asked for."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        """Take endpoint, credentials, region and certificate from `LocalEnvironment.variables()`."""
+        self._variables = variables
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str]) -> Clients:
+        """The clients that use the environment of these variables."""
+        return cls(variables)
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """The session; clients that it makes need `**options`."""
+        import boto3  # slow to import
+        import botocore.session
+
+        # No profile, configuration file or variable of the user's can lead these clients elsewhere.
+        core = botocore.session.Session(
+            session_vars={
+                "profile": (None, None, None, None),
+                "config_file": (None, None, os.devnull, None),
+                "credentials_file": (None, None, os.devnull, None),
+                "ca_bundle": (None, None, None, None),
+            }
+        )
+        return boto3.Session(
+            aws_access_key_id=self._variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._variables["AWS_SECRET_ACCESS_KEY"],
+            region_name=self._variables["AWS_DEFAULT_REGION"],
+            botocore_session=core,
+        )
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """Arguments for `session.client(name, **options)`: endpoint, certificate, modest retries, no proxy."""
+        from botocore.config import Config
+
+        return {
+            "endpoint_url": self._variables["AWS_ENDPOINT_URL"],
+            "verify": self._variables.get("AWS_CA_BUNDLE"),
+            "config": Config(
+                retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=330, proxies={}
+            ),
+        }
+
+    @cached_property
+    def cloudformation(self) -> CloudFormationClient:
+        """CloudFormation."""
+        return self.session.client("cloudformation", **self.options)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """DynamoDB."""
+        return self.session.client("dynamodb", **self.options)
+
+    @cached_property
+    def events(self) -> EventBridgeClient:
+        """EventBridge."""
+        return self.session.client("events", **self.options)
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """IAM."""
+        return self.session.client("iam", **self.options)
+
+    @cached_property
+    def lambda_(self) -> LambdaClient:
+        """Lambda."""
+        return self.session.client("lambda", **self.options)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """CloudWatch Logs."""
+        return self.session.client("logs", **self.options)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """S3."""
+        return self.session.client("s3", **self.options)
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        """Step Functions."""
+        return self.session.client("stepfunctions", **self.options)
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """STS."""
+        return self.session.client("sts", **self.options)
+
+    def stacks(self) -> list[StackSummary]:
+        """The stacks that exist, by name."""
+        pages = self.cloudformation.get_paginator("describe_stacks").paginate()
+        found = [
+            StackSummary(
+                stack["StackName"],
+                stack["StackStatus"],
+                {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
+            )
+            for page in pages
+            for stack in page["Stacks"]
+        ]
+        return sorted((stack for stack in found if stack.status != "DELETE_COMPLETE"), key=lambda stack: stack.name)
+
+    def has_stack(self, name: str) -> bool:
+        """Whether a stack exists and is complete."""
+        return any(stack.name == name and stack.status.endswith("_COMPLETE") for stack in self.stacks())
+
+    def outputs(self, name: str) -> dict[str, str]:
+        """A stack's outputs by OutputKey; empty if there is no such stack."""
+        return next((stack.outputs for stack in self.stacks() if stack.name == name), {})

@@ -1,0 +1,304 @@
+"""Makes the embedded AWS (ministack) behave as AWS does, where the pipeline depends on it.
+
+The corrections are applied in the server's own process before it starts; nothing is written to the installed
+package. Each replaces named parts of one exact version of ministack. tests/local/test_corrections.py runs every
+behaviour against the uncorrected server too, and fails when a correction is no longer needed.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MINISTACK_VERSION = "1.5.33"
+
+# What AWS's Python runtime brings beside the standard library (Lambda developer guide, "Runtime-included SDK").
+RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
+
+
+class CorrectionError(Exception):
+    """The installed ministack is not the one that the corrections were written for."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One difference between ministack and AWS, and what removes it."""
+
+    name: str
+    reason: str
+    apply: Callable[[], None]
+
+
+def apply_all() -> None:
+    """Apply every correction to the ministack of this process.
+
+    Raises:
+        CorrectionError: ministack is not of version MINISTACK_VERSION, or lacks a part to be corrected.
+    """
+    version = importlib.metadata.version("ministack")
+    if version != MINISTACK_VERSION:
+        raise CorrectionError(
+            f"ministack {version} is installed, but etl_cli/emulator/corrections.py corrects {MINISTACK_VERSION}. "
+            "Run `make setup` to install the locked version; after an upgrade, review the corrections."
+        )
+    for correction in CORRECTIONS:
+        correction.apply()
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    """The text with `old`, which must occur exactly once, replaced by `new`."""
+    if text.count(old) != 1:
+        raise CorrectionError(f"ministack {MINISTACK_VERSION} does not contain once: {old}")
+    return text.replace(old, new)
+
+
+def _keep_bucket_tags() -> None:
+    from ministack.services import s3
+    from ministack.services.cloudformation import provisioners
+
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    create, update = handlers["create"], handlers["update"]
+
+    def set_tags(name: str, properties: dict[str, Any]) -> None:
+        tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+        if tags:
+            s3._bucket_tags[name] = tags
+        else:
+            s3._bucket_tags.pop(name, None)
+
+    def tagged_create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
+        created = create(logical_id, properties, stack_name)
+        set_tags(created[0], properties)
+        return created
+
+    def tagged_update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Any:
+        updated = update(physical_id, old, new, stack_name)
+        set_tags(updated[0], new)
+        return updated
+
+    handlers["create"], handlers["update"] = tagged_create, tagged_update
+
+
+# Runs in the function's process, before ministack's own bootstrap.
+_PYTHON_PREAMBLE = """
+import os, sys, traceback
+
+sys.path[:] = [sys.path[0]] + [
+    path for path in sys.path[1:]
+    if path.startswith(sys.base_prefix) and "site-packages" not in path and "dist-packages" not in path
+] + [os.environ["ETL_LAMBDA_PACKAGES"]]
+
+def _etl_failure(error, code_dir, request_id):
+    frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
+    payload = {"errorMessage": str(error), "errorType": type(error).__name__, "requestId": request_id,
+               "stackTrace": [frame.replace(code_dir, "/var/task") for frame in frames]}
+    return {"status": "error", "error": str(error), "trace": traceback.format_exc(), "payload": payload}
+
+def _etl_init_failure(error, module, handler):
+    kind, message = type(error).__name__, str(error)
+    if isinstance(error, ImportError):
+        kind, message = "Runtime.ImportModuleError", f"Unable to import module '{module}': {error}"
+    elif isinstance(error, SyntaxError):
+        kind, message = "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module}': {error}"
+    elif isinstance(error, AttributeError) and f"'{handler}'" in str(error):
+        kind, message = "Runtime.HandlerNotFound", f"Handler '{handler}' missing on module '{module}'"
+    return {"status": "error", "error": json.dumps({"errorMessage": message, "errorType": kind, "stackTrace": []})}
+"""
+
+_INIT_FAILED = "Worker init failed: "
+_failure = threading.local()
+
+
+def _exit_payload(process: Any) -> dict[str, Any]:
+    """The payload of a function whose process died, as AWS words it."""
+    code = process.wait(timeout=1) if process is not None else None
+    if code is None or code in (0, -15):  # -15: ended by ministack, which found its output closed
+        reason = "Runtime exited without providing a reason"
+    else:
+        reason = f"Runtime exited with error: {f'exit status {code}' if code > 0 else f'signal: {-code}'}"
+    return {"errorMessage": f"Error: {reason}", "errorType": "Runtime.ExitError"}
+
+
+def _name_function_errors() -> None:
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    script = _replaced(
+        lambda_runtime._PYTHON_WORKER_SCRIPT,
+        'json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()})',
+        'json.dumps(_etl_failure(e, code_dir, _ms_ctx.get("request_id", "")))',
+    )
+    lambda_runtime._PYTHON_WORKER_SCRIPT = _PYTHON_PREAMBLE + _replaced(
+        script,
+        'json.dumps({"status": "error", "error": str(e)})',
+        "json.dumps(_etl_init_failure(e, module_name, handler_name))",
+    )
+    spawn, invoke = lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke
+    execute = lambda_svc._execute_function_warm
+
+    def remembering_spawn(worker: Any) -> None:
+        try:
+            spawn(worker)
+        except RuntimeError as error:
+            text = str(error)
+            if text.startswith(_INIT_FAILED + "{"):
+                _failure.payload = json.loads(text.removeprefix(_INIT_FAILED))
+            elif text.startswith("Worker process exited immediately"):
+                _failure.payload = _exit_payload(worker._proc)
+            raise
+        worker.etl_process = worker._proc
+
+    def remembering_invoke(worker: Any, *args: Any, **kwargs: Any) -> Any:
+        result = invoke(worker, *args, **kwargs)
+        timed_out = str(result.get("error", "")).startswith("Task timed out after ")
+        if result["status"] == "error" and not timed_out and "payload" in result:
+            _failure.payload = result["payload"]
+        elif result["status"] == "error" and not timed_out and "trace" not in result:
+            _failure.payload = _exit_payload(worker.etl_process)
+        return result
+
+    def naming_execute(func: Any, event: Any, request_id: str) -> Any:
+        _failure.payload = None
+        result = execute(func, event, request_id)
+        if result.get("error") and _failure.payload:
+            result["body"] = _failure.payload
+            result["log"] = result["log"] or "[ERROR] {errorType}: {errorMessage}".format(**_failure.payload)
+        return result
+
+    lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke = remembering_spawn, remembering_invoke
+    lambda_svc._execute_function_warm = naming_execute
+
+
+def _isolate_functions() -> None:
+    packages = Path(os.environ["TMPDIR"]) / "lambda-packages"
+    packages.mkdir(exist_ok=True)
+    for name in RUNTIME_PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise CorrectionError(f"the package {name}, which AWS's Python runtime has, is not installed: `make setup`")
+        source = Path(spec.origin)
+        source = source.parent if source.name == "__init__.py" else source
+        link = packages / source.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(source)
+    os.environ["ETL_LAMBDA_PACKAGES"] = str(packages)
+
+
+def _delay_retries_as_told() -> None:
+    from ministack.services import stepfunctions
+
+    find = stepfunctions._find_matching_retrier
+
+    def find_with_delay(retriers: Any, error: str, counts: dict[int, int]) -> Any:
+        retrier, index = find(retriers, error, counts)
+        if retrier is None:
+            return retrier, index
+        delay = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** counts.get(index, 0)
+        delay = min(delay, retrier.get("MaxDelaySeconds", delay))
+        if retrier.get("JitterStrategy") == "FULL":
+            delay = random.uniform(0, delay)  # noqa: S311
+        return {**retrier, "IntervalSeconds": delay, "BackoffRate": 1.0}, index
+
+    stepfunctions._find_matching_retrier = find_with_delay
+
+
+def _refuse_missing_paths() -> None:
+    from ministack.services import stepfunctions
+
+    resolve, evaluate = stepfunctions._resolve_path, stepfunctions._evaluate_rule
+    matches = stepfunctions._error_matches
+
+    def resolve_or_fail(path: str, data: Any) -> Any:
+        value = resolve(path, data)
+        if value is None and not _is_present(stepfunctions, path, data):
+            raise stepfunctions._ExecutionError(
+                "States.Runtime", f"The JSONPath '{path}' could not be found in the input '{json.dumps(data)[:1000]}'"
+            )
+        return value
+
+    def evaluate_presence(rule: dict[str, Any], data: Any, context: Any = None) -> Any:
+        if "IsPresent" not in rule:
+            return evaluate(rule, data, context)
+        variable = rule["Variable"]
+        source, path = (context, variable[1:]) if variable.startswith("$$.") else (data, variable)
+        return _is_present(stepfunctions, path, source) == rule["IsPresent"]
+
+    def match_error(names: list[str], error: str) -> Any:
+        return error in names if error == "States.Runtime" else matches(names, error)
+
+    stepfunctions._resolve_path, stepfunctions._evaluate_rule = resolve_or_fail, evaluate_presence
+    stepfunctions._error_matches = match_error
+
+
+def _is_present(stepfunctions: Any, path: str, data: Any) -> bool:
+    """Whether a path leads to a value, null included; paths with wildcards lead to a list, if only an empty one."""
+    tokens = stepfunctions._parse_jsonpath_tokens(path)
+    if not path.startswith("$") or (tokens and any(kind == "wildcard" for kind, _ in tokens)):
+        return True
+    for kind, key in tokens or ([] if path == "$" else [("field", None)]):
+        inside = (
+            (isinstance(data, dict) and key in data)
+            if kind == "field"
+            else (isinstance(data, list) and key < len(data))
+        )
+        if not inside:
+            return False
+        data = data[key]
+    return True
+
+
+def _stop_stopped_executions() -> None:
+    from ministack.services import stepfunctions
+
+    execute_task, fail = stepfunctions._execute_task, stepfunctions._fail_execution
+
+    def execute_while_running(state: Any, data: Any, execution: Any, context: Any) -> Any:
+        if execution["status"] != "RUNNING":
+            raise stepfunctions._ExecutionError("States.Runtime", "The execution has been stopped")
+        return execute_task(state, data, execution, context)
+
+    def fail_once(execution: Any, error: str, cause: str) -> None:
+        if execution["status"] == "RUNNING":
+            fail(execution, error, cause)
+
+    stepfunctions._execute_task, stepfunctions._fail_execution = execute_while_running, fail_once
+
+
+CORRECTIONS = (
+    Correction(
+        "bucket-tags",
+        "CloudFormation drops a bucket's tags, and CDK's auto-delete handler empties only a bucket that has its tag",
+        _keep_bucket_tags,
+    ),
+    Correction(
+        "function-errors",
+        "every failure of a Python function is a Runtime.HandlerError without a stack trace; "
+        "on AWS it has the exception's class name, which Retry and Catch match",
+        _name_function_errors,
+    ),
+    Correction(
+        "function-packages",
+        "functions can import all that is installed beside the server; on AWS, their zip and the runtime's packages",
+        _isolate_functions,
+    ),
+    Correction("retry-delays", "MaxDelaySeconds and JitterStrategy of a Retry are ignored", _delay_retries_as_told),
+    Correction(
+        "missing-paths",
+        "a JSONPath that leads nowhere gives null; on AWS it fails the execution with States.Runtime, "
+        "which States.ALL does not catch",
+        _refuse_missing_paths,
+    ),
+    Correction(
+        "stopped-executions",
+        "a Map works on through its items after StopExecution, and a late failure turns ABORTED into FAILED",
+        _stop_stopped_executions,
+    ),
+)

@@ -1,0 +1,162 @@
+"""The server's process: recorded, recognised, and ended without ever touching another one."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from etl_cli.emulator.server import IDENTITY_PATH
+
+HOST = "127.0.0.1"
+TERMINATION_SECONDS = 3.0
+
+# Servers that this very process started; a child that ended must be waited for, or it stays a zombie.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class ServerRecord:
+    """A started server, as remembered in the state folder.
+
+    Attributes:
+        pid: its process, which leads a process group that has the functions' processes in it; 0 once stopped.
+        port: where it listens, on 127.0.0.1.
+        token: what it was started with; no other process has it.
+        started_at: ISO 8601, UTC.
+        strict: whether it enforces IAM policies, and so speaks HTTPS.
+        settings: variables that were added to its environment.
+    """
+
+    pid: int
+    port: int
+    token: str
+    started_at: str
+    strict: bool
+    settings: dict[str, str]
+
+    @property
+    def endpoint(self) -> str:
+        """The URL that AWS clients use."""
+        return f"{'https' if self.strict else 'http'}://{HOST}:{self.port}"
+
+    def ended(self) -> ServerRecord:
+        """The same server after its end: it has no process, and its port and settings are remembered."""
+        return replace(self, pid=0)
+
+    def write(self, path: Path) -> None:
+        """Remember the server in a file, at once or not at all."""
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        draft.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> ServerRecord | None:
+        """The server that a file remembers; None if there is no such file, or it says nothing useful."""
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+
+def spawn(command: list[str], environment: dict[str, str], folder: Path, log: Path) -> int:
+    """Start a process that outlives this one, in a process group of its own, and return its pid."""
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _children[child.pid] = child
+    return child.pid
+
+
+def is_alive(record: ServerRecord) -> bool:
+    """Whether the recorded process runs, and is still the one that was recorded."""
+    child = _children.get(record.pid)
+    if child is not None:
+        return child.poll() is None
+    return record.token in _command_line(record.pid)
+
+
+def _command_line(pid: int) -> str:
+    """A process's command line; empty when there is no such process (or a zombie)."""
+    path = Path(f"/proc/{pid}/cmdline")
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    listing = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
+    return listing.stdout
+
+
+def answers(record: ServerRecord, timeout_seconds: float = 2.0) -> bool:
+    """Whether the recorded server, and no other one, answers on its port."""
+    connection = http.client.HTTPConnection(HOST, record.port, timeout=timeout_seconds)
+    if record.strict:
+        # The certificate is the server's own; the token proves who answers.
+        unverified = ssl._create_unverified_context()  # noqa: S323
+        connection = http.client.HTTPSConnection(HOST, record.port, timeout=timeout_seconds, context=unverified)
+    try:
+        connection.request("GET", IDENTITY_PATH)
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+    return isinstance(answer, dict) and answer.get("token") == record.token
+
+
+def end(record: ServerRecord) -> bool:
+    """End the recorded server and the functions' processes it started.
+
+    Returns:
+        Whether it was running. A process that merely has the recorded pid is left alone.
+    """
+    if not is_alive(record):
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(record.pid, signal.SIGTERM)
+    _wait_until_dead(record, TERMINATION_SECONDS)
+    # Not only the server if it ignored the signal: functions at work do not notice that it is gone.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(record.pid, signal.SIGKILL)
+    _wait_until_dead(record, TERMINATION_SECONDS)
+    return True
+
+
+def _wait_until_dead(record: ServerRecord, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while is_alive(record) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_port_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,87 @@
+"""The environment variables of the server, and of those who use it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from etl_cli.emulator.process import HOST, ServerRecord
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+CREDENTIAL = "test"
+
+
+def server_environment(root: Path, state_dir: Path, port: int, *, strict: bool) -> dict[str, str]:
+    """The server's whole environment. The functions' processes inherit it, so nothing of the user's own is in it.
+
+    Args:
+        root: the checkout.
+        state_dir: the local environment's folder.
+        port: where to listen, on 127.0.0.1.
+        strict: enforce IAM policies; signatures are then checked, which needs HTTPS.
+    """
+    environment = {
+        "PATH": _search_path(root, os.environ.get("PATH", os.defpath)),
+        "HOME": str(state_dir / "home"),
+        "TMPDIR": str(state_dir / "tmp"),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",  # as on Lambda
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": HOST,
+        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "NODE_PATH": str(root / "node_modules"),  # the SDK of CDK's custom resources, which AWS's runtime brings
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "DOCKER_HOST": f"unix://{state_dir / 'tmp' / 'no-docker'}",  # other emulators' containers are not ours
+    }
+    if strict:
+        environment |= {"AUTH": "true", "USE_SSL": "1"}
+    return environment
+
+
+def client_variables(root: Path, state_dir: Path, record: ServerRecord) -> dict[str, str]:
+    """What an AWS client, the AWS CLI and the CDK CLI need in their environment to use the server."""
+    no_proxy = [name for name in os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")).split(",") if name]
+    no_proxy += [name for name in (HOST, "localhost") if name not in no_proxy]
+    variables = {
+        "AWS_ENDPOINT_URL": record.endpoint,
+        "AWS_ACCESS_KEY_ID": CREDENTIAL,
+        "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_PAGER": "",
+        "CDK_HOME": str(state_dir / "cdk-home"),  # the CDK CLI remembers accounts by access key
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_DISABLE_VERSION_CHECK": "true",
+        "NO_PROXY": ",".join(no_proxy),
+        "no_proxy": ",".join(no_proxy),
+        "PATH": _search_path(root, os.environ.get("PATH", os.defpath)),
+    }
+    if record.strict:
+        certificate = str(state_dir / "tmp" / "ministack-tls" / "server.crt")
+        variables |= {"AWS_CA_BUNDLE": certificate, "NODE_EXTRA_CA_CERTS": certificate}
+    return variables
+
+
+def unset_variables(variables: dict[str, str]) -> list[str]:
+    """Names of this process's variables that would lead a client elsewhere than `variables` do."""
+    return sorted(name for name in os.environ if name.startswith("AWS_") and name not in variables)
+
+
+def child_environment(variables: dict[str, str]) -> dict[str, str]:
+    """This process's environment without its AWS settings, and with the given variables."""
+    unset = unset_variables(variables)
+    return {name: value for name, value in os.environ.items() if name not in unset} | variables
+
+
+def _search_path(root: Path, path: str) -> str:
+    """The search path with the checkout's own commands first, once."""
+    own = [str(root / ".venv" / "bin"), str(root / "node_modules" / ".bin")]
+    return os.pathsep.join(own + [folder for folder in path.split(os.pathsep) if folder not in own])

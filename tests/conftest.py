@@ -1,0 +1,52 @@
+"""Fixtures of the local environment, and a test process without the user's AWS settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from etl_cli.emulator.environment import LocalEnvironment
+from tests.support import ROOT, Deployed
+
+
+def pytest_configure() -> None:
+    """Keep the user's AWS settings out of the tests, and put the checkout's commands and Node.js first."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "ETL_"))]:
+        del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    folders = [str(ROOT / ".venv" / "bin"), str(ROOT / "node_modules" / ".bin")]
+    os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])
+
+
+@pytest.fixture(scope="session")
+def make_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], LocalEnvironment]]:
+    """Makes local environments of the test's own, not started; all are stopped at the end of the session."""
+    made: list[LocalEnvironment] = []
+
+    def make() -> LocalEnvironment:
+        made.append(LocalEnvironment(ROOT, tmp_path_factory.mktemp("environment")))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for environment in made:
+            environment.stop()
+
+
+@pytest.fixture(scope="session")
+def local_environment(make_environment: Callable[[], LocalEnvironment]) -> LocalEnvironment:
+    """The local environment of the session, started; tests share it, and must not stop or reset it."""
+    environment = make_environment()
+    environment.start()
+    return environment
+
+
+@pytest.fixture(scope="session")
+def deployed(local_environment: LocalEnvironment) -> Deployed:
+    """The session's local environment with the stack deployed into it by the real CDK CLI."""
+    outputs = local_environment.deploy()
+    return Deployed(local_environment, local_environment.clients(), outputs)
