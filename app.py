@@ -1,0 +1,18 @@
+"""Entry of the CDK app: `cdk synth`, `cdk diff`, `cdk deploy` and `cdk destroy` run this file."""
+
+import sys
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from serverless_app.bundling import BundlingError
+from serverless_app.settings import SettingsError
+from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
+
+app = App()
+Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+try:
+    EtlPipelineStack(app, "EtlPipelineStack")
+except (BundlingError, SettingsError) as error:
+    sys.exit(f"error: {error}")
+app.synth()

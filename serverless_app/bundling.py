@@ -1,0 +1,144 @@
+"""The functions' one asset: the package ``etl`` and its locked dependencies, without Docker, reproducibly."""
+
+import hashlib
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from serverless_app.settings import PipelineSettings
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PYTHON_VERSION = "3.11"
+
+# Lambda's Python 3.11 runs on Amazon Linux 2, which has glibc 2.26; manylinux2014 asks for 2.17.
+_PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
+
+# To be raised when the same inputs are to give another bundle: those kept from before are then not taken.
+_LAYOUT = "1"
+
+_NOT_SOURCE = (".*", "*~", "*.pyc", "__pycache__", "tests")
+# What an installer says about itself and its run, and RECORD, which lists these. METADATA and licences stay.
+_NOT_PACKAGE = (".*", "*.pyc", "__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
+
+
+class BundlingError(RuntimeError):
+    """The functions' code could not be put together. The message says why and what to do."""
+
+
+def bundle(
+    settings: PipelineSettings,
+    *,
+    source: Path = CHECKOUT / "runtime" / "etl",
+    lock: Path = CHECKOUT / "requirements" / "runtime.txt",
+    output: Path = CHECKOUT / ".build" / "lambda",
+    uv: Sequence[str] = ("sh", str(CHECKOUT / "requirements" / "uv.sh")),
+) -> Path:
+    """Put the functions' code together, or find it as an earlier call left it.
+
+    The name of a bundle follows from what goes into it, so one that is there is current. It is moved into place
+    when it is complete: a crash leaves no half of one, and two calls at once do not disturb each other.
+
+    Args:
+        settings: its ``architecture`` and ``lambda_platform`` say for which machine.
+        source: the package with the handlers.
+        lock: its dependencies, with the hashes that are enforced.
+        output: where bundles are kept.
+        uv: the command that runs uv.
+
+    Returns:
+        The folder that becomes the Lambda's zip.
+
+    Raises:
+        BundlingError: the dependencies could not be installed.
+    """
+    machine, options = _target(settings)
+    packages_key = _digest(_LAYOUT, machine, lock.read_bytes())
+    code = [part for path in _files(source, _NOT_SOURCE) for part in (_name(path, source), path.read_bytes())]
+
+    output.mkdir(parents=True, exist_ok=True)
+    (output / ".gitignore").write_text("*\n")
+    install = [*uv, "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", *options]
+    packages = _once(output / f"packages-{packages_key}", lambda into: _install([*install, "-r", str(lock)], into))
+
+    def combine(into: Path) -> None:
+        _copy(packages, into, ())
+        _copy(source, into / source.name, _NOT_SOURCE)
+
+    return _once(output / f"bundle-{_digest(packages_key, source.name, *code)}", combine)
+
+
+def _target(settings: PipelineSettings) -> tuple[str, list[str]]:
+    """Name the machine that runs the functions, and give uv's options for it."""
+    if settings.lambda_platform == "host":
+        return f"{sys.implementation.cache_tag} {sysconfig.get_platform()}", ["--python", sys.executable]
+    platform = _PLATFORMS[settings.architecture]
+    return platform, ["--python-platform", platform, "--python-version", PYTHON_VERSION]
+
+
+def _once(final: Path, make: Callable[[Path], None]) -> Path:
+    """Make the folder ``final`` unless it is there; whole or not at all."""
+    if final.is_dir():
+        return final
+    with TemporaryDirectory(dir=final.parent, prefix=".making-") as scratch:
+        work = Path(scratch) / "work"
+        make(work)
+        try:
+            work.rename(final)
+        except OSError:
+            if not final.is_dir():  # Otherwise another process was faster, and made the same.
+                raise
+    return final
+
+
+def _install(command: list[str], into: Path) -> None:
+    """Install the locked packages, and keep of them what is the same on every machine."""
+    with TemporaryDirectory(dir=into.parent) as scratch:
+        done = subprocess.run([*command, "--target", scratch], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BundlingError(
+                f"the functions' dependencies could not be installed:\n{done.stderr.strip()}\n"
+                "They come from the package index, as requirements/runtime.txt locks them. Run `make setup` if uv is "
+                "missing and `make lock` if a hash does not match; otherwise see that the index can be reached."
+            )
+        _copy(Path(scratch), into, _NOT_PACKAGE)
+
+
+def _copy(source: Path, into: Path, ignored: Sequence[str]) -> None:
+    """Copy contents only: Lambda must be able to read them, whatever the umask here."""
+    into.mkdir(parents=True, exist_ok=True)
+    into.chmod(0o755)
+    for path in _files(source, ignored):
+        copy = into / path.relative_to(source)
+        for folder in reversed(copy.relative_to(into).parents[:-1]):
+            (into / folder).mkdir(exist_ok=True)
+            (into / folder).chmod(0o755)
+        copy.write_bytes(path.read_bytes())
+        copy.chmod(0o644)
+
+
+def _files(folder: Path, ignored: Sequence[str]) -> Iterator[Path]:
+    """Walk over the files below ``folder`` in a fixed order."""
+    for path in sorted(folder.iterdir()):
+        if any(fnmatchcase(path.name, pattern) for pattern in ignored):
+            continue
+        if path.is_dir():
+            yield from _files(path, ignored)
+        else:
+            yield path
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _digest(*parts: str | bytes) -> str:
+    """Hash texts and contents so that no two sequences of them are one."""
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        sha.update(len(data).to_bytes(8) + data)
+    return sha.hexdigest()[:32]

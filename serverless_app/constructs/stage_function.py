@@ -1,0 +1,88 @@
+"""The function of one stage, with its role and its log group."""
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from serverless_app.settings import LOG_RETENTIONS, PipelineSettings
+
+_ARCHITECTURES = {"x86_64": lambda_.Architecture.X86_64, "arm64": lambda_.Architecture.ARM_64}
+
+
+class StageFunction(Construct):
+    """A Lambda function that may write its own logs and traces, and nothing else until it is granted more.
+
+    Args:
+        stage: name of the module in the package ``etl`` that holds ``handler``, and what the function is called after.
+        description: what it does, as the console shows it.
+        code: the asset that the three stages share.
+        environment: what this stage needs beyond ``LOG_LEVEL``.
+        settings: the pipeline's settings.
+    """
+
+    def __init__(  # noqa: PLR0913 - each has its name at the call
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: str,
+        description: str,
+        code: lambda_.Code,
+        environment: Mapping[str, str],
+        settings: PipelineSettings,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        name = f"etl-{stage}"
+        log_group = logs.LogGroup(
+            self,
+            "Logs",
+            log_group_name=f"/aws/lambda/{name}",
+            retention=logs.RetentionDays[LOG_RETENTIONS[settings.log_retention_days]],
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        # A role without AWSLambdaBasicExecutionRole: that policy writes to every log group of the account.
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"What {name} may do",
+        )
+        log_group.grant_write(role)
+        # The log format stays TEXT: the functions write JSON lines themselves, which arrive as they are. Lambda's
+        # JSON format would filter these a second time by its own log level, whose DEBUG also makes the AWS SDK log
+        # requests, with records in them.
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=name,
+            description=description,
+            runtime=lambda_.Runtime.PYTHON_3_11,
+            architecture=_ARCHITECTURES[settings.architecture],
+            handler=f"etl.{stage}.handler",
+            code=code,
+            memory_size=512,
+            timeout=Duration.minutes(5),
+            role=role,
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.TEXT,
+            tracing=lambda_.Tracing.ACTIVE,
+            environment={"LOG_LEVEL": settings.log_level, **environment},
+        )
+
+    def may_read(self, bucket: s3.IBucket, *keys: str) -> None:
+        """Grant reading the objects whose keys match; not listing them, which ``bucket.grant_read`` adds."""
+        self._grant(["s3:GetObject"], bucket, keys)
+
+    def may_write(self, bucket: s3.IBucket, *keys: str) -> None:
+        """Grant writing the objects whose keys match; not tags, retention or holds, which ``bucket.grant_put`` adds."""
+        self._grant(["s3:PutObject", "s3:AbortMultipartUpload"], bucket, keys)
+
+    def _grant(self, actions: list[str], bucket: s3.IBucket, keys: tuple[str, ...]) -> None:
+        iam.Grant.add_to_principal(
+            grantee=self.function, actions=actions, resource_arns=[bucket.arn_for_objects(key) for key in keys]
+        )

@@ -1,0 +1,152 @@
+"""The state machine: Plan, then Extract, Transform, Gate, Load and Finish, one after the other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from serverless_app.settings import LOG_RETENTIONS, PipelineSettings
+
+# What passes when an invocation is run again: faults of the service, throttling, a function that ran out of time or
+# memory, and the one error of the functions' own that means "later". The names are those of Lambda's task states.
+TRANSIENT_ERRORS = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.TooManyRequestsException",
+    "Lambda.Unknown",
+    "Sandbox.Timedout",
+    "Runtime.ExitError",
+    "TransientError",
+]
+
+
+class Workflow(Construct):
+    """The state machine ``etl-pipeline``.
+
+    Extract, Transform and Load are each a Map over the run's segments. A worker that ran low on time returns
+    ``done: false`` with a cursor and is called again with it, so that no table is too large for 5 minutes.
+
+    Args:
+        extract: plans the run and reads segments.
+        transform: transforms segments and decides whether the run may load.
+        load: loads segments and closes the run.
+        settings: the pipeline's settings.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        extract: lambda_.IFunction,
+        transform: lambda_.IFunction,
+        load: lambda_.IFunction,
+        settings: PipelineSettings,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._concurrency = settings.concurrency
+        self._failed = sfn.Fail(
+            self,
+            "Failed",
+            comment="The error is that of the state which failed; its cause says what to do.",
+            error_path="$.failure.Error",
+            cause_path="$.failure.Cause",
+        )
+        execution = {"id.$": "$$.Execution.Id", "name.$": "$$.Execution.Name", "started_at.$": "$$.Execution.StartTime"}
+        run, segments = {"run.$": "$.run"}, {"segments.$": "$.segments"}
+        states = [
+            self._step(
+                "Plan", extract, {"input.$": "$", "execution": execution}, "$", "Fix the run's window and segments"
+            ),
+            self._segments("Extract", extract, "Read the segments of the source table into extract/"),
+            self._segments("Transform", transform, "Transform what was extracted into transform/"),
+            self._step("Gate", transform, run | segments, "$.gate", "Stop before loading if too much was rejected"),
+            self._segments("Load", load, "Write what was transformed to the destination table"),
+            self._step("Finish", load, run | segments | {"gate.$": "$.gate"}, "$", "Account for every item"),
+        ]
+        chain = sfn.Chain.start(states[0])
+        for state in states[1:]:
+            chain = chain.next(state)
+
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            state_machine_name="etl-pipeline",
+            state_machine_type=sfn.StateMachineType.STANDARD,
+            definition_body=sfn.DefinitionBody.from_chainable(chain),
+            comment="Copies what changed in the source table, transformed, to the destination table.",
+            timeout=Duration.minutes(30),
+            tracing_enabled=True,
+            logs=self._logging(settings),
+        )
+
+    def _step(
+        self, name: str, function: lambda_.IFunction, payload: Mapping[str, Any], result: str, comment: str
+    ) -> sfn.TaskStateBase:
+        """Make a state that calls a function once with the action of its name."""
+        return self._task(name, function, {"action": name.lower(), **payload}, result, comment).add_catch(
+            self._failed, errors=["States.ALL"], result_path="$.failure"
+        )
+
+    def _segments(self, name: str, function: lambda_.IFunction, comment: str) -> sfn.Map:
+        """Make a Map whose workers call the function until their segment is done."""
+        payload = {"action": name.lower(), "run.$": "$.run", "work.$": "$.work"}
+        work = self._task(f"{name}Segment", function, payload, "$.work", "Work until done or out of time")
+        end = sfn.Succeed(self, f"{name}SegmentEnd", output_path="$.work")
+        done = sfn.Choice(self, f"{name}SegmentDone?", comment="A worker that ran out of time goes on at its cursor")
+        done.when(sfn.Condition.boolean_equals("$.work.done", True), end).otherwise(work)
+        segments = sfn.Map(
+            self,
+            name,
+            comment=comment,
+            items_path="$.segments",
+            item_selector={"run.$": "$.run", "work.$": "$$.Map.Item.Value"},
+            max_concurrency=self._concurrency,
+            result_path="$.segments",
+        )
+        segments.item_processor(work.next(done))
+        return segments.add_catch(self._failed, errors=["States.ALL"], result_path="$.failure")
+
+    def _task(
+        self, name: str, function: lambda_.IFunction, payload: Mapping[str, Any], result: str, comment: str
+    ) -> sfn.TaskStateBase:
+        """Make a state that calls a function, and calls it again after what passes."""
+        task = tasks.LambdaInvoke(
+            self,
+            name,
+            comment=comment,
+            lambda_function=function,
+            payload=sfn.TaskInput.from_object(payload),
+            payload_response_only=True,
+            result_path=result,
+            retry_on_service_exceptions=False,
+        )
+        return task.add_retry(
+            errors=TRANSIENT_ERRORS,
+            interval=Duration.seconds(2),
+            max_attempts=6,
+            backoff_rate=2,
+            max_delay=Duration.seconds(60),
+            jitter_strategy=sfn.JitterType.FULL,
+        )
+
+    def _logging(self, settings: PipelineSettings) -> sfn.LogOptions:
+        """Log every event of a run, but not what its states pass on, which may be anybody's input.
+
+        Under /aws/vendedlogs/ a group needs no entry of its own in the account's resource policy, which has a limit.
+        """
+        group = logs.LogGroup(
+            self,
+            "Logs",
+            log_group_name="/aws/vendedlogs/states/etl-pipeline",
+            retention=logs.RetentionDays[LOG_RETENTIONS[settings.log_retention_days]],
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        return sfn.LogOptions(destination=group, level=sfn.LogLevel.ALL, include_execution_data=False)
