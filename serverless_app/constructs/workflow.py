@@ -67,7 +67,7 @@ class Workflow(Construct):
             ),
             self._segments("Extract", extract, "Read the segments of the source table into extract/"),
             self._segments("Transform", transform, "Transform what was extracted into transform/"),
-            self._step("Gate", transform, run | segments, "$.gate", "Stop before loading if too much was rejected"),
+            self._step("Gate", transform, run | segments, "$", "Stop before loading if too much was rejected"),
             self._segments("Load", load, "Write what was transformed to the destination table"),
             self._step("Finish", load, run | segments | {"gate.$": "$.gate"}, "$", "Account for every item"),
         ]
