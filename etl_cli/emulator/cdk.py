@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,6 +15,21 @@ from etl_cli.emulator.variables import ACCOUNT, REGION
 from etl_cli.errors import UserError
 
 KEPT_LINES = 30
+
+# Folders of the checkout that have no part in the synthesis; whatever else is there is taken to have one.
+_NO_SOURCES = {"node_modules", "cdk.out", "tests", "docs", "__pycache__"}
+
+
+def fingerprint_of(root: Path, context: Mapping[str, str]) -> str:
+    """A digest of all that the synthesis depends on: the checkout's files, the context and the interpreter."""
+    digest = hashlib.sha256(json.dumps([sys.version, sorted(context.items())]).encode())
+    for folder, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if name not in _NO_SOURCES and not name.startswith("."))
+        for name in sorted(files):
+            path = Path(folder, name)
+            digest.update(f"{path.relative_to(root)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 class CdkRunner:
@@ -29,34 +48,45 @@ class CdkRunner:
         """
         self._root = root
         self._state_dir = state_dir
+        self._assembly = state_dir / "cdk.out"
+        self._fingerprint = state_dir / "cdk.out.fingerprint"
         self._environment = dict(environment)
         self._on_line = on_line or (lambda _: None)
 
     def bootstrap(self) -> None:
         """Make the environment ready for deployments: `cdk bootstrap`."""
         # Outside the checkout the CDK CLI finds no app, and does not synthesize it for nothing.
-        self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], self._state_dir)
+        self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=self._state_dir)
 
     def deploy(self, stack: str, context: Mapping[str, str]) -> None:
-        """Synthesize and deploy a stack: `cdk deploy`."""
-        self._run(["deploy", stack, "--require-approval", "never", *self._options(context)], self._root)
+        """Synthesize, unless nothing has changed since the last time, and deploy a stack: `cdk deploy`."""
+        fingerprint = fingerprint_of(self._root, context)
+        self._run(
+            ["deploy", stack, "--require-approval", "never", "--progress", "events", *self._app(fingerprint, context)]
+        )
+        self._fingerprint.write_text(fingerprint)
 
-    def destroy(self, stack: str, context: Mapping[str, str]) -> None:
-        """Delete a stack and what it made: `cdk destroy`."""
-        self._run(["destroy", stack, "--force", *self._options(context)], self._root)
+    def destroy(self, stack: str) -> None:
+        """Delete a stack and what it made: `cdk destroy`, of the template that was deployed last."""
+        app = ["--app", str(self._assembly)] if self._fingerprint.exists() else ["--output", str(self._assembly)]
+        self._run(["destroy", stack, "--force", *app])
 
-    def _options(self, context: Mapping[str, str]) -> list[str]:
+    def _app(self, fingerprint: str, context: Mapping[str, str]) -> list[str]:
+        """The options that name the app: its last cloud assembly, if it is what a synthesis would give."""
+        if self._fingerprint.exists() and self._fingerprint.read_text() == fingerprint:
+            return ["--app", str(self._assembly)]
+        self._fingerprint.unlink(missing_ok=True)
         values = [part for key, value in context.items() for part in ("--context", f"{key}={value}")]
-        return ["--progress", "events", "--output", str(self._state_dir / "cdk.out"), *values]
+        return ["--output", str(self._assembly), *values]
 
-    def _run(self, arguments: list[str], folder: Path) -> None:
+    def _run(self, arguments: list[str], *, folder: Path | None = None) -> None:
         command = self._root / "node_modules" / ".bin" / "cdk"
         if not command.exists():
             raise UserError(f"The CDK CLI is not installed: there is no {command}.", "Install it: make setup")
         last: deque[str] = deque(maxlen=KEPT_LINES)
         process = subprocess.Popen(
             [str(command), *arguments, "--ci", "--no-color", "--no-notices"],
-            cwd=folder,
+            cwd=folder or self._root,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -19,6 +19,7 @@ from etl_cli.emulator.clients import Clients, StackSummary
 from etl_cli.emulator.process import HOST, ServerRecord
 from etl_cli.emulator.variables import child_environment, client_variables, server_environment
 from etl_cli.errors import UserError
+from etl_cli.paths import command
 
 STACK_NAME = "EtlPipelineStack"
 START_SECONDS = 60.0
@@ -91,7 +92,7 @@ class LocalEnvironment:
             elif port not in (None, record.port):
                 raise UserError(
                     f"The local environment is up already, on port {record.port}.",
-                    f"Stop it first to use port {port}: etl local stop",
+                    f"Stop it first to use port {port}: {command()} local stop",
                 )
             return self._status_of(record)
 
@@ -184,22 +185,22 @@ class LocalEnvironment:
             UserError: the environment is not up, or the stack could not be destroyed.
         """
         runner = cdk.CdkRunner(self.root, self.state_dir, self.environ(), on_line)
-        runner.destroy(stack, {"etl:lambda_platform": "host"})
+        runner.destroy(stack)
 
     def _require(self) -> ServerRecord:
         record = ServerRecord.read(self._record_file)
         if record is not None and process.answers(record):
             return record
         if record is None or record.pid == 0:
-            raise UserError("The local environment is not up.", "Start it: etl local start")
+            raise UserError("The local environment is not up.", f"Start it: {command()} local start")
         if process.is_alive(record):
             raise UserError(
                 f"The local environment (process {record.pid}) runs but does not answer on port {record.port}.",
-                "Start it afresh: etl local reset",
+                f"Start it afresh: {command()} local reset",
             )
         raise UserError(
             f"The local environment ended without being stopped. The last lines of {self.log}:\n{self._last_lines()}",
-            "Start it again: etl local start",
+            f"Start it again: {command()} local start",
         )
 
     def _status_of(self, record: ServerRecord) -> Status:

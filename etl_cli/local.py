@@ -1,0 +1,173 @@
+"""`etl local`: the local environment, from starting it to throwing it away."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Annotated
+
+import typer
+
+from etl_cli.console import err, out, print_json, print_table, progress
+from etl_cli.emulator.environment import STACK_NAME, LocalEnvironment, Status
+from etl_cli.emulator.variables import unset_variables
+from etl_cli.errors import UserError
+from etl_cli.paths import ROOT, command
+
+EXIT_DOWN = 3
+EXIT_DIED = 4
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The local environment: an embedded AWS on 127.0.0.1, into which the real CDK CLI deploys.\n\n"
+    "Its files are in .etl-local of the checkout, or in the folder that ETL_LOCAL_DIR names; each folder is an "
+    "environment of its own. Its data live as long as it is up.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command(epilog="Examples:  etl local start  ·  etl local start --port 4566")
+def start(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of 127.0.0.1; a free one if left out.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Enforce IAM policies, over HTTPS.")] = False,
+) -> None:
+    """Start the local environment, if it is not up already."""
+    environment = _environment()
+    was_up = environment.status().is_up
+    status = environment.start(port, strict=strict)
+    out.print(f"The local environment {'was up already' if was_up else 'is up'}: {status.endpoint}", markup=False)
+    _print_next()
+
+
+@app.command(epilog="Example:  etl local stop")
+def stop() -> None:
+    """Stop the local environment; its tables, objects and stacks are gone then."""
+    if _environment().stop():
+        out.print("The local environment is stopped.")
+    else:
+        out.print("The local environment was not up.")
+
+
+@app.command(epilog="Example:  etl local reset")
+def reset() -> None:
+    """Throw all data and stacks away, and start afresh on the same port."""
+    status = _environment().reset()
+    out.print(f"The local environment is up and empty: {status.endpoint}", markup=False)
+    _print_next()
+
+
+@app.command(
+    epilog="Exit codes:  0 up  ·  3 down  ·  4 ended without being stopped, or does not answer\n\n"
+    "Examples:  etl local status  ·  etl local status --json"
+)
+def status(as_json: Json = False) -> None:
+    """Say whether the local environment is up, where, since when, and which stacks it has."""
+    found = _environment().status(stacks=True)
+    if as_json:
+        print_json(_as_dict(found))
+    else:
+        _print_status(found)
+    if not found.is_up:
+        raise typer.Exit(EXIT_DOWN if found.state == "down" else EXIT_DIED)
+
+
+@app.command(epilog='Examples:  eval "$(etl local env)"  ·  etl local env --json')
+def env(as_json: Json = False) -> None:
+    """Print the shell commands with which aws, cdk and every AWS SDK use the local environment."""
+    variables = _environment().variables()
+    if as_json:
+        print_json(variables)
+        return
+    for name in unset_variables(variables):
+        typer.echo(f"unset {name}")
+    for name, value in variables.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(epilog="Examples:  etl local deploy  ·  etl local deploy --context etl:lookback_hours=48")
+def deploy(
+    context: Annotated[
+        list[str] | None, typer.Option("--context", "-c", metavar="KEY=VALUE", help="CDK context; may be repeated.")
+    ] = None,
+) -> None:
+    """Deploy the stack into the local environment, with the real CDK CLI."""
+    values = _parse_context(context or [])
+    environment = _environment()
+    environment.variables()  # says at once when it is not up
+    began = time.monotonic()
+    with progress(f"Deploying {STACK_NAME}") as show:
+        outputs = environment.deploy(values, on_line=show)
+    out.print(f"{STACK_NAME} is deployed ({time.monotonic() - began:.0f} s). Its outputs:", markup=False)
+    print_table(outputs)
+
+
+@app.command(epilog="Example:  etl local destroy")
+def destroy() -> None:
+    """Remove the stack, its data included, from the local environment, with the real CDK CLI."""
+    environment = _environment()
+    environment.variables()
+    with progress(f"Destroying {STACK_NAME}") as show:
+        environment.destroy(on_line=show)
+    out.print(f"{STACK_NAME} is destroyed.", markup=False)
+
+
+def _environment() -> LocalEnvironment:
+    return LocalEnvironment(ROOT)
+
+
+def _parse_context(items: list[str]) -> dict[str, str]:
+    pairs = [item.partition("=") for item in items]
+    for item, (key, equals, _) in zip(items, pairs, strict=True):
+        if not key or not equals:
+            raise UserError(f"--context takes KEY=VALUE, got {item!r}.", "Example: --context etl:lookback_hours=48")
+    return {key: value for key, _, value in pairs}
+
+
+def _as_dict(status: Status) -> dict[str, object]:
+    return {
+        **vars(status),
+        "state_dir": str(status.state_dir),
+        "stacks": [vars(stack) for stack in status.stacks],
+    }
+
+
+def _print_status(status: Status) -> None:
+    words = {
+        "up": "[green]up[/]",
+        "down": "[yellow]down[/]",
+        "died": "[red]ended without being stopped[/]",
+        "unresponsive": "[red]its process runs, but does not answer[/]",
+    }
+    out.print(
+        f"The local environment is {words[status.state]}." if status.state in ("up", "down") else words[status.state]
+    )
+    print_table(
+        {
+            "endpoint": status.endpoint,
+            "process": status.pid,
+            "started": status.started_at,
+            "mode": "strict: IAM policies are enforced" if status.strict else None,
+            "stacks": ", ".join(f"{stack.name} ({stack.status})" for stack in status.stacks) or None,
+            "files": status.state_dir,
+        }
+    )
+    if status.state == "down":
+        out.print(f"Start it: {command()} local start", markup=False)
+    elif status.state == "died":
+        err.print(f"Its last words are in {status.state_dir / 'server.log'}", markup=False)
+        err.print(f"Start it again: {command()} local start", markup=False)
+    elif status.state == "unresponsive":
+        err.print(f"Start it afresh: {command()} local reset", markup=False)
+
+
+def _print_next() -> None:
+    print_table(
+        {
+            "deploy the stack": f"{command()} local deploy",
+            "use it from this shell": f'eval "$({command()} local env)"',
+            "stop it": f"{command()} local stop",
+        }
+    )

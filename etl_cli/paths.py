@@ -1,0 +1,18 @@
+"""Where the checkout is, and how its command is called from where the user is."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def command() -> str:
+    """What to type for this very command: `etl` if that is what the shell finds, else its path."""
+    own = ROOT / ".venv" / "bin" / "etl"
+    found = shutil.which("etl")
+    if found and Path(found).absolute() == own:
+        return "etl"
+    return os.path.relpath(own) if Path.cwd() == ROOT else str(own)
