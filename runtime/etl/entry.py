@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from etl import log
 from etl.aws import explained
 from etl.deadline import Deadline
-from etl.errors import ConfigurationError
+from etl.errors import ConfigurationError, EtlError
 from etl.run import Run, Work
 
 
@@ -45,7 +45,10 @@ def run_action(event: Event, context: Context, actions: Mapping[str, Action]) ->
         # The message of an error of ours names no record's contents; a traceback shows none either.
         logger.error("failed", exc_info=True, extra=facts)
         if isinstance(error, (ClientError, BotoCoreError)):
-            raise explained(error) from error
+            raise explained(error) from None
+        if isinstance(error, EtlError):
+            # Its message is what a person needs; the traceback is in the log, and would fill the execution's cause.
+            raise error.with_traceback(None) from None
         raise
     facts |= {"counts": result.get("counts"), "done": result.get("done", True)}
     logger.info("finished", extra=facts | {"duration_ms": round((time.monotonic() - started) * 1000)})

@@ -25,7 +25,8 @@ def transform(record: Record, run: Run) -> Record | list[Record] | None:
 
     Args:
         record: the attributes by name, checked against the contract; yours to change.
-        run: the run; ``run.time`` is its time, the same in every retry.
+        run: the run. ``run.end``, the end of its window, is the same in every retry and in every run of that
+            window; ``run.time`` is when this execution started.
 
     Returns:
         The record to load, several of them, or None to load nothing. Each needs ``id`` and ``timestamp``.
@@ -37,7 +38,7 @@ def transform(record: Record, run: Run) -> Record | list[Record] | None:
         raise RejectedError("value", "a number >= 0", str(record["value"]))
     record["date"] = record["timestamp"][:10]
     record["size"] = "small" if record["value"] < 100 else "medium" if record["value"] < 1000 else "large"
-    record["processed_at"] = run.time
+    record["as_of"] = run.end
     return record
 
 
