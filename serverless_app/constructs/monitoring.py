@@ -1,6 +1,6 @@
 """What tells a person that a run failed, or that one could not be started."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -12,14 +12,18 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 _PERIOD = Duration.minutes(5)
+_AFTER_FAILURE = (
+    "The destination table has none or a part of the run's items. The execution's error and cause in Step Functions "
+    "say what to do; after that, an execution with the same start and end loads the window whole."
+)
 
 
 class Monitoring(Construct):
-    """Two alarms that send an e-mail.
+    """Alarms that send an e-mail.
 
     Args:
         email: who is told; AWS asks that address to confirm once.
-        state_machine: whose failed executions raise an alarm.
+        state_machine: whose failed and timed out executions raise alarms.
         dead_letters: the queue whose messages are starts that were lost.
     """
 
@@ -35,21 +39,18 @@ class Monitoring(Construct):
         super().__init__(scope, construct_id)
         topic = sns.Topic(self, "Topic", display_name="ETL pipeline", enforce_ssl=True, master_key=self._key())
         topic.add_subscription(subscriptions.EmailSubscription(email))
-        failed = cloudwatch.MathExpression(
-            expression="failed + timed_out",
-            using_metrics={
-                "failed": state_machine.metric_failed(statistic="Sum", period=_PERIOD),
-                "timed_out": state_machine.metric_timed_out(statistic="Sum", period=_PERIOD),
-            },
-            label="Executions that failed or timed out",
-            period=_PERIOD,
-        )
         self._alarm(
             "ExecutionFailed",
             "etl-pipeline-execution-failed",
-            "An execution of etl-pipeline failed or timed out: nothing, or a part, was loaded. Its error and cause in "
-            "Step Functions say what to do; then start it again with the same window.",
-            failed,
+            f"An execution of etl-pipeline failed. {_AFTER_FAILURE}",
+            state_machine.metric_failed(statistic="Sum", period=_PERIOD),
+            topic,
+        )
+        self._alarm(
+            "ExecutionTimedOut",
+            "etl-pipeline-execution-timed-out",
+            f"An execution of etl-pipeline was not done after its 30 minutes. {_AFTER_FAILURE}",
+            state_machine.metric_timed_out(statistic="Sum", period=_PERIOD),
             topic,
         )
         self._alarm(
@@ -63,8 +64,17 @@ class Monitoring(Construct):
 
     def _key(self) -> kms.Key:
         """Make the topic's key: alarms cannot publish to a topic under the key that AWS manages for SNS."""
-        key = kms.Key(self, "Key", description="Alarms of the ETL pipeline", enable_key_rotation=True)
-        key.grant_encrypt_decrypt(iam.ServicePrincipal("cloudwatch.amazonaws.com"))
+        key = kms.Key(
+            self,
+            "Key",
+            description="Alarms of the ETL pipeline",
+            enable_key_rotation=True,
+            pending_window=Duration.days(7),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        own_alarms = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        alarms = iam.ServicePrincipal("cloudwatch.amazonaws.com", conditions=own_alarms)
+        key.grant(alarms, "kms:Decrypt", "kms:GenerateDataKey*")
         return key
 
     def _alarm(
