@@ -3,13 +3,15 @@
 import traceback
 from collections.abc import Iterable
 from decimal import Context, localcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from etl.aggregates import Aggregate
 from etl.contract import Checker, Record
 from etl.errors import RejectedError, TransformationError
 from etl.plain_json import to_plain
 from etl.run import Run
+
+if TYPE_CHECKING:
+    from etl.aggregates import Aggregate
 
 # The destination's key. Source: the specification of the table etl-destination-data.
 KEY_ATTRIBUTES = ("id", "timestamp")
