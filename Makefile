@@ -60,7 +60,7 @@ lock: setup ## Bring the locks in step with requirements/*.in and package.json (
 .PHONY: clean
 clean: ## Stop the local environment and remove all that was made: .venv, node_modules, caches
 	@if [ -x .venv/bin/etl ]; then .venv/bin/etl local stop; fi
-	@rm -rf .venv node_modules cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup

@@ -21,13 +21,16 @@ def pytest_configure() -> None:
     os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])
 
 
+MakeEnvironment = Callable[..., LocalEnvironment]
+
+
 @pytest.fixture(scope="session")
-def make_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], LocalEnvironment]]:
-    """Makes local environments of the test's own, not started; all are stopped at the end of the session."""
+def make_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeEnvironment]:
+    """Makes local environments of a test's own, not started; all are stopped at the end of the session."""
     made: list[LocalEnvironment] = []
 
-    def make() -> LocalEnvironment:
-        made.append(LocalEnvironment(ROOT, tmp_path_factory.mktemp("environment")))
+    def make(kind: type[LocalEnvironment] = LocalEnvironment) -> LocalEnvironment:
+        made.append(kind(ROOT, tmp_path_factory.mktemp("environment")))
         return made[-1]
 
     try:
@@ -38,7 +41,7 @@ def make_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
 
 
 @pytest.fixture(scope="session")
-def local_environment(make_environment: Callable[[], LocalEnvironment]) -> LocalEnvironment:
+def local_environment(make_environment: MakeEnvironment) -> LocalEnvironment:
     """The local environment of the session, started; tests share it, and must not stop or reset it."""
     environment = make_environment()
     environment.start()

@@ -58,6 +58,7 @@ def client_variables(root: Path, state_dir: Path, record: ServerRecord) -> dict[
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
         "CDK_HOME": str(state_dir / "cdk-home"),  # the CDK CLI remembers accounts by access key
+        "CDK_CONTEXT": "etl:lambda_platform=host",  # the functions run on this machine, with this interpreter
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CDK_DISABLE_VERSION_CHECK": "true",
         "NO_PROXY": ",".join(no_proxy),

@@ -1,0 +1,150 @@
+"""A board of steps: on a terminal it lives, elsewhere each step leaves a line behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Literal, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from etl_cli.wording import duration
+
+State = Literal["waiting", "running", "succeeded", "failed"]
+
+NAME_WIDTH = 12
+_FRAMES_PER_SECOND = 10
+# Where nothing can move, a step that takes long says so now and then.
+_FIRST_SIGN_SECONDS = 2.0
+_NEXT_SIGN_SECONDS = 10.0
+_MARKS: dict[State, tuple[str, str]] = {
+    "waiting": ("·", "dim"),
+    "running": ("…", "cyan"),
+    "succeeded": ("✔", "green"),
+    "failed": ("✘", "bold red"),
+}
+
+
+@dataclass
+class Step:
+    """A row of the board.
+
+    Attributes:
+        seconds: how long it took, where something knows better than the board's own clock.
+        fraction: how much of it is done, from 0 to 1; None when that can't be known.
+    """
+
+    name: str
+    state: State = "waiting"
+    detail: str = ""
+    seconds: float | None = None
+    fraction: float | None = None
+
+
+class Board:
+    """Shows steps and how long each takes. Used as a context manager; what it shows at the end stays."""
+
+    def __init__(self, console: Console, names: Sequence[str]) -> None:
+        """Make a board whose steps all wait."""
+        self._console = console
+        self._steps = {name: Step(name) for name in names}
+        self._begun: dict[str, float] = {}
+        self._started = time.monotonic()
+        self._spinner = Spinner("dots", style="cyan")
+        self._live: Live | None = None
+        self._signs: dict[str, float] = {}
+        if console.is_terminal and not console.is_dumb_terminal:
+            self._live = Live(
+                console=console, get_renderable=self._table, refresh_per_second=_FRAMES_PER_SECOND, redirect_stderr=False
+            )
+
+    def __enter__(self) -> Self:
+        """Show the board."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the board as it is; a step that an error ended has failed."""
+        if error is not None:
+            for step in self._steps.values():
+                if step.state == "running":
+                    self.show(replace(step, state="failed"))
+        if self._live:
+            self._live.stop()
+
+    def begin(self, name: str, detail: str = "") -> None:
+        """A step begins."""
+        self.show(Step(name, "running", detail))
+
+    def update(self, name: str, detail: str, fraction: float | None = None) -> None:
+        """A step goes on."""
+        self.show(Step(name, "running", detail, fraction=fraction))
+
+    def end(self, name: str, detail: str) -> None:
+        """A step is done."""
+        self.show(Step(name, "succeeded", detail))
+
+    def show(self, step: Step) -> None:
+        """A step is as it is given."""
+        before = self._steps[step.name]
+        if step.state != "waiting":
+            begun = self._begun.setdefault(step.name, time.monotonic())
+            if step.state != "running" and step.seconds is None:
+                step.seconds = before.seconds if before.state == step.state else time.monotonic() - begun
+        self._steps[step.name] = step
+        if self._live is None:
+            self._print(step, changed=before.state != step.state)
+
+    @property
+    def seconds(self) -> float:
+        """Time since the board was made."""
+        return time.monotonic() - self._started
+
+    def _print(self, step: Step, *, changed: bool) -> None:
+        if step.state == "running":
+            now, begun = time.monotonic(), self._begun[step.name]
+            if now < self._signs.setdefault(step.name, begun + _FIRST_SIGN_SECONDS):
+                return
+            self._signs[step.name] = now + _NEXT_SIGN_SECONDS
+        elif not changed or step.state == "waiting":
+            return
+        mark, style = _MARKS[step.state]
+        line = Text.assemble(
+            "  ", (mark, style), f" {step.name:<{NAME_WIDTH}}  {step.detail}  ", (f"{duration(self._elapsed(step))}", "dim")
+        )
+        self._console.print(line, soft_wrap=True)
+
+    def _elapsed(self, step: Step) -> float:
+        return step.seconds if step.seconds is not None else time.monotonic() - self._begun[step.name]
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 1), expand=False)
+        table.add_column(width=3, justify="right")
+        table.add_column(width=NAME_WIDTH, no_wrap=True)
+        table.add_column(width=min(self._console.width, 100) - NAME_WIDTH - 17, no_wrap=True, overflow="ellipsis")
+        table.add_column(width=9, justify="right", no_wrap=True)
+        for step in self._steps.values():
+            mark, style = _MARKS[step.state]
+            shown = self._spinner if step.state == "running" else Text(mark, style)
+            dim = "dim" if step.state == "waiting" else ""
+            time_text = "" if step.state == "waiting" else duration(self._elapsed(step))
+            table.add_row(shown, Text(step.name, dim), self._detail(step), Text(time_text, "dim"))
+        table.add_row("", "", Text("in all", "dim", justify="right"), Text(duration(self.seconds), "dim"))
+        return table
+
+    def _detail(self, step: Step) -> Text:
+        text = Text(step.detail, "" if step.state == "succeeded" else "red" if step.state == "failed" else "dim")
+        if step.fraction is not None and step.state == "running":
+            filled = round(max(0.0, min(1.0, step.fraction)) * 16)
+            bar = Text.assemble(("━" * filled, "cyan"), ("━" * (16 - filled), "bright_black"), "  ")
+            return bar + text
+        return text

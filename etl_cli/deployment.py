@@ -1,0 +1,97 @@
+"""The deployed pipeline: what its stack made, and the AWS clients to work with it.
+
+The same for AWS and for the local environment; the session says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from etl_cli.errors import UserError
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
+
+STACK_NAME = "EtlPipelineStack"
+
+# The stack's outputs, each by the attribute that holds it.
+_OUTPUTS = {
+    "source_table": "SourceTableName",
+    "destination_table": "DestinationTableName",
+    "staging_bucket": "StagingBucketName",
+    "state_machine": "StateMachineArn",
+}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A deployed pipeline.
+
+    Attributes:
+        source_table: name of the table that is read.
+        destination_table: name of the table that is written.
+        staging_bucket: name of the bucket between the stages.
+        state_machine: ARN of the state machine.
+        dynamodb: client of DynamoDB.
+        s3: client of S3.
+        stepfunctions: client of Step Functions.
+    """
+
+    source_table: str
+    destination_table: str
+    staging_bucket: str
+    state_machine: str
+    dynamodb: DynamoDBClient
+    s3: S3Client
+    stepfunctions: SFNClient
+
+    @classmethod
+    def find(cls, session: boto3.Session, options: Mapping[str, Any] | None = None, stack: str = STACK_NAME) -> Pipeline:
+        """Find the pipeline that a stack made, by the stack's outputs.
+
+        Args:
+            session: credentials and region.
+            options: arguments for each client, such as an endpoint.
+            stack: the stack's name.
+
+        Raises:
+            UserError: there is no such stack, or it isn't the pipeline's.
+        """
+        options = dict(options or {})
+        outputs = _outputs(session, options, stack)
+        missing = [name for name in _OUTPUTS.values() if name not in outputs]
+        if missing:
+            raise UserError(
+                f"The stack {stack} has no output {', '.join(missing)}: it isn't the pipeline's, or it isn't complete.",
+                f"Deploy it again: cdk deploy {stack}",
+            )
+        return cls(
+            **{attribute: outputs[name] for attribute, name in _OUTPUTS.items()},
+            dynamodb=session.client("dynamodb", **options),
+            s3=session.client("s3", **options),
+            stepfunctions=session.client("stepfunctions", **options),
+        )
+
+    def start(self, execution_input: str = "{}") -> str:
+        """Start an execution with a JSON document as its input, and return its ARN."""
+        return self.stepfunctions.start_execution(stateMachineArn=self.state_machine, input=execution_input)[
+            "executionArn"
+        ]
+
+
+def _outputs(session: boto3.Session, options: dict[str, Any], stack: str) -> dict[str, str]:
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - slow to import
+
+    cloudformation = session.client("cloudformation", **options)
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        raise UserError(f"There is no stack {stack} in {session.region_name}.", f"Deploy it: cdk deploy {stack}") from None
+    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}

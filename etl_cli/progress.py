@@ -1,0 +1,112 @@
+"""Follows an execution: which stage it is at, and how far within it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl_cli.history import Timeline, read_new
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
+
+    from etl_cli.deployment import Pipeline
+
+# The history shows whole invocations only; what a running one has done shows in the bucket and in the table.
+_PREFIXES = {"Extract": "extract", "Transform": "transform"}
+_LOOK_SECONDS = 1.0
+# After its end, an execution's last events can take a moment to appear.
+_SETTLE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An execution at one moment.
+
+    Attributes:
+        timeline: what the history says.
+        staged_objects: objects that the current stage has written so far; None when it writes none.
+        staged_bytes: their size.
+        arrived: items by which the destination table has grown since the start; None when it can't be known.
+    """
+
+    timeline: Timeline
+    staged_objects: int | None = None
+    staged_bytes: int | None = None
+    arrived: int | None = None
+
+
+def follow(pipeline: Pipeline, execution: str, interval_seconds: float = 1.0) -> Iterator[Snapshot]:
+    """Look at an execution again and again, until it has ended.
+
+    Args:
+        pipeline: where it runs.
+        execution: its ARN.
+        interval_seconds: time between two looks.
+    """
+    watch = _Watch(pipeline, execution)
+    while True:
+        snapshot = watch.look()
+        yield snapshot
+        if snapshot.timeline.status != "RUNNING":
+            return
+        time.sleep(interval_seconds)
+
+
+class _Watch:
+    def __init__(self, pipeline: Pipeline, execution: str) -> None:
+        self._pipeline = pipeline
+        self._execution = execution
+        self._timeline = Timeline()
+        self._items_before = self._destination_items()
+        self._looked_at = ("", 0.0)
+        self._seen = Snapshot(self._timeline)
+
+    def look(self) -> Snapshot:
+        """The execution now."""
+        description = self._pipeline.stepfunctions.describe_execution(executionArn=self._execution)
+        read_new(self._pipeline.stepfunctions, self._execution, self._timeline)
+        if description["status"] != "RUNNING":
+            self._settle(description)
+            return Snapshot(self._timeline)
+        stage = self._timeline.current.name if self._timeline.current else ""
+        if stage != self._looked_at[0] or time.monotonic() - self._looked_at[1] >= _LOOK_SECONDS:
+            self._looked_at = (stage, time.monotonic())
+            self._seen = self._look_within()
+        return self._seen
+
+    def _settle(self, description: DescribeExecutionOutputTypeDef) -> None:
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while self._timeline.status == "RUNNING" and time.monotonic() < deadline:
+            time.sleep(0.2)
+            read_new(self._pipeline.stepfunctions, self._execution, self._timeline)
+        self._timeline.close(description)
+
+    def _look_within(self) -> Snapshot:
+        stage, run = self._timeline.current, self._timeline.run
+        if stage is None or not run:
+            return Snapshot(self._timeline)
+        if stage.name in _PREFIXES:
+            return Snapshot(self._timeline, *self._staged(f"{_PREFIXES[stage.name]}/{run['timestamp']}/"))
+        if stage.name == "Load":
+            return Snapshot(self._timeline, arrived=max(0, self._destination_items() - self._items_before))
+        return Snapshot(self._timeline)
+
+    def _staged(self, prefix: str) -> tuple[int, int]:
+        pages = self._pipeline.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._pipeline.staging_bucket, Prefix=prefix
+        )
+        sizes = [
+            entry["Size"]
+            for page in pages
+            for entry in page.get("Contents", [])
+            if not entry["Key"].endswith("/run.json")
+        ]
+        return len(sizes), sum(sizes)
+
+    def _destination_items(self) -> int:
+        # On AWS this is up to six hours old, and then shows no growth. Source: DynamoDB API Reference, DescribeTable.
+        table = self._pipeline.dynamodb.describe_table(TableName=self._pipeline.destination_table)["Table"]
+        return table.get("ItemCount", 0)

@@ -1,0 +1,140 @@
+"""Items for the source table: the orders of a coffee shop, made up and always the same.
+
+An order is a function of the seed, its number and the reference time. Of every hundred, 93 are good and lie in
+the 23 hours before the reference time, 6 are older by days, and 1 breaks the pipeline's contract.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from etl_cli.errors import UserError
+from etl_cli.seed_orders import make_order
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+"""An item as boto3's serializer takes it: numbers are int or Decimal, binaries bytes."""
+
+RECENT = timedelta(hours=23)
+OLDEST = timedelta(days=30)
+OLDER = timedelta(days=3)
+
+# BatchWriteItem takes at most 25 puts. Source: DynamoDB API Reference.
+BATCH_ITEMS = 25
+WRITERS = 4
+_PATIENCE_SECONDS = 60.0
+
+# Of a hundred consecutive orders, in an order that spreads them.
+_KINDS = ["invalid", *["older"] * 6, *["recent"] * 93]
+_STEP = 37
+
+
+def kind_of(number: int) -> str:
+    """What the order of this number is: ``recent``, ``older`` or ``invalid``."""
+    return _KINDS[number * _STEP % len(_KINDS)]
+
+
+def make_items(count: int, reference: datetime, seed: int = 0) -> Iterator[Item]:
+    """Make items, the same for the same arguments; more of them begin with the same ones.
+
+    Args:
+        count: how many.
+        reference: aware; the recent ones lie in the 23 hours before it.
+        seed: for other orders with the same ids.
+    """
+    for number in range(count):
+        dice = random.Random(f"{seed}:{number}")  # noqa: S311 - not for secrets
+        kind = kind_of(number)
+        age = dice.uniform(OLDER / OLDEST, 1) * OLDEST if kind == "older" else dice.random() * RECENT
+        item = make_order(number + 1, reference - age, dice)
+        yield _broken(item, number // len(_KINDS)) if kind == "invalid" else item
+
+
+def _broken(item: Item, number: int) -> Item:
+    return _FLAWS[number % len(_FLAWS)](item)
+
+
+def _without(name: str) -> Callable[[Item], Item]:
+    return lambda item: {key: value for key, value in item.items() if key != name}
+
+
+def _with(name: str, change: Callable[[Item], Any]) -> Callable[[Item], Item]:
+    return lambda item: item | {name: change(item)}
+
+
+_refund = _with("value", lambda item: -item["value"])
+_text_value = _with("value", lambda item: f"{item['value']} EUR")
+_local_time = _with("timestamp", lambda item: f"{item['timestamp'][8:10]}.{item['timestamp'][5:7]}. 10 o'clock")
+
+# What real sources do: refunds, prices as text, times as people write them, attributes that are not there.
+_FLAWS = [
+    _refund,
+    _text_value,
+    _local_time,
+    _without("name"),
+    _refund,
+    _without("timestamp"),
+    _refund,
+    _text_value,
+    _without("name"),
+    _refund,
+]
+
+
+def write_items(
+    dynamodb: DynamoDBClient, table: str, items: Iterable[Item], on_written: Callable[[int], None] | None = None
+) -> int:
+    """Put items into a table; those with the same key are replaced.
+
+    Args:
+        dynamodb: client of DynamoDB.
+        table: the table's name.
+        items: as `make_items` makes them.
+        on_written: called with the number of items written so far.
+
+    Returns:
+        How many items were written.
+
+    Raises:
+        UserError: the table takes no more, even after a minute's patience.
+    """
+    from boto3.dynamodb.types import TypeSerializer  # noqa: PLC0415 - slow to import
+
+    serialize = TypeSerializer().serialize
+    written = 0
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="seed") as pool:
+        running = set()
+        try:
+            source = iter(items)
+            while batch := list(islice(source, BATCH_ITEMS)):
+                wired = [{name: serialize(value) for name, value in item.items()} for item in batch]
+                running.add(pool.submit(_write_batch, dynamodb, table, wired))
+                while len(running) >= 2 * WRITERS:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    written += sum(each.result() for each in done)
+                    if on_written:
+                        on_written(written)
+            written += sum(each.result() for each in running)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return written
+
+
+def _write_batch(dynamodb: DynamoDBClient, table: str, items: list[dict[str, Any]]) -> int:
+    left: Any = {table: [{"PutRequest": {"Item": item}} for item in items]}
+    deadline, pause = time.monotonic() + _PATIENCE_SECONDS, 0.05
+    while left := dynamodb.batch_write_item(RequestItems=left).get("UnprocessedItems"):
+        if time.monotonic() > deadline:
+            raise UserError(f"The table {table} is throttled and takes no more items.", "Try again later.")
+        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
+        pause = min(2 * pause, 5.0)
+    return len(items)

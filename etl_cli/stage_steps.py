@@ -1,0 +1,84 @@
+"""What the board shows of an execution: a step for each stage."""
+
+from __future__ import annotations
+
+from etl_cli.board import Step
+from etl_cli.history import Stage
+from etl_cli.progress import Snapshot
+from etl_cli.wording import count, size, window
+
+
+def stage_steps(snapshot: Snapshot) -> list[Step]:
+    """The stages of an execution as steps, those to come included."""
+    steps = []
+    known: dict[str, int] = {}  # counts of the stages before
+    for stage in snapshot.timeline.stages.values():
+        steps.append(_step(stage, snapshot, known))
+        known = stage.counts or known
+    return steps
+
+
+def _step(stage: Stage, snapshot: Snapshot, known: dict[str, int]) -> Step:
+    if stage.state == "waiting":
+        return Step(stage.name)
+    if stage.state == "failed":
+        return Step(stage.name, "failed", snapshot.timeline.error, stage.seconds)
+    if stage.state == "succeeded":
+        return Step(stage.name, "succeeded", _done(stage, snapshot), stage.seconds)
+    fraction, parts = _within(stage, snapshot, known)
+    if stage.failed_invocations:
+        parts.append(f"{count(stage.failed_invocations, 'call')} failed, trying again")
+    return Step(stage.name, "running", ", ".join(parts), fraction=fraction)
+
+
+def _done(stage: Stage, snapshot: Snapshot) -> str:
+    counts, run = stage.counts, snapshot.timeline.run
+    got = {name: counts.get(name, 0) for name in ("read", "records", "loaded", "superseded")}
+    if stage.name == "Plan":
+        segments = f", {count(run['segments'], 'segment')}" if run.get("segments", 1) > 1 else ""
+        return window(run["start"], run["end"]) + segments if run else ""
+    if stage.name == "Extract":
+        return f"{count(got['read'], 'item')} read" + _rejected(counts, "extract") + _written(counts, "extract")
+    if stage.name == "Transform":
+        return count(got["records"], "record") + _rejected(counts, "transform") + _written(counts, "transform")
+    if stage.name == "Gate":
+        rejected = counts.get("rejected_extract", 0) + counts.get("rejected_transform", 0)
+        return f"{100 * rejected / (got['read'] or 1):.1f} % rejected"
+    if stage.name == "Load":
+        superseded = f", {got['superseded']:,} superseded" if got["superseded"] else ""
+        return f"{count(got['loaded'], 'record')} loaded" + superseded + _rejected(counts, "load")
+    return "every item is accounted for"
+
+
+def _rejected(counts: dict[str, int], stage: str) -> str:
+    number = counts.get(f"rejected_{stage}", 0)
+    return f", {number:,} rejected" if number else ""
+
+
+def _written(counts: dict[str, int], stage: str) -> str:
+    written = counts.get(f"{stage}_bytes", 0)
+    return f", {size(written)}" if written else ""
+
+
+def _within(stage: Stage, snapshot: Snapshot, known: dict[str, int]) -> tuple[float | None, list[str]]:
+    """How much of a running stage is done, and what there is to say of it."""
+    counts, parts, fractions = stage.counts, [], []
+    segments = snapshot.timeline.run.get("segments", 1)
+    if segments > 1 and stage.name in ("Extract", "Transform", "Load"):
+        parts.append(f"{stage.segments_done} of {segments} segments")
+        fractions.append(stage.segments_done / segments)
+    if stage.name == "Extract" and counts.get("read"):
+        parts.append(f"{count(counts['read'], 'item')} read")
+    if stage.name == "Transform" and known.get("extracted"):
+        taken = sum(counts.get(name, 0) for name in ("transformed", "dropped", "rejected_transform"))
+        parts += [f"{taken:,} of {count(known['extracted'], 'item')}"] if taken else []
+        fractions.append(taken / known["extracted"])
+    if stage.name == "Load" and known.get("records"):
+        taken = sum(counts.get(name, 0) for name in ("loaded", "superseded", "rejected_load"))
+        taken = min(max(taken, snapshot.arrived or 0), known["records"])
+        parts.append(f"{taken:,} of {count(known['records'], 'record')}")
+        fractions.append(taken / known["records"])
+    if snapshot.staged_objects:
+        parts.append(f"{size(snapshot.staged_bytes or 0)} in {count(snapshot.staged_objects, 'object')}")
+    fraction = max(fractions, default=0.0)
+    return (fraction or None), parts

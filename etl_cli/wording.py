@@ -1,0 +1,60 @@
+"""Numbers, sizes and times as people read them. All times are UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def count(number: int, one: str, several: str = "") -> str:
+    """A number of things: ``1 segment``, ``4,650 items``."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """How long: ``0.8 s``, ``3 min 07 s``, ``2 h 05 min``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def size(amount: float) -> str:
+    """How many bytes: ``812 B``, ``2.9 MB``; a kB is a thousand."""
+    for unit in _UNITS:
+        if amount < 1000 or unit == _UNITS[-1]:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant of a run, such as ``2026-11-23T02:00:00Z``."""
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def instant(text: str) -> str:
+    """An instant of a run: ``2026-11-23 02:00:00``."""
+    return parse_instant(text).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def window(start: str, end: str) -> str:
+    """A window with its length: ``2026-11-22 01:45:00 → 2026-11-23 02:00:00 UTC``."""
+    return f"{instant(start)} → {instant(end)} UTC"
+
+
+def number(value: Decimal | int | str | None) -> str:
+    """A number of an aggregate, with separators and at most two decimals, or three digits of a small one."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    if value == int(value) and abs(value) < 10**15:
+        return f"{int(value):,}"
+    if abs(value) >= 10**15 or abs(value) < Decimal("0.01"):
+        return f"{value:.3g}"
+    return f"{value:,.2f}"

@@ -1,0 +1,69 @@
+"""Functions and state machines for tests of the embedded AWS itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import textwrap
+import time
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+from etl_cli.emulator.clients import Clients
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
+
+ROLE = "arn:aws:iam::000000000000:role/any"
+RUN_SECONDS = 30.0
+
+
+def create_function(clients: Clients, name: str, source: str, *, timeout_seconds: int = 10) -> str:
+    """Create a Python function from the source of its module `index`, with the handler `handler`; gives its ARN."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("index.py", textwrap.dedent(source))
+    function = clients.lambda_.create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Handler="index.handler",
+        Role=ROLE,
+        Timeout=timeout_seconds,
+        Code={"ZipFile": content.getvalue()},
+    )
+    return function["FunctionArn"]
+
+
+def invoke(clients: Clients, function: str, event: object) -> Any:
+    """Invoke a function and give its payload, which for a failure is AWS's description of it."""
+    return json.loads(clients.lambda_.invoke(FunctionName=function, Payload=json.dumps(event))["Payload"].read())
+
+
+def start(clients: Clients, name: str, definition: dict[str, Any], data: object) -> str:
+    """Create a state machine and start an execution of it; gives the execution's ARN."""
+    machine = clients.stepfunctions.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
+    execution = clients.stepfunctions.start_execution(
+        stateMachineArn=machine["stateMachineArn"], input=json.dumps(data)
+    )
+    return execution["executionArn"]
+
+
+def finish(clients: Clients, execution: str) -> DescribeExecutionOutputTypeDef:
+    """Wait for the end of an execution."""
+    deadline = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < deadline:
+        description = clients.stepfunctions.describe_execution(executionArn=execution)
+        if description["status"] != "RUNNING":
+            return description
+        time.sleep(0.05)
+    raise TimeoutError(f"{execution} still runs after {RUN_SECONDS} s")
+
+
+def run(clients: Clients, name: str, definition: dict[str, Any], data: object) -> DescribeExecutionOutputTypeDef:
+    """Create a state machine, and run it to its end."""
+    return finish(clients, start(clients, name, definition, data))
+
+
+def task(function_arn: str, **fields: object) -> dict[str, Any]:
+    """A machine of one task, which hands its input to a function."""
+    return {"StartAt": "Task", "States": {"Task": {"Type": "Task", "Resource": function_arn, "End": True, **fields}}}

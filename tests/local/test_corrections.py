@@ -1,0 +1,397 @@
+"""Every correction of the embedded AWS: it works, and the uncorrected server still needs it.
+
+When a test of `uncorrected` fails, upstream behaves as AWS does: take the correction out.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from ministack.services import stepfunctions
+
+from etl_cli.emulator import corrections
+from etl_cli.emulator.clients import Clients
+from etl_cli.emulator.environment import LocalEnvironment
+from tests.local.aws import create_function, finish, invoke, run, start, task
+
+# Retries and waits take a tenth of their time.
+SETTINGS = {"SFN_WAIT_SCALE": "0.1"}
+
+UNCORRECTED_SERVER = "from etl_cli.emulator import server; server.apply_all = lambda: None; server.main()"
+
+FAILING = """
+    class OrderError(Exception):
+        pass
+
+    def check(event):
+        raise OrderError("order 7 has no lines")
+
+    def handler(event, context):
+        return check(event)
+"""
+
+
+class UncorrectedEnvironment(LocalEnvironment):
+    """ministack as it is."""
+
+    def _command(self, token: str) -> list[str]:
+        return [sys.executable, "-c", UNCORRECTED_SERVER, token]
+
+
+@pytest.fixture(scope="module")
+def corrected(make_environment: Callable[..., LocalEnvironment]) -> Clients:
+    environment = make_environment()
+    environment.start(settings=SETTINGS)
+    return environment.clients()
+
+
+@pytest.fixture(scope="module")
+def uncorrected(make_environment: Callable[..., LocalEnvironment]) -> Clients:
+    environment = make_environment(UncorrectedEnvironment)
+    environment.start(settings=SETTINGS)
+    return environment.clients()
+
+
+def bucket_tags(clients: Clients, name: str, tags: dict[str, str]) -> dict[str, str]:
+    """Give a stack's bucket these tags, and read them back from S3."""
+    bucket: dict[str, Any] = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}
+    if tags:
+        bucket["Properties"]["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+    body = json.dumps({"Resources": {"Bucket": bucket}})
+    if clients.has_stack(name):
+        clients.cloudformation.update_stack(StackName=name, TemplateBody=body)
+        clients.cloudformation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    else:
+        clients.cloudformation.create_stack(StackName=name, TemplateBody=body)
+        clients.cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    try:
+        return {tag["Key"]: tag["Value"] for tag in clients.s3.get_bucket_tagging(Bucket=name)["TagSet"]}
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchTagSet":
+            raise
+        return {}
+
+
+def test_stack_sets_and_changes_the_tags_of_its_bucket(corrected: Clients) -> None:
+    assert bucket_tags(corrected, "tagged", {"owner": "etl", "stage": "test"}) == {"owner": "etl", "stage": "test"}
+    assert bucket_tags(corrected, "tagged", {"owner": "someone"}) == {"owner": "someone"}
+    assert bucket_tags(corrected, "tagged", {}) == {}
+
+
+def test_uncorrected_stack_drops_the_tags_of_its_bucket(uncorrected: Clients) -> None:
+    assert bucket_tags(uncorrected, "tagged", {"owner": "etl"}) == {}
+
+
+def test_exception_is_reported_by_its_class_with_a_stack_trace(corrected: Clients) -> None:
+    create_function(corrected, "failing", FAILING)
+
+    payload = invoke(corrected, "failing", {})
+
+    assert payload["errorType"] == "OrderError"
+    assert payload["errorMessage"] == "order 7 has no lines"
+    assert [line.split(", in ")[0] for line in payload["stackTrace"]] == [
+        '  File "/var/task/index.py", line 9',
+        '  File "/var/task/index.py", line 6',
+    ]
+
+
+def test_uncorrected_exception_has_no_class(uncorrected: Clients) -> None:
+    create_function(uncorrected, "failing", FAILING)
+
+    assert invoke(uncorrected, "failing", {}) == {
+        "errorMessage": "order 7 has no lines",
+        "errorType": "Runtime.HandlerError",
+    }
+
+
+@pytest.mark.parametrize("integration", ["function-arn", "lambda-invoke"])
+def test_state_machine_sees_the_exception_as_error_and_cause(corrected: Clients, integration: str) -> None:
+    function = create_function(corrected, f"failing-{integration}", FAILING)
+    states = task(function)
+    if integration == "lambda-invoke":
+        states = task("arn:aws:states:::lambda:invoke", Parameters={"FunctionName": function, "Payload.$": "$"})
+
+    execution = run(corrected, f"failing-{integration}", states, {})
+
+    assert execution["status"] == "FAILED"
+    assert execution["error"] == "OrderError"
+    cause = json.loads(execution["cause"])
+    assert cause["errorType"] == "OrderError"
+    assert cause["errorMessage"] == "order 7 has no lines"
+    assert len(cause["stackTrace"]) == 2
+
+
+def test_retry_and_catch_match_the_class_of_the_exception(corrected: Clients) -> None:
+    function = create_function(
+        corrected,
+        "recovering",
+        """
+        class Busy(Exception):
+            pass
+
+        def handler(event, context):
+            if event["attempt"] < 2:
+                raise Busy("later")
+            raise KeyError("never")
+        """,
+    )
+    definition = task(
+        function,
+        Parameters={"attempt.$": "$$.State.RetryCount"},
+        Retry=[{"ErrorEquals": ["Busy"], "IntervalSeconds": 1, "MaxAttempts": 5}],
+        Catch=[{"ErrorEquals": ["KeyError"], "Next": "Caught", "ResultPath": "$.failure"}],
+    )
+    definition["States"]["Caught"] = {"Type": "Pass", "End": True}
+
+    execution = run(corrected, "recovering", definition, {"kept": 1})
+
+    assert execution["status"] == "SUCCEEDED"
+    output = json.loads(execution["output"])
+    assert output["kept"] == 1
+    assert output["failure"]["Error"] == "KeyError"
+    assert json.loads(output["failure"]["Cause"])["errorMessage"] == "'never'"
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        ("import os\ndef handler(event, context): os._exit(3)", "Runtime.ExitError", "exit status 3"),
+        ("import os\ndef handler(event, context): os.kill(os.getpid(), 9)", "Runtime.ExitError", "signal: 9"),
+        ("import sys\ndef handler(event, context): sys.exit(1)", "Runtime.ExitError", "Runtime exited"),
+        ("import nothing_like_it", "Runtime.ImportModuleError", "No module named 'nothing_like_it'"),
+        ("def handler(:", "Runtime.UserCodeSyntaxError", "Syntax error in module 'index'"),
+        ("other = 1", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'index'"),
+        ("raise ValueError('at import')", "ValueError", "at import"),
+        ("import time\ndef handler(event, context): time.sleep(5)", "Sandbox.Timedout", "Task timed out after 1"),
+    ],
+    ids=["exit", "kill", "sys-exit", "import", "syntax", "handler", "at-import", "timeout"],
+)
+def test_failure_of_the_process_is_named_as_on_aws(
+    corrected: Clients, request: pytest.FixtureRequest, source: str, error: str, message: str
+) -> None:
+    name = f"process-{request.node.callspec.id}"
+    function = create_function(corrected, name, source, timeout_seconds=1)
+
+    execution = run(corrected, name, task(function), {})
+
+    assert execution["error"] == error
+    assert message in json.loads(execution["cause"])["errorMessage"]
+
+
+def test_function_works_again_after_its_process_died(corrected: Clients) -> None:
+    source = "import os\ndef handler(event, context): return os._exit(1) if event['die'] else 'alive'"
+    create_function(corrected, "mortal", source)
+
+    assert invoke(corrected, "mortal", {"die": False}) == "alive"
+    assert invoke(corrected, "mortal", {"die": True})["errorType"] == "Runtime.ExitError"
+    assert invoke(corrected, "mortal", {"die": False}) == "alive"
+
+
+def test_uncorrected_death_of_the_process_is_not_named(uncorrected: Clients) -> None:
+    create_function(uncorrected, "mortal", "import os\ndef handler(event, context): os._exit(1)")
+
+    assert invoke(uncorrected, "mortal", {})["errorType"] == "Runtime.HandlerError"
+
+
+IMPORTS = """
+    import importlib
+
+    def handler(event, context):
+        importlib.import_module(event)
+        return "imported"
+"""
+
+
+@pytest.mark.parametrize("module", ["boto3", "botocore.config", "s3transfer", "dateutil.parser", "json", "sqlite3"])
+def test_functions_import_what_the_runtime_brings(corrected: Clients, module: str) -> None:
+    create_function(corrected, f"imports-{module.replace('.', '-')}", IMPORTS)
+
+    assert invoke(corrected, f"imports-{module.replace('.', '-')}", module) == "imported"
+
+
+@pytest.mark.parametrize("module", ["msgspec", "rich", "aws_cdk", "etl", "etl_cli", "yaml"])
+def test_functions_do_not_import_what_only_the_checkout_has(corrected: Clients, module: str) -> None:
+    create_function(corrected, f"imports-{module}", IMPORTS)
+
+    assert invoke(corrected, f"imports-{module}", module)["errorType"] == "ModuleNotFoundError"
+
+
+def test_uncorrected_functions_import_whatever_is_installed(uncorrected: Clients) -> None:
+    create_function(uncorrected, "imports", IMPORTS)
+
+    assert invoke(uncorrected, "imports", "rich") == "imported"
+
+
+def retry_delays(clients: Clients, name: str) -> list[float]:
+    """The seconds between the attempts of a task that fails four times; 1, 2 and 2 if MaxDelaySeconds is heeded."""
+    retry = {"IntervalSeconds": 1, "BackoffRate": 5, "MaxDelaySeconds": 2, "MaxAttempts": 3}
+    function = create_function(clients, name, FAILING)
+    execution = run(clients, name, task(function, Retry=[{"ErrorEquals": ["States.ALL"], **retry}]), {})
+    history = clients.stepfunctions.get_execution_history(executionArn=execution["executionArn"])["events"]
+    failed = [event["timestamp"] for event in history if event["type"] == "TaskFailed"]
+    scheduled = [event["timestamp"] for event in history if event["type"] == "TaskScheduled"]
+    return [(again - before).total_seconds() * 10 for before, again in pairwise(sorted(failed + scheduled))][1::2]
+
+
+def test_retries_wait_at_most_max_delay_seconds(corrected: Clients) -> None:
+    assert retry_delays(corrected, "delayed") == pytest.approx([1, 2, 2], abs=1.5)
+
+
+def test_uncorrected_retries_ignore_max_delay_seconds(uncorrected: Clients) -> None:
+    assert retry_delays(uncorrected, "delayed") == pytest.approx([1, 5, 25], abs=1.5)
+
+
+def test_full_jitter_draws_the_delay_between_nothing_and_the_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stepfunctions, "_find_matching_retrier", stepfunctions._find_matching_retrier)
+    retrier = {"ErrorEquals": ["Busy"], "IntervalSeconds": 2, "JitterStrategy": "FULL", "MaxDelaySeconds": 6}
+    uncorrected, _ = stepfunctions._find_matching_retrier([retrier], "Busy", {0: 2})
+    assert uncorrected["IntervalSeconds"] * uncorrected.get("BackoffRate", 2.0) ** 2 == 8
+
+    random.seed(1)
+    corrections._delay_retries_as_told()
+    found = [stepfunctions._find_matching_retrier([retrier], "Busy", {0: 2})[0] for _ in range(300)]
+
+    delays = [retrier["IntervalSeconds"] * retrier["BackoffRate"] ** 2 for retrier in found]
+    assert 0 <= min(delays) < 0.5
+    assert 5.5 < max(delays) <= 6
+
+
+MISSING = {
+    "parameters": {"Type": "Pass", "Parameters": {"x.$": "$.missing"}, "End": True},
+    "input-path": {"Type": "Pass", "InputPath": "$.missing", "End": True},
+    "output-path": {"Type": "Succeed", "OutputPath": "$.missing"},
+    "choice": {
+        "Type": "Choice",
+        "Choices": [{"Variable": "$.missing", "BooleanEquals": True, "Next": "End"}],
+        "Default": "End",
+    },
+    "items": {
+        "Type": "Map",
+        "ItemsPath": "$.missing",
+        "ItemProcessor": {"StartAt": "Each", "States": {"Each": {"Type": "Pass", "End": True}}},
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "End"}],
+        "End": True,
+    },
+}
+
+
+def missing_machine(kind: str) -> dict[str, Any]:
+    return {"StartAt": "First", "States": {"First": MISSING[kind], "End": {"Type": "Succeed"}}}
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_path_that_leads_nowhere_fails_the_execution(corrected: Clients, kind: str) -> None:
+    execution = run(corrected, f"missing-{kind}", missing_machine(kind), {"there": None})
+
+    assert execution["status"] == "FAILED"
+    assert execution["error"] == "States.Runtime"
+    assert "$.missing" in execution["cause"]
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_uncorrected_path_that_leads_nowhere_gives_null(uncorrected: Clients, kind: str) -> None:
+    execution = run(uncorrected, f"missing-{kind}", missing_machine(kind), {"there": None})
+
+    assert execution["status"] == "SUCCEEDED"
+
+
+def test_paths_to_null_and_wildcards_lead_somewhere(corrected: Clients) -> None:
+    definition = {
+        "StartAt": "Pass",
+        "States": {
+            "Pass": {
+                "Type": "Pass",
+                "Parameters": {
+                    "null.$": "$.there",
+                    "first.$": "$.list[0]",
+                    "all.$": "$.list[*].a",
+                    "id.$": "$$.Execution.Name",
+                },
+                "End": True,
+            }
+        },
+    }
+
+    execution = run(corrected, "present", definition, {"there": None, "list": [{"a": 1}, {"b": 2}]})
+
+    assert execution["status"] == "SUCCEEDED"
+    assert json.loads(execution["output"]) == {
+        "null": None,
+        "first": {"a": 1},
+        "all": [1],
+        "id": execution["name"],
+    }
+
+
+@pytest.mark.parametrize(("data", "expected"), [({"x": None}, "Yes"), ({"x": 1}, "Yes"), ({}, "No")])
+def test_is_present_asks_for_the_path_and_not_its_value(corrected: Clients, data: object, expected: str) -> None:
+    definition = {
+        "StartAt": "There?",
+        "States": {
+            "There?": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.x", "IsPresent": True, "Next": "Yes"}],
+                "Default": "No",
+            },
+            "Yes": {"Type": "Pass", "Result": "Yes", "End": True},
+            "No": {"Type": "Pass", "Result": "No", "End": True},
+        },
+    }
+
+    execution = run(corrected, f"present-{len(json.dumps(data))}", definition, data)
+
+    assert json.loads(execution["output"]) == expected
+
+
+def stop_in_a_map(clients: Clients, name: str) -> tuple[str, int]:
+    """Stop an execution in the first of a Map's five failing items; gives its final status and the items begun."""
+    clients.s3.create_bucket(Bucket=name)
+    function = create_function(
+        clients,
+        name,
+        f"""
+        import time, boto3
+
+        def handler(event, context):
+            boto3.client("s3").put_object(Bucket="{name}", Key=str(event), Body=b"")
+            time.sleep(0.2)
+            if event == 4:
+                raise ValueError("too late")
+        """,
+    )
+    each = task(function)
+    states = {"Map": {"Type": "Map", "MaxConcurrency": 1, "ItemProcessor": each, "End": True}}
+    execution = start(clients, name, {"StartAt": "Map", "States": states}, [0, 1, 2, 3, 4])
+    while not clients.s3.list_objects_v2(Bucket=name).get("Contents"):
+        time.sleep(0.02)
+    clients.stepfunctions.stop_execution(executionArn=execution)
+    time.sleep(2.5)
+    return finish(clients, execution)["status"], clients.s3.list_objects_v2(Bucket=name)["KeyCount"]
+
+
+def test_stopped_execution_begins_no_further_item_and_stays_aborted(corrected: Clients) -> None:
+    assert stop_in_a_map(corrected, "stopped") == ("ABORTED", 1)
+
+
+def test_uncorrected_stopped_execution_works_on_and_fails(uncorrected: Clients) -> None:
+    assert stop_in_a_map(uncorrected, "stopped") == ("FAILED", 5)
+
+
+def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "9.9.9")
+
+    with pytest.raises(corrections.CorrectionError, match=r"ministack 9\.9\.9 is installed.*make setup"):
+        corrections.apply_all()
+
+
+def test_changed_source_of_ministack_is_refused() -> None:
+    with pytest.raises(corrections.CorrectionError, match="does not contain once: def run"):
+        corrections._replaced("something else", "def run", "def walk")
