@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as UnreachableError
 
 from etl.errors import ConfigurationError, EtlError, TransientError
 
@@ -100,7 +101,7 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response["Error"]["Code"] in TRANSIENT_CODES or status >= _SERVER_ERROR
-    return isinstance(error, (HTTPClientError, IncompleteReadError))
+    return isinstance(error, (UnreachableError, HTTPClientError, IncompleteReadError))
 
 
 def explained(error: ClientError | BotoCoreError) -> EtlError:
