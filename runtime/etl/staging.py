@@ -39,11 +39,13 @@ class Staging:
     Args:
         s3: client of S3.
         bucket: name of the bucket.
+        read_bytes: how much of an object is read at a time, in bytes.
     """
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, read_bytes: int = READ_BYTES) -> None:
         self._s3 = s3
         self._bucket = bucket
+        self._read_bytes = read_bytes
 
     def put(self, key: str, body: bytes) -> None:
         """Write an object whole."""
@@ -120,8 +122,8 @@ class Staging:
             raise self._malformed(key, offset, "it ends within a line")
 
     def _read(self, key: str, offset: int | None) -> tuple[bytes, int]:
-        """Up to 4 MiB from ``offset`` (the whole object when None), and the object's size."""
-        span = {} if offset is None else {"Range": f"bytes={offset}-{offset + READ_BYTES - 1}"}
+        """Up to ``read_bytes`` from ``offset`` (the whole object when None), and the object's size."""
+        span = {} if offset is None else {"Range": f"bytes={offset}-{offset + self._read_bytes - 1}"}
         for attempt in range(_READ_ATTEMPTS):
             try:
                 answer = self._s3.get_object(Bucket=self._bucket, Key=key, **span)  # type: ignore[arg-type]
