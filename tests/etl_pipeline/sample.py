@@ -97,14 +97,14 @@ def text(instant: datetime) -> str:
     return instant.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def expected_record(item: Item, run_time: str) -> Item:
-    """Give what Transform has to make of a valid item: its attributes, and the computed ones."""
+def expected_record(item: Item, end: str) -> Item:
+    """Give what Transform has to make of a valid item in a window that ends at `end`: with the computed attributes."""
     value = Decimal(item["value"]["N"])
     size = "small" if value < 100 else "medium" if value < 1000 else "large"
     return item | {
         "date": {"S": item["timestamp"]["S"][:10]},
         "size": {"S": size},
-        "processed_at": {"S": run_time},
+        "as_of": {"S": end},
     }
 
 
