@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Set
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Subnormal
 from math import isfinite
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -48,17 +49,18 @@ def to_plain(record: dict[str, Any], floats: Set[str] = frozenset()) -> dict[str
     """
     plain = {}
     for name, value in record.items():
+        checked = _plain_name(name, "")
         if type(value) is float and name in floats:
-            plain[name] = _plain_float(value, name)
+            plain[checked] = _plain_float(value, name)
         else:
-            plain[_plain_name(name, "")] = _plain(value, name, 0)
+            plain[checked] = _plain(value, name, 0)
     return plain
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:
     writer = _WRITERS.get(type(value))
     if writer is None:
-        raise RejectedError(path, _ALLOWED, _described(value))
+        raise RejectedError(path, _ALLOWED, described(value))
     return writer(value, path, depth)
 
 
@@ -81,12 +83,12 @@ def _plain_integer(value: int, path: str, _: int) -> int:
 
 def _plain_decimal(value: Decimal, path: str, _: int) -> Decimal:
     try:
-        finite = _NUMBERS.create_decimal(value).is_finite()
+        number = _NUMBERS.create_decimal(value)  # drops zeros at the end beyond 38 digits, and nothing else
     except DecimalException:
-        finite = False
-    if not finite:
-        raise RejectedError(path, "a number of at most 38 digits between 1E-130 and 9.9E+125", _described(value))
-    return value
+        number = None
+    if number is None or not number.is_finite():
+        raise RejectedError(path, "a number of at most 38 digits between 1E-130 and 9.9E+125", described(value))
+    return number or Decimal(0)  # however zero was written
 
 
 def _plain_float(value: float, path: str) -> float:
@@ -110,7 +112,7 @@ def _plain_map(value: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
 
 def _plain_name(name: Any, path: str) -> str:
     if type(name) is not str:
-        raise RejectedError(path, "names that are text", _described(name))
+        raise RejectedError(path, "names that are text", described(name))
     return _plain_text(name, path, 0)
 
 
@@ -123,17 +125,23 @@ def _plain_list(value: list[Any], path: str, depth: int) -> list[Any]:
 def _plain_set(value: Set[Any], path: str, _: int) -> dict[str, list[Any]]:
     kinds = {_SET_KINDS.get(type(member)) for member in value}
     if len(kinds) != 1 or None in kinds:
-        raise RejectedError(path, "a set of strings, of numbers or of binaries, not empty", _described(value))
-    # In a fixed order, so that a retry stages the same bytes.
-    return {SET: [_plain(member, path, 0) for member in sorted(value)]}
+        raise RejectedError(path, "a set of strings, of numbers or of binaries, not empty", described(value))
+    # Members before their order: NaN has none. In a fixed one, so that a retry stages the same bytes.
+    members = [(member, _plain(member, path, 0)) for member in value]
+    return {SET: [plain for _, plain in sorted(members, key=itemgetter(0))]}
 
 
-def _described(value: Any) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"
+def described(value: Any) -> str:
+    """A value in words: its type and, if it is short and the same in every retry, how Python writes it."""
+    kind = type(value).__name__
+    if type(value) not in _SHOWN:
+        return kind
+    text = str(value) if kind == "Decimal" else repr(value)
+    return f"{kind} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
 _ALLOWED = "str, int, Decimal, bool, None, bytes, dict, list or set (a float where the contract declares one)"
+_SHOWN = frozenset((str, bytes, float, Decimal))
 _SET_KINDS = {str: "S", int: "N", Decimal: "N", bytes: "B"}
 _WRITERS: dict[type, Callable[[Any, str, int], Any]] = {
     str: _plain_text,
