@@ -47,8 +47,9 @@ def _from_wire(value: Wire) -> Value:
     try:
         ((kind, content),) = value.items()
         return _READERS[kind](content)
-    except (KeyError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
-        raise ValueError(f"not an attribute value of DynamoDB: {str(value)[:80]}") from error
+    except (KeyError, TypeError, AttributeError, ArithmeticError, ValueError):
+        # Neither the value nor the error that quotes it: what fails an invocation is logged.
+        raise ValueError("an attribute value isn't one of DynamoDB's") from None
 
 
 def _read_null(_: Any) -> None:
@@ -100,12 +101,11 @@ def _to_wire(value: Value) -> Wire | Number:
 def _write_map(value: dict[str, Value]) -> Wire:
     if len(value) == 1:
         ((tag, content),) = value.items()
-        if tag == BINARY:
-            return {"B": content}
-        if tag == SET:
-            return _write_set(content)
-        if tag == MAP:
-            return {"M": to_wire(content)}
+        if tag in _TAGGED:
+            kind, write = _TAGGED[tag]
+            if type(content) is not kind:
+                raise ValueError(f"a {tag} isn't one that Transform writes")
+            return write(content)
     return {"M": to_wire(value)}
 
 
@@ -115,10 +115,16 @@ def _write_set(members: list[Value]) -> Wire:
         ((kind, content),) = msgspec.to_builtins(_to_wire(member)).items()
         kinds.setdefault(kind, []).append(content)
     if len(kinds) != 1 or not kinds.keys() <= {"S", "N", "B"}:
-        raise ValueError(f"not a set of strings, of numbers or of binaries: {str(members)[:80]}")
+        raise ValueError(f"a {SET} isn't one of strings, of numbers or of binaries")
     ((kind, contents),) = kinds.items()
     return {kind + "S": contents}
 
+
+_TAGGED: dict[str, tuple[type, Callable[[Any], Wire]]] = {
+    BINARY: (str, lambda text: {"B": text}),
+    SET: (list, _write_set),
+    MAP: (dict, lambda value: {"M": to_wire(value)}),
+}
 
 _WRITERS: dict[type, Callable[[Any], Wire | Number]] = {
     str: lambda value: {"S": value},

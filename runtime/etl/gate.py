@@ -140,4 +140,5 @@ def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, A
     try:
         return to_plain(row | {"id": f"aggregate#{aggregate.name}#{group}", "timestamp": run.end})
     except RejectedError as error:
-        raise TransformationError(f"aggregate {aggregate.name} can't be loaded: {error}") from error
+        problem = f"{error.field} must be {error.expected}"  # without the value: what fails a run is logged
+        raise TransformationError(f"aggregate {aggregate.name} can't be loaded: {problem}") from None
