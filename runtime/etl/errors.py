@@ -51,11 +51,11 @@ class RejectedError(Exception):
     Args:
         field: path of the attribute, such as ``value`` or ``tags[2].name``; empty for the whole record.
         expected: what is allowed there, in words.
-        got: what was there, in words or shortened.
+        got: what was there: the value itself, or words.
     """
 
-    def __init__(self, field: str, expected: str, got: str) -> None:
-        self.field = field
-        self.expected = expected
-        self.got = got
-        super().__init__(f"{field or 'record'}: expected {expected}, got {got}")
+    def __init__(self, field: str, expected: str, got: object) -> None:
+        self.field = str(field)
+        self.expected = str(expected)
+        self.got = str(got)
+        super().__init__(f"{self.field or 'record'}: expected {self.expected}, got {self.got}")

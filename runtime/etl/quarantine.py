@@ -1,8 +1,7 @@
 """What a stage rejects is set aside: with its reason, and with its original bytes."""
 
-import json
-
 from etl.errors import RejectedError
+from etl.plain_json import encode
 from etl.run import Run
 
 
@@ -18,10 +17,16 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
     """
     facts = {
         "stage": stage,
-        "field": reason.field,
-        "expected": reason.expected,
-        "got": reason.got,
+        "reason": _utf8(str(reason)),
+        "field": _utf8(reason.field),
+        "expected": _utf8(reason.expected),
+        "got": _utf8(reason.got),
         "run": run.timestamp,
         "segment": segment,
     }
-    return json.dumps(facts)[:-1].encode() + b', "item": ' + item + b"}"
+    return encode(facts)[:-1] + b',"item":' + item + b"}"
+
+
+def _utf8(text: str) -> str:
+    """Text without lone surrogates, which a user's error message may hold and JSON can't."""
+    return text.encode(errors="backslashreplace").decode()
