@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_origin, get_type_hints, is_typeddict
 import msgspec
 
 from etl.errors import RejectedError, TransformationError
+from etl.plain_json import described
 
 Number = int | Decimal
 """A number, exact: an int where it is written as one, else a Decimal."""
@@ -23,7 +24,7 @@ Record = dict[str, Any]
 _COLLECTIONS = (dict, list, set, frozenset)
 _WORDS = {
     "int": "a whole number",
-    "decimal": "a number",
+    "decimal": "a number with a fraction (Number takes both)",
     "int | decimal": "a number",
     "float": "a number",
     "str": "text",
@@ -36,6 +37,7 @@ _WORDS = {
 _EXPECTED_GOT = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>[^,]*), got `(?P<got>[^`]*)`")
 _EXPECTED = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>.*)")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+_STEP = re.compile(r"\[(?P<position>\d+)\]|(?P<name>[^.\[\]]+)")
 _AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
@@ -53,27 +55,31 @@ class Checker:
     def __init__(self, contract: type) -> None:
         if not is_typeddict(contract):
             raise TransformationError(f"the contract must be a class derived from TypedDict, got {contract!r}")
-        hints = get_type_hints(contract)
         try:
+            hints = get_type_hints(contract)
             msgspec.convert({}, contract, builtin_types=(Decimal, bytes))
         except msgspec.ValidationError:
             pass  # an empty record breaks most contracts; here only the contract is tried
-        except TypeError as error:
+        except (NameError, TypeError) as error:
             raise TransformationError(f"{contract.__name__} has a type that can't be checked: {error}") from error
         self._contract = contract
         self.floats = frozenset(name for name, hint in hints.items() if _plain_type(hint) is float)
+        self._decimals = [name for name, hint in hints.items() if _plain_type(hint) is Decimal]
         self._collections = {name: kind for name, hint in hints.items() if (kind := _plain_type(hint)) in _COLLECTIONS}
 
     def check(self, record: Record) -> None:
-        """Check a record; an attribute that the contract declares a float becomes one.
+        """Check a record; an attribute that the contract declares a float or a Decimal becomes one.
 
         Raises:
             RejectedError: the record breaks the contract.
         """
+        for name in self._decimals:
+            if type(record.get(name)) is int:
+                record[name] = Decimal(record[name])
         try:
             checked: Record = msgspec.convert(record, self._contract, builtin_types=(Decimal, bytes))
         except msgspec.ValidationError as error:
-            raise _rejected(str(error)) from None
+            raise _rejected(str(error), record) from None
         for name, kind in self._collections.items():
             # msgspec takes a list for a set and the other way round; DynamoDB tells them apart.
             if name in record and not isinstance(record[name], kind):
@@ -87,7 +93,7 @@ def _plain_type(hint: Any) -> Any:
     return get_origin(hint) or hint
 
 
-def _rejected(message: str) -> RejectedError:
+def _rejected(message: str, record: Record) -> RejectedError:
     """The message of msgspec as field, expected and got."""
     at = _AT.search(message)
     path = at["path"] if at else ""
@@ -97,8 +103,19 @@ def _rejected(message: str) -> RejectedError:
     if match := _EXPECTED_GOT.match(message):
         return RejectedError(path, _worded(match["expected"]) + match["more"], _worded(match["got"]))
     if match := _EXPECTED.match(message):
-        return RejectedError(path, _worded(match["expected"]) + match["more"], "another")
+        return RejectedError(path, _worded(match["expected"]) + match["more"], _found(record, path))
     return RejectedError(path, "a value that the contract allows", message)
+
+
+def _found(record: Record, path: str) -> str:
+    """What lies at a path of msgspec, in words."""
+    value: Any = record
+    try:
+        for step in _STEP.finditer(path):
+            value = value[step["name"] or int(step["position"])]
+    except (KeyError, IndexError, TypeError, ValueError):  # such as [...], a value of a map
+        return "another value"
+    return described(value)
 
 
 def _worded(kind: str) -> str:
