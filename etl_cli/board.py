@@ -61,7 +61,10 @@ class Board:
         self._signs: dict[str, float] = {}
         if console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(
-                console=console, get_renderable=self._table, refresh_per_second=_FRAMES_PER_SECOND, redirect_stderr=False
+                console=console,
+                get_renderable=self._table,
+                refresh_per_second=_FRAMES_PER_SECOND,
+                redirect_stderr=False,
             )
 
     def __enter__(self) -> Self:
@@ -77,7 +80,8 @@ class Board:
         if error is not None:
             for step in self._steps.values():
                 if step.state == "running":
-                    self.show(replace(step, state="failed"))
+                    detail = "interrupted" if isinstance(error, KeyboardInterrupt) else step.detail
+                    self.show(replace(step, state="failed", detail=detail))
         if self._live:
             self._live.stop()
 
@@ -119,7 +123,10 @@ class Board:
             return
         mark, style = _MARKS[step.state]
         line = Text.assemble(
-            "  ", (mark, style), f" {step.name:<{NAME_WIDTH}}  {step.detail}  ", (f"{duration(self._elapsed(step))}", "dim")
+            "  ",
+            (mark, style),
+            f" {step.name:<{NAME_WIDTH}}  {step.detail}  ",
+            (f"{duration(self._elapsed(step))}", "dim"),
         )
         self._console.print(line, soft_wrap=True)
 

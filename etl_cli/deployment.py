@@ -51,7 +51,9 @@ class Pipeline:
     stepfunctions: SFNClient
 
     @classmethod
-    def find(cls, session: boto3.Session, options: Mapping[str, Any] | None = None, stack: str = STACK_NAME) -> Pipeline:
+    def find(
+        cls, session: boto3.Session, options: Mapping[str, Any] | None = None, stack: str = STACK_NAME
+    ) -> Pipeline:
         """Find the pipeline that a stack made, by the stack's outputs.
 
         Args:
@@ -85,7 +87,7 @@ class Pipeline:
 
 
 def _outputs(session: boto3.Session, options: dict[str, Any], stack: str) -> dict[str, str]:
-    from botocore.exceptions import ClientError  # noqa: PLC0415 - slow to import
+    from botocore.exceptions import ClientError
 
     cloudformation = session.client("cloudformation", **options)
     try:
@@ -93,5 +95,7 @@ def _outputs(session: boto3.Session, options: dict[str, Any], stack: str) -> dic
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
-        raise UserError(f"There is no stack {stack} in {session.region_name}.", f"Deploy it: cdk deploy {stack}") from None
+        raise UserError(
+            f"There is no stack {stack} in {session.region_name}.", f"Deploy it: cdk deploy {stack}"
+        ) from None
     return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}

@@ -11,7 +11,7 @@ from types import FrameType
 
 import typer
 
-from etl_cli import local
+from etl_cli import demo, local
 from etl_cli.console import err, print_error
 from etl_cli.errors import UserError
 
@@ -23,6 +23,7 @@ app = typer.Typer(
     help="Runs the ETL pipeline on this machine, without an AWS account, and looks after it.",
     epilog="Exit codes:  0 done  ·  1 failed, the message says why  ·  2 wrong usage  ·  130 interrupted",
 )
+app.command()(demo.demo)
 app.add_typer(local.app, name="local")
 
 

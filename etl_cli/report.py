@@ -174,7 +174,7 @@ def staged_keys(pipeline: Pipeline, prefix: str) -> list[str]:
 
 
 def rejected_records(pipeline: Pipeline, run: str) -> Iterator[dict[str, Any]]:
-    """What the stages of a run set aside: ``stage``, ``field``, ``expected``, ``got`` and the ``item``, as it was read."""
+    """What the stages of a run set aside: ``stage``, ``field``, ``expected``, ``got``, and the ``item`` as it was."""
     for key in staged_keys(pipeline, f"quarantine/{run}/"):
         for line in staged_lines(pipeline, key):
             yield json.loads(line, parse_float=Decimal)

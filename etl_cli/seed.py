@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from itertools import islice
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
@@ -106,17 +107,18 @@ def write_items(
     Raises:
         UserError: the table takes no more, even after a minute's patience.
     """
-    from boto3.dynamodb.types import TypeSerializer  # noqa: PLC0415 - slow to import
+    from boto3.dynamodb.types import TypeSerializer
 
     serialize = TypeSerializer().serialize
     written = 0
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="seed") as pool:
         running = set()
+        given_up = Event()
         try:
             source = iter(items)
             while batch := list(islice(source, BATCH_ITEMS)):
                 wired = [{name: serialize(value) for name, value in item.items()} for item in batch]
-                running.add(pool.submit(_write_batch, dynamodb, table, wired))
+                running.add(pool.submit(_write_batch, dynamodb, table, wired, given_up))
                 while len(running) >= 2 * WRITERS:
                     done, running = wait(running, return_when=FIRST_COMPLETED)
                     written += sum(each.result() for each in done)
@@ -124,17 +126,17 @@ def write_items(
                         on_written(written)
             written += sum(each.result() for each in running)
         except BaseException:
+            given_up.set()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return written
 
 
-def _write_batch(dynamodb: DynamoDBClient, table: str, items: list[dict[str, Any]]) -> int:
+def _write_batch(dynamodb: DynamoDBClient, table: str, items: list[dict[str, Any]], given_up: Event) -> int:
     left: Any = {table: [{"PutRequest": {"Item": item}} for item in items]}
     deadline, pause = time.monotonic() + _PATIENCE_SECONDS, 0.05
     while left := dynamodb.batch_write_item(RequestItems=left).get("UnprocessedItems"):
-        if time.monotonic() > deadline:
+        if given_up.wait(pause * random.uniform(0.5, 1)) or time.monotonic() > deadline:  # noqa: S311
             raise UserError(f"The table {table} is throttled and takes no more items.", "Try again later.")
-        time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
         pause = min(2 * pause, 5.0)
     return len(items)

@@ -19,17 +19,26 @@ _PRODUCTS = [
     ("Sample sachet", "0.00", 12),
     ("深煎りブレンド", "16.20", 300),
     ("Кофе «Утро»", "11.00", 400),
-    ("Espresso Sant’Eustachio", "13.75", 500),
+    ("Espresso Sant'Eustachio", "13.75", 500),
     ("Hario V60 ⌀ 02", "24.50", 380),
     ("Gooseneck kettle 0.9 L", "89.00", 1150),
     ("Hand grinder, 38 mm burrs", "129.00", 640),
     ("Espresso machine, dual boiler", "1849.00", 22400),
-    ("Paper filters × 100", "5.20", 110),
+    ("Paper filters, 100", "5.20", 110),
     ("Cleaning tablets", "8.95", 96),
     ("Scale ±0.1 g", "39.90", 320),
-    ("Tasting set ☕ × 6", "32.00", 600),
+    ("Tasting set ☕☕☕", "32.00", 600),
 ]
-_PEOPLE = ["Ada Núñez", "Björk Ólafsdóttir", "Chloé Lefèvre", "Dvořák Jan", "Eun-ji 김", "Zoë O’Brien", "王秀英", "Ngô Thị Mai"]
+_PEOPLE = [
+    "Ada Núñez",
+    "Björk Ólafsdóttir",
+    "Chloé Lefèvre",
+    "Dvořák Jan",
+    "Eun-ji 김",
+    "Zoë O'Brien",
+    "王秀英",
+    "Ngô Thị Mai",
+]
 _PLACES = [
     ("Lisboa", "PT", "Rua da Bica 12", "38.7103", "-9.1459"),
     ("København", "DK", "Jægersborggade 7", "55.6918", "12.5424"),

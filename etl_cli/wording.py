@@ -50,11 +50,10 @@ def window(start: str, end: str) -> str:
 def number(value: Decimal | int | str | None) -> str:
     """A number of an aggregate, with separators and at most two decimals, or three digits of a small one."""
     if value is None:
-        return "–"
+        return "-"
     if isinstance(value, str):
         return value
-    if value == int(value) and abs(value) < 10**15:
-        return f"{int(value):,}"
-    if abs(value) >= 10**15 or abs(value) < Decimal("0.01"):
-        return f"{value:.3g}"
-    return f"{value:,.2f}"
+    exact = Decimal(value)
+    if abs(exact) >= 10**15 or 0 < abs(exact) < Decimal("0.01"):
+        return f"{exact:.3g}"
+    return f"{exact:,.0f}" if exact == exact.to_integral_value() else f"{exact:,.2f}"

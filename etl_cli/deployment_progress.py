@@ -1,0 +1,51 @@
+"""What the CDK CLI prints, as progress."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+# A line of `cdk deploy --progress events`: "EtlPipelineStack |  3/29 | 8:41:11 PM | CREATE_COMPLETE | …".
+_EVENT = re.compile(r"^(?P<stack>\S+) \|\s*(?P<done>\d+)/(?P<all>\d+) \|.*\| (?P<status>[A-Z_]+) ")
+_BOOTSTRAP_STACK = "CDKToolkit"
+
+
+class DeploymentProgress:
+    """Follows a deployment by the lines of the CDK CLI.
+
+    Attributes:
+        outcome: what became of the stack, in words; final when the deployment is.
+    """
+
+    def __init__(self, show: Callable[[str, float | None], None]) -> None:
+        """Begin.
+
+        Args:
+            show: called with what is being done, and how much of it is done, from 0 to 1, where that is known.
+        """
+        self.outcome = "created"
+        self._show = show
+        show("starting the CDK CLI", None)
+
+    def take(self, line: str) -> None:
+        """Take in the next line."""
+        event = _EVENT.match(line)
+        if event:
+            self._take_event(event)
+        elif "Bootstrapping" in line:
+            self._show("bootstrapping", None)
+        elif "bootstrapped" in line:
+            self._show("synthesizing the template", None)
+        elif "Synthesis time" in line:
+            self._show("publishing the functions' code", None)
+        elif "(no changes)" in line:
+            self.outcome = "no changes"
+
+    def _take_event(self, event: re.Match[str]) -> None:
+        done, total = int(event["done"]), int(event["all"])
+        if event["stack"] == _BOOTSTRAP_STACK:
+            self._show("bootstrapping", None)
+            return
+        if event["status"].startswith("UPDATE"):
+            self.outcome = "updated"
+        self._show(f"{done} of {total} resources", done / total if total else None)
