@@ -49,7 +49,13 @@ def local_environment(make_environment: MakeEnvironment) -> LocalEnvironment:
 
 
 @pytest.fixture(scope="session")
-def deployed(local_environment: LocalEnvironment) -> Deployed:
-    """The session's local environment with the stack deployed into it by the real CDK CLI."""
-    outputs = local_environment.deploy()
-    return Deployed(local_environment, local_environment.clients(), outputs)
+def deployed(make_environment: MakeEnvironment) -> Deployed:
+    """A local environment with the stack deployed into it by the real CDK CLI; IAM policies are enforced in it.
+
+    Tests share it: they tell their data apart by keys, windows or executions, and leave the stack as it is. A test
+    that needs another stack, or destroys it, makes an environment of its own.
+    """
+    environment = make_environment()
+    environment.start(strict=True)
+    outputs = environment.deploy()
+    return Deployed(environment, environment.clients(), outputs)

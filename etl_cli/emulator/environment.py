@@ -223,10 +223,7 @@ class LocalEnvironment:
         record = ServerRecord.read(self._record_file)
         if record is None or record.pid == 0 or not process.is_alive(record):
             return None
-        if process.answers(record):
-            return record
-        process.end(record)
-        return None
+        return self._require()
 
     def _choose_port(self, port: int | None) -> int:
         if port is None:
@@ -265,7 +262,7 @@ class LocalEnvironment:
 
     def _wait_until_ready(self, record: ServerRecord) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while not process.answers(record):
+        while not process.answers(record, timeout_seconds=1):
             if not process.is_alive(record):
                 problem = "ended while it started"
             elif time.monotonic() > deadline:

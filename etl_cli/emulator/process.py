@@ -17,7 +17,7 @@ from pathlib import Path
 from etl_cli.emulator.server import IDENTITY_PATH
 
 HOST = "127.0.0.1"
-TERMINATION_SECONDS = 3.0
+TERMINATION_SECONDS = 1.5
 
 # Servers that this very process started; a child that ended must be waited for, or it stays a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -103,7 +103,7 @@ def _command_line(pid: int) -> str:
     return listing.stdout
 
 
-def answers(record: ServerRecord, timeout_seconds: float = 2.0) -> bool:
+def answers(record: ServerRecord, timeout_seconds: float = 10.0) -> bool:
     """Whether the recorded server, and no other one, answers on its port."""
     connection = http.client.HTTPConnection(HOST, record.port, timeout=timeout_seconds)
     if record.strict:

@@ -47,6 +47,7 @@ def main() -> None:
     from ministack import app as ministack  # after the corrections
 
     ministack.app = identified(ministack.app, token)
+    ministack._port_is_bindable = lambda *_: False  # with HTTPS it would listen on port 443 too
     ministack.main()
 
 

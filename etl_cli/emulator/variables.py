@@ -28,7 +28,6 @@ def server_environment(root: Path, state_dir: Path, port: int, *, strict: bool) 
         "LANG": "C.UTF-8",
         "TZ": "UTC",  # as on Lambda
         "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
         "MINISTACK_REGION": REGION,
