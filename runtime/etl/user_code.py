@@ -3,20 +3,19 @@
 import traceback
 from collections.abc import Iterable
 from decimal import Context, localcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from etl.aggregates import Aggregate
 from etl.contract import Checker, Record
 from etl.errors import RejectedError, TransformationError
 from etl.plain_json import to_plain
 from etl.run import Run
 
-if TYPE_CHECKING:
-    from etl.aggregates import Aggregate
-
 # The destination's key. Source: the specification of the table etl-destination-data.
 KEY_ATTRIBUTES = ("id", "timestamp")
 # A number of DynamoDB has at most 38 digits, so transform() computes with as many.
 _ARITHMETIC = Context(prec=38)
+_MOST_MESSAGE = 500
 
 
 class Transformation:
@@ -38,7 +37,7 @@ class Transformation:
                 )
         self._transform = module.transform
         self._checker = Checker(module.Contract)
-        self.aggregates: list[Aggregate] = list(getattr(module, "AGGREGATES", ()))
+        self.aggregates: list[Aggregate] = _aggregates(getattr(module, "AGGREGATES", []))
         names = [aggregate.name for aggregate in self.aggregates]
         if len(set(names)) < len(names):
             raise TransformationError(f"AGGREGATES: each needs a name of its own, got {', '.join(names)}")
@@ -52,32 +51,44 @@ class Transformation:
         self._checker.check(record)
         try:
             with localcontext(_ARITHMETIC):
-                results = _several(self._transform(record, run))
+                # One by one: a generator may yield the same dict again and again, changed in between.
+                return [self._loadable(result) for result in _several(self._transform(record, run))]
         except RejectedError:
             raise
         except Exception as error:
-            raise _failure(error) from error
-        return [(result, self._loadable(result)) for result in results]
+            raise self._failure(error) from error
 
-    def _loadable(self, result: Any) -> dict[str, Any]:
+    def _loadable(self, result: Any) -> tuple[Record, dict[str, Any]]:
         if type(result) is not dict:
             raise RejectedError("", "transform() to return a dict, a list of dicts or None", type(result).__name__)
         plain = to_plain(result, self._checker.floats)
         for name in KEY_ATTRIBUTES:
             if not (isinstance(plain.get(name), str) and plain[name]):
                 raise RejectedError(name, "text that isn't empty, as the destination's key", repr(plain.get(name))[:60])
-        return plain
+        return dict(result), plain
+
+    def _failure(self, error: Exception) -> RejectedError:
+        """What transform() raised, and where: the innermost line of the user's own file."""
+        lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+        own = getattr(getattr(self._transform, "__code__", None), "co_filename", "")
+        file, line = ([each for each in lines if each[0] == own] or lines)[-1]
+        name = type(error).__name__
+        try:
+            message = str(error)[:_MOST_MESSAGE]
+        except Exception:
+            message = "its own message can't be shown"
+        got = f"{name}: {message} ({file.rpartition('/')[2]} line {line})"
+        return RejectedError("", f"no {name} in transform()", got)
 
 
-def _several(result: Record | Iterable[Record] | None) -> list[Any]:
+def _several(result: Any) -> Iterable[Any]:
     if result is None:
-        return []
-    if isinstance(result, (dict, str, bytes)):
-        return [result]
-    return list(result)
+        return ()
+    # What is neither is refused as a record.
+    return result if isinstance(result, Iterable) and not isinstance(result, (dict, str, bytes)) else (result,)
 
 
-def _failure(error: Exception) -> RejectedError:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{frame.filename.rpartition('/')[2]} line {frame.lineno}"
-    return RejectedError("", "transform() to return", f"{type(error).__name__}: {error} ({where})")
+def _aggregates(given: Any) -> list[Aggregate]:
+    if not isinstance(given, (list, tuple)) or not all(isinstance(each, Aggregate) for each in given):
+        raise TransformationError("AGGREGATES must be a list of Aggregate(...); see docs/transformations.md")
+    return list(given)
