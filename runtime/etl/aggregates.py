@@ -11,6 +11,7 @@ from typing import Any
 
 from etl.contract import Record
 from etl.errors import RejectedError, TransformationError
+from etl.plain_json import encode
 
 MAX_GROUPS = 10_000
 # From 10^125 down to 10^-130-37 a sum of 10^20 numbers has at most 313 digits: it is never rounded.
@@ -44,6 +45,12 @@ class Aggregate:
         """Check what a type can't say."""
         if isinstance(self.by, str):
             raise TransformationError(f'aggregate {self.name}: by must be a list of attributes, got "{self.by}"')
+        taken = {"records", *(("id", "timestamp") if self.load else ())} & set(self.by)
+        if taken:
+            raise TransformationError(
+                f"aggregate {self.name}: by can't name {', '.join(sorted(taken))}, which its own records have: "
+                "have transform() add the same under another name"
+            )
         for attribute, functions in self.of.items():
             unknown = [functions] if isinstance(functions, str) else [f for f in functions if f not in _FUNCTIONS]
             if unknown:
@@ -81,7 +88,8 @@ class Accumulator:
 
     def __init__(self, aggregate: Aggregate) -> None:
         self.aggregate = aggregate
-        self._groups: dict[Group, tuple[list[int], dict[str, Sums]]] = {}
+        # By the group as JSON, which tells 1 from true and "1", and orders groups.
+        self._groups: dict[bytes, tuple[Group, list[int], dict[str, Sums]]] = {}
 
     def prepare(self, record: Record) -> tuple[Group, dict[str, Sums]]:
         """What a record adds, checked and not yet added.
@@ -100,14 +108,15 @@ class Accumulator:
         Raises:
             TransformationError: there are more groups than an aggregate may have.
         """
-        if group not in self._groups:
+        key = encode(group)
+        if key not in self._groups:
             if len(self._groups) >= MAX_GROUPS:
                 raise TransformationError(
                     f"aggregate {self.aggregate.name} has more than {MAX_GROUPS:,} groups: "
                     "group by fewer or coarser attributes"
                 )
-            self._groups[group] = ([0], {name: Sums() for name in self.aggregate.of})
-        counter, own = self._groups[group]
+            self._groups[key] = (group, [0], {name: Sums() for name in self.aggregate.of})
+        _, counter, own = self._groups[key]
         counter[0] += records
         for name, added in sums.items():
             own[name].add(added)
@@ -116,7 +125,7 @@ class Accumulator:
         """The groups as a JSON document that :meth:`merge` reads."""
         return [
             {"group": group, "records": records, "of": {name: vars(sums) for name, sums in own.items()}}
-            for group, ((records,), own) in self._sorted()
+            for group, (records,), own in self._sorted()
         ]
 
     def merge(self, dumped: Iterable[dict[str, Any]]) -> None:
@@ -128,24 +137,39 @@ class Accumulator:
     def results(self) -> list[Record]:
         """A record a group, in a fixed order: its attributes, ``records``, and ``<attribute>_<function>`` each."""
         rows = []
-        for group, ((records,), own) in self._sorted():
+        for group, (records,), own in self._sorted():
             row: Record = dict(zip(self.aggregate.by, group, strict=True)) | {"records": records}
             for name, functions in self.aggregate.of.items():
                 row |= {f"{name}_{function}": own[name].result(function) for function in functions}
             rows.append(row)
         return rows
 
-    def _sorted(self) -> list[tuple[Group, tuple[list[int], dict[str, Sums]]]]:
-        return sorted(self._groups.items(), key=lambda entry: [(type(each).__name__, str(each)) for each in entry[0]])
+    def _sorted(self) -> list[tuple[Group, list[int], dict[str, Sums]]]:
+        return [entry for _, entry in sorted(self._groups.items())]
 
     def _group_value(self, name: str, value: Any) -> Any:
-        if value is None or isinstance(value, (str, bool, int, Decimal)):
+        if value is None or isinstance(value, (str, bool)):
             return value
+        if isinstance(value, (int, Decimal, float)):
+            return _canonical(_exact(value))
         raise RejectedError(name, f"text, a number or nothing, to group {self.aggregate.name} by", type(value).__name__)
 
     def _number(self, name: str, value: Any) -> Sums:
         if value is None:
             return Sums()
-        if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
-            return Sums(1, value, value, value)
+        if isinstance(value, (int, Decimal, float)) and not isinstance(value, bool):
+            number = _exact(value)
+            return Sums(1, number, number, number)
         raise RejectedError(name, f"a number or nothing, for {self.aggregate.name}", type(value).__name__)
+
+
+def _exact(value: Number | float) -> Number:
+    """A number as it is staged: a float, which only the contract can allow, as the shortest text that gives it."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _canonical(value: Number) -> Number:
+    """The one way in which all equal numbers are written: ``1`` for 1, 1.0 and 1E0."""
+    number = Decimal(value).normalize(_EXACT)
+    exponent = number.as_tuple().exponent
+    return int(number) if isinstance(exponent, int) and 0 <= exponent < _AVERAGE.prec else number

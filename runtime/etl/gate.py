@@ -136,7 +136,8 @@ def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, A
     Raises:
         TransformationError: a sum has more digits than DynamoDB's numbers.
     """
-    group = "#".join(str(row[name]) for name in aggregate.by)
+    # As JSON, so that no two groups have one key, whatever their values.
+    group = encode([row[name] for name in aggregate.by]).decode()
     try:
         return to_plain(row | {"id": f"aggregate#{aggregate.name}#{group}", "timestamp": run.end})
     except RejectedError as error:
