@@ -57,33 +57,35 @@ _answers = msgspec.json.Decoder(_Answer)
 class Pacer:
     """Holds the writers of one worker to a number of write units a second.
 
+    A writer reserves what a request consumes at least, waits, sends it, and corrects the reservation by what the
+    answer says. Waiting comes first, so a writer whose time is too short for it just doesn't send.
+
     Args:
         units_per_second: the worker's share of the ceiling; None for no ceiling.
         clock: a clock that never goes back, in seconds.
-        sleep: waits for a number of seconds.
     """
 
-    def __init__(
-        self,
-        units_per_second: float | None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, units_per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = units_per_second
         self._clock = clock
-        self._sleep = sleep
         self._free_at = clock()
         self._lock = threading.Lock()
 
-    def spend(self, units: float) -> None:
-        """Note that ``units`` were consumed, and wait until the ceiling allows more."""
+    def reserve(self, units: float) -> float:
+        """Take ``units`` of the ceiling; returns how long to wait before they may be consumed, in seconds."""
         if self._rate is None:
-            return
+            return 0.0
         with self._lock:
             now = self._clock()
-            self._free_at = max(now, self._free_at) + units / self._rate
-            wait = self._free_at - now
-        self._sleep(wait)
+            starts = max(now, self._free_at)
+            self._free_at = starts + units / self._rate
+            return starts - now
+
+    def correct(self, units: float) -> None:
+        """Note that ``units`` more were consumed than reserved; fewer when negative."""
+        if self._rate is not None:
+            with self._lock:
+                self._free_at += units / self._rate
 
 
 @dataclass
@@ -147,6 +149,10 @@ class DestinationTable:
     def _write(self, pending: dict[Key, bytes], outcome: Outcome) -> None:
         attempt = 0
         while pending and outcome.finished:
+            if not self._wait(self._pacer.reserve(len(pending))):  # an item consumes one unit at least
+                self._pacer.correct(-len(pending))
+                outcome.finished = False
+                return
             try:
                 left = self._send(pending, outcome)
             except ClientError as error:
@@ -157,7 +163,8 @@ class DestinationTable:
             outcome.loaded += len(pending) - len(left)
             if left:
                 outcome.throttled += 1
-                outcome.finished = self._wait(attempt)
+                most = min(_MOST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt)
+                outcome.finished = self._wait(random.uniform(0, most))  # noqa: S311 - jitter
                 attempt += 1
             pending = left
 
@@ -169,12 +176,15 @@ class DestinationTable:
         try:
             answer = self._dynamodb.batch_write_item(RequestItems={self._name: []}, RawBody=body)  # type: ignore[call-arg]
         except (ClientError, BotoCoreError) as error:
+            self._pacer.correct(-len(pending))
             if is_transient(error):
                 return pending
             raise
         raw = answer.get("RawBody")
         parsed = _answers.decode(raw if isinstance(raw, bytes) else msgspec.json.encode(answer))
-        self._pacer.spend(sum(capacity.capacity_units for capacity in parsed.consumed_capacity))
+        if parsed.consumed_capacity:
+            consumed = sum(capacity.capacity_units for capacity in parsed.consumed_capacity)
+            self._pacer.correct(consumed - len(pending))
         left = (request.put_request.item for request in parsed.unprocessed_items.get(self._name, []))
         return {key: pending[key] for key in ((item.id.S, item.timestamp.S) for item in left)}
 
@@ -189,9 +199,10 @@ class DestinationTable:
         for half in (keys[:middle], keys[middle:]):
             self._write({key: pending[key] for key in half}, outcome)
 
-    def _wait(self, attempt: int) -> bool:
-        """Wait before the next attempt; False when there is no time for it."""
-        seconds = random.uniform(0, min(_MOST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - jitter
+    def _wait(self, seconds: float) -> bool:
+        """Wait before a request; False when there is no time for it."""
+        if not seconds:
+            return True
         if self._remaining_ms() < 2 * 1000 * (seconds + _BACKOFF_SECONDS):
             return False
         self._sleep(seconds)
