@@ -1,8 +1,11 @@
 """Writing staged objects: streamed, in numbered parts of a bounded size."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,9 +50,11 @@ class ObjectWriter:
         )
 
     def abort(self) -> None:
-        """Give the object up; what was uploaded of it is thrown away."""
+        """Give the object up; what was uploaded of it is thrown away, if need be by the bucket's lifecycle rule."""
         if self._upload_id:
-            self._s3.abort_multipart_upload(**self._where, UploadId=self._upload_id)
+            # The error that led here says more than one of cleaning up.
+            with suppress(BotoCoreError, ClientError):
+                self._s3.abort_multipart_upload(**self._where, UploadId=self._upload_id)
 
     def _upload(self) -> None:
         if not self._upload_id:
