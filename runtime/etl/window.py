@@ -59,7 +59,7 @@ def parse_instant(name: str, value: Any) -> datetime:
         if len(value) == len("2024-01-15") and "T" not in value:
             instant = instant.replace(tzinfo=UTC)
         if instant.tzinfo is None:
-            raise InputError(f"{name} has no time zone: {_shown(value)}; write {value}Z for UTC")
+            raise InputError(f"{name} has no time zone: {_shown(value)}; write {instant.isoformat()}Z for UTC")
         return instant.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InputError(f"{name} must be {allowed}, got {_shown(value)}") from None
@@ -92,7 +92,10 @@ def resolve_window(given: Any, *, started_at: datetime, lookback: timedelta, lat
         return _checked(Window(latest - _hours(given["lookback_hours"], latest), latest), started_at)
     if "start" in given or "end" in given:
         return _checked(_explicit(given), started_at)
-    return _checked(Window(latest - lookback - lateness, latest), started_at)
+    try:
+        return _checked(Window(latest - lookback - lateness, latest), started_at)
+    except OverflowError:
+        raise InputError(f"time is too early for a window: {format_instant(latest)}") from None
 
 
 def _event_time(event: Mapping[str, Any], started_at: datetime) -> datetime:
