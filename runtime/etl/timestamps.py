@@ -17,7 +17,8 @@ EXPECTED = "a time in UTC such as 2024-01-15T10:00:00Z"
 _SHAPE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?Z")
 
 # Items outside of the window whose timestamp can't be one: they come along and go to quarantine. What has
-# none of these signs and still is no time is in the window that it sorts into, and is told apart there.
+# none of these signs and still is no time sorts between two windows that there can be: into one of them, where
+# it is told apart.
 _NO_TIME = (
     "attribute_not_exists(#timestamp)",
     "NOT attribute_type(#timestamp, :string)",
@@ -39,8 +40,8 @@ def window_filter(start: str, end: str) -> dict[str, Any]:
         ":start": start.removesuffix("Z"),
         ":end": end.removesuffix("Z"),
         ":string": "S",
-        ":first": "0",
-        ":last": ":",  # the character after 9
+        ":first": "0001-01-01T00:00:00",
+        ":last": "9999-12-31T23:59:60",
         ":dash": "-",
         ":t": "T",
         ":colon": ":",
