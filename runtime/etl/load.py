@@ -149,6 +149,8 @@ class _Loader:
         self._work.count("load_throttled", outcome.throttled)
         for key, reason in outcome.rejected.items():
             self._rejected.write([rejected_line(STAGE, self._run, self._work.segment, reason, pending.lines[key])])
+        if self._rejected.full:
+            self._rejected.close()
 
 
 @contextmanager
