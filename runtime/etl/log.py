@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from etl.errors import ConfigurationError
+
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({})))
 
 
@@ -30,7 +32,13 @@ def configure(level: str, stream: TextIO | None = None) -> logging.Logger:
 
     The handler sits on the logger ``etl``, not on the root: Lambda's runtime puts a handler of its own
     there, and each line would be written twice.
+
+    Raises:
+        ConfigurationError: there is no such level.
     """
+    levels = logging.getLevelNamesMapping()
+    if level not in levels:
+        raise ConfigurationError(f"LOG_LEVEL must be one of {', '.join(levels)}, got {level!r}")
     logger = logging.getLogger("etl")
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter())
