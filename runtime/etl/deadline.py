@@ -9,8 +9,9 @@ class Deadline:
 
     A worker asks :meth:`allows_another` after each unit of work (a page, a batch). The reserve is twice
     the slowest unit, once more for closing what is open: a user's slow ``transform()`` or a slow table
-    moves it without any setting. The first unit is always done, so that every invocation makes progress
-    and a loop of invocations ends.
+    moves it without any setting. Closing can be slower than units that never met a request, so the reserve is a
+    fiftieth of the time at hand at least (6 s of 5 minutes). The first unit is always done, so that every
+    invocation makes progress and a loop of invocations ends.
 
     Args:
         remaining_ms: time left in the invocation, in milliseconds.
@@ -22,13 +23,14 @@ class Deadline:
         self._clock = clock
         self._unit_started = clock()
         self._slowest_ms = 0.0
+        self._least_reserve_ms = remaining_ms() / 50
 
     def allows_another(self) -> bool:
         """Note that a unit of work has ended, and say whether there is time for one more."""
         now = self._clock()
         self._slowest_ms = max(self._slowest_ms, (now - self._unit_started) * 1000)
         self._unit_started = now
-        return self.remaining_ms() > 3 * self._slowest_ms
+        return self.remaining_ms() > max(3 * self._slowest_ms, self._least_reserve_ms)
 
     def remaining_ms(self) -> int:
         """Time left in the invocation, in milliseconds."""
