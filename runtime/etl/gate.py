@@ -9,7 +9,7 @@ import msgspec
 from etl.aggregates import Accumulator, Aggregate
 from etl.balance import check_transformed
 from etl.contract import Record
-from etl.errors import QualityGateError, RejectedError, TransformationError
+from etl.errors import QualityGateError, RejectedError, StagingError, TransformationError
 from etl.keys import aggregates_key, part_key, partial_key, quarantine_key
 from etl.plain_json import encode, to_plain
 from etl.run import Run, Work, total
@@ -106,9 +106,16 @@ def _merged(run: Run, segments: list[Work], staging: Staging, aggregates: list[A
     if accumulators:
         for work in segments:
             for part in range(work.counted("transform_parts")):
-                partial = _documents.decode(staging.get(partial_key(run, work.segment, part)))
-                for accumulator in accumulators:
-                    accumulator.merge(partial[accumulator.aggregate.name])
+                key = partial_key(run, work.segment, part)
+                try:
+                    partial = _documents.decode(staging.get(key))
+                    for accumulator in accumulators:
+                        accumulator.merge(partial[accumulator.aggregate.name])
+                except (msgspec.DecodeError, KeyError, TypeError) as error:
+                    raise StagingError(
+                        f"{key} doesn't hold the aggregates of transformation.py, which was changed during the run: "
+                        f"start a new run of the window {run.start} to {run.end}"
+                    ) from error
     return accumulators
 
 
