@@ -1,0 +1,36 @@
+"""The stack, synthesized once for each set of settings that the tests ask about."""
+
+from __future__ import annotations
+
+import pytest
+
+from serverless_app.settings import PipelineSettings
+from tests.infrastructure.synthesis import Synthesized, synthesize
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """The stack with all settings at their defaults."""
+    return synthesize(tmp_path_factory.mktemp("default") / "cdk.out")
+
+
+@pytest.fixture(scope="session")
+def tuned_stack(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """The stack with every setting at another value than its default."""
+    settings = PipelineSettings(
+        schedule="rate(6 hours)",
+        schedule_enabled=False,
+        lookback_hours=48,
+        lateness_minutes=30,
+        concurrency=7,
+        max_write_units_per_second=500,
+        reject_threshold_percent=2.5,
+        segment_bytes=2048,
+        part_bytes=4096,
+        removal_policy="retain",
+        log_retention_days=90,
+        alarm_email="ops@example.com",
+        architecture="arm64",
+        log_level="DEBUG",
+    )
+    return synthesize(tmp_path_factory.mktemp("tuned") / "cdk.out", settings=settings)

@@ -1,0 +1,52 @@
+"""Evaluates IAM policies as IAM does, as far as this stack's policies go."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tests.infrastructure.synthesis import Synthesized
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The statements of a role."""
+
+    statements: list[dict[str, Any]]
+
+    def allow(self, action: str, resource: str) -> bool:
+        """Tell whether the role may do ``action`` on the resource of this ARN."""
+        effects = {each["Effect"] for each in self.statements if _covers(each, action, resource)}
+        return effects == {"Allow"}
+
+
+def policies_of(stack: Synthesized, role: str) -> Policies:
+    """Collect what a role may do, resolved.
+
+    Args:
+        stack: the synthesized stack.
+        role: the role's logical id.
+    """
+    properties = stack.template["Resources"][role]["Properties"]
+    assert "ManagedPolicyArns" not in properties, "a managed policy cannot be evaluated from the template"
+    attached = [each["Properties"] for each in stack.of_type("AWS::IAM::Policy").values()]
+    policies = [each for each in attached if {"Ref": role} in each["Roles"]] + properties.get("Policies", [])
+    return Policies([stack.resolve(each) for policy in policies for each in policy["PolicyDocument"]["Statement"]])
+
+
+def _covers(statement: dict[str, Any], action: str, resource: str) -> bool:
+    """Tell whether a statement is about an action on a resource."""
+    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource"}
+    assert not unknown, f"not known to this evaluator: {unknown}"
+    return any(_matches(pattern, action, re.IGNORECASE) for pattern in _list(statement["Action"])) and any(
+        _matches(pattern, resource) for pattern in _list(statement["Resource"])
+    )
+
+
+def _matches(pattern: str, text: str, flags: int = 0) -> bool:
+    """Match * and ? as IAM does: both also match a slash."""
+    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(expression, text, flags | re.DOTALL) is not None
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

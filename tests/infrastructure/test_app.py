@@ -1,0 +1,63 @@
+"""app.py as the CDK CLI runs it, and the checkout's cdk.json."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App
+
+from serverless_app.stacks import etl_pipeline_stack
+from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
+from tests.infrastructure.synthesis import ROOT, Synthesized
+
+
+def cdk(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(ROOT / "node_modules" / ".bin" / "cdk"), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_app_has_the_lines_of_the_specification() -> None:
+    lines = [line.strip() for line in (ROOT / "app.py").read_text().splitlines()]
+
+    assert "from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack" in lines
+    assert 'EtlPipelineStack(app, "EtlPipelineStack")' in lines
+
+
+def test_the_stack_file_has_the_cron_of_the_specification() -> None:
+    """The specification tells users to change the hour there."""
+    source = (ROOT / "serverless_app" / "stacks" / "etl_pipeline_stack.py").read_text()
+
+    assert "events.Schedule.cron(" in source
+    for line in ('minute="0",', 'hour="2",', 'day="*",', 'month="*",', 'year="*",'):
+        assert line in source
+
+
+def test_cdk_synth_gives_the_stack_that_these_tests_look_at(stack: Synthesized, tmp_path: Path) -> None:
+    done = cdk("synth", "--quiet", "EtlPipelineStack", "--output", str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "EtlPipelineStack.template.json").read_text()) == stack.template
+
+
+def test_cdk_synth_ends_with_one_clear_line_for_a_wrong_setting(tmp_path: Path) -> None:
+    done = cdk("synth", "--output", str(tmp_path), "--context", "etl:concurrency=80")
+
+    assert done.returncode != 0
+    assert "error: concurrency must be a whole number of workers from 1 to 40" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_commands_that_need_no_code_do_not_bundle_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`cdk destroy` must work without the package index."""
+
+    def refuse(*_: Any) -> Path:
+        raise AssertionError("bundled")
+
+    monkeypatch.setattr(etl_pipeline_stack, "bundle", refuse)
+    app = App(outdir=str(tmp_path), context={"aws:cdk:bundling-stacks": []})
+
+    EtlPipelineStack(app, "EtlPipelineStack")

@@ -1,0 +1,222 @@
+"""The functions' asset: complete, for the right machine, and the same whenever and wherever it is made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import FileSystem
+
+from serverless_app.bundling import CHECKOUT, BundlingError, bundle
+from serverless_app.settings import PipelineSettings
+
+SOURCE = CHECKOUT / "runtime" / "etl"
+LOCK = CHECKOUT / "requirements" / "runtime.txt"
+HOST = PipelineSettings(lambda_platform="host")
+FOR_LAMBDA = PipelineSettings()
+
+
+def asset_hash(folder: Path) -> str:
+    """Give the hash by which CDK tells whether an asset has changed."""
+    return FileSystem.fingerprint(str(folder))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def fake_uv(folder: Path, script: str) -> list[str]:
+    """Write a command that stands for uv; the folder to install into is its last argument."""
+    path = folder / "uv.py"
+    path.write_text(f"import pathlib, sys\ntarget = pathlib.Path(sys.argv[-1])\n{script}\n")
+    return [sys.executable, str(path)]
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> dict[str, Any]:
+    """Another checkout of the functions' code, as arguments of bundle()."""
+    shutil.copytree(SOURCE, tmp_path / "runtime" / "etl", ignore=shutil.ignore_patterns("__pycache__"))
+    return {"source": tmp_path / "runtime" / "etl", "output": tmp_path / "build"}
+
+
+def test_the_bundle_holds_the_code_and_its_locked_dependencies(checkout: dict[str, Any]) -> None:
+    names = contents(bundle(FOR_LAMBDA, **checkout)).keys()
+
+    assert {"etl/extract.py", "etl/transform.py", "etl/load.py", "etl/transformation.py", "msgspec/json.py"} <= names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"etl", "msgspec"}
+
+
+def test_the_bundle_keeps_licences_and_versions_of_the_dependencies(checkout: dict[str, Any]) -> None:
+    names = contents(bundle(FOR_LAMBDA, **checkout)).keys()
+    metadata = {name.split("/", 1)[1] for name in names if ".dist-info/" in name}
+
+    assert {"METADATA", "licenses/LICENSE"} <= metadata
+    assert not metadata & {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+
+
+def test_the_bundle_imports_in_a_bare_interpreter(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    folder = bundle(HOST, **checkout)
+    # What AWS's Python runtime brings, and nothing else of this environment.
+    site = Path(sysconfig.get_path("purelib"))
+    for name in ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py"):
+        (tmp_path / name).symlink_to(site / name)
+    code = (
+        f"import sys; sys.path[:0] = [{str(folder)!r}, {str(tmp_path)!r}]\n"
+        "import etl.extract, etl.transform, etl.load, msgspec\n"
+        "assert all(callable(m.handler) for m in (etl.extract, etl.transform, etl.load))\n"
+        "print(etl.extract.__file__, msgspec.__file__)"
+    )
+
+    done = subprocess.run([sys.executable, "-ISBc", code], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert all(path.startswith(str(folder)) for path in done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("settings", "suffix"),
+    [
+        (FOR_LAMBDA, "cpython-311-x86_64-linux-gnu.so"),
+        (PipelineSettings(architecture="arm64"), "cpython-311-aarch64-linux-gnu.so"),
+        (HOST, sysconfig.get_config_var("EXT_SUFFIX").removeprefix(".")),
+    ],
+)
+def test_compiled_code_is_for_the_machine_that_runs_it(
+    checkout: dict[str, Any], settings: PipelineSettings, suffix: str
+) -> None:
+    compiled = [name for name in contents(bundle(settings, **checkout)) if name.endswith((".so", ".pyd", ".dylib"))]
+
+    assert compiled
+    assert all(name.endswith(f".{suffix}") for name in compiled)
+
+
+def test_the_dependencies_are_small(checkout: dict[str, Any]) -> None:
+    size = sum(len(data) for name, data in contents(bundle(FOR_LAMBDA, **checkout)).items() if "etl/" not in name)
+
+    assert size < 2 * 1024**2
+
+
+def test_the_asset_hash_is_the_same_in_every_checkout(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    here = bundle(FOR_LAMBDA, output=tmp_path / "here")
+    there = bundle(FOR_LAMBDA, **checkout)
+
+    assert here != there
+    assert contents(here) == contents(there)
+    assert asset_hash(here) == asset_hash(there)
+
+
+def test_the_asset_hash_does_not_depend_on_times_modes_and_caches(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    before = bundle(FOR_LAMBDA, **checkout)
+    (checkout["source"] / "__pycache__").mkdir()
+    (checkout["source"] / "__pycache__" / "extract.cpython-311.pyc").write_bytes(b"x")
+    (checkout["source"] / ".extract.py.swp").write_bytes(b"x")
+    for path in checkout["source"].rglob("*.py"):
+        os.utime(path, (0, 0))
+        path.chmod(0o600)
+    with umask(0o077):
+        after = bundle(FOR_LAMBDA, source=checkout["source"], output=tmp_path / "again")
+
+    assert asset_hash(after) == asset_hash(before)
+    modes = {path.stat().st_mode & 0o777 for path in after.rglob("*") if path.is_file()}
+    assert modes == {0o644}
+    assert {path.stat().st_mode & 0o777 for path in (after, *after.rglob("*")) if path.is_dir()} == {0o755}
+
+
+def test_a_changed_line_changes_the_asset_hash(checkout: dict[str, Any]) -> None:
+    before = bundle(FOR_LAMBDA, **checkout)
+    with (checkout["source"] / "transformation.py").open("a") as file:
+        file.write("# changed\n")
+    after = bundle(FOR_LAMBDA, **checkout)
+
+    assert asset_hash(after) != asset_hash(before)
+
+
+def test_a_file_that_moves_changes_the_asset_hash(checkout: dict[str, Any]) -> None:
+    before = bundle(FOR_LAMBDA, **checkout)
+    (checkout["source"] / "gate.py").rename(checkout["source"] / "gates.py")
+    after = bundle(FOR_LAMBDA, **checkout)
+
+    assert asset_hash(after) != asset_hash(before)
+
+
+def test_an_unchanged_bundle_is_not_made_again(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    first = bundle(FOR_LAMBDA, **checkout)
+
+    assert bundle(FOR_LAMBDA, **checkout, uv=fake_uv(tmp_path, "sys.exit('called')")) == first
+
+
+def test_changed_code_does_not_install_the_dependencies_again(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    bundle(FOR_LAMBDA, **checkout)
+    (checkout["source"] / "new.py").write_text("NEW = 1\n")
+    second = bundle(FOR_LAMBDA, **checkout, uv=fake_uv(tmp_path, "sys.exit('called')"))
+
+    assert (second / "etl" / "new.py").is_file()
+    assert (second / "msgspec").is_dir()
+
+
+def test_a_hash_that_the_lock_does_not_have_is_refused(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    lock = tmp_path / "runtime.txt"
+    version = next(line for line in LOCK.read_text().splitlines() if line.startswith("msgspec=="))
+    lock.write_text(f"{version}\n    --hash=sha256:{'0' * 64}\n")
+
+    with pytest.raises(BundlingError, match=r"(?is)could not be installed.*hash.*make lock"):
+        bundle(FOR_LAMBDA, lock=lock, **checkout)
+
+
+def test_a_dependency_without_a_hash_is_refused(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    lock = tmp_path / "runtime.txt"
+    lock.write_text("msgspec==0.22.0\n")
+
+    with pytest.raises(BundlingError, match=r"(?is)could not be installed.*hash"):
+        bundle(FOR_LAMBDA, lock=lock, **checkout)
+
+
+def test_a_failed_installation_says_why_and_what_to_do(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    with pytest.raises(BundlingError, match=r"(?s)could not be installed:\nno route to host\n.*make setup.*make lock"):
+        bundle(FOR_LAMBDA, **checkout, uv=fake_uv(tmp_path, "sys.exit('no route to host')"))
+
+
+def test_a_crash_leaves_no_half_of_a_bundle(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    half = "target.mkdir(exist_ok=True); (target / 'half.py').touch(); sys.exit('crash')"
+    with pytest.raises(BundlingError):
+        bundle(FOR_LAMBDA, **checkout, uv=fake_uv(tmp_path, half))
+
+    assert [path.name for path in checkout["output"].iterdir()] == [".gitignore"]
+    assert (bundle(FOR_LAMBDA, **checkout) / "msgspec").is_dir()
+
+
+def test_two_at_once_do_not_disturb_each_other(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    slow = fake_uv(
+        tmp_path, "import time; time.sleep(1); target.mkdir(exist_ok=True); (target / 'package.py').write_text('X = 1')"
+    )
+    with ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(bundle, FOR_LAMBDA, **checkout, uv=slow) for _ in range(2)]
+        folders = {future.result() for future in made}
+
+    assert len(folders) == 1
+    assert {"package.py", "etl/extract.py"} <= contents(folders.pop()).keys()
+    assert not [path for path in checkout["output"].iterdir() if path.name.startswith(".making")]
+
+
+def test_bundles_are_kept_out_of_version_control(checkout: dict[str, Any]) -> None:
+    bundle(FOR_LAMBDA, **checkout)
+
+    assert (checkout["output"] / ".gitignore").read_text() == "*\n"

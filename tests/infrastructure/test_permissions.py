@@ -1,0 +1,192 @@
+"""What each role may do, and that it may do nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infrastructure.iam import policies_of
+from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
+
+BUCKET = f"arn:aws:s3:::etl-staging-{ACCOUNT}-{REGION}"
+TIMESTAMP = "20261123T020000123Z"
+SOURCE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/etl-source-data"
+DESTINATION = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/etl-destination-data"
+STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:etl-pipeline"
+STAGES = ("extract", "transform", "load")
+
+MANIFEST = f"{BUCKET}/extract/{TIMESTAMP}/run.json"
+EXTRACTED = f"{BUCKET}/extract/{TIMESTAMP}/data.json"
+TRANSFORMED = f"{BUCKET}/transform/{TIMESTAMP}/data.json"
+PARTIAL = f"{BUCKET}/transform/{TIMESTAMP}/partials/0000-0000.json"
+AGGREGATES = f"{BUCKET}/transform/{TIMESTAMP}/aggregates.json"
+QUARANTINED = f"{BUCKET}/quarantine/{TIMESTAMP}/extract-0000-0000.json"
+
+
+def function_arn(stage: str) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:etl-{stage}"
+
+
+def log_stream(stage: str) -> str:
+    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/etl-{stage}:log-stream:2026/11/23/[$LATEST]0123"
+
+
+RESOURCES = [
+    *(MANIFEST, EXTRACTED, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED),
+    BUCKET,
+    f"{BUCKET}/other/{TIMESTAMP}/data.json",
+    f"{BUCKET}/data.json",
+    f"arn:aws:s3:::another-bucket/extract/{TIMESTAMP}/data.json",
+    *(SOURCE, DESTINATION),
+    f"{SOURCE}/index/by-name",
+    f"{SOURCE}-2",
+    f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/another-table",
+    *(log_stream(stage) for stage in (*STAGES, "other")),
+    *(function_arn(stage) for stage in (*STAGES, "other")),
+    STATE_MACHINE,
+    f"arn:aws:sqs:{REGION}:{ACCOUNT}:etl-pipeline-dead-letters",
+    f"arn:aws:iam::{ACCOUNT}:role/another-role",
+    "*",
+]
+
+# Every verb that a stage uses, and many that it must not have.
+ACTIONS = [
+    *("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:DeleteObjectVersion"),
+    *("s3:GetObjectVersion", "s3:GetObjectTagging", "s3:PutObjectTagging", "s3:PutObjectAcl", "s3:PutObjectRetention"),
+    *("s3:PutObjectLegalHold", "s3:RestoreObject", "s3:ListBucket", "s3:ListAllMyBuckets", "s3:DeleteBucket"),
+    *("s3:PutBucketPolicy", "s3:PutLifecycleConfiguration", "s3:PutBucketPublicAccessBlock", "s3:CreateBucket"),
+    *("dynamodb:Scan", "dynamodb:DescribeTable", "dynamodb:BatchWriteItem", "dynamodb:Query", "dynamodb:GetItem"),
+    *(
+        "dynamodb:BatchGetItem",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:UpdateTable",
+    ),
+    *("dynamodb:DeleteTable", "dynamodb:CreateTable", "dynamodb:PartiQLSelect", "dynamodb:PartiQLInsert"),
+    *("dynamodb:ExportTableToPointInTime", "dynamodb:UpdateContinuousBackups", "dynamodb:CreateBackup"),
+    *("logs:CreateLogStream", "logs:PutLogEvents", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:GetLogEvents"),
+    *("logs:FilterLogEvents", "logs:PutRetentionPolicy", "logs:PutResourcePolicy"),
+    *("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetTraceSummaries", "xray:BatchGetTraces"),
+    *("lambda:InvokeFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
+    *("states:StartExecution", "states:StopExecution", "states:UpdateStateMachine", "events:PutEvents"),
+    *("iam:PassRole", "iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "sts:AssumeRole"),
+    *("kms:Decrypt", "secretsmanager:GetSecretValue", "ssm:GetParameter", "sqs:SendMessage", "sns:Publish"),
+    *("ec2:CreateNetworkInterface", "cloudformation:DeleteStack", "cloudwatch:PutMetricData"),
+]
+
+
+def both(actions: tuple[str, ...], *resources: str) -> set[tuple[str, str]]:
+    return {(action, resource) for action in actions for resource in resources}
+
+
+READ, WRITE = ("s3:GetObject",), ("s3:PutObject", "s3:AbortMultipartUpload")
+LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
+# What acts on no single resource is granted on all of them.
+TRACE = both(("xray:PutTraceSegments", "xray:PutTelemetryRecords"), *RESOURCES)
+
+ALLOWED = {
+    "extract": TRACE
+    | both(LOG, log_stream("extract"))
+    | both(("dynamodb:Scan", "dynamodb:DescribeTable"), SOURCE)
+    | both(READ, MANIFEST)
+    | both(WRITE, MANIFEST, EXTRACTED, QUARANTINED),
+    "transform": TRACE
+    | both(LOG, log_stream("transform"))
+    | both(READ, MANIFEST, EXTRACTED, PARTIAL, QUARANTINED)
+    | both(WRITE, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED),
+    "load": TRACE
+    | both(LOG, log_stream("load"))
+    | both(("dynamodb:BatchWriteItem", "dynamodb:DescribeTable"), DESTINATION)
+    | both(READ, TRANSFORMED, PARTIAL, AGGREGATES)
+    | both(WRITE, QUARANTINED),
+}
+
+
+def role_of_function(stack: Synthesized, name: str) -> str:
+    function = stack.template["Resources"][stack.logical_id("AWS::Lambda::Function", name)]
+    return str(function["Properties"]["Role"]["Fn::GetAtt"][0])
+
+
+def role_of_workflow(stack: Synthesized) -> str:
+    [workflow] = stack.of_type("AWS::StepFunctions::StateMachine").values()
+    return str(workflow["Properties"]["RoleArn"]["Fn::GetAtt"][0])
+
+
+def role_of_rule(stack: Synthesized) -> str:
+    [rule] = stack.of_type("AWS::Events::Rule").values()
+    return str(rule["Properties"]["Targets"][0]["RoleArn"]["Fn::GetAtt"][0])
+
+
+def allowed_of(stack: Synthesized, role: str) -> set[tuple[str, str]]:
+    policies = policies_of(stack, role)
+    return {(action, resource) for action in ACTIONS for resource in RESOURCES if policies.allow(action, resource)}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_function_may_do_its_own_work_and_nothing_else(stack: Synthesized, stage: str) -> None:
+    assert allowed_of(stack, role_of_function(stack, f"etl-{stage}")) == ALLOWED[stage]
+
+
+def test_settings_widen_no_role(stack: Synthesized, tuned_stack: Synthesized) -> None:
+    for stage in STAGES:
+        role = role_of_function(stack, f"etl-{stage}")
+        assert policies_of(tuned_stack, role) == policies_of(stack, role)
+
+
+def test_the_workflow_may_invoke_the_three_functions_and_touch_no_data(stack: Synthesized) -> None:
+    delivery = both(("logs:PutResourcePolicy",), *RESOURCES)
+    invoke = both(("lambda:InvokeFunction",), *map(function_arn, STAGES))
+
+    assert allowed_of(stack, role_of_workflow(stack)) == TRACE | delivery | invoke
+
+
+def test_the_rule_may_start_the_workflow_alone(stack: Synthesized) -> None:
+    assert allowed_of(stack, role_of_rule(stack)) == {("states:StartExecution", STATE_MACHINE)}
+
+
+def test_there_is_no_role_beyond_those_tested_here_and_the_one_that_empties_the_bucket(stack: Synthesized) -> None:
+    tested = {role_of_function(stack, f"etl-{stage}") for stage in STAGES}
+    tested |= {role_of_workflow(stack), role_of_rule(stack)}
+    others = {name for name in stack.of_type("AWS::IAM::Role") if not name.startswith("CustomS3AutoDeleteObjects")}
+
+    assert others == tested
+
+
+@pytest.mark.parametrize("service", ["lambda", "states", "events"])
+def test_each_role_is_assumed_by_its_service_alone(stack: Synthesized, service: str) -> None:
+    roles = {
+        "lambda": [role_of_function(stack, f"etl-{stage}") for stage in STAGES],
+        "states": [role_of_workflow(stack)],
+        "events": [role_of_rule(stack)],
+    }
+    for role in roles[service]:
+        [trust] = stack.template["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
+
+
+def test_the_workflow_role_is_assumed_for_state_machines_of_this_account_alone(stack: Synthesized) -> None:
+    role = stack.template["Resources"][role_of_workflow(stack)]["Properties"]
+    [trust] = stack.resolve(role["AssumeRolePolicyDocument"]["Statement"])
+
+    assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("AWS::S3::BucketPolicy", "s3:*"), ("AWS::SQS::QueuePolicy", "sqs:*")])
+def test_access_without_tls_is_denied_to_everyone(stack: Synthesized, kind: str, name: str) -> None:
+    [policy] = stack.of_type(kind).values()
+    [deny] = [each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Deny"]
+
+    assert deny["Action"] == name
+    assert deny["Principal"] == {"AWS": "*"}
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_only_the_rule_may_send_to_the_dead_letter_queue(stack: Synthesized) -> None:
+    [policy] = stack.of_type("AWS::SQS::QueuePolicy").values()
+    [allow] = [each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+
+    assert allow["Action"] == "sqs:SendMessage"
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    assert stack.resolve(allow["Condition"]) == {
+        "ArnEquals": {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/etl-daily-schedule"}
+    }

@@ -1,0 +1,255 @@
+"""Names, numbers and outputs of the specification, and what becomes of the data when the stack is destroyed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
+
+BUCKET = f"etl-staging-{ACCOUNT}-{REGION}"
+DATA = {
+    "AWS::S3::Bucket": [BUCKET],
+    "AWS::DynamoDB::Table": ["etl-source-data", "etl-destination-data"],
+}
+
+
+def template_of(stack: Synthesized) -> Template:
+    return Template.from_json(stack.template)
+
+
+def test_logical_ids_of_what_holds_data_or_a_name_are_frozen(stack: Synthesized) -> None:
+    """A changed logical id makes CloudFormation replace the resource: what it holds would be lost."""
+    assert {name: each["Type"] for name, each in stack.template["Resources"].items()}.items() >= {
+        "StagingBucket9644C37C": "AWS::S3::Bucket",
+        "SourceTable70380C26": "AWS::DynamoDB::Table",
+        "DestinationTableE41E7513": "AWS::DynamoDB::Table",
+        "DeadLettersBBF8BAAB": "AWS::SQS::Queue",
+        "ExtractFunction2BADC636": "AWS::Lambda::Function",
+        "TransformFunction58095C87": "AWS::Lambda::Function",
+        "LoadFunctionE08EF68C": "AWS::Lambda::Function",
+        "ExtractLogs56BFE9EB": "AWS::Logs::LogGroup",
+        "TransformLogs6C6200D4": "AWS::Logs::LogGroup",
+        "LoadLogsFED4C05A": "AWS::Logs::LogGroup",
+        "WorkflowLogs8B0907C7": "AWS::Logs::LogGroup",
+        "WorkflowStateMachine8F1B1C15": "AWS::StepFunctions::StateMachine",
+        "DailySchedule68BF5767": "AWS::Events::Rule",
+    }.items()
+
+
+def test_the_staging_bucket_is_named_after_account_and_region(stack: Synthesized) -> None:
+    assert stack.logical_id("AWS::S3::Bucket", BUCKET) == "StagingBucket9644C37C"
+
+
+def test_staged_objects_expire_after_30_days_and_open_uploads_after_one(stack: Synthesized) -> None:
+    template_of(stack).has_resource_properties(
+        "AWS::S3::Bucket",
+        {
+            "LifecycleConfiguration": {
+                "Rules": [
+                    {
+                        "Id": "expire",
+                        "Status": "Enabled",
+                        "ExpirationInDays": 30,
+                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+                    }
+                ]
+            }
+        },
+    )
+
+
+def test_the_staging_bucket_is_private_and_encrypted(stack: Synthesized) -> None:
+    template_of(stack).has_resource_properties(
+        "AWS::S3::Bucket",
+        {
+            "PublicAccessBlockConfiguration": {
+                "BlockPublicAcls": True,
+                "BlockPublicPolicy": True,
+                "IgnorePublicAcls": True,
+                "RestrictPublicBuckets": True,
+            },
+            "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+            "BucketEncryption": {
+                "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("etl-source-data", {"id": ("S", "HASH")}),
+        ("etl-destination-data", {"id": ("S", "HASH"), "timestamp": ("S", "RANGE")}),
+    ],
+)
+def test_tables_have_the_specified_keys_and_billing(
+    stack: Synthesized, name: str, keys: dict[str, tuple[str, str]]
+) -> None:
+    table = stack.named("AWS::DynamoDB::Table", name)
+
+    assert {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]} == {
+        key: kind for key, (kind, _) in keys.items()
+    }
+    assert [(each["AttributeName"], each["KeyType"]) for each in table["KeySchema"]] == [
+        (key, role) for key, (_, role) in keys.items()
+    ]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+
+
+@pytest.mark.parametrize("name", DATA["AWS::DynamoDB::Table"])
+def test_tables_can_be_restored_to_a_point_in_time_and_use_the_key_of_dynamodb(stack: Synthesized, name: str) -> None:
+    table = stack.named("AWS::DynamoDB::Table", name)
+
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": False}
+
+
+@pytest.mark.parametrize("stage", ["extract", "transform", "load"])
+def test_functions_have_the_specified_runtime_memory_and_timeout(stack: Synthesized, stage: str) -> None:
+    function = stack.named("AWS::Lambda::Function", f"etl-{stage}")
+
+    assert function["Runtime"] == "python3.11"
+    assert function["MemorySize"] == 512
+    assert function["Timeout"] == 300
+    assert function["TracingConfig"] == {"Mode": "Active"}
+    assert function["Architectures"] == ["x86_64"]
+
+
+@pytest.mark.parametrize("stage", ["extract", "transform", "load"])
+def test_functions_write_to_log_groups_of_their_own_as_they_print(stack: Synthesized, stage: str) -> None:
+    function = stack.named("AWS::Lambda::Function", f"etl-{stage}")
+
+    assert function["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": f"/aws/lambda/etl-{stage}"}
+
+
+def test_functions_share_one_asset(stack: Synthesized) -> None:
+    assert len({stack.asset(f"etl-{stage}") for stage in ("extract", "transform", "load")}) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/aws/lambda/etl-extract",
+        "/aws/lambda/etl-transform",
+        "/aws/lambda/etl-load",
+        "/aws/vendedlogs/states/etl-pipeline",
+    ],
+)
+def test_logs_are_kept_as_long_as_the_settings_say_and_go_with_the_stack(
+    stack: Synthesized, tuned_stack: Synthesized, name: str
+) -> None:
+    for each, days in ((stack, 30), (tuned_stack, 90)):
+        group = each.template["Resources"][each.logical_id("AWS::Logs::LogGroup", name)]
+        assert group["Properties"]["RetentionInDays"] == days
+        assert group["DeletionPolicy"] == "Delete"
+
+
+def test_outputs_are_those_of_the_specification(stack: Synthesized) -> None:
+    outputs = stack.template["Outputs"]
+
+    assert {name: stack.resolve(output["Value"]) for name, output in outputs.items()} == {
+        "SourceTableName": "etl-source-data",
+        "DestinationTableName": "etl-destination-data",
+        "StagingBucketName": BUCKET,
+        "StateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:etl-pipeline",
+    }
+    assert all(output["Description"] for output in outputs.values())
+
+
+def resources_with_data(stack: Synthesized) -> list[dict[str, Any]]:
+    ids = [stack.logical_id(kind, name) for kind, names in DATA.items() for name in names]
+    return [stack.template["Resources"][logical_id] for logical_id in ids]
+
+
+def test_destroying_the_stack_removes_all_data_by_default(stack: Synthesized) -> None:
+    assert {each["DeletionPolicy"] for each in resources_with_data(stack)} == {"Delete"}
+    template_of(stack).has_resource_properties(
+        "Custom::S3AutoDeleteObjects", {"BucketName": {"Ref": "StagingBucket9644C37C"}}
+    )
+
+
+def test_retain_keeps_all_data(tuned_stack: Synthesized) -> None:
+    policies = {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in resources_with_data(tuned_stack)}
+
+    assert policies == {("Retain", "Retain")}
+    assert not tuned_stack.of_type("Custom::S3AutoDeleteObjects")
+
+
+def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: Synthesized) -> None:
+    retained = {
+        name for name, each in tuned_stack.template["Resources"].items() if each.get("DeletionPolicy") == "Retain"
+    }
+
+    assert retained == {"StagingBucket9644C37C", "SourceTable70380C26", "DestinationTableE41E7513"}
+
+
+def test_there_are_no_alarms_without_an_address(stack: Synthesized) -> None:
+    for kind in ("AWS::CloudWatch::Alarm", "AWS::SNS::Topic", "AWS::KMS::Key"):
+        assert not stack.of_type(kind)
+
+
+@pytest.mark.parametrize(
+    ("alarm", "namespace", "metric"),
+    [
+        ("etl-pipeline-execution-failed", "AWS/States", "ExecutionsFailed"),
+        ("etl-pipeline-execution-timed-out", "AWS/States", "ExecutionsTimedOut"),
+        ("etl-pipeline-start-lost", "AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+    ],
+)
+def test_an_address_is_told_of_the_first_failure(
+    tuned_stack: Synthesized, alarm: str, namespace: str, metric: str
+) -> None:
+    [topic] = tuned_stack.of_type("AWS::SNS::Topic")
+    template_of(tuned_stack).has_resource_properties(
+        "AWS::CloudWatch::Alarm",
+        {
+            "AlarmName": alarm,
+            "Namespace": namespace,
+            "MetricName": metric,
+            "Threshold": 1,
+            "EvaluationPeriods": 1,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "TreatMissingData": "notBreaching",
+            "AlarmActions": [{"Ref": topic}],
+            "Dimensions": Match.any_value(),
+        },
+    )
+    template_of(tuned_stack).has_resource_properties(
+        "AWS::SNS::Subscription", {"Protocol": "email", "Endpoint": "ops@example.com", "TopicArn": {"Ref": topic}}
+    )
+
+
+def test_the_alarms_topic_is_encrypted_with_a_key_that_alarms_may_use(tuned_stack: Synthesized) -> None:
+    [topic] = tuned_stack.of_type("AWS::SNS::Topic").values()
+    [key] = tuned_stack.of_type("AWS::KMS::Key")
+    statements = tuned_stack.template["Resources"][key]["Properties"]["KeyPolicy"]["Statement"]
+    [alarms] = [each for each in statements if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
+
+    assert topic["Properties"]["KmsMasterKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
+    assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    assert tuned_stack.resolve(alarms["Condition"]) == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+
+
+def test_the_alarms_topic_takes_no_message_without_tls(tuned_stack: Synthesized) -> None:
+    template_of(tuned_stack).has_resource_properties(
+        "AWS::SNS::TopicPolicy",
+        {
+            "PolicyDocument": {
+                "Statement": Match.array_with(
+                    [
+                        Match.object_like(
+                            {
+                                "Action": "sns:Publish",
+                                "Effect": "Deny",
+                                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                            }
+                        )
+                    ]
+                )
+            }
+        },
+    )

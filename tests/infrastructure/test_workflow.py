@@ -1,0 +1,183 @@
+"""The definition of the state machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.infrastructure.synthesis import ACCOUNT, REGION, ROOT, Synthesized
+
+ORDER = ["Plan", "Extract", "Transform", "Gate", "Load", "Finish"]
+MAPS = {"Extract": "etl-extract", "Transform": "etl-transform", "Load": "etl-load"}
+STEPS = {"Plan": "etl-extract", "Gate": "etl-transform", "Finish": "etl-load"}
+
+
+def arn_of(function: str) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+
+
+def tasks_of(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Walk over all tasks, those inside of Maps too."""
+    for name, state in states.items():
+        if state["Type"] == "Task":
+            yield name, state
+        elif state["Type"] == "Map":
+            yield from tasks_of(state["ItemProcessor"]["States"])
+
+
+def test_states_follow_one_another_in_the_specified_order(stack: Synthesized) -> None:
+    states, order = stack.definition["States"], [stack.definition["StartAt"]]
+    while "Next" in (state := states[order[-1]]):
+        order.append(state["Next"])
+
+    assert order == ORDER
+    assert states["Finish"]["End"] is True
+    assert set(states) == {*ORDER, "Failed"}
+
+
+def test_the_definition_is_valid_amazon_states_language(stack: Synthesized, tmp_path: Path) -> None:
+    definition = tmp_path / "definition.json"
+    definition.write_text(json.dumps(stack.definition))
+    validator = ROOT / "node_modules" / ".bin" / "asl-validator"
+
+    done = subprocess.run([validator, "--json-path", definition], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_execution_ends_after_30_minutes(stack: Synthesized) -> None:
+    assert stack.definition["TimeoutSeconds"] == 30 * 60
+
+
+def test_plan_gets_the_input_and_the_execution_and_its_result_is_the_state(stack: Synthesized) -> None:
+    plan = stack.definition["States"]["Plan"]
+
+    assert plan["Parameters"] == {
+        "action": "plan",
+        "input.$": "$",
+        "execution": {
+            "id.$": "$$.Execution.Id",
+            "name.$": "$$.Execution.Name",
+            "started_at.$": "$$.Execution.StartTime",
+        },
+    }
+    assert plan["ResultPath"] == "$"
+
+
+def test_gate_gets_the_segments_and_its_result_is_the_state_that_load_starts_from(stack: Synthesized) -> None:
+    gate = stack.definition["States"]["Gate"]
+
+    assert gate["Parameters"] == {"action": "gate", "run.$": "$.run", "segments.$": "$.segments"}
+    assert gate["ResultPath"] == "$"
+
+
+def test_the_result_of_finish_is_the_output_of_the_execution(stack: Synthesized) -> None:
+    finish = stack.definition["States"]["Finish"]
+
+    assert finish["Parameters"] == {
+        "action": "finish",
+        "run.$": "$.run",
+        "segments.$": "$.segments",
+        "gate.$": "$.gate",
+    }
+    assert finish["ResultPath"] == "$"
+
+
+@pytest.mark.parametrize(("name", "function"), STEPS.items())
+def test_each_step_calls_the_function_that_decides_it(stack: Synthesized, name: str, function: str) -> None:
+    assert stack.definition["States"][name]["Resource"] == arn_of(function)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_each_stage_is_a_map_over_the_segments_that_replaces_them(stack: Synthesized, name: str) -> None:
+    stage = stack.definition["States"][name]
+
+    assert stage["Type"] == "Map"
+    assert stage["ItemsPath"] == stage["ResultPath"] == "$.segments"
+    assert stage["ItemSelector"] == {"run.$": "$.run", "work.$": "$$.Map.Item.Value"}
+    assert stage["ItemProcessor"]["ProcessorConfig"] == {"Mode": "INLINE"}
+
+
+@pytest.mark.parametrize(("name", "function"), MAPS.items())
+def test_a_worker_is_called_again_until_its_segment_is_done(stack: Synthesized, name: str, function: str) -> None:
+    processor = stack.definition["States"][name]["ItemProcessor"]
+    worker, done, end = f"{name}Segment", f"{name}SegmentDone?", f"{name}SegmentEnd"
+    states = processor["States"]
+
+    assert (processor["StartAt"], set(states)) == (worker, {worker, done, end})
+    assert states[worker]["Resource"] == arn_of(function)
+    assert states[worker]["Parameters"] == {"action": name.lower(), "run.$": "$.run", "work.$": "$.work"}
+    assert (states[worker]["ResultPath"], states[worker]["Next"]) == ("$.work", done)
+    assert states[done]["Choices"] == [{"Variable": "$.work.done", "BooleanEquals": True, "Next": end}]
+    assert states[done]["Default"] == worker
+    assert (states[end]["Type"], states[end]["OutputPath"]) == ("Succeed", "$.work")
+
+
+def test_concurrency_is_that_of_the_settings(stack: Synthesized, tuned_stack: Synthesized) -> None:
+    assert {stack.definition["States"][name]["MaxConcurrency"] for name in MAPS} == {40}
+    assert {tuned_stack.definition["States"][name]["MaxConcurrency"] for name in MAPS} == {7}
+
+
+def test_every_task_is_retried_after_what_passes(stack: Synthesized) -> None:
+    tasks = dict(tasks_of(stack.definition["States"]))
+
+    assert set(tasks) == {*STEPS, *(f"{name}Segment" for name in MAPS)}
+    for name, task in tasks.items():
+        assert task["Retry"] == [
+            {
+                "ErrorEquals": [
+                    "Lambda.ServiceException",
+                    "Lambda.AWSLambdaException",
+                    "Lambda.SdkClientException",
+                    "Lambda.ClientExecutionTimeoutException",
+                    "Lambda.TooManyRequestsException",
+                    "Lambda.Unknown",
+                    "Sandbox.Timedout",
+                    "Runtime.ExitError",
+                    "TransientError",
+                ],
+                "IntervalSeconds": 2,
+                "MaxAttempts": 6,
+                "BackoffRate": 2,
+                "MaxDelaySeconds": 60,
+                "JitterStrategy": "FULL",
+            }
+        ], name
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_every_error_ends_in_a_failed_execution_with_its_cause(stack: Synthesized, name: str) -> None:
+    states = stack.definition["States"]
+
+    assert states[name]["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Failed"}]
+    assert states["Failed"]["Type"] == "Fail"
+    assert states["Failed"]["ErrorPath"] == "$.failure.Error"
+    assert states["Failed"]["CausePath"] == "$.failure.Cause"
+
+
+def test_errors_that_are_retried_exist_in_the_functions() -> None:
+    from etl import errors
+    from serverless_app.constructs.workflow import TRANSIENT_ERRORS
+
+    own = [name for name in TRANSIENT_ERRORS if "." not in name]
+
+    assert own == ["TransientError"]
+    assert all(issubclass(getattr(errors, name), errors.EtlError) for name in own)
+
+
+def test_the_state_machine_is_traced_and_logs_no_data(stack: Synthesized) -> None:
+    machine = stack.named("AWS::StepFunctions::StateMachine", "etl-pipeline")
+    group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/vendedlogs/states/etl-pipeline:*"
+
+    assert machine["StateMachineType"] == "STANDARD"
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    assert machine["LoggingConfiguration"] == {
+        "Destinations": [{"CloudWatchLogsLogGroup": {"LogGroupArn": group}}],
+        "IncludeExecutionData": False,
+        "Level": "ALL",
+    }
