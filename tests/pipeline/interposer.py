@@ -1,0 +1,129 @@
+"""A server between a function and the emulator, which can delay, alter, refuse or break off any request."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+HOST = "127.0.0.1"
+HOP_BY_HOP = ("connection", "content-length", "transfer-encoding", "keep-alive")
+
+
+class Answer(NamedTuple):
+    """An answer of HTTP."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request of a function.
+
+    Attributes:
+        operation: of DynamoDB ("Scan"), or the method and the path of S3 ("PUT /bucket/key").
+        body: what it carries.
+        forward: has the emulator answer it.
+    """
+
+    operation: str
+    body: bytes
+    forward: Callable[[], Answer]
+
+
+Behaviour = Callable[[Request], Answer | None]
+"""Answers a request; None breaks the connection off."""
+
+
+def dynamodb_error(code: str, message: str) -> Answer:
+    """An error as DynamoDB answers it."""
+    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}).encode()
+    return Answer(400, {"Content-Type": "application/x-amz-json-1.0"}, body)
+
+
+class Numbering:
+    """Numbers calls from 1, whichever thread makes them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.last = 0
+
+    def next(self) -> int:
+        with self._lock:
+            self.last += 1
+            return self.last
+
+
+@contextmanager
+def interposer(endpoint: str, behaviour: Behaviour) -> Iterator[str]:
+    """Run such a server in front of `endpoint`; gives the URL for the function.
+
+    It may be called by several threads at once.
+    """
+
+    class Handler(_Handler):
+        behave = staticmethod(behaviour)
+        address = urlsplit(endpoint)
+
+    server = ThreadingHTTPServer((HOST, 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    behave: Behaviour
+    address: Any
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def handle_one_request(self) -> None:
+        try:
+            super().handle_one_request()
+        except ConnectionError:  # the function's process is gone
+            self.close_connection = True
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        target = self.headers.get("X-Amz-Target", "")
+        operation = target.partition(".")[2] or f"{self.command} {self.path.partition('?')[0]}"
+        answer = self.behave(Request(operation, body, lambda: self._forward(body)))
+        if answer is None:
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _answer  # noqa: N815 - http.server's names
+
+    def _forward(self, body: bytes) -> Answer:
+        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=60)
+        try:
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+            connection.request(self.command, self.path, body, headers)
+            answer = connection.getresponse()
+            kept = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+            return Answer(answer.status, kept, answer.read())
+        finally:
+            connection.close()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
+        """Log nothing."""

@@ -1,0 +1,305 @@
+"""The deployed pipeline, as its tests use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.etl_pipeline.sample import expected_loaded, expected_record
+from tests.etl_pipeline.values import Canonical, Item, Key, canonical, compare, of_boto3
+from tests.support import Deployed
+
+DEADLINE_SECONDS = 120.0
+Found = TypeVar("Found")
+
+
+def wait_for(what: str, look: Callable[[], Found | None], seconds: float = DEADLINE_SECONDS) -> Found:
+    """Look until there is something, and give it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window that no other test has: a day of the past."""
+
+    first: datetime
+
+    @property
+    def start(self) -> str:
+        return self.at(0)
+
+    @property
+    def end(self) -> str:
+        return self.at(24 * 60)
+
+    @property
+    def input(self) -> dict[str, str]:
+        return {"start": self.start, "end": self.end}
+
+    def at(self, minute: float) -> str:
+        """The time so many minutes after the start."""
+        return text(self.first + timedelta(minutes=minute))
+
+
+def text(instant: datetime) -> str:
+    """Write an instant as `2001-01-15T10:00:00Z`, with its fraction of a second if there is one."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution that has ended.
+
+    Attributes:
+        error: name of the error that failed it.
+        message: what the error says: the cause, or its errorMessage.
+        events: its history.
+    """
+
+    arn: str
+    status: str
+    output: dict[str, Any]
+    error: str
+    message: str
+    events: list[dict[str, Any]]
+
+    @property
+    def run(self) -> str:
+        """The run's timestamp."""
+        return str(self.output["run"])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The run's counts; a new one for a count that the output doesn't have."""
+        counts: dict[str, int] = self.output["counts"]
+        return counts
+
+    def entered(self) -> list[str]:
+        """The states of the workflow, in the order in which they were entered."""
+        entered = (event.get("stateEnteredEventDetails") for event in self.events)
+        return [details["name"] for details in entered if details]
+
+    def results(self, state: str) -> list[Any]:
+        """What each invocation within a state returned."""
+        return [
+            json.loads(event["taskSucceededEventDetails"]["output"])
+            for event in self._within(state)
+            if event["type"] == "TaskSucceeded"
+        ]
+
+    def failures(self, state: str) -> list[str]:
+        """The errors of the invocations within a state that failed."""
+        return [
+            event["taskFailedEventDetails"]["error"] for event in self._within(state) if event["type"] == "TaskFailed"
+        ]
+
+    def _within(self, state: str) -> list[dict[str, Any]]:
+        inside, within = "", []
+        for event in self.events:
+            inside = event.get("stateEnteredEventDetails", {}).get("name", inside)
+            if inside == state:
+                within.append(event)
+        return within
+
+
+class Pipeline:
+    """The deployed pipeline; its items have ids that begin with `token`, and are removed by `clean_up`."""
+
+    def __init__(self, deployed: Deployed, token: str) -> None:
+        self.deployed = deployed
+        self.clients = deployed.clients
+        self.token = token
+        self._items: list[Item] = []
+
+    def item(self, name: str, timestamp: str, **attributes: dict[str, Any] | None) -> Item:
+        """Make an item of the specification's shape; an attribute that is None is left out."""
+        fixed: dict[str, dict[str, Any] | None] = {
+            "id": {"S": f"{self.token}{name}"},
+            "name": {"S": f"Test Item {name}"},
+            "value": {"N": "100"},
+            "timestamp": {"S": timestamp},
+        }
+        return {key: value for key, value in (fixed | attributes).items() if value is not None}
+
+    def put(self, items: Iterable[Item]) -> list[Item]:
+        """Put items into the source table."""
+        items = list(items)
+        self._items += items
+        self._write(self.deployed.source_table, [{"PutRequest": {"Item": item}} for item in items])
+        return items
+
+    def clean_up(self) -> None:
+        """Remove the items from both tables."""
+        sources = [{"DeleteRequest": {"Key": {"id": item["id"]}}} for item in self._items]
+        self._write(self.deployed.source_table, sources)
+        keys = ({name: item[name] for name in ("id", "timestamp")} for item in self._scan(self.token))
+        self._write(self.deployed.destination_table, [{"DeleteRequest": {"Key": key}} for key in keys])
+
+    def _write(self, table: str, requests: Sequence[Any]) -> None:
+        for batch in _batches(requests):
+            answer = self.clients.dynamodb.batch_write_item(RequestItems={table: batch})
+            assert not answer["UnprocessedItems"]
+
+    def start(self, given: Any) -> str:
+        """Start an execution with this input; gives its ARN."""
+        started = self.clients.stepfunctions.start_execution(
+            stateMachineArn=self.deployed.state_machine_arn, input=json.dumps(given)
+        )
+        return started["executionArn"]
+
+    def ended(self, arn: str) -> Execution:
+        """Wait for the end of an execution."""
+
+        def look() -> Any:
+            description = self.clients.stepfunctions.describe_execution(executionArn=arn)
+            return description if description["status"] != "RUNNING" else None
+
+        found = wait_for(f"the end of {arn}", look)
+        cause = found.get("cause", "")
+        return Execution(
+            arn,
+            found["status"],
+            json.loads(found.get("output") or "{}"),
+            found.get("error", ""),
+            json.loads(cause)["errorMessage"] if cause.startswith("{") else cause,
+            self.history(arn),
+        )
+
+    def history(self, arn: str) -> list[dict[str, Any]]:
+        """All events of an execution so far."""
+        pages = self.clients.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
+        return [dict(event) for page in pages for event in page["events"]]
+
+    def run(self, given: Any) -> Execution:
+        """Start an execution, and wait for its end; it must succeed."""
+        execution = self.ended(self.start(given))
+        assert execution.status == "SUCCEEDED", f"{execution.error}: {execution.message}"
+        return execution
+
+    def fail(self, given: Any) -> Execution:
+        """Start an execution, and wait for its end; it must fail."""
+        execution = self.ended(self.start(given))
+        assert execution.status == "FAILED", execution.output
+        return execution
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys of the staged objects below a prefix, sorted."""
+        pages = self.clients.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.deployed.staging_bucket, Prefix=prefix
+        )
+        return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
+
+    def body(self, key: str) -> bytes:
+        """A staged object's bytes."""
+        return self.clients.s3.get_object(Bucket=self.deployed.staging_bucket, Key=key)["Body"].read()
+
+    def document(self, key: str) -> Any:
+        """A staged JSON document, its numbers with every digit."""
+        return json.loads(self.body(key), parse_float=Decimal)
+
+    def lines(self, prefix: str) -> list[bytes]:
+        """The lines of records in all staged objects below a prefix, without their commas."""
+        return [
+            line.removesuffix(b",")
+            for key in self.keys(prefix)
+            for line in self.body(key).splitlines()
+            if line not in (b"[", b"]")
+        ]
+
+    def quarantined(self, execution: Execution) -> list[dict[str, Any]]:
+        """The records that an execution set aside."""
+        return [json.loads(line, parse_float=Decimal) for line in self.lines(f"quarantine/{execution.run}/")]
+
+    def destination(self) -> dict[Key, dict[str, Canonical]]:
+        """What the destination table has of this test's items."""
+        return canonical(self._scan(self.token), of_boto3)
+
+    def loaded_names(self) -> set[str]:
+        """The names (see `item`) of this test's items that are in the destination table."""
+        return {item["id"]["S"].removeprefix(self.token) for item in self._scan(self.token)}
+
+    def _scan(self, prefix: str) -> list[Item]:
+        pages = self.clients.dynamodb.get_paginator("scan").paginate(
+            TableName=self.deployed.destination_table,
+            FilterExpression="begins_with(id, :prefix)",
+            ExpressionAttributeValues={":prefix": {"S": prefix}},
+            ConsistentRead=True,
+        )
+        return [{**item} for page in pages for item in page["Items"]]  # type: ignore[dict-item]
+
+    def expect_destination(self, items: Iterable[Item], end: str) -> None:
+        """The destination table has these items, transformed in a window that ends at `end`, exactly, and no other."""
+        expected = [expected_loaded(expected_record(item, end)) for item in items]
+        compare("the destination table", canonical(expected, of_boto3), self.destination())
+
+    @contextmanager
+    def configured(self, function: str, *, timeout_seconds: int | None = None, **variables: str) -> Iterator[None]:
+        """A function with other settings; it has its own again afterwards."""
+        before = self.clients.lambda_.get_function_configuration(FunctionName=function)
+        environment = before["Environment"]["Variables"]
+        self._configure(function, timeout_seconds or before["Timeout"], environment | variables)
+        try:
+            yield
+        finally:
+            self._configure(function, before["Timeout"], environment)
+
+    def _configure(self, function: str, timeout_seconds: int, variables: dict[str, str]) -> None:
+        self.clients.lambda_.update_function_configuration(
+            FunctionName=function, Timeout=timeout_seconds, Environment={"Variables": variables}
+        )
+        waiter = self.clients.lambda_.get_waiter("function_updated_v2")
+        waiter.wait(FunctionName=function, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+    def kill(self, function: str) -> int:
+        """Kill the processes of a function of this environment, as a crash would; gives their number."""
+        folder = str(self.deployed.environment.state_dir / "tmp" / f"ministack-lambda-{function}-")
+        found = [pid for pid, command in _processes() if folder in command]
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+        return len(found)
+
+
+def _batches(requests: Sequence[Any], size: int = 25, most_bytes: int = 8_000_000) -> Iterator[list[Any]]:
+    """Batches that BatchWriteItem takes: 25 requests, 16 MB."""
+    batch: list[Any] = []
+    total = 0
+    for request in requests:
+        length = len(str(request))
+        if batch and (len(batch) == size or total + length > most_bytes):
+            yield batch
+            batch, total = [], 0
+        batch.append(request)
+        total += length
+    if batch:
+        yield batch
+
+
+def _processes() -> list[tuple[int, str]]:
+    """Pid and command line of every process."""
+    if Path("/proc/self/cmdline").exists():
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                found.append((int(path.parent.name), path.read_bytes().replace(b"\0", b" ").decode(errors="replace")))
+            except OSError:
+                continue  # it has ended
+        return found
+    listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True)  # noqa: S607
+    rows = (line.split(maxsplit=1) for line in listing.stdout.splitlines())
+    return [(int(row[0]), row[-1]) for row in rows]
