@@ -1,0 +1,106 @@
+"""`python -m bench`: measure, print the tables, write results and pictures. See bench/README.md."""
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.environment import EnvironmentFailure, enter
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> int:
+    """Measure what the arguments say; 1 when a variant failed or was wrong."""
+    arguments = _arguments()
+    try:
+        enter(sys.argv[1:])
+    except EnvironmentFailure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    return _measure(arguments)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer items and rounds: under 2 minutes, rough figures")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
+    parser.add_argument("--stage", action="append", choices=("extract", "transform", "load"), help="only this stage")
+    parser.add_argument("--variant", action="append", default=[], help="only this module of bench/variants, or floor")
+    parser.add_argument("--profile", metavar="FOLDER", help="only write a profile of each of our stages there")
+    return parser.parse_args()
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from bench import floor
+    from bench.cold_start import measure_cold_start
+    from bench.machine import describe
+    from bench.pictures import draw
+    from bench.plan import FULL, QUICK, STAGES, make_plan
+    from bench.report import as_document, print_tables, write_document
+    from bench.runner import run_plan, running_server
+
+    kind = QUICK if arguments.quick else FULL
+    stages = tuple(arguments.stage or STAGES)
+    if arguments.profile:
+        return _profile(Path(arguments.profile), stages)
+    plan = make_plan(kind, stages=stages, variants=tuple(arguments.variant))
+    console = Console(stderr=arguments.json)
+    no_floor = floor.build()
+    with ExitStack() as stack:
+        server, cgroups = stack.enter_context(running_server()), _cgroups(stack, console)
+        results = run_plan(plan, server, cgroups, lambda text: console.print(text, style="dim", highlight=False))
+    for result in results:
+        if result.case.variant.name == "floor" and no_floor:
+            result.problem = no_floor
+    cold, machine = measure_cold_start(5 if arguments.quick else 15), describe()
+    document = as_document(results, cold, machine)
+    whole = not arguments.stage and not arguments.variant
+    if whole:
+        write_document(RESULTS / f"{kind}.json", document)
+        draw(results, RESULTS / kind)
+    if arguments.json:
+        print(json.dumps(document))
+    else:
+        print_tables(console, results, cold, machine)
+    return int(any(result.problem and not result.problem.startswith("left out") for result in results))
+
+
+def _cgroups(stack: ExitStack, console: "Console") -> list[str]:
+    """The emulated Lambda's control groups, for as long as the stack is open; none where there can't be any."""
+    from bench.lambda_box import BoxUnavailableError, lambda_box
+
+    try:
+        return stack.enter_context(lambda_box())
+    except BoxUnavailableError as error:
+        console.print(f"The emulated Lambda is left out: {error}")
+        return []
+
+
+def _profile(folder: Path, stages: tuple[str, ...]) -> int:
+    """Write a profile of each of our stages, and print its most expensive functions."""
+    import pstats
+
+    from bench.plan import OURS, Case
+    from bench.runner import Result, run_case, running_server
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with running_server() as server:
+        for stage in stages:
+            file = str((folder / f"{stage}.pstats").resolve())
+            result = Result(case=Case(variant=OURS, stage=stage, items=20_000, group="dense"))
+            run_case(result, server, [], profile=file)
+            print(f"{stage}: {result.problem or file}")
+            pstats.Stats(file).sort_stats("tottime").print_stats(18)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

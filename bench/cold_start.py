@@ -1,0 +1,102 @@
+"""What a cold start pays: imports over boto3's own, and the size of the zip."""
+
+import compileall
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from bench.environment import CHECKOUT
+
+_BUNDLE = """
+from serverless_app.bundling import bundle
+from serverless_app.settings import PipelineSettings
+print(bundle(PipelineSettings(lambda_platform="host")))
+print(bundle(PipelineSettings()))
+"""
+# What a function needs of boto3 comes first: it is the runtime's, and would be paid for without this project.
+_IMPORTS = """
+import importlib, json, sys, time
+started = time.perf_counter()
+import boto3
+clients = [boto3.client(name, region_name="us-east-1") for name in ("dynamodb", "s3")]
+middle = time.perf_counter()
+importlib.import_module("etl." + sys.argv[1])
+print(json.dumps([(middle - started) * 1000, (time.perf_counter() - middle) * 1000]))
+"""
+
+
+@dataclass(kw_only=True)
+class ColdStart:
+    """Milliseconds of imports by stage, and sizes in bytes.
+
+    Attributes:
+        boto3_ms: importing boto3 and making the clients of DynamoDB and S3.
+        import_ms: importing each handler after that, from the bundle as it is deployed (without bytecode).
+        compiled_ms: the same, had the bundle bytecode.
+        packages_bytes: the packages in the zip, compressed.
+        zip_bytes: the whole zip, compressed.
+        problem: why nothing was measured; empty when it was.
+    """
+
+    boto3_ms: float = 0.0
+    import_ms: dict[str, float] = field(default_factory=dict)
+    compiled_ms: dict[str, float] = field(default_factory=dict)
+    packages_bytes: int = 0
+    zip_bytes: int = 0
+    problem: str = ""
+
+
+def measure_cold_start(rounds: int) -> ColdStart:
+    """Bundle the functions as a deployment does, and import each handler from there ``rounds`` times."""
+    python = CHECKOUT / ".venv" / "bin" / "python"
+    if not python.exists():
+        return ColdStart(problem="left out: no .venv; run `make setup` first")
+    done = subprocess.run([python, "-c", _BUNDLE], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return ColdStart(problem=f"the bundle failed: {done.stderr.strip().splitlines()[-1][:160]}")
+    here, deployed = (Path(line) for line in done.stdout.splitlines()[-2:])
+    result = ColdStart(
+        packages_bytes=_zip_bytes(deployed, without="etl"),
+        zip_bytes=_zip_bytes(deployed),
+    )
+    with TemporaryDirectory() as scratch:
+        compiled = Path(scratch) / "bundle"
+        shutil.copytree(here, compiled)
+        compileall.compile_dir(compiled, quiet=1)
+        boto3 = []
+        for stage in ("extract", "transform", "load"):
+            plain_runs, compiled_runs = [], []
+            for _ in range(rounds):
+                plain_runs.append(_import(here, stage))
+                compiled_runs.append(_import(compiled, stage))
+            boto3 += [each[0] for each in plain_runs + compiled_runs]
+            result.import_ms[stage] = median(each[1] for each in plain_runs)
+            result.compiled_ms[stage] = median(each[1] for each in compiled_runs)
+        result.boto3_ms = median(boto3)
+    return result
+
+
+def _import(bundle: Path, stage: str) -> list[float]:
+    """Milliseconds of boto3, and of the handler's module after it; Lambda's folder can't be written to either."""
+    environment = {"PYTHONPATH": str(bundle), "PYTHONDONTWRITEBYTECODE": "1", "AWS_EC2_METADATA_DISABLED": "true"}
+    command = [sys.executable, "-c", _IMPORTS, stage]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    times: list[float] = json.loads(done.stdout)
+    return times
+
+
+def _zip_bytes(folder: Path, without: str = "") -> int:
+    target = BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder)
+            if path.is_file() and name.parts[0] != without:
+                archive.write(path, name.as_posix())
+    return len(target.getvalue())

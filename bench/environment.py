@@ -1,0 +1,41 @@
+"""The benchmark's own environment: locked packages beside the peers', installed when first needed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+VENV = CHECKOUT / ".venv-bench"
+LOCK = CHECKOUT / "requirements" / "bench.txt"
+
+
+class EnvironmentFailure(RuntimeError):
+    """The environment can't be made. The message says what to do."""
+
+
+def enter(arguments: list[str]) -> None:
+    """Go on in the benchmark's environment; returns when this process already runs in it."""
+    if Path(sys.prefix).resolve() == VENV:
+        return
+    _install()
+    python = VENV / "bin" / "python"
+    os.chdir(CHECKOUT)
+    os.execv(python, [str(python), "-m", "bench", *arguments])  # noqa: S606 - no shell is wanted
+
+
+def _install() -> None:
+    """Make ``.venv-bench`` and install what the lock says, unless it was installed from this very lock."""
+    stamp = VENV / "lock.txt"
+    if stamp.exists() and stamp.read_text() == LOCK.read_text():
+        return
+    print("Installing the benchmark's locked packages into .venv-bench", flush=True)
+    _uv("venv", "--quiet", "--allow-existing", "--python", sys.executable, str(VENV))
+    _uv("pip", "sync", "--quiet", "--require-hashes", "--python", str(VENV / "bin" / "python"), str(LOCK))
+    stamp.write_text(LOCK.read_text())
+
+
+def _uv(*arguments: str) -> None:
+    done = subprocess.run(["sh", "requirements/uv.sh", *arguments], cwd=CHECKOUT, check=False)
+    if done.returncode != 0:
+        raise EnvironmentFailure(f"uv {arguments[0]} failed, see above; run `make setup` first, which installs uv")

@@ -1,0 +1,84 @@
+"""This project's stages: the handlers as they are deployed, with the environment that the stack gives them."""
+
+import importlib
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.dataset import BUCKET, DESTINATION_TABLE, RUN_TIME, SOURCE_TABLE, WINDOW_END, WINDOW_START
+from bench.job import Job
+
+RUN = {
+    "timestamp": "20261123T020000123Z",
+    "start": WINDOW_START,
+    "end": WINDOW_END,
+    "time": RUN_TIME,
+    "execution": "arn:aws:states:us-east-1:000000000000:execution:etl-pipeline:bench",
+    "segments": 1,
+}
+# What the stack sets. Source: serverless_app/constructs.
+ENVIRONMENT = {
+    "STAGING_BUCKET": BUCKET,
+    "LOG_LEVEL": "WARNING",
+    "SOURCE_TABLE": SOURCE_TABLE,
+    "DESTINATION_TABLE": DESTINATION_TABLE,
+    "LOOKBACK_HOURS": "24",
+    "LATENESS_MINUTES": "15",
+    "CONCURRENCY": "40",
+    "SEGMENT_BYTES": "268435456",
+    "PART_BYTES": "67108864",
+    "REJECT_THRESHOLD_PERCENT": "5",
+    "MAX_WRITE_UNITS_PER_SECOND": "0",
+}
+# What a worker knows of its input when a stage begins.
+PARTS = {"extract": "", "transform": "extract_parts", "load": "transform_parts"}
+
+
+def staged_key(stage: str, part: int) -> str:
+    """Where the stages look for part ``part`` of what ``stage`` wrote."""
+    return f"{stage}/{RUN['timestamp']}/{'data' if part == 0 else f'0000-{part:04d}'}.json"
+
+
+class _Context:
+    """Lambda's context: one invocation's clock."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Time left, in milliseconds."""
+        return int((self._end - time.monotonic()) * 1000)
+
+
+def _stage(name: str, job: Job) -> Callable[[], dict[str, Any]]:
+    os.environ.update(ENVIRONMENT)
+    module = importlib.import_module(f"etl.{name}")
+    module._adapters()  # a function's clients are made once, before its first invocation's work
+
+    def run() -> dict[str, Any]:
+        counts = {PARTS[name]: job.parts} if PARTS[name] else {}
+        work: dict[str, Any] = {"segment": 0, "counts": counts}
+        invocations = 0
+        while not work.get("done"):
+            event = {"action": name, "run": RUN, "work": work}
+            work = module.handler(event, _Context(job.invocation_seconds))
+            invocations += 1
+        return {"invocations": invocations, "counts": work["counts"]}
+
+    return run
+
+
+def extract(job: Job) -> Callable[[], dict[str, Any]]:
+    """etl.extract.handler."""
+    return _stage("extract", job)
+
+
+def transform(job: Job) -> Callable[[], dict[str, Any]]:
+    """etl.transform.handler with the shipped transformation."""
+    return _stage("transform", job)
+
+
+def load(job: Job) -> Callable[[], dict[str, Any]]:
+    """etl.load.handler."""
+    return _stage("load", job)
