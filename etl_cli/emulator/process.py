@@ -131,11 +131,21 @@ def end(record: ServerRecord) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
     _wait_until_dead(record, TERMINATION_SECONDS)
-    # Not only the server if it ignored the signal: functions at work do not notice that it is gone.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(record.pid, signal.SIGKILL)
-    _wait_until_dead(record, TERMINATION_SECONDS)
+    _end_group(record.pid)
     return True
+
+
+def _end_group(pid: int) -> None:
+    """Kill what is left of a process group: those at work do not notice that their leader is gone."""
+    deadline = time.monotonic() + TERMINATION_SECONDS
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+        while time.monotonic() < deadline:
+            child = _children.get(pid)
+            if child is not None:
+                child.poll()
+            os.killpg(pid, 0)
+            time.sleep(0.02)
 
 
 def _wait_until_dead(record: ServerRecord, seconds: float) -> None:

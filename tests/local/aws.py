@@ -18,7 +18,7 @@ ROLE = "arn:aws:iam::000000000000:role/any"
 RUN_SECONDS = 30.0
 
 
-def create_function(clients: Clients, name: str, source: str, *, timeout_seconds: int = 10) -> str:
+def create_function(clients: Clients, name: str, source: str, *, timeout_seconds: int = 10, role: str = ROLE) -> str:
     """Create a Python function from the source of its module `index`, with the handler `handler`; gives its ARN."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -27,7 +27,7 @@ def create_function(clients: Clients, name: str, source: str, *, timeout_seconds
         FunctionName=name,
         Runtime="python3.11",
         Handler="index.handler",
-        Role=ROLE,
+        Role=role,
         Timeout=timeout_seconds,
         Code={"ZipFile": content.getvalue()},
     )

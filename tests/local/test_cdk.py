@@ -1,0 +1,169 @@
+"""How the CDK CLI is called: what it synthesizes again, where its output goes, and what its failure says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from etl_cli.emulator.cdk import CdkRunner
+from etl_cli.errors import UserError
+from tests.support import ROOT
+
+# Stands in for the CDK CLI: notes how it was called, and does what its environment tells it.
+FAKE = """#!/bin/sh
+printf '%s\\n' "$*" >>"$CALLS"
+echo "$PWD"
+echo first line
+eval "$DO"
+"""
+
+
+class Checkout:
+    """A checkout with a stand-in for the CDK CLI."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "checkout"
+        self.state_dir = folder / "state"
+        self.calls_file = folder / "calls"
+        self.lines: list[str] = []
+        command = self.root / "node_modules" / ".bin" / "cdk"
+        command.parent.mkdir(parents=True)
+        command.write_text(FAKE)
+        command.chmod(0o755)
+        self.state_dir.mkdir()
+        (self.root / "app.py").write_text("app")
+
+    def runner(self, do: str = "") -> CdkRunner:
+        environment = {"PATH": os.environ["PATH"], "CALLS": str(self.calls_file), "DO": do}
+        return CdkRunner(self.root, self.state_dir, environment, self.lines.append)
+
+    def calls(self) -> list[str]:
+        return self.calls_file.read_text().splitlines()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
+
+
+def test_deploy_synthesizes_into_the_state_folder_with_the_context(checkout: Checkout) -> None:
+    checkout.runner().deploy("Stack", {"etl:a": "1", "etl:b": "x y"})
+
+    (call,) = checkout.calls()
+    assert call.startswith("deploy Stack --require-approval never")
+    assert f"--output {checkout.state_dir}/cdk.out --context etl:a=1 --context etl:b=x y" in call
+    assert checkout.lines == [str(checkout.root), "first line"]
+
+
+def test_bootstrap_runs_outside_the_checkout(checkout: Checkout) -> None:
+    checkout.runner().bootstrap()
+
+    assert checkout.calls()[0].startswith("bootstrap aws://000000000000/us-east-1")
+    assert checkout.lines[0] == str(checkout.state_dir)
+
+
+def test_unchanged_checkout_is_deployed_without_a_synthesis(checkout: Checkout) -> None:
+    checkout.runner().deploy("Stack", {"etl:a": "1"})
+    (checkout.root / "tests").mkdir()
+    (checkout.root / "tests" / "test.py").write_text("")
+    (checkout.root / ".hidden").mkdir()
+    (checkout.root / ".hidden" / "file").write_text("")
+
+    checkout.runner().deploy("Stack", {"etl:a": "1"})
+
+    assert f"--app {checkout.state_dir}/cdk.out" in checkout.calls()[1]
+    assert "--context" not in checkout.calls()[1]
+
+
+@pytest.mark.parametrize("change", ["content", "new", "removed", "renamed", "context"])
+def test_changed_checkout_is_synthesized_again(checkout: Checkout, change: str) -> None:
+    extra = checkout.root / "lib" / "extra.txt"
+    extra.parent.mkdir()
+    extra.write_text("1")
+    checkout.runner().deploy("Stack", {"etl:a": "1"})
+
+    if change == "content":
+        (checkout.root / "app.py").write_text("App")
+    elif change == "new":
+        (checkout.root / "new").write_text("")
+    elif change == "removed":
+        extra.unlink()
+    elif change == "renamed":
+        extra.rename(extra.with_name("other.txt"))
+    checkout.runner().deploy("Stack", {"etl:a": "2" if change == "context" else "1"})
+
+    assert "--output" in checkout.calls()[1]
+    assert "--app" not in checkout.calls()[1]
+
+
+def test_failed_deployment_is_synthesized_again(checkout: Checkout) -> None:
+    with pytest.raises(UserError):
+        checkout.runner("exit 1").deploy("Stack", {})
+
+    checkout.runner().deploy("Stack", {})
+
+    assert "--output" in checkout.calls()[1]
+
+
+def test_destroy_takes_the_template_that_was_deployed(checkout: Checkout) -> None:
+    checkout.runner().deploy("Stack", {"etl:a": "1"})
+    (checkout.root / "app.py").write_text("does not synthesize any more")
+
+    checkout.runner().destroy("Stack")
+
+    assert checkout.calls()[1].startswith(f"destroy Stack --force --app {checkout.state_dir}/cdk.out")
+
+
+def test_failure_shows_the_last_lines(checkout: Checkout) -> None:
+    with pytest.raises(UserError) as raised:
+        checkout.runner("for n in $(seq 50); do echo line $n; done; echo reason >&2; exit 3").deploy("Stack", {})
+
+    assert "`cdk deploy` failed with exit code 3" in raised.value.message
+    assert raised.value.message.endswith("  line 49\n  line 50\n  reason")
+    assert "line 9\n" not in raised.value.message
+
+
+def test_missing_cdk_cli_is_told_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="The CDK CLI is not installed") as raised:
+        CdkRunner(tmp_path, tmp_path, {}).bootstrap()
+
+    assert raised.value.remedy == "Install it: make setup"
+
+
+def test_interrupted_deployment_leaves_no_process(checkout: Checkout, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script = f"""
+import sys
+from pathlib import Path
+from etl_cli.emulator.cdk import CdkRunner
+environment = {json.dumps({"PATH": os.environ["PATH"], "CALLS": str(checkout.calls_file), "PID": str(pid_file)})}
+environment["DO"] = 'sleep 60 & echo $! >"$PID"; wait'
+CdkRunner(Path(sys.argv[1]), Path(sys.argv[2]), environment).deploy("Stack", {{}})
+"""
+    command = [sys.executable, "-c", script, str(checkout.root), str(checkout.state_dir)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as child:
+        while not (pid_file.exists() and pid_file.read_text()):
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        child.wait(timeout=10)
+
+    sleeper = int(pid_file.read_text())
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and is_running(sleeper):
+        time.sleep(0.02)
+    assert not is_running(sleeper)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

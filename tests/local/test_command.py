@@ -1,0 +1,146 @@
+"""`etl local` as it is typed: what it prints, for whom, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl_cli.emulator.environment import LocalEnvironment
+from tests.conftest import MakeEnvironment
+from tests.support import ROOT
+
+ETL = ROOT / ".venv" / "bin" / "etl"
+LOCAL_COMMANDS = ("start", "stop", "reset", "status", "env", "deploy", "destroy")
+
+
+def etl(*arguments: str, folder: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command, its output not being a terminal."""
+    environment = {**os.environ, "PATH": "/usr/bin:/bin", "COLUMNS": "120", **variables}
+    return subprocess.run(
+        [ETL, *arguments], cwd=folder or ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(make_environment: MakeEnvironment) -> Iterator[str]:
+    """The state folder, with a space in its name, of an environment that the command has started."""
+    parent = make_environment().state_dir
+    environment = LocalEnvironment(ROOT, parent / "with a space")
+    assert etl("local", "start", ETL_LOCAL_DIR=str(environment.state_dir)).returncode == 0
+    yield str(environment.state_dir)
+    environment.stop()
+
+
+def test_help_lists_the_commands() -> None:
+    assert "local" in etl("--help").stdout
+    shown = etl("local", "--help").stdout
+    for name in LOCAL_COMMANDS:
+        assert re.search(rf"^. {name} ", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", LOCAL_COMMANDS)
+def test_help_of_each_command_has_an_example(name: str) -> None:
+    shown = etl("local", name, "--help").stdout
+
+    assert re.search(r"Examples?:", shown)
+    assert f"etl local {name}" in shown or f"$(etl local {name})" in shown
+
+
+def test_wrong_usage_exits_with_2() -> None:
+    assert etl("local", "fly").returncode == 2
+    assert etl("local", "start", "--port", "0").returncode == 2
+
+
+def test_status_of_a_stopped_environment_exits_with_3(tmp_path: Path) -> None:
+    for_people = etl("local", "status", ETL_LOCAL_DIR=str(tmp_path))
+    for_programs = etl("local", "status", "--json", ETL_LOCAL_DIR=str(tmp_path))
+
+    assert for_people.returncode == for_programs.returncode == 3
+    assert for_people.stdout.startswith("The local environment is down.")
+    assert "Start it: .venv/bin/etl local start" in for_people.stdout
+    assert json.loads(for_programs.stdout)["state"] == "down"
+    assert json.loads(for_programs.stdout)["stacks"] == []
+
+
+@pytest.mark.parametrize("name", ["env", "deploy", "destroy"])
+def test_commands_that_need_the_environment_say_that_it_is_not_up(name: str, tmp_path: Path) -> None:
+    done = etl("local", name, ETL_LOCAL_DIR=str(tmp_path))
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == "error: The local environment is not up.\nStart it: .venv/bin/etl local start\n"
+
+
+def test_stop_of_a_stopped_environment_is_no_error(tmp_path: Path) -> None:
+    done = etl("local", "stop", ETL_LOCAL_DIR=str(tmp_path))
+
+    assert done.returncode == 0
+    assert done.stdout == "The local environment was not up.\n"
+
+
+def test_status_of_a_running_environment(folder: str) -> None:
+    for_people = etl("local", "status", ETL_LOCAL_DIR=folder)
+    for_programs = etl("local", "status", "--json", ETL_LOCAL_DIR=folder)
+
+    assert for_people.returncode == for_programs.returncode == 0
+    found = json.loads(for_programs.stdout)
+    assert found["state"] == "up"
+    assert found["endpoint"] == f"http://127.0.0.1:{found['port']}"
+    assert found["endpoint"] in for_people.stdout
+    assert "\x1b" not in for_people.stdout
+
+
+def test_start_of_a_running_environment_says_so(folder: str) -> None:
+    done = etl("local", "start", ETL_LOCAL_DIR=folder)
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("The local environment was up already: http://127.0.0.1:")
+
+
+def test_env_makes_the_aws_cli_of_a_shell_use_the_environment(folder: str) -> None:
+    script = f'cd / && eval "$({ETL} local env)" && aws s3 mb s3://from-the-shell && aws s3 ls && command -v cdk && command -v python'
+
+    done = subprocess.run(
+        ["sh", "-c", script],  # noqa: S607
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_PROFILE": "production"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines()[-3].endswith(" from-the-shell")
+    assert done.stdout.splitlines()[-2:] == [str(ROOT / "node_modules/.bin/cdk"), str(ROOT / ".venv/bin/python")]
+
+
+def test_env_as_json_has_the_same_variables(folder: str) -> None:
+    lines = etl("local", "env", ETL_LOCAL_DIR=folder).stdout.splitlines()
+    variables = json.loads(etl("local", "env", "--json", ETL_LOCAL_DIR=folder).stdout)
+
+    exported = [line.removeprefix("export ").partition("=")[0] for line in lines if line.startswith("export ")]
+    assert exported == list(variables)
+    assert variables["AWS_DEFAULT_REGION"] == "us-east-1"
+
+
+def test_context_without_a_value_is_refused(folder: str) -> None:
+    done = etl("local", "deploy", "--context", "etl:lookback_hours", ETL_LOCAL_DIR=folder)
+
+    assert done.returncode == 1
+    assert "--context takes KEY=VALUE, got 'etl:lookback_hours'" in done.stderr
+
+
+def test_messages_name_the_command_by_its_path_from_elsewhere(tmp_path: Path) -> None:
+    done = etl("local", "status", folder=tmp_path, ETL_LOCAL_DIR=str(tmp_path))
+
+    assert f"Start it: {ETL} local start" in done.stdout
+
+
+def test_reset_and_stop_say_what_they_did(folder: str) -> None:
+    assert "is up and empty" in etl("local", "reset", ETL_LOCAL_DIR=folder).stdout
+    assert etl("local", "stop", ETL_LOCAL_DIR=folder).stdout == "The local environment is stopped.\n"
+    assert etl("local", "status", ETL_LOCAL_DIR=folder).returncode == 3

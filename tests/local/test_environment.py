@@ -1,0 +1,356 @@
+"""The local environment's process: started, found again, ended, and never confused with another one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from etl_cli.emulator import process
+from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.emulator.process import ServerRecord
+from etl_cli.errors import UserError
+from tests.conftest import MakeEnvironment
+from tests.local.aws import create_function, invoke
+from tests.support import ROOT
+
+# Answers as the server does, and ignores the signal to end.
+STUBBORN = """
+    import http.server, json, os, signal, sys
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"token": sys.argv[1]}).encode())
+    http.server.HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Handler).serve_forever()
+"""
+
+
+class StubbornEnvironment(LocalEnvironment):
+    def _command(self, token: str) -> list[str]:
+        return [sys.executable, "-c", textwrap.dedent(STUBBORN), token]
+
+
+class BrokenEnvironment(LocalEnvironment):
+    def _command(self, token: str) -> list[str]:
+        return [sys.executable, "-c", "import sys; sys.exit('no luck today')", token]
+
+
+@pytest.fixture
+def environment(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
+    made = make_environment()
+    yield made
+    made.stop()
+
+
+def is_running(pid: int | None) -> bool:
+    """Whether a process, or one of its process group, runs."""
+    assert pid
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def listening_addresses(pid: int | None) -> set[str]:
+    """The addresses on which a process and its children accept connections."""
+    command = ["lsof", "-nP", "-a", "-iTCP", "-sTCP:LISTEN", "-Fn", "-g", str(pid)]
+    if Path("/proc/net/tcp").exists():
+        inodes = set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.getpgid(int(folder.name)) == pid:
+                    inodes |= {str(link.readlink()) for link in (folder / "fd").iterdir()}
+            except (ProcessLookupError, FileNotFoundError):
+                continue
+        rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()]
+        return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {line[1:] for line in listing.splitlines() if line.startswith("n")}
+
+
+def loopback(port: int | None) -> set[str]:
+    assert port
+    return {f"0100007F:{port:04X}"} if Path("/proc/net/tcp").exists() else {f"127.0.0.1:{port}"}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_server_listens_on_its_port_of_the_loopback_address_alone(environment: LocalEnvironment, strict: bool) -> None:
+    status = environment.start(strict=strict)
+
+    assert status.endpoint == f"{'https' if strict else 'http'}://127.0.0.1:{status.port}"
+    assert listening_addresses(status.pid) == loopback(status.port)
+
+
+def test_start_uses_the_port_that_is_named_and_leaves_a_running_server_be(environment: LocalEnvironment) -> None:
+    port = process.free_port()
+
+    first = environment.start(port)
+    again = environment.start()
+
+    assert first.port == again.port == port
+    assert first.pid == again.pid
+    with pytest.raises(UserError, match=f"is up already, on port {port}"):
+        environment.start(process.free_port())
+
+
+def test_start_says_that_the_port_is_taken(environment: LocalEnvironment) -> None:
+    with socket.create_server((process.HOST, 0)) as server:
+        port = server.getsockname()[1]
+
+        with pytest.raises(UserError, match=f"Port {port} of 127.0.0.1 is taken") as raised:
+            environment.start(port)
+
+    assert "--port" in raised.value.remedy
+    assert environment.status().state == "down"
+
+
+def test_failed_start_shows_the_last_words_and_leaves_nothing(make_environment: MakeEnvironment) -> None:
+    environment = make_environment(BrokenEnvironment)
+
+    with pytest.raises(UserError, match=r"ended while it started.*\n  no luck today"):
+        environment.start()
+
+    assert environment.status().state == "down"
+
+
+def test_interrupted_start_leaves_nothing(environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[ServerRecord] = []
+
+    def interrupt(record: ServerRecord, timeout_seconds: float = 0) -> bool:
+        assert timeout_seconds
+        started.append(record)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "answers", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            environment.start()
+
+    assert not is_running(started[0].pid)
+    assert environment.status().state == "down"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_during_start_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    command = [str(ROOT / ".venv/bin/etl"), "local", "start"]
+    variables = {**os.environ, "ETL_LOCAL_DIR": str(tmp_path)}
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        while (record := ServerRecord.read(tmp_path / "server.json")) is None:
+            time.sleep(0.005)
+        child.send_signal(number)
+        _, errors = child.communicate(timeout=30)
+
+    assert child.returncode == code
+    assert "Traceback" not in errors
+    assert not is_running(record.pid)
+    assert LocalEnvironment(ROOT, tmp_path).status().state == "down"
+
+
+def test_server_that_died_is_reported_and_can_be_started_again(environment: LocalEnvironment) -> None:
+    before = environment.start()
+    assert before.pid
+    os.kill(before.pid, signal.SIGKILL)
+
+    while environment.status().state != "died":
+        time.sleep(0.01)
+
+    with pytest.raises(UserError, match="ended without being stopped") as raised:
+        environment.variables()
+    assert "local start" in raised.value.remedy
+    after = environment.start()
+    assert after.port == before.port
+    assert after.pid != before.pid
+
+
+def test_process_that_merely_has_the_recorded_pid_is_left_alone(environment: LocalEnvironment) -> None:
+    environment.state_dir.mkdir(exist_ok=True)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as other:
+        record = ServerRecord(other.pid, process.free_port(), "token", "2026-01-01T00:00:00+00:00", False, {})
+        record.write(environment.state_dir / "server.json")
+
+        assert environment.status().state == "died"
+        assert environment.stop() is False
+        assert environment.start().is_up
+        assert environment.stop() is True
+
+        assert other.poll() is None
+        other.kill()
+
+
+def test_another_server_on_the_recorded_port_is_not_taken_for_ours(
+    environment: LocalEnvironment, make_environment: MakeEnvironment
+) -> None:
+    other = make_environment()
+    status = other.start()
+    assert status.port
+    environment.state_dir.mkdir(exist_ok=True)
+    record = ServerRecord(os.getpid(), status.port, "another token", "2026-01-01T00:00:00+00:00", False, {})
+    record.write(environment.state_dir / "server.json")
+
+    assert process.answers(record) is False
+    assert environment.status().state == "died"
+    assert environment.start().port != status.port
+    assert other.status().is_up
+
+
+def test_stop_ends_the_functions_and_frees_the_port(environment: LocalEnvironment) -> None:
+    status = environment.start()
+    assert status.port
+    clients = environment.clients()
+    create_function(clients, "slow", "import time\ndef handler(event, context): time.sleep(60)", timeout_seconds=60)
+    clients.lambda_.invoke(FunctionName="slow", InvocationType="Event")
+    time.sleep(1)
+
+    assert environment.stop() is True
+
+    assert not is_running(status.pid)
+    assert process.is_port_free(status.port)
+    assert environment.status().state == "down"
+    assert environment.stop() is False
+
+
+def test_stop_ends_a_server_that_ignores_the_signal(make_environment: MakeEnvironment) -> None:
+    environment = make_environment(StubbornEnvironment)
+    status = environment.start()
+
+    assert environment.stop() is True
+
+    assert not is_running(status.pid)
+
+
+def test_unresponsive_server_is_reported_and_not_restarted_by_itself(
+    make_environment: MakeEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = make_environment(StubbornEnvironment)
+    status = environment.start()
+    monkeypatch.setattr(process, "answers", lambda *_, **__: False)
+
+    assert environment.status().state == "unresponsive"
+    with pytest.raises(UserError, match="runs but does not answer") as raised:
+        environment.start()
+
+    assert "local reset" in raised.value.remedy
+    assert is_running(status.pid)
+
+
+def test_reset_throws_all_data_away_and_keeps_the_port(environment: LocalEnvironment) -> None:
+    before = environment.start()
+    environment.clients().s3.create_bucket(Bucket="old")
+
+    after = environment.reset()
+
+    assert after.port == before.port
+    assert after.pid != before.pid
+    assert environment.clients().s3.list_buckets()["Buckets"] == []
+
+
+def test_reset_of_a_stopped_environment_starts_it(environment: LocalEnvironment) -> None:
+    assert environment.reset().is_up
+
+
+def test_two_environments_live_side_by_side(make_environment: MakeEnvironment) -> None:
+    one, other = make_environment(), make_environment()
+
+    assert one.start().port != other.start().port
+    one.clients().s3.create_bucket(Bucket="same")
+    other.clients().s3.create_bucket(Bucket="same")
+    one.clients().s3.put_object(Bucket="same", Key="key", Body=b"one")
+    assert one.variables()["CDK_HOME"] != other.variables()["CDK_HOME"]
+    one.stop()
+
+    assert other.clients().s3.list_objects_v2(Bucket="same")["KeyCount"] == 0
+
+
+def test_two_commands_at_once_start_one_server(environment: LocalEnvironment) -> None:
+    pids: list[int | None] = []
+    threads = [threading.Thread(target=lambda: pids.append(environment.start().pid)) for _ in range(3)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(pids) == 3
+    assert len(set(pids)) == 1
+
+
+def test_clients_and_children_do_not_follow_the_users_own_settings(
+    environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment.start()
+    for name, value in {
+        "AWS_PROFILE": "production",
+        "AWS_SESSION_TOKEN": "secret",
+        "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
+        "AWS_CA_BUNDLE": "/nowhere",
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "http_proxy": "http://127.0.0.1:1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    environment.clients().s3.create_bucket(Bucket="reached")
+    listing = subprocess.run(
+        [ROOT / ".venv/bin/aws", "s3", "ls"], env=environment.environ(), capture_output=True, text=True, check=True
+    )
+
+    assert listing.stdout.endswith("reached\n")
+    assert "AWS_PROFILE" not in environment.environ()
+
+
+def test_functions_inherit_nothing_of_the_users_environment(
+    environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_SECRET", "1")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    environment.start(settings={"EXTRA": "given"})
+    clients = environment.clients()
+    create_function(clients, "variables", "import os\ndef handler(event, context): return dict(os.environ)")
+
+    seen = invoke(clients, "variables", {})
+
+    assert {"MY_SECRET", "SSL_CERT_FILE", "AWS_PROFILE"}.isdisjoint(seen)
+    assert seen["EXTRA"] == "given"
+    assert seen["TZ"] == "UTC"
+    assert seen["HOME"].startswith(str(environment.state_dir))
+
+
+WRITER = """
+    import boto3
+
+    def handler(event, context):
+        boto3.client("s3").put_object(Bucket="target", Key="key", Body=b"")
+        return "written"
+"""
+TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
+WRITING = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}]}'
+
+
+def test_strict_environment_enforces_the_roles_of_functions(environment: LocalEnvironment) -> None:
+    environment.start(strict=True)
+    clients = environment.clients()
+    clients.s3.create_bucket(Bucket="target")
+    role = clients.iam.create_role(RoleName="writer", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    create_function(clients, "writer", WRITER, role=role)
+
+    refused = invoke(clients, "writer", {})
+    clients.iam.put_role_policy(RoleName="writer", PolicyName="write", PolicyDocument=WRITING)
+
+    assert refused["errorType"] == "AccessDenied"
+    assert "s3:PutObject" in refused["errorMessage"]
+    assert invoke(clients, "writer", {}) == "written"
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        clients.s3.get_object(Bucket="target", Key="other")
