@@ -104,7 +104,8 @@ def test_start_of_a_running_environment_says_so(folder: str) -> None:
 
 
 def test_env_makes_the_aws_cli_of_a_shell_use_the_environment(folder: str) -> None:
-    script = f'cd / && eval "$({ETL} local env)" && aws s3 mb s3://from-the-shell && aws s3 ls && command -v cdk && command -v python'
+    use = "aws s3 mb s3://from-the-shell && aws s3 ls && command -v cdk && command -v python"
+    script = f'cd / && eval "$({ETL} local env)" && {use}'
 
     done = subprocess.run(
         ["sh", "-c", script],  # noqa: S607
