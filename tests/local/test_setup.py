@@ -1,0 +1,161 @@
+"""The set-up: locks that hold everywhere, scripts that explain themselves, and no work when nothing has changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from etl_cli.emulator.corrections import MINISTACK_VERSION
+from tests.support import ROOT
+
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+
+
+def requirements(lock: Path) -> dict[str, str]:
+    """The pinned version of each package in a lock."""
+    return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock.read_text(), re.MULTILINE))
+
+
+def test_there_is_a_lock_for_each_source() -> None:
+    assert [lock.stem for lock in LOCKS] == sorted(source.stem for source in (ROOT / "requirements").glob("*.in"))
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.stem))
+def test_lock_pins_every_package_by_hash_and_names_no_index(lock: Path) -> None:
+    text = lock.read_text()
+    blocks = re.split(r"\n(?=[a-z0-9])", text)
+
+    assert requirements(lock)
+    for block in blocks[1:] if blocks[0].startswith("#") else blocks:
+        assert re.match(r"[a-z0-9._-]+==", block), block
+        assert "--hash=sha256:" in block, block
+    assert "://" not in text
+    assert "--index" not in text
+    assert "--find-links" not in text
+
+
+def test_package_lock_names_no_registry_and_pins_every_package() -> None:
+    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+
+    for name, package in packages.items():
+        if name:
+            assert "resolved" not in package, name
+            assert package["integrity"].startswith("sha512-"), name
+
+
+def test_functions_and_checkout_have_the_same_versions() -> None:
+    runtime, dev = requirements(ROOT / "requirements/runtime.txt"), requirements(ROOT / "requirements/dev.txt")
+
+    assert runtime
+    assert runtime.items() <= dev.items()
+
+
+def test_locked_ministack_is_the_one_that_is_corrected() -> None:
+    assert requirements(ROOT / "requirements/dev.txt")["ministack"] == MINISTACK_VERSION
+
+
+def run_script(name: str, *arguments: str, path: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": f"{path}:/usr/bin:/bin", "HOME": "/nowhere", **variables}
+    command = ["/bin/sh", str(ROOT / "requirements" / name), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def make_command(folder: Path, name: str, script: str) -> None:
+    command = folder / name
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+
+
+def fake_python(folder: Path, name: str, version: str, *, complete: bool = True) -> None:
+    """A Python that knows its version and whether it can make virtual environments."""
+    old = int(tuple(map(int, version.split("."))) < (3, 11))
+    answers = f"*print*) echo {version};; *version_info*) exit {old};; *venv*) exit {int(not complete)};;"
+    make_command(folder, name, f'case "$2" in {answers} esac')
+
+
+def hide_pythons(folder: Path) -> None:
+    """Have none of the machine's own Pythons found."""
+    for name in ("python", "python3", "python3.11", "python3.12", "python3.13", "python3.14"):
+        make_command(folder, name, "exit 127")
+
+
+def test_first_python_that_is_new_enough_is_taken(tmp_path: Path) -> None:
+    hide_pythons(tmp_path)
+    fake_python(tmp_path, "python3", "3.9.18")
+    fake_python(tmp_path, "python3.12", "3.12.1")
+
+    assert run_script("python.sh", path=str(tmp_path)).stdout == f"{tmp_path}/python3.12\n"
+
+
+def test_old_pythons_are_refused_with_what_was_found(tmp_path: Path) -> None:
+    hide_pythons(tmp_path)
+    fake_python(tmp_path, "python3", "3.9.18")
+
+    done = run_script("python.sh", path=str(tmp_path))
+
+    assert done.returncode == 1
+    assert "Python 3.11 or newer is needed, found: python3=3.9.18." in done.stderr
+    assert "make setup PYTHON=" in done.stderr
+
+
+def test_python_without_venv_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    hide_pythons(tmp_path)
+    fake_python(tmp_path, "python3", "3.11.2", complete=False)
+
+    done = run_script("python.sh", path=str(tmp_path))
+
+    assert done.returncode == 1
+    assert "python3 3.11.2 has no module venv or ensurepip" in done.stderr
+    assert "apt-get install python3-venv" in done.stderr
+
+
+def test_uv_gets_the_index_of_pip_and_no_constraint_of_the_users(tmp_path: Path) -> None:
+    scripts, commands = tmp_path / "requirements", tmp_path / ".venv" / "bin"
+    scripts.mkdir()
+    commands.mkdir(parents=True)
+    shutil.copy(ROOT / "requirements/uv.sh", scripts)
+    make_command(commands, "uv", "env")
+    make_command(commands, "python", "echo mirror-of-pip")
+    environment = {"PATH": "/usr/bin:/bin", "UV_CONSTRAINT": "c.txt", "SSL_CERT_FILE": str(commands / "uv")}
+
+    def seen(**variables: str) -> dict[str, str]:
+        command = ["/bin/sh", str(scripts / "uv.sh")]
+        done = subprocess.run(command, env=environment | variables, capture_output=True, text=True, check=True)
+        return dict(line.split("=", 1) for line in done.stdout.splitlines())
+
+    assert seen()["UV_DEFAULT_INDEX"] == "mirror-of-pip"
+    assert seen(PIP_INDEX_URL="mirror-by-variable")["UV_DEFAULT_INDEX"] == "mirror-by-variable"
+    assert "UV_DEFAULT_INDEX" not in seen(UV_INDEX_URL="mirror-of-uv")
+    assert "UV_CONSTRAINT" not in seen()
+    assert seen()["UV_SYSTEM_CERTS"] == "1"
+    assert seen(UV_SYSTEM_CERTS="false")["UV_SYSTEM_CERTS"] == "false"
+
+
+def make(*arguments: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_second_set_up_has_nothing_to_do() -> None:
+    make("setup")
+
+    commands = make("--dry-run", "setup")
+
+    assert "Set up." in commands
+    for tool in ("venv", "pip", "npm"):
+        assert not re.search(rf"\b{tool} ", commands)
+
+
+def test_help_lists_every_target() -> None:
+    targets = re.findall(r"^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    listed = dict(re.findall(r"^  make (\w+) +(\S.*)$", make("help"), re.MULTILINE))
+
+    assert {"setup", "demo", "test", "check", "synth", "lock", "clean", "help"} <= set(targets)
+    assert set(listed) == set(targets)
