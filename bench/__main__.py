@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.environment import EnvironmentFailure, enter
+from bench.environment import EnvironmentSetupError, enter
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,7 @@ def main() -> int:
     arguments = _arguments()
     try:
         enter(sys.argv[1:])
-    except EnvironmentFailure as failure:
+    except EnvironmentSetupError as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
     return _measure(arguments)
@@ -52,7 +52,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     if arguments.profile:
         return _profile(Path(arguments.profile), stages)
     plan = make_plan(kind, stages=stages, variants=tuple(arguments.variant))
-    console = Console(stderr=arguments.json)
+    console = Console(stderr=arguments.json, width=None if sys.stdout.isatty() else 120)
     no_floor = floor.build()
     with ExitStack() as stack:
         server, cgroups = stack.enter_context(running_server()), _cgroups(stack, console)

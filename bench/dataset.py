@@ -55,7 +55,7 @@ def transformed(wire: Item) -> dict[str, Any]:
     record: dict[str, Any] = simplified({"M": wire})
     value = record["value"]
     size = "small" if value < 100 else "medium" if value < 1000 else "large"
-    return record | {"date": record["timestamp"][:10], "size": size, "processed_at": RUN_TIME}
+    return record | {"date": record["timestamp"][:10], "size": size, "as_of": WINDOW_END}
 
 
 def simplified(value: Wire) -> Any:
@@ -120,7 +120,7 @@ def transformed_lines() -> list[bytes]:
     """The distinct items as transform stages them: what load reads."""
     lines = []
     for line, each in zip(plain_lines(), (each for page in pages() for each in page), strict=True):
-        extra = {name: text for name, text in transformed(each).items() if name in ("date", "size", "processed_at")}
+        extra = {name: text for name, text in transformed(each).items() if name in ("date", "size", "as_of")}
         lines.append(line[:-1] + b"," + _compact(extra)[1:])
     return lines
 

@@ -10,7 +10,7 @@ VENV = CHECKOUT / ".venv-bench"
 LOCK = CHECKOUT / "requirements" / "bench.txt"
 
 
-class EnvironmentFailure(RuntimeError):
+class EnvironmentSetupError(RuntimeError):
     """The environment can't be made. The message says what to do."""
 
 
@@ -36,6 +36,6 @@ def _install() -> None:
 
 
 def _uv(*arguments: str) -> None:
-    done = subprocess.run(["sh", "requirements/uv.sh", *arguments], cwd=CHECKOUT, check=False)
+    done = subprocess.run(["/bin/sh", "requirements/uv.sh", *arguments], cwd=CHECKOUT, check=False)
     if done.returncode != 0:
-        raise EnvironmentFailure(f"uv {arguments[0]} failed, see above; run `make setup` first, which installs uv")
+        raise EnvironmentSetupError(f"uv {arguments[0]} failed, see above; run `make setup` first, which installs uv")

@@ -88,7 +88,9 @@ class Target:
 
 def targets(results: list[Result], cold: ColdStart) -> list[Target]:
     """Every claim that these results can decide."""
-    dense = {stage: {line.result.case.variant.name: line for line in lines(results, "dense", stage)} for stage in STAGES}
+    dense = {
+        stage: {line.result.case.variant.name: line for line in lines(results, "dense", stage)} for stage in STAGES
+    }
     found = [*_ratio_targets(dense), *_peer_targets(dense), *_floor_targets(dense), *_box_targets(results)]
     found += _flatness_targets(results)
     if not cold.problem:

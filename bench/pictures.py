@@ -27,12 +27,14 @@ def draw(results: list[Result], folder: Path) -> list[Path]:
 
 
 def _draw_ratios(results: list[Result], path: Path) -> Path:
-    figure, axes = pyplot.subplots(1, len(STAGES), figsize=(13, 3.6), layout="constrained")
+    _, axes = pyplot.subplots(1, len(STAGES), figsize=(13, 3.6), layout="constrained")
     for stage, each in zip(STAGES, axes, strict=True):
         found = sorted((line for line in lines(results, "dense", stage) if line.ratio), key=lambda line: line.ratio)
         names = [line.result.case.variant.name for line in found]
         colours = [{"ours": OURS, "floor": FLOOR}.get(name, OTHERS) for name in names]
-        bars = each.barh([line.result.case.variant.label for line in found], [line.ratio for line in found], color=colours)
+        bars = each.barh(
+            [line.result.case.variant.label for line in found], [line.ratio for line in found], color=colours
+        )
         each.bar_label(bars, fmt="%.1f ×", padding=3)
         each.set_title(f"{stage}: items per second of CPU, tutorial = 1", fontsize=10)
         each.margins(x=0.2)
@@ -41,11 +43,13 @@ def _draw_ratios(results: list[Result], path: Path) -> Path:
 
 
 def _draw_sizes(results: list[Result], path: Path, label: str, value: Callable[[Line], float]) -> Path:
-    figure, axes = pyplot.subplots(1, len(STAGES), figsize=(13, 3.6), layout="constrained")
+    _, axes = pyplot.subplots(1, len(STAGES), figsize=(13, 3.6), layout="constrained")
     for stage, each in zip(STAGES, axes, strict=True):
         found = [line for line in lines(results, "size", stage) if line.cpu_us]
         for name, colour in (("tutorial", OTHERS), ("ours", OURS)):
-            points = sorted((line.result.case.items, value(line)) for line in found if line.result.case.variant.name == name)
+            points = sorted(
+                (line.result.case.items, value(line)) for line in found if line.result.case.variant.name == name
+            )
             each.plot(*zip(*points, strict=True), marker="o", color=colour, label=name) if points else None
         each.set_xscale("log")
         each.set_ylim(bottom=0)

@@ -25,7 +25,7 @@ class Variant:
 STAGES = ("extract", "transform", "load")
 OURS = Variant("ours", "this project", STAGES)
 TUTORIAL = Variant("tutorial", "tutorial (boto3 resource)", STAGES)
-FLOOR = Variant("floor", "C floor", note="a C program that receives, scans once and sends; no signing, no retries")
+FLOOR = Variant("floor", "C floor", note="receives, scans once, sends; it neither signs nor retries")
 VARIANTS = (
     TUTORIAL,
     Variant("boto3_client", "boto3 client"),
@@ -81,16 +81,19 @@ def make_plan(kind: str, *, stages: tuple[str, ...] = STAGES, variants: tuple[st
     cases += _sparse(1_000_000 if full else 100_000, everyone=full)
     cases += [case for size in ((10_000, 100_000, 1_000_000, 3_000_000) if full else ()) for case in _sized(size)]
     cases += _boxed(20_000 if full else 4_000)
-    kept = [
-        case for case in cases if case.stage in stages and (not variants or case.variant.name in variants)
-    ]
+    kept = [case for case in cases if case.stage in stages and (not variants or case.variant.name in variants)]
     rounds = {"dense": 5, "sparse": 3, "size": 1, "lambda": 5} if full else {"dense": 2, "sparse": 1, "lambda": 1}
     return Plan(cases=kept, rounds=rounds)
 
 
 def _compared(items: int) -> list[Case]:
     """Every variant in every stage that it has, every item in the window."""
-    return [Case(variant=v, stage=stage, items=items, group="dense") for stage in STAGES for v in VARIANTS if stage in v.stages]
+    return [
+        Case(variant=v, stage=stage, items=items, group="dense")
+        for stage in STAGES
+        for v in VARIANTS
+        if stage in v.stages
+    ]
 
 
 def _sparse(items: int, *, everyone: bool) -> list[Case]:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bench.cold_start import ColdStart
 from bench.figures import Line, Target, lines, targets
-from bench.plan import STAGES
+from bench.plan import STAGES, VARIANTS
 from bench.runner import Result
 
 GROUPS = {
@@ -27,8 +27,14 @@ def print_tables(console: Console, results: list[Result], cold: ColdStart, machi
         for stage in STAGES:
             if found := lines(results, group, stage):
                 console.print(_table(f"{stage}, {words}", found))
+                for line in found:
+                    if line.result.problem:
+                        console.print(f"  {line.result.case.variant.label}: {line.result.problem}", markup=False)
     _print_cold(console, cold)
     console.print(_targets_table(targets(results, cold)))
+    for variant in VARIANTS:
+        if variant.note:
+            console.print(f"{variant.label}: {variant.note}", style="dim")
     console.print(" · ".join(f"{name} {text}" for name, text in machine.items() if text), style="dim")
 
 
@@ -37,7 +43,6 @@ def _table(title: str, found: list[Line]) -> Table:
     table.add_column("variant")
     for name in ("items", "× tutorial", "µs CPU / item", "µs clock / item", "× by clock", "peak MB", "M items / 5 min"):
         table.add_column(name, justify="right")
-    table.add_column("remarks")
     for line in sorted(found, key=lambda each: (each.result.case.items, -each.cpu_us)):
         case = line.result.case
         cells = ["–"] * 6
@@ -45,8 +50,7 @@ def _table(title: str, found: list[Line]) -> Table:
             figures = (line.ratio, line.cpu_us, line.wall_us, line.wall_ratio, line.peak_mb, line.millions)
             cells = [_short(each) if each else "–" for each in figures]
         style = "bold" if case.variant.name == "ours" else None
-        remarks = line.result.problem or case.variant.note
-        table.add_row(case.variant.label, f"{case.items:,}", *cells, remarks, style=style)
+        table.add_row(case.variant.label, f"{case.items:,}", *cells, style=style)
     return table
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import IO, Any, cast
 
 from bench.environment import CHECKOUT, VENV
 from bench.expected import problem_with
@@ -61,11 +61,11 @@ def running_server() -> Iterator[Server]:
     with TemporaryDirectory() as folder:
         command = [str(VENV / "bin" / "python"), "-m", "bench.server", folder]
         with subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdin and process.stdout
+            stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
             try:
-                yield Server(json.loads(process.stdout.readline()))
+                yield Server(json.loads(stdout.readline()))
             finally:
-                process.stdin.close()  # which ends it
+                stdin.close()  # which ends it
 
 
 def run_plan(plan: Plan, server: Server, cgroups: list[str], tell: Callable[[str], None]) -> list[Result]:
@@ -121,7 +121,11 @@ def run_case(result: Result, server: Server, cgroups: list[str], profile: str = 
 
 def _set_up(case: Case, server: Server) -> int:
     """Prepare the server for a case; returns the number of objects that hold its input."""
-    table = {"items": case.items if case.stage == "extract" else 0, "dense": case.dense, "trouble_every": case.trouble_every}
+    table = {
+        "items": case.items if case.stage == "extract" else 0,
+        "dense": case.dense,
+        "trouble_every": case.trouble_every,
+    }
     objects: list[tuple[str, str, int]] = []
     if case.stage != "extract" and case.variant.name == "ours":
         stage, kind = _INPUTS[case.stage]
@@ -151,7 +155,7 @@ def _environment(server: Server, *, secure: bool) -> dict[str, str]:
         "AWS_ENDPOINT_URL": f"{scheme}://127.0.0.1:{server.ports[secure]}",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",  # noqa: S105 - the server is ours
+        "AWS_SECRET_ACCESS_KEY": "bench",
         "AWS_CA_BUNDLE": server.certificate,
         "SSL_CERT_FILE": server.certificate,
     }

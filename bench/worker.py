@@ -24,9 +24,7 @@ def measure(job: Job, work: Callable[[], dict[str, Any] | None]) -> Measured:
     cpu, wall = _cpu_seconds() - before, time.perf_counter() - started
     if profile:
         profile.dump_stats(job.profile)
-    return Measured(
-        cpu_seconds=cpu, wall_seconds=wall, peak_mb=_memory_mb("VmHWM"), base_mb=base, facts=facts or {}
-    )
+    return Measured(cpu_seconds=cpu, wall_seconds=wall, peak_mb=_memory_mb("VmHWM"), base_mb=base, facts=facts or {})
 
 
 def _cpu_seconds() -> float:

@@ -29,7 +29,7 @@ class Server:
         return self._s3.answer(request)
 
     def _setup(self, asked: dict[str, object]) -> Response:
-        """Start afresh: ``{"table": arguments of DynamoDb, "latency_ms": float, "objects": [[key, kind, records]]}``."""
+        """Start afresh: ``{"table": DynamoDb's arguments, "latency_ms": …, "objects": [[key, kind, records]]}``."""
         self._dynamodb, self._s3 = DynamoDb(**asked["table"]), S3()  # type: ignore[arg-type]
         self.latency_seconds = float(asked["latency_ms"]) / 1000  # type: ignore[arg-type]
         sizes = [self._s3.give(*each) for each in asked["objects"]]  # type: ignore[attr-defined]

@@ -60,7 +60,9 @@ class DynamoDb:
         return {
             "TableName": json.loads(body)["TableName"],
             "TableStatus": "ACTIVE",
-            "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in zip(keys, ("HASH", "RANGE"), strict=True)],
+            "KeySchema": [
+                {"AttributeName": name, "KeyType": kind} for name, kind in zip(keys, ("HASH", "RANGE"), strict=True)
+            ],
             "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in keys],
             "ItemCount": sum(page.scanned for page in self._pages),
             "TableSizeBytes": len(self._pages) * 1024 * 1024,
@@ -105,7 +107,7 @@ def _table(items: int, every: int) -> list[_Page]:
     counts = [len(page) for page in pages()]
     starts = [sum(counts[:position]) for position in range(len(counts))]
     whole = [_page(lines[start : start + count], every) for start, count in zip(starts, counts, strict=True)]
-    table = []
+    table: list[_Page] = []
     while items > 0:
         position = len(table) % len(whole)
         if items >= counts[position]:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -149,7 +150,7 @@ class S3:
 
     def _complete(self, key: str, upload: str) -> Response:
         parts = [part for _, part in sorted(self._uploads.pop(upload).items())]
-        edges = sum((left.tail + right.head).count(_RECORD) for left, right in zip(parts, parts[1:], strict=False))
+        edges = sum((left.tail + right.head).count(_RECORD) for left, right in pairwise(parts))
         records = sum(part.records for part in parts) + edges
         self.stored[key] = _Stored(sum(part.size for part in parts), records, parts[0].sample)
         return _xml("CompleteMultipartUploadResult", f"<Key>{escape(key)}</Key><ETag>bench</ETag>")
@@ -157,7 +158,8 @@ class S3:
 
 def _unchunked(body: bytes) -> bytes:
     """A body of Content-Encoding aws-chunked without its frames. Source: S3 API reference, "aws-chunked"."""
-    chunks, at = [], 0
+    chunks: list[bytes] = []
+    at = 0
     while True:
         line = body.index(b"\r\n", at)
         size = int(body[at:line].partition(b";")[0], 16)

@@ -12,7 +12,7 @@ from bench.dataset import BUCKET, DESTINATION_TABLE, SOURCE_TABLE
 from bench.job import Job
 from bench.variants.common import END, EXTRACT_KEY, START, TRANSFORM_KEY, batches, default
 
-SCAN = {
+SCAN: dict[str, Any] = {
     "TableName": SOURCE_TABLE,
     "FilterExpression": "#t >= :start AND #t < :end",
     "ExpressionAttributeNames": {"#t": "timestamp"},

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 from boto3.dynamodb.conditions import Attr
 
-from bench.dataset import BUCKET, DESTINATION_TABLE, RUN_TIME, SOURCE_TABLE
+from bench.dataset import BUCKET, DESTINATION_TABLE, SOURCE_TABLE, WINDOW_END
 from bench.job import Job
 from bench.variants.common import END, EXTRACT_KEY, START, TRANSFORM_KEY, default
 
@@ -35,12 +35,13 @@ def transform(_: Job) -> Callable[[], None]:
 
     def run() -> None:
         body = s3.get_object(Bucket=BUCKET, Key=EXTRACT_KEY)["Body"].read()
-        records, sums = [], {}
+        records: list[dict[str, Any]] = []
+        sums: dict[str, dict[str, Any]] = {}
         for record in json.loads(body, parse_float=Decimal):
             _check(record)
             record["date"] = record["timestamp"][:10]
             record["size"] = "small" if record["value"] < 100 else "medium" if record["value"] < 1000 else "large"
-            record["processed_at"] = RUN_TIME
+            record["as_of"] = WINDOW_END
             _add(sums, record)
             records.append(record)
         s3.put_object(Bucket=BUCKET, Key=TRANSFORM_KEY, Body=json.dumps(records, default=default))

@@ -9,7 +9,7 @@ import awswrangler as wr
 import boto3
 from boto3.dynamodb.conditions import Attr
 
-from bench.dataset import BUCKET, DESTINATION_TABLE, RUN_TIME, SOURCE_TABLE
+from bench.dataset import BUCKET, DESTINATION_TABLE, SOURCE_TABLE, WINDOW_END
 from bench.job import Job
 from bench.variants.common import END, EXTRACT_KEY, START, TRANSFORM_KEY, default
 
@@ -34,7 +34,9 @@ def transform(_: Job) -> Callable[[], None]:
     """A DataFrame, transformed by columns."""
 
     def run() -> None:
-        frame = wr.s3.read_json(f"s3://{BUCKET}/{EXTRACT_KEY}", orient="records", convert_dates=False, use_threads=False)
+        frame = wr.s3.read_json(
+            f"s3://{BUCKET}/{EXTRACT_KEY}", orient="records", convert_dates=False, use_threads=False
+        )
         required = frame[["id", "timestamp", "name", "value"]]
         if required.isna().to_numpy().any() or (frame["value"] < 0).any():
             raise ValueError("a record breaks the contract")
@@ -42,7 +44,7 @@ def transform(_: Job) -> Callable[[], None]:
         frame["size"] = "large"
         frame.loc[frame["value"] < 1000, "size"] = "medium"
         frame.loc[frame["value"] < 100, "size"] = "small"
-        frame["processed_at"] = RUN_TIME
+        frame["as_of"] = WINDOW_END
         sums = frame.groupby("date", as_index=False)["value"].agg(["count", "sum", "min", "max"])
         wr.s3.to_json(frame, f"s3://{BUCKET}/{TRANSFORM_KEY}", orient="records", use_threads=False)
         wr.s3.to_json(sums, f"s3://{BUCKET}/transform/peer/aggregates.json", orient="records", use_threads=False)
