@@ -1,0 +1,112 @@
+"""Short ways to make what the stages work on."""
+
+import json
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+from etl import transformation
+from etl.deadline import Deadline
+from etl.destination import DestinationTable, Pacer
+from etl.run import Run, Work
+from etl.source import SourceTable
+from etl.staging import READ_BYTES, Staging
+from etl.user_code import Transformation
+from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
+from tests.unit.fakes.s3 import FakeS3
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+START, END = "2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z"
+TIME = "2024-01-16T02:00:00.123Z"
+
+
+def run(*, segments: int = 1, timestamp: str = "20240116T020000123Z") -> Run:
+    """The run of the day 2024-01-15."""
+    return Run(timestamp=timestamp, start=START, end=END, time=TIME, execution="arn:execution", segments=segments)
+
+
+def work(*, segment: int = 0, cursor: dict[str, Any] | None = None, **counts: int) -> Work:
+    """A segment's work with these counts."""
+    return Work(segment=segment, cursor=cursor, counts=counts)
+
+
+def item(number: int, *, timestamp: str = "2024-01-15T10:00:00Z", value: str = "100", **more: dict[str, Any]) -> Item:
+    """An item of the source table in DynamoDB JSON that the shipped contract accepts."""
+    return {
+        "id": {"S": f"item-{number:04d}"},
+        "name": {"S": f"Item {number}"},
+        "value": {"N": value},
+        "timestamp": {"S": timestamp},
+        **more,
+    }
+
+
+def staging(s3: FakeS3, *, read_bytes: int = READ_BYTES) -> Staging:
+    """The staging bucket that ``s3`` holds."""
+    return Staging(cast("S3Client", s3), s3.bucket, read_bytes)
+
+
+def source(dynamodb: FakeDynamoDB) -> SourceTable:
+    """The source table that ``dynamodb`` holds."""
+    return SourceTable(cast("DynamoDBClient", dynamodb), "source")
+
+
+def destination(dynamodb: FakeDynamoDB, deadline: Deadline | None = None) -> DestinationTable:
+    """The destination table that ``dynamodb`` holds, without a ceiling and without real waiting."""
+    remaining_ms = (deadline or unlimited()).remaining_ms
+    return DestinationTable(
+        cast("DynamoDBClient", dynamodb), "destination", Pacer(None), remaining_ms, sleep=lambda _: None
+    )
+
+
+def unlimited() -> Deadline:
+    """A deadline that is never near."""
+    return Deadline(lambda: 300_000)
+
+
+class Units(Deadline):
+    """A deadline that allows a number of units of work."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__(lambda: 300_000)
+        self._units = units
+
+    def allows_another(self) -> bool:
+        self._units -= 1
+        return self._units > 0
+
+
+class MinimalContract(TypedDict):
+    """What the destination's key needs, and nothing else."""
+
+    id: str
+    timestamp: str
+
+
+def user_code(transform: Any, *, contract: type = MinimalContract, aggregates: Sequence[Any] = ()) -> Transformation:
+    """A transformation as a module would define it."""
+    return Transformation(SimpleNamespace(Contract=contract, transform=transform, AGGREGATES=aggregates))
+
+
+def shipped() -> Transformation:
+    """The transformation that the project comes with."""
+    return Transformation(transformation)
+
+
+def staged(s3: FakeS3, prefix: str) -> list[Any]:
+    """All records of the staged objects under ``prefix``, in the order of their keys."""
+    return [record for key in keys(s3, prefix) for record in json.loads(s3.objects[key], parse_float=str)]
+
+
+def keys(s3: FakeS3, prefix: str) -> list[str]:
+    """The keys under ``prefix`` that hold staged arrays."""
+    return sorted(key for key in s3.objects if key.startswith(prefix) and not key.endswith("/run.json"))
+
+
+def array(records: Sequence[Any]) -> bytes:
+    """A staged object with these records."""
+    lines = ",\n".join(json.dumps(record) for record in records)
+    return f"[\n{lines}\n]\n".encode() if records else b"[\n]\n"

@@ -1,0 +1,1 @@
+"""In-memory stand-ins for the clients of AWS that the stages use, as faithful as the stages can tell."""

@@ -1,0 +1,157 @@
+"""A DynamoDB client in memory: Scan by segments and pages, BatchWriteItem with what it refuses and leaves undone."""
+# ruff: noqa: N803 - the names of arguments are those of AWS
+
+import json
+import threading
+from base64 import b64decode
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+from zlib import crc32
+
+from tests.unit.fakes.faults import Faults, client_error
+from tests.unit.fakes.filter_expression import matches
+
+Item = dict[str, dict[str, Any]]
+_MOST_ITEM_BYTES = 400 * 1024
+_OK = {"HTTPStatusCode": 200, "RequestId": "request"}
+
+
+class FakeDynamoDB:
+    """Tables by name, each a list of items in DynamoDB JSON in no particular order.
+
+    Attributes:
+        tables: items by table; the destination's are replaced by key.
+        page_items: items that one page of a Scan reads at most.
+        raw: whether answers come as bytes, as from the hooked client, or parsed, as from botocore without hooks.
+        requests: the records of every BatchWriteItem, in their order.
+        script: what the next BatchWriteItems do: raise an error, or leave that many of their last items undone.
+    """
+
+    def __init__(self, faults: Faults | None = None, *, page_items: int = 1000, raw: bool = True) -> None:
+        self.tables: dict[str, list[Item]] = {"source": [], "destination": []}
+        self.page_items = page_items
+        self.raw = raw
+        self.size_bytes: int | None = 0
+        self.requests: list[list[Item]] = []
+        self.scans: list[dict[str, Any]] = []
+        self.script: list[BaseException | int] = []
+        self.faults = faults or Faults()
+        self._lock = threading.Lock()
+
+    def describe_table(self, *, TableName: str) -> dict[str, Any]:
+        with self.faults.call("DescribeTable"):
+            self._items(TableName, "DescribeTable")
+            size = {} if self.size_bytes is None else {"TableSizeBytes": self.size_bytes}
+            return {"Table": {"TableName": TableName} | size}
+
+    def scan(self, **request: Any) -> dict[str, Any]:
+        with self.faults.call("Scan"):
+            self.scans.append(request)
+            segment, segments = request["Segment"], request["TotalSegments"]
+            assert 0 <= segment < segments
+            items = sorted(
+                (item for item in self._items(request["TableName"], "Scan") if _hash(item) % segments == segment),
+                key=_position,
+            )
+            if "ExclusiveStartKey" in request:
+                after = _position(request["ExclusiveStartKey"])
+                items = [item for item in items if _position(item) > after]
+            page = items[: self.page_items]
+            test = matches(request)
+            answer: dict[str, Any] = {"Items": [item for item in page if test(item)], "ScannedCount": len(page)}
+            answer["Count"] = len(answer["Items"])
+            if len(page) == self.page_items:  # as with DynamoDB, a full page may be the last, and not say so
+                answer["LastEvaluatedKey"] = {"id": page[-1]["id"]}
+            return self._answer(answer)
+
+    def batch_write_item(self, *, RequestItems: dict[str, Any], RawBody: bytes) -> dict[str, Any]:
+        with self.faults.call("BatchWriteItem"), self._lock:
+            body = json.loads(RawBody, parse_float=_no_floats)
+            ((table, writes),) = body["RequestItems"].items()
+            assert RequestItems == {table: []}
+            items = [write["PutRequest"]["Item"] for write in writes]
+            self.requests.append(items)
+            self._items(table, "BatchWriteItem")
+            left = self.script.pop(0) if self.script else 0
+            if isinstance(left, BaseException):
+                raise left
+            self._check(items)
+            taken, undone = items[: len(items) - left], items[len(items) - left :]
+            for item in taken:
+                self.tables[table] = [other for other in self.tables[table] if _key(other) != _key(item)] + [item]
+            # DynamoDB writes what it leaves undone anew: other spaces, another order, other escapes.
+            answer: dict[str, Any] = {"UnprocessedItems": {}}
+            if undone:
+                answer["UnprocessedItems"] = {table: [{"PutRequest": {"Item": item}} for item in undone]}
+            if body.get("ReturnConsumedCapacity") == "TOTAL":
+                answer["ConsumedCapacity"] = [{"TableName": table, "CapacityUnits": float(len(taken))}]
+            return self._answer(answer)
+
+    def _answer(self, answer: dict[str, Any]) -> dict[str, Any]:
+        if self.raw:
+            return {"RawBody": json.dumps(answer, sort_keys=True, indent=1).encode(), "ResponseMetadata": _OK}
+        return {**_parsed(answer), "ResponseMetadata": _OK}
+
+    def _items(self, table: str, operation: str) -> list[Item]:
+        if table not in self.tables:
+            raise client_error("ResourceNotFoundException", message="Requested resource not found", operation=operation)
+        return self.tables[table]
+
+    def _check(self, items: list[Item]) -> None:
+        keys = [_key(item) for item in items]
+        if not 1 <= len(items) <= 25:
+            raise _refusal("Too many items requested for the BatchWriteItem call")
+        if len(set(keys)) < len(keys):
+            raise _refusal("Provided list of item keys contains duplicates")
+        for item in items:
+            for name in ("id", "timestamp"):
+                if not item[name]["S"]:
+                    raise _refusal(f"an empty string value for the key {name}")
+            if len(json.dumps(item)) > _MOST_ITEM_BYTES:
+                raise _refusal("Item size has exceeded the maximum allowed size")
+            _check_numbers(item.values())
+
+
+def _key(item: Item) -> tuple[str, str]:
+    return item["id"]["S"], item["timestamp"]["S"]
+
+
+def _hash(item: Item) -> int:
+    return crc32(item["id"]["S"].encode())
+
+
+def _position(item: Item) -> tuple[int, str]:
+    return _hash(item), item["id"]["S"]
+
+
+def _refusal(message: str) -> Exception:
+    return client_error("ValidationException", message=message, operation="BatchWriteItem")
+
+
+def _no_floats(text: str) -> float:
+    raise AssertionError(f"a bare number in DynamoDB JSON: {text}")
+
+
+def _check_numbers(values: Iterable[dict[str, Any]]) -> None:
+    for value in values:
+        ((kind, content),) = value.items()
+        if kind in ("N", "NS"):
+            for text in [content] if kind == "N" else content:
+                if len(Decimal(text).normalize().as_tuple().digits) > 38:
+                    raise _refusal("Attempting to store more than 38 significant digits in a Number")
+        elif kind in ("L", "M"):
+            _check_numbers(content if kind == "L" else content.values())
+
+
+def _parsed(document: Any) -> Any:
+    """A JSON document as botocore parses it: binary values are bytes."""
+    if isinstance(document, list):
+        return [_parsed(each) for each in document]
+    if isinstance(document, dict):
+        if document.keys() == {"B"} and isinstance(document["B"], str):
+            return {"B": b64decode(document["B"])}
+        if document.keys() == {"BS"}:
+            return {"BS": [b64decode(each) for each in document["BS"]]}
+        return {name: _parsed(value) for name, value in document.items()}
+    return document

@@ -1,0 +1,134 @@
+"""What a filter expression of DynamoDB means: a small evaluator of the part of the language that is used here.
+
+Source of the rules: DynamoDB Developer Guide, "Condition and filter expressions, operators, and functions".
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from operator import eq, ge, gt, le, lt, ne
+from typing import Any
+
+Wire = Mapping[str, Any]
+Test = Callable[[Mapping[str, Wire]], bool]
+Operand = Callable[[Mapping[str, Wire]], Wire | None]
+
+_TOKEN = re.compile(r"[#:]\w+|\w+|<=|>=|<>|[()<>=,]")
+_COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
+
+
+def matches(request: Mapping[str, Any]) -> Test:
+    """The filter of a Scan request, as a test of an item."""
+    parser = _Parser(request)
+    test = parser.disjunction()
+    if parser.tokens:
+        raise ValueError(f"unexpected {parser.tokens[0]} in {request['FilterExpression']}")
+    unused = {*request["ExpressionAttributeNames"], *request["ExpressionAttributeValues"]} - parser.used
+    if unused:
+        raise ValueError(f"unused in the expression: {unused}")
+    return test
+
+
+class _Parser:
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        self.tokens: list[str] = _TOKEN.findall(request["FilterExpression"])
+        self.used: set[str] = set()
+        self._names = request["ExpressionAttributeNames"]
+        self._values = request["ExpressionAttributeValues"]
+
+    def disjunction(self) -> Test:
+        tests = [self._conjunction()]
+        while self._skip("OR"):
+            tests.append(self._conjunction())
+        return lambda item: any(test(item) for test in tests)
+
+    def _conjunction(self) -> Test:
+        tests = [self._negation()]
+        while self._skip("AND"):
+            tests.append(self._negation())
+        return lambda item: all(test(item) for test in tests)
+
+    def _negation(self) -> Test:
+        if self._skip("NOT"):
+            test = self._negation()
+            return lambda item: not test(item)
+        if self._skip("("):
+            test = self.disjunction()
+            self._expect(")")
+            return test
+        if self.tokens[0] in ("attribute_not_exists", "attribute_type", "contains"):
+            return self._function(self.tokens.pop(0))
+        return self._comparison()
+
+    def _function(self, name: str) -> Test:
+        self._expect("(")
+        operand = self._operand()
+        if name == "attribute_not_exists":
+            self._expect(")")
+            return lambda item: operand(item) is None
+        self._expect(",")
+        argument = self._operand()({})
+        self._expect(")")
+        assert argument
+        if name == "attribute_type":
+            return lambda item: next(iter(operand(item) or {}), None) == argument["S"]
+        return lambda item: _contains(operand(item), argument)
+
+    def _comparison(self) -> Test:
+        left, operator, right = self._operand(), self.tokens.pop(0), self._operand()
+        compare = _COMPARATORS[operator]
+
+        def test(item: Mapping[str, Wire]) -> bool:
+            one, other = left(item), right(item)
+            if one is None or other is None or one.keys() != other.keys():
+                return False
+            return compare(_ordered(one), _ordered(other))
+
+        return test
+
+    def _operand(self) -> Operand:
+        token = self.tokens.pop(0)
+        if token == "size":
+            self._expect("(")
+            operand = self._operand()
+            self._expect(")")
+            return lambda item: _size(operand(item))
+        self.used.add(token)
+        if token[0] == ":":
+            value = self._values[token]
+            return lambda _: value
+        name = self._names[token]
+        return lambda item: item.get(name)
+
+    def _skip(self, token: str) -> bool:
+        found = self.tokens[:1] == [token]
+        if found:
+            self.tokens.pop(0)
+        return found
+
+    def _expect(self, token: str) -> None:
+        assert self._skip(token), (token, self.tokens)
+
+
+def _ordered(value: Wire) -> Any:
+    ((kind, content),) = value.items()
+    if kind == "S":
+        return content.encode()
+    if kind == "B":
+        return b64decode(content)
+    return Decimal(content) if kind == "N" else content
+
+
+def _size(value: Wire | None) -> Wire | None:
+    ((kind, content),) = (value or {"": None}).items()
+    if kind == "B":
+        content = b64decode(content)
+    return {"N": str(len(content))} if kind in ("S", "B", "SS", "NS", "BS", "L", "M") else None
+
+
+def _contains(value: Wire | None, argument: Wire) -> bool:
+    ((kind, content),) = (value or {"": None}).items()
+    if kind == "L":
+        return argument in content
+    return kind in ("S", "SS") and argument["S"] in content

@@ -1,0 +1,106 @@
+"""The workflow in memory: the three handlers, called as the state machine calls them, on the fakes."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from etl import extract, load, transform
+from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
+from tests.unit.fakes.faults import Crash, Faults
+from tests.unit.fakes.s3 import FakeS3
+
+EXECUTION = {"id": "arn:aws:states:execution:1", "name": "1", "started_at": "2024-01-16T02:00:00.123Z"}
+ENVIRONMENT = {
+    "STAGING_BUCKET": "staging",
+    "SOURCE_TABLE": "source",
+    "DESTINATION_TABLE": "destination",
+    "LOOKBACK_HOURS": "24",
+    "LATENESS_MINUTES": "15",
+    "CONCURRENCY": "40",
+    "SEGMENT_BYTES": "1000",
+    "PART_BYTES": "67108864",
+    "REJECT_THRESHOLD_PERCENT": "5",
+    "MAX_WRITE_UNITS_PER_SECOND": "0",
+    "LOG_LEVEL": "INFO",
+}
+Handler = Callable[[Any, Any], Any]
+
+
+class Context:
+    """Lambda's context of an invocation that has time for a number of units of work."""
+
+    def __init__(self, units: int = 1_000_000) -> None:
+        self._units = units
+
+    def get_remaining_time_in_millis(self) -> int:
+        self._units -= 1
+        return 300_000 if self._units > 0 else 0
+
+
+class Pipeline:
+    """A deployed pipeline.
+
+    Attributes:
+        s3: the staging bucket.
+        dynamodb: the source and the destination table.
+        faults: counts the calls to both, and lets some fail.
+        units: units of work that an invocation has time for.
+        invocations: the actions that were run, in their order.
+    """
+
+    def __init__(self, items: list[Item], *, page_items: int = 10, segments: int = 1) -> None:
+        self.faults = Faults()
+        self.s3 = FakeS3(faults=self.faults)
+        self.dynamodb = FakeDynamoDB(self.faults, page_items=page_items)
+        self.dynamodb.tables["source"] = items
+        self.dynamodb.size_bytes = segments * int(ENVIRONMENT["SEGMENT_BYTES"])
+        self.units = 1_000_000
+        self.invocations: list[str] = []
+
+    def run(self, given: Any = None, execution: dict[str, str] = EXECUTION) -> dict[str, Any]:
+        """An execution; returns its output."""
+        plan = {"action": "plan", "input": given or {}, "execution": execution}
+        state = self._invoke(extract.handler, plan)
+        for action, handler in (("extract", extract.handler), ("transform", transform.handler)):
+            self._map(state, action, handler)
+        state = self._invoke(transform.handler, {"action": "gate", **state})
+        self._map(state, "load", load.handler)
+        output: dict[str, Any] = self._invoke(load.handler, {"action": "finish", **state})
+        return output
+
+    def _map(self, state: dict[str, Any], action: str, handler: Handler) -> None:
+        for number, work in enumerate(state["segments"]):
+            state["segments"][number] = work | {"done": False}
+            while not state["segments"][number]["done"]:
+                event = {"action": action, "run": state["run"], "work": state["segments"][number]}
+                state["segments"][number] = self._invoke(handler, event)
+
+    def _invoke(self, handler: Handler, event: Any) -> Any:
+        """One invocation; the state machine repeats it when its process is gone."""
+        text = json.dumps(event)
+        while True:
+            self.invocations.append(event["action"])
+            try:
+                return json.loads(json.dumps(handler(json.loads(text), Context(self.units))))
+            except Crash:
+                self.faults.revive()
+
+    @contextmanager
+    def deployed(self, environment: dict[str, str] | None = None, module: Any = None) -> Iterator["Pipeline"]:
+        """Let the handlers find this pipeline's clients, settings and transformation."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in (ENVIRONMENT | (environment or {})).items():
+                patch.setenv(name, value)
+            for stage in (extract, transform, load):
+                patch.setattr(stage, "s3_client", lambda: self.s3)
+                stage._adapters.cache_clear()
+            patch.setattr(extract, "dynamodb_client", lambda: self.dynamodb)
+            patch.setattr(load, "dynamodb_client", lambda **_: self.dynamodb)
+            if module:
+                patch.setattr(transform, "transformation", module)
+            yield self
+        for stage in (extract, transform, load):
+            stage._adapters.cache_clear()

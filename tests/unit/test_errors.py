@@ -1,0 +1,40 @@
+import inspect
+from decimal import Decimal
+
+from etl import errors
+from etl.errors import EtlError, RejectedError
+
+
+def test_an_error_that_ends_an_invocation_is_an_etl_error_of_a_class_of_its_own() -> None:
+    classes = {name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, EtlError)}
+
+    assert classes == {
+        "EtlError",
+        "InputError",
+        "ConfigurationError",
+        "TransformationError",
+        "StagingError",
+        "QualityGateError",
+        "BalanceError",
+        "TransientError",
+    }
+
+
+def test_the_drawing_of_the_errors_shows_every_class() -> None:
+    drawn = {line.split()[1] for line in (errors.__doc__ or "").splitlines() if "──" in line}
+
+    assert drawn | {"EtlError", "RejectedError"} == {
+        name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)
+    }
+
+
+def test_a_rejection_reads_as_a_sentence() -> None:
+    assert str(RejectedError("value", "a number >= 0", "-5")) == "value: expected a number >= 0, got -5"
+
+
+def test_a_rejection_of_the_whole_record_says_so() -> None:
+    assert str(RejectedError("", "an item that DynamoDB takes", "one of 500 KB")).startswith("record: expected")
+
+
+def test_a_rejection_takes_the_value_itself() -> None:
+    assert RejectedError("value", "a number >= 0", Decimal("-5.5")).got == "-5.5"

@@ -1,0 +1,75 @@
+from decimal import Decimal
+
+import pytest
+
+from etl.errors import ConfigurationError
+from etl.settings import ExtractSettings, LoadSettings, TransformSettings
+from tests.unit.pipeline import ENVIRONMENT
+
+
+def test_extract_settings_are_parsed() -> None:
+    assert ExtractSettings.from_env(ENVIRONMENT) == ExtractSettings(
+        staging_bucket="staging",
+        source_table="source",
+        lookback_hours=24,
+        lateness_minutes=15,
+        concurrency=40,
+        segment_bytes=1000,
+        part_bytes=67108864,
+    )
+
+
+def test_transform_settings_are_parsed() -> None:
+    assert TransformSettings.from_env(ENVIRONMENT | {"REJECT_THRESHOLD_PERCENT": "0.5"}) == TransformSettings(
+        staging_bucket="staging", part_bytes=67108864, reject_threshold_percent=Decimal("0.5")
+    )
+
+
+def test_load_settings_are_parsed() -> None:
+    assert LoadSettings.from_env(ENVIRONMENT) == LoadSettings(
+        staging_bucket="staging", destination_table="destination", max_write_units_per_second=0
+    )
+
+
+@pytest.mark.parametrize("given", [{}, {"STAGING_BUCKET": ""}, {"STAGING_BUCKET": "  "}])
+def test_a_variable_that_is_missing_is_named(given: dict[str, str]) -> None:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "STAGING_BUCKET"} | given
+
+    with pytest.raises(ConfigurationError, match=r"STAGING_BUCKET is missing or empty.*deploy the stack again"):
+        LoadSettings.from_env(environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("LOOKBACK_HOURS", "0", "hours >= 1"),
+        ("LOOKBACK_HOURS", "-3", "hours >= 1"),
+        ("LOOKBACK_HOURS", "1.5", "hours >= 1"),
+        ("LOOKBACK_HOURS", "1_000", "hours >= 1"),
+        ("LOOKBACK_HOURS", "٣", "hours >= 1"),
+        ("LATENESS_MINUTES", "-1", "minutes >= 0"),
+        ("CONCURRENCY", "0", "workers >= 1"),
+        ("SEGMENT_BYTES", "0", "bytes >= 1"),
+        ("PART_BYTES", "many", "bytes >= 1"),
+    ],
+)
+def test_a_number_that_is_not_allowed_is_shown_with_what_is(name: str, value: str, expected: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be a whole number of {expected}, got '{value}'"):
+        ExtractSettings.from_env(ENVIRONMENT | {name: value})
+
+
+def test_no_lateness_is_allowed() -> None:
+    assert ExtractSettings.from_env(ENVIRONMENT | {"LATENESS_MINUTES": "0"}).lateness_minutes == 0
+
+
+@pytest.mark.parametrize("value", ["-1", "100.1", "NaN", "Infinity", "five"])
+def test_a_threshold_is_from_0_to_100(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="REJECT_THRESHOLD_PERCENT must be a number of percent from 0 to 100"):
+        TransformSettings.from_env(ENVIRONMENT | {"REJECT_THRESHOLD_PERCENT": value})
+
+
+@pytest.mark.parametrize("value", ["0", "100"])
+def test_a_threshold_may_be_either_end(value: str) -> None:
+    settings = TransformSettings.from_env(ENVIRONMENT | {"REJECT_THRESHOLD_PERCENT": value})
+
+    assert settings.reject_threshold_percent == int(value)

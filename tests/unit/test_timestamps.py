@@ -1,0 +1,183 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from etl.errors import RejectedError
+from etl.timestamps import check_timestamp, window_filter
+from etl.window import format_instant
+from tests.unit.fakes.filter_expression import matches
+
+START, END = "2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z"
+
+
+def picked(timestamp: dict[str, Any] | None, start: str = START, end: str = END) -> bool:
+    """Whether the window's filter picks an item with this timestamp."""
+    item = {"id": {"S": "x"}} | ({"timestamp": timestamp} if timestamp else {})
+    return matches(window_filter(start, end))(item)
+
+
+def is_time(timestamp: dict[str, Any] | None) -> bool:
+    try:
+        check_timestamp(timestamp)
+    except RejectedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-01-15T00:00:00Z",
+        "2024-01-15T00:00:00.000Z",
+        "2024-01-15T10:00:00.123456789Z",
+        "2024-01-15T23:59:59Z",
+        "2024-01-15T23:59:59.999999Z",
+    ],
+)
+def test_a_time_of_the_window_is_picked_and_is_one(text: str) -> None:
+    assert picked({"S": text})
+    assert is_time({"S": text})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-01-14T23:59:59Z", "2024-01-14T23:59:59.999999Z", "2024-01-16T00:00:00Z", "2024-01-16T00:00:00.000Z"],
+)
+def test_a_time_outside_of_the_window_is_not_picked(text: str) -> None:
+    assert not picked({"S": text})
+
+
+def test_a_far_future_that_stands_for_ever_is_a_time_and_not_picked() -> None:
+    assert not picked({"S": "9999-12-31T23:59:59Z"})
+    assert is_time({"S": "9999-12-31T23:59:59Z"})
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        None,
+        {"N": "1705312800"},
+        {"NULL": True},
+        {"BOOL": True},
+        {"B": "MjAyNA=="},
+        {"M": {}},
+        {"L": [{"S": "2024-01-15T10:00:00Z"}]},
+        {"SS": ["2024-01-15T10:00:00Z"]},
+        {"S": ""},
+        {"S": "yesterday"},
+        {"S": "2024-01-15"},
+        {"S": "2023-06-01"},
+        {"S": "2023-06-01T10:00Z"},
+        {"S": "2023-06-01T10:00:00"},
+        {"S": "2023-06-01T10:00:00+00:00"},
+        {"S": "2023-06-01 10:00:00.000Z"},
+        {"S": "20230601T100000.000000Z"},
+        {"S": "0000-01-01T00:00:00Z"},
+        {"S": "9999-99-99T00:00:00Z"},
+        {"S": " 2023-06-01T10:00:00Z"},
+        {"S": "+2023-06-01T10:00:00Z"},
+        {"S": "Monday, 15 January 2024"},
+    ],
+)
+def test_what_cannot_be_a_time_comes_along_whatever_the_window_and_is_none(timestamp: dict[str, Any] | None) -> None:
+    assert picked(timestamp)
+    assert not is_time(timestamp)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-01-15T24:00:00Z",
+        "2024-01-15T10:60:00Z",
+        "2024-01-15T10:00:60Z",
+        "2024-01-15T10:00:00.Z",
+        "2024-01-15T10:00:00Z\n",
+        "2024-01-15T10:00:00ZZ",
+        "2024-01-15T10:00:00z but Z",
+    ],
+)
+def test_what_sorts_into_the_window_and_is_no_time_is_told_apart_there(text: str) -> None:
+    assert picked({"S": text})
+    assert not is_time({"S": text})
+
+
+def test_a_day_that_does_not_exist_is_no_time() -> None:
+    assert not is_time({"S": "2023-02-29T10:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "got"),
+    [
+        (None, "no such attribute"),
+        ({"N": "5"}, "an attribute of type N"),
+        ({}, "an attribute of type unknown"),
+        ({"S": "bad" * 30}, repr(("bad" * 30)[:40])),
+    ],
+)
+def test_a_rejection_says_what_was_there(timestamp: dict[str, Any] | None, got: str) -> None:
+    with pytest.raises(RejectedError) as rejected:
+        check_timestamp(timestamp)
+
+    assert (rejected.value.field, rejected.value.got) == ("timestamp", got)
+
+
+def test_the_reserved_word_is_written_as_an_alias() -> None:
+    request = window_filter(START, END)
+
+    assert request["ExpressionAttributeNames"] == {"#timestamp": "timestamp"}
+    assert " timestamp" not in request["FilterExpression"]
+
+
+SECONDS = st.datetimes(
+    min_value=datetime(1, 1, 2),  # noqa: DTZ001 - hypothesis adds the zone
+    max_value=datetime(9999, 12, 31, 23, 59, 58),  # noqa: DTZ001
+    timezones=st.just(UTC),
+).map(lambda instant: instant.replace(microsecond=0))
+FRACTIONS = st.text("0123456789", min_size=1, max_size=12).map(lambda digits: "." + digits) | st.just("")
+
+
+@given(SECONDS, FRACTIONS, st.integers(-3, 3), st.integers(1, 3))
+def test_a_valid_time_is_picked_exactly_if_it_is_in_the_window_as_an_instant(
+    instant: datetime, fraction: str, offset: int, length: int
+) -> None:
+    start = instant + timedelta(seconds=offset) if instant.year > 1 else instant
+    end = start + timedelta(seconds=length) if start.year < 9999 else start
+    # A fraction of a second lies between two bounds on whole ones: it can't change the answer.
+    inside = start <= instant < end
+    text = format_instant(instant).removesuffix("Z") + fraction + "Z"
+
+    assert is_time({"S": text})
+    assert picked({"S": text}, format_instant(start), format_instant(end)) == inside
+
+
+def ever_picked(text: str) -> bool:
+    """Whether some window picks the text: a guard does in every one, or it sorts between the first and the last."""
+    return picked({"S": text}) or "0001-01-01T00:00:00" <= text < "9999-12-31T23:59:60"
+
+
+ALPHABET = "0123456789-T:Z. +aé"
+
+
+@given(
+    st.text(max_size=30)
+    | st.text(ALPHABET, min_size=15, max_size=30)
+    | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{6,8}\.?[0-9]*Z", fullmatch=True)
+    | st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.[0-9]{2}:[0-9]{2}:[0-9]{2}[TZ].?", fullmatch=True)
+)
+@example("0000-00-00T00:00:00Z")
+@example("9999-12-31T23:59:60Z")
+@example("9999-13-01T00:00:00Z")
+def test_a_malformed_time_is_picked_by_a_guard_or_sorts_into_a_window(text: str) -> None:
+    if not is_time({"S": text}):
+        assert ever_picked(text)
+
+
+@given(SECONDS, FRACTIONS)
+def test_no_guard_picks_a_valid_time(instant: datetime, fraction: str) -> None:
+    text = format_instant(instant).removesuffix("Z") + fraction + "Z"
+    outside = ("0001-01-01T00:00:00Z", "0001-01-01T00:00:01Z")
+
+    assert not picked({"S": text}, *outside)

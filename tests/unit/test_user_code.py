@@ -1,0 +1,222 @@
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, TypedDict
+
+import pytest
+
+from etl.aggregates import Aggregate
+from etl.errors import RejectedError, TransformationError
+from etl.user_code import Transformation
+from tests.unit.builders import MinimalContract, run, user_code
+
+RECORD = {"id": "x", "timestamp": "2024-01-15T10:00:00Z"}
+
+
+class WithFloat(TypedDict):
+    score: float
+
+
+def results(transform: Any, record: dict[str, Any] | None = None, **more: Any) -> list[dict[str, Any]]:
+    """The documents that a record becomes."""
+    return [plain for _, plain in user_code(transform, **more).apply(dict(record or RECORD), run())]
+
+
+def rejection(transform: Any, record: dict[str, Any] | None = None) -> RejectedError:
+    with pytest.raises(RejectedError) as rejected:
+        results(transform, record)
+    return rejected.value
+
+
+def test_a_record_becomes_one() -> None:
+    assert results(lambda record, _: record | {"n": 1}) == [RECORD | {"n": 1}]
+
+
+def test_a_record_becomes_several() -> None:
+    assert results(lambda record, _: [record | {"n": 1}, record | {"n": 2}]) == [RECORD | {"n": 1}, RECORD | {"n": 2}]
+
+
+@pytest.mark.parametrize("nothing", [None, [], ()])
+def test_a_record_becomes_none(nothing: Any) -> None:
+    assert results(lambda *_: nothing) == []
+
+
+def test_a_record_may_be_changed_in_place() -> None:
+    def transform(record: dict[str, Any], _: Any) -> dict[str, Any]:
+        record["n"] = 1
+        return record
+
+    assert results(transform) == [RECORD | {"n": 1}]
+
+
+def test_a_generator_may_yield_the_same_dict_again_and_again() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Iterator[dict[str, Any]]:
+        for n in range(3):
+            record["n"] = n
+            yield record
+
+    applied = user_code(transform).apply(dict(RECORD), run())
+
+    assert [(result["n"], plain["n"]) for result, plain in applied] == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_the_run_is_given_with_its_time() -> None:
+    assert results(lambda record, run: record | {"at": run.time})[0]["at"] == run().time
+
+
+def test_what_comes_back_is_a_document_of_plain_json() -> None:
+    assert results(lambda record, _: record | {"s": {"a"}})[0]["s"] == {"$set": ["a"]}
+
+
+def test_transform_computes_with_38_digits() -> None:
+    (result,) = results(lambda record, _: record | {"third": Decimal(1) / 3})
+
+    assert result["third"] == Decimal("0." + "3" * 38)
+
+
+def test_a_generator_computes_with_38_digits_too() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Iterator[dict[str, Any]]:
+        yield record | {"third": Decimal(1) / 3}
+
+    assert results(transform)[0]["third"] == Decimal("0." + "3" * 38)
+
+
+def test_a_record_that_breaks_the_contract_never_reaches_transform() -> None:
+    def transform(*_: Any) -> None:
+        raise AssertionError
+
+    assert rejection(transform, {"id": 5, "timestamp": "x"}).field == "id"
+
+
+def test_a_float_is_allowed_where_the_contract_declares_one() -> None:
+    record = RECORD | {"score": Decimal("0.1")}
+
+    assert results(lambda record, _: record | {"score": record["score"] * 2}, record, contract=WithFloat) == [
+        RECORD | {"score": 0.2}
+    ]
+
+
+def test_a_float_that_no_contract_declares_is_rejected() -> None:
+    assert rejection(lambda record, _: record | {"score": 0.5}).field == "score"
+
+
+def test_a_rejection_of_the_users_own_goes_through_as_it_is() -> None:
+    def transform(record: dict[str, Any], _: Any) -> None:
+        raise RejectedError("value", "less", record["id"])
+
+    assert str(rejection(transform)) == "value: expected less, got x"
+
+
+def test_an_exception_rejects_the_record_with_what_it_was_and_where() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Any:
+        return record["missing"]
+
+    reason = rejection(transform)
+
+    assert reason.expected == "no KeyError in transform()"
+    assert reason.got == f"KeyError: 'missing' (test_user_code.py line {transform.__code__.co_firstlineno + 1})"
+
+
+def test_the_line_is_the_users_own_even_if_a_library_raised() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Any:
+        return partial(int, base=10)(record["id"]), __import__("json").loads("{")
+
+    def parse(*_: Any) -> Any:
+        return __import__("json").loads("{")
+
+    assert "test_user_code.py line" in rejection(transform).got
+    assert f"(test_user_code.py line {parse.__code__.co_firstlineno + 1})" in rejection(parse).got
+
+
+def test_an_exception_of_a_generator_rejects_the_record_whole() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Iterator[dict[str, Any]]:
+        yield record
+        raise ValueError("second")
+
+    assert rejection(transform).got.startswith("ValueError: second (")
+
+
+def test_a_transform_of_the_wrong_arity_rejects_with_the_reason() -> None:
+    assert "takes 1 positional argument but 2 were given" in rejection(lambda record: record).got
+
+
+def test_a_transform_that_is_no_plain_function_rejects_with_a_line_too() -> None:
+    assert "ZeroDivisionError" in rejection(partial(lambda *_: 1 // 0)).got
+
+
+def test_an_endless_recursion_rejects_the_record() -> None:
+    def transform(record: dict[str, Any], run: Any) -> Any:
+        return transform(record, run)
+
+    assert rejection(transform).expected == "no RecursionError in transform()"
+
+
+def test_an_error_of_the_pipelines_own_rejects_the_record_like_any_other() -> None:
+    def transform(*_: Any) -> Any:
+        raise TransformationError("not yours")
+
+    assert rejection(transform).got.startswith("TransformationError: not yours")
+
+
+def test_a_long_message_is_cut() -> None:
+    def transform(*_: Any) -> Any:
+        raise ValueError("x" * 10_000)
+
+    assert len(rejection(transform).got) < 600
+
+
+def test_an_error_that_cannot_even_say_what_it_is_rejects_the_record() -> None:
+    class BrokenError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def transform(*_: Any) -> Any:
+        raise BrokenError
+
+    assert rejection(transform).got.startswith("BrokenError: its own message can't be shown (")
+
+
+@pytest.mark.parametrize("result", [5, "x", b"x", 1.5, [RECORD, None], [[RECORD]], ["x"], object()])
+def test_a_result_that_is_no_record_is_rejected(result: Any) -> None:
+    assert rejection(lambda *_: result).expected == "transform() to return a dict, a list of dicts or None"
+
+
+@pytest.mark.parametrize("key", ["id", "timestamp"])
+@pytest.mark.parametrize("value", [None, "", 5, {"a"}, b"x"])
+def test_a_result_needs_the_destinations_key(key: str, value: Any) -> None:
+    assert rejection(lambda record, _: record | {key: value}).field == key
+
+
+@pytest.mark.parametrize("key", ["id", "timestamp"])
+def test_a_result_without_the_destinations_key_is_rejected(key: str) -> None:
+    reason = rejection(lambda record, _: {name: value for name, value in record.items() if name != key})
+
+    assert str(reason) == f"{key}: expected text that isn't empty, as the destination's key, got None"
+
+
+@pytest.mark.parametrize("name", ["Contract", "transform"])
+@pytest.mark.parametrize("given", [{}, {"Contract": None, "transform": None}])
+def test_a_file_without_contract_or_transform_is_refused(name: str, given: dict[str, Any]) -> None:
+    whole: dict[str, Any] = {"Contract": MinimalContract, "transform": lambda *_: None}
+    rest = {each: value for each, value in whole.items() if each != name}
+
+    with pytest.raises(TransformationError, match=f"transformation.py must define {name}, got None"):
+        Transformation(SimpleNamespace(**rest | {each: value for each, value in given.items() if each == name}))
+
+
+def test_a_file_without_aggregates_has_none() -> None:
+    module = SimpleNamespace(Contract=MinimalContract, transform=lambda *_: None)
+
+    assert Transformation(module).aggregates == []
+
+
+@pytest.mark.parametrize("aggregates", [Aggregate(name="a"), ["a"], [{"name": "a"}], {"a": 1}, None, "a"])
+def test_aggregates_are_a_list_of_aggregates(aggregates: Any) -> None:
+    with pytest.raises(TransformationError, match=r"AGGREGATES must be a list of Aggregate\(\.\.\.\)"):
+        user_code(lambda *_: None, aggregates=aggregates)
+
+
+def test_each_aggregate_needs_a_name_of_its_own() -> None:
+    with pytest.raises(TransformationError, match="each needs a name of its own, got a, b, a"):
+        user_code(lambda *_: None, aggregates=[Aggregate(name=name) for name in "aba"])
