@@ -21,7 +21,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 Record = dict[str, Any]
 
-_COLLECTIONS = (dict, list, set, frozenset)
+_COLLECTIONS = {dict: dict, list: list, set: set, frozenset: set}
 _WORDS = {
     "int": "a whole number",
     "decimal": "a number with a fraction (Number takes both)",
@@ -65,7 +65,8 @@ class Checker:
         self._contract = contract
         self.floats = frozenset(name for name, hint in hints.items() if _plain_type(hint) is float)
         self._decimals = [name for name, hint in hints.items() if _plain_type(hint) is Decimal]
-        self._collections = {name: kind for name, hint in hints.items() if (kind := _plain_type(hint)) in _COLLECTIONS}
+        kinds = {name: _COLLECTIONS.get(_plain_type(hint)) for name, hint in hints.items()}
+        self._collections = {name: kind for name, kind in kinds.items() if kind}
 
     def check(self, record: Record) -> None:
         """Check a record; an attribute that the contract declares a float or a Decimal becomes one.
@@ -110,10 +111,12 @@ def _rejected(message: str, record: Record) -> RejectedError:
 def _found(record: Record, path: str) -> str:
     """What lies at a path of msgspec, in words."""
     value: Any = record
+    if "[...]" in path:  # a value of a map, whose name msgspec keeps to itself
+        return "another value"
     try:
         for step in _STEP.finditer(path):
             value = value[step["name"] or int(step["position"])]
-    except (KeyError, IndexError, TypeError, ValueError):  # such as [...], a value of a map
+    except (KeyError, IndexError, TypeError):  # a name with a dot, a member of a set
         return "another value"
     return described(value)
 

@@ -136,12 +136,12 @@ def described(value: Any) -> str:
     kind = type(value).__name__
     if type(value) not in _SHOWN:
         return kind
-    text = str(value) if kind == "Decimal" else repr(value)
+    text = str(Decimal(value)) if kind in ("int", "Decimal") else repr(value)
     return f"{kind} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
 _ALLOWED = "str, int, Decimal, bool, None, bytes, dict, list or set (a float where the contract declares one)"
-_SHOWN = frozenset((str, bytes, float, Decimal))
+_SHOWN = frozenset((str, bytes, int, float, Decimal))
 _SET_KINDS = {str: "S", int: "N", Decimal: "N", bytes: "B"}
 _WRITERS: dict[type, Callable[[Any, str, int], Any]] = {
     str: _plain_text,
