@@ -14,14 +14,18 @@ Wire = dict[str, Any]
 """An attribute value of DynamoDB JSON, such as {"N": "12.50"}; binaries are bytes."""
 
 
+_NESTED = ("M", "L")
+
+
 def shown(value: Wire) -> str:
-    """An attribute value in one line; members of sets are in order."""
+    """An attribute value in one line; members of sets are in order, and maps begin with what isn't nested."""
     ((kind, content),) = value.items()
     return _SHOWN[kind](content)
 
 
 def _map(content: dict[str, Wire]) -> str:
-    return "{" + ", ".join(f"{name}: {shown(content[name])}" for name in sorted(content)) + "}"
+    names = sorted(content, key=lambda name: (not content[name].keys().isdisjoint(_NESTED), name))
+    return "{" + ", ".join(f"{name}: {shown(content[name])}" for name in names) + "}"
 
 
 def _list(content: list[Wire]) -> str:
@@ -86,7 +90,7 @@ def side_by_side(before: dict[str, Wire], after: dict[str, Wire], titles: tuple[
             Text(name, style),
             Text(kind, "dim"),
             Text(shown(old) if old else ""),
-            Text(shown(new) if new else "", style),
+            Text(shown(new), style) if new else Text("left out", "dim"),
         )
     return table
 

@@ -34,14 +34,17 @@ def print_report(
         verified: what was counted in the tables; None if nothing was.
     """
     width = min(console.width, WIDEST)
-    sections: list[tuple[str, RenderableType]] = [("Balance", _balance(report, tables, verified))]
+    sections: list[tuple[str, RenderableType]] = [
+        ("Durations", _durations(report)),
+        ("Balance", _balance(report, tables, verified)),
+    ]
     if report.rejections:
         sections.append((_rejected_title(report), _rejections(report.rejections, width)))
     sections += [(_aggregate_title(each), _aggregate(each)) for each in report.aggregates]
     if report.sample:
         item = side_by_side(report.sample.before, report.sample.after, tables, width)
         sections.append(("One item, before and after", item))
-    parts: list[RenderableType] = [_verdict(report), "", _facts(report)]
+    parts: list[RenderableType] = ["", _verdict(report), "", _facts(report)]
     for title, body in sections:
         parts += ["", Text(f"  {title}", "bold"), body]
     console.print(Group(*parts), width=width, soft_wrap=False)
@@ -76,21 +79,27 @@ def print_failure(console: Console, failure: Failure) -> None:
 
 def _verdict(report: RunReport) -> Text:
     if not all(equation.holds for equation in report.balance()):
-        return Text("  ✘ The run succeeded, and its counts don't add up.", "bold red")
-    loaded = f"{count(report.counts['loaded'], 'record')} loaded"
-    rejected = f"{report.rejected:,} rejected, each with its reason" if report.rejected else "nothing rejected"
-    return Text(f"  ✔ {loaded}, {rejected}, nothing unaccounted for", "bold green")
+        return Text("  ✘ The run succeeded, and its counts don't add up", "bold red")
+    rejected = f"{report.rejected:,} rejected with their reasons" if report.rejected else "none rejected"
+    return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}, nothing unaccounted for", "bold green")
 
 
 def _facts(report: RunReport) -> Table:
-    stages = " · ".join(f"{name} {duration(seconds)}" for name, seconds in report.stages.items())
     table = _grid()
     table.add_column(style="dim", no_wrap=True)
-    table.add_column()
+    table.add_column(no_wrap=True)
     table.add_row("", "Run", report.run)
     table.add_row("", "Window", window(report.window["start"], report.window["end"]))
-    table.add_row("", "Stages", stages)
-    table.add_row("", "In all", duration(report.seconds))
+    return table
+
+
+def _durations(report: RunReport) -> Table:
+    shown = report.stages | {"in all": report.seconds}
+    table = _grid()
+    for name in shown:
+        table.add_column(justify="right", no_wrap=True, min_width=8 if name != "Plan" else 0)
+    table.add_row("", *(Text(name, "dim") for name in shown))
+    table.add_row("", *(duration(seconds) for seconds in shown.values()))
     return table
 
 
@@ -104,12 +113,17 @@ def _balance(report: RunReport, tables: tuple[str, str], verified: Verified | No
         table.add_row("", *_equation(equation))
     if verified is None:
         return table
-    counted = Text.assemble(
-        "  Counted in the tables: ",
-        f"{verified.source:,} of the window in {tables[0]}, ",
-        f"{verified.destination:,} of this run in {tables[1]} ",
-        ("✔", "green"),
-    )
+    counted = _grid()
+    counted.add_column(width=len("extracted"))
+    counted.add_column(justify="right", min_width=len(f"{scanned:,}"))
+    counted.add_column(no_wrap=True)
+    for number_found, where in (
+        (verified.source, f"in the window of {tables[0]}"),
+        (verified.destination, f"of this run in {tables[1]}"),
+    ):
+        counted.add_row(
+            "", "counted", Text(f"{number_found:,}", "bold"), Text.assemble((where, "dim"), " ", ("✔", "green"))
+        )
     return Group(table, counted)
 
 
@@ -135,11 +149,12 @@ def _rejections(rejections: list[Rejection], width: int) -> Table:
     table = _grid()
     table.add_column(justify="right", no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column(max_width=(width - 24) // 2)
-    table.add_column(style="dim", no_wrap=True, overflow="ellipsis")
+    table.add_column(max_width=(width - 22) // 2)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_row("", *(Text(title, "dim") for title in ("items", "attribute", "expected", "found, for example")))
     for each in rejections:
-        example = f"{each.example}: {each.got}" if each.example else each.got
-        table.add_row("", f"{each.count:,}", each.field or "record", f"expected {each.expected}", example)
+        example = Text.assemble(each.got, (f" in {each.example}" if each.example else "", "dim"))
+        table.add_row("", f"{each.count:,}", each.field or "(record)", each.expected, example)
     return table
 
 

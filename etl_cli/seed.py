@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import islice
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def _with(name: str, change: Callable[[Item], Any]) -> Callable[[Item], Item]:
     return lambda item: item | {name: change(item)}
 
 
-_refund = _with("value", lambda item: -item["value"])
+_refund = _with("value", lambda item: -max(item["value"], Decimal("4.90")))
 _text_value = _with("value", lambda item: f"{item['value']} EUR")
 _local_time = _with("timestamp", lambda item: f"{item['timestamp'][8:10]}.{item['timestamp'][5:7]}. 10 o'clock")
 

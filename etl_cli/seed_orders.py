@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 _CENT = Decimal("0.01")
+_DEAR = Decimal(50)  # nobody buys a dozen
 _DISCOUNTS = [Decimal(1), Decimal(1), Decimal(1), Decimal("0.9"), Decimal("0.75")]
 
 # Name, unit price in EUR, grams.
@@ -82,10 +83,11 @@ def make_order(number: int, placed: datetime, dice: random.Random) -> dict[str, 
 
 def _line(dice: random.Random) -> dict[str, Any]:
     product, price, grams = dice.choice(_PRODUCTS)
+    most = 12 if Decimal(price) < _DEAR else 1
     return {
         "product": product,
         "price": (Decimal(price) * dice.choice(_DISCOUNTS)).quantize(_CENT),
-        "quantity": dice.choice((1, 1, 1, 1, 2, 2, 3, 12)),
+        "quantity": min(most, dice.choice((1, 1, 1, 1, 2, 2, 3, 12))),
         "weight_g": grams,
         "options": dice.sample(["ground", "wrapped", "decaf"], dice.randint(0, 2)),
         "lot": {"roasted": dice.random() < 0.7, "defects": _digits(dice, 3, -dice.randint(4, 60))},
