@@ -1,35 +1,33 @@
-"""The `etl` command.
+"""The entry of the `etl` command.
 
 Exit codes: 0 done; 1 failed, the message says why; 2 wrong usage; 130 interrupted. `etl local status` has its own.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
 
-import typer
-
-from etl_cli import demo, local
-from etl_cli.console import err, print_error
-from etl_cli.errors import UserError
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Runs the ETL pipeline on this machine, without an AWS account, and looks after it.",
-    epilog="Exit codes:  0 done  ·  1 failed, the message says why  ·  2 wrong usage  ·  130 interrupted",
-)
-app.command()(demo.demo)
-app.add_typer(local.app, name="local")
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command; what a user can put right is reported as one message."""
-    signal.signal(signal.SIGTERM, _exit_on_signal)
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        # Until everything is imported there is nothing to tidy up, and an interrupt would end as a traceback.
+        signal.signal(signal.SIGINT, _exit_at_once)
+    from etl_cli.app import app
+    from etl_cli.console import err, print_error
+    from etl_cli.errors import UserError
+
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, _exit_on_signal)
     try:
         app()
     except UserError as error:
@@ -37,7 +35,12 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         err.print("interrupted")
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _exit_at_once(_number: int, _frame: FrameType | None) -> None:
+    os.write(2, b"interrupted\n")
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _exit_on_signal(number: int, _frame: FrameType | None) -> None:

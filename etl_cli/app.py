@@ -1,0 +1,18 @@
+"""What the `etl` command offers."""
+
+from __future__ import annotations
+
+import typer
+
+from etl_cli import demo, local
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Runs the ETL pipeline on this machine, without an AWS account, and looks after it.",
+    epilog="Exit codes:  0 done  ·  1 failed, the message says why  ·  2 wrong usage  ·  130 interrupted",
+)
+app.command(epilog="Examples:  etl demo  ·  etl demo --items 200 --json")(demo.demo)
+app.add_typer(local.app, name="local")
