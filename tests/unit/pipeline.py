@@ -72,11 +72,11 @@ class Pipeline:
         return output
 
     def _map(self, state: dict[str, Any], action: str, handler: Handler) -> None:
-        for number, work in enumerate(state["segments"]):
-            state["segments"][number] = work | {"done": False}
-            while not state["segments"][number]["done"]:
-                event = {"action": action, "run": state["run"], "work": state["segments"][number]}
-                state["segments"][number] = self._invoke(handler, event)
+        for number, segment in enumerate(state["segments"]):
+            work = self._invoke(handler, {"action": action, "run": state["run"], "work": segment})
+            while not work["done"]:
+                work = self._invoke(handler, {"action": action, "run": state["run"], "work": work})
+            state["segments"][number] = work
 
     def _invoke(self, handler: Handler, event: Any) -> Any:
         """One invocation; the state machine repeats it when its process is gone."""

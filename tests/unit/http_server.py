@@ -1,0 +1,67 @@
+"""A DynamoDB endpoint on 127.0.0.1 whose answers a test writes down."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+from zlib import crc32
+
+
+@dataclass
+class Answer:
+    """What the endpoint says to one request; ``length`` other than the body's breaks the answer off."""
+
+    body: bytes
+    status: int = 200
+    crc: int | None = None
+    length: int | None = None
+
+
+@dataclass
+class Endpoint:
+    """The endpoint.
+
+    Attributes:
+        answers: one a request; the last stays.
+        requests: headers and body of each request.
+    """
+
+    answers: list[Answer] = field(default_factory=list)
+    requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+
+@contextmanager
+def endpoint(*answers: Answer) -> Iterator[Endpoint]:
+    """Serve these answers while the context lasts."""
+    state = Endpoint(list(answers))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            state.requests.append((dict(self.headers), body))
+            answer = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
+            self.send_response(answer.status)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
+            self.send_header("x-amz-crc32", str(crc32(answer.body) if answer.crc is None else answer.crc))
+            self.send_header("x-amzn-RequestId", "request")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base's
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,243 @@
+import json
+from typing import TYPE_CHECKING, Any
+
+import botocore.exceptions as botocore_errors
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+
+from etl import aws
+from etl.aws import dynamodb_client, explained, is_transient, s3_client
+from etl.destination import DestinationTable, Pacer
+from etl.errors import ConfigurationError, TransientError
+from etl.source import SourceTable
+from tests.unit.builders import END, START
+from tests.unit.fakes.faults import client_error
+from tests.unit.http_server import Answer, Endpoint, endpoint
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+ITEM = b'{"timestamp":{"S":"2024-01-15T10:00:00Z"},"id":{"S":"\xc3\xa9"},"bin":{"B":"aGk="},"n":{"N":"1.50"}}'
+PAGE = Answer(b'{"Count":1,"Items":[%s],"ScannedCount":3,"LastEvaluatedKey":{"id":{"S":"x"}}}' % ITEM)
+LAST = Answer(b'{"Count":0,"Items":[],"ScannedCount":0}')
+FAILURE = Answer(b'{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"later"}', status=500)
+THROTTLED = Answer(b'{"__type":"com.amazonaws#ThrottlingException","message":"slower"}', status=400)
+DENIED = Answer(b'{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"no"}', status=400)
+TAKEN = Answer(b'{"UnprocessedItems":{},"ConsumedCapacity":[{"TableName":"destination","CapacityUnits":1.0}]}')
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+
+
+def client(server: Endpoint, monkeypatch: pytest.MonkeyPatch, attempts: int = 6) -> "DynamoDBClient":
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
+    return dynamodb_client(attempts)
+
+
+def scan(dynamodb: "DynamoDBClient") -> dict[str, Any]:
+    return dict(dynamodb.scan(TableName="source"))
+
+
+def write(dynamodb: "DynamoDBClient", body: bytes) -> dict[str, Any]:
+    return dict(dynamodb.batch_write_item(RequestItems={"destination": []}, RawBody=body))  # type: ignore[call-arg]
+
+
+def test_a_scan_is_answered_with_the_bytes_that_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(PAGE) as server:
+        answer = scan(client(server, monkeypatch))
+
+    assert answer["RawBody"] == PAGE.body
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_a_scan_is_requested_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(LAST) as server:
+        scan(client(server, monkeypatch))
+
+    ((headers, body),) = server.requests
+    assert json.loads(body) == {"TableName": "source"}
+    assert headers["X-Amz-Target"] == "DynamoDB_20120810.Scan"
+
+
+def test_the_source_table_reads_through_the_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(PAGE, LAST) as server:
+        pages = list(SourceTable(client(server, monkeypatch), "source").pages(START, END, 0, 1, None))
+
+    assert [page.items for page in pages] == [[ITEM], []]
+    assert json.loads(server.requests[1][1])["ExclusiveStartKey"] == {"id": {"S": "x"}}
+
+
+@pytest.mark.parametrize("answer", [DENIED, THROTTLED, FAILURE])
+def test_an_error_is_raised_as_botocore_raises_it(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    with endpoint(answer) as server, pytest.raises(ClientError) as error:
+        scan(client(server, monkeypatch, attempts=1))
+
+    assert error.value.response["Error"]["Code"] in answer.body.decode()
+    assert error.value.response["Error"]["Message"] in ("no", "slower", "later")
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == answer.status
+
+
+def test_a_raw_body_is_sent_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b'{ "RequestItems": {"destination": [ {"PutRequest":{"Item":%s}}]}}' % ITEM
+    with endpoint(TAKEN) as server:
+        answer = write(client(server, monkeypatch), body)
+
+    ((headers, sent),) = server.requests
+    assert sent == body
+    assert headers["X-Amz-Target"] == "DynamoDB_20120810.BatchWriteItem"
+    assert answer["RawBody"] == TAKEN.body
+
+
+@pytest.mark.parametrize("raw", [b'{"RequestItems":{"a":[]}}', None])
+def test_the_signature_is_that_of_the_body(monkeypatch: pytest.MonkeyPatch, raw: bytes | None) -> None:
+    """Sign what arrived once more, as the service does."""
+    with endpoint(TAKEN) as server:
+        dynamodb = client(server, monkeypatch)
+        if raw:
+            write(dynamodb, raw)
+        else:
+            dynamodb.batch_write_item(RequestItems={"a": [{"DeleteRequest": {"Key": {"id": {"S": "x"}}}}]})
+
+    ((headers, body),) = server.requests
+    signed = headers["Authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    lower = {name.lower(): value for name, value in headers.items()}
+    request = AWSRequest("POST", server.url + "/", {name: lower[name] for name in signed}, body)
+    request.context["timestamp"] = lower["x-amz-date"]
+    signer = SigV4Auth(Credentials("AKIDEXAMPLE", "secret"), "dynamodb", "eu-central-1")
+    signature = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+
+    assert headers["Authorization"].endswith(f"Signature={signature}")
+
+
+def test_the_destination_table_writes_through_the_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    undone = b'{"UnprocessedItems":{"destination":[{"PutRequest":{"Item":%s}}]}}' % ITEM
+    key = ("é", "2024-01-15T10:00:00Z")
+    with endpoint(Answer(undone), TAKEN) as server:
+        dynamodb = client(server, monkeypatch, attempts=1)
+        table = DestinationTable(dynamodb, "destination", Pacer(None), lambda: 300_000, sleep=lambda _: None)
+        outcome = table.write({key: ITEM})
+
+    assert (outcome.loaded, outcome.requests, outcome.throttled) == (1, 2, 1)
+    assert [
+        json.loads(body)["RequestItems"]["destination"][0]["PutRequest"]["Item"] for _, body in server.requests
+    ] == [json.loads(ITEM)] * 2
+
+
+@pytest.mark.parametrize("answer", [FAILURE, THROTTLED, Answer(TAKEN.body, length=1000)])
+def test_the_destination_table_asks_again_itself(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    with endpoint(answer, TAKEN) as server:
+        dynamodb = client(server, monkeypatch, attempts=1)
+        table = DestinationTable(dynamodb, "destination", Pacer(None), lambda: 300_000, sleep=lambda _: None)
+
+        assert table.write({("é", "2024-01-15T10:00:00Z"): ITEM}).loaded == 1
+
+    assert len(server.requests) == 2
+
+
+BROKEN = [
+    pytest.param(FAILURE, id="500"),
+    pytest.param(THROTTLED, id="throttled"),
+    pytest.param(Answer(PAGE.body, crc=1), id="wrong crc32"),
+    pytest.param(Answer(PAGE.body, length=len(PAGE.body) + 10), id="broken off"),
+]
+
+
+@pytest.mark.parametrize("answer", BROKEN)
+def test_an_answer_that_failed_in_passing_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    with endpoint(answer, PAGE) as server:
+        assert scan(client(server, monkeypatch))["RawBody"] == PAGE.body
+
+    assert len(server.requests) == 2
+
+
+def test_a_single_attempt_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(FAILURE) as server, pytest.raises(ClientError):
+        scan(client(server, monkeypatch, attempts=1))
+
+    assert len(server.requests) == 1
+
+
+def test_other_operations_are_answered_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(Answer(b'{"Table":{"TableSizeBytes":5}}')) as server:
+        answer = client(server, monkeypatch).describe_table(TableName="source")
+
+    assert answer["Table"]["TableSizeBytes"] == 5
+    assert "RawBody" not in answer
+
+
+def test_without_the_hook_of_answers_they_are_parsed_and_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(PAGE, LAST) as server:
+        dynamodb = client(server, monkeypatch)
+        dynamodb.meta.events.unregister("before-parse.dynamodb.Scan", aws._keep_raw_body)
+        page = next(SourceTable(dynamodb, "source").pages(START, END, 0, 1, None))
+
+    assert [json.loads(line) for line in page.items] == [json.loads(ITEM)]
+    assert (page.scanned, page.last_key) == (3, {"id": {"S": "x"}})
+    assert page.timestamps == [{"S": "2024-01-15T10:00:00Z"}]
+
+
+def test_the_client_of_s3_waits_and_tries_as_set() -> None:
+    config: Any = s3_client().meta.config
+
+    assert config.retries["total_max_attempts"] == 6
+    assert (config.connect_timeout, config.read_timeout) == (5, 30)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        client_error("ProvisionedThroughputExceededException"),
+        client_error("ThrottlingException"),
+        client_error("SlowDown", 503),
+        client_error("RequestLimitExceeded"),
+        client_error("ConditionalRequestConflict", 409),
+        client_error("SomethingNew", 500),
+        client_error("SomethingNew", 503),
+        botocore_errors.EndpointConnectionError(endpoint_url="x"),
+        botocore_errors.ConnectTimeoutError(endpoint_url="x"),
+        botocore_errors.ReadTimeoutError(endpoint_url="x"),
+        botocore_errors.ConnectionClosedError(endpoint_url="x"),
+        botocore_errors.HTTPClientError(error="x"),
+        botocore_errors.IncompleteReadError(actual_bytes=1, expected_bytes=2),
+        botocore_errors.ResponseStreamingError(error="x"),
+    ],
+)
+def test_what_passes_by_itself_is_transient(error: Any) -> None:
+    assert is_transient(error)
+    assert type(explained(error)) is TransientError
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (client_error("AccessDenied", 403), "role doesn't allow it: deploy the stack again"),
+        (client_error("AccessDeniedException"), "role doesn't allow it"),
+        (client_error("ResourceNotFoundException"), "the table isn't there: deploy the stack again"),
+        (client_error("NoSuchBucket", 404), "the staging bucket isn't there: deploy the stack again"),
+        (client_error("ValidationException"), "this is not expected to pass by itself"),
+        (botocore_errors.NoCredentialsError(), "this is not expected to pass by itself"),
+    ],
+)
+def test_what_does_not_pass_says_what_to_do(error: Any, remedy: str) -> None:
+    assert not is_transient(error)
+    assert type(explained(error)) is ConfigurationError
+    assert remedy in str(explained(error))
+    assert str(error) in str(explained(error))
+
+
+def test_an_error_without_metadata_is_judged_by_its_code() -> None:
+    assert is_transient(ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "Scan"))
+    assert not is_transient(ClientError({"Error": {"Code": "Other", "Message": ""}}, "Scan"))
+
+
+def test_another_error_is_not_transient() -> None:
+    assert not is_transient(ValueError())

@@ -1,0 +1,258 @@
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.errors import StagingError
+from etl.run import Work
+from etl.staging import BATCH_RECORDS, Batch, Staging
+from tests.unit.builders import array, run, staging, work
+from tests.unit.fakes.faults import client_error
+from tests.unit.fakes.s3 import FakeS3
+
+KEY = "extract/x/data.json"
+RECORDS = st.lists(
+    st.dictionaries(st.text(max_size=3), st.text(max_size=5) | st.sampled_from(["]", "[", ",", "],["]), max_size=2),
+    max_size=60,
+)
+
+
+def holding(body: bytes, key: str = KEY) -> FakeS3:
+    s3 = FakeS3()
+    s3.objects[key] = body
+    return s3
+
+
+def batches(body: bytes, offset: int = 0, **more: Any) -> list[Batch]:
+    return list(staging(holding(body), **more).batches(KEY, offset))
+
+
+def records(found: list[Batch]) -> list[Any]:
+    return [json.loads(line) for batch in found for line in batch.lines]
+
+
+def numbered(count: int) -> list[dict[str, int]]:
+    return [{"n": n} for n in range(count)]
+
+
+def test_what_is_put_can_be_read() -> None:
+    s3 = FakeS3()
+    staging(s3).put(KEY, b"[]")
+
+    assert staging(s3).get(KEY) == b"[]"
+    assert s3.types[KEY] == "application/json"
+
+
+def test_a_small_object_is_read_whole_without_a_range() -> None:
+    s3 = holding(b"x" * 100)
+    staging(s3, read_bytes=10).get(KEY)
+
+    assert s3.ranges == [None]
+
+
+def test_an_object_is_put_where_there_is_none() -> None:
+    s3 = FakeS3()
+
+    assert staging(s3).put_if_absent(KEY, b"mine")
+    assert (s3.objects[KEY], s3.types[KEY]) == (b"mine", "application/json")
+
+
+def test_an_object_that_is_there_is_left_alone() -> None:
+    s3 = holding(b"other")
+
+    assert not staging(s3).put_if_absent(KEY, b"mine")
+    assert s3.objects[KEY] == b"other"
+
+
+def test_a_conditional_put_that_fails_otherwise_is_an_error() -> None:
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        Staging(FakeS3("other"), "staging").put_if_absent(KEY, b"mine")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [0, 1, 24, 25, 26, 50, 51])
+def test_records_come_in_batches_of_25(count: int) -> None:
+    found = batches(array(numbered(count)))
+
+    assert records(found) == numbered(count)
+    assert [len(batch.lines) for batch in found[:-1]] == [BATCH_RECORDS] * (len(found) - 1)
+
+
+def test_an_empty_array_has_no_batch() -> None:
+    assert batches(array([])) == []
+
+
+def test_the_lines_are_the_bytes_that_were_staged() -> None:
+    assert batches(b'[\n{"a":  1.50},\n{"b":"\\u00e9"}\n]\n')[0].lines == [b'{"a":  1.50}', b'{"b":"\\u00e9"}']
+
+
+def test_an_object_is_read_in_pieces_of_the_given_size() -> None:
+    s3 = holding(array(numbered(5)))
+    list(staging(s3, read_bytes=32).batches(KEY))
+
+    assert s3.ranges == ["bytes=0-31", "bytes=32-63"]
+
+
+def test_reading_begins_at_the_offset() -> None:
+    s3 = holding(array(numbered(60)))
+    first = next(staging(s3).batches(KEY))
+    s3.ranges.clear()
+    list(staging(s3, read_bytes=100).batches(KEY, first.end))
+
+    assert (s3.ranges[0] or "").startswith(f"bytes={first.end}-")
+
+
+@given(RECORDS, st.integers(1, 64), st.data())
+def test_any_size_of_a_read_and_any_resumption_give_the_same_records(
+    given_records: list[Any], read_bytes: int, data: st.DataObject
+) -> None:
+    body = array(given_records)
+    whole = batches(body, read_bytes=read_bytes)
+    done = data.draw(st.integers(0, len(whole)))
+    rest = batches(body, whole[done - 1].end if done else 0, read_bytes=read_bytes)
+
+    assert records(whole) == given_records
+    assert whole[:done] + rest == whole
+
+
+@given(RECORDS, st.integers(1, 64), st.data())
+def test_an_array_that_was_cut_off_anywhere_is_a_staging_error(
+    given_records: list[Any], read_bytes: int, data: st.DataObject
+) -> None:
+    body = array(given_records)
+    cut = data.draw(st.integers(0, len(body) - 1))
+
+    with pytest.raises(StagingError, match=r"isn't the array that the stage before wrote.*at byte \d+"):
+        batches(body[:cut], read_bytes=read_bytes)
+
+
+@pytest.mark.parametrize("place", [0, -2])
+@given(RECORDS, st.integers(0, 7))
+def test_an_array_with_a_flipped_bit_in_a_bracket_is_a_staging_error(
+    place: int, given_records: list[Any], bit: int
+) -> None:
+    body = bytearray(array(given_records))
+    body[place] ^= 1 << bit
+
+    with pytest.raises(StagingError):
+        batches(bytes(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\n",
+        b"{}\n",
+        b'[{"a":1}]\n',
+        b'{"a":1}\n]\n',
+        b'[\n{"a":1}\n',
+        b'[\n{"a":1}\n]',
+        b'[\n{"a":1}\n]\n]\n',
+        b'[\n{"a":1}\n]\n[\n',
+        b'[\n[\n{"a":1}\n]\n',
+        b'[\n{"a":1}\n]\n{"b":1}\n',
+        b"]\n[\n",
+    ],
+)
+def test_what_is_no_staged_array_is_a_staging_error(body: bytes) -> None:
+    with pytest.raises(StagingError, match=r"s3://staging/extract/x/data\.json isn't the array"):
+        batches(body)
+
+
+def test_an_object_that_has_become_shorter_than_its_cursor_is_a_staging_error() -> None:
+    with pytest.raises(StagingError, match="it is shorter than what was written, at byte 1000"):
+        batches(array(numbered(3)), 1000)
+
+
+@pytest.mark.parametrize("read", [lambda bucket: bucket.get(KEY), lambda bucket: list(bucket.batches(KEY))])
+def test_an_object_that_is_missing_is_a_staging_error_with_a_remedy(read: Any) -> None:
+    with pytest.raises(StagingError, match=r"data\.json is missing: .*start a new run of the same window"):
+        read(staging(FakeS3()))
+
+
+def test_another_error_of_s3_is_left_as_it_is() -> None:
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        Staging(FakeS3("other"), "staging").get(KEY)  # type: ignore[arg-type]
+
+
+BROKEN = [
+    ReadTimeoutError(endpoint_url="s3"),
+    IncompleteReadError(actual_bytes=1, expected_bytes=2),
+    ResponseStreamingError(error="reset"),
+]
+
+
+@pytest.mark.parametrize("error", BROKEN)
+def test_an_answer_that_breaks_off_is_asked_for_again(error: Exception) -> None:
+    s3 = holding(array(numbered(3)))
+    s3.body_errors = [error] * 3
+
+    assert records(list(staging(s3).batches(KEY))) == numbered(3)
+
+
+@pytest.mark.parametrize("error", BROKEN)
+def test_an_answer_that_always_breaks_off_is_an_error(error: Exception) -> None:
+    s3 = holding(array(numbered(3)))
+    s3.body_errors = [error] * 4
+
+    with pytest.raises(type(error)):
+        list(staging(s3).batches(KEY))
+
+
+def test_an_error_that_s3_answers_is_not_asked_for_again() -> None:
+    s3 = holding(array([]))
+    s3.faults.fail(1, lambda: client_error("AccessDenied", 403))
+
+    with pytest.raises(ClientError):
+        staging(s3).get(KEY)
+
+    assert len(s3.faults.calls) == 1
+
+
+def parts(segment: Work, *bodies: bytes) -> FakeS3:
+    s3 = FakeS3()
+    for part, body in enumerate(bodies):
+        name = f"{segment.segment:04d}-{part:04d}"
+        s3.objects[f"extract/20240116T020000123Z/{name}.json"] = body
+    return s3
+
+
+def test_a_segment_is_read_part_by_part() -> None:
+    segment = work(segment=1, extract_parts=2)
+    s3 = parts(segment, array(numbered(30)), array(numbered(2)))
+    found = list(staging(s3).segment_batches("extract", run(segments=2), segment))
+
+    assert [(cursor["part"], key[-9:], len(batch.lines)) for cursor, key, batch in found] == [
+        (0, "0000.json", 25),
+        (0, "0000.json", 5),
+        (1, "0001.json", 2),
+    ]
+
+
+def test_parts_that_were_not_counted_are_not_read() -> None:
+    segment = work(segment=1, extract_parts=1)
+    s3 = parts(segment, array(numbered(1)), array(numbered(2)))
+
+    assert len(list(staging(s3).segment_batches("extract", run(segments=2), segment))) == 1
+
+
+@pytest.mark.parametrize("done", range(6))
+def test_a_segment_goes_on_behind_any_of_its_cursors(done: int) -> None:
+    segment = work(segment=1, extract_parts=4)
+    s3 = parts(segment, array(numbered(50)), array([]), array(numbered(25)), array(numbered(30)))
+    whole = list(staging(s3).segment_batches("extract", run(segments=2), segment))
+    segment.cursor = whole[done - 1][0] if done else None
+    rest = list(staging(s3).segment_batches("extract", run(segments=2), segment))
+
+    assert len(whole) == 5
+    assert whole[:done] + rest == whole
+
+
+def test_a_malformed_batch_is_named_by_key_place_and_number_of_records() -> None:
+    error = staging(FakeS3()).malformed_records(KEY, Batch([b"{x}", b"{y}"], 100), ValueError("bad"))
+
+    assert "data.json isn't the array" in str(error)
+    assert "bad, in the 2 records from there, at byte 90" in str(error)
