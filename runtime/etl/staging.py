@@ -124,7 +124,8 @@ class Staging:
     def _read(self, key: str, offset: int | None) -> tuple[bytes, int]:
         """Up to ``read_bytes`` from ``offset`` (the whole object when None), and the object's size."""
         span = {} if offset is None else {"Range": f"bytes={offset}-{offset + self._read_bytes - 1}"}
-        for attempt in range(_READ_ATTEMPTS):
+        attempt = 1
+        while True:
             try:
                 answer = self._s3.get_object(Bucket=self._bucket, Key=key, **span)  # type: ignore[arg-type]
                 body = answer["Body"].read()
@@ -141,9 +142,9 @@ class Staging:
                 raise
             except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
                 # botocore retries a request, and not the reading of its answer.
-                if attempt == _READ_ATTEMPTS - 1:
+                if attempt == _READ_ATTEMPTS:
                     raise
-        raise AssertionError("unreachable")
+                attempt += 1
 
     def malformed_records(self, key: str, batch: Batch, error: Exception) -> StagingError:
         """The error for a batch whose records aren't JSON, or not what a stage writes."""
