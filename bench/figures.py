@@ -92,7 +92,7 @@ def targets(results: list[Result], cold: ColdStart) -> list[Target]:
         stage: {line.result.case.variant.name: line for line in lines(results, "dense", stage)} for stage in STAGES
     }
     found = [*_ratio_targets(dense), *_peer_targets(dense), *_floor_targets(dense), *_box_targets(results)]
-    found += _flatness_targets(results)
+    found += [*_flatness_targets(results), *_state_targets(dense)]
     if not cold.problem:
         found.append(Target("cold start: imports over boto3's, ms", max(cold.import_ms.values()), most=40))
         found.append(Target("zip: packages, MB", cold.packages_bytes / 1e6, most=2))
@@ -137,6 +137,14 @@ def _box_targets(results: list[Result]) -> Iterable[Target]:
     for line in lines(results, "lambda", "load"):
         if line.result.case.variant.name == "ours" and line.wall_ratio:
             yield Target("load in the emulated Lambda: tutorial's time over ours", line.wall_ratio, least=12)
+
+
+def _state_targets(dense: Dense) -> Iterable[Target]:
+    line = dense["load"].get("ours", _NONE)
+    if line.cpu_us:
+        for segments, most in ((40, 16), (1000, 200)):
+            size = line.result.runs[0].facts["state_bytes"] * segments / 1024
+            yield Target(f"state of the execution at {segments} segments, KiB", size, most=most)
 
 
 def _flatness_targets(results: list[Result]) -> Iterable[Target]:

@@ -51,6 +51,7 @@ class Case:
         boxed: whether it runs in the emulated Lambda.
         latency_ms: time by which the server holds back every answer.
         trouble_every: of so many batches one comes back with unprocessed items; 0 for none.
+        invocation_seconds: time that one invocation of ours has.
     """
 
     variant: Variant
@@ -61,6 +62,7 @@ class Case:
     boxed: bool = False
     latency_ms: float = 0.0
     trouble_every: int = 0
+    invocation_seconds: float = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,24 +74,30 @@ class Plan:
 
 
 QUICK, FULL = "quick", "full"
+FULL_ROUNDS = {"dense": 5, "sparse": 3, "trouble": 3, "continued": 1, "size": 1, "lambda": 5}
+QUICK_ROUNDS = {"dense": 2, "sparse": 1, "trouble": 1, "continued": 1, "lambda": 1}
 
 
 def make_plan(kind: str, *, stages: tuple[str, ...] = STAGES, variants: tuple[str, ...] = ()) -> Plan:
     """The plan of a quick or a full run, restricted to ``stages`` and ``variants`` where given."""
     full = kind == FULL
-    cases = _compared(100_000 if full else 10_000)
+    cases = _compared(
+        dict.fromkeys(STAGES, 100_000) if full else {"extract": 20_000, "transform": 20_000, "load": 10_000}
+    )
+    cases += _troubled(50_000 if full else 5_000)
+    cases += _continued(1_000_000 if full else 20_000, 0.5 if full else 0.1)
     cases += _sparse(1_000_000 if full else 100_000, everyone=full)
     cases += [case for size in ((10_000, 100_000, 1_000_000, 3_000_000) if full else ()) for case in _sized(size)]
     cases += _boxed(20_000 if full else 4_000)
     kept = [case for case in cases if case.stage in stages and (not variants or case.variant.name in variants)]
-    rounds = {"dense": 5, "sparse": 3, "size": 1, "lambda": 5} if full else {"dense": 2, "sparse": 1, "lambda": 1}
+    rounds = FULL_ROUNDS if full else QUICK_ROUNDS
     return Plan(cases=kept, rounds=rounds)
 
 
-def _compared(items: int) -> list[Case]:
+def _compared(items: dict[str, int]) -> list[Case]:
     """Every variant in every stage that it has, every item in the window."""
     return [
-        Case(variant=v, stage=stage, items=items, group="dense")
+        Case(variant=v, stage=stage, items=items[stage], group="dense")
         for stage in STAGES
         for v in VARIANTS
         if stage in v.stages
@@ -100,6 +108,18 @@ def _sparse(items: int, *, everyone: bool) -> list[Case]:
     """Extract where 1 item in 100 is in the window."""
     chosen = VARIANTS if everyone else (TUTORIAL, OURS, FLOOR)
     return [Case(variant=v, stage="extract", items=items, group="sparse", dense=False) for v in chosen]
+
+
+def _troubled(items: int) -> list[Case]:
+    """Our load where a fifth of the batches comes back in part: all records must arrive all the same."""
+    return [Case(variant=OURS, stage="load", items=items, group="trouble", trouble_every=5)]
+
+
+def _continued(items: int, seconds: float) -> list[Case]:
+    """Our stages where an invocation ends long before the table does."""
+    return [
+        Case(variant=OURS, stage=stage, items=items, group="continued", invocation_seconds=seconds) for stage in STAGES
+    ]
 
 
 def _sized(items: int) -> list[Case]:

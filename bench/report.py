@@ -16,6 +16,8 @@ from bench.runner import Result
 GROUPS = {
     "dense": "every item in the window",
     "sparse": "1 item in 100 in the window",
+    "trouble": "every fifth batch comes back in part",
+    "continued": "in many short invocations",
     "size": "over sizes",
     "lambda": "emulated Lambda: 512 MB, 0.29 CPU, server 5 ms away",
 }
@@ -30,6 +32,8 @@ def print_tables(console: Console, results: list[Result], cold: ColdStart, machi
                 for line in found:
                     if line.result.problem:
                         console.print(f"  {line.result.case.variant.label}: {line.result.problem}", markup=False)
+                    elif group == "continued":
+                        console.print(f"  in {line.result.runs[0].facts['invocations']} invocations")
     _print_cold(console, cold)
     console.print(_targets_table(targets(results, cold)))
     for variant in VARIANTS:

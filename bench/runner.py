@@ -96,6 +96,7 @@ def run_case(result: Result, server: Server, cgroups: list[str], profile: str = 
         items=case.items,
         dense=case.dense,
         parts=parts,
+        invocation_seconds=case.invocation_seconds,
         cgroups=cgroups if case.boxed else [],
         profile=profile,
     )

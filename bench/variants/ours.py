@@ -1,6 +1,7 @@
 """This project's stages: the handlers as they are deployed, with the environment that the stack gives them."""
 
 import importlib
+import json
 import os
 import time
 from collections.abc import Callable
@@ -31,8 +32,12 @@ ENVIRONMENT = {
     "REJECT_THRESHOLD_PERCENT": "5",
     "MAX_WRITE_UNITS_PER_SECOND": "0",
 }
-# What a worker knows of its input when a stage begins.
-PARTS = {"extract": "", "transform": "extract_parts", "load": "transform_parts"}
+# Counts with which a worker comes from one stage to the next, for every record and for every part.
+COUNTED = {
+    "extract": (("scanned", "read", "extracted"), "extract_parts", "extract_bytes"),
+    "transform": (("transformed", "records"), "transform_parts", "transform_bytes"),
+}
+EARLIER = {"extract": (), "transform": ("extract",), "load": ("extract", "transform")}
 
 
 def staged_key(stage: str, part: int) -> str:
@@ -51,20 +56,27 @@ class _Context:
         return int((self._end - time.monotonic()) * 1000)
 
 
+def _counts_before(name: str, job: Job) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for stage in EARLIER[name]:
+        each_record, parts, size = COUNTED[stage]
+        counts |= dict.fromkeys(each_record, job.items) | {parts: job.parts, size: job.items * 400}
+    return counts
+
+
 def _stage(name: str, job: Job) -> Callable[[], dict[str, Any]]:
     os.environ.update(ENVIRONMENT)
     module = importlib.import_module(f"etl.{name}")
     module._adapters()  # a function's clients are made once, before its first invocation's work
 
     def run() -> dict[str, Any]:
-        counts = {PARTS[name]: job.parts} if PARTS[name] else {}
-        work: dict[str, Any] = {"segment": 0, "counts": counts}
+        work: dict[str, Any] = {"segment": 0, "counts": _counts_before(name, job)}
         invocations = 0
         while not work.get("done"):
             event = {"action": name, "run": RUN, "work": work}
             work = module.handler(event, _Context(job.invocation_seconds))
             invocations += 1
-        return {"invocations": invocations, "counts": work["counts"]}
+        return {"invocations": invocations, "state_bytes": len(json.dumps(work)), "counts": work["counts"]}
 
     return run
 
