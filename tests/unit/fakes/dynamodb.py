@@ -13,7 +13,6 @@ from tests.unit.fakes.faults import Faults, client_error
 from tests.unit.fakes.filter_expression import matches
 
 Item = dict[str, dict[str, Any]]
-_MOST_ITEM_BYTES = 400 * 1024
 _OK = {"HTTPStatusCode": 200, "RequestId": "request"}
 
 
@@ -23,6 +22,7 @@ class FakeDynamoDB:
     Attributes:
         tables: items by table; the destination's are replaced by key.
         page_items: items that one page of a Scan reads at most.
+        most_item_bytes: size of an item above which it is refused.
         raw: whether answers come as bytes, as from the hooked client, or parsed, as from botocore without hooks.
         requests: the records of every BatchWriteItem, in their order.
         script: what the next BatchWriteItems do: raise an error, or leave that many of their last items undone.
@@ -33,6 +33,7 @@ class FakeDynamoDB:
         self.page_items = page_items
         self.raw = raw
         self.size_bytes: int | None = 0
+        self.most_item_bytes = 400 * 1024
         self.requests: list[list[Item]] = []
         self.scans: list[dict[str, Any]] = []
         self.script: list[BaseException | int] = []
@@ -108,7 +109,7 @@ class FakeDynamoDB:
             for name in ("id", "timestamp"):
                 if not item[name]["S"]:
                     raise _refusal(f"an empty string value for the key {name}")
-            if len(json.dumps(item)) > _MOST_ITEM_BYTES:
+            if len(json.dumps(item)) > self.most_item_bytes:
                 raise _refusal("Item size has exceeded the maximum allowed size")
             _check_numbers(item.values())
 

@@ -1,0 +1,351 @@
+import heapq
+import json
+import math
+import threading
+from typing import Any, cast
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.destination import DestinationTable, Key, Outcome, Pacer
+from tests.unit.builders import item
+from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
+from tests.unit.fakes.faults import client_error
+
+PLENTY_MS = 300_000
+
+
+class Waiting:
+    """Remembers how long was slept, and takes that off the time that remains."""
+
+    def __init__(self, remaining_ms: int = PLENTY_MS) -> None:
+        self.slept: list[float] = []
+        self._remaining_ms = remaining_ms
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    def remaining_ms(self) -> int:
+        return int(self._remaining_ms - sum(self.slept) * 1000)
+
+
+def encoded(items: list[Item]) -> dict[Key, bytes]:
+    return {(each["id"]["S"], each["timestamp"]["S"]): json.dumps(each).encode() for each in items}
+
+
+def written(
+    dynamodb: FakeDynamoDB, items: list[Item], waiting: Waiting | None = None, pacer: Pacer | None = None
+) -> Outcome:
+    waiting = waiting or Waiting()
+    client = cast("Any", dynamodb)
+    table = DestinationTable(client, "destination", pacer or Pacer(None), waiting.remaining_ms, waiting.sleep)
+    return table.write(encoded(items))
+
+
+def scripted(*script: BaseException | int) -> FakeDynamoDB:
+    dynamodb = FakeDynamoDB()
+    dynamodb.most_item_bytes = 2000  # as DynamoDB's own 400 KB, and quicker
+    dynamodb.script = list(script)
+    return dynamodb
+
+
+def numbered(count: int) -> list[Item]:
+    return [item(n) for n in range(count)]
+
+
+def too_large(number: int) -> Item:
+    return item(number, blob={"S": "x" * 2000})
+
+
+def held(dynamodb: FakeDynamoDB) -> list[str]:
+    return sorted(each["id"]["S"] for each in dynamodb.tables["destination"])
+
+
+def test_a_batch_is_one_request() -> None:
+    dynamodb = FakeDynamoDB()
+    outcome = written(dynamodb, numbered(25))
+
+    assert (outcome.loaded, outcome.requests, outcome.throttled, outcome.finished) == (25, 1, 0, True)
+    assert dynamodb.tables["destination"] == numbered(25)
+
+
+def test_nothing_to_write_is_no_request() -> None:
+    assert written(FakeDynamoDB(), []) == Outcome()
+
+
+def test_what_dynamodb_leaves_undone_is_sent_again_and_nothing_else() -> None:
+    dynamodb = scripted(10, 3)
+    outcome = written(dynamodb, numbered(25))
+
+    assert [len(request) for request in dynamodb.requests] == [25, 10, 3]
+    assert (outcome.loaded, outcome.requests, outcome.throttled) == (25, 3, 2)
+    assert held(dynamodb) == [f"item-{n:04d}" for n in range(25)]
+
+
+def test_what_is_sent_again_is_recognised_though_dynamodb_writes_it_anew() -> None:
+    odd = item(1, timestamp='2024-01-15T10:00:00Z"\\') | {"id": {"S": 'é\u2028😀"\n'}}
+    dynamodb = scripted(1)
+    written(dynamodb, [odd])
+
+    assert dynamodb.requests == [[odd], [odd]]
+
+
+def test_an_answer_that_botocore_has_parsed_is_understood() -> None:
+    dynamodb = scripted(1)
+    dynamodb.raw = False
+    outcome = written(dynamodb, [item(1, bin={"B": "aGk="}, bins={"BS": ["aGk="]})])
+
+    assert (outcome.loaded, outcome.requests) == (1, 2)
+
+
+PASSING = [
+    client_error("ProvisionedThroughputExceededException"),
+    client_error("ThrottlingException"),
+    client_error("InternalServerError", 500),
+    client_error("ServiceUnavailable", 503),
+    EndpointConnectionError(endpoint_url="x"),
+    ConnectTimeoutError(endpoint_url="x"),
+    ReadTimeoutError(endpoint_url="x"),
+]
+
+
+@pytest.mark.parametrize("error", PASSING)
+def test_an_error_that_passes_is_waited_out(error: Exception) -> None:
+    dynamodb = scripted(error, error)
+    outcome = written(dynamodb, numbered(25))
+
+    assert (outcome.loaded, outcome.requests, outcome.throttled, outcome.finished) == (25, 3, 2, True)
+
+
+def test_the_waiting_grows_up_to_five_seconds_with_full_jitter() -> None:
+    waiting = Waiting()
+    written(scripted(*[25] * 40), numbered(25), waiting)
+
+    assert all(slept <= min(5.0, 0.05 * 2**attempt) for attempt, slept in enumerate(waiting.slept))
+    assert max(waiting.slept) > 2.5
+    assert len({round(slept, 6) for slept in waiting.slept}) == len(waiting.slept)
+
+
+def test_waiting_ends_while_there_is_still_time_to_save_the_cursor() -> None:
+    waiting = Waiting(remaining_ms=10_000)
+    outcome = written(scripted(*[25] * 1000), numbered(25), waiting)
+
+    assert not outcome.finished
+    assert waiting.remaining_ms() > 0
+    assert outcome.loaded == 0
+
+
+def test_what_was_taken_before_time_ran_out_is_counted() -> None:
+    outcome = written(scripted(10, *[10] * 1000), numbered(25), Waiting(remaining_ms=1_000))
+
+    assert (outcome.loaded, outcome.finished) == (15, False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [client_error("AccessDeniedException"), client_error("ResourceNotFoundException"), NoCredentialsError()],
+)
+def test_an_error_that_does_not_pass_is_raised_at_once(error: Exception) -> None:
+    dynamodb = scripted(error)
+
+    with pytest.raises(type(error)):
+        written(dynamodb, numbered(25))
+
+    assert len(dynamodb.requests) == 1
+
+
+@pytest.mark.parametrize("place", range(25))
+def test_a_refused_item_is_isolated_in_few_requests(place: int) -> None:
+    items = numbered(25)
+    items[place] = too_large(place)
+    dynamodb = scripted()
+    outcome = written(dynamodb, items)
+
+    assert list(outcome.rejected) == [(f"item-{place:04d}", "2024-01-15T10:00:00Z")]
+    assert outcome.requests == len(dynamodb.requests) <= 2 * math.ceil(math.log2(25)) + 1
+    assert (outcome.loaded, len(held(dynamodb)), outcome.finished) == (24, 24, True)
+
+
+def test_the_reason_is_what_dynamodb_says() -> None:
+    (reason,) = written(scripted(), [too_large(1)]).rejected.values()
+
+    assert (
+        str(reason)
+        == "record: expected an item that DynamoDB takes, got Item size has exceeded the maximum allowed size"
+    )
+
+
+def test_a_request_that_is_too_large_as_a_whole_is_halved() -> None:
+    refusal = client_error("RequestEntityTooLargeException", 413)
+    dynamodb = scripted(refusal)
+    outcome = written(dynamodb, numbered(25))
+
+    assert [len(request) for request in dynamodb.requests] == [25, 12, 13]
+    assert (outcome.loaded, outcome.rejected) == (25, {})
+
+
+@given(st.sets(st.integers(0, 24)), st.lists(st.sampled_from([0, 1, 5, PASSING[0]]), max_size=20))
+def test_every_record_is_loaded_or_rejected_whatever_dynamodb_refuses_or_leaves(
+    refused: set[int], script: list[Any]
+) -> None:
+    items = [too_large(n) if n in refused else item(n) for n in range(25)]
+    dynamodb = scripted(*script)
+    outcome = written(dynamodb, items)
+
+    assert {key[0] for key in outcome.rejected} == {f"item-{n:04d}" for n in refused}
+    assert held(dynamodb) == [f"item-{n:04d}" for n in range(25) if n not in refused]
+    assert (outcome.loaded, outcome.finished) == (25 - len(refused), True)
+
+
+def test_time_that_runs_out_while_isolating_leaves_the_batch_unfinished() -> None:
+    dynamodb = scripted(client_error("ValidationException"), *[12] * 1000)
+    outcome = written(dynamodb, numbered(25), Waiting(remaining_ms=1_000))
+
+    assert not outcome.finished
+    assert all(len(request) <= 12 for request in dynamodb.requests[1:])
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_without_a_ceiling_nobody_waits() -> None:
+    pacer = Pacer(None)
+    pacer.correct(1e9)
+
+    assert pacer.reserve(1e9) == 0
+
+
+def test_the_first_reservation_does_not_wait() -> None:
+    assert Pacer(10, Clock()).reserve(1000) == 0
+
+
+def test_a_reservation_waits_for_those_before_it() -> None:
+    pacer = Pacer(10, Clock())
+    pacer.reserve(25)
+    pacer.reserve(25)
+
+    assert pacer.reserve(25) == 5
+
+
+def test_time_that_passed_is_not_saved_up() -> None:
+    clock = Clock()
+    pacer = Pacer(10, clock)
+    clock.now = 1000
+    pacer.reserve(25)
+
+    assert pacer.reserve(25) == 2.5
+
+
+def test_a_correction_moves_the_next_reservation() -> None:
+    pacer = Pacer(10, Clock())
+    pacer.reserve(25)
+    pacer.correct(50)
+
+    assert pacer.reserve(25) == 7.5
+
+
+def paced(rate: float, units_per_item: int, workers: int, latency: float = 0.02) -> float:
+    """Units that workers consume in a minute, simulated event by event."""
+    clock = Clock()
+    pacer = Pacer(rate, clock)
+    events = [(0.0, worker, "reserve") for worker in range(workers)]
+    consumed = 0.0
+    while events:
+        clock.now, worker, action = heapq.heappop(events)
+        if clock.now >= 60:
+            break
+        if action == "reserve":
+            heapq.heappush(events, (clock.now + pacer.reserve(25), worker, "send"))
+        elif action == "send":
+            consumed += 25 * units_per_item
+            heapq.heappush(events, (clock.now + latency, worker, "answer"))
+        else:
+            pacer.correct(25 * units_per_item - 25)
+            heapq.heappush(events, (clock.now, worker, "reserve"))
+    return consumed
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize(("rate", "units_per_item"), [(50, 1), (100, 1), (100, 2), (1000, 1), (1000, 3), (1000, 10)])
+def test_the_ceiling_holds_within_a_tenth_over_a_minute(rate: float, units_per_item: int, workers: int) -> None:
+    reachable = min(rate, workers * 25 * units_per_item / 0.02)
+
+    assert paced(rate, units_per_item, workers) == pytest.approx(60 * reachable, rel=0.1)
+
+
+def test_threads_never_take_the_same_units() -> None:
+    pacer = Pacer(1, Clock())
+    waits: list[float] = []
+
+    def reserve() -> None:
+        waits.extend([pacer.reserve(1) for _ in range(500)])
+
+    threads = [threading.Thread(target=reserve) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(waits) == list(range(4000))
+
+
+def test_a_batch_waits_for_its_units_before_it_is_sent() -> None:
+    pacer = Pacer(10, Clock())
+    pacer.reserve(20)
+    waiting = Waiting()
+    written(FakeDynamoDB(), numbered(5), waiting, pacer)
+
+    assert waiting.slept == [2.0]
+
+
+def test_a_batch_whose_units_come_too_late_is_not_sent_and_takes_none() -> None:
+    pacer = Pacer(10, Clock())
+    pacer.reserve(20)
+    dynamodb = FakeDynamoDB()
+    outcome = written(dynamodb, numbered(5), Waiting(remaining_ms=3_000), pacer)
+
+    assert (outcome.finished, dynamodb.requests) == (False, [])
+    assert pacer.reserve(1) == 2
+
+
+def test_what_was_consumed_is_what_counts() -> None:
+    pacer = Pacer(10, Clock())
+    written(scripted(15), numbered(25), pacer=pacer)  # 10 units, then 15
+
+    assert pacer.reserve(1) == 2.5
+
+
+def test_a_request_that_failed_consumed_nothing() -> None:
+    pacer = Pacer(10, Clock())
+    written(scripted(PASSING[0]), numbered(25), pacer=pacer)
+
+    assert pacer.reserve(1) == 2.5
+
+
+def test_an_answer_without_capacity_counts_as_reserved() -> None:
+    class Silent(FakeDynamoDB):
+        def batch_write_item(self, **_: Any) -> dict[str, Any]:
+            return {"RawBody": b'{"UnprocessedItems":{}}'}
+
+    pacer = Pacer(10, Clock())
+    written(Silent(), numbered(25), pacer=pacer)
+
+    assert pacer.reserve(1) == 2.5
+
+
+def test_an_error_that_ends_the_run_is_raised_from_a_half_too() -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        written(scripted(client_error("ValidationException"), client_error("AccessDeniedException")), numbered(25))
