@@ -37,11 +37,6 @@ class Clients:
         """Take endpoint, credentials, region and certificate from `LocalEnvironment.variables()`."""
         self._variables = variables
 
-    @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Clients:
-        """The clients that use the environment of these variables."""
-        return cls(variables)
-
     @cached_property
     def session(self) -> boto3.Session:
         """The session; clients that it makes need `**options`."""

@@ -87,32 +87,6 @@ def _keep_bucket_tags() -> None:
     handlers["create"], handlers["update"] = tagged_create, tagged_update
 
 
-# Runs in the function's process, before ministack's own bootstrap.
-_PYTHON_PREAMBLE = """
-import os, sys, traceback
-
-sys.path[:] = [sys.path[0]] + [
-    path for path in sys.path[1:]
-    if path.startswith(sys.base_prefix) and "site-packages" not in path and "dist-packages" not in path
-] + [os.environ["ETL_LAMBDA_PACKAGES"]]
-
-def _etl_failure(error, code_dir, request_id):
-    frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
-    payload = {"errorMessage": str(error), "errorType": type(error).__name__, "requestId": request_id,
-               "stackTrace": [frame.replace(code_dir, "/var/task") for frame in frames]}
-    return {"status": "error", "error": str(error), "trace": traceback.format_exc(), "payload": payload}
-
-def _etl_init_failure(error, module, handler):
-    kind, message = type(error).__name__, str(error)
-    if isinstance(error, ImportError):
-        kind, message = "Runtime.ImportModuleError", f"Unable to import module '{module}': {error}"
-    elif isinstance(error, SyntaxError):
-        kind, message = "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module}': {error}"
-    elif isinstance(error, AttributeError) and f"'{handler}'" in str(error):
-        kind, message = "Runtime.HandlerNotFound", f"Handler '{handler}' missing on module '{module}'"
-    return {"status": "error", "error": json.dumps({"errorMessage": message, "errorType": kind, "stackTrace": []})}
-"""
-
 _INIT_FAILED = "Worker init failed: "
 _failure = threading.local()
 
@@ -134,12 +108,13 @@ def _name_function_errors() -> None:
     script = _replaced(
         lambda_runtime._PYTHON_WORKER_SCRIPT,
         'json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()})',
-        'json.dumps(_etl_failure(e, code_dir, _ms_ctx.get("request_id", "")))',
+        'json.dumps(etl_failure(e, code_dir, _ms_ctx.get("request_id", "")))',
     )
-    lambda_runtime._PYTHON_WORKER_SCRIPT = _PYTHON_PREAMBLE + _replaced(
+    preamble = Path(__file__).with_name("function_preamble.py").read_text()
+    lambda_runtime._PYTHON_WORKER_SCRIPT = preamble + _replaced(
         script,
         'json.dumps({"status": "error", "error": str(e)})',
-        "json.dumps(_etl_init_failure(e, module_name, handler_name))",
+        "json.dumps(etl_init_failure(e, module_name, handler_name))",
     )
     spawn, invoke = lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke
     execute = lambda_svc._execute_function_warm

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import secrets
-import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_cli.emulator import cdk, process
 from etl_cli.emulator.clients import Clients, StackSummary
-from etl_cli.emulator.process import HOST, ServerRecord
-from etl_cli.emulator.variables import child_environment, client_variables, server_environment
+from etl_cli.emulator.process import ServerRecord
+from etl_cli.emulator.supervisor import Supervisor
+from etl_cli.emulator.variables import child_environment, client_variables
 from etl_cli.errors import UserError
 from etl_cli.paths import command
 
 STACK_NAME = "EtlPipelineStack"
-START_SECONDS = 60.0
-LOCK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -69,8 +63,8 @@ class LocalEnvironment:
         self.root = root.resolve()
         chosen = state_dir or Path(os.environ.get("ETL_LOCAL_DIR") or self.root / ".etl-local")
         self.state_dir = chosen.absolute()
-        self.log = self.state_dir / "server.log"
-        self._record_file = self.state_dir / "server.json"
+        self._server = Supervisor(self.root, self.state_dir, self._command)
+        self.log = self._server.log
 
     def start(
         self, port: int | None = None, *, strict: bool = False, settings: Mapping[str, str] | None = None
@@ -85,10 +79,10 @@ class LocalEnvironment:
         Raises:
             UserError: the port is taken, or the server did not start.
         """
-        with self._lock():
-            record = self._running()
+        with self._server.lock():
+            record = self._server.running()
             if record is None:
-                record = self._start(self._choose_port(port), strict, dict(settings or {}))
+                record = self._server.start(port, strict=strict, settings=dict(settings or {}))
             elif port not in (None, record.port):
                 raise UserError(
                     f"The local environment is up already, on port {record.port}.",
@@ -102,16 +96,16 @@ class LocalEnvironment:
         Raises:
             UserError: the server's process would not end.
         """
-        with self._lock():
-            return self._stop()
+        with self._server.lock():
+            return self._server.end()
 
     def reset(self) -> Status:
         """Throw all data and stacks away; the server is up afterwards, on the port it had."""
-        with self._lock():
-            last = ServerRecord.read(self._record_file)
-            self._stop()
+        with self._server.lock():
+            last = self._server.last()
+            self._server.end()
             strict, settings = (last.strict, last.settings) if last else (False, {})
-            return self._status_of(self._start(self._choose_port(None), strict, settings))
+            return self._status_of(self._server.start(None, strict=strict, settings=settings))
 
     def status(self, *, stacks: bool = False) -> Status:
         """What the environment is doing, asked from the process itself.
@@ -119,8 +113,8 @@ class LocalEnvironment:
         Args:
             stacks: also list the deployed stacks, which takes a second.
         """
-        record = ServerRecord.read(self._record_file)
-        if record is None or record.pid == 0:
+        record = self._server.current()
+        if record is None:
             return Status("down", self.state_dir)
         status = self._status_of(record)
         if stacks and status.is_up:
@@ -133,7 +127,7 @@ class LocalEnvironment:
         Raises:
             UserError: the environment is not up.
         """
-        return client_variables(self.root, self.state_dir, self._require())
+        return client_variables(self.root, self.state_dir, self._server.require())
 
     def environ(self) -> dict[str, str]:
         """The whole environment for a child process: this one's, without its AWS settings, and `variables()`.
@@ -149,7 +143,7 @@ class LocalEnvironment:
         Raises:
             UserError: the environment is not up.
         """
-        return Clients.of(self.variables())
+        return Clients(self.variables())
 
     def deploy(
         self,
@@ -187,22 +181,6 @@ class LocalEnvironment:
         runner = cdk.CdkRunner(self.root, self.state_dir, self.environ(), on_line)
         runner.destroy(stack)
 
-    def _require(self) -> ServerRecord:
-        record = ServerRecord.read(self._record_file)
-        if record is not None and process.answers(record):
-            return record
-        if record is None or record.pid == 0:
-            raise UserError("The local environment is not up.", f"Start it: {command()} local start")
-        if process.is_alive(record):
-            raise UserError(
-                f"The local environment (process {record.pid}) runs but does not answer on port {record.port}.",
-                f"Start it afresh: {command()} local reset",
-            )
-        raise UserError(
-            f"The local environment ended without being stopped. The last lines of {self.log}:\n{self._last_lines()}",
-            f"Start it again: {command()} local start",
-        )
-
     def _status_of(self, record: ServerRecord) -> Status:
         if not process.is_alive(record):
             return Status("died", self.state_dir, port=record.port, pid=record.pid, started_at=record.started_at)
@@ -219,96 +197,5 @@ class LocalEnvironment:
             strict=record.strict,
         )
 
-    def _running(self) -> ServerRecord | None:
-        record = ServerRecord.read(self._record_file)
-        if record is None or record.pid == 0 or not process.is_alive(record):
-            return None
-        return self._require()
-
-    def _choose_port(self, port: int | None) -> int:
-        if port is None:
-            last = ServerRecord.read(self._record_file)
-            return last.port if last and process.is_port_free(last.port) else process.free_port()
-        if not process.is_port_free(port):
-            raise UserError(
-                f"Port {port} of {HOST} is taken by another program.",
-                "Name another one with --port, or leave --port out to get a free one.",
-            )
-        return port
-
-    def _start(self, port: int, strict: bool, settings: dict[str, str]) -> ServerRecord:
-        self._empty_folders()
-        token = secrets.token_hex(16)
-        environment = server_environment(self.root, self.state_dir, port, strict=strict) | settings
-        started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        pid = process.spawn(self._command(token), environment, self.state_dir, self.log)
-        record = ServerRecord(pid, port, token, started_at, strict, settings)
-        try:
-            record.write(self._record_file)
-            self._wait_until_ready(record)
-        except BaseException:
-            process.end(record)
-            record.ended().write(self._record_file)
-            raise
-        return record
-
     def _command(self, token: str) -> list[str]:
         return [sys.executable, "-m", "etl_cli.emulator.server", token]
-
-    def _empty_folders(self) -> None:
-        for name in ("tmp", "home", "cdk-home"):
-            shutil.rmtree(self.state_dir / name, ignore_errors=True)
-            (self.state_dir / name).mkdir(parents=True)
-
-    def _wait_until_ready(self, record: ServerRecord) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not process.answers(record, timeout_seconds=1):
-            if not process.is_alive(record):
-                problem = "ended while it started"
-            elif time.monotonic() > deadline:
-                problem = f"did not answer on port {record.port} within {START_SECONDS:.0f} s"
-            else:
-                time.sleep(0.05)
-                continue
-            raise UserError(
-                f"The local environment {problem}. The last lines of {self.log}:\n{self._last_lines()}",
-                "Run `make setup` if something is not installed, then try again.",
-            )
-
-    def _last_lines(self, count: int = 15) -> str:
-        try:
-            lines = self.log.read_text(errors="replace").rstrip().splitlines()
-        except FileNotFoundError:
-            lines = []
-        return "\n".join(f"  {line}" for line in lines[-count:]) or "  (nothing)"
-
-    def _stop(self) -> bool:
-        record = ServerRecord.read(self._record_file)
-        if record is None or record.pid == 0:
-            return False
-        stopped = process.end(record)
-        if process.is_alive(record):
-            raise UserError(
-                f"The local environment's process {record.pid} does not end.", f"End it: kill -9 {record.pid}"
-            )
-        record.ended().write(self._record_file)
-        return stopped
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Keep two commands from starting or stopping the same environment at once."""
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        with (self.state_dir / "lock").open("w") as file:
-            deadline = time.monotonic() + LOCK_SECONDS
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise UserError(
-                            f"Another command has been starting or stopping {self.state_dir} for a minute.",
-                            "Wait for it, or end it, and try again.",
-                        ) from None
-                    time.sleep(0.1)
-            yield

@@ -48,6 +48,11 @@ class ServerRecord:
         """The URL that AWS clients use."""
         return f"{'https' if self.strict else 'http'}://{HOST}:{self.port}"
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it was ended on purpose."""
+        return self.pid == 0
+
     def ended(self) -> ServerRecord:
         """The same server after its end: it has no process, and its port and settings are remembered."""
         return replace(self, pid=0)
@@ -131,21 +136,11 @@ def end(record: ServerRecord) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
     _wait_until_dead(record, TERMINATION_SECONDS)
-    _end_group(record.pid)
-    return True
-
-
-def _end_group(pid: int) -> None:
-    """Kill what is left of a process group: those at work do not notice that their leader is gone."""
-    deadline = time.monotonic() + TERMINATION_SECONDS
+    # Not only the server, if it ignored the signal: functions at work do not notice that it is gone.
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-        while time.monotonic() < deadline:
-            child = _children.get(pid)
-            if child is not None:
-                child.poll()
-            os.killpg(pid, 0)
-            time.sleep(0.02)
+        os.killpg(record.pid, signal.SIGKILL)
+    _wait_until_dead(record, TERMINATION_SECONDS)
+    return True
 
 
 def _wait_until_dead(record: ServerRecord, seconds: float) -> None:

@@ -55,12 +55,15 @@ def environment(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]
 
 
 def is_running(pid: int | None) -> bool:
-    """Whether a process, or one of its process group, runs."""
+    """Whether a process, or one of its process group, goes on running; what was killed is given time to go."""
     assert pid
-    try:
-        os.killpg(pid, 0)
-    except ProcessLookupError:
-        return False
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(pid, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.05)
     return True
 
 
@@ -115,6 +118,15 @@ def test_start_says_that_the_port_is_taken(environment: LocalEnvironment) -> Non
 
     assert "--port" in raised.value.remedy
     assert environment.status().state == "down"
+
+
+def test_unusable_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(UserError, match="cannot be used: Not a directory") as raised:
+        LocalEnvironment(ROOT, tmp_path / "file" / "below").start()
+
+    assert raised.value.remedy == "Name another one with ETL_LOCAL_DIR."
 
 
 def test_failed_start_shows_the_last_words_and_leaves_nothing(make_environment: MakeEnvironment) -> None:
@@ -243,7 +255,8 @@ def test_unresponsive_server_is_reported_and_not_restarted_by_itself(
         environment.start()
 
     assert "local reset" in raised.value.remedy
-    assert is_running(status.pid)
+    assert status.pid
+    os.kill(status.pid, 0)
 
 
 def test_reset_throws_all_data_away_and_keeps_the_port(environment: LocalEnvironment) -> None:
