@@ -19,6 +19,16 @@ FUNCTIONS = {
     "Load": "etl-load",
     "Finish": "etl-load",
 }
+# Errors whose message says what, where and what to do; of any other, the lines of code help more.
+_EXPLAINED = {
+    "InputError",
+    "ConfigurationError",
+    "TransformationError",
+    "StagingError",
+    "QualityGateError",
+    "BalanceError",
+    "TransientError",
+}
 _SHOWN_FRAMES = 3
 _STATUS = {
     "ABORTED": ("Aborted", "The execution was stopped by hand, or by another program."),
@@ -80,7 +90,7 @@ def explain(pipeline: Pipeline, execution: str, timeline: Timeline) -> Failure:
         stage=stage,
         error=timeline.error or error or "UnknownError",
         message=told or message or "Step Functions gives no cause.",
-        where=where,
+        where=[] if timeline.error in _EXPLAINED else where,
         run=run,
         commands=failure_commands(pipeline, execution, run, FUNCTIONS.get(stage, "")),
     )

@@ -108,5 +108,8 @@ class _Watch:
 
     def _destination_items(self) -> int:
         # On AWS this is up to six hours old, and then shows no growth. Source: DynamoDB API Reference, DescribeTable.
-        table = self._pipeline.dynamodb.describe_table(TableName=self._pipeline.destination_table)["Table"]
-        return table.get("ItemCount", 0)
+        dynamodb = self._pipeline.dynamodb
+        try:
+            return dynamodb.describe_table(TableName=self._pipeline.destination_table)["Table"].get("ItemCount", 0)
+        except dynamodb.exceptions.ResourceNotFoundException:
+            return 0  # the execution will say so, and what to do

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -72,9 +72,12 @@ def print_failure(console: Console, failure: Failure) -> None:
     at = f" at {failure.stage}" if failure.stage else ""
     console.print(Text.assemble("\n  ", (f"✘ The run {ended}{at}: {failure.error}", "bold red")), soft_wrap=True)
     width = min(console.width, WIDEST)
-    console.print(Padding(Text(failure.message), (1, 0, 0, 4)), width=width, soft_wrap=False)
-    if failure.where:
-        console.print(Padding(Text("\n".join(failure.where), "dim"), (1, 0, 0, 4)), width=width, soft_wrap=False)
+    message = wrap(failure.message, width - 6, break_long_words=False, break_on_hyphens=False)
+    for lines, style in ((message, ""), (failure.where, "dim")):
+        if lines:
+            console.print()
+        for line in lines:
+            console.print(Text(f"    {line}", style), soft_wrap=True)
 
 
 def _verdict(report: RunReport) -> Text:

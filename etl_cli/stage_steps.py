@@ -7,6 +7,15 @@ from etl_cli.history import Stage
 from etl_cli.progress import Snapshot
 from etl_cli.wording import count, size, window
 
+_DOING = {
+    "Plan": "fixing the window",
+    "Extract": "reading the source table",
+    "Transform": "transforming",
+    "Gate": "adding up what was rejected",
+    "Load": "writing the destination table",
+    "Finish": "checking the balance",
+}
+
 
 def stage_steps(snapshot: Snapshot) -> list[Step]:
     """The stages of an execution as steps, those to come included."""
@@ -28,7 +37,7 @@ def _step(stage: Stage, snapshot: Snapshot, known: dict[str, int]) -> Step:
     fraction, parts = _within(stage, snapshot, known)
     if stage.failed_invocations:
         parts.append(f"{count(stage.failed_invocations, 'call')} failed, trying again")
-    return Step(stage.name, "running", ", ".join(parts), fraction=fraction)
+    return Step(stage.name, "running", ", ".join(parts) or _DOING[stage.name], fraction=fraction)
 
 
 def _done(stage: Stage, snapshot: Snapshot) -> str:
@@ -76,7 +85,9 @@ def _within(stage: Stage, snapshot: Snapshot, known: dict[str, int]) -> tuple[fl
     if stage.name == "Load" and known.get("records"):
         taken = sum(counts.get(name, 0) for name in ("loaded", "superseded", "rejected_load"))
         taken = min(max(taken, snapshot.arrived or 0), known["records"])
-        parts.append(f"{taken:,} of {count(known['records'], 'record')}")
+        # Records that replace others don't make the table grow: then there is nothing to see.
+        records = count(known["records"], "record")
+        parts.append(f"{taken:,} of {records}" if taken else records)
         fractions.append(taken / known["records"])
     if snapshot.staged_objects:
         parts.append(f"{size(snapshot.staged_bytes or 0)} in {count(snapshot.staged_objects, 'object')}")
