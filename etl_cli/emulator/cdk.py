@@ -76,7 +76,9 @@ class CdkRunner:
     def _app(self, fingerprint: str, context: Mapping[str, str]) -> list[str]:
         """The options that name the app: its last cloud assembly, if it is what a synthesis would give."""
         if self._fingerprint.exists() and self._fingerprint.read_text() == fingerprint:
+            self._on_line("The checkout is as it was deployed last: its template is taken as it is")
             return ["--app", str(self._assembly)]
+        self._on_line("Synthesizing the template")
         self._fingerprint.unlink(missing_ok=True)
         values = [part for key, value in context.items() for part in ("--context", f"{key}={value}")]
         return ["--output", str(self._assembly), *values]

@@ -59,7 +59,7 @@ def test_deploy_synthesizes_into_the_state_folder_with_the_context(checkout: Che
     (call,) = checkout.calls()
     assert call.startswith("deploy Stack --require-approval never")
     assert f"--output {checkout.state_dir}/cdk.out --context etl:a=1 --context etl:b=x y" in call
-    assert checkout.lines == [str(checkout.root), "first line"]
+    assert checkout.lines == ["Synthesizing the template", str(checkout.root), "first line"]
 
 
 def test_bootstrap_runs_outside_the_checkout(checkout: Checkout) -> None:
