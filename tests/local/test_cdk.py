@@ -14,6 +14,7 @@ import pytest
 
 from etl_cli.emulator.cdk import CdkRunner
 from etl_cli.errors import UserError
+from tests.local.processes import ends
 from tests.support import ROOT
 
 # Stands in for the CDK CLI: notes how it was called, and does what its environment tells it.
@@ -144,7 +145,7 @@ import sys
 from pathlib import Path
 from etl_cli.emulator.cdk import CdkRunner
 environment = {json.dumps({"PATH": os.environ["PATH"], "CALLS": str(checkout.calls_file), "PID": str(pid_file)})}
-environment["DO"] = 'sleep 60 & echo $! >"$PID"; wait'
+environment["DO"] = 'echo $$ >"$PID"; sleep 60'
 CdkRunner(Path(sys.argv[1]), Path(sys.argv[2]), environment).deploy("Stack", {{}})
 """
     command = [sys.executable, "-c", script, str(checkout.root), str(checkout.state_dir)]
@@ -154,16 +155,4 @@ CdkRunner(Path(sys.argv[1]), Path(sys.argv[2]), environment).deploy("Stack", {{}
         child.send_signal(signal.SIGINT)
         child.wait(timeout=10)
 
-    sleeper = int(pid_file.read_text())
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and is_running(sleeper):
-        time.sleep(0.02)
-    assert not is_running(sleeper)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    assert ends(int(pid_file.read_text()))

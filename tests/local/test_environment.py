@@ -22,6 +22,7 @@ from etl_cli.emulator.process import ServerRecord
 from etl_cli.errors import UserError
 from tests.conftest import MakeEnvironment
 from tests.local.aws import create_function, invoke
+from tests.local.processes import PROC, ends, members
 from tests.support import ROOT
 
 # Answers as the server does, and ignores the signal to end.
@@ -54,30 +55,11 @@ def environment(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]
     made.stop()
 
 
-def is_running(pid: int | None) -> bool:
-    """Whether a process, or one of its process group, goes on running; what was killed is given time to go."""
-    assert pid
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(pid, 0)
-        except ProcessLookupError:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def listening_addresses(pid: int | None) -> set[str]:
+def listening_addresses(pid: int) -> set[str]:
     """The addresses on which a process and its children accept connections."""
     command = ["lsof", "-nP", "-a", "-iTCP", "-sTCP:LISTEN", "-Fn", "-g", str(pid)]
-    if Path("/proc/net/tcp").exists():
-        inodes = set()
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if os.getpgid(int(folder.name)) == pid:
-                    inodes |= {str(link.readlink()) for link in (folder / "fd").iterdir()}
-            except (ProcessLookupError, FileNotFoundError):
-                continue
+    if PROC:
+        inodes = {str(link.readlink()) for member in members(pid) for link in Path(f"/proc/{member}/fd").iterdir()}
         rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()]
         return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -86,7 +68,7 @@ def listening_addresses(pid: int | None) -> set[str]:
 
 def loopback(port: int | None) -> set[str]:
     assert port
-    return {f"0100007F:{port:04X}"} if Path("/proc/net/tcp").exists() else {f"127.0.0.1:{port}"}
+    return {f"0100007F:{port:04X}"} if PROC else {f"127.0.0.1:{port}"}
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -94,6 +76,7 @@ def test_server_listens_on_its_port_of_the_loopback_address_alone(environment: L
     status = environment.start(strict=strict)
 
     assert status.endpoint == f"{'https' if strict else 'http'}://127.0.0.1:{status.port}"
+    assert status.pid
     assert listening_addresses(status.pid) == loopback(status.port)
 
 
@@ -151,7 +134,7 @@ def test_interrupted_start_leaves_nothing(environment: LocalEnvironment, monkeyp
         with pytest.raises(KeyboardInterrupt):
             environment.start()
 
-    assert not is_running(started[0].pid)
+    assert ends(started[0].pid)
     assert environment.status().state == "down"
 
 
@@ -167,7 +150,7 @@ def test_signal_during_start_leaves_nothing(tmp_path: Path, number: signal.Signa
 
     assert child.returncode == code
     assert "Traceback" not in errors
-    assert not is_running(record.pid)
+    assert ends(record.pid)
     assert LocalEnvironment(ROOT, tmp_path).status().state == "down"
 
 
@@ -221,6 +204,7 @@ def test_another_server_on_the_recorded_port_is_not_taken_for_ours(
 def test_stop_ends_the_functions_and_frees_the_port(environment: LocalEnvironment) -> None:
     status = environment.start()
     assert status.port
+    assert status.pid
     clients = environment.clients()
     create_function(clients, "slow", "import time\ndef handler(event, context): time.sleep(60)", timeout_seconds=60)
     clients.lambda_.invoke(FunctionName="slow", InvocationType="Event")
@@ -228,7 +212,7 @@ def test_stop_ends_the_functions_and_frees_the_port(environment: LocalEnvironmen
 
     assert environment.stop() is True
 
-    assert not is_running(status.pid)
+    assert ends(status.pid)
     assert process.is_port_free(status.port)
     assert environment.status().state == "down"
     assert environment.stop() is False
@@ -236,11 +220,12 @@ def test_stop_ends_the_functions_and_frees_the_port(environment: LocalEnvironmen
 
 def test_stop_ends_a_server_that_ignores_the_signal(make_environment: MakeEnvironment) -> None:
     environment = make_environment(StubbornEnvironment)
-    status = environment.start()
+    pid = environment.start().pid
+    assert pid
 
     assert environment.stop() is True
 
-    assert not is_running(status.pid)
+    assert ends(pid)
 
 
 def test_unresponsive_server_is_reported_and_not_restarted_by_itself(
@@ -256,7 +241,7 @@ def test_unresponsive_server_is_reported_and_not_restarted_by_itself(
 
     assert "local reset" in raised.value.remedy
     assert status.pid
-    os.kill(status.pid, 0)
+    assert members(status.pid)
 
 
 def test_reset_throws_all_data_away_and_keeps_the_port(environment: LocalEnvironment) -> None:
