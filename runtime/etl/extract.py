@@ -50,7 +50,6 @@ def plan(
         lookback=timedelta(hours=settings.lookback_hours),
         lateness=timedelta(minutes=settings.lateness_minutes),
     )
-    segments = source.segments(settings.segment_bytes, settings.concurrency)
     run = claim(
         Run(
             timestamp="",
@@ -58,12 +57,12 @@ def plan(
             end=window.end_text,
             time=format_instant(started_at),
             execution=execution["id"],
-            segments=segments,
+            segments=source.segments(settings.segment_bytes, settings.concurrency),
         ),
         started_at,
         staging,
     )
-    return {"run": run, "segments": [{"segment": number, "counts": {}} for number in range(segments)]}
+    return {"run": run, "segments": [{"segment": number, "counts": {}} for number in range(run.segments)]}
 
 
 def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
