@@ -102,8 +102,9 @@ def staged(s3: FakeS3, prefix: str) -> list[Any]:
 
 
 def keys(s3: FakeS3, prefix: str) -> list[str]:
-    """The keys under ``prefix`` that hold staged arrays."""
-    return sorted(key for key in s3.objects if key.startswith(prefix) and not key.endswith("/run.json"))
+    """The keys under ``prefix`` that hold staged arrays, in the order of segments and parts."""
+    found = [key for key in s3.objects if key.startswith(prefix) and not key.endswith("/run.json")]
+    return sorted(found, key=lambda key: (not key.endswith("/data.json"), key))
 
 
 def array(records: Sequence[Any]) -> bytes:

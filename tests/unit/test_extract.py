@@ -1,0 +1,322 @@
+import json
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from etl.deadline import Deadline
+from etl.errors import InputError
+from etl.extract import claim, extract_segment, plan
+from etl.run import Run, Work
+from etl.settings import ExtractSettings
+from tests.unit.builders import Units, array, item, keys, run, source, staged, staging, unlimited, work
+from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
+from tests.unit.fakes.faults import Crash
+from tests.unit.fakes.s3 import FakeS3
+from tests.unit.pipeline import ENVIRONMENT
+
+SETTINGS = ExtractSettings.from_env(ENVIRONMENT)
+EXECUTION = {"id": "arn:1", "name": "1", "started_at": "2024-01-16T02:00:00.123Z"}
+TIMESTAMP = "20240116T020000123Z"
+MANY_BYTES = 10**9
+
+
+def planned(s3: FakeS3, execution: dict[str, str] = EXECUTION, given: Any = None, size_bytes: int = 0) -> Run:
+    dynamodb = FakeDynamoDB()
+    dynamodb.size_bytes = size_bytes
+    result = plan(given or {}, execution, SETTINGS, source(dynamodb), staging(s3))
+    planned_run: Run = result["run"]
+    return planned_run
+
+
+def table(items: list[Item], page_items: int = 10) -> FakeDynamoDB:
+    dynamodb = FakeDynamoDB(page_items=page_items)
+    dynamodb.tables["source"] = items
+    return dynamodb
+
+
+def extracted(
+    s3: FakeS3,
+    dynamodb: FakeDynamoDB,
+    given: Work | None = None,
+    deadline: Deadline | None = None,
+    *,
+    part_bytes: int = MANY_BYTES,
+    segments: int = 1,
+) -> Work:
+    """One invocation."""
+    return extract_segment(
+        run(segments=segments), given or work(), source(dynamodb), staging(s3), deadline or unlimited(), part_bytes
+    )
+
+
+def to_the_end(
+    s3: FakeS3, dynamodb: FakeDynamoDB, *, pages: int, part_bytes: int = MANY_BYTES, segments: int = 1, segment: int = 0
+) -> Work:
+    """As many invocations as it takes with time for so many pages each."""
+    result = work(segment=segment)
+    while not result.done:
+        travelled = msgspec.convert(json.loads(msgspec.json.encode(result)), Work)
+        result = extracted(s3, dynamodb, travelled, Units(pages), part_bytes=part_bytes, segments=segments)
+    return result
+
+
+def test_a_run_is_its_window_its_time_its_execution_and_its_segments() -> None:
+    assert planned(FakeS3(), size_bytes=2500) == Run(
+        timestamp=TIMESTAMP,
+        start="2024-01-15T01:45:00Z",
+        end="2024-01-16T02:00:00Z",
+        time="2024-01-16T02:00:00.123Z",
+        execution="arn:1",
+        segments=3,
+    )
+
+
+def test_every_segment_begins_with_nothing_counted() -> None:
+    dynamodb = FakeDynamoDB()
+    dynamodb.size_bytes = 1500
+    result = plan({}, EXECUTION, SETTINGS, source(dynamodb), staging(FakeS3()))
+
+    assert result["segments"] == [{"segment": 0, "counts": {}}, {"segment": 1, "counts": {}}]
+
+
+def test_a_run_takes_its_window_from_the_input() -> None:
+    planned_run = planned(FakeS3(), given={"start": "2024-01-15", "end": "2024-01-16"})
+
+    assert (planned_run.start, planned_run.end) == ("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z")
+
+
+def test_an_input_that_is_refused_claims_nothing() -> None:
+    s3 = FakeS3()
+
+    with pytest.raises(InputError):
+        planned(s3, given={"begin": 1})
+
+    assert not s3.objects
+
+
+def test_a_run_leaves_its_manifest() -> None:
+    s3 = FakeS3()
+    planned_run = planned(s3)
+
+    assert msgspec.json.decode(s3.objects[f"extract/{TIMESTAMP}/run.json"], type=Run) == planned_run
+
+
+def test_a_start_in_another_zone_is_the_same_instant() -> None:
+    assert planned(FakeS3(), EXECUTION | {"started_at": "2024-01-16T03:00:00.123+01:00"}).timestamp == TIMESTAMP
+
+
+def test_two_executions_of_one_millisecond_get_timestamps_of_their_own() -> None:
+    s3 = FakeS3()
+    timestamps = [planned(s3, EXECUTION | {"id": f"arn:{number}"}).timestamp for number in range(3)]
+
+    assert timestamps == ["20240116T020000123Z", "20240116T020000124Z", "20240116T020000125Z"]
+
+
+def test_a_timestamp_carries_over_into_the_next_second() -> None:
+    s3 = FakeS3()
+    started = {"started_at": "2024-01-16T02:00:00.999Z"}
+    planned(s3, EXECUTION | started)
+
+    assert planned(s3, EXECUTION | started | {"id": "arn:2"}).timestamp == "20240116T020001000Z"
+
+
+@pytest.mark.parametrize("execution", ["arn:1", "arn:2", "arn:3"])
+def test_a_retry_of_the_same_execution_gives_the_same_run(execution: str) -> None:
+    s3 = FakeS3()
+    first = {each: planned(s3, EXECUTION | {"id": each}) for each in ("arn:1", "arn:2", "arn:3")}
+
+    assert planned(s3, EXECUTION | {"id": execution}) == first[execution]
+    assert len(s3.objects) == 3
+
+
+def test_a_retry_goes_on_with_the_segments_that_were_planned_first() -> None:
+    s3 = FakeS3()
+    planned(s3, size_bytes=2500)
+
+    assert planned(s3, size_bytes=9500).segments == 3
+
+
+def test_the_segments_returned_are_those_of_the_run_that_was_claimed_first() -> None:
+    s3 = FakeS3()
+    planned(s3, size_bytes=2500)
+    dynamodb = FakeDynamoDB()
+    dynamodb.size_bytes = 9500
+    result = plan({}, EXECUTION, SETTINGS, source(dynamodb), staging(s3))
+
+    assert len(result["segments"]) == result["run"].segments == 3
+
+
+def test_a_claim_whose_answer_was_lost_is_found_by_the_retry() -> None:
+    s3 = FakeS3()
+    s3.faults.fail(1, after=True)
+    with pytest.raises(Crash):
+        planned(s3)
+    s3.faults.revive()
+
+    assert planned(s3).timestamp == TIMESTAMP
+    assert len(s3.objects) == 1
+
+
+def test_a_claim_takes_nothing_from_the_run_but_the_timestamp() -> None:
+    s3 = FakeS3()
+    started_at = datetime.fromisoformat("2024-01-16T02:00:00.123Z")
+
+    assert claim(run(timestamp=""), started_at, staging(s3)) == run()
+
+
+def test_the_items_of_the_window_are_staged_as_they_are() -> None:
+    s3 = FakeS3()
+    items = [item(1, bin={"B": "aGk="}), item(2, timestamp="2024-01-14T10:00:00Z")]
+    result = extracted(s3, table(items))
+
+    assert staged(s3, "extract/") == [items[0]]
+    assert result == Work(
+        segment=0,
+        done=True,
+        key=f"extract/{TIMESTAMP}/data.json",
+        counts={
+            "scanned": 2,
+            "read": 1,
+            "extracted": 1,
+            "extract_parts": 1,
+            "extract_bytes": result.counted("extract_bytes"),
+        },
+    )
+
+
+def test_the_bytes_counted_are_those_of_the_records() -> None:
+    s3 = FakeS3()
+    result = extracted(s3, table([item(1)]))
+
+    assert result.counted("extract_bytes") == len(s3.objects[result.key]) - len(b"[\n]\n")
+
+
+def test_an_empty_table_has_an_empty_part() -> None:
+    s3 = FakeS3()
+    result = extracted(s3, table([]))
+
+    assert s3.objects == {f"extract/{TIMESTAMP}/data.json": b"[\n]\n"}
+    assert (result.done, result.counts) == (True, {"extract_parts": 1})
+
+
+def test_a_table_without_items_in_the_window_has_an_empty_part() -> None:
+    s3 = FakeS3()
+    items = [item(n, timestamp="2020-01-01T00:00:00Z") for n in range(25)]
+    result = to_the_end(s3, table(items), pages=1)
+
+    assert keys(s3, "extract/") == [result.key]
+    assert (result.counted("scanned"), result.counted("extracted"), result.counted("extract_parts")) == (25, 0, 1)
+
+
+def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
+    s3 = FakeS3()
+    bad = item(1, timestamp="yesterday", extra={"N": "1.50"})
+    result = extracted(s3, table([bad, item(2)]))
+    (record,) = staged(s3, "quarantine/")
+
+    assert keys(s3, "quarantine/") == [f"quarantine/{TIMESTAMP}/extract-0000-0000.json"]
+    assert (record["stage"], record["field"], record["got"]) == ("extract", "timestamp", "'yesterday'")
+    assert record["item"] == bad
+    assert [each["id"]["S"] for each in staged(s3, "extract/")] == ["item-0002"]
+    assert (result.counts["rejected_extract"], result.counts["extract_quarantine_parts"]) == (1, 1)
+
+
+def test_what_is_read_is_extracted_or_rejected() -> None:
+    items = [item(n, timestamp="soon" if n % 3 else "2024-01-15T10:00:00Z") for n in range(50)]
+    counts = extracted(FakeS3(), table(items)).counts
+
+    assert counts["read"] == counts["extracted"] + counts["rejected_extract"] == 50
+
+
+def test_a_full_part_is_closed_and_the_next_begun() -> None:
+    s3 = FakeS3()
+    result = extracted(s3, table([item(n) for n in range(35)]), part_bytes=1)
+
+    assert keys(s3, "extract/") == [
+        f"extract/{TIMESTAMP}/data.json",
+        *(f"extract/{TIMESTAMP}/0000-{part:04d}.json" for part in (1, 2, 3)),
+    ]
+    assert result.counted("extract_parts") == 4
+    assert len(staged(s3, "extract/")) == 35
+
+
+def test_quarantine_rolls_at_its_size_too() -> None:
+    s3 = FakeS3()
+    result = extracted(s3, table([item(n, timestamp="soon") for n in range(25)]), part_bytes=1)
+
+    assert len(keys(s3, "quarantine/")) == result.counted("extract_quarantine_parts") == 3
+
+
+def test_segments_stage_under_their_own_keys() -> None:
+    s3, dynamodb = FakeS3(), table([item(n) for n in range(50)])
+    results = [extracted(s3, dynamodb, work(segment=segment), segments=3) for segment in range(3)]
+
+    assert [result.key for result in results] == [f"extract/{TIMESTAMP}/000{segment}-0000.json" for segment in range(3)]
+    assert len(staged(s3, "extract/")) == sum(result.counted("extracted") for result in results) == 50
+
+
+def test_out_of_time_the_cursor_is_the_key_of_the_last_item_read() -> None:
+    dynamodb = table([item(n) for n in range(25)])
+    result = extracted(FakeS3(), dynamodb, deadline=Units(1))
+
+    assert not result.done
+    assert result.cursor is not None
+    assert result.cursor["key"].keys() == {"id"}
+    assert result.counted("scanned") == 10
+
+
+def test_the_end_of_the_segment_is_the_end_however_little_time_is_left() -> None:
+    assert extracted(FakeS3(), table([item(1)]), deadline=Units(1)).done
+
+
+ITEMS = [
+    item(n, timestamp="soon" if n % 7 == 0 else "2020-01-01T00:00:00Z" if n % 5 == 0 else "2024-01-15T10:00:00Z")
+    for n in range(87)
+]
+
+
+@pytest.mark.parametrize("pages", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("part_bytes", [1, 2000, MANY_BYTES])
+@pytest.mark.parametrize("segments", [1, 2])
+def test_interrupted_anywhere_the_same_records_are_staged(pages: int, part_bytes: int, segments: int) -> None:
+    undisturbed, interrupted, dynamodb = FakeS3(), FakeS3(), table(ITEMS)
+    for segment in range(segments):
+        whole = extracted(undisturbed, dynamodb, work(segment=segment), part_bytes=part_bytes, segments=segments)
+        pieces = to_the_end(
+            interrupted, dynamodb, pages=pages, part_bytes=part_bytes, segments=segments, segment=segment
+        )
+        for name in ("scanned", "read", "extracted", "rejected_extract"):
+            assert pieces.counted(name) == whole.counted(name)
+
+    for prefix in ("extract/", "quarantine/"):
+        assert staged(interrupted, prefix) == staged(undisturbed, prefix)
+
+
+def test_a_retry_after_a_crash_overwrites_its_own_objects() -> None:
+    undisturbed, s3, dynamodb = FakeS3(), FakeS3(), table(ITEMS)
+    whole = extracted(undisturbed, dynamodb, part_bytes=2000)
+    s3.faults.fail(4, after=True)
+    with pytest.raises(Crash):
+        extracted(s3, dynamodb, part_bytes=2000)
+    s3.faults.revive()
+    assert s3.objects
+
+    assert extracted(s3, dynamodb, part_bytes=2000) == whole
+    assert s3.objects == undisturbed.objects
+
+
+def test_what_was_counted_before_goes_on_adding_up() -> None:
+    result = extracted(FakeS3(), table([item(1)]), work(scanned=5, read=2, extracted=2))
+
+    assert (result.counted("scanned"), result.counted("read"), result.counted("extracted")) == (6, 3, 3)
+
+
+def test_a_staged_part_is_an_array_of_one_item_a_line() -> None:
+    s3 = FakeS3()
+    result = extracted(s3, table([item(1)]))
+    (line,) = s3.objects[result.key].splitlines()[1:-1]
+
+    assert s3.objects[result.key] == b"[\n" + line + b"\n]\n"
+    assert json.loads(array([json.loads(line)])) == [item(1)]

@@ -1,0 +1,376 @@
+import json
+from decimal import Decimal
+from typing import Any, TypedDict
+
+import msgspec
+import pytest
+
+from etl.aggregates import Aggregate
+from etl.contract import Number
+from etl.deadline import Deadline
+from etl.errors import RejectedError, StagingError, TransformationError
+from etl.gate import pass_gate
+from etl.run import Work
+from etl.transform import transform_segment
+from etl.user_code import Transformation
+from tests.unit.builders import (
+    Units,
+    array,
+    item,
+    keys,
+    run,
+    shipped,
+    staged,
+    staging,
+    unlimited,
+    user_code,
+    work,
+)
+from tests.unit.fakes.dynamodb import Item
+from tests.unit.fakes.faults import Crash
+from tests.unit.fakes.s3 import FakeS3
+
+TIMESTAMP = "20240116T020000123Z"
+MANY_BYTES = 10**9
+BY_SHAPE = [
+    Aggregate(name="by_shape", by=["shape"], of={"n": ["sum", "min", "max", "avg", "count"]}),
+    Aggregate(name="all", of={"value": ["sum"]}),
+]
+
+
+class Numbered(TypedDict):
+    id: str
+    timestamp: str
+    value: Number
+
+
+def extract(*parts: list[Item]) -> tuple[FakeS3, Work]:
+    """What Extract staged."""
+    s3 = FakeS3()
+    for part, items in enumerate(parts):
+        name = f"0000-{part:04d}" if part else "data"
+        s3.objects[f"extract/{TIMESTAMP}/{name}.json"] = array(items)
+    count = sum(map(len, parts))
+    return s3, work(extract_parts=len(parts), read=count, extracted=count)
+
+
+def transformed(
+    s3: FakeS3, given: Work, user: Transformation, deadline: Deadline | None = None, *, part_bytes: int = MANY_BYTES
+) -> Work:
+    return transform_segment(run(), given, user, staging(s3), deadline or unlimited(), part_bytes)
+
+
+def to_the_end(s3: FakeS3, given: Work, user: Transformation, units: list[int], part_bytes: int) -> Work:
+    """As many invocations as it takes, with time for these numbers of batches, the last of them again and again."""
+    result = given
+    while True:
+        travelled = msgspec.convert(json.loads(msgspec.json.encode(result)), Work)
+        result = transformed(s3, travelled, user, Units(units[0]), part_bytes=part_bytes)
+        units = units[1:] or units
+        if result.done:
+            return result
+
+
+def records(items: list[Item], transform: Any, **more: Any) -> list[Any]:
+    """What the transformation makes of these items."""
+    s3, given = extract(items)
+    transformed(s3, given, user_code(transform, **more))
+    return staged_records(s3)
+
+
+def staged_records(s3: FakeS3) -> list[Any]:
+    return [
+        record
+        for key in keys(s3, f"transform/{TIMESTAMP}/")
+        if "partials" not in key and "aggregates" not in key
+        for record in json.loads(s3.objects[key], parse_float=Decimal)
+    ]
+
+
+def test_the_shipped_transformation_keeps_the_item_and_adds_what_it_computes() -> None:
+    s3, given = extract([item(1, value="250", colour={"S": "red"})])
+    result = transformed(s3, given, shipped())
+    (record,) = staged_records(s3)
+
+    assert record == {
+        "id": "item-0001",
+        "name": "Item 1",
+        "value": 250,
+        "timestamp": "2024-01-15T10:00:00Z",
+        "colour": "red",
+        "date": "2024-01-15",
+        "size": "medium",
+        "as_of": run().end,
+    }
+    assert result == Work(
+        segment=0,
+        done=True,
+        key=f"transform/{TIMESTAMP}/data.json",
+        counts={
+            "extract_parts": 1,
+            "read": 1,
+            "extracted": 1,
+            "transformed": 1,
+            "records": 1,
+            "transform_parts": 1,
+            "transform_bytes": result.counted("transform_bytes"),
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "size"), [("0", "small"), ("99.99", "small"), ("100", "medium"), ("999.9", "medium"), ("1000", "large")]
+)
+def test_the_shipped_transformation_sorts_values_by_size(value: str, size: str) -> None:
+    s3, given = extract([item(1, value=value)])
+    transformed(s3, given, shipped())
+
+    assert staged_records(s3)[0]["size"] == size
+
+
+def test_the_shipped_transformation_rejects_a_negative_value() -> None:
+    s3, given = extract([item(1, value="-0.01")])
+    transformed(s3, given, shipped())
+
+    assert staged(s3, "quarantine/")[0]["reason"] == "value: expected a number >= 0, got -0.01"
+
+
+def test_a_record_that_breaks_the_contract_goes_to_quarantine_with_its_own_bytes() -> None:
+    bad = item(1, value="1.50")
+    bad["value"] = {"S": "many"}
+    s3, given = extract([bad, item(2)])
+    result = transformed(s3, given, shipped())
+    (rejected,) = staged(s3, "quarantine/")
+
+    assert keys(s3, "quarantine/") == [f"quarantine/{TIMESTAMP}/transform-0000-0000.json"]
+    assert rejected == {
+        "stage": "transform",
+        "reason": "value: expected a number, got text",
+        "field": "value",
+        "expected": "a number",
+        "got": "text",
+        "run": TIMESTAMP,
+        "segment": 0,
+        "item": bad,
+    }
+    assert [record["id"] for record in staged_records(s3)] == ["item-0002"]
+    assert (result.counted("rejected_transform"), result.counted("transform_quarantine_parts")) == (1, 1)
+
+
+def test_the_run_goes_on_after_an_exception() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Any:
+        return record if record["id"] != "item-0001" else 1 // 0
+
+    assert [record["id"] for record in records([item(n) for n in range(3)], transform)] == ["item-0000", "item-0002"]
+
+
+def test_nothing_returned_is_dropped_and_counted() -> None:
+    s3, given = extract([item(n) for n in range(3)])
+    result = transformed(s3, given, user_code(lambda *_: None))
+
+    assert result.counts["dropped"] == 3
+    assert s3.objects[result.key] == b"[\n]\n"
+
+
+def test_several_records_from_one_are_staged_together_and_counted_once() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Any:
+        for n in range(3):
+            yield record | {"id": f"{record['id']}-{n}"}
+
+    s3, given = extract([item(1), item(2)])
+    result = transformed(s3, given, user_code(transform))
+
+    assert (result.counts["transformed"], result.counts["records"]) == (2, 6)
+    assert [record["id"] for record in staged_records(s3)][:3] == ["item-0001-0", "item-0001-1", "item-0001-2"]
+
+
+def test_of_several_records_all_are_staged_or_none() -> None:
+    s3, given = extract([item(1)])
+    aggregates = [Aggregate(name="all", of={"n": ["sum"]})]
+    transform = user_code(lambda record, _: [record | {"n": 1}, record | {"n": "one"}], aggregates=aggregates)
+    result = transformed(s3, given, transform)
+    gated = pass_gate(run(), [result], staging(s3), aggregates, Decimal(100))
+
+    assert (staged_records(s3), result.counted("transformed"), result.counted("records")) == ([], 0, 0)
+    assert json.loads(s3.objects[gated["gate"]["aggregates"]])["aggregates"][0]["groups"] == []
+
+
+def test_what_goes_in_is_transformed_dropped_or_rejected() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Any:
+        number = int(record["id"][-4:])
+        if number % 3 == 0:
+            raise RejectedError("", "another", "this")
+        return record if number % 3 == 1 else None
+
+    s3, given = extract([item(n) for n in range(60)], [item(n) for n in range(7)])
+    counts = transformed(s3, given, user_code(transform)).counts
+
+    assert counts["transformed"] + counts["dropped"] + counts["rejected_transform"] == counts["extracted"] == 67
+
+
+def test_numbers_keep_every_digit() -> None:
+    digits = "0.12345678901234567890123456789012345678"
+    (record,) = records([item(1, value=digits)], lambda record, _: record)
+
+    assert record["value"] == Decimal(digits)
+
+
+class Scored(TypedDict):
+    value: float
+
+
+def test_a_declared_float_is_one() -> None:
+    (record,) = records([item(1, value="0.1")], lambda r, _: r | {"value": r["value"] + 0.2}, contract=Scored)
+
+    assert record["value"] == Decimal("0.30000000000000004")
+
+
+def test_a_segment_without_items_has_an_empty_part_and_its_aggregates() -> None:
+    s3, given = extract([])
+    result = transformed(s3, given, user_code(lambda record, _: record, aggregates=BY_SHAPE))
+
+    assert (result.done, result.counted("transform_parts")) == (True, 1)
+    assert s3.objects[result.key] == b"[\n]\n"
+    assert json.loads(s3.objects[f"transform/{TIMESTAMP}/partials/0000-0000.json"]) == {"by_shape": [], "all": []}
+
+
+def test_without_aggregates_there_are_no_partials() -> None:
+    s3, given = extract([item(1)])
+    transformed(s3, given, user_code(lambda record, _: record))
+
+    assert not keys(s3, f"transform/{TIMESTAMP}/partials")
+
+
+def test_a_full_part_is_closed_with_its_own_aggregates() -> None:
+    s3, given = extract([item(n) for n in range(60)])
+    result = transformed(s3, given, user_code(lambda r, _: r, aggregates=BY_SHAPE), part_bytes=1)
+    partials = [json.loads(s3.objects[key])["all"][0]["records"] for key in keys(s3, f"transform/{TIMESTAMP}/partials")]
+
+    assert result.counted("transform_parts") == 3
+    assert partials == [25, 25, 10]
+
+
+def test_a_full_quarantine_is_closed() -> None:
+    s3, given = extract([item(n) for n in range(60)])
+    result = transformed(s3, given, user_code(lambda *_: 5), part_bytes=1)
+
+    assert len(keys(s3, "quarantine/")) == result.counted("transform_quarantine_parts") == 3
+
+
+def test_too_many_groups_end_the_run() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Any:
+        return [record | {"n": n} for n in range(10_001)]
+
+    s3, given = extract([item(1)])
+
+    with pytest.raises(TransformationError, match="by_n has more than 10,000 groups"):
+        transformed(s3, given, user_code(transform, aggregates=[Aggregate(name="by_n", by=["n"])]))
+
+
+@pytest.mark.parametrize(
+    "line", [b"{secret}", b'"secret"', b'{"a":"secret"}', b'{"a":{"N":"secret"}}', b'{"a":{"secret":1}}', b"\xff"]
+)
+def test_a_malformed_item_is_a_staging_error_that_says_where_and_not_what(line: bytes) -> None:
+    s3, given = extract([item(1)])
+    s3.objects[f"extract/{TIMESTAMP}/data.json"] = b"[\n" + line + b"\n]\n"
+
+    with pytest.raises(
+        StagingError, match=r"extract/.*/data\.json isn't the array.*in the 1 records.*at byte"
+    ) as error:
+        transformed(s3, given, shipped())
+
+    shown: BaseException | None = error.value
+    while shown:
+        assert "secret" not in str(shown)
+        shown = shown.__cause__
+
+
+def test_the_cursor_is_where_to_go_on_in_the_staged_items() -> None:
+    s3, given = extract([item(n) for n in range(30)])
+    result = transformed(s3, given, user_code(lambda record, _: record), Units(1))
+
+    assert not result.done
+    assert result.cursor is not None
+    assert result.cursor["part"] == 0
+    assert s3.objects[f"extract/{TIMESTAMP}/data.json"][result.cursor["offset"] :].count(b"\n") == 6
+
+
+def shape(record: dict[str, Any], _: Any) -> Any:
+    """Reject some, drop some, make two of some."""
+    number = int(record["id"][-4:])
+    if number % 11 == 0:
+        raise RejectedError("", "another", "this")
+    if number % 7 == 0:
+        return None
+    record |= {"shape": f"shape {number % 4}", "n": record["value"] / 3}
+    return [record, record | {"id": record["id"] + "b"}] if number % 5 == 0 else record
+
+
+PARTS = [
+    [item(n, value=f"{n}.{n:03d}") for n in range(130)],
+    [],
+    [item(n, value=str(n)) for n in range(200, 250)],
+    [item(n, value=str(n)) for n in range(300, 301)],
+]
+USER = user_code(shape, contract=Numbered, aggregates=BY_SHAPE)
+BATCHES = 6 + 2 + 1
+
+
+def aggregates(s3: FakeS3, result: Work) -> bytes:
+    gated = pass_gate(run(), [result], staging(s3), BY_SHAPE, Decimal(100))
+    return s3.objects[gated["gate"]["aggregates"]]
+
+
+@pytest.fixture(scope="module", name="whole")
+def _whole() -> tuple[FakeS3, Work, bytes]:
+    s3, given = extract(*PARTS)
+    result = transformed(s3, given, USER)
+    return s3, result, aggregates(s3, result)
+
+
+def assert_same(s3: FakeS3, result: Work, whole: tuple[FakeS3, Work, bytes]) -> None:
+    assert aggregates(s3, result) == whole[2]
+    assert staged_records(s3) == staged_records(whole[0])
+    assert staged(s3, "quarantine/") == staged(whole[0], "quarantine/")
+    for name in ("transformed", "dropped", "records", "rejected_transform"):
+        assert result.counted(name) == whole[1].counted(name)
+
+
+@pytest.mark.parametrize("units", [*([first, 1000] for first in range(1, BATCHES + 1)), [1], [2], [3]])
+@pytest.mark.parametrize("part_bytes", [1, 3000, MANY_BYTES])
+def test_interrupted_after_any_batch_everything_is_as_undisturbed(
+    units: list[int], part_bytes: int, whole: tuple[FakeS3, Work, bytes]
+) -> None:
+    s3, given = extract(*PARTS)
+    result = to_the_end(s3, given, USER, units, part_bytes)
+
+    assert_same(s3, result, whole)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_crashed_at_any_call_and_run_again_everything_is_as_undisturbed(
+    after: bool, whole: tuple[FakeS3, Work, bytes]
+) -> None:
+    number = 0
+    while True:
+        number += 1
+        s3, given = extract(*PARTS)
+        s3.faults.fail(number, after=after)
+        try:
+            transformed(s3, msgspec.convert(msgspec.to_builtins(given), Work), USER, part_bytes=3000)
+        except Crash:
+            s3.faults.revive()
+        else:
+            break
+        assert_same(s3, transformed(s3, given, USER, part_bytes=3000), whole)
+
+    assert number > 10
+
+
+def test_staged_twice_the_bytes_are_the_same() -> None:
+    s3, given = extract(*PARTS)
+    again, given_again = extract(*PARTS)
+    transformed(s3, given, USER)
+    transformed(again, given_again, USER)
+
+    assert s3.objects == again.objects
