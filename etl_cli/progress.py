@@ -102,7 +102,7 @@ class _Watch:
             entry["Size"]
             for page in pages
             for entry in page.get("Contents", [])
-            if not entry["Key"].endswith("/run.json")
+            if not entry["Key"].endswith(("/run.json", "/aggregates.json")) and "/partials/" not in entry["Key"]
         ]
         return len(sizes), sum(sizes)
 

@@ -83,7 +83,8 @@ def print_failure(console: Console, failure: Failure) -> None:
 def _verdict(report: RunReport) -> Text:
     if not all(equation.holds for equation in report.balance()):
         return Text("  ✘ The run succeeded, and its counts don't add up", "bold red")
-    rejected = f"{report.rejected:,} rejected with their reasons" if report.rejected else "none rejected"
+    reasons = "its reason" if report.rejected == 1 else "their reasons"
+    rejected = f"{report.rejected:,} rejected with {reasons}" if report.rejected else "none rejected"
     return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}, nothing unaccounted for", "bold green")
 
 

@@ -1,0 +1,177 @@
+"""The AWS clients that the command uses, in memory: what they answer comes from recorded executions."""
+# ruff: noqa: N803 - the names of arguments are those of AWS
+
+from __future__ import annotations
+
+import io
+import json
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from botocore.response import StreamingBody
+
+from etl_cli.deployment import Pipeline
+
+RECORDED = Path(__file__).parent / "recorded"
+Item = dict[str, Any]
+
+
+class _NoSuchKeyError(Exception):
+    pass
+
+
+class _ResourceNotFoundError(Exception):
+    pass
+
+
+class _Exceptions:
+    NoSuchKey = _NoSuchKeyError
+    ResourceNotFoundException = _ResourceNotFoundError
+
+
+class _Paginator:
+    def __init__(self, pages: Callable[..., Iterator[dict[str, Any]]]) -> None:
+        self._pages = pages
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        return self._pages(**request)
+
+
+class FakeS3:
+    """A bucket; objects by key."""
+
+    exceptions = _Exceptions
+
+    def __init__(self, objects: dict[str, str]) -> None:
+        self.objects = objects
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        assert Bucket
+        if Key not in self.objects:
+            raise _NoSuchKeyError
+        body = self.objects[Key].encode()
+        return {"Body": StreamingBody(io.BytesIO(body), len(body))}
+
+    def get_paginator(self, name: str) -> _Paginator:
+        assert name == "list_objects_v2"
+        return _Paginator(self._pages)
+
+    def _pages(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:
+        assert Bucket
+        found = [{"Key": key, "Size": len(self.objects[key])} for key in sorted(self.objects) if key.startswith(Prefix)]
+        yield {"Contents": found} if found else {}
+
+
+class FakeDynamoDB:
+    """Tables; items by table.
+
+    Attributes:
+        unprocessed: for each of the next BatchWriteItems, how many of its items it leaves undone.
+        writes: how many BatchWriteItems there were.
+    """
+
+    exceptions = _Exceptions
+
+    def __init__(self, tables: dict[str, list[Item]]) -> None:
+        self.tables = tables
+        self.unprocessed: list[int] = []
+        self.writes = 0
+
+    def get_item(self, *, TableName: str, Key: Item) -> dict[str, Any]:
+        found = [item for item in self.tables[TableName] if Key.items() <= item.items()]
+        return {"Item": found[0]} if found else {}
+
+    def describe_table(self, *, TableName: str) -> dict[str, Any]:
+        if TableName not in self.tables:
+            raise _ResourceNotFoundError
+        return {"Table": {"ItemCount": len(self.tables[TableName])}}
+
+    def batch_write_item(self, *, RequestItems: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+        self.writes += 1
+        ((table, requests),) = RequestItems.items()
+        assert 1 <= len(requests) <= 25
+        left = self.unprocessed.pop(0) if self.unprocessed else 0
+        done = requests[: len(requests) - left]
+        self.tables[table] += [request["PutRequest"]["Item"] for request in done]
+        return {"UnprocessedItems": {table: requests[len(done) :]} if left else {}}
+
+    def get_paginator(self, name: str) -> _Paginator:
+        assert name == "scan"
+        return _Paginator(self._pages)
+
+    def _pages(self, **request: Any) -> Iterator[dict[str, Any]]:
+        assert request["ConsistentRead"]
+        aliases = request["ExpressionAttributeNames"]
+        names = [aliases[alias] for alias in request["ProjectionExpression"].split(", ")]
+        for item in self.tables[request["TableName"]]:  # a page each
+            yield {"Items": [{name: item[name] for name in names if name in item}]}
+
+
+class FakeStepFunctions:
+    """One execution, whose history appears a few events at a time.
+
+    Attributes:
+        shown: how many events there are to see.
+        step: how many more there are at each look.
+        stopped: the executions that were stopped.
+    """
+
+    def __init__(self, description: dict[str, Any], events: list[dict[str, Any]], step: int) -> None:
+        self._description = description
+        self._events = events
+        self.shown = 0
+        self.step = step
+        self.stopped: list[str] = []
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        assert executionArn == self._description["executionArn"]
+        self.shown += self.step
+        return self._description if self.shown >= len(self._events) else {"status": "RUNNING"}
+
+    def stop_execution(self, *, executionArn: str, cause: str) -> None:
+        assert cause
+        self.stopped.append(executionArn)
+
+    def get_paginator(self, name: str) -> _Paginator:
+        assert name == "get_execution_history"
+        return _Paginator(self._pages)
+
+    def _pages(self, *, executionArn: str, reverseOrder: bool, PaginationConfig: Any) -> Iterator[dict[str, Any]]:
+        assert executionArn
+        assert reverseOrder
+        assert PaginationConfig
+        for event in reversed(self._events[: self.shown]):  # a page each
+            yield {"events": [event]}
+
+
+class Recording:
+    """A recorded execution, and the pipeline in memory that it ran in."""
+
+    def __init__(self, name: str, step: int = 1) -> None:
+        recorded = json.loads((RECORDED / f"{name}.json").read_text(), object_hook=_restored)
+        self.execution: str = recorded["description"]["executionArn"]
+        self.events: list[dict[str, Any]] = recorded["events"]
+        self.description: dict[str, Any] = recorded["description"]
+        self.s3 = FakeS3(recorded["objects"])
+        names = recorded["pipeline"]
+        empty: dict[str, list[Item]] = {names["source_table"]: [], names["destination_table"]: []}
+        self.dynamodb = FakeDynamoDB(empty | recorded["tables"])
+        self.stepfunctions = FakeStepFunctions(self.description, self.events, step)
+        self.pipeline = Pipeline(
+            **names,
+            s3=cast(Any, self.s3),
+            dynamodb=cast(Any, self.dynamodb),
+            stepfunctions=cast(Any, self.stepfunctions),
+        )
+
+
+def _restored(document: dict[str, Any]) -> Any:
+    if document.keys() == {"base64"}:
+        return b64decode(document["base64"])
+    for name in ("timestamp", "startDate", "stopDate"):
+        if isinstance(document.get(name), str) and ("id" not in document or isinstance(document["id"], int)):
+            document[name] = datetime.fromisoformat(document[name])
+    return document

@@ -1,0 +1,121 @@
+"""The board of steps, on a terminal and elsewhere."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+from rich.console import Console
+
+from etl_cli.board import Board, Step
+from etl_cli.errors import UserError
+
+
+class Clock:
+    """Time that passes when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(time, "monotonic", made)
+    return made
+
+
+def plain() -> Console:
+    return Console(file=io.StringIO(), width=80, highlight=False)
+
+
+def lines(console: Console) -> list[str]:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_without_a_terminal_each_step_leaves_one_line(clock: Clock) -> None:
+    console = plain()
+    with Board(console, ["Deployment", "Check"]) as board:
+        board.begin("Deployment", "starting")
+        clock.now += 1.5
+        board.update("Deployment", "12 of 29 resources", 0.4)
+        board.end("Deployment", "created")
+        board.begin("Check")
+        board.end("Check", "agrees")
+        board.end("Check", "agrees")
+
+    assert lines(console) == ["  ✔ Deployment    created  1.5 s", "  ✔ Check         agrees  0.0 s"]
+
+
+def test_without_a_terminal_a_step_that_takes_long_says_so_now_and_then(clock: Clock) -> None:
+    console = plain()
+    with Board(console, ["Load"]) as board:
+        for second in range(25):
+            board.update("Load", f"{second} of 30 records")
+            clock.now += 1
+
+    assert lines(console) == [
+        "  … Load          2 of 30 records  2.0 s",
+        "  … Load          12 of 30 records  12.0 s",
+        "  … Load          22 of 30 records  22.0 s",
+    ]
+
+
+def test_a_step_that_an_error_ends_has_failed(clock: Clock) -> None:
+    console = plain()
+
+    def begin_and_fail() -> None:
+        with Board(console, ["Load"]) as board:
+            board.begin("Load", "writing")
+            clock.now += 1
+            raise UserError("full")
+
+    with pytest.raises(UserError):
+        begin_and_fail()
+    assert lines(console) == ["  ✘ Load          writing  1.0 s"]
+
+
+def test_a_step_that_is_interrupted_says_so(clock: Clock) -> None:
+    console = plain()
+
+    def begin_and_interrupt() -> None:
+        with Board(console, ["Load"]) as board:
+            board.begin("Load", "writing")
+            clock.now += 1
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        begin_and_interrupt()
+    assert lines(console) == ["  ✘ Load          interrupted  1.0 s"]
+
+
+def test_time_that_something_else_has_measured_is_shown(clock: Clock) -> None:
+    console = plain()
+    with Board(console, ["Plan"]) as board:
+        board.show(Step("Plan", "running"))
+        clock.now += 10
+        board.show(Step("Plan", "succeeded", "window", seconds=0.25))
+
+    assert lines(console) == ["  ✔ Plan          window  0.2 s"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_on_a_terminal_all_steps_are_shown_within_its_width(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, highlight=False, color_system=None)
+    with Board(console, ["Deployment", "Load", "Check"]) as board:
+        board.end("Deployment", "a very long detail " * 10)
+        board.update("Load", "5 of 30 records", 0.5)
+    assert isinstance(console.file, io.StringIO)
+    last = console.file.getvalue().rpartition("Deployment")[2].splitlines()
+
+    assert [name for name in ("Load", "Check", "in all") if any(name in line for line in last)] == [
+        "Load",
+        "Check",
+        "in all",
+    ]
+    assert all(len(line) <= width for line in last[1:])

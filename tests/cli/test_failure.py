@@ -1,0 +1,106 @@
+"""An execution that did not succeed, explained."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from etl_cli.failure import Failure, explain
+from etl_cli.history import Timeline
+from etl_cli.progress import follow
+from etl_cli.report_json import failure_document
+from etl_cli.report_view import print_failure
+from tests.cli.fakes import Recording
+
+
+def failure_of(name: str) -> Failure:
+    recording = Recording(name, step=100)
+    (snapshot,) = follow(recording.pipeline, recording.execution, 0)
+    return explain(recording.pipeline, recording.execution, snapshot.timeline)
+
+
+def printed(failure: Failure, width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    print_failure(console, failure)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_failed_gate() -> None:
+    failure = failure_of("failed_at_gate")
+
+    assert (failure.status, failure.stage, failure.error) == ("FAILED", "Gate", "QualityGateError")
+    assert "1 of 19 items were rejected, 5.3 %" in failure.message
+    assert failure.where == []
+    assert [command.shows for command in failure.commands] == [
+        "its history, the last event first",
+        "the log of etl-transform",
+        "what the stages wrote",
+    ]
+
+
+def test_a_failure_reads_as_a_message() -> None:
+    assert printed(failure_of("failed_at_plan")) == [
+        "",
+        "  ✘ The run failed at Plan: InputError",
+        "",
+        '    unknown field "since": allowed are start, end, lookback_hours; examples:',
+        '    {}  or  {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}',
+        '    or  {"lookback_hours": 48}',
+    ]
+
+
+def test_a_failure_before_there_is_a_run_offers_what_there_is() -> None:
+    failure = failure_of("failed_at_plan")
+
+    assert failure.run == ""
+    assert [command.shows for command in failure.commands] == [
+        "its history, the last event first",
+        "the log of etl-extract",
+    ]
+
+
+def unexpected(cause: str) -> Failure:
+    recording = Recording("failed_at_plan")
+    return explain(recording.pipeline, recording.execution, Timeline(status="FAILED", error="KeyError", cause=cause))
+
+
+def test_an_error_that_nobody_expected_shows_where_it_happened() -> None:
+    frames = [f'  File "/var/task/etl/load.py", line {line}, in step\n    code()\n' for line in range(1, 9)]
+    failure = unexpected(json.dumps({"errorMessage": "'x'", "errorType": "KeyError", "stackTrace": frames}))
+
+    assert failure.message == "'x'"
+    assert failure.where == [f'File "/var/task/etl/load.py", line {line}, in step' for line in (6, 7, 8)]
+    assert printed(failure)[-1] == '    File "/var/task/etl/load.py", line 8, in step'
+
+
+@pytest.mark.parametrize("cause", ["The table is gone. ", '["a", "b"]', '{"Error": 1}'])
+def test_a_cause_that_is_no_error_of_a_function_is_shown_as_it_is(cause: str) -> None:
+    assert unexpected(cause).message == cause.strip()
+
+
+def test_a_cause_that_is_missing_is_said_so() -> None:
+    assert unexpected("").message == "Step Functions gives no cause."
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("ABORTED", "The run was stopped: Aborted"), ("TIMED_OUT", "The run ran out of time: TimedOut")],
+)
+def test_an_execution_that_was_stopped_or_ran_out_of_time(status: str, expected: str) -> None:
+    recording = Recording("failed_at_plan")
+    failure = explain(recording.pipeline, recording.execution, Timeline(status=status))
+
+    assert printed(failure)[1] == f"  ✘ {expected}"
+    assert failure.message
+
+
+def test_a_failure_is_json_too() -> None:
+    document = json.loads(json.dumps(failure_document(failure_of("failed_at_gate"))))
+
+    assert document["status"] == "failed"
+    assert document["execution_status"] == "FAILED"
+    assert document["stage"] == "Gate"

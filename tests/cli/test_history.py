@@ -1,0 +1,159 @@
+"""An execution's history, read event by event."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from etl_cli.history import Timeline, read_new
+from tests.cli.fakes import Recording
+
+START = datetime(2026, 11, 24, 20, tzinfo=UTC)
+
+
+def read(recording: Recording, events: int | None = None) -> Timeline:
+    timeline = Timeline()
+    recording.stepfunctions.shown = len(recording.events) if events is None else events
+    read_new(cast(Any, recording.stepfunctions), recording.execution, timeline)
+    return timeline
+
+
+def states(timeline: Timeline) -> str:
+    """The stages as letters: w waiting, r running, s succeeded, f failed."""
+    return "".join(stage.state[0] for stage in timeline.stages.values())
+
+
+def test_stages_go_from_waiting_to_running_to_succeeded_in_their_order() -> None:
+    recording = Recording("succeeded")
+    seen = [states(read(recording, events)) for events in range(len(recording.events) + 1)]
+
+    assert [state for position, state in enumerate(seen) if state != seen[position - 1]] == [
+        "wwwwww",
+        "rwwwww",
+        "swwwww",
+        "srwwww",
+        "sswwww",
+        "ssrwww",
+        "ssswww",
+        "sssrww",
+        "ssssww",
+        "ssssrw",
+        "sssssw",
+        "sssssr",
+        "ssssss",
+    ]
+
+
+def test_an_execution_that_succeeded_has_its_output_and_its_times() -> None:
+    timeline = read(Recording("succeeded"))
+
+    assert timeline.status == "SUCCEEDED"
+    assert timeline.output["counts"]["loaded"] == 37
+    assert timeline.run["timestamp"] == timeline.output["run"]
+    assert timeline.seconds
+    assert sum(stage.seconds or 0 for stage in timeline.stages.values()) <= timeline.seconds
+
+
+def test_a_stage_has_the_counts_of_its_workers() -> None:
+    timeline = read(Recording("succeeded"))
+
+    assert timeline.stages["Extract"].counts["read"] == 38
+    assert timeline.stages["Transform"].counts["rejected_transform"] == 1
+    assert timeline.stages["Load"].counts["loaded"] == 37
+
+
+def test_events_are_taken_in_once_however_they_arrive() -> None:
+    recording, timeline = Recording("succeeded"), Timeline()
+    for shown in (3, 3, 10, len(recording.events)):
+        recording.stepfunctions.shown = shown
+        read_new(cast(Any, recording.stepfunctions), recording.execution, timeline)
+
+    assert timeline == read(recording)
+    assert timeline.stages["Plan"].invocations == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "error"),
+    [("failed_at_plan", "fwwwww", "InputError"), ("failed_at_gate", "sssfww", "QualityGateError")],
+)
+def test_a_caught_error_fails_the_stage_that_raised_it(name: str, expected: str, error: str) -> None:
+    timeline = read(Recording(name))
+
+    assert states(timeline) == expected
+    assert timeline.status == "FAILED"
+    assert timeline.error == error
+    assert timeline.cause
+
+
+def test_the_stage_that_an_execution_was_stopped_in_has_failed() -> None:
+    recording = Recording("succeeded")
+    timeline = read(recording, events=7)
+    timeline.apply({"id": 99, "type": "ExecutionAborted", "timestamp": START})
+
+    assert states(timeline) == "sfwwww"
+    assert timeline.status == "ABORTED"
+
+
+def test_the_stage_in_which_time_ran_out_has_failed() -> None:
+    timeline = read(Recording("succeeded"), events=7)
+    timeline.apply({"id": 99, "type": "ExecutionTimedOut", "timestamp": START})
+
+    assert states(timeline) == "sfwwww"
+    assert timeline.status == "TIMED_OUT"
+
+
+def aws_events() -> list[dict[str, Any]]:
+    """An Extract of two segments as AWS tells it: with iterations, inner states and Lambda's own events."""
+    work = '{"segment": %d, "done": %s, "cursor": null, "key": "", "counts": {"read": %d}}'
+    return [
+        {"type": "MapStateEntered", "stateEnteredEventDetails": {"name": "Extract", "input": "{}"}},
+        {"type": "MapStateStarted", "mapStateStartedEventDetails": {"length": 2}},
+        {"type": "MapIterationStarted", "mapIterationStartedEventDetails": {"name": "Extract", "index": 0}},
+        {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "ExtractSegment", "input": "{}"}},
+        {"type": "LambdaFunctionFailed", "lambdaFunctionFailedEventDetails": {"error": "TransientError"}},
+        {"type": "LambdaFunctionSucceeded", "lambdaFunctionSucceededEventDetails": {"output": work % (0, "false", 40)}},
+        {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "ExtractSegment", "output": "{}"}},
+        {"type": "LambdaFunctionSucceeded", "lambdaFunctionSucceededEventDetails": {"output": work % (1, "true", 7)}},
+        {"type": "LambdaFunctionSucceeded", "lambdaFunctionSucceededEventDetails": {"output": work % (0, "true", 60)}},
+        {"type": "MapIterationSucceeded", "mapIterationSucceededEventDetails": {"name": "Extract", "index": 0}},
+    ]
+
+
+def test_workers_of_a_map_are_followed_on_aws_too() -> None:
+    timeline = Timeline()
+    for number, event in enumerate(aws_events()):
+        timeline.apply(event | {"id": number + 1, "timestamp": START + timedelta(seconds=number)})
+    extract = timeline.stages["Extract"]
+
+    assert extract.state == "running"
+    assert extract.counts == {"read": 67}
+    assert extract.segments_done == 2
+    assert extract.invocations == 3
+    assert extract.failed_invocations == 1
+
+
+def test_what_describe_execution_says_at_the_end_counts() -> None:
+    recording = Recording("failed_at_gate")
+    timeline = Timeline()
+    timeline.close(recording.description)
+
+    assert timeline.status == "FAILED"
+    assert timeline.error == "QualityGateError"
+
+
+def test_an_output_that_is_cut_off_or_no_object_is_left_out() -> None:
+    timeline = Timeline()
+    for output in ('{"run": {"time', '["a"]'):
+        timeline.apply(
+            {
+                "id": 1,
+                "timestamp": START,
+                "type": "TaskStateExited",
+                "stateExitedEventDetails": {"name": "Plan", "output": output},
+            }
+        )
+
+    assert timeline.run == {}
+    assert timeline.stages["Plan"].state == "succeeded"

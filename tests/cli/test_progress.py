@@ -1,0 +1,116 @@
+"""Following an execution, and what the board shows of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from etl_cli.board import Step
+from etl_cli.history import Timeline
+from etl_cli.progress import Snapshot, follow
+from etl_cli.stage_steps import stage_steps
+from tests.cli.fakes import Recording
+from tests.cli.test_history import START
+
+
+def details(recording: Recording) -> list[str]:
+    """What is said of the running stages and of those that ended, in the order in which it appears."""
+    seen: list[str] = []
+    for snapshot in follow(recording.pipeline, recording.execution, 0):
+        for step in stage_steps(snapshot):
+            line = f"{step.name} {step.state}: {step.detail}"
+            if step.state != "waiting" and line not in seen:
+                seen.append(line)
+    return seen
+
+
+def test_a_recorded_execution_is_followed_to_its_end() -> None:
+    assert details(Recording("succeeded")) == [
+        "Plan running: fixing the window",
+        "Plan succeeded: 2026-11-23 20:58:15 → 2026-11-24 21:13:15 UTC",
+        "Extract running: reading the source table",
+        "Extract running: 38 items read",
+        "Extract succeeded: 38 items read, 50.4 kB",
+        "Transform running: 785 B in 1 object",
+        "Transform running: 38 of 38 items, 785 B in 1 object",
+        "Transform succeeded: 37 records, 1 rejected, 35.6 kB",
+        "Gate running: adding up what was rejected",
+        "Gate succeeded: 2.6 % rejected",
+        "Load running: 37 records",
+        "Load running: 37 of 37 records",
+        "Load succeeded: 37 records loaded",
+        "Finish running: checking the balance",
+        "Finish succeeded: every item is accounted for",
+    ]
+
+
+def test_the_failed_stage_shows_the_error() -> None:
+    assert details(Recording("failed_at_gate"))[-1] == "Gate failed: QualityGateError"
+
+
+def test_following_ends_with_the_execution() -> None:
+    recording = Recording("succeeded", step=10)
+    snapshots = list(follow(recording.pipeline, recording.execution, 0))
+
+    assert len(snapshots) == len(recording.events) // 10 + 1
+    assert snapshots[-1].timeline.status == "SUCCEEDED"
+    assert snapshots[-1].timeline.output
+
+
+def test_an_execution_is_followed_without_a_destination_table() -> None:
+    recording = Recording("failed_at_gate")
+    recording.dynamodb.tables.clear()
+
+    assert details(recording)[-1] == "Gate failed: QualityGateError"
+
+
+def step(timeline: Timeline, name: str, **seen: int) -> Step:
+    return next(step for step in stage_steps(Snapshot(timeline, **seen)) if step.name == name)
+
+
+@pytest.fixture
+def loading() -> Timeline:
+    """Load at work on four segments with 1,000 records."""
+    window = {"start": "2026-11-23T19:45:00Z", "end": "2026-11-24T20:00:00Z"}
+    timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 4, **window})
+    for name in ("Plan", "Extract", "Transform", "Gate"):
+        timeline.stages[name].end("succeeded", START)
+    timeline.stages["Gate"].counts = {"records": 1000, "read": 1000}
+    timeline.stages["Load"].state = "running"
+    return timeline
+
+
+def test_load_shows_how_many_records_have_arrived(loading: Timeline) -> None:
+    shown = step(loading, "Load", arrived=250)
+
+    assert shown.detail == "0 of 4 segments, 250 of 1,000 records"
+    assert shown.fraction == 0.25
+
+
+def test_load_believes_its_workers_where_the_table_does_not_grow(loading: Timeline) -> None:
+    loading.stages["Load"].take([{"segment": 0, "done": True, "counts": {"loaded": 500, "superseded": 20}}])
+    shown = step(loading, "Load", arrived=0)
+
+    assert shown.detail == "1 of 4 segments, 520 of 1,000 records"
+    assert shown.fraction == 0.52
+
+
+def test_load_never_shows_more_than_all(loading: Timeline) -> None:
+    assert step(loading, "Load", arrived=5000).fraction == 1
+
+
+def test_calls_that_failed_are_shown(loading: Timeline) -> None:
+    loading.stages["Load"].failed_invocations = 2
+
+    assert step(loading, "Load").detail == "0 of 4 segments, 1,000 records, 2 calls failed, trying again"
+
+
+def test_transform_shows_how_many_items_it_has_taken() -> None:
+    timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 1})
+    timeline.stages["Extract"].counts = {"extracted": 1000}
+    timeline.stages["Transform"].state = "running"
+    counts = {"transformed": 300, "dropped": 90, "rejected_transform": 10}
+    timeline.stages["Transform"].take([{"segment": 0, "done": False, "counts": counts}])
+    shown = step(timeline, "Transform", staged_objects=1, staged_bytes=1_500_000)
+
+    assert shown.detail == "400 of 1,000 items, 1.5 MB in 1 object"
+    assert shown.fraction == 0.4

@@ -1,0 +1,163 @@
+"""The report of a recorded execution: put together, printed, and as JSON."""
+
+from __future__ import annotations
+
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from rich.console import Console
+
+from etl_cli import report as report_module
+from etl_cli.commands import report_commands
+from etl_cli.errors import UserError
+from etl_cli.history import Timeline, read_new
+from etl_cli.report import Equation, Rejection, RunReport, collect
+from etl_cli.report_json import report_document
+from etl_cli.report_view import print_commands, print_report
+from etl_cli.verify import Verified
+from tests.cli.fakes import Recording
+
+GOLDEN = Path(__file__).parent / "golden"
+TABLES = ("etl-source-data", "etl-destination-data")
+
+
+def report_of(recording: Recording) -> RunReport:
+    timeline = Timeline()
+    recording.stepfunctions.shown = len(recording.events)
+    read_new(cast(Any, recording.stepfunctions), recording.execution, timeline)
+    return collect(recording.pipeline, recording.execution, timeline)
+
+
+@pytest.fixture
+def recording() -> Recording:
+    return Recording("succeeded")
+
+
+@pytest.fixture
+def report(recording: Recording) -> RunReport:
+    return report_of(recording)
+
+
+def printed(report: RunReport, width: int, verified: Verified | None = None) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    print_report(console, report, TABLES, verified)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
+
+
+@pytest.mark.parametrize("width", [80, 110])
+def test_the_report_looks_like_the_golden_one(report: RunReport, width: int) -> None:
+    assert printed(report, width, Verified(38, 37)) == (GOLDEN / f"report{width}.txt").read_text()
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_line_of_the_report_is_wider_than_the_terminal(report: RunReport, width: int) -> None:
+    assert max(map(len, printed(report, width).splitlines())) <= min(width, 110)
+
+
+def test_the_balance_says_where_every_item_went(report: RunReport) -> None:
+    assert report.balance() == [
+        Equation("read", 38, {"extracted": 38, "rejected": 0}),
+        Equation("extracted", 38, {"transformed": 37, "dropped": 0, "rejected": 1}),
+        Equation("records", 37, {"loaded": 37, "superseded": 0, "rejected": 0}),
+    ]
+    assert all(equation.holds for equation in report.balance())
+
+
+def test_a_balance_that_does_not_add_up_is_said_so(report: RunReport) -> None:
+    report.counts["loaded"] -= 1
+    text = printed(report, 80)
+
+    assert "its counts don't add up" in text
+    assert "✘ does not add up" in text
+
+
+def test_reasons_of_rejection_are_counted_and_have_an_example(report: RunReport) -> None:
+    assert report.rejections == [Rejection("transform", "value", "a number >= 0", 1, "order-000001", "-51.26")]
+    assert report.rejected == 1
+
+
+def test_the_commonest_reason_comes_first(recording: Recording) -> None:
+    def line(field: str, identity: dict[str, Any]) -> str:
+        facts = {"stage": "extract", "field": field, "expected": "text", "got": "none", "item": identity}
+        return json.dumps(facts)
+
+    run = json.loads(recording.description["output"])["run"]
+    lines = [line("name", {"id": {"S": "a"}}), line("size", {"id": {"N": "1"}}), line("size", {})]
+    recording.s3.objects[f"quarantine/{run}/extract-0000-0000.json"] = "[\n" + ",\n".join(lines) + "\n]\n"
+    report = report_of(recording)
+
+    assert [(each.field, each.count, each.example) for each in report.rejections] == [
+        ("size", 2, ""),
+        ("name", 1, "a"),
+        ("value", 1, "order-000001"),
+    ]
+
+
+def test_only_so_many_rejected_items_are_looked_at(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_module, "MOST_REJECTED", 1)
+    report = report_of(recording)
+
+    assert report.rejections_cut
+    assert "Rejected, of the first 1" in printed(report, 80)
+
+
+def test_a_run_without_records_has_a_report(recording: Recording) -> None:
+    run = json.loads(recording.description["output"])["run"]
+    recording.s3.objects[f"transform/{run}/data.json"] = "[\n]\n"
+    recording.s3.objects[f"transform/{run}/aggregates.json"] = (
+        '{"aggregates": [{"name": "value_by_date", "by": ["date"], "groups": []}]}'
+    )
+    report = report_of(recording)
+
+    assert report.sample is None
+    assert "no records" in printed(report, 80)
+    assert "before and after" not in printed(report, 80)
+
+
+def test_an_item_that_is_gone_from_the_source_is_not_shown(recording: Recording) -> None:
+    recording.dynamodb.tables["etl-source-data"].clear()
+
+    assert report_of(recording).sample is None
+
+
+def test_a_run_whose_objects_have_expired_says_so(recording: Recording) -> None:
+    run = json.loads(recording.description["output"])["run"]
+    del recording.s3.objects[f"transform/{run}/data.json"]
+
+    with pytest.raises(UserError, match=f"transform/{run}/data.json is not there") as caught:
+        report_of(recording)
+    assert "expire after 30 days" in caught.value.remedy
+
+
+def test_many_groups_are_cut(report: RunReport) -> None:
+    groups = [{"date": f"2026-11-{day:02}", "records": day, "value_avg": Decimal("0.5")} for day in range(1, 20)]
+    report.aggregates[0]["groups"] = groups
+
+    assert "and 11 more groups" in printed(report, 80)
+
+
+def test_commands_are_never_broken(recording: Recording, report: RunReport) -> None:
+    commands = report_commands(recording.pipeline, report)
+    console = Console(file=io.StringIO(), width=40, highlight=False)
+    print_commands(console, commands, 'eval "$(.venv/bin/etl local env)"')
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+
+    assert '  eval "$(.venv/bin/etl local env)"' in lines
+    assert all(f"  {command.line}" in lines for command in commands)
+
+
+def test_json_keeps_every_digit(report: RunReport) -> None:
+    document = json.loads(json.dumps(report_document(report, Verified(38, 37))))
+    (aggregate,) = document["aggregates"]
+
+    assert document["status"] == "success"
+    assert [equation["holds"] for equation in document["balance"]] == [True, True, True]
+    assert document["verified"] == {"source": 38, "destination": 37}
+    assert all(len(group["value_avg"]) > 30 for group in aggregate["groups"])
+    assert document["sample"]["before"]["barcode"] == {"B": "AAAAApymSe4="}

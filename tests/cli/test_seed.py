@@ -1,0 +1,165 @@
+"""The made-up items of the source table."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from etl_cli import seed
+from etl_cli.errors import UserError
+from etl_cli.seed import Item, kind_of, make_items, write_items
+from tests.cli.fakes import FakeDynamoDB
+
+REFERENCE = datetime(2026, 11, 24, 20, tzinfo=UTC)
+COUNT = 5000
+THRESHOLD_PERCENT = 5  # of the quality gate
+
+
+@pytest.fixture(scope="module")
+def items() -> list[Item]:
+    return list(make_items(COUNT, REFERENCE))
+
+
+def good(items: list[Item]) -> Iterator[Item]:
+    return (item for number, item in enumerate(items) if kind_of(number) != "invalid")
+
+
+def test_the_same_arguments_give_the_same_items(items: list[Item]) -> None:
+    assert list(make_items(COUNT, REFERENCE)) == items
+
+
+def test_more_items_begin_with_the_same_ones(items: list[Item]) -> None:
+    assert list(make_items(10, REFERENCE)) == items[:10]
+
+
+def test_another_seed_gives_other_orders_with_the_same_ids(items: list[Item]) -> None:
+    others = list(make_items(10, REFERENCE, seed=1))
+
+    assert [item["id"] for item in others] == [item["id"] for item in items[:10]]
+    assert all(other != item for other, item in zip(others, items, strict=False))
+
+
+def test_ids_are_unique(items: list[Item]) -> None:
+    assert len({item["id"] for item in items}) == COUNT
+
+
+def test_of_a_hundred_93_are_recent_6_older_and_1_invalid() -> None:
+    assert Counter(map(kind_of, range(COUNT))) == {"recent": 4650, "older": 300, "invalid": 50}
+
+
+def test_what_is_invalid_stays_well_below_the_threshold_of_the_gate() -> None:
+    for count in (100, 300, 1000, COUNT):
+        kinds = Counter(map(kind_of, range(count)))
+        assert 100 * kinds["invalid"] / (kinds["invalid"] + kinds["recent"]) < THRESHOLD_PERCENT / 2
+
+
+def test_recent_items_lie_in_the_window_of_any_run_of_the_next_hour(items: list[Item]) -> None:
+    latest_start = REFERENCE + timedelta(hours=1) - timedelta(hours=24, minutes=15)
+    for number, item in enumerate(items):
+        if kind_of(number) == "recent":
+            assert latest_start < datetime.fromisoformat(item["timestamp"]) <= REFERENCE
+
+
+def test_older_items_lie_before_any_window_of_two_days(items: list[Item]) -> None:
+    for number, item in enumerate(items):
+        if kind_of(number) == "older":
+            assert datetime.fromisoformat(item["timestamp"]) < REFERENCE - timedelta(days=2)
+
+
+def test_good_items_satisfy_the_contract_of_the_transformation(items: list[Item]) -> None:
+    for item in good(items):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", item["timestamp"])
+        assert isinstance(item["value"], Decimal)
+        assert item["value"] >= 0
+        assert item["name"]
+
+
+def test_there_are_timestamps_with_and_without_a_fraction(items: list[Item]) -> None:
+    assert {len(item["timestamp"]) for item in good(items)} == {20, 24, 27}
+
+
+def test_each_flaw_breaks_the_contract(items: list[Item]) -> None:
+    broken = [item for number, item in enumerate(items) if kind_of(number) == "invalid"]
+    found = Counter(map(flaw, broken))
+
+    assert found == {
+        "negative value": 20,
+        "value as text": 10,
+        "no name": 10,
+        "no timestamp": 5,
+        "malformed timestamp": 5,
+    }
+
+
+def flaw(item: Item) -> str:
+    for name in ("name", "timestamp"):
+        if name not in item:
+            return f"no {name}"
+    if not item["timestamp"].endswith("Z"):
+        return "malformed timestamp"
+    return "value as text" if isinstance(item["value"], str) else "negative value" if item["value"] < 0 else "none"
+
+
+def test_each_good_item_has_all_ten_types_of_dynamodb(items: list[Item]) -> None:
+    serialize = TypeSerializer().serialize
+    for item in list(good(items))[:200]:
+        kinds = {next(iter(serialize(value))) for value in item.values()}
+        assert kinds == {"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"}
+
+
+def test_items_survive_the_serializer_of_boto3(items: list[Item]) -> None:
+    serialize, deserialize = TypeSerializer().serialize, TypeDeserializer().deserialize
+    for item in items[:300]:
+        wired = {name: serialize(value) for name, value in item.items()}
+        assert {name: deserialize(value) for name, value in wired.items()} == item
+
+
+def test_there_are_numbers_of_38_digits_and_tiny_ones(items: list[Item]) -> None:
+    for item in good(items[:100]):
+        assert len(item["eur_per_unit"].as_tuple().digits) == 38
+        assert 0 < item["lines"][0]["lot"]["defects"] < Decimal("0.1")
+
+
+def written(dynamodb: FakeDynamoDB, count: int) -> int:
+    return write_items(cast(Any, dynamodb), "source", make_items(count, REFERENCE))
+
+
+def test_all_items_are_written() -> None:
+    dynamodb = FakeDynamoDB({"source": []})
+
+    assert written(dynamodb, 60) == 60
+    assert sorted(item["id"]["S"] for item in dynamodb.tables["source"]) == [f"order-{n:06}" for n in range(1, 61)]
+
+
+def test_progress_of_the_writing_never_exceeds_what_is_written() -> None:
+    dynamodb = FakeDynamoDB({"source": []})
+    seen: list[int] = []
+    write_items(cast(Any, dynamodb), "source", make_items(500, REFERENCE), seen.append)
+
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] <= 500
+
+
+def test_what_dynamodb_leaves_undone_is_written_again() -> None:
+    dynamodb = FakeDynamoDB({"source": []})
+    dynamodb.unprocessed = [3, 1]
+
+    assert written(dynamodb, 25) == 25
+    assert len(dynamodb.tables["source"]) == 25
+    assert dynamodb.writes == 3
+
+
+def test_a_table_that_takes_nothing_more_is_an_error_after_some_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seed, "_PATIENCE_SECONDS", 0.0)
+    dynamodb = FakeDynamoDB({"source": []})
+    dynamodb.unprocessed = [1] * 100
+
+    with pytest.raises(UserError, match="The table source is throttled"):
+        written(dynamodb, 25)

@@ -1,0 +1,170 @@
+"""A run compared with the two tables, for each way in which they can differ."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from etl_cli.deployment import Pipeline
+from etl_cli.errors import UserError
+from etl_cli.report import RunReport
+from etl_cli.verify import Verified, verify
+from tests.cli.fakes import FakeDynamoDB, FakeS3
+
+RUN = "20261124T200000000Z"
+START, END = "2026-11-23T19:45:00Z", "2026-11-24T20:00:00Z"
+INSIDE = "2026-11-24T10:00:00.5Z"
+
+
+@dataclass
+class World:
+    """Three items of a window, one of which is rejected, after a run that did all right."""
+
+    s3: FakeS3
+    dynamodb: FakeDynamoDB
+    report: RunReport
+
+    def verify(self) -> Verified:
+        return verify(
+            Pipeline(
+                "source",
+                "destination",
+                "bucket",
+                "arn",
+                s3=cast(Any, self.s3),
+                dynamodb=cast(Any, self.dynamodb),
+                stepfunctions=cast(Any, None),
+            ),
+            self.report,
+        )
+
+    def stage(self, *records: dict[str, Any]) -> None:
+        self.s3.objects[f"transform/{RUN}/data.json"] = staged(*records)
+
+
+def staged(*records: dict[str, Any]) -> str:
+    return "[\n" + ",\n".join(json.dumps(record) for record in records) + "\n]\n"
+
+
+def item(identity: str, timestamp: str | None = INSIDE, **more: str) -> dict[str, Any]:
+    texts = {"id": identity, "timestamp": timestamp, **more}
+    return {name: {"S": text} for name, text in texts.items() if text is not None}
+
+
+def record(identity: str, **more: str) -> dict[str, Any]:
+    return {"id": identity, "timestamp": INSIDE, "as_of": END, **more}
+
+
+@pytest.fixture
+def world() -> World:
+    rejected = {"stage": "transform", "field": "value", "expected": "a number", "got": "text", "item": item("c")}
+    unusable = {"stage": "extract", "field": "timestamp", "expected": "a time", "got": "none", "item": item("e", None)}
+    objects = {
+        f"transform/{RUN}/data.json": staged(record("a"), record("b")),
+        f"transform/{RUN}/partials/0000-0000.json": "{}",
+        f"transform/{RUN}/aggregates.json": "{}",
+        f"quarantine/{RUN}/extract-0000-0000.json": staged(unusable),
+        f"quarantine/{RUN}/transform-0000-0000.json": staged(rejected),
+    }
+    source = [
+        item("a"),
+        item("b"),
+        item("c"),
+        item("d", "2026-11-23T19:44:59.9Z"),
+        item("e", None),
+        item("f", "yesterday"),
+        item("g", END),
+        item("h", "2026-11-24T10:00:00"),
+    ]
+    destination = [
+        item("a", as_of=END),
+        item("b", as_of=END),
+        item("old", as_of="2026-11-23T20:00:00Z"),
+    ]
+    counts = {"extracted": 3, "transformed": 2, "dropped": 0, "records": 2, "loaded": 2, "superseded": 0}
+    return World(
+        FakeS3(objects),
+        FakeDynamoDB({"source": source, "destination": destination}),
+        RunReport(
+            execution="arn",
+            run=RUN,
+            window={"start": START, "end": END},
+            counts=counts,
+            keys={"aggregates": f"transform/{RUN}/aggregates.json"},
+            stages={},
+            seconds=1.0,
+        ),
+    )
+
+
+def test_tables_that_hold_what_the_run_says(world: World) -> None:
+    assert world.verify() == Verified(source=3, destination=2)
+
+
+def test_an_item_of_the_window_that_was_not_read(world: World) -> None:
+    world.dynamodb.tables["source"].append(item("missed", START))
+
+    with pytest.raises(UserError, match="source has 4 items in the window, and the run extracted 3"):
+        world.verify()
+
+
+def test_an_item_that_got_lost_between_extract_and_transform(world: World) -> None:
+    world.stage(record("a"))
+
+    with pytest.raises(UserError, match=f"1 item of source went neither on nor to quarantine; it is b of {INSIDE}"):
+        world.verify()
+
+
+def test_a_record_that_did_not_arrive(world: World) -> None:
+    del world.dynamodb.tables["destination"][1]
+
+    with pytest.raises(UserError, match="1 item should be in destination and aren't; it is b"):
+        world.verify()
+
+
+def test_a_record_that_an_earlier_run_left_does_not_count(world: World) -> None:
+    world.dynamodb.tables["destination"][1] = item("b", as_of="2026-11-23T20:00:00Z")
+
+    with pytest.raises(UserError, match="1 item should be in destination"):
+        world.verify()
+
+
+def test_more_were_loaded_than_there_are(world: World) -> None:
+    world.report.counts["loaded"] = 1
+
+    with pytest.raises(UserError, match="destination holds 2 records of the run, and the run loaded 1"):
+        world.verify()
+
+
+def test_a_record_that_the_destination_refused_need_not_be_there(world: World) -> None:
+    del world.dynamodb.tables["destination"][1]
+    refused = {"stage": "load", "field": "", "expected": "less", "got": "more", "item": record("b")}
+    world.s3.objects[f"quarantine/{RUN}/load-0000-0000.json"] = staged(refused)
+    world.report.counts.update({"loaded": 1})
+
+    assert world.verify() == Verified(source=3, destination=1)
+
+
+def test_a_transformation_that_drops_items_is_held_against_what_it_wrote(world: World) -> None:
+    world.stage(record("a"))
+    world.report.counts.update({"dropped": 1, "transformed": 1, "records": 1, "loaded": 1})
+
+    assert world.verify() == Verified(source=3, destination=1)
+
+
+def test_a_transformation_that_makes_other_keys_is_held_against_what_it_wrote(world: World) -> None:
+    world.stage(record("total"))
+    world.report.counts.update({"records": 1, "loaded": 1})
+    world.dynamodb.tables["destination"].append(item("total", as_of=END))
+
+    assert world.verify() == Verified(source=3, destination=1)
+
+
+def test_a_transformation_that_leaves_no_mark_of_the_run_is_held_against_the_keys(world: World) -> None:
+    world.stage({"id": "a", "timestamp": INSIDE}, {"id": "b", "timestamp": INSIDE})
+    world.dynamodb.tables["destination"] = [item("a"), item("b")]
+
+    assert world.verify() == Verified(source=3, destination=2)
