@@ -116,7 +116,7 @@ class Timeline:
             self.output = _document(event.get("executionSucceededEventDetails"))
         elif kind in _ENDED:
             details = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails") or {}
-            self.error, self.cause = details.get("error", ""), details.get("cause", "")
+            self.error, self.cause = details.get("error") or self.error, details.get("cause") or self.cause
             self._end(_ENDED[kind], at)
 
     def close(self, description: Event) -> None:
@@ -139,7 +139,9 @@ class Timeline:
         if stage is None:
             return
         output = _document(details)
-        if "failure" in output:  # what Catch has put there
+        failure = output.get("failure")  # what Catch has put there
+        if isinstance(failure, dict):
+            self.error, self.cause = failure.get("Error", ""), failure.get("Cause", "")
             stage.end("failed", at)
             return
         stage.end("succeeded", at)

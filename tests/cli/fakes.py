@@ -126,6 +126,11 @@ class FakeStepFunctions:
         self.step = step
         self.stopped: list[str] = []
 
+    def start_execution(self, *, stateMachineArn: str, input: str) -> dict[str, Any]:  # noqa: A002
+        assert stateMachineArn
+        assert input == "{}"
+        return {"executionArn": self._description["executionArn"]}
+
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
         assert executionArn == self._description["executionArn"]
         self.shown += self.step

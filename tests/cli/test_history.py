@@ -87,6 +87,13 @@ def test_a_caught_error_fails_the_stage_that_raised_it(name: str, expected: str,
     assert timeline.cause
 
 
+def test_the_error_is_known_as_soon_as_its_stage_has_failed() -> None:
+    recording = Recording("failed_at_plan")
+    caught = next(number for number, event in enumerate(recording.events) if event["type"] == "TaskStateExited")
+
+    assert read(recording, caught + 1).error == "InputError"
+
+
 def test_the_stage_that_an_execution_was_stopped_in_has_failed() -> None:
     recording = Recording("succeeded")
     timeline = read(recording, events=7)

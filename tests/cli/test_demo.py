@@ -1,0 +1,234 @@
+"""`etl demo` around the pipeline: its exit codes, and what it leaves behind when it is interrupted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import typer
+from botocore.exceptions import EndpointConnectionError
+
+from etl_cli import demo as demo_module
+from etl_cli.demo import Demonstration, demo
+from etl_cli.deployment import Pipeline
+from etl_cli.errors import UserError
+from tests.cli.fakes import Recording
+
+
+@dataclass
+class FakeEnvironment:
+    """A local environment that is up or down, and whose deployment does what the test wants."""
+
+    up: bool = False
+    deployment: Callable[[], None] = lambda: None
+    log: Path = Path("server.log")
+
+    def status(self) -> Any:
+        return SimpleNamespace(is_up=self.up, endpoint="http://127.0.0.1:4566")
+
+    def start(self) -> Any:
+        self.up = True
+        return self.status()
+
+    def stop(self) -> None:
+        self.up = False
+
+    def deploy(self, *, on_line: Callable[[str], None]) -> None:
+        on_line("✨  Synthesis time: 9.35s")
+        self.deployment()
+
+    def clients(self) -> Any:
+        return SimpleNamespace(session=None, options={})
+
+    def variables(self) -> dict[str, str]:
+        if not self.up:
+            raise UserError("The local environment ended without being stopped.", "Start it again.")
+        return {}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
+    made = FakeEnvironment()
+    monkeypatch.setattr(demo_module, "LocalEnvironment", lambda _: made)
+    return made
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recording], None]:
+    """Makes the demonstration find a recorded execution in the environment."""
+    monkeypatch.setattr(demo_module, "_LOOK_SECONDS", 0.0)
+
+    def find(recording: Recording) -> None:
+        monkeypatch.setattr(Pipeline, "find", lambda *_: recording.pipeline)
+
+    return find
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def exit_code(**options: Any) -> int:
+    with pytest.raises(typer.Exit) as ended:
+        demo(**({"items": 30, "as_json": False} | options))
+    return ended.value.exit_code
+
+
+def last_error(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_interrupted_start_leaves_nothing(
+    environment: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(environment, "start", interrupt)
+
+    assert exit_code() == 130
+    assert last_error(capsys) == "interrupted: the local environment is stopped again"
+    assert not environment.up
+
+
+def test_an_interrupted_deployment_ends_the_environment_that_was_started_for_it(
+    environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.deployment = interrupt
+
+    assert exit_code() == 130
+    assert not environment.up
+    assert last_error(capsys) == "interrupted: the local environment is stopped again"
+
+
+def test_an_interrupted_deployment_leaves_an_environment_that_was_up(
+    environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.up, environment.deployment = True, interrupt
+
+    assert exit_code() == 130
+    assert environment.up
+    assert last_error(capsys).startswith("interrupted: cdk was ended, and the next deployment completes the stack; ")
+
+
+def test_an_interrupt_while_the_table_is_filled_leaves_the_environment_up(
+    environment: FakeEnvironment,
+    run: Callable[[Recording], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recording = Recording("succeeded")
+    run(recording)
+    monkeypatch.setattr(demo_module, "write_items", interrupt)
+
+    assert exit_code() == 130
+    assert environment.up
+    assert last_error(capsys).startswith("interrupted: the local environment stays up (")
+    assert recording.stepfunctions.stopped == []
+
+
+def test_an_interrupt_while_the_execution_runs_stops_it(
+    environment: FakeEnvironment,
+    run: Callable[[Recording], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recording = Recording("succeeded")
+    run(recording)
+    monkeypatch.setattr(demo_module, "stage_steps", interrupt)
+
+    assert exit_code() == 130
+    assert recording.stepfunctions.stopped == [recording.execution]
+    assert last_error(capsys).startswith("interrupted: the execution was stopped; the local environment stays up (")
+    assert environment.up
+
+
+def test_a_signal_that_ends_the_process_tidies_up_too(environment: FakeEnvironment) -> None:
+    def terminate() -> None:
+        raise SystemExit(143)
+
+    environment.deployment = terminate
+
+    assert exit_code() == 143
+    assert not environment.up
+
+
+def test_a_deployment_that_fails_is_an_error_without_a_traceback(
+    environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise UserError("`cdk deploy` failed with exit code 1.", "Correct transformation.py.")
+
+    environment.deployment = fail
+
+    assert exit_code() == 1
+    said = capsys.readouterr()
+    assert said.err == "error: `cdk deploy` failed with exit code 1.\nCorrect transformation.py.\n"
+    assert "✘ Deployment" in said.out
+    assert "local stop" in said.out
+
+
+def test_an_execution_that_fails_is_explained(
+    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(Recording("failed_at_gate"))
+
+    assert exit_code() == 1
+    out = capsys.readouterr().out
+    assert "✘ Gate          QualityGateError" in out
+    assert "✘ The run failed at Gate: QualityGateError" in out
+    assert "aws logs filter-log-events --log-group-name /aws/lambda/etl-transform" in out
+    assert environment.up
+
+
+def test_an_execution_that_fails_is_json_too(
+    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(Recording("failed_at_gate"))
+
+    assert exit_code(as_json=True) == 1
+    assert json.loads(capsys.readouterr().out)["stage"] == "Gate"
+    assert environment.up
+
+
+def test_tables_that_do_not_hold_what_the_run_says_are_an_error(
+    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(Recording("succeeded"))  # its tables hold the one item that the report shows
+
+    assert exit_code(as_json=True) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["status"] == "error"
+    assert document["message"].startswith("The tables don't hold what run ")
+    assert environment.up
+
+
+def test_an_environment_that_ends_meanwhile_is_told(
+    environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def vanish() -> None:
+        environment.up = False
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:4566")
+
+    environment.deployment = vanish
+
+    assert exit_code() == 1
+    assert capsys.readouterr().err.startswith("error: The local environment ended without being stopped.")
+
+
+def test_a_request_that_is_refused_is_told(environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> None:
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:4566")
+
+    environment.deployment = refuse
+
+    assert exit_code() == 1
+    assert capsys.readouterr().err.startswith("error: The local AWS refused a request: Could not connect")
+
+
+def test_nothing_to_tidy_up_is_said_so() -> None:
+    demonstration = Demonstration(cast(Any, FakeEnvironment()), 10, as_json=False)
+
+    assert demonstration.tidy_up() == "nothing was started"
