@@ -51,9 +51,11 @@ class Faults:
             hit = len(self.calls) == self._fail_at
         if hit and not self._after:
             raise self._failure()
-        yield
-        if hit:
-            raise self._failure()
+        try:
+            yield
+        finally:
+            if hit:
+                raise self._failure()
 
     def _failure(self) -> BaseException:
         error = self._error()

@@ -1,0 +1,369 @@
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from etl.aggregates import Accumulator, Aggregate
+from etl.errors import (
+    BalanceError,
+    QualityGateError,
+    RejectedError,
+    StagingError,
+    TransformationError,
+)
+from etl.gate import aggregate_record, check_rejected_share, pass_gate
+from etl.keys import part_key, partial_key, quarantine_key
+from etl.plain_json import encode
+from etl.quarantine import rejected_line
+from etl.run import Work
+from tests.unit.builders import array, run, staged, staging, work
+from tests.unit.fakes.s3 import FakeS3
+
+TIMESTAMP = "20240116T020000123Z"
+FIVE = Decimal(5)
+BY_DAY = Aggregate(name="by_day", by=["day"], of={"value": ["sum", "avg"]})
+LOADED = Aggregate(name="loaded", by=["day", "shop"], of={"value": ["sum"]}, load=True)
+
+
+def read(rejected_extract: int, rejected_transform: int, total: int = 100) -> Work:
+    """A segment of which so many items were rejected."""
+    extracted = total - rejected_extract
+    return work(
+        read=total,
+        extracted=extracted,
+        rejected_extract=rejected_extract,
+        transformed=extracted - rejected_transform,
+        rejected_transform=rejected_transform,
+        records=extracted - rejected_transform,
+        transform_parts=1,
+    )
+
+
+def quarantine(s3: FakeS3, stage: str, reasons: list[tuple[str, str]], segment: int = 0, part: int = 0) -> None:
+    lines = [
+        rejected_line(stage, run(), segment, RejectedError(field, expected, "secret"), b'{"id":{"S":"secret"}}')
+        for field, expected in reasons
+    ]
+    s3.objects[quarantine_key(stage, run(), segment, part)] = b"[\n" + b",\n".join(lines) + b"\n]\n"
+
+
+def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any]], segment: int, part: int) -> None:
+    """The aggregates of one part, as Transform stages them."""
+    document = {}
+    for aggregate in aggregates:
+        accumulator = Accumulator(aggregate)
+        for record in records:
+            accumulator.add(*accumulator.prepare(record))
+        document[aggregate.name] = accumulator.dump()
+    s3.objects[partial_key(run(), segment, part)] = encode(document)
+
+
+def passed(
+    s3: FakeS3, segments: list[Work], aggregates: list[Aggregate] | None = None, percent: Decimal = FIVE
+) -> dict[str, Any]:
+    return pass_gate(run(segments=len(segments)), segments, staging(s3), aggregates or [], percent)
+
+
+def test_what_passes_is_the_state_that_load_starts_from() -> None:
+    segments = [read(0, 0), Work(segment=1)]
+    state = passed(FakeS3(), segments)
+
+    assert state == {
+        "run": run(segments=2),
+        "segments": segments,
+        "gate": {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_percent": "5"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("rejected_extract", "rejected_transform", "percent", "passes"),
+    [
+        (0, 0, "0", True),
+        (1, 0, "0", False),
+        (5, 0, "5", True),
+        (0, 5, "5", True),
+        (2, 3, "5", True),
+        (3, 3, "5", False),
+        (6, 0, "5", False),
+        (1, 0, "1.0", True),
+        (1, 0, "0.99", False),
+        (100, 0, "100", True),
+        (100, 0, "99.9", False),
+    ],
+)
+def test_a_share_up_to_the_threshold_passes(
+    rejected_extract: int, rejected_transform: int, percent: str, passes: bool
+) -> None:
+    segments = [read(rejected_extract, rejected_transform)]
+    if passes:
+        passed(FakeS3(), segments, percent=Decimal(percent))
+        return
+
+    with pytest.raises(QualityGateError):
+        passed(FakeS3(), segments, percent=Decimal(percent))
+
+
+def test_the_share_is_over_all_segments() -> None:
+    passed(FakeS3(), [read(10, 0), read(0, 0)])
+
+
+def test_a_share_that_no_float_can_tell_from_the_threshold_is_told() -> None:
+    many = 10**17
+    with pytest.raises(QualityGateError):
+        check_rejected_share(run(), many // 20 + 1, many, FIVE, "")
+
+    check_rejected_share(run(), many // 20, many, FIVE, "")
+
+
+def test_a_run_that_read_nothing_passes() -> None:
+    passed(FakeS3(), [work()], percent=Decimal(0))
+
+
+def test_a_refusal_says_how_many_of_how_many_why_and_what_to_do() -> None:
+    s3 = FakeS3()
+    quarantine(s3, "extract", [("timestamp", "a time")])
+    quarantine(s3, "transform", [("value", "a number")] * 4 + [("", "no KeyError in transform()")] * 2)
+    segment = read(1, 6)
+    segment.counts |= {"extract_quarantine_parts": 1, "transform_quarantine_parts": 1}
+
+    with pytest.raises(QualityGateError) as error:
+        passed(s3, [segment])
+
+    assert str(error.value) == (
+        f"run {TIMESTAMP}: 7 of 100 items were rejected, 7.0 %, and 5 % are allowed (REJECT_THRESHOLD_PERCENT). "
+        "Most common: 4 times value: expected a number; 2 times record: expected no KeyError in transform(); "
+        f"1 times timestamp: expected a time; look at quarantine/{TIMESTAMP}/, correct the data or transformation.py, "
+        "and run the window 2024-01-15T00:00:00Z to 2024-01-16T00:00:00Z again"
+    )
+
+
+def test_reasons_are_counted_over_segments_and_parts() -> None:
+    s3 = FakeS3()
+    for segment in range(2):
+        for part in range(2):
+            quarantine(s3, "transform", [("value", "a number")] * 30, segment, part)
+    counts = read(0, 60).counts | {"transform_quarantine_parts": 2}
+
+    with pytest.raises(QualityGateError, match="120 times value: expected a number;"):
+        passed(s3, [Work(segment=segment, counts=dict(counts)) for segment in range(2)])
+
+
+def test_the_commonest_three_reasons_are_shown() -> None:
+    s3 = FakeS3()
+    quarantine(s3, "transform", [(f"field{n}", "x") for n in range(5) for _ in range(n + 1)])
+    segment = read(0, 15)
+    segment.counts["transform_quarantine_parts"] = 1
+
+    with pytest.raises(
+        QualityGateError,
+        match="5 times field4: expected x; 4 times field3: expected x; 3 times field2: expected x; look",
+    ):
+        passed(s3, [segment])
+
+
+def test_after_enough_reasons_the_rest_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.gate._MOST_TALLIED", 50)
+    s3 = FakeS3()
+    quarantine(s3, "transform", [("value", "x")] * 60)
+    segment = read(0, 60)
+    segment.counts["transform_quarantine_parts"] = 2  # the second is not even there
+
+    with pytest.raises(QualityGateError, match="50 times value"):
+        passed(s3, [segment])
+
+
+def test_a_refusal_quotes_no_record() -> None:
+    s3 = FakeS3()
+    quarantine(s3, "transform", [("value", "a number")] * 6)
+    segment = read(0, 6)
+    segment.counts["transform_quarantine_parts"] = 1
+
+    with pytest.raises(QualityGateError) as error:
+        passed(s3, [segment])
+
+    assert "secret" not in str(error.value)
+
+
+def test_a_refused_run_stages_nothing() -> None:
+    s3 = FakeS3()
+    with pytest.raises(QualityGateError):
+        passed(s3, [read(0, 6)])
+
+    assert not s3.objects
+
+
+@pytest.mark.parametrize("transformed", [94, 96])
+def test_a_transform_that_does_not_add_up_does_not_pass(transformed: int) -> None:
+    segment = read(0, 5)
+    segment.counts["transformed"] = transformed
+
+    with pytest.raises(BalanceError, match="extract wrote 100 records and transform accounts for"):
+        passed(FakeS3(), [segment])
+
+
+def document(s3: FakeS3) -> Any:
+    return json.loads(s3.objects[f"transform/{TIMESTAMP}/aggregates.json"], parse_float=Decimal)
+
+
+def test_without_aggregates_the_document_says_so() -> None:
+    s3 = FakeS3()
+    passed(s3, [read(0, 0)])
+
+    assert document(s3) == {
+        "run": TIMESTAMP,
+        "window": {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"},
+        "aggregates": [],
+    }
+
+
+def test_aggregates_are_merged_over_segments_and_parts() -> None:
+    s3 = FakeS3()
+    partial(s3, [BY_DAY], [{"day": "1", "value": 1}, {"day": "2", "value": Decimal("0.1")}], 0, 0)
+    partial(s3, [BY_DAY], [{"day": "1", "value": 10**37}], 0, 1)
+    partial(s3, [BY_DAY], [{"day": "2", "value": Decimal("0.2")}], 1, 0)
+    first, second = read(0, 0), Work(segment=1, counts=read(0, 0).counts)
+    first.counts["transform_parts"] = 2
+    passed(s3, [first, second], [BY_DAY])
+
+    assert document(s3)["aggregates"] == [
+        {
+            "name": "by_day",
+            "by": ["day"],
+            "groups": [
+                {
+                    "day": "1",
+                    "records": 2,
+                    "value_sum": 10**37 + 1,
+                    "value_avg": Decimal("5000000000000000000000000000000000000.5"),
+                },
+                {"day": "2", "records": 2, "value_sum": Decimal("0.3"), "value_avg": Decimal("0.15")},
+            ],
+        }
+    ]
+
+
+def test_partial_aggregates_that_are_missing_are_a_staging_error() -> None:
+    with pytest.raises(StagingError, match=r"partials/0000-0000\.json is missing"):
+        passed(FakeS3(), [read(0, 0)], [BY_DAY])
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"other": []}', b'{"by_day": [{"group": ["1"], "records": 1, "of": {"gone": {}}}]}']
+)
+def test_partial_aggregates_of_another_transformation_are_a_staging_error(body: bytes) -> None:
+    s3 = FakeS3()
+    s3.objects[partial_key(run(), 0, 0)] = body
+
+    with pytest.raises(StagingError, match=r"doesn't hold the aggregates of transformation.py, which was changed"):
+        passed(s3, [read(0, 0)], [BY_DAY])
+
+
+def test_an_aggregate_that_is_not_loaded_adds_no_record() -> None:
+    s3 = FakeS3()
+    partial(s3, [BY_DAY], [{"day": "1"}], 0, 0)
+    state = passed(s3, [read(0, 0)], [BY_DAY])
+
+    assert "aggregate_records" not in state["segments"][0].counts
+    assert state["segments"][0].counted("transform_parts") == 1
+
+
+def test_a_loaded_aggregate_is_one_more_part_of_the_first_segment() -> None:
+    s3 = FakeS3()
+    partial(s3, [BY_DAY, LOADED], [{"day": "1", "shop": 7, "value": Decimal("0.5")}, {"day": "2"}], 0, 0)
+    state = passed(s3, [read(0, 0)], [BY_DAY, LOADED])
+    (segment,) = state["segments"]
+
+    assert staged(s3, part_key("transform", run(), 0, 1)) == [
+        {
+            "day": "1",
+            "shop": 7,
+            "records": 1,
+            "value_sum": "0.5",
+            "id": 'aggregate#loaded#["1",7]',
+            "timestamp": "2024-01-16T00:00:00Z",
+        },
+        {
+            "day": "2",
+            "shop": None,
+            "records": 1,
+            "value_sum": 0,
+            "id": 'aggregate#loaded#["2",null]',
+            "timestamp": "2024-01-16T00:00:00Z",
+        },
+    ]
+    assert (segment.counted("transform_parts"), segment.counted("records")) == (2, 102)
+    assert segment.counted("aggregate_records") == 2
+
+
+def test_a_loaded_aggregate_without_groups_adds_no_part() -> None:
+    s3 = FakeS3()
+    partial(s3, [LOADED], [], 0, 0)
+
+    assert passed(s3, [read(0, 0)], [LOADED])["segments"][0].counted("transform_parts") == 1
+
+
+def test_the_gate_passed_twice_gives_the_same_state_and_the_same_bytes() -> None:
+    states, objects = [], []
+    s3 = FakeS3()
+    partial(s3, [LOADED], [{"day": "1", "value": 1}], 0, 0)
+    for _ in range(2):
+        states.append(passed(s3, [read(0, 0)], [LOADED]))
+        objects.append(dict(s3.objects))
+
+    assert states[0] == states[1]
+    assert objects[0] == objects[1]
+
+
+def key_of(**group: Any) -> str:
+    aggregate = Aggregate(name="a", by=list(group), load=True)
+    return str(aggregate_record(run(), aggregate, group)["id"])
+
+
+def test_groups_that_only_look_alike_have_keys_of_their_own() -> None:
+    groups: list[dict[str, Any]] = [
+        {"x": "a#b", "y": "c"},
+        {"x": "a", "y": "b#c"},
+        {"x": None, "y": "c"},
+        {"x": "None", "y": "c"},
+        {"x": "null", "y": "c"},
+        {"x": 1, "y": "c"},
+        {"x": "1", "y": "c"},
+        {"x": True, "y": "c"},
+        {"x": '","', "y": ""},
+        {"x": "", "y": '","'},
+    ]
+
+    assert len({key_of(**group) for group in groups}) == len(groups)
+
+
+def test_the_key_follows_from_window_and_group_and_not_from_the_run() -> None:
+    aggregate = Aggregate(name="a", by=["x"], load=True)
+    one, other = (aggregate_record(run(timestamp=each), aggregate, {"x": 1}) for each in ("1", "2"))
+
+    assert one == other
+    assert one["timestamp"] == run().end
+
+
+def test_a_sum_that_dynamodb_cannot_hold_ends_the_run_without_showing_it() -> None:
+    aggregate = Aggregate(name="a", of={"value": ["sum"]}, load=True)
+    row = {"records": 2, "value_sum": Decimal("1" + "0" * 60 + "23")}
+
+    with pytest.raises(
+        TransformationError, match="aggregate a can't be loaded: value_sum must be a number of"
+    ) as error:
+        aggregate_record(run(), aggregate, row)
+
+    assert "00000023" not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+def test_the_part_of_loaded_aggregates_is_a_staged_array() -> None:
+    s3 = FakeS3()
+    aggregate = Aggregate(name="a", load=True)
+    partial(s3, [aggregate], [{}], 0, 0)
+    passed(s3, [read(0, 0)], [aggregate])
+    body = s3.objects[part_key("transform", run(), 0, 1)]
+
+    assert json.loads(array(json.loads(body))) == json.loads(body)
+    assert list(staging(s3).batches(part_key("transform", run(), 0, 1)))

@@ -1,0 +1,441 @@
+import json
+import threading
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.deadline import Deadline
+from etl.destination import DestinationTable, Pacer
+from etl.errors import BalanceError, QualityGateError, StagingError, TransientError
+from etl.load import IN_FLIGHT, finish, load_segment
+from etl.plain_json import encode
+from etl.run import Work
+from tests.unit.builders import Units, destination, keys, run, staged, staging, unlimited, work
+from tests.unit.fakes.dynamodb import FakeDynamoDB
+from tests.unit.fakes.faults import Crash, client_error
+from tests.unit.fakes.s3 import FakeS3
+
+TIMESTAMP = "20240116T020000123Z"
+Record = dict[str, Any]
+
+
+def record(number: int, **more: Any) -> Record:
+    return {"id": f"item-{number:04d}", "timestamp": "2024-01-15T10:00:00Z", "n": number, **more}
+
+
+def records(count: int) -> list[Record]:
+    return [record(n) for n in range(count)]
+
+
+def transformed(*parts: list[Record]) -> tuple[FakeS3, Work]:
+    """What Transform staged."""
+    s3 = FakeS3()
+    for part, given_records in enumerate(parts):
+        name = f"0000-{part:04d}" if part else "data"
+        lines = b",\n".join(encode(each) for each in given_records)
+        s3.objects[f"transform/{TIMESTAMP}/{name}.json"] = b"[\n%s\n]\n" % lines if given_records else b"[\n]\n"
+    return s3, work(transform_parts=len(parts), records=sum(map(len, parts)))
+
+
+def loaded(s3: FakeS3, given_work: Work, dynamodb: FakeDynamoDB, deadline: Deadline | None = None) -> Work:
+    """One invocation."""
+    deadline = deadline or unlimited()
+    return load_segment(run(), given_work, destination(dynamodb, deadline), staging(s3), deadline)
+
+
+def copy(given_work: Work) -> Work:
+    return msgspec.convert(json.loads(msgspec.json.encode(given_work)), Work)
+
+
+def held(dynamodb: FakeDynamoDB) -> dict[str, Any]:
+    """The destination's numbers by key."""
+    return {each["id"]["S"]: each.get("n", {}).get("N") for each in dynamodb.tables["destination"]}
+
+
+def accounted(result: Work) -> int:
+    return sum(result.counted(name) for name in ("loaded", "superseded", "rejected_load"))
+
+
+def test_every_record_is_written_as_an_item() -> None:
+    s3, given_work = transformed([record(1, deep={"a": [1, None]}, none=None)])
+    dynamodb = FakeDynamoDB()
+    result = loaded(s3, given_work, dynamodb)
+
+    assert dynamodb.tables["destination"] == [
+        {
+            "id": {"S": "item-0001"},
+            "timestamp": {"S": "2024-01-15T10:00:00Z"},
+            "n": {"N": "1"},
+            "deep": {"M": {"a": {"L": [{"N": "1"}, {"NULL": True}]}}},
+        }
+    ]
+    assert result == Work(
+        segment=0,
+        done=True,
+        key=f"transform/{TIMESTAMP}/data.json",
+        counts={"transform_parts": 1, "records": 1, "loaded": 1, "load_requests": 1},
+    )
+
+
+def test_batches_are_of_25() -> None:
+    s3, given_work = transformed(records(60))
+    dynamodb = FakeDynamoDB()
+    result = loaded(s3, given_work, dynamodb)
+
+    assert sorted(len(request) for request in dynamodb.requests) == [10, 25, 25]
+    assert (result.counted("loaded"), result.counted("load_requests")) == (60, 3)
+
+
+def test_all_parts_are_loaded() -> None:
+    s3, given_work = transformed(records(30), [], [record(100)])
+    dynamodb = FakeDynamoDB()
+
+    assert loaded(s3, given_work, dynamodb).counted("loaded") == 31
+    assert len(held(dynamodb)) == 31
+
+
+def test_an_empty_segment_is_done_without_a_request() -> None:
+    s3, given_work = transformed([])
+    dynamodb = FakeDynamoDB()
+
+    assert loaded(s3, given_work, dynamodb).done
+    assert not dynamodb.requests
+
+
+def test_loaded_twice_the_destination_is_the_same() -> None:
+    s3, given_work = transformed(records(60))
+    dynamodb = FakeDynamoDB()
+    loaded(s3, copy(given_work), dynamodb)
+    once = held(dynamodb)
+    loaded(s3, given_work, dynamodb)
+
+    assert held(dynamodb) == once
+
+
+def test_of_two_records_with_one_key_in_a_batch_the_last_wins_and_is_counted() -> None:
+    s3, given_work = transformed([record(1), record(2), record(1) | {"n": 99}])
+    dynamodb = FakeDynamoDB()
+    result = loaded(s3, given_work, dynamodb)
+
+    assert held(dynamodb) == {"item-0001": "99", "item-0002": "2"}
+    assert (result.counted("loaded"), result.counted("superseded")) == (2, 1)
+
+
+def test_records_that_differ_in_their_timestamp_alone_are_two() -> None:
+    s3, given_work = transformed([record(1), record(1) | {"timestamp": "2024-01-15T11:00:00Z"}])
+    dynamodb = FakeDynamoDB()
+    loaded(s3, given_work, dynamodb)
+
+    assert len(dynamodb.tables["destination"]) == 2
+
+
+class Slow(FakeDynamoDB):
+    """A table whose first requests take long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._later = threading.Event()
+        self._count = 0
+
+    def batch_write_item(self, **request: Any) -> dict[str, Any]:
+        self._count += 1
+        if self._count == 1:
+            self._later.wait(0.05)
+        return super().batch_write_item(**request)
+
+
+@pytest.mark.parametrize("distance", [1, 2, IN_FLIGHT, IN_FLIGHT + 1])
+def test_of_two_records_with_one_key_in_batches_close_by_the_last_wins(distance: int) -> None:
+    many = records(25 * (distance + 1))
+    many[25 * distance] = record(0) | {"n": 99}
+    s3, given_work = transformed(many)
+    dynamodb = Slow()
+    result = loaded(s3, given_work, dynamodb)
+
+    assert held(dynamodb)["item-0000"] == "99"
+    assert result.counted("loaded") == len(many)
+
+
+@given(st.lists(st.integers(0, 30), max_size=120))
+def test_the_last_of_each_key_is_what_the_destination_holds(numbers: list[int]) -> None:
+    s3, given_work = transformed([record(n) | {"n": position} for position, n in enumerate(numbers)])
+    dynamodb = FakeDynamoDB()
+    result = loaded(s3, given_work, dynamodb)
+
+    assert held(dynamodb) == {f"item-{n:04d}": str(position) for position, n in enumerate(numbers)}
+    assert accounted(result) == len(numbers)
+
+
+def test_what_dynamodb_leaves_undone_is_loaded_and_counted_as_throttled() -> None:
+    s3, given_work = transformed(records(25))
+    dynamodb = FakeDynamoDB()
+    dynamodb.script = [5, client_error("ThrottlingException")]
+    result = loaded(s3, given_work, dynamodb)
+
+    assert len(held(dynamodb)) == 25
+    assert (result.counted("load_throttled"), result.counted("load_requests")) == (2, 3)
+
+
+def test_a_refused_item_goes_to_quarantine_as_it_was_staged_and_its_neighbours_load() -> None:
+    large = record(3, blob="x" * 500_000, exact=Decimal("1.50"))
+    s3, given_work = transformed([record(1), record(2), large])
+    dynamodb = FakeDynamoDB()
+    result = loaded(s3, given_work, dynamodb)
+    (rejected,) = staged(s3, "quarantine/")
+
+    assert keys(s3, "quarantine/") == [f"quarantine/{TIMESTAMP}/load-0000-0000.json"]
+    assert (rejected["stage"], rejected["got"]) == ("load", "Item size has exceeded the maximum allowed size")
+    assert rejected["item"] == large | {"exact": "1.50"}
+    assert len(held(dynamodb)) == 2
+    assert (result.counted("loaded"), result.counted("rejected_load")) == (2, 1)
+    assert result.counted("load_quarantine_parts") == 1
+
+
+def test_quarantine_rolls_at_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.load._QUARANTINE_BYTES", 1)
+    s3, given_work = transformed([record(n, blob="x" * 3000) for n in range(60)])
+    dynamodb = FakeDynamoDB()
+    dynamodb.most_item_bytes = 2000
+    result = loaded(s3, given_work, dynamodb)
+
+    assert len(keys(s3, "quarantine/")) == result.counted("load_quarantine_parts") == 3
+    assert len(staged(s3, "quarantine/")) == result.counted("rejected_load") == 60
+
+
+def test_an_invocation_numbers_its_quarantine_on() -> None:
+    s3, given_work = transformed([record(1, blob="x" * 500_000)])
+    given_work.count("load_quarantine_parts", 2)
+    loaded(s3, given_work, FakeDynamoDB())
+
+    assert keys(s3, "quarantine/") == [f"quarantine/{TIMESTAMP}/load-0000-0002.json"]
+
+
+def refused_some() -> list[Record]:
+    return [record(n % 130, blob="x" * (3000 if n % 9 == 0 else 1)) | {"n": n} for n in range(180)]
+
+
+@pytest.mark.parametrize("units", range(1, 10))
+def test_interrupted_after_any_batch_everything_is_as_undisturbed(units: int) -> None:
+    undisturbed, interrupted = FakeDynamoDB(), FakeDynamoDB()
+    for dynamodb in (undisturbed, interrupted):
+        dynamodb.most_item_bytes = 2000
+    whole_s3, given_work = transformed(refused_some()[:120], refused_some()[120:])
+    whole = loaded(whole_s3, copy(given_work), undisturbed)
+    s3, result = transformed(refused_some()[:120], refused_some()[120:])
+    invocations = 0
+    while not result.done:
+        result = loaded(s3, copy(result), interrupted, Units(units))
+        invocations += 1
+
+    assert invocations == -(-8 // units)
+    assert held(interrupted) == held(undisturbed)
+    assert staged(s3, "quarantine/") == staged(whole_s3, "quarantine/")
+    for name in ("loaded", "superseded", "rejected_load"):
+        assert result.counted(name) == whole.counted(name)
+    assert accounted(result) == result.counted("records")
+
+
+def test_the_cursor_is_behind_the_last_batch_that_was_begun() -> None:
+    s3, given_work = transformed(records(60))
+    result = loaded(s3, given_work, FakeDynamoDB(), Units(2))
+
+    assert not result.done
+    assert result.counted("loaded") == 50
+    assert s3.objects[result.key][(result.cursor or {})["offset"] :].count(b"\n") == 11
+
+
+class Throttling(FakeDynamoDB):
+    """A table that throttles every request with one of these records."""
+
+    def __init__(self, *numbers: int) -> None:
+        super().__init__()
+        self.throttled = {f"item-{number:04d}" for number in numbers}
+
+    def batch_write_item(self, **request: Any) -> dict[str, Any]:
+        writes = json.loads(request["RawBody"])["RequestItems"]["destination"]
+        if self.throttled & {write["PutRequest"]["Item"]["id"]["S"] for write in writes}:
+            raise client_error("ProvisionedThroughputExceededException")
+        return super().batch_write_item(**request)
+
+
+def hurried(s3: FakeS3, given_work: Work, dynamodb: FakeDynamoDB) -> Work:
+    """An invocation in which waiting takes time, and there is a second of it."""
+    slept: list[float] = []
+    lock = threading.Lock()
+
+    def sleep(seconds: float) -> None:
+        with lock:
+            slept.append(seconds)
+
+    deadline = Deadline(lambda: int(1000 - 1000 * sum(slept)), clock=lambda: 0.0)
+    client = cast("Any", dynamodb)
+    table = DestinationTable(client, "destination", Pacer(None), deadline.remaining_ms, sleep)
+    return load_segment(run(), given_work, table, staging(s3), deadline)
+
+
+def test_a_batch_that_could_not_be_written_in_time_is_where_the_next_invocation_goes_on() -> None:
+    s3, given_work = transformed(records(75))
+    dynamodb = Throttling(30)
+    result = hurried(s3, given_work, dynamodb)
+
+    assert not result.done
+    assert result.counted("loaded") == 25
+    assert s3.objects[result.key][(result.cursor or {})["offset"] :].count(b"\n") == 51
+
+    dynamodb.throttled.clear()
+    result = loaded(s3, copy(result), dynamodb)
+
+    assert (result.done, result.counted("loaded"), len(held(dynamodb))) == (True, 75, 75)
+
+
+def test_nothing_written_at_all_is_a_transient_error() -> None:
+    s3, given_work = transformed(records(75))
+
+    with pytest.raises(TransientError, match=r"segment 0: the destination table took nothing for a whole invocation"):
+        hurried(s3, given_work, Throttling(0))
+
+
+def test_nothing_written_from_a_cursor_on_is_a_transient_error_too() -> None:
+    s3, given_work = transformed(records(75))
+    result = loaded(s3, given_work, FakeDynamoDB(), Units(1))
+
+    with pytest.raises(TransientError):
+        hurried(s3, result, Throttling(30))
+
+
+def test_a_batch_behind_one_that_stopped_is_not_counted() -> None:
+    s3, given_work = transformed(records(200))
+    result = hurried(s3, given_work, Throttling(60))
+
+    assert result.counted("loaded") == 50
+    assert result.counted("load_requests") == 2
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
+def test_an_error_that_does_not_pass_ends_the_invocation(code: str) -> None:
+    s3, given_work = transformed(records(200))
+    dynamodb = FakeDynamoDB()
+    dynamodb.script = [0, client_error(code)]
+
+    with pytest.raises(ClientError, match=code):
+        loaded(s3, given_work, dynamodb)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{secret}",
+        b'"secret"',
+        b'{"id":"secret"}',
+        b'{"id":"a","timestamp":"b","c":{"$set":"secret"}}',
+        b'{"id":"a","timestamp":"b","c":{"$map":"secret"}}',
+        b'{"id":["secret"],"timestamp":"b"}',
+        b"",
+    ],
+)
+def test_a_malformed_record_is_a_staging_error_that_says_where_and_not_what(line: bytes) -> None:
+    s3, given_work = transformed(records(30))
+    s3.objects[f"transform/{TIMESTAMP}/data.json"] = b"[\n" + line + b"\n]\n"
+
+    with pytest.raises(StagingError, match=r"transform/.*/data\.json isn't the array.*in the 1 records") as error:
+        loaded(s3, given_work, FakeDynamoDB())
+
+    shown: BaseException | None = error.value
+    while shown:
+        assert "secret" not in str(shown)
+        shown = shown.__cause__
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_crashed_at_any_call_and_run_again_the_destination_is_the_same(after: bool) -> None:
+    undisturbed = FakeDynamoDB()
+    undisturbed.most_item_bytes = 2000
+    few = refused_some()[25:130:2]
+    whole_s3, given_work = transformed(few)
+    whole = loaded(whole_s3, copy(given_work), undisturbed)
+    number = 0
+    while True:
+        number += 1
+        s3, _ = transformed(few)
+        dynamodb = FakeDynamoDB(s3.faults)
+        dynamodb.most_item_bytes = 2000
+        s3.faults.fail(number, after=after)
+        try:
+            loaded(s3, copy(given_work), dynamodb)
+        except Crash:
+            s3.faults.revive()
+        else:
+            break
+        result = loaded(s3, copy(given_work), dynamodb)
+        assert held(dynamodb) == held(undisturbed)
+        assert result == whole
+        assert staged(s3, "quarantine/") == staged(whole_s3, "quarantine/")
+
+    assert number > 40
+
+
+GATE = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_percent": "5"}
+
+
+def finished(*segments: Work, percent: str = "5") -> dict[str, Any]:
+    return finish(run(segments=len(segments)), list(segments), Decimal(percent), GATE)
+
+
+def test_the_report_is_the_executions_output() -> None:
+    report = finished(
+        work(read=10, extracted=10, transformed=10, records=10, loaded=9, superseded=1, load_requests=1),
+        work(segment=1, read=2, records=2, loaded=2),
+    )
+
+    assert report == {
+        "status": "success",
+        "run": TIMESTAMP,
+        "window": {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"},
+        "segments": 2,
+        "keys": {
+            "extract": f"extract/{TIMESTAMP}/0000-0000.json",
+            "transform": f"transform/{TIMESTAMP}/0000-0000.json",
+            "aggregates": f"transform/{TIMESTAMP}/aggregates.json",
+        },
+        "counts": {
+            "dropped": 0,
+            "extracted": 10,
+            "load_requests": 1,
+            "loaded": 11,
+            "read": 12,
+            "records": 12,
+            "rejected_extract": 0,
+            "rejected_load": 0,
+            "rejected_transform": 0,
+            "scanned": 0,
+            "superseded": 1,
+            "transformed": 10,
+        },
+    }
+
+
+def test_the_keys_of_a_run_of_one_segment_are_those_of_data_json() -> None:
+    assert finished(work())["keys"]["extract"] == f"extract/{TIMESTAMP}/data.json"
+
+
+@pytest.mark.parametrize(("count", "words"), [(9, "1 fewer"), (11, "1 more")])
+def test_a_run_that_does_not_add_up_does_not_finish(count: int, words: str) -> None:
+    with pytest.raises(BalanceError, match=words):
+        finished(work(records=10, loaded=count))
+
+
+@pytest.mark.parametrize("rejected", [0, 5])
+def test_a_share_of_refused_records_up_to_the_threshold_finishes(rejected: int) -> None:
+    report = finished(work(records=100, loaded=100 - rejected, rejected_load=rejected))
+
+    assert report["counts"]["rejected_load"] == rejected
+
+
+def test_more_refused_records_than_the_threshold_fail_the_run() -> None:
+    with pytest.raises(QualityGateError, match=r"6 of 100 items were rejected, 6\.0 %, and 5 % are allowed"):
+        finished(work(records=100, loaded=94, rejected_load=6))
