@@ -6,8 +6,15 @@ import re
 from collections.abc import Callable
 
 # A line of `cdk deploy --progress events`: "EtlPipelineStack |  3/29 | 8:41:11 PM | CREATE_COMPLETE | …".
-_EVENT = re.compile(r"^(?P<stack>\S+) \|\s*(?P<done>\d+)/(?P<all>\d+) \|.*\| (?P<status>[A-Z_]+) ")
+_EVENT = re.compile(r"^\S+ \|\s*(?P<done>\d+)/(?P<all>\d+) \|.*\| (?P<status>[A-Z_]+) ")
 _BOOTSTRAP_STACK = "CDKToolkit"
+# What is being done from a line with such words on.
+_DOING = {
+    "Bootstrapping": "bootstrapping",
+    "Synthesizing": "synthesizing the template",
+    "start: Publishing": "publishing the functions' code",
+    "CloudFormation changeset": "comparing with what is deployed",
+}
 
 
 class DeploymentProgress:
@@ -29,23 +36,20 @@ class DeploymentProgress:
 
     def take(self, line: str) -> None:
         """Take in the next line."""
+        if line.startswith(_BOOTSTRAP_STACK):
+            return
         event = _EVENT.match(line)
         if event:
             self._take_event(event)
-        elif "Bootstrapping" in line:
-            self._show("bootstrapping", None)
-        elif "bootstrapped" in line:
-            self._show("synthesizing the template", None)
-        elif "Synthesis time" in line:
-            self._show("publishing the functions' code", None)
         elif "(no changes)" in line:
             self.outcome = "no changes"
+        else:
+            for sign, doing in _DOING.items():
+                if sign in line:
+                    self._show(doing, None)
 
     def _take_event(self, event: re.Match[str]) -> None:
         done, total = int(event["done"]), int(event["all"])
-        if event["stack"] == _BOOTSTRAP_STACK:
-            self._show("bootstrapping", None)
-            return
         if event["status"].startswith("UPDATE"):
             self.outcome = "updated"
         self._show(f"{done} of {total} resources", done / total if total else None)

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from etl_cli.console import err, out, print_json, print_table, progress
-from etl_cli.emulator.environment import STACK_NAME, LocalEnvironment, Status
+from etl_cli.deployment import STACK_NAME
+from etl_cli.emulator.environment import LocalEnvironment, Status
 from etl_cli.emulator.variables import unset_variables
 from etl_cli.errors import UserError
 from etl_cli.paths import ROOT, command

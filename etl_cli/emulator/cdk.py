@@ -19,7 +19,7 @@ from etl_cli.errors import UserError
 KEPT_LINES = 30
 
 # Folders of the checkout that have no part in the synthesis; whatever else is there is taken to have one.
-_NO_SOURCES = {"node_modules", "cdk.out", "tests", "docs", "__pycache__"}
+_NO_SOURCES = {"node_modules", "cdk.out", "bench", "docs", "etl_cli", "tests", "__pycache__"}
 
 
 def fingerprint_of(root: Path, context: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from etl_cli.deployment import STACK_NAME
 from etl_cli.emulator import cdk, process
 from etl_cli.emulator.clients import Clients, StackSummary
 from etl_cli.emulator.process import ServerRecord
@@ -16,8 +17,6 @@ from etl_cli.emulator.supervisor import Supervisor
 from etl_cli.emulator.variables import child_environment, client_variables
 from etl_cli.errors import UserError
 from etl_cli.paths import command
-
-STACK_NAME = "EtlPipelineStack"
 
 
 @dataclass(frozen=True)

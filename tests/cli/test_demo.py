@@ -39,7 +39,7 @@ class FakeEnvironment:
         self.up = False
 
     def deploy(self, *, on_line: Callable[[str], None]) -> None:
-        on_line("✨  Synthesis time: 9.35s")
+        on_line("Synthesizing the template")
         self.deployment()
 
     def clients(self) -> Any:

@@ -20,7 +20,10 @@ def test_a_first_deployment() -> None:
         "⏳  Bootstrapping environment aws://000000000000/us-east-1...",
         "CDKToolkit |  3/15 | 8:40:59 PM | CREATE_COMPLETE         | AWS::IAM::Role             | FilePublishingRole",
         "✅  Environment aws://000000000000/us-east-1 bootstrapped.",
+        "Synthesizing the template",
         "✨  Synthesis time: 9.35s",
+        "EtlPipelineStack: start: Publishing Extract/Function/Code (current_account-current_region-b51e7a2e)",
+        "EtlPipelineStack: creating CloudFormation changeset...",
         "EtlPipelineStack: deploying... [1/1]",
         EVENT.format(" 5", "CREATE_COMPLETE"),
         EVENT.format("29", "CREATE_COMPLETE"),
@@ -30,9 +33,9 @@ def test_a_first_deployment() -> None:
     assert shown == [
         ("starting the CDK CLI", None),
         ("bootstrapping", None),
-        ("bootstrapping", None),
         ("synthesizing the template", None),
         ("publishing the functions' code", None),
+        ("comparing with what is deployed", None),
         ("5 of 29 resources", 5 / 29),
         ("29 of 29 resources", 1.0),
     ]
