@@ -42,7 +42,7 @@ check: setup ## Lint, types, architecture rules, freshness of the locks
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@.venv/bin/lint-imports --no-cache
+	@.venv/bin/lint-imports --no-cache --no-logo
 	@sh requirements/lock.sh --check
 
 .PHONY: format

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -36,8 +37,8 @@ def make_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeE
     try:
         yield make
     finally:
-        for environment in made:
-            environment.stop()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(LocalEnvironment.stop, made))
 
 
 @pytest.fixture(scope="session")

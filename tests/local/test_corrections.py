@@ -9,7 +9,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +20,7 @@ from ministack.services import stepfunctions
 from etl_cli.emulator import corrections
 from etl_cli.emulator.clients import Clients
 from etl_cli.emulator.environment import LocalEnvironment
+from tests.conftest import MakeEnvironment
 from tests.local.aws import create_function, finish, invoke, run, start, task
 
 # Retries and waits take a tenth of their time.
@@ -47,17 +48,19 @@ class UncorrectedEnvironment(LocalEnvironment):
 
 
 @pytest.fixture(scope="module")
-def corrected(make_environment: Callable[..., LocalEnvironment]) -> Clients:
+def corrected(make_environment: MakeEnvironment) -> Iterator[Clients]:
     environment = make_environment()
     environment.start(settings=SETTINGS)
-    return environment.clients()
+    yield environment.clients()
+    environment.stop()
 
 
 @pytest.fixture(scope="module")
-def uncorrected(make_environment: Callable[..., LocalEnvironment]) -> Clients:
+def uncorrected(make_environment: MakeEnvironment) -> Iterator[Clients]:
     environment = make_environment(UncorrectedEnvironment)
     environment.start(settings=SETTINGS)
-    return environment.clients()
+    yield environment.clients()
+    environment.stop()
 
 
 def bucket_tags(clients: Clients, name: str, tags: dict[str, str]) -> dict[str, str]:
