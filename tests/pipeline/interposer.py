@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 HOST = "127.0.0.1"
 HOP_BY_HOP = ("connection", "content-length", "transfer-encoding", "keep-alive")
 
 
 class Answer(NamedTuple):
-    """An answer of HTTP."""
+    """An answer of HTTP; a Content-Length that isn't the body's makes it one that is cut off."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,15 +64,18 @@ class Numbering:
 
 
 @contextmanager
-def interposer(endpoint: str, behaviour: Behaviour) -> Iterator[str]:
-    """Run such a server in front of `endpoint`; gives the URL for the function.
+def interposer(variables: Mapping[str, str], behaviour: Behaviour) -> Iterator[str]:
+    """Run such a server in front of the emulator; gives the URL for the function.
 
-    It may be called by several threads at once.
+    Args:
+        variables: those with which clients use the emulator.
+        behaviour: may be called by several threads at once.
     """
 
     class Handler(_Handler):
         behave = staticmethod(behaviour)
-        address = urlsplit(endpoint)
+        address = urlsplit(variables["AWS_ENDPOINT_URL"])
+        certificate = variables.get("AWS_CA_BUNDLE")
 
     server = ThreadingHTTPServer((HOST, 0), Handler)
     server.daemon_threads = True
@@ -87,7 +91,8 @@ def interposer(endpoint: str, behaviour: Behaviour) -> Iterator[str]:
 
 class _Handler(BaseHTTPRequestHandler):
     behave: Behaviour
-    address: Any
+    address: SplitResult
+    certificate: str | None
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -106,16 +111,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.send_response(answer.status)
-        for name, value in answer.headers.items():
+        length = str(len(answer.body))
+        for name, value in ({"Content-Length": length} | dict(answer.headers)).items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
+            if name == "Content-Length" and value != length:
+                self.close_connection = True
         self.end_headers()
         self.wfile.write(answer.body)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _answer  # noqa: N815 - http.server's names
 
     def _forward(self, body: bytes) -> Answer:
-        connection = http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=60)
+        connection = self._connection()
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
             connection.request(self.command, self.path, body, headers)
@@ -124,6 +131,13 @@ class _Handler(BaseHTTPRequestHandler):
             return Answer(answer.status, kept, answer.read())
         finally:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, port = self.address.hostname or HOST, self.address.port
+        if self.address.scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=60)
+        context = ssl.create_default_context(cafile=self.certificate)
+        return http.client.HTTPSConnection(host, port, timeout=60, context=context)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Log nothing."""

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from tests.etl_pipeline.sample import expected_loaded, expected_record
 from tests.etl_pipeline.values import Canonical, Item, Key, canonical, compare, of_boto3
+from tests.pipeline.interposer import Behaviour, interposer
 from tests.support import Deployed
 
 DEADLINE_SECONDS = 120.0
@@ -205,6 +206,11 @@ class Pipeline:
         )
         return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
 
+    def parts(self, stage: str, execution: Execution) -> list[str]:
+        """The keys of what a stage staged in an execution, sorted: neither manifest nor aggregates."""
+        keys = self.keys(f"{stage}/{execution.run}/")
+        return [key for key in keys if key.count("/") == 2 and not key.endswith(("run.json", "aggregates.json"))]
+
     def body(self, key: str) -> bytes:
         """A staged object's bytes."""
         return self.clients.s3.get_object(Bucket=self.deployed.staging_bucket, Key=key)["Body"].read()
@@ -265,6 +271,16 @@ class Pipeline:
         )
         waiter = self.clients.lambda_.get_waiter("function_updated_v2")
         waiter.wait(FunctionName=function, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+    @contextmanager
+    def interposed(
+        self, function: str, service: str, behaviour: Behaviour, *, timeout_seconds: int | None = None, **variables: str
+    ) -> Iterator[None]:
+        """A function whose requests to a service ("S3", "DYNAMODB") are answered as `behaviour` says."""
+        with interposer(self.deployed.environment.variables(), behaviour) as url:
+            redirected = {f"AWS_ENDPOINT_URL_{service}": url} | variables
+            with self.configured(function, timeout_seconds=timeout_seconds, **redirected):
+                yield
 
     def kill(self, function: str) -> int:
         """Kill the processes of a function of this environment, as a crash would; gives their number."""
