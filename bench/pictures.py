@@ -8,10 +8,10 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 from bench.figures import Line, lines
-from bench.plan import STAGES
+from bench.plan import OURS, SIZES, STAGES, TUTORIAL
 from bench.runner import Result
 
-OURS, OTHERS, FLOOR = "#1f6feb", "#9aa4b2", "#d0d7de"
+BLUE, OTHERS, FLOOR = "#1f6feb", "#9aa4b2", "#d0d7de"
 
 
 def draw(results: list[Result], folder: Path) -> list[Path]:
@@ -27,40 +27,47 @@ def draw(results: list[Result], folder: Path) -> list[Path]:
 
 
 def _draw_ratios(results: list[Result], path: Path) -> Path:
-    _, axes = pyplot.subplots(1, len(STAGES), figsize=(13, 3.6), layout="constrained")
+    figure, axes = pyplot.subplots(1, len(STAGES), figsize=(13, 3.8), layout="constrained")
+    figure.suptitle("items per second of CPU, the tutorial's pipeline = 1", fontsize=11)
     for stage, each in zip(STAGES, axes, strict=True):
         found = sorted((line for line in lines(results, "dense", stage) if line.ratio), key=lambda line: line.ratio)
-        names = [line.result.case.variant.name for line in found]
-        colours = [{"ours": OURS, "floor": FLOOR}.get(name, OTHERS) for name in names]
-        bars = each.barh(
-            [line.result.case.variant.label for line in found], [line.ratio for line in found], color=colours
-        )
+        variants = [line.result.case.variant for line in found]
+        colours = [{"ours": BLUE, "floor": FLOOR}.get(variant.name, OTHERS) for variant in variants]
+        ratios = [line.ratio for line in found]
+        bars = each.barh([variant.label.partition(" (")[0] for variant in variants], ratios, color=colours)
         each.bar_label(bars, fmt="%.1f ×", padding=3)
-        each.set_title(f"{stage}: items per second of CPU, tutorial = 1", fontsize=10)
         each.margins(x=0.2)
-        _tidy(each)
+        _tidy(each, stage)
     return _save(path)
 
 
 def _draw_sizes(results: list[Result], path: Path, label: str, value: Callable[[Line], float]) -> Path:
-    _, axes = pyplot.subplots(1, len(STAGES), figsize=(13, 3.6), layout="constrained")
+    figure, axes = pyplot.subplots(1, len(STAGES), figsize=(13, 3.8), layout="constrained")
+    figure.suptitle(label, fontsize=11)
     for stage, each in zip(STAGES, axes, strict=True):
         found = [line for line in lines(results, "size", stage) if line.cpu_us]
-        for name, colour in (("tutorial", OTHERS), ("ours", OURS)):
+        for variant, colour in ((TUTORIAL, OTHERS), (OURS, BLUE)):
             points = sorted(
-                (line.result.case.items, value(line)) for line in found if line.result.case.variant.name == name
+                (line.result.case.items, value(line)) for line in found if line.result.case.variant == variant
             )
-            each.plot(*zip(*points, strict=True), marker="o", color=colour, label=name) if points else None
+            sizes, values = [items for items, _ in points], [number for _, number in points]
+            each.plot(sizes, values, marker="o", color=colour, label=variant.label)
+        each.set_ylim(0, 1.1 * max(value(line) for line in found) if found else 1)
         each.set_xscale("log")
-        each.set_ylim(bottom=0)
-        each.set_title(f"{stage}: {label}", fontsize=10)
+        each.set_xticks(SIZES, [_words(size) for size in SIZES], fontsize=8)
+        each.minorticks_off()
         each.set_xlabel("items")
         each.legend(frameon=False)
-        _tidy(each)
+        _tidy(each, stage)
     return _save(path)
 
 
-def _tidy(axes: Axes) -> None:
+def _words(items: int) -> str:
+    return f"{items // 1_000_000} M" if items >= 1_000_000 else f"{items // 1000} k"
+
+
+def _tidy(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -74,6 +74,8 @@ class Plan:
 
 
 QUICK, FULL = "quick", "full"
+SIZES = (10_000, 100_000, 300_000, 1_000_000, 3_000_000)
+BEARABLE = 300_000
 FULL_ROUNDS = {"dense": 5, "sparse": 3, "trouble": 3, "continued": 1, "size": 1, "lambda": 5}
 QUICK_ROUNDS = {"dense": 2, "sparse": 1, "trouble": 1, "continued": 1, "lambda": 1}
 
@@ -87,7 +89,7 @@ def make_plan(kind: str, *, stages: tuple[str, ...] = STAGES, variants: tuple[st
     cases += _troubled(50_000 if full else 5_000)
     cases += _continued(1_000_000 if full else 20_000, 0.5 if full else 0.1)
     cases += _sparse(1_000_000 if full else 100_000, everyone=full)
-    cases += [case for size in ((10_000, 100_000, 1_000_000, 3_000_000) if full else ()) for case in _sized(size)]
+    cases += [case for size in (SIZES if full else ()) for case in _sized(size)]
     cases += _boxed(20_000 if full else 4_000)
     kept = [case for case in cases if case.stage in stages and (not variants or case.variant.name in variants)]
     rounds = FULL_ROUNDS if full else QUICK_ROUNDS
@@ -124,7 +126,7 @@ def _continued(items: int, seconds: float) -> list[Case]:
 
 def _sized(items: int) -> list[Case]:
     """Our stages over sizes; the tutorial as far as it is bearable."""
-    chosen = (OURS, TUTORIAL) if items <= 100_000 else (OURS,)
+    chosen = (OURS, TUTORIAL) if items <= BEARABLE else (OURS,)
     return [Case(variant=v, stage=stage, items=items, group="size") for stage in STAGES for v in chosen]
 
 
