@@ -257,13 +257,15 @@ def test_a_full_quarantine_is_closed() -> None:
     assert len(keys(s3, "quarantine/")) == result.counted("transform_quarantine_parts") == 3
 
 
-def test_too_many_groups_end_the_run() -> None:
+def test_too_many_groups_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def transform(record: dict[str, Any], _: Any) -> Any:
-        return [record | {"n": n} for n in range(10_001)]
+        return [record | {"n": n} for n in range(11)]
 
     s3, given = extract([item(1)])
 
-    with pytest.raises(TransformationError, match="by_n has more than 10,000 groups"):
+    monkeypatch.setattr("etl.aggregates.MAX_GROUPS", 10)
+
+    with pytest.raises(TransformationError, match="by_n has more than 10 groups"):
         transformed(s3, given, user_code(transform, aggregates=[Aggregate(name="by_n", by=["n"])]))
 
 
