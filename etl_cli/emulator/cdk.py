@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from etl_cli.emulator.process import signals_deferred
 from etl_cli.emulator.variables import ACCOUNT, REGION
 from etl_cli.errors import UserError
 
@@ -88,30 +89,38 @@ class CdkRunner:
         if not command.exists():
             raise UserError(f"The CDK CLI is not installed: there is no {command}.", "Install it: make setup")
         last: deque[str] = deque(maxlen=KEPT_LINES)
-        process = subprocess.Popen(
-            [str(command), *arguments, "--ci", "--no-color", "--no-notices"],
-            cwd=folder or self._root,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+        code = self._follow(
+            [str(command), *arguments, "--ci", "--no-color", "--no-notices"], folder or self._root, last
         )
+        if code != 0:
+            output = "\n".join(f"  {line}" for line in last)
+            raise UserError(f"`cdk {arguments[0]}` failed with exit code {code}. Its last lines:\n{output}")
+
+    def _follow(self, command: list[str], folder: Path, last: deque[str]) -> int:
+        """Run a command, pass on and collect its lines, and give its exit code."""
+        process: subprocess.Popen[str] | None = None
         try:
-            assert process.stdout is not None  # noqa: S101 - a pipe, as asked
-            for line in process.stdout:
+            with signals_deferred():
+                process = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    start_new_session=True,
+                )
+            for line in process.stdout or ():
                 text = line.rstrip()
                 if text:
                     last.append(text)
                     self._on_line(text)
-            code = process.wait()
+            return process.wait()
         except BaseException:
             # The CDK CLI runs the app in a process of its own, and neither gets the signal that interrupted this one.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            with signals_deferred(), contextlib.suppress(ProcessLookupError):
+                if process is not None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
             raise
-        if code != 0:
-            output = "\n".join(f"  {line}" for line in last)
-            raise UserError(f"`cdk {arguments[0]}` failed with exit code {code}. Its last lines:\n{output}")

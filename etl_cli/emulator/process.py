@@ -10,7 +10,9 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -70,6 +72,26 @@ class ServerRecord:
             return cls(**json.loads(path.read_text()))
         except (FileNotFoundError, ValueError, TypeError):
             return None
+
+
+@contextlib.contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Have signals that end the program wait until the block is left: what it begins and notes must stay together."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals interrupt the main thread alone
+        return
+    pending: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    deferred = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    for number in deferred:
+        signal.signal(number, lambda received, _frame: pending.append(received))
+    try:
+        yield
+    finally:
+        for number, handler in deferred.items():
+            signal.signal(number, handler)
+        for received in pending:
+            signal.raise_signal(received)
 
 
 def spawn(command: list[str], environment: dict[str, str], folder: Path, log: Path) -> int:

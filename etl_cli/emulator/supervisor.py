@@ -88,14 +88,18 @@ class Supervisor:
         token = secrets.token_hex(16)
         environment = server_environment(self._root, self._state_dir, chosen, strict=strict) | settings
         started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        pid = process.spawn(self._server_command(token), environment, self._state_dir, self.log)
-        record = ServerRecord(pid, chosen, token, started_at, strict, settings)
+        record = None
         try:
-            record.write(self._record_file)
+            with process.signals_deferred():
+                pid = process.spawn(self._server_command(token), environment, self._state_dir, self.log)
+                record = ServerRecord(pid, chosen, token, started_at, strict, settings)
+                record.write(self._record_file)
             self._wait_until_ready(record)
         except BaseException:
-            process.end(record)
-            record.ended().write(self._record_file)
+            with process.signals_deferred():
+                if record is not None:
+                    process.end(record)
+                    record.ended().write(self._record_file)
             raise
         return record
 

@@ -138,6 +138,42 @@ def test_interrupted_start_leaves_nothing(environment: LocalEnvironment, monkeyp
     assert environment.status().state == "down"
 
 
+def test_interrupt_while_the_process_is_born_leaves_nothing(
+    environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    born: list[int] = []
+    spawn = process.spawn
+
+    def spawn_and_interrupt(command: list[str], variables: dict[str, str], folder: Path, log: Path) -> int:
+        born.append(spawn(command, variables, folder, log))
+        signal.raise_signal(signal.SIGINT)
+        return born[-1]
+
+    monkeypatch.setattr(process, "spawn", spawn_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        environment.start()
+
+    assert ends(born[0])
+    assert environment.status().state == "down"
+
+
+def test_second_interrupt_does_not_keep_the_first_from_tidying_up(
+    make_environment: MakeEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = make_environment(BrokenEnvironment)
+    end = process.end
+
+    def interrupt_and_end(record: ServerRecord) -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return end(record)
+
+    monkeypatch.setattr(process, "end", interrupt_and_end)
+    with pytest.raises(KeyboardInterrupt):
+        environment.start()
+
+    assert environment.status().state == "down"
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_during_start_leaves_nothing(tmp_path: Path, number: signal.Signals, code: int) -> None:
     command = [str(ROOT / ".venv/bin/etl"), "local", "start"]
