@@ -2,10 +2,11 @@
 
 import traceback
 from collections.abc import Iterable
+from copy import deepcopy
 from decimal import Context, localcontext
 from typing import Any
 
-from etl.aggregates import Aggregate
+from etl.aggregates import Accumulator, Aggregate
 from etl.contract import Checker, Record
 from etl.errors import RejectedError, TransformationError
 from etl.plain_json import to_plain
@@ -16,6 +17,14 @@ KEY_ATTRIBUTES = ("id", "timestamp")
 # A number of DynamoDB has at most 38 digits, so transform() computes with as many.
 _ARITHMETIC = Context(prec=38)
 _MOST_MESSAGE = 500
+EXAMPLE_RUN = Run(
+    timestamp="20240116T020000000Z",
+    start="2024-01-15T00:00:00Z",
+    end="2024-01-16T00:00:00Z",
+    time="2024-01-16T02:00:00Z",
+    execution="example",
+    segments=1,
+)
 
 
 class Transformation:
@@ -79,6 +88,26 @@ class Transformation:
             message = "its own message can't be shown"
         got = f"{name}: {message} ({file.rpartition('/')[2]} line {line})"
         return RejectedError("", f"no {name} in transform()", got)
+
+
+def preview(module: Any, record: Record, run: Run = EXAMPLE_RUN) -> list[Record]:
+    """What a transformation file makes of one record, checks included: for the tests of that file.
+
+    Args:
+        module: the file, imported: ``from etl import transformation``.
+        record: attributes by name; left as it is.
+        run: the run; by default one of the window 2024-01-15 to 2024-01-16.
+
+    Raises:
+        RejectedError: the record would go to quarantine.
+        TransformationError: the file can't be used.
+    """
+    user = Transformation(module)
+    results = [result for result, _ in user.apply(deepcopy(record), run)]
+    for result in results:
+        for aggregate in user.aggregates:
+            Accumulator(aggregate).prepare(result)
+    return results
 
 
 def _several(result: Any) -> Iterable[Any]:

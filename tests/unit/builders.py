@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from etl import transformation
 from etl.deadline import Deadline
 from etl.destination import DestinationTable, Pacer
 from etl.run import Run, Work
@@ -89,11 +88,6 @@ class MinimalContract(TypedDict):
 def user_code(transform: Any, *, contract: type = MinimalContract, aggregates: Sequence[Any] = ()) -> Transformation:
     """A transformation as a module would define it."""
     return Transformation(SimpleNamespace(Contract=contract, transform=transform, AGGREGATES=aggregates))
-
-
-def shipped() -> Transformation:
-    """The transformation that the project comes with."""
-    return Transformation(transformation)
 
 
 def staged(s3: FakeS3, prefix: str) -> list[Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from etl.aggregates import Aggregate
 from etl.errors import RejectedError, TransformationError
-from etl.user_code import Transformation
+from etl.user_code import Transformation, preview
 from tests.unit.builders import MinimalContract, run, user_code
 
 RECORD = {"id": "x", "timestamp": "2024-01-15T10:00:00Z"}
@@ -220,3 +220,35 @@ def test_aggregates_are_a_list_of_aggregates(aggregates: Any) -> None:
 def test_each_aggregate_needs_a_name_of_its_own() -> None:
     with pytest.raises(TransformationError, match="each needs a name of its own, got a, b, a"):
         user_code(lambda *_: None, aggregates=[Aggregate(name=name) for name in "aba"])
+
+
+def previewed(transform: Any, record: dict[str, Any], aggregates: Any = ()) -> list[dict[str, Any]]:
+    module = SimpleNamespace(Contract=MinimalContract, transform=transform, AGGREGATES=aggregates)
+    return preview(module, record)
+
+
+def test_a_preview_gives_the_records_as_python_values() -> None:
+    assert previewed(lambda record, _: [record | {"tags": {"a"}}], RECORD) == [RECORD | {"tags": {"a"}}]
+
+
+def test_a_preview_leaves_its_record_as_it_is() -> None:
+    record = RECORD | {"inner": {"n": 1}}
+
+    def transform(record: dict[str, Any], _: Any) -> dict[str, Any]:
+        record["inner"]["n"] = 2
+        return record
+
+    assert previewed(transform, record)[0]["inner"] == {"n": 2}
+    assert record["inner"] == {"n": 1}
+
+
+def test_a_preview_has_an_example_run() -> None:
+    assert previewed(lambda record, run: record | {"at": run.end}, RECORD)[0]["at"] == "2024-01-16T00:00:00Z"
+
+
+def test_a_preview_rejects_what_a_run_would_reject() -> None:
+    aggregate = Aggregate(name="a", of={"n": ["sum"]})
+
+    for transform in (lambda *_: 5, lambda record, _: record | {"n": "one"}):
+        with pytest.raises(RejectedError):
+            previewed(transform, RECORD, [aggregate])
