@@ -19,6 +19,7 @@ from etl_cli.verify import Verified
 from etl_cli.wording import count, duration, number, window
 
 WIDEST = 110
+NARROWEST = 78
 _MOST_GROUPS = 8
 
 
@@ -33,7 +34,7 @@ def print_report(
         tables: names of the source table and of the destination table.
         verified: what was counted in the tables; None if nothing was.
     """
-    width = min(console.width, WIDEST)
+    width = min(max(console.width, NARROWEST), WIDEST)
     sections: list[tuple[str, RenderableType]] = [
         ("Durations", _durations(report)),
         ("Balance", _balance(report, tables, verified)),
@@ -47,6 +48,8 @@ def print_report(
     parts: list[RenderableType] = ["", _verdict(report), "", _facts(report)]
     for title, body in sections:
         parts += ["", Text(f"  {title}", "bold"), body]
+    # A narrower terminal breaks lines, which is better than numbers that are cut off.
+    console.width = max(console.width, NARROWEST)
     console.print(Group(*parts), width=width, soft_wrap=False)
 
 

@@ -54,7 +54,11 @@ def test_the_report_looks_like_the_golden_one(report: RunReport, width: int) -> 
     assert printed(report, width, Verified(38, 37)) == (GOLDEN / f"report{width}.txt").read_text()
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_number_is_cut_off_on_a_narrow_terminal(report: RunReport) -> None:
+    assert printed(report, 30) == printed(report, 78)
+
+
+@pytest.mark.parametrize("width", [78, 80, 200])
 def test_no_line_of_the_report_is_wider_than_the_terminal(report: RunReport, width: int) -> None:
     assert max(map(len, printed(report, width).splitlines())) <= min(width, 110)
 
