@@ -1,0 +1,199 @@
+"""docs/transformations.md, run: each example goes through Transform, Gate and Load with the input that is shown."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+import etl
+from etl.aggregates import MAX_GROUPS
+from etl.attribute_values import Number, from_wire, to_wire
+from etl.contract import Checker
+from etl.errors import RejectedError
+from etl.gate import pass_gate
+from etl.load import load_segment
+from etl.plain_json import MAX_DEPTH, encode, to_plain
+from etl.run import Work
+from etl.transform import transform_segment
+from etl.user_code import Transformation
+from tests.support import ROOT
+from tests.unit.builders import destination, run, staged, staging, unlimited
+from tests.unit.fakes.dynamodb import FakeDynamoDB
+from tests.unit.fakes.s3 import FakeS3
+
+PAGE = (ROOT / "docs" / "transformations.md").read_text()
+BLOCK = re.compile(r"^(?P<label>[^\n]*)\n\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+SOURCE, DESTINATION = "From the source table:", "To the destination table:"
+QUARANTINE, REASONS, AGGREGATES = "In quarantine:", "The reasons in quarantine:", "In the aggregates:"
+
+
+@dataclass
+class Example:
+    """A block of Python, and what is shown of its input and its output by their labels."""
+
+    heading: str
+    code: str
+    shown: dict[str, str] = field(default_factory=dict)
+
+
+def _examples() -> list[Example]:
+    examples: list[Example] = []
+    for match in BLOCK.finditer(PAGE):
+        if match["language"] == "python":
+            heading = re.findall(r"^#+ (.*)$", PAGE[: match.start()], re.MULTILINE)[-1]
+            examples.append(Example(heading, match["text"]))
+        else:
+            examples[-1].shown[match["label"]] = match["text"]
+    return examples
+
+
+EXAMPLES = _examples()
+TRANSFORMATIONS = [example for example in EXAMPLES if "def test_" not in example.code]
+TESTS = [example for example in EXAMPLES if "def test_" in example.code]
+_plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
+
+
+def defined(example: Example) -> dict[str, Any]:
+    """What the file defines: the first example, and what this one changes of it."""
+    names: dict[str, Any] = {"__name__": "transformation"}
+    for code in dict.fromkeys([EXAMPLES[0].code, example.code]):
+        exec(compile(code, "runtime/etl/transformation.py", "exec"), names)  # noqa: S102 - the page's own examples
+    return names
+
+
+@dataclass
+class Outcome:
+    """What became of an example's records: the destination's as plain JSON, the groups, what was rejected."""
+
+    loaded: list[Any]
+    groups: list[Any]
+    rejected: list[Any]
+
+
+def carried_out(example: Example) -> Outcome:
+    s3, dynamodb = FakeS3(), FakeDynamoDB()
+    items = [msgspec.json.encode(to_wire(_plain.decode(line))) for line in example.shown[SOURCE].splitlines()]
+    s3.objects["extract/20240116T020000123Z/data.json"] = b"[\n" + b",\n".join(items) + b"\n]\n"
+    work = Work(segment=0, counts={"read": len(items), "extracted": len(items), "extract_parts": 1})
+    user = Transformation(SimpleNamespace(**defined(example)))
+    work = transform_segment(run(), work, user, staging(s3), unlimited(), 10**9)
+    state = pass_gate(run(), [work], staging(s3), user.aggregates, Decimal(100))
+    load_segment(run(), work, destination(dynamodb), staging(s3), unlimited())
+    written = [exactly(encode(to_plain(from_wire(each)))) for each in dynamodb.tables["destination"]]
+    document = exactly(s3.objects[state["gate"]["aggregates"]])
+    return Outcome(
+        loaded=sorted(written, key=lambda record: str(record["id"])),
+        groups=document["aggregates"][0]["groups"],
+        rejected=staged(s3, "quarantine/"),
+    )
+
+
+def exactly(text: str | bytes) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+def lines(text: str) -> list[Any]:
+    return [exactly(line) for line in text.splitlines()]
+
+
+def shown(label: str) -> list[Any]:
+    """The examples that show this, as parameters."""
+    return [pytest.param(each, id=each.heading) for each in TRANSFORMATIONS if label in each.shown]
+
+
+@pytest.mark.parametrize("example", shown(DESTINATION))
+def test_the_destination_gets_the_records_shown(example: Example) -> None:
+    assert carried_out(example).loaded == lines(example.shown[DESTINATION])
+
+
+@pytest.mark.parametrize("example", shown(REASONS))
+def test_quarantine_has_the_reasons_shown(example: Example) -> None:
+    reasons = [each["reason"] for each in carried_out(example).rejected]
+
+    assert reasons == example.shown[REASONS].splitlines()
+
+
+@pytest.mark.parametrize("example", shown(QUARANTINE))
+def test_quarantine_has_the_records_shown(example: Example) -> None:
+    assert carried_out(example).rejected == lines(example.shown[QUARANTINE])
+
+
+@pytest.mark.parametrize("example", shown(AGGREGATES))
+def test_the_aggregates_are_those_shown(example: Example) -> None:
+    assert carried_out(example).groups == lines(example.shown[AGGREGATES])
+
+
+@pytest.mark.parametrize("example", [pytest.param(each, id=each.heading) for each in TRANSFORMATIONS])
+def test_items_are_rejected_where_that_is_shown_and_nowhere_else(example: Example) -> None:
+    outcome = carried_out(example)
+
+    assert bool(outcome.rejected) == bool({REASONS, QUARANTINE} & example.shown.keys())
+
+
+@pytest.mark.parametrize("example", [pytest.param(each, id=each.heading) for each in TESTS])
+def test_the_tests_shown_pass(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(etl, "transformation", SimpleNamespace(**defined(EXAMPLES[0])))
+    names: dict[str, Any] = {}
+    exec(example.code, names)  # noqa: S102 - the page's own example
+    tests = [each for name, each in names.items() if name.startswith("test_")]
+    for test in tests:
+        test()
+
+    assert tests
+
+
+def test_every_block_of_the_page_is_run() -> None:
+    labels = {label for example in EXAMPLES for label in example.shown}
+
+    assert len(list(BLOCK.finditer(PAGE))) == PAGE.count("\n```") // 2
+    assert labels == {SOURCE, DESTINATION, QUARANTINE, REASONS, AGGREGATES}
+    assert all(SOURCE in example.shown for example in TRANSFORMATIONS)
+    assert not any(example.shown for example in TESTS)
+
+
+ROWS = [
+    [cell.strip().replace("\x00", "|") for cell in row.replace("\\|", "\x00").strip("|").split("|")]
+    for row in PAGE[PAGE.index("| In the contract |") :].split("\n\n")[0].splitlines()[2:]
+]
+TYPES = [
+    (hint.strip("`"), value, taken)
+    for hint, takes, refuses, _ in ROWS
+    for cell, taken in ((takes, True), (refuses, False))
+    for value in re.findall(r"`([^`]+)`", cell)
+]
+
+
+@pytest.mark.parametrize(("hint", "value", "taken"), TYPES)
+def test_a_type_of_the_contract_takes_and_refuses_what_its_row_says(hint: str, value: str, taken: bool) -> None:
+    names = defined(EXAMPLES[0])
+    exec(f"class Contract(TypedDict):\n    a: {hint}", names)  # noqa: S102 - the page's own table
+    checker = Checker(names["Contract"])
+    record = {"a": eval(value, names)}  # noqa: S307 - the page's own table
+    if taken:
+        checker.check(record)
+        return
+
+    with pytest.raises(RejectedError):
+        checker.check(record)
+
+
+@pytest.mark.parametrize("words", [f"| levels of maps and lists | {MAX_DEPTH} |", f"an aggregate | {MAX_GROUPS:,} |"])
+def test_the_limits_are_those_of_the_code(words: str) -> None:
+    assert words in PAGE
+
+
+def test_links_within_the_page_lead_somewhere() -> None:
+    headings = re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= anchors
+
+
+def test_links_to_files_lead_to_files() -> None:
+    for path in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert (ROOT / "docs" / path).resolve().is_file()
