@@ -20,9 +20,9 @@ _PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"
 # To be raised when the same inputs are to give another bundle: those kept from before are then not taken.
 _LAYOUT = "1"
 
-_NOT_SOURCE = (".*", "*~", "*.pyc", "__pycache__", "tests")
+_NOT_SOURCE = (".*", "*~", "__pycache__", "tests")
 # What an installer says about itself and its run, and RECORD, which lists these. METADATA and licences stay.
-_NOT_PACKAGE = (".*", "*.pyc", "__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
+_NOT_PACKAGE = (".*", "__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
 
 
 class BundlingError(RuntimeError):

@@ -108,6 +108,14 @@ def test_compiled_code_is_for_the_machine_that_runs_it(
     assert all(name.endswith(f".{suffix}") for name in compiled)
 
 
+def test_bundles_for_two_machines_are_kept_apart(checkout: dict[str, Any]) -> None:
+    intel = bundle(PipelineSettings(architecture="x86_64"), **checkout)
+    arm = bundle(PipelineSettings(architecture="arm64"), **checkout)
+
+    assert list((intel / "msgspec").glob("*x86_64-linux-gnu.so"))
+    assert list((arm / "msgspec").glob("*aarch64-linux-gnu.so"))
+
+
 def test_the_dependencies_are_small(checkout: dict[str, Any]) -> None:
     size = sum(len(data) for name, data in contents(bundle(FOR_LAMBDA, **checkout)).items() if "etl/" not in name)
 
@@ -126,7 +134,7 @@ def test_the_asset_hash_is_the_same_in_every_checkout(tmp_path: Path, checkout: 
 def test_the_asset_hash_does_not_depend_on_times_modes_and_caches(tmp_path: Path, checkout: dict[str, Any]) -> None:
     before = bundle(FOR_LAMBDA, **checkout)
     (checkout["source"] / "__pycache__").mkdir()
-    (checkout["source"] / "__pycache__" / "extract.cpython-311.pyc").write_bytes(b"x")
+    (checkout["source"] / "__pycache__" / "extract.cpython-311.pyc.139872").write_bytes(b"x")
     (checkout["source"] / ".extract.py.swp").write_bytes(b"x")
     for path in checkout["source"].rglob("*.py"):
         os.utime(path, (0, 0))
