@@ -80,7 +80,7 @@ class Board:
         if error is not None:
             for step in self._steps.values():
                 if step.state == "running":
-                    detail = "interrupted" if isinstance(error, KeyboardInterrupt) else step.detail
+                    detail = "interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else step.detail
                     self.show(replace(step, state="failed", detail=detail))
         if self._live:
             self._live.stop()
