@@ -266,11 +266,10 @@ class Pipeline:
             self._configure(function, before["Timeout"], environment)
 
     def _configure(self, function: str, timeout_seconds: int, variables: dict[str, str]) -> None:
+        # The emulator ends the function's processes and takes the settings at once: there is nothing to wait for.
         self.clients.lambda_.update_function_configuration(
             FunctionName=function, Timeout=timeout_seconds, Environment={"Variables": variables}
         )
-        waiter = self.clients.lambda_.get_waiter("function_updated_v2")
-        waiter.wait(FunctionName=function, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 
     @contextmanager
     def interposed(
