@@ -60,7 +60,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     for result in results:
         if result.case.variant.name == "floor" and no_floor:
             result.problem = no_floor
-    cold, machine = measure_cold_start(5 if arguments.quick else 15), describe()
+    cold, machine = measure_cold_start(3 if arguments.quick else 15), describe()
     document = as_document(results, cold, machine)
     whole = not arguments.stage and not arguments.variant
     if whole:

@@ -84,13 +84,13 @@ def make_plan(kind: str, *, stages: tuple[str, ...] = STAGES, variants: tuple[st
     """The plan of a quick or a full run, restricted to ``stages`` and ``variants`` where given."""
     full = kind == FULL
     cases = _compared(
-        dict.fromkeys(STAGES, 100_000) if full else {"extract": 20_000, "transform": 20_000, "load": 10_000}
+        dict.fromkeys(STAGES, 100_000) if full else {"extract": 20_000, "transform": 20_000, "load": 6_000}
     )
-    cases += _troubled(50_000 if full else 5_000)
-    cases += _continued(1_000_000 if full else 20_000, 0.5 if full else 0.1)
+    cases += _troubled(50_000 if full else 2_500)
+    cases += _continued(1_000_000 if full else 10_000, 0.5 if full else 0.1)
     cases += _sparse(1_000_000 if full else 100_000, everyone=full)
     cases += [case for size in (SIZES if full else ()) for case in _sized(size)]
-    cases += _boxed(20_000 if full else 4_000)
+    cases += _boxed(20_000 if full else 3_000)
     kept = [case for case in cases if case.stage in stages and (not variants or case.variant.name in variants)]
     rounds = FULL_ROUNDS if full else QUICK_ROUNDS
     return Plan(cases=kept, rounds=rounds)
