@@ -128,7 +128,7 @@ class Pipeline:
         self.token = token
         self._items: list[Item] = []
 
-    def item(self, name: str, timestamp: str, **attributes: dict[str, Any] | None) -> Item:
+    def item(self, name: str, timestamp: str, /, **attributes: dict[str, Any] | None) -> Item:
         """Make an item of the specification's shape; an attribute that is None is left out."""
         fixed: dict[str, dict[str, Any] | None] = {
             "id": {"S": f"{self.token}{name}"},
@@ -144,6 +144,13 @@ class Pipeline:
         self._items += items
         self._write(self.deployed.source_table, [{"PutRequest": {"Item": item}} for item in items])
         return items
+
+    def source_count(self) -> int:
+        """The number of items in the source table, other tests' included."""
+        pages = self.clients.dynamodb.get_paginator("scan").paginate(
+            TableName=self.deployed.source_table, Select="COUNT", ConsistentRead=True
+        )
+        return sum(page["Count"] for page in pages)
 
     def clean_up(self) -> None:
         """Remove the items from both tables."""
@@ -228,9 +235,16 @@ class Pipeline:
             if line not in (b"[", b"]")
         ]
 
-    def quarantined(self, execution: Execution) -> list[dict[str, Any]]:
-        """The records that an execution set aside."""
-        return [json.loads(line, parse_float=Decimal) for line in self.lines(f"quarantine/{execution.run}/")]
+    def quarantined(self, execution: Execution) -> dict[str, bytes]:
+        """The lines of what an execution set aside of this test's items, by their names (see `item`)."""
+        found: dict[str, bytes] = {}
+        for line in self.lines(f"quarantine/{execution.run}/"):
+            id_ = json.loads(line)["item"]["id"]
+            name = id_ if isinstance(id_, str) else id_["S"]
+            if name.startswith(self.token):
+                assert name.removeprefix(self.token) not in found, f"{name} is in quarantine twice"
+                found[name.removeprefix(self.token)] = line
+        return found
 
     def destination(self) -> dict[Key, dict[str, Canonical]]:
         """What the destination table has of this test's items."""

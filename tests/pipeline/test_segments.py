@@ -133,8 +133,8 @@ def test_six_thousand_items_arrive_and_are_accounted_for(pipeline: Pipeline, win
     execution = pipeline.run(window.input)
 
     counts = execution.counts
-    assert counts["scanned"] == 6000
-    assert counts["read"] == counts["extracted"] == 5550
+    assert counts["scanned"] == pipeline.source_count() >= 6000
+    assert counts["extracted"] == 5550
     assert counts["rejected_transform"] == 50
     assert counts["transformed"] == counts["records"] == counts["loaded"] == 5500
     pipeline.expect_destination(inside, window.end)
