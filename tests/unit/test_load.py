@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from decimal import Decimal
 from typing import Any, cast
 
@@ -291,6 +292,18 @@ def test_a_batch_that_could_not_be_written_in_time_is_where_the_next_invocation_
     result = loaded(s3, copy(result), dynamodb)
 
     assert (result.done, result.counted("loaded"), len(held(dynamodb))) == (True, 75, 75)
+
+
+def test_a_ceiling_does_not_make_an_invocation_miss_its_end() -> None:
+    s3, given_work = transformed(records(1000))
+    end = time.monotonic() + 1.5
+    deadline = Deadline(lambda: int((end - time.monotonic()) * 1000))
+    table = DestinationTable(cast("Any", FakeDynamoDB()), "destination", Pacer(100), deadline.remaining_ms)
+    result = load_segment(run(), given_work, table, staging(s3), deadline)
+
+    assert time.monotonic() < end
+    assert not result.done
+    assert result.counted("loaded") >= 25
 
 
 def test_nothing_written_at_all_is_a_transient_error() -> None:
