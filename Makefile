@@ -30,7 +30,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: setup ## Run the whole pipeline on this machine: deploy, fill, execute, report
-	@.venv/bin/etl demo
+	@PATH="$(USER_PATH)" .venv/bin/etl demo # with the user's PATH, so that it shows commands as the user must type them
 
 .PHONY: test
 test: setup ## Run all tests; the unit tests must cover 95 % of runtime/etl, branches included

@@ -159,3 +159,8 @@ def test_help_lists_every_target() -> None:
 
     assert {"setup", "demo", "test", "check", "synth", "lock", "clean", "help"} <= set(targets)
     assert set(listed) == set(targets)
+
+
+def test_demo_shows_commands_as_the_user_must_type_them() -> None:
+    assert f'PATH="{ROOT}' not in make("--dry-run", "demo")
+    assert ".venv/bin/etl demo" in make("--dry-run", "demo")
