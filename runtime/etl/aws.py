@@ -1,5 +1,6 @@
 """Clients of AWS, and what their errors mean to a run."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -104,11 +105,18 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, (UnreachableError, HTTPClientError, IncompleteReadError))
 
 
-def explained(error: ClientError | BotoCoreError) -> EtlError:
-    """An error of AWS as the pipeline's own, with what to do about it."""
+def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ()) -> EtlError:
+    """An error of AWS as the pipeline's own, with what to do about it.
+
+    Args:
+        error: as botocore raised it.
+        resources: names of the table and the bucket that the function uses, which AWS's message often lacks.
+    """
     if is_transient(error):
         return TransientError(
             f"AWS was out of reach or asked to slow down for longer than one invocation waits: {error}"
         )
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-    return ConfigurationError(f"{error}: {_REMEDIES.get(code, 'this is not expected to pass by itself')}")
+    remedy = _REMEDIES.get(code, "this is not expected to pass by itself")
+    used = f" (this function uses {' and '.join(resources)})" if resources else ""
+    return ConfigurationError(f"{error}: {remedy}{used}")

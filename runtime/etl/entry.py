@@ -45,7 +45,7 @@ def run_action(event: Event, context: Context, actions: Mapping[str, Action]) ->
         # The message of an error of ours names no record's contents; a traceback shows none either.
         logger.error("failed", exc_info=True, extra=facts)
         if isinstance(error, (ClientError, BotoCoreError)):
-            raise explained(error) from None
+            raise explained(error, _resources(os.environ)) from None
         if isinstance(error, EtlError):
             # Its message is what a person needs; the traceback is in the log, and would fill the execution's cause.
             raise error.with_traceback(None) from None
@@ -68,6 +68,11 @@ def work_of(event: Event) -> Work:
 def segments_of(event: Event) -> list[Work]:
     """The segments that gate and finish look at."""
     return msgspec.convert(event["segments"], list[Work])
+
+
+def _resources(env: Mapping[str, str]) -> list[str]:
+    """The tables and the bucket that a function uses."""
+    return [env[name] for name in ("SOURCE_TABLE", "DESTINATION_TABLE", "STAGING_BUCKET") if name in env]
 
 
 def _facts(name: str, event: Event) -> dict[str, Any]:
