@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import FrozenInstanceError, fields
 from typing import Any
 
 import pytest
 from aws_cdk import App
 
+from serverless_app.bundling import CHECKOUT
 from serverless_app.settings import LOG_RETENTIONS, PipelineSettings, SettingsError
 
 
@@ -44,6 +46,18 @@ def test_settings_do_not_change() -> None:
 def test_every_setting_is_documented() -> None:
     for knob in fields(PipelineSettings):
         assert f"        {knob.name}: " in (PipelineSettings.__doc__ or "")
+
+
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|:]+?)(?::[^|]*)? \|", (CHECKOUT / "README.md").read_text(), re.MULTILINE)
+    # Which machine the packages are for is the local environment's business, not a user's.
+    public = [knob for knob in fields(PipelineSettings) if knob.name != "lambda_platform"]
+
+    names = {knob.name for knob in public}
+
+    assert {name: default for name, default in rows if name in names} == {
+        knob.name: {None: "none", True: "`true`"}.get(knob.default, f"`{knob.default}`") for knob in public
+    }
 
 
 @pytest.mark.parametrize(
