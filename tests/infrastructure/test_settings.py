@@ -56,7 +56,8 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
     names = {knob.name for knob in public}
 
     assert {name: default for name, default in rows if name in names} == {
-        knob.name: {None: "none", True: "`true`"}.get(knob.default, f"`{knob.default}`") for knob in public
+        knob.name: "none" if knob.default is None else f"`{str(knob.default).replace('True', 'true')}`"
+        for knob in public
     }
 
 
