@@ -234,6 +234,12 @@ def test_what_does_not_pass_says_what_to_do(error: Any, remedy: str) -> None:
     assert str(error) in str(explained(error))
 
 
+def test_what_does_not_pass_names_what_the_function_uses() -> None:
+    message = str(explained(client_error("ResourceNotFoundException"), ["etl-source-data", "etl-staging"]))
+
+    assert message.endswith("deploy the stack again (this function uses etl-source-data and etl-staging)")
+
+
 def test_an_error_without_metadata_is_judged_by_its_code() -> None:
     assert is_transient(ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "Scan"))
     assert not is_transient(ClientError({"Error": {"Code": "Other", "Message": ""}}, "Scan"))

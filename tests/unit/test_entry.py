@@ -132,6 +132,14 @@ def test_an_error_of_aws_becomes_the_class_that_the_workflow_knows(error: Except
     assert type(raised.value).__name__ == name
 
 
+def test_an_error_of_aws_names_the_table_and_the_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAGING_BUCKET", "etl-staging")
+    monkeypatch.setenv("DESTINATION_TABLE", "etl-destination-data")
+
+    with pytest.raises(ConfigurationError, match=r"\(this function uses etl-destination-data and etl-staging\)"):
+        acted(raising(client_error("AccessDenied", 403)))
+
+
 def test_the_cause_of_a_failure_is_its_message_alone() -> None:
     with pytest.raises(ConfigurationError) as raised:
         acted(raising(client_error("AccessDenied", 403)))
