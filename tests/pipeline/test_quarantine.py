@@ -191,7 +191,8 @@ def as_large_as_can_be(pipeline: Pipeline, window: Window) -> Item:
 def _expect_bytes(line: bytes, stage: str, field: str, original: bytes) -> None:
     facts = json.loads(line)
     assert (facts["stage"], facts["field"]) == (stage, field)
-    assert line.endswith(b":" + original + b"}") or line.endswith(b": " + original + b"}")
+    assert facts["reason"] == f"{field or 'record'}: expected {facts['expected']}, got {facts['got']}"
+    assert line.endswith(b'"item":' + original + b"}")
 
 
 def _as_scanned(pipeline: Pipeline, item: Item) -> bytes:

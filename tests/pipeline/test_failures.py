@@ -1,0 +1,213 @@
+"""What can't succeed fails at once, by its own name, with a cause that says what, where and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.pipeline.interposer import Answer, Numbering, Request, dynamodb_error
+from tests.pipeline.pipeline import Execution, Pipeline, Window
+from tests.pipeline.test_quarantine import as_large_as_can_be
+
+# A few of each kind: the unit tests of the window have them all.
+WRONG_INPUTS: dict[str, tuple[Any, str]] = {
+    "list": (["2024-01-15"], 'the input must be a JSON object, got ["2024-01-15"]'),
+    "unknown field": ({"lookback": 24}, 'unknown field "lookback": allowed are start, end, lookback_hours'),
+    "start alone": ({"start": "2024-01-15"}, "start needs end beside it"),
+    "no time": ({"start": "yesterday", "end": "2024-01-16"}, "start must be an ISO 8601 time with its zone, such as"),
+    "future": ({"start": "2024-01-15", "end": "2999-01-01"}, "end is in the future: 2999-01-01T00:00:00Z"),
+    "hours": ({"lookback_hours": "24"}, "lookback_hours must be a whole number of hours from 1 to"),
+    "detail": ({"time": "2024-01-15T00:00:00Z", "detail": {"begin": "2024-01-14"}}, 'unknown field "begin"'),
+    "action": ({"detail": {"action": "stop"}}, 'detail.action must be "start", got "stop"'),
+}
+
+
+def test_a_wrong_input_fails_at_once_and_the_cause_names_the_field(pipeline: Pipeline) -> None:
+    started = {name: pipeline.start(given) for name, (given, _) in WRONG_INPUTS.items()}
+    for name, (_, words) in WRONG_INPUTS.items():
+        execution = pipeline.ended(started[name])
+        assert (execution.status, execution.error) == ("FAILED", "InputError"), name
+        assert words in execution.message
+        assert execution.entered() == ["Plan", "Failed"], name
+
+
+def expect_failure(execution: Execution, error: str, state: str, *words: str) -> None:
+    """The execution failed in a state, without a retry, and its cause has these words."""
+    assert (execution.status, execution.error) == ("FAILED", error), execution.message
+    assert execution.entered()[-2:] == [state, "Failed"]
+    assert execution.failures(state) == [error]
+    for word in words:
+        assert word in execution.message
+
+
+@pytest.mark.parametrize(
+    ("function", "state"), [("etl-extract", "Plan"), ("etl-transform", "Transform"), ("etl-load", "Load")]
+)
+def test_a_missing_bucket(pipeline: Pipeline, window: Window, function: str, state: str) -> None:
+    with pipeline.configured(function, STAGING_BUCKET="no-such-bucket-here"):
+        execution = pipeline.fail(window.input)
+
+    expect_failure(execution, "ConfigurationError", state, "NoSuchBucket", "no-such-bucket-here")
+    assert "the staging bucket isn't there: deploy the stack again" in execution.message
+
+
+@pytest.mark.parametrize(
+    ("function", "operation", "state", "table"),
+    [
+        ("etl-extract", "DescribeTable", "Plan", "etl-source-data"),
+        ("etl-extract", "Scan", "Extract", "etl-source-data"),
+        ("etl-load", "BatchWriteItem", "Load", "etl-destination-data"),
+    ],
+)
+def test_a_missing_table(
+    pipeline: Pipeline, window: Window, function: str, operation: str, state: str, table: str
+) -> None:
+    pipeline.put([pipeline.item("a", window.at(1))])
+    missing = dynamodb_error("ResourceNotFoundException", "Requested resource not found")  # AWS's words, without a name
+
+    def behave(request: Request) -> Answer:
+        return missing if request.operation == operation else request.forward()
+
+    with pipeline.interposed(function, "DYNAMODB", behave):
+        execution = pipeline.fail(window.input)
+
+    expect_failure(execution, "ConfigurationError", state, "ResourceNotFoundException", table)
+    assert "the table isn't there: deploy the stack again" in execution.message
+
+
+def test_a_setting_that_cannot_be_understood(pipeline: Pipeline, window: Window) -> None:
+    with pipeline.configured("etl-transform", REJECT_THRESHOLD_PERCENT="five"):
+        execution = pipeline.fail(window.input)
+
+    words = "REJECT_THRESHOLD_PERCENT must be a number of percent from 0 to 100, got 'five'"
+    expect_failure(execution, "ConfigurationError", "Transform", words)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"value": {"S": "100"}}, "value: expected a number"),
+        ({"name": None}, "name: expected an attribute of this name"),
+        ({"timestamp": None}, "timestamp: expected a time in UTC such as 2024-01-15T10:00:00Z"),
+    ],
+    ids=["value", "name", "timestamp"],
+)
+def test_a_contract_that_no_record_meets_fails_before_anything_is_loaded(
+    pipeline: Pipeline, window: Window, broken: dict[str, Any], reason: str
+) -> None:
+    pipeline.put(pipeline.item(f"{n}", window.at(n), **broken) for n in range(3))
+
+    execution = pipeline.fail(window.input)
+
+    expect_failure(
+        execution,
+        "QualityGateError",
+        "Gate",
+        "3 of 3 items were rejected, 100.0 %, and 5 % are allowed",
+        f"Most common: 3 times {reason}",
+        f"look at quarantine/{_run_of(execution)}/, correct the data or transformation.py, and run the window "
+        f"{window.start} to {window.end} again",
+    )
+    assert "Test Item" not in execution.message, "a cause must not hold what is in a record"
+    assert pipeline.destination() == {}
+
+
+def test_a_share_of_rejected_items_just_above_the_threshold_fails(pipeline: Pipeline, window: Window) -> None:
+    pipeline.put(pipeline.item(f"{n}", window.at(n)) for n in range(94))
+    pipeline.put(pipeline.item(f"bad{n}", window.at(n), value={"N": "-1"}) for n in range(5))
+
+    execution = pipeline.fail(window.input)
+
+    expect_failure(execution, "QualityGateError", "Gate", "5 of 99 items were rejected, 5.1 %")
+    assert pipeline.destination() == {}
+
+
+def test_a_destination_that_refuses_too_much_fails_the_run(pipeline: Pipeline, window: Window) -> None:
+    pipeline.put([as_large_as_can_be(pipeline, window), pipeline.item("a", window.at(1))])
+
+    execution = pipeline.fail(window.input)
+
+    expect_failure(execution, "QualityGateError", "Finish", "1 of 2 items were rejected, 50.0 %")
+    assert pipeline.loaded_names() == {"a"}
+
+
+def _run_of(execution: Execution) -> str:
+    """The timestamp of a run that failed."""
+    return str(execution.results("Plan")[0]["run"]["timestamp"])
+
+
+class Damage(NamedTuple):
+    """What happens to a staged object just before it is read, and what the execution then says."""
+
+    function: str
+    key: str
+    damage: Callable[[bytes], bytes | None]  # None removes the object
+    error: str
+    state: str
+    words: str
+
+
+NOT_THE_ARRAY = "isn't the array that the stage before wrote: "
+DAMAGES = {
+    f"{key.partition('/')[0]} {name}": Damage(function, key, damage, error, where, words)
+    for function, key, state, balance in (
+        ("etl-transform", "extract/{run}/data.json", "Transform", "Gate"),
+        ("etl-load", "transform/{run}/data.json", "Load", "Finish"),
+    )
+    for name, damage, error, where, words in (
+        ("removed", lambda _: None, "StagingError", state, "is missing: it was removed or has expired"),
+        (
+            "cut off",
+            lambda body: body[: len(body) // 2],
+            "StagingError",
+            state,
+            f"{NOT_THE_ARRAY}it ends within a line",
+        ),
+        ("not JSON", lambda body: body.replace(b'"name"', b'"name', 1), "StagingError", state, NOT_THE_ARRAY),
+        ("other records", lambda _: b"[\n17\n]\n", "StagingError", state, NOT_THE_ARRAY),
+        ("one record less", lambda body: b"[\n" + body.split(b"\n", 2)[2], "BalanceError", balance, "1 fewer"),
+    )
+}
+PARTIAL = "transform/{run}/partials/0000-0000.json"
+DAMAGES |= {
+    "partial removed": Damage("etl-transform", PARTIAL, lambda _: None, "StagingError", "Gate", "is missing"),
+    "partial cut off": Damage("etl-transform", PARTIAL, lambda body: body[:-3], "StagingError", "Gate", ""),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_staged_object(pipeline: Pipeline, window: Window, name: str) -> None:
+    damage = DAMAGES[name]
+    pipeline.put(pipeline.item(f"{n}", window.at(n)) for n in range(30))
+    numbers, bucket = Numbering(), pipeline.deployed.staging_bucket
+    suffix = damage.key.partition("/{run}/")[2]
+
+    def damage_before_the_first_reading(request: Request) -> Answer:
+        if request.operation.startswith("GET ") and request.operation.endswith(suffix) and numbers.next() == 1:
+            key = request.operation.removeprefix(f"GET /{bucket}/")
+            body = damage.damage(pipeline.body(key))
+            if body is None:
+                pipeline.clients.s3.delete_object(Bucket=bucket, Key=key)
+            else:
+                pipeline.clients.s3.put_object(Bucket=bucket, Key=key, Body=body)
+        return request.forward()
+
+    with pipeline.interposed(damage.function, "S3", damage_before_the_first_reading):
+        execution = pipeline.fail(window.input)
+
+    expect_failure(execution, damage.error, damage.state, damage.words, "start a new run of the")
+    run = _run_of(execution)
+    where = f"{damage.key.partition('/')[0]}/{run}/" if damage.error == "BalanceError" else damage.key.format(run=run)
+    assert where in execution.message
+
+
+def test_a_run_that_failed_can_be_run_again(pipeline: Pipeline, window: Window) -> None:
+    items = pipeline.put(pipeline.item(f"{n}", window.at(n)) for n in range(30))
+    with pipeline.configured("etl-load", MAX_WRITE_UNITS_PER_SECOND="fast"):
+        expect_failure(pipeline.fail(window.input), "ConfigurationError", "Load", "MAX_WRITE_UNITS_PER_SECOND must be")
+
+    pipeline.run(window.input)
+
+    pipeline.expect_destination(items, window.end)
