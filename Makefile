@@ -42,8 +42,13 @@ check: setup ## Lint, types, architecture rules, freshness of the locks
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(PY) -m mypy --config-file bench/mypy.ini
 	@.venv/bin/lint-imports --no-cache --no-logo
 	@sh requirements/lock.sh --check
+
+.PHONY: bench
+bench: setup ## Measure the stages beside their peers; BENCH_ARGS=--quick takes two minutes
+	@$(PY) -m bench $(BENCH_ARGS)
 
 .PHONY: format
 format: setup ## Format the code, and fix what the linter can fix
@@ -61,7 +66,7 @@ lock: setup ## Bring the locks in step with requirements/*.in and package.json (
 .PHONY: clean
 clean: ## Stop the local environment and remove all that was made: .venv, node_modules, caches
 	@if [ -x .venv/bin/etl ]; then .venv/bin/etl local stop; fi
-	@rm -rf .venv node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-bench node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup

@@ -17,15 +17,15 @@ cp requirements/*.in "$work/requirements/"
 if [ "$mode" != --upgrade ]; then cp requirements/*.txt "$work/requirements/"; fi
 cp package.json package-lock.json .npmrc "$work/"
 
-# dev.txt is constrained by runtime.txt: the order matters.
-for group in uv node runtime dev; do
+# dev.txt and bench.txt are constrained by runtime.txt: the order matters.
+for group in uv node runtime bench dev; do
     (cd "$work" && sh "$root/requirements/uv.sh" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --custom-compile-command "make lock" --output-file "requirements/$group.txt" "requirements/$group.in" >/dev/null)
 done
 (cd "$work" && npm install --package-lock-only --ignore-scripts --loglevel=error >/dev/null)
 
 status=0
-for file in requirements/uv.txt requirements/node.txt requirements/runtime.txt requirements/dev.txt package-lock.json; do
+for file in requirements/uv.txt requirements/node.txt requirements/runtime.txt requirements/bench.txt requirements/dev.txt package-lock.json; do
     if [ "$mode" = --check ]; then
         grep -v -- '--hash=' "$file" >"$work/locked" || true
         grep -v -- '--hash=' "$work/$file" >"$work/wanted" || true

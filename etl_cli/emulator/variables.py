@@ -56,7 +56,6 @@ def client_variables(root: Path, state_dir: Path, record: ServerRecord) -> dict[
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
-        "BOTO_DISABLE_COMMONNAME": "true",  # else version 1 of the AWS CLI looks for queues on AWS itself
         "CDK_HOME": str(state_dir / "cdk-home"),  # the CDK CLI remembers accounts by access key
         "CDK_CONTEXT": "etl:lambda_platform=host",  # the functions run on this machine, with this interpreter
         "CDK_DISABLE_CLI_TELEMETRY": "true",
