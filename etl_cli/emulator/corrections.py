@@ -67,21 +67,18 @@ def _keep_bucket_tags() -> None:
     handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
     create, update = handlers["create"], handlers["update"]
 
-    def set_tags(name: str, properties: dict[str, Any]) -> None:
+    def set_tags(name: str, properties: dict[str, Any], stack_name: str) -> None:
         tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
-        if tags:
-            s3._bucket_tags[name] = tags
-        else:
-            s3._bucket_tags.pop(name, None)
+        s3._bucket_tags[name] = {"aws:cloudformation:stack-name": stack_name, **tags}
 
     def tagged_create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
         created = create(logical_id, properties, stack_name)
-        set_tags(created[0], properties)
+        set_tags(created[0], properties, stack_name)
         return created
 
     def tagged_update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Any:
         updated = update(physical_id, old, new, stack_name)
-        set_tags(updated[0], new)
+        set_tags(updated[0], new, stack_name)
         return updated
 
     handlers["create"], handlers["update"] = tagged_create, tagged_update
