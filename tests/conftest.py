@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +14,9 @@ from tests.support import ROOT, Deployed
 
 
 def pytest_configure() -> None:
-    """Keep the user's AWS settings out of the tests, and put the checkout's commands and Node.js first."""
+    """Keep the user's AWS settings out of the tests, put the checkout's commands and Node.js first, let Ctrl-C work."""
+    # A job in the background starts with the signal ignored, and hands that on; tests interrupt what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("AWS_", "ETL_"))]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
