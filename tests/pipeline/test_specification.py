@@ -108,7 +108,9 @@ class Shell:
     def __init__(self, state_dir: Path, variables: Path) -> None:
         self._environment = os.environ | {"ETL_LOCAL_DIR": str(state_dir)}
         self._variables = variables
-        variables.write_text(f'eval "$({ROOT}/.venv/bin/etl local env)"\n')
+        # Other tests synthesize in this checkout at the same time: the CDK CLI gets a folder of its own.
+        own = f"export CDK_OUTPUT={variables.parent / 'cdk.out'}"
+        variables.write_text(f'eval "$({ROOT}/.venv/bin/etl local env)"\n{own}\n')
 
     def __call__(self, command: str) -> str:
         """Type a command; returns what it printed."""
