@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.pipeline.pipeline import Pipeline, Window
+from tests.pipeline.execution import Window
+from tests.pipeline.pipeline import Pipeline
 from tests.support import Deployed
 
 _numbers = itertools.count()

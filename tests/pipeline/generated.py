@@ -90,7 +90,7 @@ def deep(levels: int) -> dict[str, Any]:
     return value
 
 
-def attributes_of(item: Item) -> set[str]:
+def types_of(item: Item) -> set[str]:
     """The types that an item has, at any depth."""
 
     def kinds(value: dict[str, Any]) -> set[str]:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.etl_pipeline.sample import expected_loaded, expected_record
 from tests.etl_pipeline.values import Canonical, Item, Key, canonical, compare, of_boto3
+from tests.pipeline.execution import Execution
 from tests.pipeline.interposer import Behaviour, interposer
+from tests.pipeline.processes import processes
 from tests.support import Deployed
 
 DEADLINE_SECONDS = 120.0
+# Source: DynamoDB Developer Guide, "Quotas", Item size.
+MOST_ITEM_BYTES = 400 * 1024
 Found = TypeVar("Found")
 
 
@@ -33,90 +33,6 @@ def wait_for(what: str, look: Callable[[], Found | None], seconds: float = DEADL
             return found
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
         time.sleep(0.05)
-
-
-@dataclass(frozen=True)
-class Window:
-    """A window that no other test has: a day of the past."""
-
-    first: datetime
-
-    @property
-    def start(self) -> str:
-        return self.at(0)
-
-    @property
-    def end(self) -> str:
-        return self.at(24 * 60)
-
-    @property
-    def input(self) -> dict[str, str]:
-        return {"start": self.start, "end": self.end}
-
-    def at(self, minute: float) -> str:
-        """The time so many minutes after the start."""
-        return text(self.first + timedelta(minutes=minute))
-
-
-def text(instant: datetime) -> str:
-    """Write an instant as `2001-01-15T10:00:00Z`, with its fraction of a second if there is one."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-@dataclass(frozen=True)
-class Execution:
-    """An execution that has ended.
-
-    Attributes:
-        error: name of the error that failed it.
-        message: what the error says: the cause, or its errorMessage.
-        events: its history.
-    """
-
-    arn: str
-    status: str
-    output: dict[str, Any]
-    error: str
-    message: str
-    events: list[dict[str, Any]]
-
-    @property
-    def run(self) -> str:
-        """The run's timestamp."""
-        return str(self.output["run"])
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The run's counts; a new one for a count that the output doesn't have."""
-        counts: dict[str, int] = self.output["counts"]
-        return counts
-
-    def entered(self) -> list[str]:
-        """The states of the workflow, in the order in which they were entered."""
-        entered = (event.get("stateEnteredEventDetails") for event in self.events)
-        return [details["name"] for details in entered if details]
-
-    def results(self, state: str) -> list[Any]:
-        """What each invocation within a state returned."""
-        return [
-            json.loads(event["taskSucceededEventDetails"]["output"])
-            for event in self._within(state)
-            if event["type"] == "TaskSucceeded"
-        ]
-
-    def failures(self, state: str) -> list[str]:
-        """The errors of the invocations within a state that failed."""
-        return [
-            event["taskFailedEventDetails"]["error"] for event in self._within(state) if event["type"] == "TaskFailed"
-        ]
-
-    def _within(self, state: str) -> list[dict[str, Any]]:
-        inside, within = "", []
-        for event in self.events:
-            inside = event.get("stateEnteredEventDetails", {}).get("name", inside)
-            if inside == state:
-                within.append(event)
-        return within
 
 
 class Pipeline:
@@ -137,6 +53,12 @@ class Pipeline:
             "timestamp": {"S": timestamp},
         }
         return {key: value for key, value in (fixed | attributes).items() if value is not None}
+
+    def largest_item(self, name: str, timestamp: str) -> Item:
+        """Make an item that the source table just takes: with its computed attributes the destination refuses it."""
+        item = self.item(name, timestamp, text={"S": ""})
+        size = sum(len(attribute) + len(next(iter(value.values()))) for attribute, value in item.items())
+        return item | {"text": {"S": "x" * (MOST_ITEM_BYTES - size - 20)}}
 
     def put(self, items: Iterable[Item]) -> list[Item]:
         """Put items into the source table."""
@@ -298,7 +220,7 @@ class Pipeline:
     def kill(self, function: str) -> int:
         """Kill the processes of a function of this environment, as a crash would; gives their number."""
         folder = str(self.deployed.environment.state_dir / "tmp" / f"ministack-lambda-{function}-")
-        found = [pid for pid, command in _processes() if folder in command]
+        found = [pid for pid, command in processes() if folder in command]
         for pid in found:
             os.kill(pid, signal.SIGKILL)
         return len(found)
@@ -317,18 +239,3 @@ def _batches(requests: Sequence[Any], size: int = 25, most_bytes: int = 8_000_00
         total += length
     if batch:
         yield batch
-
-
-def _processes() -> list[tuple[int, str]]:
-    """Pid and command line of every process."""
-    if Path("/proc/self/cmdline").exists():
-        found = []
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                found.append((int(path.parent.name), path.read_bytes().replace(b"\0", b" ").decode(errors="replace")))
-            except OSError:
-                continue  # it has ended
-        return found
-    listing = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True)  # noqa: S607
-    rows = (line.split(maxsplit=1) for line in listing.stdout.splitlines())
-    return [(int(row[0]), row[-1]) for row in rows]

@@ -8,8 +8,9 @@ import pytest
 
 from tests.etl_pipeline.sample import expected_groups
 from tests.etl_pipeline.values import Item
+from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Numbering, Request
-from tests.pipeline.pipeline import Execution, Pipeline, Window
+from tests.pipeline.pipeline import Pipeline
 
 
 def put_three_pages(pipeline: Pipeline, window: Window) -> list[Item]:

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 from tests.etl_pipeline.sample import ALL_TYPES, expected_groups, expected_record
 from tests.etl_pipeline.values import canonical, compare, of_boto3, of_dynamodb_json, of_plain_json
-from tests.pipeline.generated import attributes_of, deep, generate
-from tests.pipeline.pipeline import Pipeline, Window
+from tests.pipeline.execution import Window
+from tests.pipeline.generated import deep, generate, types_of
+from tests.pipeline.pipeline import Pipeline
 
 TYPES = {"S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"}
 
@@ -17,7 +18,7 @@ def test_generated_items_of_all_ten_types_arrive_exactly(pipeline: Pipeline, win
         pipeline.item(f"{number:04d}", window.at(number), value={"N": value}, **attributes)
         for number, (attributes, value) in enumerate(generate(400))
     )
-    assert set().union(*map(attributes_of, items)) == TYPES
+    assert set().union(*map(types_of, items)) == TYPES
 
     execution = pipeline.run(window.input)
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Numbering, Request, dynamodb_error
-from tests.pipeline.pipeline import Execution, Pipeline, Window
-from tests.pipeline.test_quarantine import as_large_as_can_be
+from tests.pipeline.pipeline import Pipeline
 
 # A few of each kind: the unit tests of the window have them all.
 WRONG_INPUTS: dict[str, tuple[Any, str]] = {
@@ -125,7 +125,7 @@ def test_a_share_of_rejected_items_just_above_the_threshold_fails(pipeline: Pipe
 
 
 def test_a_destination_that_refuses_too_much_fails_the_run(pipeline: Pipeline, window: Window) -> None:
-    pipeline.put([as_large_as_can_be(pipeline, window), pipeline.item("a", window.at(1))])
+    pipeline.put([pipeline.largest_item("large", window.at(99)), pipeline.item("a", window.at(1))])
 
     execution = pipeline.fail(window.input)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.pipeline.execution import Window
 from tests.pipeline.interposer import Answer, Behaviour, Numbering, Request, dynamodb_error
-from tests.pipeline.pipeline import Pipeline, Window, wait_for
+from tests.pipeline.pipeline import Pipeline, wait_for
 
 THROTTLED = dynamodb_error("ProvisionedThroughputExceededException", "The level of provisioned throughput is exceeded")
 SLOW_DOWN = Answer(503, {}, b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.pipeline import Execution, Pipeline, Window, text, wait_for
+from tests.pipeline.execution import Execution, Window, text
+from tests.pipeline.pipeline import Pipeline, wait_for
 
 RULE = "etl-daily-schedule"
 
@@ -33,22 +34,23 @@ def as_delivered(pipeline: Pipeline, event: dict[str, Any]) -> Any:
     return json.loads(template)
 
 
+def executions(pipeline: Pipeline) -> set[str]:
+    """The ARNs of all executions so far."""
+    pages = pipeline.clients.stepfunctions.get_paginator("list_executions").paginate(
+        stateMachineArn=pipeline.deployed.state_machine_arn
+    )
+    return {each["executionArn"] for page in pages for each in page["executions"]}
+
+
 def started_by_event(pipeline: Pipeline, detail: dict[str, Any]) -> Execution:
     """Send the event of the specification's Option B, and wait for the end of the execution that it starts."""
-    clients, machine = pipeline.clients, pipeline.deployed.state_machine_arn
-    before = {
-        each["executionArn"] for each in clients.stepfunctions.list_executions(stateMachineArn=machine)["executions"]
-    }
-    answer = clients.events.put_events(
+    before = executions(pipeline)
+    answer = pipeline.clients.events.put_events(
         Entries=[{"Source": "manual.trigger", "DetailType": "ETL Pipeline Trigger", "Detail": json.dumps(detail)}]
     )
     assert answer["FailedEntryCount"] == 0
-
-    def look() -> str | None:
-        found = clients.stepfunctions.list_executions(stateMachineArn=machine)["executions"]
-        return next((each["executionArn"] for each in found if each["executionArn"] not in before), None)
-
-    execution = pipeline.ended(wait_for("the execution that the event starts", look))
+    (arn,) = wait_for("the execution that the event starts", lambda: executions(pipeline) - before)
+    execution = pipeline.ended(arn)
     assert execution.status == "SUCCEEDED", execution.message
     return execution
 
@@ -149,16 +151,14 @@ def test_option_b_takes_the_same_fields_in_its_detail(pipeline: Pipeline, window
 
 
 def test_other_events_start_nothing(pipeline: Pipeline) -> None:
-    clients, machine = pipeline.clients, pipeline.deployed.state_machine_arn
-    before = clients.stepfunctions.list_executions(stateMachineArn=machine)["executions"]
+    before = executions(pipeline)
     others = [("manual.trigger", "Another Detail"), ("another.source", "ETL Pipeline Trigger")]
-    clients.events.put_events(
+    pipeline.clients.events.put_events(
         Entries=[{"Source": source, "DetailType": kind, "Detail": "{}"} for source, kind in others]
     )
     # The rule's own event comes behind them: what it starts is the only new execution.
-    started_by_event(pipeline, {"action": "start", "lookback_hours": 1})
-    after = clients.stepfunctions.list_executions(stateMachineArn=machine)["executions"]
-    assert len(after) == len(before) + 1
+    execution = started_by_event(pipeline, {"action": "start", "lookback_hours": 1})
+    assert executions(pipeline) - before == {execution.arn}
 
 
 def test_a_table_without_items_in_the_window_succeeds_with_empty_parts(pipeline: Pipeline, window: Window) -> None:

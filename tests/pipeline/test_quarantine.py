@@ -7,10 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 from tests.etl_pipeline.values import Item
-from tests.pipeline.pipeline import Pipeline, Window, text
-
-# DynamoDB's largest item. Source: DynamoDB Developer Guide, "Quotas", Item size.
-MOST_ITEM_BYTES = 400 * 1024
+from tests.pipeline.execution import Window, text
+from tests.pipeline.pipeline import Pipeline
 
 VALID_TIMESTAMPS = (
     "2024-01-15T10:00:00Z",
@@ -160,7 +158,7 @@ def test_a_rejected_record_of_each_kind_keeps_its_bytes_and_its_reason(pipeline:
     (untimed,) = pipeline.put([pipeline.item("untimed", "", timestamp=None, note={"S": 'ä "quoted"'})])
     broken = breaking_the_contract(pipeline, window)
     pipeline.put(item for item, _ in broken.values())
-    (large,) = pipeline.put([as_large_as_can_be(pipeline, window)])
+    (large,) = pipeline.put([pipeline.largest_item("large", window.at(99))])
 
     with pipeline.configured("etl-transform", REJECT_THRESHOLD_PERCENT="100"):
         execution = pipeline.run(window.input)
@@ -179,13 +177,6 @@ def test_a_rejected_record_of_each_kind_keeps_its_bytes_and_its_reason(pipeline:
         assert (facts["run"], facts["segment"]) == (execution.run, 0)
         assert facts["expected"]
         assert facts["got"]
-
-
-def as_large_as_can_be(pipeline: Pipeline, window: Window) -> Item:
-    """An item that the source table just takes: with its computed attributes it is too large for the destination."""
-    item = pipeline.item("large", window.at(99), text={"S": ""})
-    size = sum(len(name) + len(next(iter(value.values()))) for name, value in item.items())
-    return item | {"text": {"S": "x" * (MOST_ITEM_BYTES - size - 20)}}
 
 
 def _expect_bytes(line: bytes, stage: str, field: str, original: bytes) -> None:

@@ -7,8 +7,9 @@ from collections import Counter
 
 from tests.etl_pipeline.sample import expected_groups
 from tests.etl_pipeline.values import Item, canonical, compare, of_boto3, of_dynamodb_json
+from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Behaviour, Request
-from tests.pipeline.pipeline import Execution, Pipeline, Window
+from tests.pipeline.pipeline import Pipeline
 
 # The emulator says that a table has 200 bytes an item.
 EMULATED_ITEM_BYTES = 200
