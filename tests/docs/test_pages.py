@@ -14,7 +14,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "docs/design.md", "docs/operations.md",
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 # Lines that other tests run, each in an environment of its own, and one for the other version of the AWS CLI.
-ELSEWHERE = re.compile(r"^(make |npx cdk |eval |aws logs tail ).*", re.MULTILINE)
+ELSEWHERE = re.compile(r"^(make |cdk |eval |export PATH=|aws logs tail ).*", re.MULTILINE)
 RUN = "20240116T020000000Z"
 
 
