@@ -1,6 +1,7 @@
 """The gate between Transform and Load: the balance, the share of rejected items, the merged aggregates."""
 
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -58,8 +59,17 @@ def pass_gate(
     return {"run": run, "segments": segments, "gate": gate}
 
 
-def check_rejected_share(run: Run, rejected: int, read: int, threshold_percent: Decimal, reasons: str) -> None:
+def check_rejected_share(
+    run: Run, rejected: int, read: int, threshold_percent: Decimal, reasons: Callable[[], str] = str
+) -> None:
     """Check the share of rejected items.
+
+    Args:
+        run: the run.
+        rejected: items in quarantine.
+        read: items of which they are a share.
+        threshold_percent: the share that is allowed, from 0 to 100.
+        reasons: gives a part of a sentence on why they were rejected; called only when the check fails.
 
     Raises:
         QualityGateError: it is above the threshold.
@@ -67,7 +77,7 @@ def check_rejected_share(run: Run, rejected: int, read: int, threshold_percent: 
     if rejected * 100 > threshold_percent * read:
         raise QualityGateError(
             f"run {run.timestamp}: {rejected:,} of {read:,} items were rejected, {_percent(rejected, read)} %, and "
-            f"{threshold_percent} % are allowed (REJECT_THRESHOLD_PERCENT){reasons}; "
+            f"{threshold_percent} % are allowed (REJECT_THRESHOLD_PERCENT){reasons()}; "
             f"look at quarantine/{run.timestamp}/, correct the data or transformation.py, and run the window "
             f"{run.start} to {run.end} again"
         )
@@ -75,11 +85,12 @@ def check_rejected_share(run: Run, rejected: int, read: int, threshold_percent: 
 
 def _check_share(run: Run, segments: list[Work], staging: Staging, threshold_percent: Decimal) -> None:
     rejected = total(segments, "rejected_extract") + total(segments, "rejected_transform")
-    read = total(segments, "read")
-    if rejected * 100 > threshold_percent * read:
+
+    def reasons() -> str:
         common = _common_reasons(run, segments, staging)
-        listed = "; ".join(f"{count:,} times {reason}" for reason, count in common)
-        check_rejected_share(run, rejected, read, threshold_percent, f". Most common: {listed}")
+        return ". Most common: " + "; ".join(f"{count:,} times {reason}" for reason, count in common)
+
+    check_rejected_share(run, rejected, total(segments, "read"), threshold_percent, reasons)
 
 
 def _percent(part: int, whole: int) -> Decimal:

@@ -36,7 +36,7 @@ _records = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Number)
 class _Pending(NamedTuple):
     """A batch on its way: the cursors before and behind it, its records by key, as staged, and its outcome."""
 
-    before: dict[str, int] | None
+    before: dict[str, int]
     behind: dict[str, int]
     lines: dict[Key, bytes]
     superseded: int
@@ -91,7 +91,7 @@ class _Loader:
 
     def until(self, deadline: Deadline) -> dict[str, int] | None:
         """Work until the segment or the time ends; the cursor to go on from, None at the segment's end."""
-        before = self._work.cursor
+        before = self._work.cursor or BEGINNING
         out_of_time = False
         with _pool() as pool:
             for behind, key, batch in self._staging.segment_batches("transform", self._run, self._work):
@@ -140,7 +140,7 @@ class _Loader:
         if self._stopped_at is not None:
             return
         if not outcome.finished:
-            self._stopped_at = pending.before or BEGINNING
+            self._stopped_at = pending.before
             return
         self._work.count("loaded", outcome.loaded)
         self._work.count("superseded", pending.superseded)
@@ -171,7 +171,7 @@ def finish(run: Run, segments: list[Work], threshold_percent: Decimal, gate: dic
         QualityGateError: the destination table refused more than the threshold.
     """
     check_loaded(run, segments)
-    check_rejected_share(run, total(segments, "rejected_load"), total(segments, "records"), threshold_percent, "")
+    check_rejected_share(run, total(segments, "rejected_load"), total(segments, "records"), threshold_percent)
     names = sorted({name for work in segments for name in work.counts} | set(REPORTED))
     return {
         "status": "success",

@@ -7,7 +7,7 @@ streams it.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ResponseStreamingError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from etl.errors import StagingError
 from etl.keys import part_key
@@ -140,7 +140,7 @@ class Staging:
                 if code == "InvalidRange":
                     raise self._malformed(key, offset or 0, "it is shorter than what was written") from error
                 raise
-            except (HTTPClientError, IncompleteReadError, ResponseStreamingError):
+            except (HTTPClientError, IncompleteReadError):
                 # botocore retries a request, and not the reading of its answer.
                 if attempt == _READ_ATTEMPTS:
                     raise

@@ -111,9 +111,9 @@ def test_the_share_is_over_all_segments() -> None:
 def test_a_share_that_no_float_can_tell_from_the_threshold_is_told() -> None:
     many = 10**17
     with pytest.raises(QualityGateError):
-        check_rejected_share(run(), many // 20 + 1, many, FIVE, "")
+        check_rejected_share(run(), many // 20 + 1, many, FIVE)
 
-    check_rejected_share(run(), many // 20, many, FIVE, "")
+    check_rejected_share(run(), many // 20, many, FIVE)
 
 
 def test_a_run_that_read_nothing_passes() -> None:
