@@ -140,10 +140,11 @@ def _box_targets(results: list[Result]) -> Iterable[Target]:
 
 
 def _state_targets(dense: Dense) -> Iterable[Target]:
-    line = dense["load"].get("ours", _NONE)
-    if line.cpu_us:
+    ours = [dense[stage]["ours"] for stage in STAGES if "ours" in dense[stage]]
+    sizes = [line.result.runs[0].facts["state_bytes"] for line in ours if line.cpu_us]
+    if len(sizes) == len(STAGES):
         for segments, most in ((40, 16), (1000, 200)):
-            size = line.result.runs[0].facts["state_bytes"] * segments / 1024
+            size = max(sizes) * segments / 1024
             yield Target(f"state of the execution at {segments} segments, KiB", size, most=most)
 
 

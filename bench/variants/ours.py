@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from bench.dataset import BUCKET, DESTINATION_TABLE, RUN_TIME, SOURCE_TABLE, WINDOW_END, WINDOW_START
 from bench.job import Job
 
@@ -32,12 +34,6 @@ ENVIRONMENT = {
     "REJECT_THRESHOLD_PERCENT": "5",
     "MAX_WRITE_UNITS_PER_SECOND": "0",
 }
-# Counts with which a worker comes from one stage to the next, for every record and for every part.
-COUNTED = {
-    "extract": (("scanned", "read", "extracted"), "extract_parts", "extract_bytes"),
-    "transform": (("transformed", "records"), "transform_parts", "transform_bytes"),
-}
-EARLIER = {"extract": (), "transform": ("extract",), "load": ("extract", "transform")}
 
 
 def staged_key(stage: str, part: int) -> str:
@@ -56,12 +52,20 @@ class _Context:
         return int((self._end - time.monotonic()) * 1000)
 
 
-def _counts_before(name: str, job: Job) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for stage in EARLIER[name]:
-        each_record, parts, size = COUNTED[stage]
-        counts |= dict.fromkeys(each_record, job.items) | {parts: job.parts, size: job.items * 400}
-    return counts
+def _work_before(name: str, job: Job) -> dict[str, Any]:
+    """The work with which a worker begins its stage, as it lies in the state of an execution."""
+    from etl.run import Work
+
+    work = Work(segment=0)
+    if name == "transform":
+        for count in ("scanned", "read", "extracted"):
+            work.count(count, job.items)
+        work.count("extract_parts", job.parts)
+        work.count("extract_bytes", job.items * 400)
+    if name == "load":
+        work.count("transform_parts", job.parts)
+    before: dict[str, Any] = msgspec.to_builtins(work)
+    return before
 
 
 def _stage(name: str, job: Job) -> Callable[[], dict[str, Any]]:
@@ -70,9 +74,9 @@ def _stage(name: str, job: Job) -> Callable[[], dict[str, Any]]:
     module._adapters()  # a function's clients are made once, before its first invocation's work
 
     def run() -> dict[str, Any]:
-        work: dict[str, Any] = {"segment": 0, "counts": _counts_before(name, job)}
+        work = _work_before(name, job)
         invocations = 0
-        while not work.get("done"):
+        while "cursor" in work or not invocations:
             event = {"action": name, "run": RUN, "work": work}
             work = module.handler(event, _Context(job.invocation_seconds))
             invocations += 1

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from etl import log
 from etl.aws import explained
 from etl.deadline import Deadline
-from etl.errors import ConfigurationError, EtlError
+from etl.errors import BalanceError, ConfigurationError, EtlError
 from etl.run import Run, Work
 
 
@@ -40,7 +40,7 @@ def run_action(event: Event, context: Context, actions: Mapping[str, Action]) ->
     facts = _facts(name, event)
     started = time.monotonic()
     try:
-        result = msgspec.to_builtins(actions[name](event, Deadline(context.get_remaining_time_in_millis)))
+        result = actions[name](event, Deadline(context.get_remaining_time_in_millis))
     except Exception as error:
         # The message of an error of ours names no record's contents; a traceback shows none either.
         logger.error("failed", exc_info=True, extra=facts)
@@ -50,9 +50,9 @@ def run_action(event: Event, context: Context, actions: Mapping[str, Action]) ->
             # Its message is what a person needs; the traceback is in the log, and would fill the execution's cause.
             raise error.with_traceback(None) from None
         raise
-    facts |= {"counts": result.get("counts"), "done": result.get("done", True)}
+    facts |= _outcome(result)
     logger.info("finished", extra=facts | {"duration_ms": round((time.monotonic() - started) * 1000)})
-    return result
+    return msgspec.to_builtins(result)
 
 
 def run_of(event: Event) -> Run:
@@ -66,13 +66,33 @@ def work_of(event: Event) -> Work:
 
 
 def segments_of(event: Event) -> list[Work]:
-    """The segments that gate and finish look at."""
-    return msgspec.convert(event["segments"], list[Work])
+    """The segments that gate and finish look at, each of the run's exactly once.
+
+    Raises:
+        BalanceError: there are fewer or more.
+    """
+    run = run_of(event)
+    # A Distributed Map that tolerates failed items leaves nulls in their places.
+    segments = [msgspec.convert(work, Work) for work in event["segments"] if work is not None]
+    numbers = sorted(work.segment for work in segments)
+    if numbers != list(range(run.segments)):
+        missing = sorted(set(range(run.segments)) - set(numbers))
+        raise BalanceError(
+            f"run {run.timestamp} has {run.segments} segments and the workflow brought {len(segments)}, "
+            f"without {missing}: start a new run of the window {run.start} to {run.end}"
+        )
+    return segments
 
 
 def _resources(env: Mapping[str, str]) -> list[str]:
     """The tables and the bucket that a function uses."""
     return [env[name] for name in ("SOURCE_TABLE", "DESTINATION_TABLE", "STAGING_BUCKET") if name in env]
+
+
+def _outcome(result: Any) -> dict[str, Any]:
+    if isinstance(result, Work):
+        return {"counts": result.by_name(), "done": result.done}
+    return {"counts": result.get("counts"), "done": True}
 
 
 def _facts(name: str, event: Event) -> dict[str, Any]:

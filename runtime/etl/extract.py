@@ -62,7 +62,7 @@ def plan(
         started_at,
         staging,
     )
-    return {"run": run, "segments": [{"segment": number, "counts": {}} for number in range(run.segments)]}
+    return {"run": run, "segments": [Work(segment=number) for number in range(run.segments)]}
 
 
 def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
@@ -112,13 +112,7 @@ def extract_segment(
     work.count("extract_parts", kept.next_part - first)
     work.count("extract_bytes", kept.size)
     work.count("extract_quarantine_parts", rejected.next_part - first_rejected)
-    return Work(
-        segment=segment,
-        done=not key,
-        cursor={"key": key} if key else None,
-        key=part_key(STAGE, run, segment, 0),
-        counts=work.counts,
-    )
+    return Work(segment=segment, cursor={"key": key} if key else None, counts=work.counts)
 
 
 def _take(page: Page, run: Run, work: Work, kept: PartWriter, rejected: PartWriter) -> None:

@@ -13,7 +13,7 @@ from etl.contract import Record
 from etl.errors import QualityGateError, RejectedError, StagingError, TransformationError
 from etl.keys import aggregates_key, part_key, partial_key, quarantine_key
 from etl.plain_json import encode, to_plain
-from etl.run import Run, Work, total
+from etl.run import Run, Work, total, totals
 from etl.staging import Staging
 
 _MOST_REASONS = 3
@@ -35,14 +35,14 @@ def pass_gate(
     """Decide whether the run may load, and stage its aggregates.
 
     Returns:
-        The state that Load starts from: ``run``, ``segments``, and ``gate``, which holds the S3 key of the
-        ``aggregates`` and ``threshold_percent``.
+        The state that Load starts from: ``run``, ``segments`` with what Load needs of their counts, and ``gate``,
+        which holds the S3 key of the ``aggregates``, ``threshold_percent`` and the totals of all other ``counts``.
 
     Raises:
         BalanceError: Transform did not read what Extract wrote.
         QualityGateError: more than ``threshold_percent`` of what was read is in quarantine.
     """
-    check_transformed(run, segments)
+    check_transformed(run, totals(segments))
     _check_share(run, segments, staging, threshold_percent)
     accumulators = _merged(run, segments, staging, aggregates)
     document = {
@@ -55,8 +55,16 @@ def pass_gate(
     }
     staging.put(aggregates_key(run), encode(document))
     _stage_loaded_aggregates(run, segments[0], staging, accumulators)
-    gate = {"aggregates": aggregates_key(run), "threshold_percent": str(threshold_percent)}
-    return {"run": run, "segments": segments, "gate": gate}
+    counts = {name: count for name, count in totals(segments).items() if count and name != "transform_parts"}
+    gate = {"aggregates": aggregates_key(run), "threshold_percent": str(threshold_percent), "counts": counts}
+    return {"run": run, "segments": [_for_load(work) for work in segments], "gate": gate}
+
+
+def _for_load(work: Work) -> Work:
+    """A segment without the counts that Gate has added up, so that the state doesn't grow from stage to stage."""
+    kept = Work(segment=work.segment)
+    kept.count("transform_parts", work.counted("transform_parts"))
+    return kept
 
 
 def check_rejected_share(

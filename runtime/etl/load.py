@@ -21,7 +21,7 @@ from etl.errors import TransientError
 from etl.gate import check_rejected_share
 from etl.keys import part_key, quarantine_key
 from etl.quarantine import rejected_line
-from etl.run import Run, Work, total
+from etl.run import Run, Work, totals
 from etl.settings import LoadSettings
 from etl.staged_writer import PartWriter
 from etl.staging import BEGINNING, Batch, Staging
@@ -66,13 +66,7 @@ def load_segment(run: Run, work: Work, destination: DestinationTable, staging: S
             "its capacity is used up: look at its throttling metrics, or lower the ceiling on write units"
         )
     work.count("load_quarantine_parts", rejected.next_part - first)
-    return Work(
-        segment=work.segment,
-        done=cursor is None,
-        cursor=cursor,
-        key=part_key("transform", run, work.segment, 0),
-        counts=work.counts,
-    )
+    return Work(segment=work.segment, cursor=cursor, counts=work.counts)
 
 
 class _Loader:
@@ -166,13 +160,19 @@ def _pool() -> Iterator[ThreadPoolExecutor]:
 def finish(run: Run, segments: list[Work], threshold_percent: Decimal, gate: dict[str, Any]) -> dict[str, Any]:
     """Prove that the run adds up; what it returns is the execution's output, the run's report.
 
+    Args:
+        run: the run.
+        segments: what Load counted, by segment.
+        threshold_percent: the share of rejected records that is allowed, from 0 to 100.
+        gate: what Gate passed on: the key of the aggregates, and the totals of the stages before.
+
     Raises:
         BalanceError: a record that Transform wrote is unaccounted for.
         QualityGateError: the destination table refused more than the threshold.
     """
-    check_loaded(run, segments)
-    check_rejected_share(run, total(segments, "rejected_load"), total(segments, "records"), threshold_percent)
-    names = sorted({name for work in segments for name in work.counts} | set(REPORTED))
+    counts = {name: count + gate["counts"].get(name, 0) for name, count in totals(segments).items()}
+    check_loaded(run, counts)
+    check_rejected_share(run, counts["rejected_load"], counts["records"], threshold_percent)
     return {
         "status": "success",
         "run": run.timestamp,
@@ -183,7 +183,7 @@ def finish(run: Run, segments: list[Work], threshold_percent: Decimal, gate: dic
             "transform": part_key("transform", run, 0, 0),
             "aggregates": gate["aggregates"],
         },
-        "counts": {name: total(segments, name) for name in names},
+        "counts": {name: count for name, count in sorted(counts.items()) if count or name in REPORTED},
     }
 
 

@@ -25,33 +25,78 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     segments: int
 
 
-class Work(msgspec.Struct, kw_only=True):
+# The counts of a segment in the order in which the state holds them, stage by stage. The command has the same list.
+COUNTS = (
+    "scanned",
+    "read",
+    "extracted",
+    "rejected_extract",
+    "extract_parts",
+    "extract_bytes",
+    "extract_quarantine_parts",
+    "transformed",
+    "dropped",
+    "rejected_transform",
+    "records",
+    "aggregate_records",
+    "transform_parts",
+    "transform_bytes",
+    "transform_quarantine_parts",
+    "loaded",
+    "superseded",
+    "rejected_load",
+    "load_requests",
+    "load_throttled",
+    "load_quarantine_parts",
+)
+_POSITIONS = {name: position for position, name in enumerate(COUNTS)}
+
+
+class Work(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One segment's way through a stage; what a worker gets, and what it returns.
+
+    The state of an execution holds one for each segment, and may have 256 KiB in all: what is at its default isn't
+    written down, and counts have no names there.
 
     Attributes:
         segment: number of the segment, from 0.
-        done: whether the stage has finished this segment. A Choice state loops while it hasn't.
-        cursor: where the next invocation goes on; None at the start and at the end of a stage.
-        key: S3 key of the first object that the stage wrote or read for this segment.
-        counts: totals by name, over all stages and invocations so far.
+        cursor: where the next invocation goes on; None at the start and at the end of a stage. A Choice state
+            loops while there is one.
+        counts: totals over all stages and invocations so far, in the order of ``COUNTS`` and cut off after the last
+            that isn't 0.
     """
 
     segment: int
-    done: bool = False
     cursor: dict[str, Any] | None = None
-    key: str = ""
-    counts: dict[str, int] = {}
+    counts: list[int] = []
+
+    @property
+    def done(self) -> bool:
+        """Whether the stage that returns this has finished the segment."""
+        return self.cursor is None
 
     def count(self, name: str, amount: int = 1) -> None:
-        """Add ``amount`` to the count ``name``; a count that stays 0 isn't written down."""
+        """Add ``amount`` to the count ``name``, one of ``COUNTS``."""
+        position = _POSITIONS[name]
         if amount:
-            self.counts[name] = self.counts.get(name, 0) + amount
+            self.counts += [0] * (position + 1 - len(self.counts))
+            self.counts[position] += amount
 
     def counted(self, name: str) -> int:
         """The count ``name``, 0 when nothing was counted."""
-        return self.counts.get(name, 0)
+        position = _POSITIONS[name]
+        return self.counts[position] if position < len(self.counts) else 0
+
+    def by_name(self) -> dict[str, int]:
+        """The counts that aren't 0, by name."""
+        return {name: count for name, count in zip(COUNTS, self.counts, strict=False) if count}
 
 
 def total(segments: list[Work], name: str) -> int:
     """The count ``name`` summed over ``segments``."""
     return sum(work.counted(name) for work in segments)
+
+
+def totals(segments: list[Work]) -> dict[str, int]:
+    """Every count by name, summed over ``segments``."""
+    return {name: total(segments, name) for name in COUNTS}

@@ -50,13 +50,7 @@ def transform_segment(
     ):
         worker = _Worker(run, work, user, staging, kept, rejected)
         cursor = worker.until(deadline)
-    return Work(
-        segment=segment,
-        done=cursor is None,
-        cursor=cursor,
-        key=part_key(STAGE, run, segment, 0),
-        counts=work.counts,
-    )
+    return Work(segment=segment, cursor=cursor, counts=work.counts)
 
 
 class _Worker:

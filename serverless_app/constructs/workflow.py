@@ -30,8 +30,8 @@ TRANSIENT_ERRORS = [
 class Workflow(Construct):
     """The state machine ``etl-pipeline``.
 
-    Extract, Transform and Load are each a Map over the run's segments. A worker that ran low on time returns
-    ``done: false`` with a cursor and is called again with it, so that no table is too large for 5 minutes.
+    Extract, Transform and Load are each a Map over the run's segments. A worker that ran low on time returns a cursor
+    and is called again with it, so that no table is too large for 5 minutes.
 
     Args:
         extract: plans the run and reads segments.
@@ -101,7 +101,7 @@ class Workflow(Construct):
         work = self._task(f"{name}Segment", function, payload, "$.work", "Work until done or out of time")
         end = sfn.Succeed(self, f"{name}SegmentEnd", output_path="$.work")
         done = sfn.Choice(self, f"{name}SegmentDone?", comment="A worker that ran out of time goes on at its cursor")
-        done.when(sfn.Condition.boolean_equals("$.work.done", True), end).otherwise(work)
+        done.when(sfn.Condition.is_present("$.work.cursor"), work).otherwise(end)
         segments = sfn.Map(
             self,
             name,

@@ -18,11 +18,11 @@ from etl.errors import RejectedError
 from etl.gate import pass_gate
 from etl.load import load_segment
 from etl.plain_json import MAX_DEPTH, encode, to_plain
-from etl.run import Work
 from etl.transform import transform_segment
 from etl.user_code import Transformation
 from tests.support import ROOT
 from tests.unit.builders import destination, run, staged, staging, unlimited
+from tests.unit.builders import work as new_work
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 from tests.unit.fakes.s3 import FakeS3
 
@@ -79,7 +79,7 @@ def carried_out(example: Example) -> Outcome:
     s3, dynamodb = FakeS3(), FakeDynamoDB()
     items = [msgspec.json.encode(to_wire(_plain.decode(line))) for line in example.shown[SOURCE].splitlines()]
     s3.objects["extract/20240116T020000123Z/data.json"] = b"[\n" + b",\n".join(items) + b"\n]\n"
-    work = Work(segment=0, counts={"read": len(items), "extracted": len(items), "extract_parts": 1})
+    work = new_work(read=len(items), extracted=len(items), extract_parts=1)
     user = Transformation(SimpleNamespace(**defined(example)))
     work = transform_segment(run(), work, user, staging(s3), unlimited(), 10**9)
     state = pass_gate(run(), [work], staging(s3), user.aggregates, Decimal(100))

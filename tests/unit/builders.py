@@ -29,7 +29,10 @@ def run(*, segments: int = 1, timestamp: str = "20240116T020000123Z") -> Run:
 
 def work(*, segment: int = 0, cursor: dict[str, Any] | None = None, **counts: int) -> Work:
     """A segment's work with these counts."""
-    return Work(segment=segment, cursor=cursor, counts=counts)
+    made = Work(segment=segment, cursor=cursor)
+    for name, count in counts.items():
+        made.count(name, count)
+    return made
 
 
 def item(number: int, *, timestamp: str = "2024-01-15T10:00:00Z", value: str = "100", **more: dict[str, Any]) -> Item:

@@ -74,7 +74,7 @@ class Pipeline:
     def _map(self, state: dict[str, Any], action: str, handler: Handler) -> None:
         for number, segment in enumerate(state["segments"]):
             work = self._invoke(handler, {"action": action, "run": state["run"], "work": segment})
-            while not work["done"]:
+            while "cursor" in work:
                 work = self._invoke(handler, {"action": action, "run": state["run"], "work": work})
             state["segments"][number] = work
 

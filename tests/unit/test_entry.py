@@ -2,11 +2,13 @@ import json
 import logging
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from etl.entry import run_action, run_of, segments_of, work_of
 from etl.errors import (
+    BalanceError,
     ConfigurationError,
     EtlError,
     InputError,
@@ -50,13 +52,7 @@ def test_the_named_action_runs_with_the_event_and_the_deadline() -> None:
 def test_a_work_is_answered_as_json() -> None:
     answer = acted(lambda *_: work(segment=3, read=5))
 
-    assert json.loads(json.dumps(answer)) == {
-        "segment": 3,
-        "done": False,
-        "cursor": None,
-        "key": "",
-        "counts": {"read": 5},
-    }
+    assert json.loads(json.dumps(answer)) == {"segment": 3, "counts": [0, 5]}
 
 
 @pytest.mark.parametrize("event", [{}, {"action": "transform"}])
@@ -84,7 +80,7 @@ def test_what_was_done_is_logged_as_facts(capsys: pytest.CaptureFixture[str]) ->
         "run": "20240116T020000123Z",
         "segment": 3,
         "counts": {"read": 5},
-        "done": False,
+        "done": True,
     }
 
 
@@ -175,10 +171,39 @@ def test_a_workers_event_carries_run_work_and_segments() -> None:
             "execution": "arn:execution",
             "segments": 1,
         },
-        "work": {"segment": 0, "counts": {}},
-        "segments": [{"segment": 0, "done": True, "cursor": None, "key": "k", "counts": {"read": 1}}],
+        "work": {"segment": 0},
+        "segments": [{"segment": 0, "counts": [0, 1]}],
     }
 
     assert run_of(event) == run()
     assert work_of(event) == Work(segment=0)
-    assert segments_of(event) == [Work(segment=0, done=True, key="k", counts={"read": 1})]
+    assert segments_of(event) == [work(read=1)]
+
+
+@pytest.mark.parametrize(
+    ("segments", "words"),
+    [
+        ([{"segment": 0}, None, {"segment": 2}], r"3 segments and the workflow brought 2, without \[1\]"),
+        ([{"segment": 0}, {"segment": 1}], r"3 segments and the workflow brought 2, without \[2\]"),
+        ([None, None, None], r"3 segments and the workflow brought 0, without \[0, 1, 2\]"),
+        ([{"segment": 0}, {"segment": 1}, {"segment": 1}], r"3 segments and the workflow brought 3, without \[2\]"),
+    ],
+)
+def test_a_segment_that_the_workflow_lost_is_missed(segments: list[Any], words: str) -> None:
+    event = {"run": msgspec.to_builtins(run(segments=3)), "segments": segments}
+
+    with pytest.raises(BalanceError, match=words):
+        segments_of(event)
+
+
+def test_segments_may_come_in_any_order() -> None:
+    event = {"run": msgspec.to_builtins(run(segments=2)), "segments": [{"segment": 1}, {"segment": 0}]}
+
+    assert [work.segment for work in segments_of(event)] == [1, 0]
+
+
+def test_a_worker_that_ran_out_of_time_is_logged_as_not_done(capsys: pytest.CaptureFixture[str]) -> None:
+    acted(lambda *_: work(cursor={"part": 0, "offset": 7}))
+    (line,) = lines(capsys)
+
+    assert (line["done"], line["counts"]) == (False, {})

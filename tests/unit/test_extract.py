@@ -56,10 +56,11 @@ def to_the_end(
 ) -> Work:
     """As many invocations as it takes with time for so many pages each."""
     result = work(segment=segment)
-    while not result.done:
+    while True:
         travelled = msgspec.convert(json.loads(msgspec.json.encode(result)), Work)
         result = extracted(s3, dynamodb, travelled, Units(pages), part_bytes=part_bytes, segments=segments)
-    return result
+        if result.done:
+            return result
 
 
 def test_a_run_is_its_window_its_time_its_execution_and_its_segments() -> None:
@@ -78,7 +79,7 @@ def test_every_segment_begins_with_nothing_counted() -> None:
     dynamodb.size_bytes = 1500
     result = plan({}, EXECUTION, SETTINGS, source(dynamodb), staging(FakeS3()))
 
-    assert result["segments"] == [{"segment": 0, "counts": {}}, {"segment": 1, "counts": {}}]
+    assert result["segments"] == [Work(segment=0), Work(segment=1)]
 
 
 def test_a_run_takes_its_window_from_the_input() -> None:
@@ -172,17 +173,8 @@ def test_the_items_of_the_window_are_staged_as_they_are() -> None:
     result = extracted(s3, table(items))
 
     assert staged(s3, "extract/") == [items[0]]
-    assert result == Work(
-        segment=0,
-        done=True,
-        key=f"extract/{TIMESTAMP}/data.json",
-        counts={
-            "scanned": 2,
-            "read": 1,
-            "extracted": 1,
-            "extract_parts": 1,
-            "extract_bytes": result.counted("extract_bytes"),
-        },
+    assert result == work(
+        scanned=2, read=1, extracted=1, extract_parts=1, extract_bytes=result.counted("extract_bytes")
     )
 
 
@@ -190,7 +182,7 @@ def test_the_bytes_counted_are_those_of_the_records() -> None:
     s3 = FakeS3()
     result = extracted(s3, table([item(1)]))
 
-    assert result.counted("extract_bytes") == len(s3.objects[result.key]) - len(b"[\n]\n")
+    assert result.counted("extract_bytes") == len(s3.objects[f"extract/{TIMESTAMP}/data.json"]) - len(b"[\n]\n")
 
 
 def test_an_empty_table_has_an_empty_part() -> None:
@@ -198,7 +190,7 @@ def test_an_empty_table_has_an_empty_part() -> None:
     result = extracted(s3, table([]))
 
     assert s3.objects == {f"extract/{TIMESTAMP}/data.json": b"[\n]\n"}
-    assert (result.done, result.counts) == (True, {"extract_parts": 1})
+    assert (result.done, result.by_name()) == (True, {"extract_parts": 1})
 
 
 def test_a_table_without_items_in_the_window_has_an_empty_part() -> None:
@@ -206,7 +198,7 @@ def test_a_table_without_items_in_the_window_has_an_empty_part() -> None:
     items = [item(n, timestamp="2020-01-01T00:00:00Z") for n in range(25)]
     result = to_the_end(s3, table(items), pages=1)
 
-    assert keys(s3, "extract/") == [result.key]
+    assert keys(s3, "extract/") == [f"extract/{TIMESTAMP}/data.json"]
     assert (result.counted("scanned"), result.counted("extracted"), result.counted("extract_parts")) == (25, 0, 1)
 
 
@@ -220,12 +212,12 @@ def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
     assert (record["stage"], record["field"], record["got"]) == ("extract", "timestamp", "'yesterday'")
     assert record["item"] == bad
     assert [each["id"]["S"] for each in staged(s3, "extract/")] == ["item-0002"]
-    assert (result.counts["rejected_extract"], result.counts["extract_quarantine_parts"]) == (1, 1)
+    assert (result.counted("rejected_extract"), result.counted("extract_quarantine_parts")) == (1, 1)
 
 
 def test_what_is_read_is_extracted_or_rejected() -> None:
     items = [item(n, timestamp="soon" if n % 3 else "2024-01-15T10:00:00Z") for n in range(50)]
-    counts = extracted(FakeS3(), table(items)).counts
+    counts = extracted(FakeS3(), table(items)).by_name()
 
     assert counts["read"] == counts["extracted"] + counts["rejected_extract"] == 50
 
@@ -253,7 +245,7 @@ def test_segments_stage_under_their_own_keys() -> None:
     s3, dynamodb = FakeS3(), table([item(n) for n in range(50)])
     results = [extracted(s3, dynamodb, work(segment=segment), segments=3) for segment in range(3)]
 
-    assert [result.key for result in results] == [f"extract/{TIMESTAMP}/000{segment}-0000.json" for segment in range(3)]
+    assert keys(s3, "extract/") == [f"extract/{TIMESTAMP}/000{segment}-0000.json" for segment in range(3)]
     assert len(staged(s3, "extract/")) == sum(result.counted("extracted") for result in results) == 50
 
 
@@ -315,8 +307,9 @@ def test_what_was_counted_before_goes_on_adding_up() -> None:
 
 def test_a_staged_part_is_an_array_of_one_item_a_line() -> None:
     s3 = FakeS3()
-    result = extracted(s3, table([item(1)]))
-    (line,) = s3.objects[result.key].splitlines()[1:-1]
+    extracted(s3, table([item(1)]))
+    body = s3.objects[f"extract/{TIMESTAMP}/data.json"]
+    (line,) = body.splitlines()[1:-1]
 
-    assert s3.objects[result.key] == b"[\n" + line + b"\n]\n"
+    assert body == b"[\n" + line + b"\n]\n"
     assert json.loads(array([json.loads(line)])) == [item(1)]

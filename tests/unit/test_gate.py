@@ -2,6 +2,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from etl.aggregates import Accumulator, Aggregate
@@ -71,8 +72,12 @@ def test_what_passes_is_the_state_that_load_starts_from() -> None:
 
     assert state == {
         "run": run(segments=2),
-        "segments": segments,
-        "gate": {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_percent": "5"},
+        "segments": [work(transform_parts=1), work(segment=1)],
+        "gate": {
+            "aggregates": f"transform/{TIMESTAMP}/aggregates.json",
+            "threshold_percent": "5",
+            "counts": {"read": 100, "extracted": 100, "transformed": 100, "records": 100},
+        },
     }
 
 
@@ -125,7 +130,8 @@ def test_a_refusal_says_how_many_of_how_many_why_and_what_to_do() -> None:
     quarantine(s3, "extract", [("timestamp", "a time")])
     quarantine(s3, "transform", [("value", "a number")] * 4 + [("", "no KeyError in transform()")] * 2)
     segment = read(1, 6)
-    segment.counts |= {"extract_quarantine_parts": 1, "transform_quarantine_parts": 1}
+    segment.count("extract_quarantine_parts")
+    segment.count("transform_quarantine_parts")
 
     with pytest.raises(QualityGateError) as error:
         passed(s3, [segment])
@@ -143,17 +149,19 @@ def test_reasons_are_counted_over_segments_and_parts() -> None:
     for segment in range(2):
         for part in range(2):
             quarantine(s3, "transform", [("value", "a number")] * 30, segment, part)
-    counts = read(0, 60).counts | {"transform_quarantine_parts": 2}
+    segments = [msgspec.structs.replace(read(0, 60), segment=segment) for segment in range(2)]
+    for each in segments:
+        each.count("transform_quarantine_parts", 2)
 
     with pytest.raises(QualityGateError, match="120 times value: expected a number;"):
-        passed(s3, [Work(segment=segment, counts=dict(counts)) for segment in range(2)])
+        passed(s3, segments)
 
 
 def test_the_commonest_three_reasons_are_shown() -> None:
     s3 = FakeS3()
     quarantine(s3, "transform", [(f"field{n}", "x") for n in range(5) for _ in range(n + 1)])
     segment = read(0, 15)
-    segment.counts["transform_quarantine_parts"] = 1
+    segment.count("transform_quarantine_parts")
 
     with pytest.raises(
         QualityGateError,
@@ -167,7 +175,7 @@ def test_after_enough_reasons_the_rest_is_not_read(monkeypatch: pytest.MonkeyPat
     s3 = FakeS3()
     quarantine(s3, "transform", [("value", "x")] * 60)
     segment = read(0, 60)
-    segment.counts["transform_quarantine_parts"] = 2  # the second is not even there
+    segment.count("transform_quarantine_parts", 2)  # the second is not even there
 
     with pytest.raises(QualityGateError, match="50 times value"):
         passed(s3, [segment])
@@ -177,7 +185,7 @@ def test_a_refusal_quotes_no_record() -> None:
     s3 = FakeS3()
     quarantine(s3, "transform", [("value", "a number")] * 6)
     segment = read(0, 6)
-    segment.counts["transform_quarantine_parts"] = 1
+    segment.count("transform_quarantine_parts")
 
     with pytest.raises(QualityGateError) as error:
         passed(s3, [segment])
@@ -196,7 +204,7 @@ def test_a_refused_run_stages_nothing() -> None:
 @pytest.mark.parametrize("transformed", [94, 96])
 def test_a_transform_that_does_not_add_up_does_not_pass(transformed: int) -> None:
     segment = read(0, 5)
-    segment.counts["transformed"] = transformed
+    segment.count("transformed", transformed - segment.counted("transformed"))
 
     with pytest.raises(BalanceError, match="extract wrote 100 records and transform accounts for"):
         passed(FakeS3(), [segment])
@@ -222,8 +230,8 @@ def test_aggregates_are_merged_over_segments_and_parts() -> None:
     partial(s3, [BY_DAY], [{"day": "1", "value": 1}, {"day": "2", "value": Decimal("0.1")}], 0, 0)
     partial(s3, [BY_DAY], [{"day": "1", "value": 10**37}], 0, 1)
     partial(s3, [BY_DAY], [{"day": "2", "value": Decimal("0.2")}], 1, 0)
-    first, second = read(0, 0), Work(segment=1, counts=read(0, 0).counts)
-    first.counts["transform_parts"] = 2
+    first, second = read(0, 0), msgspec.structs.replace(read(0, 0), segment=1)
+    first.count("transform_parts")
     passed(s3, [first, second], [BY_DAY])
 
     assert document(s3)["aggregates"] == [
@@ -264,7 +272,7 @@ def test_an_aggregate_that_is_not_loaded_adds_no_record() -> None:
     partial(s3, [BY_DAY], [{"day": "1"}], 0, 0)
     state = passed(s3, [read(0, 0)], [BY_DAY])
 
-    assert "aggregate_records" not in state["segments"][0].counts
+    assert "aggregate_records" not in state["gate"]["counts"]
     assert state["segments"][0].counted("transform_parts") == 1
 
 
@@ -292,8 +300,8 @@ def test_a_loaded_aggregate_is_one_more_part_of_the_first_segment() -> None:
             "timestamp": "2024-01-16T00:00:00Z",
         },
     ]
-    assert (segment.counted("transform_parts"), segment.counted("records")) == (2, 102)
-    assert segment.counted("aggregate_records") == 2
+    assert segment == work(transform_parts=2)
+    assert (state["gate"]["counts"]["records"], state["gate"]["counts"]["aggregate_records"]) == (102, 2)
 
 
 def test_a_loaded_aggregate_without_groups_adds_no_part() -> None:

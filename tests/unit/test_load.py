@@ -75,12 +75,7 @@ def test_every_record_is_written_as_an_item() -> None:
             "deep": {"M": {"a": {"L": [{"N": "1"}, {"NULL": True}]}}},
         }
     ]
-    assert result == Work(
-        segment=0,
-        done=True,
-        key=f"transform/{TIMESTAMP}/data.json",
-        counts={"transform_parts": 1, "records": 1, "loaded": 1, "load_requests": 1},
-    )
+    assert result == work(transform_parts=1, records=1, loaded=1, load_requests=1)
 
 
 def test_batches_are_of_25() -> None:
@@ -229,7 +224,7 @@ def test_interrupted_after_any_batch_everything_is_as_undisturbed(units: int) ->
     whole = loaded(whole_s3, copy(given_work), undisturbed)
     s3, result = transformed(refused_some()[:120], refused_some()[120:])
     invocations = 0
-    while not result.done:
+    while not invocations or not result.done:
         result = loaded(s3, copy(result), interrupted, Units(units))
         invocations += 1
 
@@ -247,7 +242,7 @@ def test_the_cursor_is_behind_the_last_batch_that_was_begun() -> None:
 
     assert not result.done
     assert result.counted("loaded") == 50
-    assert s3.objects[result.key][(result.cursor or {})["offset"] :].count(b"\n") == 11
+    assert s3.objects[f"transform/{TIMESTAMP}/data.json"][(result.cursor or {})["offset"] :].count(b"\n") == 11
 
 
 class Throttling(FakeDynamoDB):
@@ -286,7 +281,7 @@ def test_a_batch_that_could_not_be_written_in_time_is_where_the_next_invocation_
 
     assert not result.done
     assert result.counted("loaded") == 25
-    assert s3.objects[result.key][(result.cursor or {})["offset"] :].count(b"\n") == 51
+    assert s3.objects[f"transform/{TIMESTAMP}/data.json"][(result.cursor or {})["offset"] :].count(b"\n") == 51
 
     dynamodb.throttled.clear()
     result = loaded(s3, copy(result), dynamodb)
@@ -392,17 +387,22 @@ def test_crashed_at_any_call_and_run_again_the_destination_is_the_same(after: bo
     assert number > 40
 
 
-GATE = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_percent": "5"}
+GATE = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_percent": "5", "counts": {}}
 
 
-def finished(*segments: Work, percent: str = "5") -> dict[str, Any]:
-    return finish(run(segments=len(segments)), list(segments), Decimal(percent), GATE)
+def finished(*segments: Work, percent: str = "5", **counts: int) -> dict[str, Any]:
+    """What Finish makes of these segments, and of these totals of the stages before."""
+    return finish(run(segments=len(segments)), list(segments), Decimal(percent), GATE | {"counts": counts})
 
 
 def test_the_report_is_the_executions_output() -> None:
     report = finished(
-        work(read=10, extracted=10, transformed=10, records=10, loaded=9, superseded=1, load_requests=1),
-        work(segment=1, read=2, records=2, loaded=2),
+        work(transform_parts=2, loaded=9, superseded=1, load_requests=1),
+        work(segment=1, transform_parts=1, loaded=2),
+        read=12,
+        extracted=10,
+        transformed=10,
+        records=12,
     )
 
     assert report == {
@@ -427,6 +427,7 @@ def test_the_report_is_the_executions_output() -> None:
             "rejected_transform": 0,
             "scanned": 0,
             "superseded": 1,
+            "transform_parts": 3,
             "transformed": 10,
         },
     }
@@ -439,16 +440,16 @@ def test_the_keys_of_a_run_of_one_segment_are_those_of_data_json() -> None:
 @pytest.mark.parametrize(("count", "words"), [(9, "1 fewer"), (11, "1 more")])
 def test_a_run_that_does_not_add_up_does_not_finish(count: int, words: str) -> None:
     with pytest.raises(BalanceError, match=words):
-        finished(work(records=10, loaded=count))
+        finished(work(loaded=count), records=10)
 
 
 @pytest.mark.parametrize("rejected", [0, 5])
 def test_a_share_of_refused_records_up_to_the_threshold_finishes(rejected: int) -> None:
-    report = finished(work(records=100, loaded=100 - rejected, rejected_load=rejected))
+    report = finished(work(loaded=100 - rejected, rejected_load=rejected), records=100)
 
     assert report["counts"]["rejected_load"] == rejected
 
 
 def test_more_refused_records_than_the_threshold_fail_the_run() -> None:
     with pytest.raises(QualityGateError, match=r"6 of 100 items were rejected, 6\.0 %, and 5 % are allowed"):
-        finished(work(records=100, loaded=94, rejected_load=6))
+        finished(work(loaded=94, rejected_load=6), records=100)

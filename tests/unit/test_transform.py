@@ -102,19 +102,14 @@ def test_records_are_staged_and_counted() -> None:
             "colour": "red",
         }
     ]
-    assert result == Work(
-        segment=0,
-        done=True,
-        key=f"transform/{TIMESTAMP}/data.json",
-        counts={
-            "extract_parts": 1,
-            "read": 1,
-            "extracted": 1,
-            "transformed": 1,
-            "records": 1,
-            "transform_parts": 1,
-            "transform_bytes": result.counted("transform_bytes"),
-        },
+    assert result == work(
+        extract_parts=1,
+        read=1,
+        extracted=1,
+        transformed=1,
+        records=1,
+        transform_parts=1,
+        transform_bytes=result.counted("transform_bytes"),
     )
 
 
@@ -151,8 +146,8 @@ def test_nothing_returned_is_dropped_and_counted() -> None:
     s3, given = extract([item(n) for n in range(3)])
     result = transformed(s3, given, user_code(lambda *_: None))
 
-    assert result.counts["dropped"] == 3
-    assert s3.objects[result.key] == b"[\n]\n"
+    assert result.counted("dropped") == 3
+    assert s3.objects[f"transform/{TIMESTAMP}/data.json"] == b"[\n]\n"
 
 
 def test_several_records_from_one_are_staged_together_and_counted_once() -> None:
@@ -163,7 +158,7 @@ def test_several_records_from_one_are_staged_together_and_counted_once() -> None
     s3, given = extract([item(1), item(2)])
     result = transformed(s3, given, user_code(transform))
 
-    assert (result.counts["transformed"], result.counts["records"]) == (2, 6)
+    assert (result.counted("transformed"), result.counted("records")) == (2, 6)
     assert [record["id"] for record in staged_records(s3)][:3] == ["item-0001-0", "item-0001-1", "item-0001-2"]
 
 
@@ -186,7 +181,7 @@ def test_what_goes_in_is_transformed_dropped_or_rejected() -> None:
         return record if number % 3 == 1 else None
 
     s3, given = extract([item(n) for n in range(60)], [item(n) for n in range(7)])
-    counts = transformed(s3, given, user_code(transform)).counts
+    counts = transformed(s3, given, user_code(transform)).by_name()
 
     assert counts["transformed"] + counts["dropped"] + counts["rejected_transform"] == counts["extracted"] == 67
 
@@ -213,7 +208,7 @@ def test_a_segment_without_items_has_an_empty_part_and_its_aggregates() -> None:
     result = transformed(s3, given, user_code(lambda record, _: record, aggregates=BY_SHAPE))
 
     assert (result.done, result.counted("transform_parts")) == (True, 1)
-    assert s3.objects[result.key] == b"[\n]\n"
+    assert s3.objects[f"transform/{TIMESTAMP}/data.json"] == b"[\n]\n"
     assert json.loads(s3.objects[f"transform/{TIMESTAMP}/partials/0000-0000.json"]) == {"by_shape": [], "all": []}
 
 
