@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+
+from etl_cli.counts import totals
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -54,8 +55,8 @@ class Stage:
     def take(self, work: list[dict[str, Any]]) -> None:
         """Take in what workers returned for their segments."""
         self._work |= {each["segment"]: each for each in work}
-        self.segments_done = sum(bool(each.get("done")) for each in self._work.values())
-        self.counts = dict(sum((Counter(each["counts"]) for each in self._work.values()), Counter()))
+        self.segments_done = sum("cursor" not in each for each in self._work.values())
+        self.counts = totals(self._work.values())
 
     def end(self, state: Literal["succeeded", "failed"], at: datetime) -> None:
         """The stage has ended."""
@@ -147,7 +148,9 @@ class Timeline:
         stage.end("succeeded", at)
         if "run" in output and not self.run:
             self.run = output["run"]
-        if stage.name != "Plan" and isinstance(output.get("segments"), list):
+        if stage.name == "Gate":
+            stage.counts = output.get("gate", {}).get("counts", {})
+        elif stage.name != "Plan" and isinstance(output.get("segments"), list):
             stage.take(output["segments"])
         elif stage.name == "Finish":
             stage.counts = output.get("counts", {})
@@ -156,7 +159,7 @@ class Timeline:
         if self.current:
             self.current.invocations += 1
             work = _document(event.get("taskSucceededEventDetails") or event.get("lambdaFunctionSucceededEventDetails"))
-            if "segment" in work and "counts" in work:
+            if "segment" in work:
                 self.current.take([work])
 
     def _fail(self, at: datetime) -> None:

@@ -61,6 +61,7 @@ def test_a_stage_has_the_counts_of_its_workers() -> None:
 
     assert timeline.stages["Extract"].counts["read"] == 38
     assert timeline.stages["Transform"].counts["rejected_transform"] == 1
+    assert timeline.stages["Gate"].counts["records"] == 37
     assert timeline.stages["Load"].counts["loaded"] == 37
 
 
@@ -113,17 +114,18 @@ def test_the_stage_in_which_time_ran_out_has_failed() -> None:
 
 def aws_events() -> list[dict[str, Any]]:
     """An Extract of two segments as AWS tells it: with iterations, inner states and Lambda's own events."""
-    work = '{"segment": %d, "done": %s, "cursor": null, "key": "", "counts": {"read": %d}}'
+    done = '{"segment": %d, "counts": [%d, %d]}'
+    out_of_time = '{"segment": 0, "cursor": {"key": {"id": {"S": "item-0040"}}}, "counts": [50, 40]}'
     return [
         {"type": "MapStateEntered", "stateEnteredEventDetails": {"name": "Extract", "input": "{}"}},
         {"type": "MapStateStarted", "mapStateStartedEventDetails": {"length": 2}},
         {"type": "MapIterationStarted", "mapIterationStartedEventDetails": {"name": "Extract", "index": 0}},
         {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "ExtractSegment", "input": "{}"}},
         {"type": "LambdaFunctionFailed", "lambdaFunctionFailedEventDetails": {"error": "TransientError"}},
-        {"type": "LambdaFunctionSucceeded", "lambdaFunctionSucceededEventDetails": {"output": work % (0, "false", 40)}},
+        {"type": "LambdaFunctionSucceeded", "lambdaFunctionSucceededEventDetails": {"output": out_of_time}},
         {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "ExtractSegment", "output": "{}"}},
-        {"type": "LambdaFunctionSucceeded", "lambdaFunctionSucceededEventDetails": {"output": work % (1, "true", 7)}},
-        {"type": "LambdaFunctionSucceeded", "lambdaFunctionSucceededEventDetails": {"output": work % (0, "true", 60)}},
+        {"type": "LambdaFunctionSucceeded", "lambdaFunctionSucceededEventDetails": {"output": done % (1, 9, 7)}},
+        {"type": "LambdaFunctionSucceeded", "lambdaFunctionSucceededEventDetails": {"output": done % (0, 70, 60)}},
         {"type": "MapIterationSucceeded", "mapIterationSucceededEventDetails": {"name": "Extract", "index": 0}},
     ]
 
@@ -135,7 +137,7 @@ def test_workers_of_a_map_are_followed_on_aws_too() -> None:
     extract = timeline.stages["Extract"]
 
     assert extract.state == "running"
-    assert extract.counts == {"read": 67}
+    assert extract.counts == {"scanned": 79, "read": 67}
     assert extract.segments_done == 2
     assert extract.invocations == 3
     assert extract.failed_invocations == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from etl_cli.board import Step
@@ -10,6 +11,7 @@ from etl_cli.progress import Snapshot, follow
 from etl_cli.stage_steps import stage_steps
 from tests.cli.fakes import Recording
 from tests.cli.test_history import START
+from tests.unit.builders import work
 
 
 def details(recording: Recording) -> list[str]:
@@ -87,7 +89,7 @@ def test_load_shows_how_many_records_have_arrived(loading: Timeline) -> None:
 
 
 def test_load_believes_its_workers_where_the_table_does_not_grow(loading: Timeline) -> None:
-    loading.stages["Load"].take([{"segment": 0, "done": True, "counts": {"loaded": 500, "superseded": 20}}])
+    loading.stages["Load"].take([msgspec.to_builtins(work(loaded=500, superseded=20))])
     shown = step(loading, "Load", arrived=0)
 
     assert shown.detail == "1 of 4 segments, 520 of 1,000 records"
@@ -108,8 +110,8 @@ def test_transform_shows_how_many_items_it_has_taken() -> None:
     timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 1})
     timeline.stages["Extract"].counts = {"extracted": 1000}
     timeline.stages["Transform"].state = "running"
-    counts = {"transformed": 300, "dropped": 90, "rejected_transform": 10}
-    timeline.stages["Transform"].take([{"segment": 0, "done": False, "counts": counts}])
+    taken = work(cursor={"part": 0, "offset": 9}, transformed=300, dropped=90, rejected_transform=10)
+    timeline.stages["Transform"].take([msgspec.to_builtins(taken)])
     shown = step(timeline, "Transform", staged_objects=1, staged_bytes=1_500_000)
 
     assert shown.detail == "400 of 1,000 items, 1.5 MB in 1 object"

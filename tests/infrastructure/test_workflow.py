@@ -113,8 +113,8 @@ def test_a_worker_is_called_again_until_its_segment_is_done(stack: Synthesized, 
     assert states[worker]["Resource"] == arn_of(function)
     assert states[worker]["Parameters"] == {"action": name.lower(), "run.$": "$.run", "work.$": "$.work"}
     assert (states[worker]["ResultPath"], states[worker]["Next"]) == ("$.work", done)
-    assert states[done]["Choices"] == [{"Variable": "$.work.done", "BooleanEquals": True, "Next": end}]
-    assert states[done]["Default"] == worker
+    assert states[done]["Choices"] == [{"Variable": "$.work.cursor", "IsPresent": True, "Next": worker}]
+    assert states[done]["Default"] == end
     assert (states[end]["Type"], states[end]["OutputPath"]) == ("Succeed", "$.work")
 
 

@@ -1,0 +1,40 @@
+"""The counts of a segment, which the state of an execution holds without their names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+# In the order of the state; the functions have the same list.
+COUNTS = (
+    "scanned",
+    "read",
+    "extracted",
+    "rejected_extract",
+    "extract_parts",
+    "extract_bytes",
+    "extract_quarantine_parts",
+    "transformed",
+    "dropped",
+    "rejected_transform",
+    "records",
+    "aggregate_records",
+    "transform_parts",
+    "transform_bytes",
+    "transform_quarantine_parts",
+    "loaded",
+    "superseded",
+    "rejected_load",
+    "load_requests",
+    "load_throttled",
+    "load_quarantine_parts",
+)
+
+
+def totals(segments: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """What workers counted for their segments, added up by name; what is 0 is left out."""
+    found: Counter[str] = Counter()
+    for work in segments:
+        found.update(dict(zip(COUNTS, work.get("counts", ()), strict=False)))
+    return {name: count for name, count in found.items() if count}
