@@ -67,10 +67,10 @@ def _print_cold(console: Console, cold: ColdStart) -> None:
         console.print(f"cold start: {cold.problem}")
         return
     table = Table(title="cold start", title_justify="left", title_style="bold")
-    for name in ("stage", "boto3, ms", "our imports, ms", "with bytecode, ms"):
+    for name in ("stage", "boto3, ms", "our imports, ms", "without bytecode, ms"):
         table.add_column(name, justify="right" if "ms" in name else "left")
     for stage, milliseconds in cold.import_ms.items():
-        table.add_row(stage, f"{cold.boto3_ms:.0f}", f"{milliseconds:.1f}", f"{cold.compiled_ms[stage]:.1f}")
+        table.add_row(stage, f"{cold.boto3_ms:.0f}", f"{milliseconds:.1f}", f"{cold.source_ms[stage]:.1f}")
     console.print(table)
     console.print(f"zip: {cold.zip_bytes / 1e6:.2f} MB, of which packages {cold.packages_bytes / 1e6:.2f} MB")
 

@@ -1,6 +1,7 @@
 """The functions' one asset: the package ``etl`` and its locked dependencies, without Docker, reproducibly."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import sysconfig
@@ -13,12 +14,13 @@ from serverless_app.settings import PipelineSettings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PYTHON_VERSION = "3.11"
+_CACHE_TAG = f"cpython-{PYTHON_VERSION.replace('.', '')}"
 
 # Lambda's Python 3.11 runs on Amazon Linux 2, which has glibc 2.26; manylinux2014 asks for 2.17.
 _PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
 
 # To be raised when the same inputs are to give another bundle: those kept from before are then not taken.
-_LAYOUT = "1"
+_LAYOUT = "2"
 
 _NOT_SOURCE = (".*", "*~", "__pycache__", "tests")
 # What an installer says about itself and its run, and RECORD, which lists these. METADATA and licences stay.
@@ -42,6 +44,9 @@ def bundle(
     The name of a bundle follows from what goes into it, so one that is there is current. It is moved into place
     when it is complete: a crash leaves no half of one, and two calls at once do not disturb each other.
 
+    Beside the sources lies their bytecode, when this interpreter is of the functions' version: a function's folder
+    can't be written to, and it would compile everything at each cold start.
+
     Args:
         settings: its ``architecture`` and ``lambda_platform`` say for which machine.
         source: the package with the handlers.
@@ -53,9 +58,11 @@ def bundle(
         The folder that becomes the Lambda's zip.
 
     Raises:
-        BundlingError: the dependencies could not be installed.
+        BundlingError: the dependencies could not be installed, or the code has a syntax error.
     """
     machine, options = _target(settings)
+    # Bytecode of another version would lie there unused.
+    bytecode = settings.lambda_platform == "host" or sys.implementation.cache_tag == _CACHE_TAG
     packages_key = _digest(_LAYOUT, machine, lock.read_bytes())
     code = [part for path in _files(source, _NOT_SOURCE) for part in (_name(path, source), path.read_bytes())]
 
@@ -67,8 +74,11 @@ def bundle(
     def combine(into: Path) -> None:
         _copy(packages, into, ())
         _copy(source, into / source.name, _NOT_SOURCE)
+        if bytecode:
+            _compile(into)
 
-    return _once(output / f"bundle-{_digest(packages_key, source.name, *code)}", combine)
+    compiled = sys.implementation.cache_tag if bytecode else ""
+    return _once(output / f"bundle-{_digest(packages_key, compiled, source.name, *code)}", combine)
 
 
 def _target(settings: PipelineSettings) -> tuple[str, list[str]]:
@@ -105,6 +115,30 @@ def _install(command: list[str], into: Path) -> None:
                 "missing and `make lock` if a hash does not match; otherwise see that the index can be reached."
             )
         _copy(Path(scratch), into, _NOT_PACKAGE)
+
+
+def _compile(folder: Path) -> None:
+    """Put bytecode beside all sources, which is used without a look at them, and knows no path of this machine.
+
+    The same sources give the same bytes: a process of its own has no strings that others have interned, and with a
+    fixed seed sets of constants have a fixed order.
+    """
+    options = ["--invalidation-mode", "unchecked-hash", "-s", str(folder)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(
+        [sys.executable, "-sSP", "-m", "compileall", "-q", *options, str(folder)],
+        env=environment | {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        problem = (done.stdout + done.stderr).replace(f"{folder}/", "").strip()
+        raise BundlingError(f"the functions' code could not be compiled:\n{problem}")
+    for path in folder.rglob("__pycache__"):
+        path.chmod(0o755)
+        for compiled in path.iterdir():
+            compiled.chmod(0o644)
 
 
 def _copy(source: Path, into: Path, ignored: Sequence[str]) -> None:

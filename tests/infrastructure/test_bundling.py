@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from typing import Any
 import pytest
 from aws_cdk import FileSystem
 
+from serverless_app import bundling
 from serverless_app.bundling import CHECKOUT, BundlingError, bundle
 from serverless_app.settings import PipelineSettings
 
@@ -61,7 +65,7 @@ def test_the_bundle_holds_the_code_and_its_locked_dependencies(checkout: dict[st
     names = contents(bundle(FOR_LAMBDA, **checkout)).keys()
 
     assert {"etl/extract.py", "etl/transform.py", "etl/load.py", "etl/transformation.py", "msgspec/json.py"} <= names
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"etl", "msgspec"}
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"etl", "msgspec", "httptools"}
 
 
 def test_the_bundle_keeps_licences_and_versions_of_the_dependencies(checkout: dict[str, Any]) -> None:
@@ -117,9 +121,79 @@ def test_bundles_for_two_machines_are_kept_apart(checkout: dict[str, Any]) -> No
 
 
 def test_the_dependencies_are_small(checkout: dict[str, Any]) -> None:
-    size = sum(len(data) for name, data in contents(bundle(FOR_LAMBDA, **checkout)).items() if "etl/" not in name)
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in contents(bundle(FOR_LAMBDA, **checkout)).items():
+            if not name.startswith("etl/"):
+                archive.writestr(name, data)
 
-    assert size < 2 * 1024**2
+    assert len(zipped.getvalue()) < 2_000_000
+
+
+@pytest.mark.parametrize("settings", [FOR_LAMBDA, HOST])
+def test_every_source_has_its_bytecode_beside_it(checkout: dict[str, Any], settings: PipelineSettings) -> None:
+    folder = bundle(settings, **checkout)
+    sources = list(folder.rglob("*.py"))
+
+    assert {importlib.util.cache_from_source(str(path)) for path in sources} == set(map(str, folder.rglob("*.pyc")))
+
+
+def test_the_bytecode_is_used_without_a_look_at_the_source(checkout: dict[str, Any]) -> None:
+    folder = bundle(HOST, **checkout)
+    (folder / "etl" / "errors.py").write_text("raise SystemExit('compiled anew')\n")
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import etl.errors; print(etl.errors.EtlError.__name__)"
+
+    done = subprocess.run([sys.executable, "-ISBc", code], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("EtlError\n", "")
+
+
+def test_a_traceback_names_the_file_that_the_function_has(checkout: dict[str, Any]) -> None:
+    (checkout["source"] / "failing.py").write_text("def fail():\n    raise ValueError\n")
+    folder = bundle(HOST, **checkout)
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import etl.failing; etl.failing.fail()"
+
+    done = subprocess.run([sys.executable, "-ISBc", code], capture_output=True, text=True, check=False)
+
+    assert f'File "{folder}/etl/failing.py", line 2, in fail' in done.stderr
+
+
+def test_no_path_of_this_machine_is_in_the_bytecode(checkout: dict[str, Any]) -> None:
+    folder = bundle(FOR_LAMBDA, **checkout)
+    compiled = {path: path.read_bytes() for path in folder.rglob("*.pyc")}
+
+    assert compiled
+    assert not [path for path, data in compiled.items() if str(checkout["output"]).encode() in data]
+
+
+def test_bytecode_of_another_version_than_the_functions_is_left_out(
+    checkout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_bytecode = bundle(FOR_LAMBDA, **checkout)
+    monkeypatch.setattr(bundling, "_CACHE_TAG", "cpython-399")
+    without = bundle(FOR_LAMBDA, **checkout)
+
+    assert without != with_bytecode
+    assert contents(without) == {
+        name: data for name, data in contents(with_bytecode).items() if "__pycache__" not in name
+    }
+
+
+def test_bytecode_does_not_depend_on_the_environment(
+    tmp_path: Path, checkout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(bundle(FOR_LAMBDA, **checkout))
+    for name, value in (("OPTIMIZE", "2"), ("PYCACHEPREFIX", str(tmp_path)), ("HASHSEED", "7"), ("WARNINGS", "error")):
+        monkeypatch.setenv(f"PYTHON{name}", value)
+
+    assert contents(bundle(FOR_LAMBDA, source=checkout["source"], output=tmp_path / "again")) == before
+
+
+def test_a_syntax_error_is_told_before_anything_is_deployed(checkout: dict[str, Any]) -> None:
+    (checkout["source"] / "transformation.py").write_text("def transform(record, run)\n    return record\n")
+
+    with pytest.raises(BundlingError, match=r"(?s)could not be compiled:.*etl/transformation.py.*line 1.*expected ':'"):
+        bundle(FOR_LAMBDA, **checkout)
 
 
 def test_the_asset_hash_is_the_same_in_every_checkout(tmp_path: Path, checkout: dict[str, Any]) -> None:
