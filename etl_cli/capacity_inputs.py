@@ -1,0 +1,150 @@
+"""What the capacity model is told: the work, the settings, what a record costs, what AWS asks for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
+
+from etl_cli.paths import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# DynamoDB counts in binary units. Source: DynamoDB Developer Guide, "Quotas in Amazon DynamoDB".
+KB, MB, GB = 1024, 1024**2, 1024**3
+
+STAGES = ("extract", "transform", "load")
+MEASURED = ROOT / "docs" / "measured.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """A table, and how much of it a run is about. The defaults are the benchmark's item.
+
+    Attributes:
+        table_bytes: size of the source table, as DynamoDB tells it.
+        share: share of the items that lie in the window, from 0 to 1.
+        item_bytes: size of an item as DynamoDB counts it.
+        wire_bytes: size of an item as DynamoDB JSON, which is how Extract stages it.
+        record_bytes: size of a record as Transform stages it.
+        added_bytes: what the transformation adds to an item, as DynamoDB counts it (date, size and as_of).
+    """
+
+    table_bytes: float
+    share: float = 1.0
+    item_bytes: float = 212.0
+    wire_bytes: float = 418.0
+    record_bytes: float = 360.0
+    added_bytes: float = 49.0
+
+    @property
+    def items(self) -> float:
+        """Items of the table."""
+        return self.table_bytes / self.item_bytes
+
+    @property
+    def records(self) -> float:
+        """Items of the window."""
+        return self.items * self.share
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapacitySettings:
+    """What can be set, in this stack or on AWS; the defaults are the stack's, and AWS's for a new account.
+
+    Attributes:
+        concurrency: workers of one stage at a time (``etl:concurrency``).
+        segment_bytes: size of table that one worker scans, in bytes (``etl:segment_bytes``).
+        max_write_units_per_second: ceiling on writes; 0 for none (``etl:max_write_units_per_second``).
+        memory_mb: memory of the functions, which decides their share of a CPU.
+        timeout_seconds: time that the state machine has.
+        read_units_per_second: what the source table can deliver; None for what an on-demand table of its size can.
+        write_units_per_second: what the destination table can take; 4,000 is a new on-demand table's warm throughput.
+            Source: DynamoDB Developer Guide, "Understanding DynamoDB warm throughput in different scenarios".
+        cpu_speed: speed of one of Lambda's vCPUs, where the measured machine's core is 1.
+        scan_ms: time until a page of 1 MB is there. An assumption, not measured.
+        write_ms: time of a BatchWriteItem. An assumption, not measured.
+        s3_ms: time of a ranged GET of 4 MiB. An assumption, not measured.
+        start_ms: what an invocation costs before its work: Step Functions, a cold start. An assumption.
+    """
+
+    concurrency: int = 40
+    segment_bytes: float = 256 * MB
+    max_write_units_per_second: float = 0
+    memory_mb: int = 512
+    timeout_seconds: float = 30 * 60
+    read_units_per_second: float | None = None
+    write_units_per_second: float = 4_000
+    cpu_speed: float = 1.0
+    scan_ms: float = 100.0
+    write_ms: float = 10.0
+    s3_ms: float = 50.0
+    start_ms: float = 1_000.0
+
+    @property
+    def cpu_share(self) -> float:
+        """CPU seconds of the measured machine that a worker gets in a second.
+
+        One vCPU at 1,769 MB, in proportion below; a worker uses one core. Source: Lambda Developer Guide,
+        "Configure Lambda function memory".
+        """
+        return min(1.0, self.memory_mb / 1769) * self.cpu_speed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What a record costs, measured: ``model`` of docs/measured.json, which the benchmark writes.
+
+    Attributes:
+        page_us: CPU of a page of a Scan, whatever it holds, in microseconds.
+        extract_us: CPU of an item that is staged, in microseconds, beside its page.
+        transform_us: CPU of an item of raw DynamoDB JSON through the shipped transformation, in microseconds.
+        load_us: CPU of a record through BatchWriteItem, in microseconds.
+        wire_bytes: size of the measured item as DynamoDB JSON; CPU is taken as proportional to it.
+        state_bytes: what a segment adds to the execution's state, in bytes.
+    """
+
+    page_us: float
+    extract_us: float
+    transform_us: float
+    load_us: float
+    wire_bytes: float
+    state_bytes: float
+
+    @classmethod
+    def read(cls, path: Path = MEASURED) -> Self:
+        """Read what was measured last.
+
+        Raises:
+            FileNotFoundError: nothing has been recorded.
+        """
+        document: dict[str, Any] = json.loads(path.read_text())
+        return cls(**{each.name: document["model"][each.name] for each in fields(cls)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """Dollars in us-east-1, without free tiers, as published in November 2025: check them before relying on them.
+
+    Attributes:
+        million_read_units, million_write_units: on demand. Source: "Amazon DynamoDB pricing for on-demand capacity";
+            AWS News Blog, "Amazon DynamoDB On-Demand" (halved in November 2024).
+        export_gb: export to S3, for a GB of the table (full) or of the changes (incremental). Source: "Amazon DynamoDB
+            pricing", Data export to Amazon S3.
+        lambda_gb_second, lambda_million_requests: x86. Source: "AWS Lambda pricing".
+        thousand_transitions: standard workflows. Source: "AWS Step Functions pricing".
+        thousand_puts, thousand_gets, gb_month: S3 Standard. Source: "Amazon S3 pricing".
+        staged_days: how long staged objects are kept: the bucket's lifecycle rule.
+    """
+
+    million_read_units: float = 0.125
+    million_write_units: float = 0.625
+    export_gb: float = 0.10
+    lambda_gb_second: float = 0.0000166667
+    lambda_million_requests: float = 0.20
+    thousand_transitions: float = 0.025
+    thousand_puts: float = 0.005
+    thousand_gets: float = 0.0004
+    gb_month: float = 0.023
+    staged_days: float = 30.0

@@ -1,0 +1,261 @@
+"""The capacity model: its formulas against figures worked out by hand, and against the code that they describe."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl import destination, staged_writer, staging
+from etl_cli import capacity
+from etl_cli.capacity import (
+    Estimate,
+    estimate,
+    history_events,
+    most_invocations,
+    table_read_units,
+    write_seconds,
+)
+from etl_cli.capacity_advice import break_even_share, export_dollars, largest_table, problems, recommend
+from etl_cli.capacity_inputs import GB, MB, CapacitySettings, Costs, Prices, Workload
+from serverless_app.settings import PipelineSettings
+
+COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)
+# A vCPU whole, and nothing to wait for: what remains is what a test is about.
+SWIFT = CapacitySettings(
+    memory_mb=1769, scan_ms=0, write_ms=0, s3_ms=0, start_ms=0, read_units_per_second=1e12, write_units_per_second=1e12
+)
+PRICES = Prices()
+MILLION = 1_000_000
+
+
+def of(items: float, **more: Any) -> Workload:
+    return Workload(table_bytes=items * Workload.item_bytes, **more)
+
+
+def run(workload: Workload, settings: CapacitySettings = SWIFT, **more: Any) -> Estimate:
+    return estimate(workload, replace(settings, **more), PRICES, COSTS)
+
+
+def stage(found: Estimate, name: str) -> capacity.StageEstimate:
+    return next(each for each in found.stages if each.name == name)
+
+
+def test_defaults_are_the_stack_s_own() -> None:
+    model, stack = CapacitySettings(), PipelineSettings()
+    assert (model.concurrency, model.segment_bytes, model.max_write_units_per_second, capacity.PART_BYTES) == (
+        stack.concurrency,
+        stack.segment_bytes,
+        stack.max_write_units_per_second,
+        stack.part_bytes,
+    )
+
+
+def test_sizes_of_requests_are_those_of_the_functions() -> None:
+    assert (capacity.UPLOAD_BYTES, capacity.READ_BYTES, capacity.BATCH_RECORDS, capacity.IN_FLIGHT) == (
+        staged_writer.UPLOAD_BYTES,
+        staging.READ_BYTES,
+        staging.BATCH_RECORDS,
+        destination.IN_FLIGHT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("table_bytes", "segments"), [(1, 1), (256 * MB, 1), (256 * MB + 1, 2), (10 * GB, 40), (10 * 1024 * GB, 40)]
+)
+def test_a_table_has_a_segment_for_each_segment_bytes_and_as_many_as_workers_at_most(
+    table_bytes: int, segments: int
+) -> None:
+    assert run(Workload(table_bytes=table_bytes)).segments == segments
+
+
+def test_cpu_is_shared_by_the_segments() -> None:
+    found = run(of(10 * MILLION), segment_bytes=10 * MILLION * 212 / 4)
+    pages = 10 * MILLION * 212 / MB / 4
+    assert found.segments == 4
+    assert stage(found, "extract").seconds == pytest.approx(2.5 * 2 + pages * 0.001)
+    assert stage(found, "transform").seconds == pytest.approx(2.5 * 6)
+    assert stage(found, "load").seconds == pytest.approx(2.5 * 10)
+
+
+def test_half_a_vcpu_takes_twice_as_long_and_more_than_one_helps_nothing() -> None:
+    whole, half, double = (run(of(MILLION), memory_mb=memory).seconds for memory in (1769, 884.5, 3538))
+    assert half == pytest.approx(2 * whole)
+    assert double == pytest.approx(whole)
+
+
+def test_a_slower_processor_takes_longer() -> None:
+    assert run(of(MILLION), cpu_speed=0.5).seconds == pytest.approx(2 * run(of(MILLION)).seconds)
+
+
+def test_cpu_grows_with_the_size_of_the_items() -> None:
+    large = stage(run(of(MILLION, wire_bytes=4180)), "transform").seconds
+    assert large == pytest.approx(10 * stage(run(of(MILLION)), "transform").seconds)
+
+
+def test_a_sparse_window_costs_the_reads_of_the_whole_table_and_the_writes_of_its_own() -> None:
+    dense, sparse = run(of(MILLION)), run(of(MILLION, share=0.01))
+    assert sparse.read_units == dense.read_units == MILLION * 212 / 8192
+    assert (dense.write_units, sparse.write_units) == (MILLION, 10_000)
+
+
+def test_a_write_unit_is_a_kilobyte_rounded_up_and_counts_what_the_transformation_adds() -> None:
+    found = [run(Workload(table_bytes=size, item_bytes=size)) for size in (975, 976, 2048)]
+    assert [each.write_units for each in found] == [1, 2, 3]
+
+
+def test_waiting_for_pages_and_cpu_overlap() -> None:
+    pages = 100
+    slow = stage(run(Workload(table_bytes=pages * MB, share=0), scan_ms=50), "extract")
+    assert slow.seconds == pytest.approx(pages * 0.05)
+    assert slow.bound_by == "latency"
+    quick = stage(run(Workload(table_bytes=pages * MB, share=0), scan_ms=0.5), "extract")
+    assert quick.seconds == pytest.approx(pages * 0.001)
+    assert quick.bound_by == "CPU"
+
+
+def test_the_source_table_s_throughput_binds_all_workers_together() -> None:
+    found = stage(run(Workload(table_bytes=8192 * 40_000 * 60), read_units_per_second=40_000), "extract")
+    assert found.seconds == pytest.approx(60)
+    assert found.bound_by == "source table"
+
+
+@pytest.mark.parametrize(("gb", "units"), [(1, 12_000), (40, 12_000), (50, 15_000), (100, 30_000), (1024, 40_000)])
+def test_an_on_demand_table_reads_by_its_partitions_within_the_quota(gb: int, units: int) -> None:
+    assert table_read_units(gb * GB) == units
+
+
+def test_the_destination_table_s_throughput_binds_all_workers_together() -> None:
+    found = stage(run(of(MILLION), write_units_per_second=4_000), "load")
+    assert found.seconds == pytest.approx(250)
+    assert found.bound_by == "destination table"
+
+
+def test_the_ceiling_on_writes_binds_where_it_is_lower() -> None:
+    assert stage(run(of(MILLION), max_write_units_per_second=1_000), "load").seconds == pytest.approx(1_000, rel=0.01)
+
+
+def test_an_on_demand_table_takes_twice_as_much_after_each_half_hour_up_to_the_quota() -> None:
+    assert write_seconds(4_000 * 1800, 4_000, 40_000) == 1800
+    assert write_seconds(4_000 * 1800 + 8_000 * 100, 4_000, 40_000) == 1900
+    in_two_hours = 1800 * (4_000 + 8_000 + 16_000 + 32_000)
+    assert write_seconds(in_two_hours + 40_000 * 10, 4_000, 40_000) == 4 * 1800 + 10
+    assert write_seconds(1e9, 4_000, 4_000) == 1e9 / 4_000
+
+
+def test_a_stage_goes_on_in_as_many_invocations_as_five_minutes_less_the_reserve_ask_for() -> None:
+    one, two = (run(of(items), segment_bytes=1e15) for items in (29_390_000, 29_410_000))
+    assert (stage(one, "load").invocations, stage(two, "load").invocations) == (1, 2)
+    assert one.segments == 1
+
+
+def test_each_invocation_costs_its_start() -> None:
+    idle = run(of(30 * MILLION), segment_bytes=1e15)
+    assert run(of(30 * MILLION), segment_bytes=1e15, start_ms=1000).seconds == pytest.approx(
+        idle.seconds + idle.invocations + 3
+    )
+
+
+def test_events_are_those_of_the_definition() -> None:
+    # 2 of the execution, 5 of each of 3 tasks, 4 of each of 3 Maps, 4 of each segment in each, 7 of each invocation.
+    assert history_events(1, 3, inline=True) == 2 + 15 + 12 + 12 + 21
+    assert history_events(1_000, 3_000, inline=False) == 2 + 15 + 18
+
+
+def test_as_many_invocations_fit_as_the_history_has_events_for() -> None:
+    most = most_invocations(40)
+    assert history_events(40, most, inline=True) <= 25_000 < history_events(40, most + 1, inline=True)
+
+
+def test_lambda_bills_the_workers_time_and_not_only_their_cpu() -> None:
+    found = run(of(MILLION), write_units_per_second=4_000, segment_bytes=MILLION * 212 / 2, memory_mb=512)
+    assert found.gb_seconds == pytest.approx(0.5 * 2 * sum(each.seconds for each in found.stages))
+
+
+def test_dollars_by_hand() -> None:
+    found = run(Workload(table_bytes=8192 * MILLION, item_bytes=1024, share=0.5, added_bytes=0))
+    assert found.dollars["DynamoDB reads"] == pytest.approx(0.125)
+    assert found.dollars["DynamoDB writes"] == pytest.approx(4 * 0.625)
+    assert found.dollars["Step Functions"] == pytest.approx((6 + 2 * 3 * 31 + 3 * 31) * 0.025 / 1000)
+    assert found.dollars["Lambda"] == pytest.approx(found.gb_seconds * 0.0000166667 + found.invocations * 0.2 / 1e6)
+    assert found.total == pytest.approx(sum(found.dollars.values()))
+
+
+def test_s3_bills_requests_and_thirty_days() -> None:
+    found = run(of(MILLION), segment_bytes=1e15)
+    staged = MILLION * (418 + 360)
+    assert found.puts == pytest.approx(staged / (5 * MB) + 2 * staged / (64 * MB))
+    assert found.gets == pytest.approx(staged / (4 * MB) + 2)
+    assert found.dollars["S3"] == pytest.approx(
+        found.puts * 0.005 / 1000 + found.gets * 0.0004 / 1000 + staged / GB * 0.023
+    )
+
+
+def test_nothing_is_advised_where_the_time_suffices() -> None:
+    settings = CapacitySettings()
+    assert recommend(Workload(table_bytes=GB, share=0.01), settings, PRICES, COSTS) == settings
+
+
+@pytest.mark.parametrize("share", [1.0, 0.01])
+@pytest.mark.parametrize("gb", [1, 10, 100, 1024, 10 * 1024])
+def test_what_is_advised_fits_the_time_that_it_gives(gb: int, share: float) -> None:
+    workload = Workload(table_bytes=gb * GB, share=share)
+    settings = recommend(workload, CapacitySettings(), PRICES, COSTS)
+    assert estimate(workload, settings, PRICES, COSTS).seconds <= 0.8 * settings.timeout_seconds
+
+
+def test_the_table_that_binds_is_raised_and_workers_are_left_alone() -> None:
+    advised = recommend(of(20 * MILLION), CapacitySettings(), PRICES, COSTS)
+    assert advised == replace(CapacitySettings(), write_units_per_second=advised.write_units_per_second)
+    assert advised.write_units_per_second > 4_000
+
+
+def test_more_workers_come_by_smaller_segments_until_there_are_as_many_as_allowed() -> None:
+    slow = CapacitySettings(cpu_speed=0.01, write_units_per_second=320_000)
+    advised = recommend(of(2 * MILLION), slow, PRICES, COSTS)
+    assert advised.segment_bytes < slow.segment_bytes
+    assert advised.concurrency == slow.concurrency
+
+
+def test_the_largest_table_fits_and_a_larger_one_does_not() -> None:
+    workload, settings = Workload(table_bytes=GB), CapacitySettings()
+    most = largest_table(workload, settings, PRICES, COSTS)
+    fits, not_any_more = (
+        estimate(replace(workload, table_bytes=most + more), settings, PRICES, COSTS).seconds for more in (0, 4 * MB)
+    )
+    assert fits <= 1800 < not_any_more
+
+
+def test_problems_name_what_to_raise() -> None:
+    settings = CapacitySettings()
+    found = run(of(100 * MILLION), settings)
+    (problem,) = problems(found, settings)
+    assert "has 30" in problem
+    assert "raise the destination table's warm throughput" in problem
+    assert problems(run(of(1), settings), settings) == []
+
+
+def test_problems_name_the_history_the_state_and_the_quota() -> None:
+    settings = CapacitySettings(timeout_seconds=1e9, read_units_per_second=80_000)
+    found = replace(run(of(1), settings), history_events=25_001, state_bytes=262_145)
+    history, state, quota = problems(found, settings)
+    assert "25,001 events" in history
+    assert "262,145 bytes" in state
+    assert "above 40,000 units" in quota
+
+
+def test_an_export_is_billed_by_what_changed_and_a_scan_by_the_table() -> None:
+    workload = Workload(table_bytes=100 * GB, share=0.01)
+    assert export_dollars(workload, PRICES) == pytest.approx(0.1)
+    even = replace(workload, share=break_even_share(PRICES))
+    assert export_dollars(even, PRICES) == pytest.approx(run(even).dollars["DynamoDB reads"])
+
+
+def test_costs_are_read_from_what_the_benchmark_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "measured.json"
+    path.write_text(json.dumps({"model": COSTS.__dict__ | {"more": 1}}))
+    assert Costs.read(path) == COSTS
+    assert Costs.read().load_us > 0
