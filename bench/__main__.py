@@ -1,7 +1,8 @@
-"""`python -m bench`: measure, print the tables, write results and pictures. See bench/README.md."""
+"""`python -m bench`: measure, print the tables, write results, pictures, and what docs/ shows. See bench/README.md."""
 
 import argparse
 import json
+import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,8 @@ from bench.environment import EnvironmentSetupError, enter
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from bench.cold_start import ColdStart
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -29,21 +32,24 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer items and rounds: under 2 minutes, rough figures")
+    parser.add_argument("--record", action="store_true", help="bring docs/ in step with the results")
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
     parser.add_argument("--stage", action="append", choices=("extract", "transform", "load"), help="only this stage")
     parser.add_argument("--variant", action="append", default=[], help="only this module of bench/variants, or floor")
     parser.add_argument("--profile", metavar="FOLDER", help="only write a profile of each of our stages there")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.record and (arguments.stage or arguments.variant or arguments.profile):
+        parser.error("--record needs a whole run: leave out --stage, --variant and --profile")
+    return arguments
 
 
 def _measure(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from bench import floor
-    from bench.cold_start import measure_cold_start
     from bench.machine import describe
-    from bench.pictures import draw
     from bench.plan import FULL, QUICK, STAGES, make_plan
+    from bench.record import record, summary, write_summary
     from bench.report import as_document, print_tables, write_document
     from bench.runner import run_plan, running_server
 
@@ -60,18 +66,30 @@ def _measure(arguments: argparse.Namespace) -> int:
     for result in results:
         if result.case.variant.name == "floor" and no_floor:
             result.problem = no_floor
-    cold, machine = measure_cold_start(3 if arguments.quick else 15), describe()
+    cold, machine = _cold_start(3 if arguments.quick else 15), describe()
     document = as_document(results, cold, machine)
     whole = not arguments.stage and not arguments.variant
     if whole:
         write_document(RESULTS / f"{kind}.json", document)
-        draw(results, RESULTS / kind)
+        write_summary(RESULTS / kind, summary(kind, results, cold, machine))
+    if arguments.record:
+        record(RESULTS / kind)
     if arguments.json:
         print(json.dumps(document))
     else:
         print_tables(console, results, cold, machine)
     ours = [result.problem for result in results if result.case.variant.name == "ours"]
     return int(any(problem and not problem.startswith("left out") for problem in ours))
+
+
+def _cold_start(rounds: int) -> "ColdStart":
+    """The cold start, or why there is none: what was measured before it is worth keeping."""
+    from bench.cold_start import ColdStart, measure_cold_start
+
+    try:
+        return measure_cold_start(rounds)
+    except subprocess.CalledProcessError as error:
+        return ColdStart(problem=f"an import failed: {error.stderr.strip().splitlines()[-1][:160]}")
 
 
 def _cgroups(stack: ExitStack, console: "Console") -> list[str]:
@@ -96,7 +114,7 @@ def _profile(folder: Path, stages: tuple[str, ...]) -> int:
     with running_server() as server:
         for stage in stages:
             file = str((folder / f"{stage}.pstats").resolve())
-            result = Result(case=Case(variant=OURS, stage=stage, items=20_000, group="dense"))
+            result = Result(case=Case(variant=OURS, stage=stage, items=20_000, group="dense", rounds=1))
             run_case(result, server, [], profile=file)
             print(f"{stage}: {result.problem or file}")
             pstats.Stats(file).sort_stats("tottime").print_stats(18)

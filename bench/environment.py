@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-VENV = CHECKOUT / ".venv-bench"
+VENV = (CHECKOUT / ".venv-bench").resolve()
 LOCK = CHECKOUT / "requirements" / "bench.txt"
 
 

@@ -6,7 +6,7 @@ from statistics import median
 
 from bench.cold_start import ColdStart
 from bench.lambda_box import CPU
-from bench.plan import STAGES
+from bench.plan import OURS, STAGES
 from bench.runner import Result
 
 INVOCATION_SECONDS = 300
@@ -91,7 +91,7 @@ def targets(results: list[Result], cold: ColdStart) -> list[Target]:
     dense = {
         stage: {line.result.case.variant.name: line for line in lines(results, "dense", stage)} for stage in STAGES
     }
-    found = [*_ratio_targets(dense), *_peer_targets(dense), *_floor_targets(dense), *_box_targets(results)]
+    found = [*_ratio_targets(dense), *_peer_targets(dense), *_floor_targets(dense), *_box_targets(results, dense)]
     found += [*_flatness_targets(results), *_state_targets(dense)]
     if not cold.problem:
         found.append(Target("cold start: imports over boto3's, ms", max(cold.import_ms.values()), most=40))
@@ -111,19 +111,15 @@ def _ratio_targets(dense: Dense) -> Iterable[Target]:
     if all(line.ratio for line in ours.values()):
         total = sum(line.ratio * line.cpu_us for line in ours.values()) / sum(line.cpu_us for line in ours.values())
         yield Target("three stages together: tutorial's CPU over ours", total, least=12)
-    for stage, line in ours.items():
-        if line.cpu_us:
-            yield Target(f"{stage}: M items in 5 minutes at 0.29 CPU", line.millions, least=10)
 
 
 def _peer_targets(dense: Dense) -> Iterable[Target]:
     for stage in STAGES:
         mine = dense[stage].get("ours", _NONE).cpu_us
-        peers = {n: line for n, line in dense[stage].items() if n not in ("ours", "tutorial", "floor") and line.cpu_us}
-        if mine and peers:
-            name = min(peers, key=lambda each: peers[each].cpu_us)
-            label = peers[name].result.case.variant.label
-            yield Target(f"{stage}: CPU of the best peer ({label}) over ours", peers[name].cpu_us / mine, least=1)
+        for name, line in dense[stage].items():
+            if mine and line.cpu_us and name not in ("ours", "tutorial", "floor"):
+                label = line.result.case.variant.label
+                yield Target(f"{stage}: CPU of {label} over ours", line.cpu_us / mine, least=1)
 
 
 def _floor_targets(dense: Dense) -> Iterable[Target]:
@@ -133,10 +129,16 @@ def _floor_targets(dense: Dense) -> Iterable[Target]:
             yield Target(f"{stage}: our CPU over the C floor's", mine / floor, most=most)
 
 
-def _box_targets(results: list[Result]) -> Iterable[Target]:
-    for line in lines(results, "lambda", "load"):
-        if line.result.case.variant.name == "ours" and line.wall_ratio:
-            yield Target("load in the emulated Lambda: tutorial's time over ours", line.wall_ratio, least=12)
+def _box_targets(results: list[Result], dense: Dense) -> Iterable[Target]:
+    """Claims about the emulated Lambda; of the items in 5 minutes, from its longest run, or from outside it."""
+    for stage in STAGES:
+        boxed = [each for each in lines(results, "lambda", stage) if each.result.case.variant == OURS and each.cpu_us]
+        for line in boxed:
+            if stage == "load" and line.wall_ratio:
+                yield Target("load in the emulated Lambda: tutorial's time over ours", line.wall_ratio, least=12)
+        longest = max(boxed, key=lambda line: line.result.case.items, default=dense[stage].get("ours", _NONE))
+        if longest.cpu_us:
+            yield Target(f"{stage}: M items in 5 minutes at 0.29 CPU", longest.millions, least=10)
 
 
 def _state_targets(dense: Dense) -> Iterable[Target]:

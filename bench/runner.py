@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 from bench.environment import CHECKOUT, VENV
 from bench.expected import problem_with
 from bench.job import Job, Measured
-from bench.plan import Case, Plan
+from bench.plan import GROUPS, Case
 from bench.variants.common import EXTRACT_KEY, TRANSFORM_KEY
 from bench.variants.ours import ENVIRONMENT, staged_key
 
@@ -68,16 +68,17 @@ def running_server() -> Iterator[Server]:
                 stdin.close()  # which ends it
 
 
-def run_plan(plan: Plan, server: Server, cgroups: list[str], tell: Callable[[str], None]) -> list[Result]:
-    """Run every case as often as its group says: all cases of a group once, then all once more, and so on."""
-    results = [Result(case=case) for case in plan.cases]
-    for group, rounds in plan.rounds.items():
+def run_plan(cases: list[Case], server: Server, cgroups: list[str], tell: Callable[[str], None]) -> list[Result]:
+    """Run every case as often as it says: all cases of a group once, then all once more, and so on."""
+    results = [Result(case=case) for case in cases]
+    for group in GROUPS:
         mine = [result for result in results if result.case.group == group]
+        rounds = max((result.case.rounds for result in mine), default=0)
         for number in range(rounds):
             for result in mine:
-                if result.problem:
-                    continue  # what failed once is reported, not tried again
                 case = result.case
+                if result.problem or number >= case.rounds:
+                    continue  # what failed once is reported, not tried again
                 tell(f"{group} {number + 1}/{rounds}: {case.stage}, {case.items:,} items, {case.variant.label}")
                 run_case(result, server, cgroups)
     return results
