@@ -125,7 +125,7 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """Dollars in us-east-1, without free tiers, as published in November 2025: check them before relying on them.
+    """Dollars in us-east-1, without free tiers, looked up in November 2026: check them before relying on them.
 
     Attributes:
         million_read_units, million_write_units: on demand. Source: "Amazon DynamoDB pricing for on-demand capacity";

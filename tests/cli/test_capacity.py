@@ -117,6 +117,23 @@ def test_waiting_for_pages_and_cpu_overlap() -> None:
     assert quick.bound_by == "CPU"
 
 
+def test_batches_in_flight_share_the_waiting_for_writes() -> None:
+    found = stage(run(of(MILLION), write_ms=10_000), "load")
+    assert found.seconds == pytest.approx(MILLION / 4 / 25 / 16 * 10)
+    assert found.bound_by == "latency"
+
+
+@pytest.mark.parametrize(("name", "record_bytes", "cpu_us"), [("transform", 418, 6), ("load", 360, 10)])
+def test_waiting_for_what_is_read_from_s3_comes_on_top(name: str, record_bytes: int, cpu_us: int) -> None:
+    gets = MILLION * record_bytes / (4 * MB)
+    found = stage(run(of(MILLION), segment_bytes=1e15, s3_ms=50), name)
+    assert found.seconds == pytest.approx(MILLION * cpu_us / 1e6 + gets * 0.05)
+
+
+def test_each_segment_adds_to_the_state() -> None:
+    assert run(Workload(table_bytes=10 * GB)).state_bytes == 40 * COSTS.state_bytes
+
+
 def test_the_source_table_s_throughput_binds_all_workers_together() -> None:
     found = stage(run(Workload(table_bytes=8192 * 40_000 * 60), read_units_per_second=40_000), "extract")
     assert found.seconds == pytest.approx(60)
