@@ -119,7 +119,7 @@ def test_waiting_for_pages_and_cpu_overlap() -> None:
 
 def test_batches_in_flight_share_the_waiting_for_writes() -> None:
     found = stage(run(of(MILLION), write_ms=10_000), "load")
-    assert found.seconds == pytest.approx(MILLION / 4 / 25 / 16 * 10)
+    assert found.seconds == pytest.approx(MILLION / 25 / 16 * 10)
     assert found.bound_by == "latency"
 
 
