@@ -106,7 +106,13 @@ def _text(document: dict[str, Any]) -> str:
 
 
 def record(folder: Path) -> None:
-    """Show the run whose summary is in ``folder`` in docs/: the summary itself, the pictures, the tables."""
+    """Show the run whose summary is in ``folder`` in docs/: the summary itself, the pictures, the tables.
+
+    Raises:
+        SystemExit: a stage of ours failed, so that the capacity model has nothing to go by.
+    """
+    if not json.loads((folder / MEASURED.name).read_text())["model"]:
+        raise SystemExit("error: docs/ is left as it is, since a stage of this project failed or was wrong: see above")
     shutil.copy(folder / MEASURED.name, MEASURED)
     for picture in folder.glob("*.svg"):
         shutil.copy(picture, IMAGES / f"bench-{picture.name}")
