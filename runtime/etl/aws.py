@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as UnreachableError
+from botocore.session import Session
 
 from etl.errors import ConfigurationError, EtlError, TransientError
 
@@ -62,7 +63,7 @@ def s3_client() -> "S3Client":
     return boto3.client("s3", config=_config(attempts=6))
 
 
-def dynamodb_client(attempts: int = 6) -> "DynamoDBClient":
+def dynamodb_client(attempts: int = 6, session: Session | None = None) -> "DynamoDBClient":
     """A client of DynamoDB whose Scan and BatchWriteItem take and give bytes, beside the usual way.
 
     A request may carry ``RawBody``, the body to send; an answer of one of the two has ``RawBody``, the bytes
@@ -73,8 +74,9 @@ def dynamodb_client(attempts: int = 6) -> "DynamoDBClient":
 
     Args:
         attempts: attempts of one request before its error is raised.
+        session: where its credentials come from; a session of its own when None.
     """
-    client = boto3.client("dynamodb", config=_config(attempts))
+    client = boto3.Session(botocore_session=session).client("dynamodb", config=_config(attempts))
     for operation in ("Scan", "BatchWriteItem"):
         client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body)
         client.meta.events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
@@ -102,7 +104,7 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response["Error"]["Code"] in TRANSIENT_CODES or status >= _SERVER_ERROR
-    return isinstance(error, (UnreachableError, HTTPClientError, IncompleteReadError))
+    return isinstance(error, (UnreachableError, HTTPClientError, IncompleteReadError, ChecksumError))
 
 
 def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ()) -> EtlError:

@@ -1,25 +1,24 @@
 """The destination table, written in batches: whatever DynamoDB says to one, every record's fate is known."""
 
+import asyncio
 import random
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.aws import is_transient
+from etl.channel import BatchWriter
 from etl.errors import RejectedError
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
+from etl.pacing import InFlight, Pacer
 
 # With these DynamoDB refuses a whole batch for the sake of one item. Source: API reference of BatchWriteItem.
 _REFUSALS = frozenset(("ValidationException", "RequestEntityTooLargeException"))
 _BACKOFF_SECONDS = 0.05
 _MOST_BACKOFF_SECONDS = 5.0
+# At 5 ms an answer, more in flight gain less than 5 % (see docs/performance.md).
+IN_FLIGHT = 16
 
 
 class _Capacity(msgspec.Struct, rename="pascal"):
@@ -54,40 +53,6 @@ Key = tuple[str, str]
 _answers = msgspec.json.Decoder(_Answer)
 
 
-class Pacer:
-    """Holds the writers of one worker to a number of write units a second.
-
-    A writer reserves what a request consumes at least, waits, sends it, and corrects the reservation by what the
-    answer says. Waiting comes first, so a writer whose time is too short for it just doesn't send.
-
-    Args:
-        units_per_second: the worker's share of the ceiling; None for no ceiling.
-        clock: a clock that never goes back, in seconds.
-    """
-
-    def __init__(self, units_per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = units_per_second
-        self._clock = clock
-        self._free_at = clock()
-        self._lock = threading.Lock()
-
-    def reserve(self, units: float) -> float:
-        """Take ``units`` of the ceiling; returns how long to wait before they may be consumed, in seconds."""
-        if self._rate is None:
-            return 0.0
-        with self._lock:
-            now = self._clock()
-            starts = max(now, self._free_at)
-            self._free_at = starts + units / self._rate
-            return starts - now
-
-    def correct(self, units: float) -> None:
-        """Note that ``units`` more were consumed than reserved; fewer when negative."""
-        if self._rate is not None:
-            with self._lock:
-                self._free_at += units / self._rate
-
-
 @dataclass
 class Outcome:
     """What became of a batch.
@@ -111,8 +76,7 @@ class DestinationTable:
     """The destination table.
 
     Args:
-        dynamodb: client of DynamoDB, made by ``etl.aws.dynamodb_client`` with a single attempt: the waiting
-            between attempts is here, where the time that is left is known.
+        channel: sends a request once: the waiting between attempts is here, where the time that is left is known.
         name: name of the table.
         pacer: the ceiling.
         remaining_ms: time left in the invocation, in milliseconds.
@@ -121,19 +85,26 @@ class DestinationTable:
 
     def __init__(
         self,
-        dynamodb: "DynamoDBClient",
+        channel: BatchWriter,
         name: str,
         pacer: Pacer,
         remaining_ms: Callable[[], int],
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._dynamodb = dynamodb
+        self._channel = channel
         self._name = name
         self._pacer = pacer
         self._remaining_ms = remaining_ms
         self._sleep = sleep
+        self._in_flight = InFlight(IN_FLIGHT)
+        self._body = (
+            b'{"RequestItems":{"%s":[{"PutRequest":{"Item":' % name.encode(),
+            b'}},{"PutRequest":{"Item":',
+            # What was consumed is asked for only where it is used.
+            b'}}]},"ReturnConsumedCapacity":"TOTAL"}' if pacer.has_ceiling else b"}}]}}",
+        )
 
-    def write(self, items: Mapping[Key, bytes]) -> Outcome:
+    async def write(self, items: Mapping[Key, bytes]) -> Outcome:
         """Write a batch; waits, with full jitter, while DynamoDB says "later" and time allows.
 
         Args:
@@ -143,52 +114,56 @@ class DestinationTable:
             ClientError: the table is missing, or the role may not write it.
         """
         outcome = Outcome()
-        self._write(dict(items), outcome)
+        await self._write(items, outcome)
         return outcome
 
-    def _write(self, pending: dict[Key, bytes], outcome: Outcome) -> None:
+    async def _write(self, pending: Mapping[Key, bytes], outcome: Outcome) -> None:
         attempt = 0
         while pending and outcome.finished:
-            if not self._wait(self._pacer.reserve(len(pending))):  # an item consumes one unit at least
+            if not await self._wait(self._pacer.reserve(len(pending))):  # an item consumes one unit at least
                 self._pacer.correct(-len(pending))
                 outcome.finished = False
                 return
             try:
-                left = self._send(pending, outcome)
+                left = await self._send(pending, outcome)
             except ClientError as error:
                 if error.response["Error"]["Code"] not in _REFUSALS:
                     raise
-                self._isolate(pending, outcome, error)
+                await self._isolate(pending, outcome, error)
                 return
             outcome.loaded += len(pending) - len(left)
             if left:
                 outcome.throttled += 1
                 most = min(_MOST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt)
-                outcome.finished = self._wait(random.uniform(0, most))  # noqa: S311 - jitter
+                outcome.finished = await self._wait(random.uniform(0, most))  # noqa: S311 - jitter
                 attempt += 1
             pending = left
 
-    def _send(self, pending: dict[Key, bytes], outcome: Outcome) -> dict[Key, bytes]:
+    async def _send(self, pending: Mapping[Key, bytes], outcome: Outcome) -> Mapping[Key, bytes]:
         """Send one request; returns what DynamoDB did not take: all of it when the request failed in passing."""
+        first, between, last = self._body
+        place = await self._in_flight.enter()
+        left = pending
         outcome.requests += 1
-        puts = b",".join(b'{"PutRequest":{"Item":%s}}' % item for item in pending.values())
-        body = b'{"RequestItems":{"%s":[%s]},"ReturnConsumedCapacity":"TOTAL"}' % (self._name.encode(), puts)
         try:
-            answer = self._dynamodb.batch_write_item(RequestItems={self._name: []}, RawBody=body)  # type: ignore[call-arg]
+            answer = _answers.decode(
+                await self._channel.batch_write_item(first + between.join(pending.values()) + last)
+            )
+            left = {key: pending[key] for key in _unprocessed(answer, self._name)}
         except (ClientError, BotoCoreError) as error:
             self._pacer.correct(-len(pending))
-            if is_transient(error):
-                return pending
-            raise
-        raw = answer.get("RawBody")
-        parsed = _answers.decode(raw if isinstance(raw, bytes) else msgspec.json.encode(answer))
-        if parsed.consumed_capacity:
-            consumed = sum(capacity.capacity_units for capacity in parsed.consumed_capacity)
-            self._pacer.correct(consumed - len(pending))
-        left = (request.put_request.item for request in parsed.unprocessed_items.get(self._name, []))
-        return {key: pending[key] for key in ((item.id.S, item.timestamp.S) for item in left)}
+            if not is_transient(error):
+                left = {}
+                raise
+        else:
+            if answer.consumed_capacity:
+                consumed = sum(capacity.capacity_units for capacity in answer.consumed_capacity)
+                self._pacer.correct(consumed - len(pending))
+        finally:
+            self._in_flight.leave(place, throttled=bool(left))
+        return left
 
-    def _isolate(self, pending: dict[Key, bytes], outcome: Outcome, error: ClientError) -> None:
+    async def _isolate(self, pending: Mapping[Key, bytes], outcome: Outcome, error: ClientError) -> None:
         """DynamoDB refuses the batch for the sake of an item: halve it until that item stands alone."""
         keys = list(pending)
         if len(keys) == 1:
@@ -197,13 +172,19 @@ class DestinationTable:
             return
         middle = len(keys) // 2
         for half in (keys[:middle], keys[middle:]):
-            self._write({key: pending[key] for key in half}, outcome)
+            await self._write({key: pending[key] for key in half}, outcome)
 
-    def _wait(self, seconds: float) -> bool:
+    async def _wait(self, seconds: float) -> bool:
         """Wait before a request; False when there is no time for it."""
         if not seconds:
             return True
         if self._remaining_ms() < 2 * 1000 * (seconds + _BACKOFF_SECONDS):
             return False
-        self._sleep(seconds)
+        await self._sleep(seconds)
         return True
+
+
+def _unprocessed(answer: _Answer, table: str) -> list[Key]:
+    """Keys of the items that DynamoDB left undone."""
+    items = (request.put_request.item for request in answer.unprocessed_items.get(table, ()))
+    return [(item.id.S, item.timestamp.S) for item in items]

@@ -1,25 +1,26 @@
 """Load: write the transformed records to the destination table; then finish, which proves the balance."""
 
+import asyncio
 import os
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
+from botocore.session import Session, get_session
 
 from etl.attribute_values import Number, to_wire
 from etl.aws import dynamodb_client, s3_client
 from etl.balance import check_loaded
+from etl.channel import open_channel
 from etl.deadline import Deadline
-from etl.destination import DestinationTable, Key, Outcome, Pacer
+from etl.destination import IN_FLIGHT, DestinationTable, Key, Outcome
 from etl.entry import Context, Event, run_action, run_of, segments_of, work_of
 from etl.errors import TransientError
 from etl.gate import check_rejected_share
 from etl.keys import part_key, quarantine_key
+from etl.pacing import Pacer
 from etl.quarantine import rejected_line
 from etl.run import Run, Work, totals
 from etl.settings import LoadSettings
@@ -27,23 +28,25 @@ from etl.staged_writer import PartWriter
 from etl.staging import BEGINNING, Batch, Staging
 
 STAGE = "load"
-IN_FLIGHT = 8
 # What Load rejects is rare, and each of it is at most 400 KB: parts of quarantine are small.
 _QUARANTINE_BYTES = 16 * 1024 * 1024
 _records = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Number)
+_encoder = msgspec.json.Encoder()
 
 
 class _Pending(NamedTuple):
-    """A batch on its way: the cursors before and behind it, its records by key, as staged, and its outcome."""
+    """A batch on its way: the cursors before and behind it, its records as staged and by key, and its outcome."""
 
     before: dict[str, int]
     behind: dict[str, int]
-    lines: dict[Key, bytes]
-    superseded: int
-    outcome: "Future[Outcome]"
+    batch: Batch
+    items: dict[Key, bytes]
+    outcome: asyncio.Task[Outcome]
 
 
-def load_segment(run: Run, work: Work, destination: DestinationTable, staging: Staging, deadline: Deadline) -> Work:
+async def load_segment(
+    run: Run, work: Work, destination: DestinationTable, staging: Staging, deadline: Deadline
+) -> Work:
     """Write a segment's records until they end or time runs low.
 
     Batches are in flight side by side, but never two with the same key, so that the last record of a key wins.
@@ -58,7 +61,7 @@ def load_segment(run: Run, work: Work, destination: DestinationTable, staging: S
         staging.open, lambda part: quarantine_key(STAGE, run, work.segment, part), first, _QUARANTINE_BYTES
     ) as rejected:
         loader = _Loader(run, work, destination, staging, rejected)
-        cursor = loader.until(deadline)
+        cursor = await loader.until(deadline)
         rejected.close()
     if cursor is not None and cursor == (work.cursor or BEGINNING):
         raise TransientError(
@@ -81,80 +84,90 @@ class _Loader:
         self._staging = staging
         self._rejected = rejected
         self._pending: deque[_Pending] = deque()
+        self._pending_keys: set[Key] = set()
         self._stopped_at: dict[str, int] | None = None
 
-    def until(self, deadline: Deadline) -> dict[str, int] | None:
+    async def until(self, deadline: Deadline) -> dict[str, int] | None:
         """Work until the segment or the time ends; the cursor to go on from, None at the segment's end."""
         before = self._work.cursor or BEGINNING
         out_of_time = False
-        with _pool() as pool:
+        try:
+            # Reading is a blocking call for every 4 MiB: the answers that come meanwhile wait in their sockets.
             for behind, key, batch in self._staging.segment_batches("transform", self._run, self._work):
-                items, lines = self._marshalled(key, batch)
-                self._make_room(lines)
+                items = self._marshalled(key, batch)
+                await self._make_room(items)
                 if self._stopped_at is not None or out_of_time:
                     break
-                future = pool.submit(self._destination.write, items)
-                self._pending.append(_Pending(before, behind, lines, len(batch.lines) - len(lines), future))
+                self._begin(before, behind, batch, items)
                 before = behind
                 out_of_time = not deadline.allows_another()
             else:
                 out_of_time = False
             while self._pending:
-                self._settle()
+                await self._settle()
+        finally:
+            await self._give_up()
         if self._stopped_at is not None:
             return self._stopped_at
         return before if out_of_time else None
 
-    def _marshalled(self, key: str, batch: Batch) -> tuple[dict[Key, bytes], dict[Key, bytes]]:
-        """A batch as items of DynamoDB JSON and as staged lines, both by key: of two with one key, the last."""
-        items: dict[Key, bytes] = {}
-        lines: dict[Key, bytes] = {}
+    def _marshalled(self, key: str, batch: Batch) -> dict[Key, bytes]:
+        """A batch as items of DynamoDB JSON by key: of two with one key, the last."""
         try:
             records = _records.decode(b"[" + b",".join(batch.lines) + b"]")
-            for record, line in zip(records, batch.lines, strict=True):
-                identity = (record["id"], record["timestamp"])
-                items[identity] = msgspec.json.encode(to_wire(record))
-                lines[identity] = line
+            keys = [(record["id"], record["timestamp"]) for record, _ in zip(records, batch.lines, strict=True)]
+            items = _encoder.encode_lines([to_wire(record) for record in records]).split(b"\n")
+            return dict(zip(keys, items))  # noqa: B905 - the last line is ended too
         except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
-        return items, lines
 
-    def _make_room(self, lines: dict[Key, bytes]) -> None:
+    async def _make_room(self, items: dict[Key, bytes]) -> None:
         """Settle batches until there is room for one more, and none with one of its keys."""
-        while self._pending and (
-            len(self._pending) >= IN_FLIGHT
-            or any(not pending.lines.keys().isdisjoint(lines) for pending in self._pending)
-        ):
-            self._settle()
+        while self._pending and (len(self._pending) >= IN_FLIGHT or not self._pending_keys.isdisjoint(items)):
+            await self._settle()
 
-    def _settle(self) -> None:
+    def _begin(self, before: dict[str, int], behind: dict[str, int], batch: Batch, items: dict[Key, bytes]) -> None:
+        task = asyncio.create_task(self._destination.write(items))
+        self._pending.append(_Pending(before, behind, batch, items, task))
+        self._pending_keys.update(items)
+
+    async def _settle(self) -> None:
         """Wait for the oldest batch and count it, unless one before it has stopped."""
-        pending = self._pending.popleft()
-        outcome = pending.outcome.result()
+        pending = self._pending[0]
+        outcome = await pending.outcome
+        self._pending.popleft()
+        self._pending_keys.difference_update(pending.items)
         if self._stopped_at is not None:
             return
         if not outcome.finished:
             self._stopped_at = pending.before
             return
         self._work.count("loaded", outcome.loaded)
-        self._work.count("superseded", pending.superseded)
+        self._work.count("superseded", len(pending.batch.lines) - len(pending.items))
         self._work.count("rejected_load", len(outcome.rejected))
         self._work.count("load_requests", outcome.requests)
         self._work.count("load_throttled", outcome.throttled)
         for key, reason in outcome.rejected.items():
-            self._rejected.write([rejected_line(STAGE, self._run, self._work.segment, reason, pending.lines[key])])
+            line = _staged_line(pending.batch, key)
+            self._rejected.write([rejected_line(STAGE, self._run, self._work.segment, reason, line)])
         if self._rejected.full:
             self._rejected.close()
 
+    async def _give_up(self) -> None:
+        """End what is still on its way after a failure."""
+        tasks = [pending.outcome for pending in self._pending]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-@contextmanager
-def _pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads for the batches in flight; a failure doesn't wait for those that have not begun."""
-    pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="load")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+
+def _staged_line(batch: Batch, key: Key) -> bytes:
+    """The record with this key as it was staged: the last one, which is the one that was sent."""
+    for line in reversed(batch.lines):
+        record = msgspec.json.decode(line)
+        if (record["id"], record["timestamp"]) == key:
+            return line
+    raise KeyError(key)
 
 
 def finish(run: Run, segments: list[Work], threshold_percent: Decimal, gate: dict[str, Any]) -> dict[str, Any]:
@@ -204,19 +217,29 @@ REPORTED = (
 
 
 @cache
-def _adapters() -> tuple[LoadSettings, Any, Staging]:
-    settings = LoadSettings.from_env(os.environ)
-    return settings, dynamodb_client(attempts=1), Staging(s3_client(), settings.staging_bucket)
+def _adapters() -> tuple[LoadSettings, Session, Any, Staging]:
+    settings, session = LoadSettings.from_env(os.environ), get_session()
+    return (
+        settings,
+        session,
+        dynamodb_client(attempts=1, session=session),
+        Staging(s3_client(), settings.staging_bucket),
+    )
 
 
 def _load(event: Event, deadline: Deadline) -> Work:
-    settings, dynamodb, staging = _adapters()
-    run = run_of(event)
+    settings, session, client, staging = _adapters()
+    run, work = run_of(event), work_of(event)
     ceiling = settings.max_write_units_per_second
     # Load runs as many workers as there are segments, and they share the ceiling evenly.
     pacer = Pacer(ceiling / run.segments if ceiling else None)
-    destination = DestinationTable(dynamodb, settings.destination_table, pacer, deadline.remaining_ms)
-    return load_segment(run, work_of(event), destination, staging, deadline)
+
+    async def load() -> Work:
+        async with open_channel(session, client) as channel:
+            destination = DestinationTable(channel, settings.destination_table, pacer, deadline.remaining_ms)
+            return await load_segment(run, work, destination, staging, deadline)
+
+    return asyncio.run(load())
 
 
 def _finish(event: Event, _: Deadline) -> dict[str, Any]:

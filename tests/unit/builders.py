@@ -6,11 +6,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from etl.deadline import Deadline
-from etl.destination import DestinationTable, Pacer
+from etl.destination import DestinationTable
+from etl.pacing import Pacer
 from etl.run import Run, Work
 from etl.source import SourceTable
 from etl.staging import READ_BYTES, Staging
 from etl.user_code import Transformation
+from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.s3 import FakeS3
 
@@ -56,12 +58,14 @@ def source(dynamodb: FakeDynamoDB) -> SourceTable:
     return SourceTable(cast("DynamoDBClient", dynamodb), "source")
 
 
+async def no_waiting(_: float) -> None:
+    """Stands in for a sleep."""
+
+
 def destination(dynamodb: FakeDynamoDB, deadline: Deadline | None = None) -> DestinationTable:
     """The destination table that ``dynamodb`` holds, without a ceiling and without real waiting."""
     remaining_ms = (deadline or unlimited()).remaining_ms
-    return DestinationTable(
-        cast("DynamoDBClient", dynamodb), "destination", Pacer(None), remaining_ms, sleep=lambda _: None
-    )
+    return DestinationTable(FakeChannel(dynamodb), "destination", Pacer(None), remaining_ms, no_waiting)
 
 
 def unlimited() -> Deadline:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from etl import extract, load, transform
+from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.faults import Crash, Faults
 from tests.unit.fakes.s3 import FakeS3
@@ -99,6 +100,7 @@ class Pipeline:
                 stage._adapters.cache_clear()
             patch.setattr(extract, "dynamodb_client", lambda: self.dynamodb)
             patch.setattr(load, "dynamodb_client", lambda **_: self.dynamodb)
+            patch.setattr(load, "open_channel", lambda *_: FakeChannel(self.dynamodb))
             if module:
                 patch.setattr(transform, "transformation", module)
             yield self

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,12 @@ from botocore.exceptions import ClientError
 
 from etl import aws
 from etl.aws import dynamodb_client, explained, is_transient, s3_client
-from etl.destination import DestinationTable, Pacer
+from etl.channel import ClientChannel
+from etl.destination import DestinationTable
 from etl.errors import ConfigurationError, TransientError
+from etl.pacing import Pacer
 from etl.source import SourceTable
-from tests.unit.builders import END, START
+from tests.unit.builders import END, START, no_waiting
 from tests.unit.fakes.faults import client_error
 from tests.unit.http_server import Answer, Endpoint, endpoint
 
@@ -123,8 +126,8 @@ def test_the_destination_table_writes_through_the_hooks(monkeypatch: pytest.Monk
     key = ("é", "2024-01-15T10:00:00Z")
     with endpoint(Answer(undone), TAKEN) as server:
         dynamodb = client(server, monkeypatch, attempts=1)
-        table = DestinationTable(dynamodb, "destination", Pacer(None), lambda: 300_000, sleep=lambda _: None)
-        outcome = table.write({key: ITEM})
+        table = DestinationTable(ClientChannel(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
+        outcome = asyncio.run(table.write({key: ITEM}))
 
     assert (outcome.loaded, outcome.requests, outcome.throttled) == (1, 2, 1)
     assert [
@@ -136,9 +139,9 @@ def test_the_destination_table_writes_through_the_hooks(monkeypatch: pytest.Monk
 def test_the_destination_table_asks_again_itself(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
     with endpoint(answer, TAKEN) as server:
         dynamodb = client(server, monkeypatch, attempts=1)
-        table = DestinationTable(dynamodb, "destination", Pacer(None), lambda: 300_000, sleep=lambda _: None)
+        table = DestinationTable(ClientChannel(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
 
-        assert table.write({("é", "2024-01-15T10:00:00Z"): ITEM}).loaded == 1
+        assert asyncio.run(table.write({("é", "2024-01-15T10:00:00Z"): ITEM})).loaded == 1
 
     assert len(server.requests) == 2
 
@@ -207,6 +210,7 @@ def test_the_client_of_s3_waits_and_tries_as_set() -> None:
         botocore_errors.ReadTimeoutError(endpoint_url="x"),
         botocore_errors.ConnectionClosedError(endpoint_url="x"),
         botocore_errors.HTTPClientError(error="x"),
+        botocore_errors.ChecksumError(checksum_type="crc32", expected_checksum="1", actual_checksum="2"),
         botocore_errors.IncompleteReadError(actual_bytes=1, expected_bytes=2),
         botocore_errors.ResponseStreamingError(error="x"),
     ],

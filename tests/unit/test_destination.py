@@ -1,8 +1,7 @@
-import heapq
+import asyncio
 import json
 import math
-import threading
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from botocore.exceptions import (
@@ -15,8 +14,10 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.destination import DestinationTable, Key, Outcome, Pacer
+from etl.destination import DestinationTable, Key, Outcome
+from etl.pacing import Pacer
 from tests.unit.builders import item
+from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.faults import client_error
 
@@ -30,7 +31,7 @@ class Waiting:
         self.slept: list[float] = []
         self._remaining_ms = remaining_ms
 
-    def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
     def remaining_ms(self) -> int:
@@ -45,9 +46,9 @@ def written(
     dynamodb: FakeDynamoDB, items: list[Item], waiting: Waiting | None = None, pacer: Pacer | None = None
 ) -> Outcome:
     waiting = waiting or Waiting()
-    client = cast("Any", dynamodb)
-    table = DestinationTable(client, "destination", pacer or Pacer(None), waiting.remaining_ms, waiting.sleep)
-    return table.write(encoded(items))
+    pacer = pacer or Pacer(None)
+    table = DestinationTable(FakeChannel(dynamodb), "destination", pacer, waiting.remaining_ms, waiting.sleep)
+    return asyncio.run(table.write(encoded(items)))
 
 
 def scripted(*script: BaseException | int) -> FakeDynamoDB:
@@ -96,14 +97,6 @@ def test_what_is_sent_again_is_recognised_though_dynamodb_writes_it_anew() -> No
     written(dynamodb, [odd])
 
     assert dynamodb.requests == [[odd], [odd]]
-
-
-def test_an_answer_that_botocore_has_parsed_is_understood() -> None:
-    dynamodb = scripted(1)
-    dynamodb.raw = False
-    outcome = written(dynamodb, [item(1, bin={"B": "aGk="}, bins={"BS": ["aGk="]})])
-
-    assert (outcome.loaded, outcome.requests) == (1, 2)
 
 
 PASSING = [
@@ -213,97 +206,8 @@ def test_time_that_runs_out_while_isolating_leaves_the_batch_unfinished() -> Non
     assert all(len(request) <= 12 for request in dynamodb.requests[1:])
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_without_a_ceiling_nobody_waits() -> None:
-    pacer = Pacer(None)
-    pacer.correct(1e9)
-
-    assert pacer.reserve(1e9) == 0
-
-
-def test_the_first_reservation_does_not_wait() -> None:
-    assert Pacer(10, Clock()).reserve(1000) == 0
-
-
-def test_a_reservation_waits_for_those_before_it() -> None:
-    pacer = Pacer(10, Clock())
-    pacer.reserve(25)
-    pacer.reserve(25)
-
-    assert pacer.reserve(25) == 5
-
-
-def test_time_that_passed_is_not_saved_up() -> None:
-    clock = Clock()
-    pacer = Pacer(10, clock)
-    clock.now = 1000
-    pacer.reserve(25)
-
-    assert pacer.reserve(25) == 2.5
-
-
-def test_a_correction_moves_the_next_reservation() -> None:
-    pacer = Pacer(10, Clock())
-    pacer.reserve(25)
-    pacer.correct(50)
-
-    assert pacer.reserve(25) == 7.5
-
-
-def paced(rate: float, units_per_item: int, workers: int, latency: float = 0.02) -> float:
-    """Units that workers consume in a minute, simulated event by event."""
-    clock = Clock()
-    pacer = Pacer(rate, clock)
-    events = [(0.0, worker, "reserve") for worker in range(workers)]
-    consumed = 0.0
-    while events:
-        clock.now, worker, action = heapq.heappop(events)
-        if clock.now >= 60:
-            break
-        if action == "reserve":
-            heapq.heappush(events, (clock.now + pacer.reserve(25), worker, "send"))
-        elif action == "send":
-            consumed += 25 * units_per_item
-            heapq.heappush(events, (clock.now + latency, worker, "answer"))
-        else:
-            pacer.correct(25 * units_per_item - 25)
-            heapq.heappush(events, (clock.now, worker, "reserve"))
-    return consumed
-
-
-@pytest.mark.parametrize("workers", [1, 2, 8])
-@pytest.mark.parametrize(("rate", "units_per_item"), [(50, 1), (100, 1), (100, 2), (1000, 1), (1000, 3), (1000, 10)])
-def test_the_ceiling_holds_within_a_tenth_over_a_minute(rate: float, units_per_item: int, workers: int) -> None:
-    reachable = min(rate, workers * 25 * units_per_item / 0.02)
-
-    assert paced(rate, units_per_item, workers) == pytest.approx(60 * reachable, rel=0.1)
-
-
-def test_threads_never_take_the_same_units() -> None:
-    pacer = Pacer(1, Clock())
-    waits: list[float] = []
-
-    def reserve() -> None:
-        waits.extend([pacer.reserve(1) for _ in range(500)])
-
-    threads = [threading.Thread(target=reserve) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(waits) == list(range(4000))
-
-
 def test_a_batch_waits_for_its_units_before_it_is_sent() -> None:
-    pacer = Pacer(10, Clock())
+    pacer = Pacer(10, lambda: 0.0)
     pacer.reserve(20)
     waiting = Waiting()
     written(FakeDynamoDB(), numbered(5), waiting, pacer)
@@ -312,7 +216,7 @@ def test_a_batch_waits_for_its_units_before_it_is_sent() -> None:
 
 
 def test_a_batch_whose_units_come_too_late_is_not_sent_and_takes_none() -> None:
-    pacer = Pacer(10, Clock())
+    pacer = Pacer(10, lambda: 0.0)
     pacer.reserve(20)
     dynamodb = FakeDynamoDB()
     outcome = written(dynamodb, numbered(5), Waiting(remaining_ms=3_000), pacer)
@@ -322,14 +226,14 @@ def test_a_batch_whose_units_come_too_late_is_not_sent_and_takes_none() -> None:
 
 
 def test_what_was_consumed_is_what_counts() -> None:
-    pacer = Pacer(10, Clock())
+    pacer = Pacer(10, lambda: 0.0)
     written(scripted(15), numbered(25), pacer=pacer)  # 10 units, then 15
 
     assert pacer.reserve(1) == 2.5
 
 
 def test_a_request_that_failed_consumed_nothing() -> None:
-    pacer = Pacer(10, Clock())
+    pacer = Pacer(10, lambda: 0.0)
     written(scripted(PASSING[0]), numbered(25), pacer=pacer)
 
     assert pacer.reserve(1) == 2.5
@@ -340,7 +244,7 @@ def test_an_answer_without_capacity_counts_as_reserved() -> None:
         def batch_write_item(self, **_: Any) -> dict[str, Any]:
             return {"RawBody": b'{"UnprocessedItems":{}}'}
 
-    pacer = Pacer(10, Clock())
+    pacer = Pacer(10, lambda: 0.0)
     written(Silent(), numbered(25), pacer=pacer)
 
     assert pacer.reserve(1) == 2.5

@@ -1,8 +1,8 @@
+import asyncio
 import json
-import threading
 import time
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.deadline import Deadline
-from etl.destination import DestinationTable, Pacer
+from etl.destination import IN_FLIGHT, DestinationTable
 from etl.errors import BalanceError, QualityGateError, StagingError, TransientError
-from etl.load import IN_FLIGHT, finish, load_segment
+from etl.load import finish, load_segment
+from etl.pacing import Pacer
 from etl.plain_json import encode
 from etl.run import Work
 from tests.unit.builders import Units, destination, keys, run, staged, staging, unlimited, work
+from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 from tests.unit.fakes.faults import Crash, client_error
 from tests.unit.fakes.s3 import FakeS3
@@ -46,7 +48,7 @@ def transformed(*parts: list[Record]) -> tuple[FakeS3, Work]:
 def loaded(s3: FakeS3, given_work: Work, dynamodb: FakeDynamoDB, deadline: Deadline | None = None) -> Work:
     """One invocation."""
     deadline = deadline or unlimited()
-    return load_segment(run(), given_work, destination(dynamodb, deadline), staging(s3), deadline)
+    return asyncio.run(load_segment(run(), given_work, destination(dynamodb, deadline), staging(s3), deadline))
 
 
 def copy(given_work: Work) -> Work:
@@ -135,14 +137,12 @@ class Slow(FakeDynamoDB):
 
     def __init__(self) -> None:
         super().__init__()
-        self._later = threading.Event()
         self._count = 0
 
-    def batch_write_item(self, **request: Any) -> dict[str, Any]:
+    async def before_write(self) -> None:
         self._count += 1
         if self._count == 1:
-            self._later.wait(0.05)
-        return super().batch_write_item(**request)
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("distance", [1, 2, IN_FLIGHT, IN_FLIGHT + 1])
@@ -262,16 +262,13 @@ class Throttling(FakeDynamoDB):
 def hurried(s3: FakeS3, given_work: Work, dynamodb: FakeDynamoDB) -> Work:
     """An invocation in which waiting takes time, and there is a second of it."""
     slept: list[float] = []
-    lock = threading.Lock()
 
-    def sleep(seconds: float) -> None:
-        with lock:
-            slept.append(seconds)
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
 
     deadline = Deadline(lambda: int(1000 - 1000 * sum(slept)), clock=lambda: 0.0)
-    client = cast("Any", dynamodb)
-    table = DestinationTable(client, "destination", Pacer(None), deadline.remaining_ms, sleep)
-    return load_segment(run(), given_work, table, staging(s3), deadline)
+    table = DestinationTable(FakeChannel(dynamodb), "destination", Pacer(None), deadline.remaining_ms, sleep)
+    return asyncio.run(load_segment(run(), given_work, table, staging(s3), deadline))
 
 
 def test_a_batch_that_could_not_be_written_in_time_is_where_the_next_invocation_goes_on() -> None:
@@ -293,8 +290,8 @@ def test_a_ceiling_does_not_make_an_invocation_miss_its_end() -> None:
     s3, given_work = transformed(records(1000))
     end = time.monotonic() + 1.5
     deadline = Deadline(lambda: int((end - time.monotonic()) * 1000))
-    table = DestinationTable(cast("Any", FakeDynamoDB()), "destination", Pacer(100), deadline.remaining_ms)
-    result = load_segment(run(), given_work, table, staging(s3), deadline)
+    table = DestinationTable(FakeChannel(FakeDynamoDB()), "destination", Pacer(100), deadline.remaining_ms)
+    result = asyncio.run(load_segment(run(), given_work, table, staging(s3), deadline))
 
     assert time.monotonic() < end
     assert not result.done

@@ -1,0 +1,398 @@
+import asyncio
+import json
+import ssl
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import botocore.exceptions as botocore_errors
+import pytest
+import trustme
+from botocore.credentials import RefreshableCredentials
+from botocore.exceptions import ClientError
+from botocore.session import Session, get_session
+
+from etl.aws import dynamodb_client, is_transient
+from etl.channel import BatchWriter, Channel, ClientChannel, open_channel
+from tests.unit.wire_server import Reaction, Wire, answer, close, stay_silent, wire
+
+BODY = b'{"RequestItems":{"destination":[{"PutRequest":{"Item":{"id":{"S":"\xc3\xa9"}}}}]}}'
+UNDONE = b'{"UnprocessedItems":{"destination":[{"PutRequest":{"Item":{"id":{"S":"x"}}}}]}}'
+Use = Callable[[BatchWriter, Wire], Awaitable[Any]]
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    for name in ("AWS_PROFILE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+LOADER = get_session().get_component("data_loader")
+
+
+def session_and_client() -> tuple[Session, Any]:
+    """A session of this environment, as the function makes it; reading the models once is enough for all tests."""
+    session = get_session()
+    session.register_component("data_loader", LOADER)
+    return session, dynamodb_client(attempts=1, session=session)
+
+
+def over(kind: type[Any], use: Use, *reactions: Reaction, tls: ssl.SSLContext | None = None) -> Any:
+    """What ``use`` makes of a channel to a server that reacts so."""
+
+    async def talk() -> Any:
+        async with wire(*reactions, tls=tls) as server:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
+                session, client = session_and_client()
+            async with kind(client) if kind is ClientChannel else kind(session, client) as channel:
+                return await use(channel, server)
+
+    return asyncio.run(asyncio.wait_for(talk(), 20))
+
+
+async def send(channel: BatchWriter, _: Wire) -> bytes:
+    return await channel.batch_write_item(BODY)
+
+
+def sending(times: int) -> Use:
+    async def use(channel: BatchWriter, server: Wire) -> Wire:
+        for _ in range(times):
+            await channel.batch_write_item(BODY)
+        return server
+
+    return use
+
+
+def error_of(kind: type[Any], *reactions: Reaction) -> Exception:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is what is asked
+        over(kind, send, *reactions)
+    return caught.value
+
+
+def error_answer(code: str, status: int = 400, message: str = "why") -> bytes:
+    return answer(
+        json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}).encode(), status
+    )
+
+
+BOTH = pytest.mark.parametrize("kind", [Channel, ClientChannel])
+
+
+@BOTH
+@pytest.mark.parametrize("body", [b'{"UnprocessedItems":{}}', UNDONE, b"x" * 2_000_000])
+def test_the_answer_is_what_was_sent(kind: type[Any], body: bytes) -> None:
+    assert over(kind, send, answer(body)) == body
+
+
+@BOTH
+def test_an_answer_in_chunks_is_put_together(kind: type[Any]) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n3\r\n   \r\n0\r\n\r\n"
+
+    assert over(kind, send, chunked) == b"{}   "
+
+
+def test_a_request_is_the_one_that_the_client_sends() -> None:
+    async def use(channel: BatchWriter, server: Wire) -> Any:
+        await channel.batch_write_item(BODY)
+        return server.received[0]
+
+    ours, clients = over(Channel, use, answer()), over(ClientChannel, use, answer())
+
+    assert ours.body == clients.body == BODY
+    for name in ("content-type", "x-amz-target", "content-length", "accept-encoding", "user-agent"):
+        assert ours.headers[name].split(" md/")[0] == clients.headers[name].split(" md/")[0]
+    assert not {"x-amz-security-token", "x-amzn-trace-id"} & ours.headers.keys()
+
+
+def test_the_trace_of_the_invocation_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")
+    server = over(Channel, sending(1), answer())
+
+    assert server.received[0].headers["x-amzn-trace-id"] == "Root=1-2-3"
+
+
+@pytest.mark.parametrize(
+    "reaction",
+    [
+        error_answer("ThrottlingException"),
+        error_answer("ProvisionedThroughputExceededException"),
+        error_answer("AccessDeniedException"),
+        error_answer("ValidationException", message="é"),
+        error_answer("ResourceNotFoundException"),
+        error_answer("ItemCollectionSizeLimitExceededException"),
+        error_answer("SomethingNew"),
+        error_answer("InternalServerError", 500),
+        answer(b'{"__type":"com.amazon.coral.service#UnrecognizedClientException","Message":"upper case"}', 400),
+        answer(b"{}", 400),
+        answer(b"", 503),
+        answer(b"<html>later</html>", 503, content_type="text/html", x_amz_crc32=""),
+        answer(b"gone", 302, x_amz_crc32=""),
+        answer(b"", 413),
+    ],
+)
+def test_errors_are_those_of_the_client(reaction: bytes) -> None:
+    ours, clients = error_of(Channel, reaction), error_of(ClientChannel, reaction)
+
+    assert isinstance(ours, ClientError)
+    assert isinstance(clients, ClientError)
+    assert type(ours).__name__ == type(clients).__name__
+    assert str(ours) == str(clients).replace(" (reached max retries: 0)", "")
+    assert ours.response["Error"] == clients.response["Error"]
+    assert ours.response["ResponseMetadata"]["HTTPStatusCode"] == clients.response["ResponseMetadata"]["HTTPStatusCode"]
+    assert is_transient(ours) == is_transient(clients)
+
+
+@BOTH
+def test_a_changed_answer_is_an_error_that_passes(kind: type[Any]) -> None:
+    error = error_of(kind, answer(x_amz_crc32="1"))
+
+    assert isinstance(error, botocore_errors.ChecksumError)
+    assert is_transient(error)
+
+
+HALF = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf"
+
+
+async def half(writer: asyncio.StreamWriter) -> None:
+    writer.write(HALF)
+    await writer.drain()
+    writer.close()
+
+
+@BOTH
+@pytest.mark.parametrize("reaction", [close, half, b"no HTTP at all\r\n\r\n"])
+def test_an_answer_that_does_not_arrive_whole_is_an_error_that_passes(kind: type[Any], reaction: Reaction) -> None:
+    assert is_transient(error_of(kind, reaction))
+
+
+def test_an_answer_that_is_not_http_ends_its_connection() -> None:
+    async def use(channel: BatchWriter, server: Wire) -> int:
+        with pytest.raises(botocore_errors.HTTPClientError):
+            await channel.batch_write_item(BODY)
+        await channel.batch_write_item(BODY)
+        return server.connections
+
+    assert over(Channel, use, b"no HTTP at all\r\n\r\n", answer()) == 2
+
+
+def test_requests_one_after_the_other_share_a_connection() -> None:
+    assert over(Channel, sending(5), answer()).connections == 1
+
+
+def test_requests_side_by_side_have_connections_of_their_own_and_keep_them() -> None:
+    async def use(channel: BatchWriter, server: Wire) -> int:
+        for _ in range(3):
+            await asyncio.gather(*(channel.batch_write_item(BODY) for _ in range(16)))
+        return server.connections
+
+    assert over(Channel, use, answer()) == 16
+
+
+def test_an_answer_that_ends_the_connection_is_taken_at_its_word() -> None:
+    assert over(Channel, sending(3), answer(connection="close")).connections == 3
+
+
+async def answer_and_close(writer: asyncio.StreamWriter) -> None:
+    writer.write(answer())
+    writer.close()
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:
+    async def use(channel: BatchWriter, server: Wire) -> int:
+        await channel.batch_write_item(BODY)
+        await asyncio.sleep(0.05)
+        await channel.batch_write_item(BODY)
+        return server.connections
+
+    assert over(Channel, use, answer_and_close, answer()) == 2
+
+
+def test_a_kept_connection_that_closes_on_a_request_is_replaced_at_once() -> None:
+    server = over(Channel, sending(2), answer(), close, answer())
+
+    assert [received.connection for received in server.received] == [0, 0, 1]
+
+
+def test_a_kept_connection_that_breaks_off_an_answer_is_an_error() -> None:
+    async def use(channel: BatchWriter, server: Wire) -> int:
+        await channel.batch_write_item(BODY)
+        with pytest.raises(botocore_errors.ConnectionClosedError):
+            await channel.batch_write_item(BODY)
+        return len(server.received)
+
+    assert over(Channel, use, answer(), half) == 2
+
+
+async def answer_and_more(writer: asyncio.StreamWriter) -> None:
+    writer.write(answer())
+    await writer.drain()
+    await asyncio.sleep(0.02)
+    writer.write(answer(b"nobody asked"))
+    await writer.drain()
+
+
+def test_what_nobody_asked_for_is_not_taken_for_an_answer() -> None:
+    async def use(channel: BatchWriter, server: Wire) -> tuple[bytes, int]:
+        await channel.batch_write_item(BODY)
+        await asyncio.sleep(0.1)
+        return await channel.batch_write_item(BODY), server.connections
+
+    assert over(Channel, use, answer_and_more, answer(UNDONE)) == (UNDONE, 2)
+
+
+async def two_answers(writer: asyncio.StreamWriter) -> None:
+    writer.write(answer() + answer(b"nobody asked"))
+    await writer.drain()
+
+
+def test_of_two_answers_to_a_request_the_first_counts() -> None:
+    assert over(Channel, sending(2), two_answers).connections == 2
+
+
+def test_an_answer_that_takes_too_long_is_an_error_and_ends_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("etl.channel._ANSWER_SECONDS", 0.1)
+
+    async def use(channel: BatchWriter, server: Wire) -> int:
+        with pytest.raises(botocore_errors.ReadTimeoutError) as error:
+            await channel.batch_write_item(BODY)
+        assert is_transient(error.value)
+        await channel.batch_write_item(BODY)
+        return server.connections
+
+    assert over(Channel, use, stay_silent, answer()) == 2
+
+
+def test_a_request_that_is_given_up_takes_its_connection_along() -> None:
+    async def use(channel: BatchWriter, server: Wire) -> int:
+        task = asyncio.create_task(send(channel, server))
+        while not server.received:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await channel.batch_write_item(BODY)
+        return server.connections
+
+    assert over(Channel, use, stay_silent, answer()) == 2
+
+
+def test_connecting_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.channel._CONNECT_SECONDS", 0.05)
+
+    async def never(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(10)
+
+    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.create_connection", never)
+
+    assert isinstance(error_of(Channel, answer()), botocore_errors.ConnectTimeoutError)
+
+
+def test_a_server_that_is_not_there_is_an_error_that_passes() -> None:
+    async def talk() -> None:
+        async with wire(answer()) as server:
+            url = server.url
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+            session, client = session_and_client()
+        async with Channel(session, client) as channel:
+            await channel.batch_write_item(BODY)
+
+    with pytest.raises(botocore_errors.EndpointConnectionError) as error:
+        asyncio.run(talk())
+    assert is_transient(error.value)
+
+
+def test_credentials_that_expire_are_renewed_in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter(range(1, 100))
+
+    def renewed() -> dict[str, str]:
+        number = next(times)
+        expiry = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+        return {"access_key": f"key-{number}", "secret_key": "s", "token": f"token-{number}", "expiry_time": expiry}
+
+    credentials = RefreshableCredentials.create_from_metadata(renewed(), renewed, "test")
+    monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: credentials)
+    server = over(Channel, sending(2), answer())
+    tokens = [received.headers["x-amz-security-token"] for received in server.received]
+
+    assert len(set(tokens)) == 2
+    assert f"Credential={tokens[1].replace('token', 'key')}/" in server.received[1].headers["authorization"]
+
+
+def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: None)
+
+    assert isinstance(error_of(Channel, answer()), botocore_errors.NoCredentialsError)
+
+
+def opened(monkeypatch: pytest.MonkeyPatch, url: str = "https://dynamodb.eu-central-1.amazonaws.com") -> type[Any]:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
+    return type(open_channel(*session_and_client()))
+
+
+def test_the_channel_is_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert opened(monkeypatch) is Channel
+
+
+def test_through_a_proxy_it_is_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+
+    assert opened(monkeypatch) is ClientChannel
+
+
+def test_past_a_proxy_it_is_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "amazonaws.com")
+
+    assert opened(monkeypatch) is Channel
+
+
+def test_with_another_kind_of_signature_it_is_the_client() -> None:
+    session, client = session_and_client()
+    client.meta.config.signature_version = "v4a"  # type: ignore[attr-defined]
+
+    assert type(open_channel(session, client)) is ClientChannel
+
+
+def certificates(folder: Path) -> tuple[ssl.SSLContext, str]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    return context, str(folder / "ca.pem")
+
+
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_over_tls_the_bundle_of_the_environment_is_trusted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    context, bundle = certificates(tmp_path)
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv(name, bundle)
+
+    assert over(Channel, sending(3), answer(), tls=context).connections == 1
+
+
+def test_over_tls_a_stranger_is_not_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    context, _ = certificates(tmp_path)
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+
+    with pytest.raises(botocore_errors.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        over(Channel, send, answer(), tls=context)
+
+
+def test_an_answer_that_botocore_has_parsed_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.aws._keep_raw_body", lambda **_: None)
+
+    assert (
+        json.loads(over(ClientChannel, send, answer(UNDONE)))["UnprocessedItems"]
+        == json.loads(UNDONE)["UnprocessedItems"]
+    )

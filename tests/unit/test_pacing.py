@@ -1,0 +1,189 @@
+import asyncio
+import functools
+import heapq
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from etl.pacing import InFlight, Pacer
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_without_a_ceiling_nobody_waits() -> None:
+    pacer = Pacer(None)
+    pacer.correct(1e9)
+
+    assert pacer.reserve(1e9) == 0
+
+
+def test_the_first_reservation_does_not_wait() -> None:
+    assert Pacer(10, Clock()).reserve(1000) == 0
+
+
+def test_a_reservation_waits_for_those_before_it() -> None:
+    pacer = Pacer(10, Clock())
+    pacer.reserve(25)
+    pacer.reserve(25)
+
+    assert pacer.reserve(25) == 5
+
+
+def test_time_that_passed_is_not_saved_up() -> None:
+    clock = Clock()
+    pacer = Pacer(10, clock)
+    clock.now = 1000
+    pacer.reserve(25)
+
+    assert pacer.reserve(25) == 2.5
+
+
+def test_a_correction_moves_the_next_reservation() -> None:
+    pacer = Pacer(10, Clock())
+    pacer.reserve(25)
+    pacer.correct(50)
+
+    assert pacer.reserve(25) == 7.5
+
+
+def paced(rate: float, units_per_item: int, workers: int, latency: float = 0.02) -> float:
+    """Units that workers consume in a minute, simulated event by event."""
+    clock = Clock()
+    pacer = Pacer(rate, clock)
+    events = [(0.0, worker, "reserve") for worker in range(workers)]
+    consumed = 0.0
+    while events:
+        clock.now, worker, action = heapq.heappop(events)
+        if clock.now >= 60:
+            break
+        if action == "reserve":
+            heapq.heappush(events, (clock.now + pacer.reserve(25), worker, "send"))
+        elif action == "send":
+            consumed += 25 * units_per_item
+            heapq.heappush(events, (clock.now + latency, worker, "answer"))
+        else:
+            pacer.correct(25 * units_per_item - 25)
+            heapq.heappush(events, (clock.now, worker, "reserve"))
+    return consumed
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8])
+@pytest.mark.parametrize(("rate", "units_per_item"), [(50, 1), (100, 1), (100, 2), (1000, 1), (1000, 3), (1000, 10)])
+def test_the_ceiling_holds_within_a_tenth_over_a_minute(rate: float, units_per_item: int, workers: int) -> None:
+    reachable = min(rate, workers * 25 * units_per_item / 0.02)
+
+    assert paced(rate, units_per_item, workers) == pytest.approx(60 * reachable, rel=0.1)
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **named: Any) -> None:
+        asyncio.run(test(*args, **named))
+
+    return run
+
+
+def enter_now(flight: InFlight) -> int | None:
+    """A place, if there is one without waiting."""
+    entering = flight.enter()
+    try:
+        entering.send(None)
+    except StopIteration as done:
+        place: int = done.value
+        return place
+    entering.close()
+    return None
+
+
+def entered(flight: InFlight) -> list[int]:
+    """All places that there are."""
+    return list(iter(lambda: enter_now(flight), None))  # type: ignore[arg-type]
+
+
+@in_loop
+async def test_at_first_there_are_as_many_places_as_may_be() -> None:
+    assert len(entered(InFlight(16))) == 16
+
+
+@in_loop
+async def test_throttling_halves_the_places_once_for_what_was_under_way_together() -> None:
+    flight = InFlight(16)
+    for place in entered(flight):
+        flight.leave(place, throttled=True)
+
+    assert len(entered(flight)) == 8
+
+
+@in_loop
+async def test_throttling_of_what_was_sent_after_that_halves_them_again_down_to_one() -> None:
+    flight = InFlight(16)
+    for _ in range(10):
+        for place in entered(flight):
+            flight.leave(place, throttled=True)
+
+    assert len(entered(flight)) == 1
+
+
+@in_loop
+async def test_answers_without_throttling_bring_the_places_back_one_a_round_and_no_more_than_there_were() -> None:
+    flight = InFlight(4)
+    for place in entered(flight):
+        flight.leave(place, throttled=True)
+    seen = []
+    for _ in range(6):
+        places = entered(flight)
+        seen.append(len(places))
+        for place in places:
+            flight.leave(place, throttled=False)
+
+    assert seen == [2, 2, 3, 4, 4, 4]
+
+
+@in_loop
+async def test_who_waits_gets_the_place_that_another_leaves() -> None:
+    flight = InFlight(1)
+    place = await flight.enter()
+    waiting = [asyncio.create_task(flight.enter()) for _ in range(2)]
+    await asyncio.sleep(0)
+    assert not any(task.done() for task in waiting)
+    flight.leave(place, throttled=False)
+    await asyncio.wait(waiting, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+
+    assert [task.done() for task in waiting].count(True) == 1
+    flight.leave(0, throttled=False)
+    await asyncio.wait_for(asyncio.gather(*waiting), 1)
+
+
+async def rounds(workers: list[InFlight], capacity: int, count: int) -> tuple[float, float]:
+    """Workers that share a table of ``capacity`` requests a round: shares of it used, and of requests throttled."""
+    taken = throttled = 0
+    for number in range(count):
+        places = [(worker, place) for worker in workers for place in entered(worker)]
+        shift = number * 7 % len(places)
+        for position, (worker, place) in enumerate(places[shift:] + places[:shift]):
+            worker.leave(place, throttled=position >= capacity)
+        taken += min(capacity, len(places))
+        throttled += max(0, len(places) - capacity)
+    return taken / (capacity * count), throttled / (taken + throttled)
+
+
+@pytest.mark.parametrize("capacity", [20, 40, 80])
+@in_loop
+async def test_workers_slow_down_together_and_speed_up_again(capacity: int) -> None:
+    workers = [InFlight(16) for _ in range(8)]
+    await rounds(workers, capacity, 30)
+    used, throttled = await rounds(workers, capacity, 100)
+
+    assert used > 0.7
+    assert throttled < 0.35
+    assert (await rounds(workers, 1000, 40))[1] == 0
+    assert all(len(entered(worker)) == 16 for worker in workers)
