@@ -356,7 +356,7 @@ def test_past_a_proxy_it_is_the_channel(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_with_another_kind_of_signature_it_is_the_client() -> None:
     session, client = session_and_client()
-    client.meta.config.signature_version = "v4a"  # type: ignore[attr-defined]
+    client.meta.config.signature_version = "v4a"
 
     assert type(open_channel(session, client)) is ClientChannel
 

@@ -242,7 +242,7 @@ def test_a_request_that_failed_consumed_nothing() -> None:
 def test_an_answer_without_capacity_counts_as_reserved() -> None:
     class Silent(FakeDynamoDB):
         def batch_write_item(self, **_: Any) -> dict[str, Any]:
-            return {"RawBody": b'{"UnprocessedItems":{}}'}
+            return {"RawBody": b'{"UnprocessedItems":{}}', "ResponseMetadata": {}}
 
     pacer = Pacer(10, lambda: 0.0)
     written(Silent(), numbered(25), pacer=pacer)

@@ -106,7 +106,7 @@ def enter_now(flight: InFlight) -> int | None:
 
 def entered(flight: InFlight) -> list[int]:
     """All places that there are."""
-    return list(iter(lambda: enter_now(flight), None))  # type: ignore[arg-type]
+    return list(iter(lambda: enter_now(flight), None))
 
 
 @in_loop

@@ -15,8 +15,8 @@ import pytest
 from etl import extract, load, transform
 from etl.aggregates import Aggregate
 from etl.contract import Number
-from etl.destination import Pacer
 from etl.errors import ConfigurationError, EtlError, RejectedError
+from etl.pacing import Pacer
 from tests.unit.builders import item, keys, staged
 from tests.unit.fakes.dynamodb import Item
 from tests.unit.fakes.faults import Crash, client_error

@@ -1,4 +1,5 @@
 import string
+from typing import Any
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -37,7 +38,7 @@ def by_botocore(endpoint: str, region: str, credentials: Credentials, body: byte
         unsigned["x-amz-security-token"] = credentials.token
     request = AWSRequest("POST", endpoint.rstrip("/") + "/", unsigned, body)
     request.context["timestamp"] = headers["x-amz-date"]
-    signer = SigV4Auth(credentials, "dynamodb", region)
+    signer: Any = SigV4Auth(credentials, "dynamodb", region)
     to_sign = signer.string_to_sign(request, signer.canonical_request(request))
     signed: AWSRequest = signer._inject_signature_to_request(request, signer.signature(to_sign, request))
     return str(signed.headers["Authorization"])
