@@ -17,6 +17,16 @@ _KEYS = (
 )
 _QUALIFIERS = "The versions and aliases of this one function, which CDK's grant of lambda:InvokeFunction includes."
 
+_EXECUTIONS = (
+    "A Distributed Map starts, watches and stops executions of this one state machine, whose ids nobody knows before; "
+    "CDK's own grants, as the developer guide asks for them."
+)
+_LOOKING = (
+    "The executions and Map Runs of this one state machine, whose ids nobody knows before; the verbs only read, to "
+    "find the error of the segment that failed."
+)
+_STATES = "IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>"
+
 # Path of the construct below the stack, the rule with its finding, the reason.
 ACKNOWLEDGED = (
     (
@@ -51,19 +61,38 @@ ACKNOWLEDGED = (
     ),
 )
 
+# What Distributed Maps add.
+ACKNOWLEDGED_IF_DISTRIBUTED = (
+    *(
+        ("Workflow", f"{_STATES}:execution:{{machine_name}}{suffix}:*]", _EXECUTIONS)
+        for suffix in ("", "/Extract", "/Transform", "/Load")
+    ),
+    ("Workflow", f"{_STATES}:execution:etl-pipeline:*]", _LOOKING),
+    ("Workflow", f"{_STATES}:execution:etl-pipeline/*:*]", _LOOKING),
+    ("Workflow", f"{_STATES}:mapRun:etl-pipeline/*:*]", _LOOKING),
+)
+
 # The resources that findings name by their logical ids.
 _NAMED = {
     "bucket": "StagingBucket/Resource",
     "extract": "Extract/Function/Resource",
     "transform": "Transform/Function/Resource",
     "load": "Load/Function/Resource",
+    "machine": "Workflow/StateMachine/Resource",
 }
 
 
-def acknowledge_findings(stack: Stack) -> None:
-    """Acknowledge each finding on the construct that has it, and nowhere else."""
+def acknowledge_findings(stack: Stack, *, distributed: bool) -> None:
+    """Acknowledge each finding on the construct that has it, and nowhere else.
+
+    Args:
+        stack: the stack.
+        distributed: whether its Maps are Distributed Maps.
+    """
     ids = {name: stack.get_logical_id(cast(CfnElement, _find(stack, path))) for name, path in _NAMED.items()}
-    for path, rule, reason in ACKNOWLEDGED:
+    # CDK takes the state machine's name out of its ARN, and a finding quotes how.
+    ids["machine_name"] = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{ids["machine"]}"}}]}}]}}'
+    for path, rule, reason in ACKNOWLEDGED + (ACKNOWLEDGED_IF_DISTRIBUTED if distributed else ()):
         finding = Acknowledgment(id=f"AwsSolutions::AwsSolutions-{rule.format(**ids)}", reason=reason)
         Validations.of(_find(stack, path)).acknowledge(finding)
 

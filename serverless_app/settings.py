@@ -38,6 +38,12 @@ LOG_RETENTIONS = {
     3653: "TEN_YEARS",
 }
 
+# Iterations of an inline Map at once (Step Functions developer guide, "Map state processing modes").
+MOST_INLINE_WORKERS = 40
+# An account's Lambda functions run 1,000 at once unless it has asked for more (Lambda developer guide, "Lambda
+# quotas"), and so many segments are what a state of 256 KiB holds (Step Functions developer guide, "Quotas").
+MOST_WORKERS = 1000
+
 _KIBIBYTE = 1024
 _GIBIBYTE = 1024**3
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
@@ -108,7 +114,7 @@ class PipelineSettings:
         schedule_enabled: whether the rule starts runs, by the schedule and by events.
         lookback_hours: length of the default window, in hours.
         lateness_minutes: how far the default window reaches back beyond that, for items that arrived late.
-        concurrency: workers of one stage at a time.
+        concurrency: workers of one stage at a time; above 40 the workflow's Maps are Distributed Maps.
         max_write_units_per_second: ceiling of writes to the destination table, shared by the workers; 0 for none.
         reject_threshold_percent: share of rejected items above which a run fails before it loads anything.
         segment_bytes: size of table that one worker scans, in bytes; a larger table gets more workers.
@@ -130,7 +136,7 @@ class PipelineSettings:
     schedule_enabled: bool = _knob(True, _switch())
     lookback_hours: int = _knob(24, _whole("hours", 1, 8784, "a year"))
     lateness_minutes: int = _knob(15, _whole("minutes", 0, 10080, "up to a week"))
-    concurrency: int = _knob(40, _whole("workers", 1, 40, "40 is what an inline Map of Step Functions runs at once"))
+    concurrency: int = _knob(40, _whole("workers", 1, MOST_WORKERS, "what an account's functions run at once"))
     max_write_units_per_second: int = _knob(0, _whole("write units", 0, 10_000_000, "0 is no ceiling"))
     reject_threshold_percent: float = _knob(5, _Rule("a number of percent from 0 to 100", _is_percent, float))
     segment_bytes: int = _knob(256 * 1024**2, _whole("bytes", _KIBIBYTE, 1024 * _GIBIBYTE, "1 KiB to 1 TiB"))
@@ -143,6 +149,11 @@ class PipelineSettings:
         "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR")
     )
     lambda_platform: Literal["function", "host"] = _knob("function", _one_of("function", "host"))
+
+    @property
+    def distributed(self) -> bool:
+        """Whether an inline Map runs too few workers at once."""
+        return self.concurrency > MOST_INLINE_WORKERS
 
     def __post_init__(self) -> None:
         """Check every value."""

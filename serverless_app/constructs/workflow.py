@@ -10,6 +10,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from serverless_app.constructs.failed_segment import CHILD_FAILED, FailedSegment
 from serverless_app.settings import LOG_RETENTIONS, PipelineSettings
 
 # What passes when an invocation is run again: faults of the service, throttling, a function that ran out of time or
@@ -26,12 +27,15 @@ TRANSIENT_ERRORS = [
     "TransientError",
 ]
 
+_NAME = "etl-pipeline"
+
 
 class Workflow(Construct):
     """The state machine ``etl-pipeline``.
 
     Extract, Transform and Load are each a Map over the run's segments. A worker that ran low on time returns a cursor
-    and is called again with it, so that no table is too large for 5 minutes.
+    and is called again with it, so that no table is too large for 5 minutes. With a concurrency above 40 the Maps are
+    Distributed Maps: each segment is an execution of its own.
 
     Args:
         extract: plans the run and reads segments.
@@ -52,6 +56,7 @@ class Workflow(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._concurrency = settings.concurrency
+        self._distributed = settings.distributed
         self._failed = sfn.Fail(
             self,
             "Failed",
@@ -59,6 +64,8 @@ class Workflow(Construct):
             error_path="$.failure.Error",
             cause_path="$.failure.Cause",
         )
+        if self._distributed:
+            self._failed_segment = FailedSegment(self, "FailedSegment", state_machine_name=_NAME, failed=self._failed)
         execution = {"id.$": "$$.Execution.Id", "name.$": "$$.Execution.Name", "started_at.$": "$$.Execution.StartTime"}
         run, segments = {"run.$": "$.run"}, {"segments.$": "$.segments"}
         states = [
@@ -78,7 +85,7 @@ class Workflow(Construct):
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name="etl-pipeline",
+            state_machine_name=_NAME,
             state_machine_type=sfn.StateMachineType.STANDARD,
             definition_body=sfn.DefinitionBody.from_chainable(chain),
             comment="Copies what changed in the source table, transformed, to the destination table.",
@@ -95,24 +102,36 @@ class Workflow(Construct):
             self._failed, errors=["States.ALL"], result_path="$.failure"
         )
 
-    def _segments(self, name: str, function: lambda_.IFunction, comment: str) -> sfn.Map:
+    def _segments(self, name: str, function: lambda_.IFunction, comment: str) -> sfn.MapBase:
         """Make a Map whose workers call the function until their segment is done."""
         payload = {"action": name.lower(), "run.$": "$.run", "work.$": "$.work"}
         work = self._task(f"{name}Segment", function, payload, "$.work", "Work until done or out of time")
         end = sfn.Succeed(self, f"{name}SegmentEnd", output_path="$.work")
         done = sfn.Choice(self, f"{name}SegmentDone?", comment="A worker that ran out of time goes on at its cursor")
         done.when(sfn.Condition.is_present("$.work.cursor"), work).otherwise(end)
-        segments = sfn.Map(
-            self,
-            name,
-            comment=comment,
-            items_path="$.segments",
-            item_selector={"run.$": "$.run", "work.$": "$$.Map.Item.Value"},
-            max_concurrency=self._concurrency,
-            result_path="$.segments",
+        return self._map(name, work.next(done), comment).add_catch(
+            self._failed, errors=["States.ALL"], result_path="$.failure"
         )
-        segments.item_processor(work.next(done))
-        return segments.add_catch(self._failed, errors=["States.ALL"], result_path="$.failure")
+
+    def _map(self, name: str, worker: sfn.IChainable, comment: str) -> "sfn.Map | sfn.DistributedMap":
+        """Make the Map itself: both kinds take the same items and run the same worker."""
+        options: dict[str, Any] = {
+            "comment": comment,
+            "items_path": "$.segments",
+            "item_selector": {"run.$": "$.run", "work.$": "$$.Map.Item.Value"},
+            "max_concurrency": self._concurrency,
+            "result_path": "$.segments",
+        }
+        if not self._distributed:
+            return sfn.Map(self, name, **options).item_processor(worker)
+        # Express executions end after 5 minutes: there would be no calling a worker again. No tolerated failures are
+        # declared, so that the first stops the others.
+        segments = sfn.DistributedMap(
+            self, name, label=name, map_execution_type=sfn.StateMachineType.STANDARD, **options
+        )
+        return segments.item_processor(worker).add_catch(
+            self._failed_segment.start, errors=[CHILD_FAILED], result_path="$.failure"
+        )
 
     def _task(
         self, name: str, function: lambda_.IFunction, payload: Mapping[str, Any], result: str, comment: str

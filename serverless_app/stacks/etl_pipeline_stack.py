@@ -66,7 +66,7 @@ class EtlPipelineStack(Stack):
                 dead_letters=self.dead_letters,
             )
         self._outputs()
-        acknowledge_findings(self)
+        acknowledge_findings(self, distributed=self.settings.distributed)
 
     def _staging_bucket(self) -> s3.Bucket:
         """Make the bucket between the stages; `cdk destroy` empties it first, unless it is to be retained."""

@@ -15,6 +15,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 
 @pytest.fixture(scope="session")
+def distributed_stack(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """The stack with more workers than an inline Map runs at once, and nothing else changed."""
+    return synthesize(tmp_path_factory.mktemp("distributed") / "cdk.out", settings=PipelineSettings(concurrency=41))
+
+
+@pytest.fixture(scope="session")
 def tuned_stack(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
     """The stack with every setting at another value than its default."""
     settings = PipelineSettings(

@@ -98,6 +98,8 @@ class Synthesized:
                 return self._attribute(name, attribute)
             case {"Fn::Join": [str(separator), list(parts)]}:
                 return separator.join(self.resolve(part) for part in parts)
+            case {"Fn::Select": [int(index), {"Fn::Split": [str(separator), whole]}]}:
+                return str(self.resolve(whole)).split(separator)[index]
             case {"Fn::Sub": str(text)}:
                 return re.sub(r"\$\{([^}]+)\}", lambda name: self._ref(name[1]), text)
             case dict():

@@ -44,10 +44,10 @@ def test_cdk_synth_gives_the_stack_that_these_tests_look_at(stack: Synthesized, 
 
 
 def test_cdk_synth_ends_with_one_clear_line_for_a_wrong_setting(tmp_path: Path) -> None:
-    done = cdk("synth", "--output", str(tmp_path), "--context", "etl:concurrency=80")
+    done = cdk("synth", "--output", str(tmp_path), "--context", "etl:concurrency=8000")
 
     assert done.returncode != 0
-    assert "error: concurrency must be a whole number of workers from 1 to 40" in done.stderr
+    assert "error: concurrency must be a whole number of workers from 1 to 1000" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -12,6 +12,9 @@ TIMESTAMP = "20261123T020000123Z"
 SOURCE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/etl-source-data"
 DESTINATION = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/etl-destination-data"
 STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:etl-pipeline"
+EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:etl-pipeline:0123"
+CHILD = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:etl-pipeline/Extract:0123"
+MAP_RUN = f"arn:aws:states:{REGION}:{ACCOUNT}:mapRun:etl-pipeline/Extract:0123"
 STAGES = ("extract", "transform", "load")
 
 MANIFEST = f"{BUCKET}/extract/{TIMESTAMP}/run.json"
@@ -42,7 +45,8 @@ RESOURCES = [
     f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/another-table",
     *(log_stream(stage) for stage in (*STAGES, "other")),
     *(function_arn(stage) for stage in (*STAGES, "other")),
-    STATE_MACHINE,
+    *(STATE_MACHINE, EXECUTION, CHILD, MAP_RUN),
+    *(each.replace("etl-pipeline", "another-pipeline") for each in (STATE_MACHINE, EXECUTION, CHILD, MAP_RUN)),
     f"arn:aws:sqs:{REGION}:{ACCOUNT}:etl-pipeline-dead-letters",
     f"arn:aws:iam::{ACCOUNT}:role/another-role",
     "*",
@@ -69,6 +73,8 @@ ACTIONS = [
     *("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetTraceSummaries", "xray:BatchGetTraces"),
     *("lambda:InvokeFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
     *("states:StartExecution", "states:StopExecution", "states:UpdateStateMachine", "events:PutEvents"),
+    *("states:DescribeExecution", "states:RedriveExecution", "states:ListExecutions", "states:ListMapRuns"),
+    *("states:DescribeMapRun", "states:UpdateMapRun", "states:GetExecutionHistory", "states:DeleteStateMachine"),
     *("iam:PassRole", "iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "sts:AssumeRole"),
     *("kms:Decrypt", "secretsmanager:GetSecretValue", "ssm:GetParameter", "sqs:SendMessage", "sns:Publish"),
     *("ec2:CreateNetworkInterface", "cloudformation:DeleteStack", "cloudwatch:PutMetricData"),
@@ -138,6 +144,24 @@ def test_the_workflow_may_invoke_the_three_functions_and_touch_no_data(stack: Sy
     invoke = both(("lambda:InvokeFunction",), *map(function_arn, STAGES))
 
     assert allowed_of(stack, role_of_workflow(stack)) == TRACE | delivery | invoke
+
+
+def test_distributed_maps_add_executions_of_the_workflow_itself_alone(
+    stack: Synthesized, distributed_stack: Synthesized
+) -> None:
+    added = allowed_of(distributed_stack, role_of_workflow(distributed_stack)) - allowed_of(
+        stack, role_of_workflow(stack)
+    )
+
+    assert added == {
+        ("states:StartExecution", STATE_MACHINE),
+        ("states:StopExecution", EXECUTION),
+        ("states:DescribeExecution", EXECUTION),
+        ("states:DescribeExecution", CHILD),
+        ("states:RedriveExecution", CHILD),
+        ("states:ListMapRuns", EXECUTION),
+        ("states:ListExecutions", MAP_RUN),
+    }
 
 
 def test_the_rule_may_start_the_workflow_alone(stack: Synthesized) -> None:

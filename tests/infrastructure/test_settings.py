@@ -76,7 +76,7 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
         ("lateness_minutes", -1),
         ("lateness_minutes", 10081),
         ("concurrency", 0),
-        ("concurrency", 41),
+        ("concurrency", 1001),
         ("max_write_units_per_second", -1),
         ("max_write_units_per_second", None),
         ("reject_threshold_percent", -0.1),
@@ -117,6 +117,8 @@ def test_a_bad_value_is_refused_with_what_was_got_what_is_allowed_and_how_to_fix
         ("lateness_minutes", 0),
         ("concurrency", 1),
         ("concurrency", 40),
+        ("concurrency", 41),
+        ("concurrency", 1000),
         ("max_write_units_per_second", 10_000_000),
         ("reject_threshold_percent", 0),
         ("reject_threshold_percent", 100),
@@ -131,9 +133,14 @@ def test_values_at_the_limits_are_taken(name: str, value: Any) -> None:
     assert getattr(PipelineSettings(**{name: value}), name) == value
 
 
-def test_more_workers_than_an_inline_map_runs_are_refused_with_that_reason() -> None:
-    with pytest.raises(SettingsError, match=r"from 1 to 40 .*40 is what an inline Map of Step Functions runs at once"):
-        PipelineSettings(concurrency=100)
+def test_more_workers_than_lambda_runs_are_refused_with_that_reason() -> None:
+    with pytest.raises(SettingsError, match=r"from 1 to 1000 \(what an account's functions run at once\), got 1001"):
+        PipelineSettings(concurrency=1001)
+
+
+@pytest.mark.parametrize(("concurrency", "distributed"), [(1, False), (40, False), (41, True), (1000, True)])
+def test_more_workers_than_an_inline_map_runs_take_distributed_maps(concurrency: int, distributed: bool) -> None:
+    assert PipelineSettings(concurrency=concurrency).distributed == distributed
 
 
 def test_log_retentions_are_those_that_cdk_knows() -> None:
@@ -185,7 +192,7 @@ def test_an_empty_text_in_the_context_switches_off_what_can_be_off(name: str) ->
         ("lookback_hours", "two", "'two'"),
         ("lookback_hours", "24.5", "'24.5'"),
         ("lookback_hours", "", "''"),
-        ("concurrency", "80", "80"),
+        ("concurrency", "8000", "8000"),
         ("schedule_enabled", "yes", "'yes'"),
         ("reject_threshold_percent", "5%", "'5%'"),
         ("log_retention_days", "31", "'31'"),

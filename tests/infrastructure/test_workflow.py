@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 from collections.abc import Iterator
@@ -30,19 +31,29 @@ def tasks_of(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from tasks_of(state["ItemProcessor"]["States"])
 
 
-def test_states_follow_one_another_in_the_specified_order(stack: Synthesized) -> None:
-    states, order = stack.definition["States"], [stack.definition["StartAt"]]
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [("stack", ["Failed"]), ("distributed_stack", ["FindMapRun", "FindFailedSegment", "ReadFailure", "Failed"])],
+)
+def test_states_follow_one_another_in_the_specified_order(
+    request: pytest.FixtureRequest, name: str, others: list[str]
+) -> None:
+    definition = request.getfixturevalue(name).definition
+    states, order = definition["States"], [definition["StartAt"]]
     while "Next" in (state := states[order[-1]]):
         order.append(state["Next"])
 
     assert order == ORDER
     assert states["Finish"]["End"] is True
-    assert set(states) == {*ORDER, "Failed"}
+    assert set(states) == {*ORDER, *others}
 
 
-def test_the_definition_is_valid_amazon_states_language(stack: Synthesized, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["stack", "distributed_stack"])
+def test_the_definition_is_valid_amazon_states_language(
+    request: pytest.FixtureRequest, name: str, tmp_path: Path
+) -> None:
     definition = tmp_path / "definition.json"
-    definition.write_text(json.dumps(stack.definition))
+    definition.write_text(json.dumps(request.getfixturevalue(name).definition))
     validator = ROOT / "node_modules" / ".bin" / "asl-validator"
 
     done = subprocess.run([validator, "--json-path", definition], capture_output=True, text=True, check=False)
@@ -116,6 +127,52 @@ def test_a_worker_is_called_again_until_its_segment_is_done(stack: Synthesized, 
     assert states[done]["Choices"] == [{"Variable": "$.work.cursor", "IsPresent": True, "Next": worker}]
     assert states[done]["Default"] == end
     assert (states[end]["Type"], states[end]["OutputPath"]) == ("Succeed", "$.work")
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_with_more_than_40_workers_the_same_map_is_a_distributed_one(
+    stack: Synthesized, distributed_stack: Synthesized, name: str
+) -> None:
+    inline, distributed = (copy.deepcopy(each.definition["States"][name]) for each in (stack, distributed_stack))
+
+    assert distributed.pop("Label") == name
+    # An express execution ends after 5 minutes: a worker that ran out of time could not be called again.
+    assert distributed["ItemProcessor"].pop("ProcessorConfig") == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    assert inline["ItemProcessor"].pop("ProcessorConfig") == {"Mode": "INLINE"}
+    assert (inline.pop("MaxConcurrency"), distributed.pop("MaxConcurrency")) == (40, 41)
+    inline.pop("Catch")
+    distributed.pop("Catch")
+    assert distributed == inline, "what a segment is and what is done with it depends on the kind of Map"
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_a_distributed_map_fails_at_the_first_segment_that_does(distributed_stack: Synthesized, name: str) -> None:
+    # None is tolerated unless it is said. Source: Step Functions developer guide, "Distributed Map failure threshold".
+    assert not [field for field in distributed_stack.definition["States"][name] if field.startswith("Tolerated")]
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_the_error_of_a_distributed_map_is_replaced_by_that_of_its_segment(
+    distributed_stack: Synthesized, name: str
+) -> None:
+    states = distributed_stack.definition["States"]
+
+    assert states[name]["Catch"] == [
+        {
+            "ErrorEquals": ["States.ExceedToleratedFailureThreshold"],
+            "ResultPath": "$.failure",
+            "Next": "FindMapRun",
+        },
+        {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Failed"},
+    ]
+    followed = ["FindMapRun"]
+    while "Next" in (state := states[followed[-1]]):
+        followed.append(state["Next"])
+    assert followed == ["FindMapRun", "FindFailedSegment", "ReadFailure", "Failed"]
+    for each in followed[:-1]:
+        assert states[each]["Catch"] == [
+            {"ErrorEquals": ["States.ALL"], "Next": "Failed", "Output": {"failure": "{% $states.input.failure %}"}}
+        ], "without the segment's error the Map's own must stay"
 
 
 def test_concurrency_is_that_of_the_settings(stack: Synthesized, tuned_stack: Synthesized) -> None:

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from etl_cli.emulator.environment import LocalEnvironment
 from tests.pipeline.execution import Window
+from tests.pipeline.modes import DISTRIBUTED, INLINE
 from tests.pipeline.pipeline import Pipeline
 from tests.support import Deployed
 
 _numbers = itertools.count()
 
 
+@pytest.fixture(scope="session")
+def distributed(make_environment: Callable[[], LocalEnvironment]) -> Deployed:
+    """As `deployed`, but with so many workers that the Maps are Distributed Maps."""
+    environment = make_environment()
+    environment.start(strict=True)
+    outputs = environment.deploy({"etl:concurrency": "100"})
+    return Deployed(environment, environment.clients(), outputs)
+
+
 @pytest.fixture
-def pipeline(deployed: Deployed) -> Iterator[Pipeline]:
+def maps(request: pytest.FixtureRequest) -> str:
+    """Which kind of Maps the test's pipeline has."""
+    return str(getattr(request, "param", INLINE))
+
+
+@pytest.fixture
+def pipeline(request: pytest.FixtureRequest, maps: str) -> Iterator[Pipeline]:
     """The pipeline of the session; the test's items are removed at its end."""
+    deployed = request.getfixturevalue("distributed" if maps == DISTRIBUTED else "deployed")
     made = Pipeline(deployed, f"test{next(_numbers):03d}-")
     yield made
     made.clean_up()

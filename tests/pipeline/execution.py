@@ -44,6 +44,7 @@ class Execution:
         error: name of the error that failed it.
         message: what the error says: the cause, or its errorMessage.
         events: its history.
+        children: the histories of the executions that its Distributed Maps started, one after the other, by Map.
     """
 
     arn: str
@@ -52,6 +53,7 @@ class Execution:
     error: str
     message: str
     events: list[dict[str, Any]]
+    children: dict[str, list[dict[str, Any]]]
 
     @property
     def run(self) -> str:
@@ -84,7 +86,7 @@ class Execution:
         ]
 
     def _within(self, state: str) -> list[dict[str, Any]]:
-        inside, within = "", []
+        inside, within = "", list(self.children.get(state, []))
         for event in self.events:
             inside = event.get("stateEnteredEventDetails", {}).get("name", inside)
             if inside == state:

@@ -109,12 +109,23 @@ class Pipeline:
             found.get("error", ""),
             json.loads(cause)["errorMessage"] if cause.startswith("{") else cause,
             self.history(arn),
+            self.children(arn),
         )
 
     def history(self, arn: str) -> list[dict[str, Any]]:
         """All events of an execution so far."""
         pages = self.clients.stepfunctions.get_paginator("get_execution_history").paginate(executionArn=arn)
         return [dict(event) for page in pages for event in page["events"]]
+
+    def children(self, arn: str) -> dict[str, list[dict[str, Any]]]:
+        """All events so far of the executions that the Distributed Maps of an execution have started, by Map."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for run in self.clients.stepfunctions.list_map_runs(executionArn=arn)["mapRuns"]:
+            name = run["mapRunArn"].split(":")[-2].rpartition("/")[2]
+            pages = self.clients.stepfunctions.get_paginator("list_executions").paginate(mapRunArn=run["mapRunArn"])
+            arns = [child["executionArn"] for page in pages for child in page["executions"]]
+            found[name] = [event for child in arns for event in self.history(child)]
+        return found
 
     def run(self, given: Any) -> Execution:
         """Start an execution, and wait for its end; it must succeed."""

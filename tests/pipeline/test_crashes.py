@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import pytest
-
 from tests.etl_pipeline.sample import expected_groups
 from tests.etl_pipeline.values import Item
 from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Numbering, Request
+from tests.pipeline.modes import both_modes_within_maps
 from tests.pipeline.pipeline import Pipeline
 
 
@@ -50,7 +49,7 @@ CRASHES = {
 }
 
 
-@pytest.mark.parametrize("state", CRASHES)
+@both_modes_within_maps(("state",), *((state,) for state in CRASHES))
 def test_a_worker_that_is_killed_in_the_middle_is_run_again(pipeline: Pipeline, window: Window, state: str) -> None:
     crash = CRASHES[state]
     items = put_three_pages(pipeline, window)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Numbering, Request, dynamodb_error
+from tests.pipeline.modes import both_modes, both_modes_within_maps
 from tests.pipeline.pipeline import Pipeline
 
 # A few of each kind: the unit tests of the window have them all.
@@ -36,14 +37,16 @@ def test_a_wrong_input_fails_at_once_and_the_cause_names_the_field(pipeline: Pip
 def expect_failure(execution: Execution, error: str, state: str, *words: str) -> None:
     """The execution failed in a state, without a retry, and its cause has these words."""
     assert (execution.status, execution.error) == ("FAILED", error), execution.message
-    assert execution.entered()[-2:] == [state, "Failed"]
+    # A Distributed Map's own error says nothing: that of its child is looked up.
+    looked_up = ["FindMapRun", "FindFailedSegment", "ReadFailure"] if state in execution.children else []
+    assert execution.entered()[-2 - len(looked_up) :] == [state, *looked_up, "Failed"]
     assert execution.failures(state) == [error]
     for word in words:
         assert word in execution.message
 
 
-@pytest.mark.parametrize(
-    ("function", "state"), [("etl-extract", "Plan"), ("etl-transform", "Transform"), ("etl-load", "Load")]
+@both_modes_within_maps(
+    ("function", "state"), ("etl-extract", "Plan"), ("etl-transform", "Transform"), ("etl-load", "Load")
 )
 def test_a_missing_bucket(pipeline: Pipeline, window: Window, function: str, state: str) -> None:
     with pipeline.configured(function, STAGING_BUCKET="no-such-bucket-here"):
@@ -53,13 +56,11 @@ def test_a_missing_bucket(pipeline: Pipeline, window: Window, function: str, sta
     assert "the staging bucket isn't there: deploy the stack again" in execution.message
 
 
-@pytest.mark.parametrize(
+@both_modes_within_maps(
     ("function", "operation", "state", "table"),
-    [
-        ("etl-extract", "DescribeTable", "Plan", "etl-source-data"),
-        ("etl-extract", "Scan", "Extract", "etl-source-data"),
-        ("etl-load", "BatchWriteItem", "Load", "etl-destination-data"),
-    ],
+    ("etl-extract", "DescribeTable", "Plan", "etl-source-data"),
+    ("etl-extract", "Scan", "Extract", "etl-source-data"),
+    ("etl-load", "BatchWriteItem", "Load", "etl-destination-data"),
 )
 def test_a_missing_table(
     pipeline: Pipeline, window: Window, function: str, operation: str, state: str, table: str
@@ -203,6 +204,28 @@ def test_a_damaged_staged_object(pipeline: Pipeline, window: Window, name: str) 
     assert where in execution.message
 
 
+@both_modes
+def test_one_segment_that_fails_fails_the_run_with_its_own_error(pipeline: Pipeline, window: Window) -> None:
+    pipeline.put(pipeline.item(f"{n:03d}", window.at(n)) for n in range(60))
+    suffix = "/0001-0000.json"
+
+    def remove_before_reading(request: Request) -> Answer:
+        if request.operation.startswith("GET ") and request.operation.endswith(suffix):
+            key = request.operation.removeprefix(f"GET /{pipeline.deployed.staging_bucket}/")
+            pipeline.clients.s3.delete_object(Bucket=pipeline.deployed.staging_bucket, Key=key)
+        return request.forward()
+
+    with (
+        pipeline.configured("etl-extract", SEGMENT_BYTES="4096", CONCURRENCY="3"),
+        pipeline.interposed("etl-transform", "S3", remove_before_reading),
+    ):
+        execution = pipeline.fail(window.input)
+
+    expect_failure(execution, "StagingError", "Transform", suffix, "is missing", "start a new run of the same window")
+    assert pipeline.destination() == {}
+
+
+@both_modes
 def test_a_run_that_failed_can_be_run_again(pipeline: Pipeline, window: Window) -> None:
     items = pipeline.put(pipeline.item(f"{n}", window.at(n)) for n in range(30))
     with pipeline.configured("etl-load", MAX_WRITE_UNITS_PER_SECOND="fast"):

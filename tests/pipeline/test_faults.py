@@ -9,6 +9,7 @@ import pytest
 
 from tests.pipeline.execution import Window
 from tests.pipeline.interposer import Answer, Behaviour, Numbering, Request, dynamodb_error
+from tests.pipeline.modes import both_modes
 from tests.pipeline.pipeline import Pipeline, wait_for
 
 THROTTLED = dynamodb_error("ProvisionedThroughputExceededException", "The level of provisioned throughput is exceeded")
@@ -93,6 +94,7 @@ def test_items_that_dynamodb_leaves_unprocessed_are_written_again(pipeline: Pipe
     pipeline.expect_destination(items, window.end)
 
 
+@both_modes
 def test_a_table_that_takes_nothing_for_a_whole_invocation_is_tried_again(pipeline: Pipeline, window: Window) -> None:
     items = pipeline.put(pipeline.item(f"{n}", window.at(n)) for n in range(30))
     refusing = [True]
@@ -104,7 +106,8 @@ def test_a_table_that_takes_nothing_for_a_whole_invocation_is_tried_again(pipeli
         arn = pipeline.start(window.input)
 
         def failed() -> bool:
-            return any(event["type"] == "TaskFailed" for event in pipeline.history(arn))
+            events = pipeline.history(arn) + pipeline.children(arn).get("Load", [])
+            return any(event["type"] == "TaskFailed" for event in events)
 
         wait_for("an invocation of Load that fails", failed)
         refusing.clear()

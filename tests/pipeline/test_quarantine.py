@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.etl_pipeline.values import Item
 from tests.pipeline.execution import Window, text
+from tests.pipeline.modes import both_modes
 from tests.pipeline.pipeline import Pipeline
 
 VALID_TIMESTAMPS = (
@@ -153,6 +154,7 @@ def breaking_the_contract(pipeline: Pipeline, window: Window) -> dict[str, tuple
     }
 
 
+@both_modes
 def test_a_rejected_record_of_each_kind_keeps_its_bytes_and_its_reason(pipeline: Pipeline, window: Window) -> None:
     good = pipeline.put(pipeline.item(f"good{n}", window.at(n)) for n in range(40))
     (untimed,) = pipeline.put([pipeline.item("untimed", "", timestamp=None, note={"S": 'ä "quoted"'})])

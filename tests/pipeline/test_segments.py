@@ -9,6 +9,7 @@ from tests.etl_pipeline.sample import expected_groups
 from tests.etl_pipeline.values import Item, canonical, compare, of_boto3, of_dynamodb_json
 from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Behaviour, Request
+from tests.pipeline.modes import both_modes
 from tests.pipeline.pipeline import Pipeline
 
 # The emulator says that a table has 200 bytes an item.
@@ -43,6 +44,7 @@ def expect_exact(pipeline: Pipeline, window: Window, items: list[Item], executio
     pipeline.expect_destination(items, window.end)
 
 
+@both_modes
 def test_a_large_table_is_read_in_as_many_segments_as_there_may_be_workers_and_staged_in_parts(
     pipeline: Pipeline, window: Window
 ) -> None:
@@ -87,6 +89,7 @@ UNIT_SECONDS = 1.5
 INVOCATION_SECONDS = 6
 
 
+@both_modes
 def test_extract_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window) -> None:
     items = put_large(pipeline, window, count=26, size=100_000)
     slow = delaying(UNIT_SECONDS, "Scan")
@@ -100,6 +103,7 @@ def test_extract_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Wind
     expect_exact(pipeline, window, items, execution)
 
 
+@both_modes
 def test_transform_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window) -> None:
     items = pipeline.put(pipeline.item(f"{n:04d}", window.at(n), value={"N": f"{n}.5"}) for n in range(75))
     slow = delaying(UNIT_SECONDS / 2, "PUT")  # a part of records, and its part of the aggregates
@@ -111,6 +115,7 @@ def test_transform_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Wi
     expect_exact(pipeline, window, items, execution)
 
 
+@both_modes
 def test_load_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window) -> None:
     items = pipeline.put(pipeline.item(f"{n:04d}", window.at(n)) for n in range(300))
     slow = delaying(UNIT_SECONDS, "BatchWriteItem")
@@ -120,6 +125,22 @@ def test_load_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window)
     invocations = execution.results("Load")
     assert len(invocations) > 1
     assert all(each["cursor"]["offset"] for each in invocations[:-1])
+    expect_exact(pipeline, window, items, execution)
+
+
+@both_modes
+def test_segments_go_on_side_by_side(pipeline: Pipeline, window: Window) -> None:
+    items = put_large(pipeline, window, count=60, size=100_000)
+    segment_bytes = str(len(items) * EMULATED_ITEM_BYTES // 3)
+    slow = delaying(UNIT_SECONDS, "Scan")
+    with pipeline.interposed(
+        "etl-extract", "DYNAMODB", slow, timeout_seconds=INVOCATION_SECONDS, SEGMENT_BYTES=segment_bytes
+    ):
+        execution = pipeline.run(window.input)
+
+    invocations = Counter(each["segment"] for each in execution.results("Extract"))
+    assert invocations.keys() == {0, 1, 2}
+    assert min(invocations.values()) > 1
     expect_exact(pipeline, window, items, execution)
 
 
