@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl_cli.history import Timeline, read_new
+from etl_cli.history import Stage, Timeline, read_new
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
     from etl_cli.deployment import Pipeline
 
-# The history shows whole invocations only; what a running one has done shows in the bucket and in the table.
+# The history shows whole invocations only, and none of a Distributed Map's; what a running one has done shows in the
+# bucket and in the table.
+_MAPS = ("Extract", "Transform", "Load")
 _PREFIXES = {"Extract": "extract", "Transform": "transform"}
 _LOOK_SECONDS = 1.0
 # After its end, an execution's last events can take a moment to appear.
@@ -88,11 +90,21 @@ class _Watch:
         stage, run = self._timeline.current, self._timeline.run
         if stage is None or not run:
             return Snapshot(self._timeline)
+        if run["segments"] > 1 and stage.name in _MAPS:
+            self._count_segments(stage)
         if stage.name in _PREFIXES:
             return Snapshot(self._timeline, *self._staged(f"{_PREFIXES[stage.name]}/{run['timestamp']}/"))
         if stage.name == "Load":
             return Snapshot(self._timeline, arrived=max(0, self._destination_items() - self._items_before))
         return Snapshot(self._timeline)
+
+    def _count_segments(self, stage: Stage) -> None:
+        """Count the segments that are done by the Map Run, if there is one; the history has those of an inline Map."""
+        runs = self._pipeline.stepfunctions.list_map_runs(executionArn=self._execution)["mapRuns"]
+        for run in runs:
+            if f"/{stage.name}:" in run["mapRunArn"]:  # labelled with the Map's name
+                counts = self._pipeline.stepfunctions.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+                stage.segments_done = counts["succeeded"]
 
     def _staged(self, prefix: str) -> tuple[int, int]:
         pages = self._pipeline.s3.get_paginator("list_objects_v2").paginate(

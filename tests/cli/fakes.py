@@ -117,6 +117,7 @@ class FakeStepFunctions:
         shown: how many events there are to see.
         step: how many more there are at each look.
         stopped: the executions that were stopped.
+        map_runs: how many segments the Map Run of a Distributed Map has done, by the Map's name.
     """
 
     def __init__(self, description: dict[str, Any], events: list[dict[str, Any]], step: int) -> None:
@@ -125,6 +126,7 @@ class FakeStepFunctions:
         self.shown = 0
         self.step = step
         self.stopped: list[str] = []
+        self.map_runs: dict[str, int] = {}
 
     def start_execution(self, *, stateMachineArn: str, input: str) -> dict[str, Any]:  # noqa: A002
         assert stateMachineArn
@@ -135,6 +137,14 @@ class FakeStepFunctions:
         assert executionArn == self._description["executionArn"]
         self.shown += self.step
         return self._description if self.shown >= len(self._events) else {"status": "RUNNING"}
+
+    def list_map_runs(self, *, executionArn: str) -> dict[str, Any]:
+        assert executionArn == self._description["executionArn"]
+        prefix = "arn:aws:states:us-east-1:000000000000:mapRun:etl-pipeline"
+        return {"mapRuns": [{"mapRunArn": f"{prefix}/{name}:0123"} for name in self.map_runs]}
+
+    def describe_map_run(self, *, mapRunArn: str) -> dict[str, Any]:
+        return {"itemCounts": {"succeeded": self.map_runs[mapRunArn.split(":")[-2].partition("/")[2]]}}
 
     def stop_execution(self, *, executionArn: str, cause: str) -> None:
         assert cause

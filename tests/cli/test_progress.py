@@ -65,6 +65,32 @@ def test_an_execution_is_followed_without_a_destination_table() -> None:
     assert details(recording)[-1] == "Gate failed: QualityGateError"
 
 
+def distributed(**segments_done: int) -> Recording:
+    """An execution of three segments, whose history does not show what its Maps do."""
+    recording = Recording("succeeded")
+    recording.stepfunctions.map_runs = segments_done
+    within = False
+    for event in [*recording.events]:
+        within = event["type"] == "MapStateEntered" or (within and event["type"] != "MapStateExited")
+        if within and event["type"].startswith("Task"):
+            recording.events.remove(event)
+        for name in ("stateEnteredEventDetails", "stateExitedEventDetails"):
+            for field in ("input", "output"):
+                if field in event.get(name, {}):
+                    event[name][field] = event[name][field].replace('"segments": 1}', '"segments": 3}')
+    return recording
+
+
+def test_segments_of_a_distributed_map_are_counted_by_its_map_run() -> None:
+    seen = details(distributed(Extract=1, Transform=2))
+
+    assert [line for line in seen if " segments" in line and "running" in line] == [
+        "Extract running: 1 of 3 segments",
+        "Transform running: 2 of 3 segments, 785 B in 1 object",
+        "Load running: 0 of 3 segments, 37 records",  # its Map Run has not begun
+    ]
+
+
 def step(timeline: Timeline, name: str, **seen: int) -> Step:
     return next(step for step in stage_steps(Snapshot(timeline, **seen)) if step.name == name)
 
