@@ -1,7 +1,7 @@
 """Extract: plan the run, then read the source table's items of its window into staging, as they are."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -11,15 +11,14 @@ import msgspec
 from etl.aws import dynamodb_client, s3_client
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
-from etl.errors import RejectedError
 from etl.keys import manifest_key, part_key, quarantine_key
 from etl.quarantine import rejected_line
 from etl.run import Run, Work
 from etl.settings import ExtractSettings
-from etl.source import Page, SourceTable
+from etl.source import Page, SourceTable, timestamp_of
 from etl.staged_writer import PartWriter
 from etl.staging import Staging
-from etl.timestamps import check_timestamp
+from etl.timestamps import all_times, refused
 from etl.window import format_instant, resolve_window
 
 STAGE = "extract"
@@ -100,11 +99,9 @@ def extract_segment(
             staging.open, lambda part: quarantine_key(STAGE, run, segment, part), first_rejected, part_bytes
         ) as rejected,
     ):
-        for page in source.pages(run.start, run.end, segment, run.segments, key):
+        for page in source.pages(run.start, run.end, segment, run.segments, key, deadline.allows_another):
             _take(page, run, work, kept, rejected)
             key = page.last_key
-            if key and not deadline.allows_another():
-                break
         if not key and kept.next_part == 0:
             kept.write(())  # a segment without items has an empty part
         kept.close()
@@ -116,14 +113,7 @@ def extract_segment(
 
 
 def _take(page: Page, run: Run, work: Work, kept: PartWriter, rejected: PartWriter) -> None:
-    good, bad = [], []
-    for item, timestamp in zip(page.items, page.timestamps, strict=True):
-        try:
-            check_timestamp(timestamp)
-        except RejectedError as reason:
-            bad.append(rejected_line(STAGE, run, work.segment, reason, item))
-        else:
-            good.append(item)
+    good, bad = _sorted_out(page, run, work.segment)
     work.count("scanned", page.scanned)
     work.count("read", len(page.items))
     work.count("extracted", len(good))
@@ -133,6 +123,19 @@ def _take(page: Page, run: Run, work: Work, kept: PartWriter, rejected: PartWrit
             writer.write(lines)
         if writer.full:
             writer.close()
+
+
+def _sorted_out(page: Page, run: Run, segment: int) -> tuple[Sequence[bytes], list[bytes]]:
+    """A page's items that have a time, and lines of quarantine for the others."""
+    if all_times(page.timestamps):
+        return page.items, []
+    good, bad = [], []
+    for item, text in zip(page.items, page.timestamps, strict=True):
+        if all_times([text]):
+            good.append(item)
+        else:
+            bad.append(rejected_line(STAGE, run, segment, refused(timestamp_of(item)), item))
+    return good, bad
 
 
 @cache

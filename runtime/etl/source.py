@@ -1,7 +1,8 @@
 """The source table, read page by page as the bytes that DynamoDB sent."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -12,7 +13,15 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-class _Stamp(msgspec.Struct):
+class _Text(msgspec.Struct, frozen=True, gc=False):
+    S: str = ""
+
+
+class _Stamped(msgspec.Struct, gc=False):
+    timestamp: _Text = _Text()
+
+
+class _AnyStamped(msgspec.Struct):
     timestamp: dict[str, Any] | None = None
 
 
@@ -22,12 +31,13 @@ class _RawPage(msgspec.Struct, rename="pascal"):
     last_evaluated_key: dict[str, Any] | None = None
 
 
-class _StampPage(msgspec.Struct, rename="pascal"):
-    items: list[_Stamp]
+class _StampedPage(msgspec.Struct, rename="pascal"):
+    items: list[_Stamped]
 
 
 _pages = msgspec.json.Decoder(_RawPage)
-_stamps = msgspec.json.Decoder(_StampPage)
+_stamps = msgspec.json.Decoder(_StampedPage)
+_any_stamp = msgspec.json.Decoder(_AnyStamped)
 
 
 class Page(NamedTuple):
@@ -35,15 +45,20 @@ class Page(NamedTuple):
 
     Attributes:
         items: each item as DynamoDB sent it, one line of DynamoDB JSON.
-        timestamps: the attribute value of each item's timestamp, None where there is none.
+        timestamps: the text of each item's timestamp; empty where there is none, or none of type S.
         scanned: items that DynamoDB read for the page, before its filter.
         last_key: where the next page starts, in DynamoDB JSON; None on the last page.
     """
 
-    items: list[bytes]
-    timestamps: list[dict[str, Any] | None]
+    items: Sequence[bytes]
+    timestamps: list[str]
     scanned: int
     last_key: dict[str, Any] | None
+
+
+def timestamp_of(item: bytes) -> dict[str, Any] | None:
+    """The timestamp of an item in DynamoDB JSON, of whatever type; None when there is none."""
+    return _any_stamp.decode(item).timestamp
 
 
 class SourceTable:
@@ -67,8 +82,18 @@ class SourceTable:
         size = self._dynamodb.describe_table(TableName=self._name)["Table"].get("TableSizeBytes", 0)
         return max(1, min(most, math.ceil(size / segment_bytes)))
 
-    def pages(self, start: str, end: str, segment: int, segments: int, key: dict[str, Any] | None) -> Iterator[Page]:
+    def pages(
+        self,
+        start: str,
+        end: str,
+        segment: int,
+        segments: int,
+        key: dict[str, Any] | None,
+        allows_another: Callable[[], bool] = lambda: True,
+    ) -> Iterator[Page]:
         """The pages of one segment with the items of the window ``[start, end)`` and those without a usable time.
+
+        The next page is fetched while the caller works on this one; its failure is raised after that.
 
         Args:
             start: first instant of the window, ``2024-01-15T00:00:00Z``.
@@ -76,22 +101,33 @@ class SourceTable:
             segment: number of the segment, from 0.
             segments: number of segments that the table is read in.
             key: ``last_key`` of the page to go on after; None for the segment's beginning.
+            allows_another: asked before each page but the first is fetched; no page is fetched in vain.
         """
         request = {"TableName": self._name, "Segment": segment, "TotalSegments": segments, **window_filter(start, end)}
-        while True:
-            body = self._scan(request | ({"ExclusiveStartKey": key} if key else {}))
-            page = _pages.decode(body)
-            stamps = [item.timestamp for item in _stamps.decode(body).items]
-            yield Page([_one_line(item) for item in page.items], stamps, page.scanned_count, page.last_evaluated_key)
-            key = page.last_evaluated_key
-            if not key:
-                return
+        with ThreadPoolExecutor(1, thread_name_prefix="scan") as reader:
+            fetched = reader.submit(self._scan, request | ({"ExclusiveStartKey": key} if key else {}))
+            while True:
+                page = _page(fetched.result())
+                goes_on = bool(page.last_key) and allows_another()
+                if goes_on:
+                    fetched = reader.submit(self._scan, request | {"ExclusiveStartKey": page.last_key})
+                yield page
+                if not goes_on:
+                    return
 
     def _scan(self, request: dict[str, Any]) -> bytes:
         answer = self._dynamodb.scan(**request)
         raw = answer.get("RawBody")
         # A botocore without the hook parses the answer; its bytes fields encode back to the same base64.
         return raw if isinstance(raw, bytes) else msgspec.json.encode(answer)
+
+
+def _page(body: bytes) -> Page:
+    raw = _pages.decode(body)
+    # DynamoDB sends no line breaks, and looking for one in the whole page costs next to nothing.
+    items = [_one_line(item) for item in raw.items] if b"\n" in body else raw.items
+    timestamps = [item.timestamp.S for item in _stamps.decode(body).items]
+    return Page(items, timestamps, raw.scanned_count, raw.last_evaluated_key)
 
 
 def _one_line(item: msgspec.Raw) -> bytes:

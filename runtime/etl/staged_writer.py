@@ -1,6 +1,7 @@
 """Writing staged objects: streamed, in numbered parts of a bounded size."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,43 +15,56 @@ if TYPE_CHECKING:
 # Every part of a multipart upload but the last has at least 5 MiB. Source: S3 User Guide, "Multipart upload limits".
 UPLOAD_BYTES = 5 * 1024 * 1024
 
+# glibc gives freed memory back to the system above twice the largest block freed so far, and each of its pages is
+# paid for again with the next upload. Freeing a block of almost 32 MiB, the most that counts, lets it keep that much;
+# nothing is written into it, so it takes no memory. Source: mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+bytes(32_000_000)
+
 
 class ObjectWriter:
-    """Writes one staged object; a large one as a multipart upload, so that memory stays flat."""
+    """Writes one staged object; a large one as a multipart upload, so that memory stays flat.
+
+    One part is on its way while the next is collected.
+    """
 
     def __init__(self, s3: "S3Client", bucket: str, key: str) -> None:
         self._s3 = s3
         self._where: dict[str, Any] = {"Bucket": bucket, "Key": key}
-        self._buffer = bytearray(b"[")
+        self._chunks = [b"["]
+        self._held_bytes = len(b"[")
         self._separator = b"\n"
         self._upload_id = ""
-        self._uploaded: list[CompletedPartTypeDef] = []
+        self._sender = ThreadPoolExecutor(1, thread_name_prefix="upload")
+        self._sent: list[Future[CompletedPartTypeDef]] = []
         self.size = 0
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Append records, each one line of JSON without its line break."""
         if not lines:
             return
-        chunk = self._separator + b",\n".join(lines)
+        added = (self._separator, b",\n".join(lines))
+        added_bytes = sum(map(len, added))
         self._separator = b",\n"
-        self._buffer += chunk
-        self.size += len(chunk)
-        if len(self._buffer) >= UPLOAD_BYTES:
+        self._chunks += added
+        self._held_bytes += added_bytes
+        self.size += added_bytes
+        if self._held_bytes >= UPLOAD_BYTES:
             self._upload()
 
     def close(self) -> None:
         """Finish the object; only now does it exist."""
-        self._buffer += b"\n]\n"
+        self._chunks.append(b"\n]\n")
         if not self._upload_id:
-            self._s3.put_object(**self._where, Body=bytes(self._buffer), ContentType="application/json")
+            self._s3.put_object(**self._where, Body=self._taken(), ContentType="application/json")
             return
         self._upload()
-        self._s3.complete_multipart_upload(
-            **self._where, UploadId=self._upload_id, MultipartUpload={"Parts": self._uploaded}
-        )
+        parts = [part.result() for part in self._sent]
+        self._sender.shutdown()
+        self._s3.complete_multipart_upload(**self._where, UploadId=self._upload_id, MultipartUpload={"Parts": parts})
 
     def abort(self) -> None:
         """Give the object up; what was uploaded of it is thrown away, if need be by the bucket's lifecycle rule."""
+        self._sender.shutdown()  # a part that arrived after the abort would stay
         if self._upload_id:
             # The error that led here says more than one of cleaning up.
             with suppress(BotoCoreError, ClientError):
@@ -60,14 +74,21 @@ class ObjectWriter:
         if not self._upload_id:
             answer = self._s3.create_multipart_upload(**self._where, ContentType="application/json")
             self._upload_id = answer["UploadId"]
-        number = len(self._uploaded) + 1
-        part = self._s3.upload_part(
-            **self._where, UploadId=self._upload_id, PartNumber=number, Body=bytes(self._buffer)
-        )
-        uploaded: dict[str, Any] = {"PartNumber": number, "ETag": part["ETag"]}
-        uploaded |= {name: value for name, value in part.items() if name.startswith("Checksum")}
-        self._uploaded.append(uploaded)  # type: ignore[arg-type]
-        self._buffer.clear()
+        if self._sent:
+            self._sent[-1].result()
+        self._sent.append(self._sender.submit(self._send, len(self._sent) + 1, self._taken()))
+
+    def _send(self, number: int, body: bytes) -> "CompletedPartTypeDef":
+        part = self._s3.upload_part(**self._where, UploadId=self._upload_id, PartNumber=number, Body=body)
+        completed: dict[str, Any] = {"PartNumber": number, "ETag": part["ETag"]}
+        completed |= {name: value for name, value in part.items() if name.startswith("Checksum")}
+        return completed  # type: ignore[return-value]
+
+    def _taken(self) -> bytes:
+        body = b"".join(self._chunks)
+        self._chunks.clear()
+        self._held_bytes = 0
+        return body
 
 
 class PartWriter:

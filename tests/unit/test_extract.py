@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import ClientError
 
 from etl.deadline import Deadline
 from etl.errors import InputError
@@ -12,7 +13,7 @@ from etl.run import Run, Work
 from etl.settings import ExtractSettings
 from tests.unit.builders import Units, array, item, keys, run, source, staged, staging, unlimited, work
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
-from tests.unit.fakes.faults import Crash
+from tests.unit.fakes.faults import Crash, client_error
 from tests.unit.fakes.s3 import FakeS3
 from tests.unit.pipeline import ENVIRONMENT
 
@@ -213,6 +214,63 @@ def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
     assert record["item"] == bad
     assert [each["id"]["S"] for each in staged(s3, "extract/")] == ["item-0002"]
     assert (result.counted("rejected_extract"), result.counted("extract_quarantine_parts")) == (1, 1)
+
+
+@pytest.mark.parametrize("page_items", [1, 4, 10])
+def test_a_page_may_hold_nothing_but_bad_items(page_items: int) -> None:
+    s3 = FakeS3()
+    without = item(3)
+    del without["timestamp"]
+    bad = [item(1, timestamp="soon"), item(2) | {"timestamp": {"N": "5"}}, without, item(4, timestamp="2024-02-30")]
+    result = extracted(s3, table(bad, page_items))
+    records = {record["item"]["id"]["S"]: record["got"] for record in staged(s3, "quarantine/")}
+
+    assert records == {
+        "item-0001": "'soon'",
+        "item-0002": "an attribute of type N",
+        "item-0003": "no such attribute",
+        "item-0004": "'2024-02-30'",
+    }
+    assert staged(s3, "extract/") == []
+    assert (result.counted("read"), result.counted("extracted"), result.counted("rejected_extract")) == (4, 0, 4)
+
+
+class Compact(FakeDynamoDB):
+    """A table that answers as DynamoDB does, without whitespace."""
+
+    def scan(self, **request: Any) -> dict[str, Any]:
+        answer = super().scan(**request)
+        return answer | {"RawBody": json.dumps(json.loads(answer["RawBody"]), separators=(",", ":")).encode()}
+
+
+def test_whitespace_between_the_items_changes_nothing() -> None:
+    spaced, compact = table(ITEMS), Compact(page_items=10)
+    compact.tables["source"] = ITEMS
+    buckets = FakeS3(), FakeS3()
+    results = [
+        extracted(s3, dynamodb, part_bytes=2000) for s3, dynamodb in zip(buckets, (spaced, compact), strict=True)
+    ]
+
+    assert [result.counted("extracted") for result in results] == [59, 59]
+    for prefix in ("extract/", "quarantine/"):
+        assert staged(buckets[0], prefix) == staged(buckets[1], prefix)
+
+
+def test_a_page_that_cannot_be_read_fails_the_invocation_and_leaves_no_open_upload() -> None:
+    s3, dynamodb = FakeS3(), table([item(n, pad={"S": "x" * 600_000}) for n in range(25)])
+    dynamodb.faults.fail(3, lambda: client_error("ThrottlingException"))
+    with pytest.raises(ClientError):
+        extracted(s3, dynamodb)
+
+    assert "AbortMultipartUpload" in s3.faults.calls
+    assert (s3.uploads, s3.objects) == ({}, {})
+
+
+def test_out_of_time_no_page_is_read_that_the_next_invocation_reads_again() -> None:
+    dynamodb = table([item(n) for n in range(45)])
+    to_the_end(FakeS3(), dynamodb, pages=2)
+
+    assert len(dynamodb.scans) == 5
 
 
 def test_what_is_read_is_extracted_or_rejected() -> None:

@@ -1,8 +1,11 @@
+import json
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from etl.source import Page
+from etl.source import Page, timestamp_of
 from tests.unit.builders import END, START, item, source
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 
@@ -20,7 +23,11 @@ def pages(
 
 
 def identities(found: list[Page]) -> list[str]:
-    return sorted(line.decode().split('"id":')[1].split('"')[3] for page in found for line in page.items)
+    return sorted(json.loads(line)["id"]["S"] for page in found for line in lines(page))
+
+
+def lines(page: Page) -> list[bytes]:
+    return [bytes(line) for line in page.items]
 
 
 @pytest.mark.parametrize(
@@ -80,39 +87,79 @@ def test_the_segments_share_the_items() -> None:
     assert sorted(name for names in found for name in names) == [f"item-{n:04d}" for n in range(50)]
 
 
-def test_each_item_comes_with_its_timestamp() -> None:
+def test_each_item_comes_with_the_text_of_its_timestamp() -> None:
     without = item(1)
     del without["timestamp"]
-    (page,) = pages(table([without]))
+    stamped = [item(2), item(3) | {"timestamp": {"N": "5"}}, item(4) | {"timestamp": {"L": [{"S": "x"}]}}]
+    (page,) = pages(table([without, *stamped]))
+    texts = {json.loads(line)["id"]["S"]: text for line, text in zip(lines(page), page.timestamps, strict=True)}
 
-    assert page.timestamps == [None]
-    assert pages(table([item(1)]))[0].timestamps == [{"S": "2024-01-15T10:00:00Z"}]
+    assert texts == {"item-0001": "", "item-0002": "2024-01-15T10:00:00Z", "item-0003": "", "item-0004": ""}
+
+
+@pytest.mark.parametrize("timestamp", [{"S": "soon"}, {"N": "5"}, {"L": [{"S": "x"}]}, None])
+def test_the_timestamp_of_an_item_is_what_it_has_of_whatever_type(timestamp: dict[str, Any] | None) -> None:
+    stamped = {"id": {"S": "x"}} | ({"timestamp": timestamp} if timestamp else {})
+
+    assert timestamp_of(json.dumps(stamped).encode()) == timestamp
+
+
+def test_a_timestamp_within_a_map_is_not_the_items() -> None:
+    nested = b'{"m":{"M":{"timestamp":{"S":"2024-01-15T10:00:00Z"}}}}'
+    (page,) = pages(Answering(answer(nested)))
+
+    assert page.timestamps == [""]
+    assert timestamp_of(nested) is None
 
 
 class Answering(FakeDynamoDB):
-    """A table that answers with these bytes."""
+    """A table that answers with these bytes, page after page."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, *bodies: bytes) -> None:
         super().__init__()
-        self._body = body
+        self._bodies = list(bodies)
 
-    def scan(self, **_: Any) -> dict[str, Any]:
-        return {"RawBody": self._body}
+    def scan(self, **request: Any) -> dict[str, Any]:
+        self.scans.append(request)
+        return {"RawBody": self._bodies.pop(0)}
+
+
+def answer(*items: bytes) -> bytes:
+    return b'{"Items":[%s],"Count":%d,"ScannedCount":%d}' % (b",".join(items), len(items), len(items))
 
 
 ITEM = b'{"timestamp":{"S":"2024-01-15T10:00:00Z"},"id":{"S":"\\u00e9"},  "n":{"N":"1.50"}}'
 
 
 def test_an_item_is_the_bytes_that_dynamodb_sent() -> None:
-    assert pages(Answering(b'{"Items":[%s],"Count":1,"ScannedCount":1}' % ITEM))[0].items == [ITEM]
+    assert lines(pages(Answering(answer(ITEM)))[0]) == [ITEM]
 
 
-def test_an_item_that_was_sent_in_several_lines_becomes_one() -> None:
-    body = b'{"Items":[%s],"Count":1,"ScannedCount":1}' % ITEM.replace(b",", b",\n")
-
-    assert pages(Answering(body))[0].items == [
-        '{"timestamp":{"S":"2024-01-15T10:00:00Z"},"id":{"S":"é"},"n":{"N":"1.50"}}'.encode()
+@pytest.mark.parametrize("text", ["é", "日本", "\U0001f600", '"},{"', "\\", "\n", "\u2028"])
+def test_a_text_with_signs_of_json_or_none_of_ascii_stays_as_it_was_sent(text: str) -> None:
+    sent = [
+        json.dumps({"id": {"S": text}, text: {"S": text}}, ensure_ascii=escaped).encode() for escaped in (True, False)
     ]
+
+    assert lines(pages(Answering(answer(*sent)))[0]) == sent
+
+
+def test_an_item_that_was_sent_in_several_lines_becomes_one_and_its_neighbours_stay() -> None:
+    body = answer(ITEM.replace(b",", b",\n"), ITEM)
+
+    assert lines(pages(Answering(body))[0]) == [
+        '{"timestamp":{"S":"2024-01-15T10:00:00Z"},"id":{"S":"é"},"n":{"N":"1.50"}}'.encode(),
+        ITEM,
+    ]
+
+
+def test_the_key_of_the_next_page_goes_back_as_it_came() -> None:
+    key = {"id": {"S": "é"}, "n": {"N": "1.50"}, "b": {"B": "AA=="}}
+    first = answer(ITEM)[:-1] + b',"LastEvaluatedKey":' + json.dumps(key).encode() + b"}"
+    dynamodb = Answering(first, answer())
+
+    assert [page.last_key for page in pages(dynamodb)] == [key, None]
+    assert dynamodb.scans[1]["ExclusiveStartKey"] == key
 
 
 def test_an_answer_that_botocore_has_parsed_gives_the_same_items() -> None:
@@ -120,9 +167,9 @@ def test_an_answer_that_botocore_has_parsed_gives_the_same_items() -> None:
     raw, parsed = (pages(table([full], raw=raw)) for raw in (True, False))
 
     assert identities(parsed) == identities(raw)
-    assert b'"bin":{"B":"aGk="}' in parsed[0].items[0]
-    assert b'"bins":{"BS":["aGk=","AA=="]}' in parsed[0].items[0]
-    assert b'{"M":{"b":{"B":""}}}' in parsed[0].items[0]
+    assert b'"bin":{"B":"aGk="}' in lines(parsed[0])[0]
+    assert b'"bins":{"BS":["aGk=","AA=="]}' in lines(parsed[0])[0]
+    assert b'{"M":{"b":{"B":""}}}' in lines(parsed[0])[0]
     assert (parsed[0].scanned, parsed[0].timestamps) == (raw[0].scanned, raw[0].timestamps)
 
 
@@ -134,3 +181,70 @@ def test_the_request_names_the_segment_and_filters() -> None:
     assert (request["TableName"], request["Segment"], request["TotalSegments"]) == ("source", 1, 3)
     assert "ExclusiveStartKey" not in request
     assert "FilterExpression" in request
+
+
+def reading(dynamodb: FakeDynamoDB, allows_another: Callable[[], bool] = lambda: True) -> Iterator[Page]:
+    return source(dynamodb).pages(START, END, 0, 1, None, allows_another)
+
+
+class Announcing(FakeDynamoDB):
+    """A table that tells when its next page has been asked for."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.asked = threading.Semaphore(0)
+
+    def scan(self, **request: Any) -> dict[str, Any]:
+        self.asked.release()
+        return super().scan(**request)
+
+
+def test_the_next_page_is_fetched_while_the_last_one_is_worked_on() -> None:
+    dynamodb = Announcing(page_items=10)
+    dynamodb.tables["source"] = [item(n) for n in range(25)]
+    found = reading(dynamodb)
+    next(found)
+
+    assert dynamodb.asked.acquire(timeout=10)  # the first page
+    assert dynamodb.asked.acquire(timeout=10)  # the second, that nobody has taken yet
+    assert not dynamodb.asked.acquire(timeout=0.05)
+    assert len(list(found)) == 2
+
+
+@pytest.mark.parametrize("allowed", [1, 2, 3])
+def test_no_page_is_fetched_in_vain(allowed: int) -> None:
+    dynamodb = table([item(n) for n in range(45)], page_items=10)
+    answers = iter([True] * (allowed - 1) + [False])
+
+    assert len(list(reading(dynamodb, lambda: next(answers)))) == len(dynamodb.scans) == allowed
+
+
+def test_the_last_page_asks_for_no_other() -> None:
+    def allows_another() -> bool:
+        raise AssertionError("nobody asks")
+
+    assert len(list(reading(table([item(1)]), allows_another))) == 1
+
+
+def test_a_page_that_fails_is_told_after_the_one_before_it() -> None:
+    dynamodb = table([item(n) for n in range(25)], page_items=10)
+    dynamodb.faults.fail(2, lambda: ValueError("the second page"))
+    found = reading(dynamodb)
+
+    assert len(next(found).items) == 10
+    with pytest.raises(ValueError, match="the second page"):
+        next(found)
+    assert not scanning_threads()
+
+
+def scanning_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("scan")]
+
+
+def test_no_thread_is_left_behind_by_one_who_stops_reading() -> None:
+    found = reading(table([item(n) for n in range(25)], page_items=10))
+    next(found)
+    assert scanning_threads()
+    del found
+
+    assert not scanning_threads()

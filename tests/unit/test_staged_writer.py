@@ -1,4 +1,7 @@
 import json
+import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -53,7 +56,76 @@ def test_memory_holds_no_more_than_an_upload_and_a_group() -> None:
     writer = staging(FakeS3()).open(KEY)
     for _ in range(20):
         writer.write([LINE])
-        assert len(writer._buffer) < UPLOAD_BYTES
+        assert writer._held_bytes == sum(map(len, writer._chunks)) < UPLOAD_BYTES
+
+
+class SlowS3(FakeS3):
+    """A bucket that takes a part only when told to, and notes how many are under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+        self.may_end = threading.Event()
+        self.under_way: list[int] = []
+        self._now = 0
+
+    def upload_part(self, **request: Any) -> dict[str, Any]:
+        self._now += 1
+        self.under_way.append(self._now)
+        self.begun.set()
+        assert self.may_end.wait(10)
+        self._now -= 1
+        return super().upload_part(**request)
+
+
+def test_the_next_part_is_collected_while_one_is_on_its_way() -> None:
+    s3 = SlowS3()
+    writer = staging(s3).open(KEY)
+    writer.write([LINE] * 6)
+    assert s3.begun.wait(10)
+    writer.write([LINE] * 5)
+    s3.may_end.set()
+    writer.write([LINE] * 6)
+    writer.close()
+
+    assert json.loads(s3.objects[KEY]) == ["x" * 1_000_000] * 17
+
+
+def test_no_more_than_one_part_is_on_its_way() -> None:
+    s3 = SlowS3()
+    threading.Timer(0.05, s3.may_end.set).start()
+    writer = staging(s3).open(KEY)
+    for _ in range(4):
+        writer.write([LINE] * 6)
+    writer.close()
+
+    assert s3.under_way == [1] * len(s3.under_way)
+    assert len(s3.under_way) == 5
+
+
+def test_an_abort_waits_for_the_part_on_its_way() -> None:
+    s3 = SlowS3()
+    writer = staging(s3).open(KEY)
+    writer.write([LINE] * 6)
+    threading.Timer(0.05, s3.may_end.set).start()
+    writer.abort()
+
+    assert s3.faults.calls == ["CreateMultipartUpload", "UploadPart", "AbortMultipartUpload"]
+    assert not s3.uploads
+
+
+def uploading_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("upload")]
+
+
+@pytest.mark.parametrize("end", [ObjectWriter.close, ObjectWriter.abort])
+def test_no_thread_is_left_behind(end: Callable[[ObjectWriter], None]) -> None:
+    writer = staging(FakeS3()).open(KEY)
+    writer.write([LINE] * 6)
+    assert uploading_threads()
+    end(writer)
+
+    assert not uploading_threads()
 
 
 def test_a_large_object_does_not_exist_before_it_is_closed() -> None:
@@ -63,6 +135,7 @@ def test_a_large_object_does_not_exist_before_it_is_closed() -> None:
 
     assert s3.uploads
     assert not s3.objects
+    writer.abort()
 
 
 def test_the_size_is_that_of_the_records() -> None:

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl.errors import RejectedError
-from etl.timestamps import check_timestamp, window_filter
+from etl.timestamps import all_times, refused, window_filter
 from etl.window import format_instant
 from tests.unit.fakes.filter_expression import matches
 
@@ -20,11 +19,10 @@ def picked(timestamp: dict[str, Any] | None, start: str = START, end: str = END)
 
 
 def is_time(timestamp: dict[str, Any] | None) -> bool:
-    try:
-        check_timestamp(timestamp)
-    except RejectedError:
-        return False
-    return True
+    text = (timestamp or {}).get("S", "")
+    alone, among = (all_times(texts) for texts in ([text], [START, text, END]))
+    assert alone == among
+    return alone
 
 
 @pytest.mark.parametrize(
@@ -118,10 +116,24 @@ def test_a_day_that_does_not_exist_is_no_time() -> None:
     ],
 )
 def test_a_rejection_says_what_was_there(timestamp: dict[str, Any] | None, got: str) -> None:
-    with pytest.raises(RejectedError) as rejected:
-        check_timestamp(timestamp)
+    reason = refused(timestamp)
 
-    assert (rejected.value.field, rejected.value.got) == ("timestamp", got)
+    assert (reason.field, reason.got) == ("timestamp", got)
+
+
+def test_no_texts_are_all_times() -> None:
+    assert all_times([])
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "soon", "2023-02-29T10:00:00Z", f"{START}\n{END}", f"\n{START}", f"{START}\n", "\n"]
+)
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_one_bad_text_among_times_is_noticed_wherever_it_is(bad: str, position: int) -> None:
+    texts = [START, "2024-01-15T10:00:00.123456789Z"]
+    texts.insert(position, bad)
+
+    assert not all_times(texts)
 
 
 def test_the_reserved_word_is_written_as_an_alias() -> None:
