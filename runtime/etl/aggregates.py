@@ -6,7 +6,7 @@ with room for every digit that DynamoDB's numbers can have.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import Context, Decimal
+from decimal import Context, Decimal, localcontext
 from typing import Any
 
 from etl.contract import Record
@@ -18,10 +18,13 @@ MAX_GROUPS = 10_000
 _EXACT = Context(prec=320)
 # An average is rounded, to what a number of DynamoDB can hold.
 _AVERAGE = Context(prec=38)
+_NUMBERS = frozenset((int, Decimal))
 _FUNCTIONS = ("count", "sum", "min", "max", "avg")
 
 Group = tuple[Any, ...]
 Number = int | Decimal
+Numbers = tuple[Number | None, ...]
+Prepared = tuple[Group, Numbers]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +71,18 @@ class Sums:
     min: Number | None = None
     max: Number | None = None
 
-    def add(self, other: "Sums") -> None:
-        """Take in what another worker, or one more record, knows."""
+    def add(self, numbers: list[Number]) -> None:
+        """Take in numbers of more records, in the context ``_EXACT``."""
+        if numbers:
+            self.count += len(numbers)
+            self.sum = sum(numbers, self.sum)
+            self.min = min(numbers) if self.min is None else min(self.min, *numbers)
+            self.max = max(numbers) if self.max is None else max(self.max, *numbers)
+
+    def merge(self, other: "Sums") -> None:
+        """Take in what another worker knows."""
         self.count += other.count
-        self.sum = _EXACT.add(Decimal(self.sum), Decimal(other.sum))
+        self.sum = _EXACT.add(self.sum, other.sum)
         self.min = min((value for value in (self.min, other.min) if value is not None), default=None)
         self.max = max((value for value in (self.max, other.max) if value is not None), default=None)
 
@@ -83,69 +94,103 @@ class Sums:
         return value
 
 
+@dataclass(eq=False)
+class _Row:
+    """One group: its values, its records, and the sums of each attribute in the order of the aggregate's."""
+
+    group: Group
+    sums: list[Sums]
+    records: int = 0
+
+
 class Accumulator:
     """One aggregate over the records that one worker, or the whole run, has seen."""
 
     def __init__(self, aggregate: Aggregate) -> None:
         self.aggregate = aggregate
-        # By the group as JSON, which tells 1 from true and "1", and orders groups.
-        self._groups: dict[bytes, tuple[Group, list[int], dict[str, Sums]]] = {}
+        self._by = tuple(aggregate.by)
+        self._of = tuple(aggregate.of)
+        # By the group itself if it is all of text, else as JSON, which tells 1 from true.
+        self._rows: dict[Group | bytes, _Row] = {}
 
-    def prepare(self, record: Record) -> tuple[Group, dict[str, Sums]]:
-        """What a record adds, checked and not yet added.
+    def prepare(self, record: Record) -> Prepared:
+        """What a record adds, checked and not yet added: its group, and a number for each attribute of ``of``.
 
         Raises:
             RejectedError: an attribute that makes a group isn't text, a number, a truth value or absent, or one
                 that is added up isn't a number or absent.
         """
-        group = tuple(self._group_value(name, record.get(name)) for name in self.aggregate.by)
-        sums = {name: self._number(name, record.get(name)) for name in self.aggregate.of}
-        return group, sums
+        group = tuple(map(record.get, self._by))
+        for value in group:
+            if type(value) is not str:
+                group = tuple(map(self._group_value, self._by, group))
+                break
+        numbers = tuple(map(record.get, self._of))
+        for number in numbers:
+            if type(number) not in _NUMBERS:
+                numbers = tuple(map(self._number, self._of, numbers))
+                break
+        return group, numbers
 
-    def add(self, group: Group, sums: dict[str, Sums], records: int = 1) -> None:
-        """Add what :meth:`prepare` returned, or what :meth:`dump` wrote.
+    def add(self, prepared: Iterable[Prepared]) -> None:
+        """Add what :meth:`prepare` returned for records: many at once cost little more than one.
 
         Raises:
             TransformationError: there are more groups than an aggregate may have.
         """
-        key = encode(group)
-        if key not in self._groups:
-            if len(self._groups) >= MAX_GROUPS:
-                raise TransformationError(
-                    f"aggregate {self.aggregate.name} has more than {MAX_GROUPS:,} groups: "
-                    "group by fewer or coarser attributes"
-                )
-            self._groups[key] = (group, [0], {name: Sums() for name in self.aggregate.of})
-        _, counter, own = self._groups[key]
-        counter[0] += records
-        for name, added in sums.items():
-            own[name].add(added)
+        by_row: dict[_Row, list[Numbers]] = {}
+        for group, numbers in prepared:
+            by_row.setdefault(self._rows.get(group) or self._row(group), []).append(numbers)
+        with localcontext(_EXACT):
+            for row, records in by_row.items():
+                row.records += len(records)
+                for sums, numbers in zip(row.sums, zip(*records, strict=True), strict=False):
+                    sums.add([number for number in numbers if number is not None])
 
     def dump(self) -> list[dict[str, Any]]:
         """The groups as a JSON document that :meth:`merge` reads."""
         return [
-            {"group": group, "records": records, "of": {name: vars(sums) for name, sums in own.items()}}
-            for group, (records,), own in self._sorted()
+            {"group": row.group, "records": row.records, "of": dict(zip(self._of, map(vars, row.sums), strict=True))}
+            for row in self._sorted()
         ]
 
     def merge(self, dumped: Iterable[dict[str, Any]]) -> None:
-        """Add what another worker dumped."""
+        """Add what another worker dumped.
+
+        Raises:
+            TransformationError: there are more groups than an aggregate may have.
+        """
         for entry in dumped:
-            sums = {name: Sums(**values) for name, values in entry["of"].items()}
-            self.add(tuple(entry["group"]), sums, entry["records"])
+            row = self._row(tuple(entry["group"]))
+            row.records += entry["records"]
+            own = dict(zip(self._of, row.sums, strict=True))
+            for name, values in entry["of"].items():
+                own[name].merge(Sums(**values))
 
     def results(self) -> list[Record]:
         """A record a group, in a fixed order: its attributes, ``records``, and ``<attribute>_<function>`` each."""
-        rows = []
-        for group, (records,), own in self._sorted():
-            row: Record = dict(zip(self.aggregate.by, group, strict=True)) | {"records": records}
-            for name, functions in self.aggregate.of.items():
-                row |= {f"{name}_{function}": own[name].result(function) for function in functions}
-            rows.append(row)
-        return rows
+        results = []
+        for row in self._sorted():
+            result: Record = dict(zip(self._by, row.group, strict=True)) | {"records": row.records}
+            for (name, functions), sums in zip(self.aggregate.of.items(), row.sums, strict=True):
+                result |= {f"{name}_{function}": sums.result(function) for function in functions}
+            results.append(result)
+        return results
 
-    def _sorted(self) -> list[tuple[Group, list[int], dict[str, Sums]]]:
-        return [entry for _, entry in sorted(self._groups.items())]
+    def _sorted(self) -> list[_Row]:
+        return sorted(self._rows.values(), key=lambda row: encode(row.group))
+
+    def _row(self, group: Group) -> _Row:
+        """The row of a group, a new one if it is the first of it."""
+        key = group if all(type(value) is str for value in group) else encode(group)
+        if key not in self._rows:
+            if len(self._rows) >= MAX_GROUPS:
+                raise TransformationError(
+                    f"aggregate {self.aggregate.name} has more than {MAX_GROUPS:,} groups: "
+                    "group by fewer or coarser attributes"
+                )
+            self._rows[key] = _Row(group, [Sums() for _ in self._of])
+        return self._rows[key]
 
     def _group_value(self, name: str, value: Any) -> Any:
         if value is None or isinstance(value, (str, bool)):
@@ -154,12 +199,11 @@ class Accumulator:
             return _canonical(_exact(value))
         raise RejectedError(name, f"text, a number or nothing, to group {self.aggregate.name} by", type(value).__name__)
 
-    def _number(self, name: str, value: Any) -> Sums:
+    def _number(self, name: str, value: Any) -> Number | None:
         if value is None:
-            return Sums()
+            return None
         if isinstance(value, (int, Decimal, float)) and not isinstance(value, bool):
-            number = _exact(value)
-            return Sums(1, number, number, number)
+            return _exact(value)
         raise RejectedError(name, f"a number or nothing, for {self.aggregate.name}", type(value).__name__)
 
 

@@ -63,30 +63,44 @@ class Checker:
         except (NameError, TypeError) as error:
             raise TransformationError(f"{contract.__name__} has a type that can't be checked: {error}") from error
         self._contract = contract
+        self._contracts: Any = list[contract]  # type: ignore[valid-type]
         self.floats = frozenset(name for name, hint in hints.items() if _plain_type(hint) is float)
         self._decimals = [name for name, hint in hints.items() if _plain_type(hint) is Decimal]
         kinds = {name: _COLLECTIONS.get(_plain_type(hint)) for name, hint in hints.items()}
-        self._collections = {name: kind for name, kind in kinds.items() if kind}
+        self._collections = [(name, kind) for name, kind in kinds.items() if kind]
 
-    def check(self, record: Record) -> None:
-        """Check a record; an attribute that the contract declares a float or a Decimal becomes one.
+    def check(self, records: list[Record]) -> list[RejectedError | None]:
+        """Check records; an attribute that the contract declares a float or a Decimal becomes one.
 
-        Raises:
-            RejectedError: the record breaks the contract.
+        Returns:
+            For each record why it breaks the contract, None for one that doesn't.
         """
         for name in self._decimals:
-            if type(record.get(name)) is int:
-                record[name] = Decimal(record[name])
+            for record in records:
+                if type(record.get(name)) is int:
+                    record[name] = Decimal(record[name])
         try:
-            checked: Record = msgspec.convert(record, self._contract, builtin_types=(Decimal, bytes))
+            checked = msgspec.convert(records, self._contracts, builtin_types=(Decimal, bytes))
+        except msgspec.ValidationError:  # one by one, to tell which of them and why
+            return [self._breach(record) for record in records]
+        return [self._settle(record, each) for record, each in zip(records, checked, strict=True)]
+
+    def _breach(self, record: Record) -> RejectedError | None:
+        try:
+            return self._settle(record, msgspec.convert(record, self._contract, builtin_types=(Decimal, bytes)))
         except msgspec.ValidationError as error:
-            raise _rejected(str(error), record) from None
-        for name, kind in self._collections.items():
+            return _rejected(str(error), record)
+
+    def _settle(self, record: Record, checked: Record) -> RejectedError | None:
+        """What msgspec leaves to do for a record that it has checked."""
+        for name, kind in self._collections:
             # msgspec takes a list for a set and the other way round; DynamoDB tells them apart.
             if name in record and not isinstance(record[name], kind):
-                raise RejectedError(name, f"a {kind.__name__}", f"a {type(record[name]).__name__}")
-        for name in self.floats & checked.keys():
-            record[name] = checked[name]
+                return RejectedError(name, f"a {kind.__name__}", f"a {type(record[name]).__name__}")
+        for name in self.floats:
+            if name in checked:
+                record[name] = checked[name]
+        return None
 
 
 def _plain_type(hint: Any) -> Any:

@@ -8,8 +8,8 @@ Numbers are JSON numbers with every digit. JSON has no binary values and no sets
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Set
-from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Subnormal
+from collections.abc import Callable, Iterable, Set
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Rounded, Subnormal
 from math import isfinite
 from operator import itemgetter
 from typing import Any
@@ -19,22 +19,69 @@ import msgspec
 from etl.errors import RejectedError
 
 BINARY, SET, MAP = "$binary", "$set", "$map"
-_TAGS = frozenset((BINARY, SET, MAP))
+TAGS = frozenset((BINARY, SET, MAP))
 
 # A number has up to 38 significant digits and lies between 1E-130 and 9.99…E+125 in size, or is zero.
 # Source: DynamoDB Developer Guide, "Supported data types and naming rules", Number.
-_NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[Inexact, InvalidOperation, Overflow, Subnormal])
+_TRAPS = (Inexact, InvalidOperation, Overflow, Subnormal)
+_NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[*_TRAPS])
+# In this one zeros beyond the 38th digit aren't dropped; they raise as well.
+_UNROUNDED = Context(prec=38, Emin=-130, Emax=125, traps=[*_TRAPS, Rounded])
+_unrounded, _is_normal = _UNROUNDED.plus, _UNROUNDED.is_normal
 _SAFE_INTEGER = 10**38
 
 # Levels of maps and lists in one attribute. Source: DynamoDB Developer Guide, "Quotas", Nested attribute depth.
 MAX_DEPTH = 32
 
-_encoder = msgspec.json.Encoder(decimal_format="number")
+encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="number").encode
+"""A JSON document as bytes, its Decimals as numbers with every digit."""
 
 
-def encode(document: Any) -> bytes:
-    """A JSON document as bytes, its Decimals as numbers with every digit."""
-    return _encoder.encode(document)
+def plain_line(record: dict[str, Any], floats: Set[str] = frozenset()) -> bytes:
+    """A record of Python values as a line of plain JSON; arguments and errors are those of :func:`to_plain`.
+
+    Most records are their own plain form: to see that costs a fraction of making it.
+    """
+    try:
+        if _are_names(record) and _are_plain(record.values(), 0):
+            return encode(record)
+    except (DecimalException, UnicodeEncodeError):
+        pass  # a number or a text that to_plain will reject, and say where
+    return encode(to_plain(record, floats))
+
+
+def _are_names(names: Iterable[Any]) -> bool:
+    for name in names:  # noqa: SIM110 - all() over a generator takes three times as long
+        if type(name) is not str:
+            return False
+    return True
+
+
+def _are_plain(values: Iterable[Any], depth: int) -> bool:
+    """Whether all values are their own plain form, but for lone surrogates; False when that isn't obvious.
+
+    Raises:
+        DecimalException: a number is none of DynamoDB's.
+    """
+    for value in values:
+        kind = type(value)
+        if not (
+            kind is str
+            or kind is bool
+            or value is None
+            or (kind is int and -_SAFE_INTEGER < value < _SAFE_INTEGER)
+            or (kind is Decimal and _is_normal(_unrounded(value)))
+            or (
+                kind is dict
+                and depth < MAX_DEPTH
+                and _are_names(value)
+                and _are_plain(value.values(), depth + 1)
+                and (len(value) != 1 or TAGS.isdisjoint(value))
+            )
+            or (kind is list and depth < MAX_DEPTH and _are_plain(value, depth + 1))
+        ):
+            return False
+    return True
 
 
 def to_plain(record: dict[str, Any], floats: Set[str] = frozenset()) -> dict[str, Any]:
@@ -107,7 +154,7 @@ def _plain_map(value: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
     if depth >= MAX_DEPTH:
         raise RejectedError(path, f"at most {MAX_DEPTH} levels of maps and lists", "more")
     plain = {_plain_name(name, path): _plain(item, f"{path}.{name}", depth + 1) for name, item in value.items()}
-    return {MAP: plain} if len(plain) == 1 and not _TAGS.isdisjoint(plain) else plain
+    return {MAP: plain} if len(plain) == 1 and not TAGS.isdisjoint(plain) else plain
 
 
 def _plain_name(name: Any, path: str) -> str:

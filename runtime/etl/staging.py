@@ -81,23 +81,25 @@ class Staging:
         Raises:
             StagingError: the object is missing, truncated or not a staged array.
         """
-        lines: list[bytes] = []
-        end, closed = offset, False
-        for line in self._lines(key, offset):
-            if closed or (line == b"[") != (end == 0):
-                raise self._malformed(key, end, "the brackets aren't where they belong")
-            end += len(line) + 1
-            if line == b"]":
-                closed = True
-            elif line != b"[":
-                lines.append(line.removesuffix(b","))
-            if len(lines) == BATCH_RECORDS:
-                yield Batch(lines, end)
-                lines = []
-        if not closed:
-            raise self._malformed(key, end, "it ends before its closing bracket")
-        if lines:
-            yield Batch(lines, end - len(b"]\n"))
+        end = offset or len(b"[\n")
+        waiting: list[bytes] = []
+        for lines in self._lines(key, offset):
+            waiting += lines
+            ready = max(0, len(waiting) - 1) // BATCH_RECORDS * BATCH_RECORDS  # the last record has no comma behind it
+            for first in range(0, ready, BATCH_RECORDS):
+                batch = waiting[first : first + BATCH_RECORDS]
+                end = self._end(key, batch, end)
+                yield Batch(batch, end)
+            del waiting[:ready]
+        if waiting:
+            yield Batch(waiting, self._end(key, waiting, end) - len(b","))
+
+    def _end(self, key: str, batch: list[bytes], start: int) -> int:
+        """The offset behind a batch's commas and line breaks, which are the only ones in it."""
+        records = b"".join(batch)
+        if b"\n" in records:
+            raise self._malformed(key, start, "the brackets and commas aren't where they belong")
+        return start + len(records) + len(b",\n") * len(batch)
 
     def segment_batches(self, stage: str, run: Run, work: Work) -> Iterator[tuple[dict[str, int], str, Batch]]:
         """What ``stage`` wrote for a segment, from the cursor on: each batch with the cursor behind it and its key."""
@@ -109,17 +111,24 @@ class Staging:
                 yield {"part": part, "offset": batch.end}, key, batch
             offset = 0
 
-    def _lines(self, key: str, offset: int) -> Iterator[bytes]:
-        rest = b""
-        while True:
+    def _lines(self, key: str, offset: int) -> Iterator[list[bytes]]:
+        """What lies between the commas at line ends, from ``offset`` up to the closing bracket, read by read."""
+        rest, opened, ended = b"", offset > 0, False
+        while not ended:
             chunk, size = self._read(key, offset)
             offset += len(chunk)
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from lines
-            if offset >= size:
-                break
-        if rest:
-            raise self._malformed(key, offset, "it ends within a line")
+            rest += chunk
+            ended = offset >= size
+            if not opened and (ended or len(rest) >= len(b"[\n")):
+                if not rest.startswith(b"[\n"):
+                    raise self._malformed(key, 0, "it doesn't begin with its opening bracket")
+                rest, opened = rest.removeprefix(b"[\n"), True
+            *lines, rest = rest.split(b",\n")
+            yield lines
+        if rest != b"]\n":
+            if not rest.endswith(b"\n]\n"):
+                raise self._malformed(key, offset, "it ends before its closing bracket")
+            yield [rest.removesuffix(b"\n]\n")]
 
     def _read(self, key: str, offset: int | None) -> tuple[bytes, int]:
         """Up to ``read_bytes`` from ``offset`` (the whole object when None), and the object's size."""

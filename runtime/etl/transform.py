@@ -1,15 +1,17 @@
 """Transform: hold each staged item against the contract, transform it and stage what comes of it."""
 
 import os
+from decimal import localcontext
 from functools import cache
 from typing import Any
 
 import msgspec
 
 from etl import transformation
-from etl.aggregates import Accumulator
+from etl.aggregates import Accumulator, Prepared
 from etl.attribute_values import from_wire
 from etl.aws import s3_client
+from etl.contract import Record
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, segments_of, work_of
 from etl.errors import RejectedError
@@ -24,7 +26,6 @@ from etl.staging import Batch, Staging
 from etl.user_code import Transformation
 
 STAGE = "transform"
-_items = msgspec.json.Decoder(list[dict[str, dict[str, Any]]])
 
 
 def transform_segment(
@@ -82,33 +83,42 @@ class _Worker:
 
     def _take(self, key: str, batch: Batch) -> None:
         try:
-            records = [from_wire(item) for item in _items.decode(b"[" + b",".join(batch.lines) + b"]")]
+            records = from_wire(b"[" + b",".join(batch.lines) + b"]")
         except (msgspec.DecodeError, ValueError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
-        good, bad = [], []
-        for line, record in zip(batch.lines, records, strict=True):
-            try:
-                good += self._transformed(record)
-            except RejectedError as reason:
-                bad.append(rejected_line(STAGE, self._run, self._work.segment, reason, line))
+        good: list[tuple[bytes, list[Prepared]]] = []
+        bad, transformed = [], 0
+        with localcontext():
+            for line, record, breach in zip(batch.lines, records, self._user.check(records), strict=True):
+                try:
+                    if breach:
+                        raise breach
+                    results = self._transformed(record)
+                except RejectedError as reason:
+                    bad.append(rejected_line(STAGE, self._run, self._work.segment, reason, line))
+                else:
+                    good += results
+                    transformed += bool(results)
+        self._work.count("transformed", transformed)
+        self._work.count("dropped", len(records) - len(bad) - transformed)
         self._work.count("records", len(good))
         self._work.count("rejected_transform", len(bad))
         if good:
-            self._kept.write(good)
+            lines, prepared = zip(*good, strict=True)
+            for accumulator, added in zip(self._accumulators, zip(*prepared, strict=True), strict=True):
+                accumulator.add(added)
+            self._kept.write(lines)
         if bad:
             self._rejected.write(bad)
         if self._kept.full or self._rejected.full:
             self._close()
 
-    def _transformed(self, record: dict[str, Any]) -> list[bytes]:
-        """The lines that one record becomes. Nothing is counted or added up before all of them are good."""
-        results = self._user.apply(record, self._run)
-        prepared = [(each, each.prepare(result)) for result, _ in results for each in self._accumulators]
-        lines = [encode(plain) for _, plain in results]
-        for accumulator, (group, sums) in prepared:
-            accumulator.add(group, sums)
-        self._work.count("transformed" if results else "dropped")
-        return lines
+    def _transformed(self, record: Record) -> list[tuple[bytes, list[Prepared]]]:
+        """What one record becomes, line by line, each with what it adds to the aggregates: all of it or nothing."""
+        return [
+            (line, [accumulator.prepare(result) for accumulator in self._accumulators])
+            for result, line in self._user.apply(record, self._run)
+        ]
 
     def _close(self) -> None:
         """Close the open parts; with each part of records goes the part of the aggregates that it makes up."""

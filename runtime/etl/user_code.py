@@ -1,15 +1,15 @@
 """The user's transformation, loaded and guarded: whatever it does to a record, the run goes on."""
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from decimal import Context, localcontext
+from decimal import Context, localcontext, setcontext
 from typing import Any
 
 from etl.aggregates import Accumulator, Aggregate
 from etl.contract import Checker, Record
 from etl.errors import RejectedError, TransformationError
-from etl.plain_json import to_plain
+from etl.plain_json import plain_line, to_plain
 from etl.run import Run
 
 # The destination's key. Source: the specification of the table etl-destination-data.
@@ -51,30 +51,39 @@ class Transformation:
         if len(set(names)) < len(names):
             raise TransformationError(f"AGGREGATES: each needs a name of its own, got {', '.join(names)}")
 
-    def apply(self, record: Record, run: Run) -> list[tuple[Record, dict[str, Any]]]:
-        """Check and transform one record; returns each result, and the same as a document of plain JSON.
+    def check(self, records: list[Record]) -> list[RejectedError | None]:
+        """Hold records against the contract; for each why it breaks it, None for one that doesn't."""
+        return self._checker.check(records)
+
+    def apply(self, record: Record, run: Run) -> Iterator[tuple[Record, bytes]]:
+        """Transform one checked record; yields each result, and the same as a line of plain JSON.
+
+        One by one, and only until the next is asked for: a generator may yield the same dict again and again,
+        changed in between. It sets the thread's decimal context, whatever an earlier record did to it; the caller
+        keeps its own by ``localcontext()``.
 
         Raises:
-            RejectedError: the record breaks the contract, ``transform`` raised, or what it returned can't be loaded.
+            RejectedError: ``transform`` raised, or what it returned can't be loaded.
         """
-        self._checker.check(record)
+        setcontext(_ARITHMETIC.copy())
         try:
-            with localcontext(_ARITHMETIC):
-                # One by one: a generator may yield the same dict again and again, changed in between.
-                return [self._loadable(result) for result in _several(self._transform(record, run))]
+            returned = self._transform(record, run)
+            for result in (returned,) if type(returned) is dict else _several(returned):
+                yield result, self._line(result)
         except RejectedError:
             raise
         except Exception as error:
             raise self._failure(error) from error
 
-    def _loadable(self, result: Any) -> tuple[Record, dict[str, Any]]:
+    def _line(self, result: Any) -> bytes:
         if type(result) is not dict:
             raise RejectedError("", "transform() to return a dict, a list of dicts or None", type(result).__name__)
-        plain = to_plain(result, self._checker.floats)
+        line = plain_line(result, self._checker.floats)
         for name in KEY_ATTRIBUTES:
-            if not (isinstance(plain.get(name), str) and plain[name]):
-                raise RejectedError(name, "text that isn't empty, as the destination's key", repr(plain.get(name))[:60])
-        return dict(result), plain
+            if type(result.get(name)) is not str or not result[name]:
+                got = repr(to_plain(result, self._checker.floats).get(name))[:60]
+                raise RejectedError(name, "text that isn't empty, as the destination's key", got)
+        return line
 
     def _failure(self, error: Exception) -> RejectedError:
         """What transform() raised, and where: the innermost line of the user's own file."""
@@ -103,10 +112,16 @@ def preview(module: Any, record: Record, run: Run = EXAMPLE_RUN) -> list[Record]
         TransformationError: the file can't be used.
     """
     user = Transformation(module)
-    results = [result for result, _ in user.apply(deepcopy(record), run)]
-    for result in results:
-        for aggregate in user.aggregates:
-            Accumulator(aggregate).prepare(result)
+    copied = deepcopy(record)
+    (breach,) = user.check([copied])
+    if breach:
+        raise breach
+    results = []
+    with localcontext():
+        for result, _ in user.apply(copied, run):
+            results.append(dict(result))
+            for aggregate in user.aggregates:
+                Accumulator(aggregate).prepare(result)
     return results
 
 

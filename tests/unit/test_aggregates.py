@@ -20,8 +20,7 @@ BY_DAY = Aggregate(name="by_day", by=["day"], of={"value": ALL})
 
 def accumulated(aggregate: Aggregate, records: list[dict[str, Any]]) -> Accumulator:
     accumulator = Accumulator(aggregate)
-    for record in records:
-        accumulator.add(*accumulator.prepare(record))
+    accumulator.add([accumulator.prepare(record) for record in records])
     return accumulator
 
 
@@ -158,10 +157,10 @@ def test_an_average_is_rounded_to_38_digits() -> None:
 
 def test_more_groups_than_an_aggregate_may_have_end_the_run() -> None:
     accumulator = accumulated(BY_DAY, [{"day": str(n)} for n in range(MAX_GROUPS)])
-    accumulator.add(*accumulator.prepare({"day": "0"}))
+    accumulator.add([accumulator.prepare({"day": "0"})])
 
     with pytest.raises(TransformationError, match="by_day has more than 10,000 groups"):
-        accumulator.add(*accumulator.prepare({"day": "new"}))
+        accumulator.add([accumulator.prepare({"day": "new"})])
 
 
 def test_too_many_groups_are_found_when_parts_are_merged_too() -> None:

@@ -25,8 +25,15 @@ class Order(TypedDict):
 def checked(hint: Any, value: Any) -> Any:
     """The attribute ``a`` of that type after its check."""
     record = {"a": value}
-    Checker(TypedDict("Contract", {"a": hint})).check(record)  # type: ignore[operator]
+    check(TypedDict("Contract", {"a": hint}), record)  # type: ignore[operator]
     return record["a"]
+
+
+def check(contract: Any, record: dict[str, Any]) -> None:
+    """Hold a record against a contract."""
+    (reason,) = Checker(contract).check([record])
+    if reason:
+        raise reason
 
 
 def rejection(hint: Any, value: Any) -> tuple[str, str, str]:
@@ -37,7 +44,7 @@ def rejection(hint: Any, value: Any) -> tuple[str, str, str]:
 
 def order_rejection(record: dict[str, Any]) -> str:
     with pytest.raises(RejectedError) as rejected:
-        Checker(Order).check(record)
+        check(Order, record)
     return str(rejected.value)
 
 
@@ -132,16 +139,16 @@ def test_a_wrong_value_below_a_name_with_a_dot_is_another_value() -> None:
     contract = TypedDict("contract", {"a.b": Text})
 
     with pytest.raises(RejectedError, match=r"a\.b: expected text of length >= 1, got another value"):
-        Checker(contract).check({"a.b": ""})
+        check(contract, {"a.b": ""})
 
 
 def test_an_attribute_that_is_not_required_may_be_absent() -> None:
-    Checker(Order).check({"id": "x", "amount": 1})
+    check(Order, {"id": "x", "amount": 1})
 
 
 def test_attributes_that_the_contract_does_not_name_are_not_looked_at() -> None:
     record = {"id": "x", "amount": 1, "note": object()}
-    Checker(Order).check(record)
+    check(Order, record)
 
     assert record.keys() == {"id", "amount", "note"}
 
@@ -191,4 +198,38 @@ def test_a_contract_that_names_what_does_not_exist_is_refused() -> None:
 
 def test_a_contract_that_an_empty_record_fulfils_is_one() -> None:
     contract = TypedDict("contract", {"a": NotRequired[str]})  # noqa: UP013
-    Checker(contract).check({})
+    check(contract, {})
+
+
+class Mixed(TypedDict):
+    id: Text
+    score: NotRequired[float]
+    cents: NotRequired[Decimal]
+    tags: NotRequired[set[str]]
+
+
+def test_each_record_of_several_is_told_its_own_reason() -> None:
+    records: list[dict[str, Any]] = [
+        {"id": "a"},
+        {"id": 5},
+        {"id": "c", "tags": ["x"]},
+        {"id": "d", "score": "5"},
+        {"id": "e"},
+    ]
+    reasons = Checker(Mixed).check(records)
+
+    assert [reason and str(reason) for reason in reasons] == [
+        None,
+        "id: expected text, got a whole number",
+        "tags: expected a set, got a list",
+        "score: expected a number, got text",
+        None,
+    ]
+
+
+@pytest.mark.parametrize("others", [[], [{"id": 5}]])
+def test_numbers_become_what_is_declared_whatever_the_other_records_are(others: list[dict[str, Any]]) -> None:
+    record = {"id": "a", "score": Decimal("0.5"), "cents": 5}
+    Checker(Mixed).check([record, *others])
+
+    assert (type(record["score"]), type(record["cents"])) == (float, Decimal)

@@ -11,7 +11,7 @@ from hypothesis import example, given
 
 import etl
 from etl.attribute_values import Number, from_wire, to_wire
-from etl.plain_json import encode, to_plain
+from etl.plain_json import plain_line
 from tests.unit.values import ITEMS, comparable_item, nested, without_nulls
 
 _records = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
@@ -19,8 +19,8 @@ _records = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
 
 def carried(item: dict[str, Any]) -> dict[str, Any]:
     """An item, as Extract, Transform and Load hand it on."""
-    read = msgspec.json.decode(json.dumps(item).encode())
-    line = encode(to_plain(from_wire(read)))
+    (record,) = from_wire(json.dumps([item]).encode())
+    line = plain_line(record)
     assert b"\n" not in line  # a staged object has one record a line
     loaded: dict[str, Any] = json.loads(msgspec.json.encode(to_wire(_records.decode(line))))
     return loaded

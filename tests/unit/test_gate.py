@@ -54,8 +54,7 @@ def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any
     document = {}
     for aggregate in aggregates:
         accumulator = Accumulator(aggregate)
-        for record in records:
-            accumulator.add(*accumulator.prepare(record))
+        accumulator.add([accumulator.prepare(record) for record in records])
         document[aggregate.name] = accumulator.dump()
     s3.objects[partial_key(run(), segment, part)] = encode(document)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import RejectedError
-from etl.plain_json import MAX_DEPTH, described, encode, to_plain
+from etl.plain_json import MAX_DEPTH, described, encode, plain_line, to_plain
 from tests.unit.values import NUMBERS
 
 WIDE = Context(prec=10_000)
@@ -19,12 +19,17 @@ ALLOWED = "str, int, Decimal, bool, None, bytes, dict, list or set (a float wher
 
 def staged(value: Any, **more: Any) -> str:
     """How an attribute of this value is staged."""
-    return encode(to_plain({"a": value}, **more)).decode()
+    line = plain_line({"a": value}, **more)
+    assert line == encode(to_plain({"a": value}, **more))  # also where the shortcut of plain_line is taken
+    return line.decode()
 
 
 def rejection(value: Any) -> RejectedError:
-    with pytest.raises(RejectedError) as rejected:
+    with pytest.raises(RejectedError) as strict:
         to_plain({"a": value})
+    with pytest.raises(RejectedError) as rejected:
+        plain_line({"a": value})
+    assert str(rejected.value) == str(strict.value)
     return rejected.value
 
 
@@ -60,7 +65,7 @@ def test_a_value_is_staged_as_json(value: Any, text: str) -> None:
 
 
 def test_a_record_whose_only_attribute_is_named_as_a_tag_is_no_tag() -> None:
-    assert encode(to_plain({"$set": [1]})) == b'{"$set":[1]}'
+    assert plain_line({"$set": [1]}) == encode(to_plain({"$set": [1]})) == b'{"$set":[1]}'
 
 
 @pytest.mark.parametrize("text", ["0", "-0", "0.00", "0E+500", "0E-500"])
@@ -113,7 +118,7 @@ def test_text_that_utf8_cannot_write_is_rejected(value: Any) -> None:
 
 def test_a_name_that_is_no_text_is_rejected_before_its_value_is_looked_at() -> None:
     with pytest.raises(RejectedError, match="names that are text, got int 5") as rejected:
-        to_plain({5: object()})  # type: ignore[dict-item]
+        plain_line({5: object()})  # type: ignore[dict-item]
 
     assert rejected.value.field == ""
 

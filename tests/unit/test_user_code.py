@@ -1,9 +1,10 @@
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, getcontext, localcontext, setcontext
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, TypedDict
 
+import msgspec
 import pytest
 
 from etl.aggregates import Aggregate
@@ -20,7 +21,17 @@ class WithFloat(TypedDict):
 
 def results(transform: Any, record: dict[str, Any] | None = None, **more: Any) -> list[dict[str, Any]]:
     """The documents that a record becomes."""
-    return [plain for _, plain in user_code(transform, **more).apply(dict(record or RECORD), run())]
+    return [msgspec.json.decode(line) for _, line in applied(user_code(transform, **more), record)]
+
+
+def applied(user: Transformation, record: dict[str, Any] | None = None) -> list[tuple[dict[str, Any], bytes]]:
+    """What becomes of a record: each result as it was when it came, and its line."""
+    checked = dict(record or RECORD)
+    (breach,) = user.check([checked])
+    if breach:
+        raise breach
+    with localcontext():
+        return [(dict(result), line) for result, line in user.apply(checked, run())]
 
 
 def rejection(transform: Any, record: dict[str, Any] | None = None) -> RejectedError:
@@ -56,30 +67,46 @@ def test_a_generator_may_yield_the_same_dict_again_and_again() -> None:
             record["n"] = n
             yield record
 
-    applied = user_code(transform).apply(dict(RECORD), run())
+    results = applied(user_code(transform))
 
-    assert [(result["n"], plain["n"]) for result, plain in applied] == [(0, 0), (1, 1), (2, 2)]
+    assert [(result["n"], msgspec.json.decode(line)["n"]) for result, line in results] == [(0, 0), (1, 1), (2, 2)]
 
 
 def test_the_run_is_given_with_its_time() -> None:
     assert results(lambda record, run: record | {"at": run.time})[0]["at"] == run().time
 
 
-def test_what_comes_back_is_a_document_of_plain_json() -> None:
+def test_what_comes_back_is_a_line_of_plain_json() -> None:
     assert results(lambda record, _: record | {"s": {"a"}})[0]["s"] == {"$set": ["a"]}
 
 
 def test_transform_computes_with_38_digits() -> None:
-    (result,) = results(lambda record, _: record | {"third": Decimal(1) / 3})
+    ((result, _),) = applied(user_code(lambda record, _: record | {"third": Decimal(1) / 3}))
 
     assert result["third"] == Decimal("0." + "3" * 38)
+
+
+def test_what_a_record_does_to_the_arithmetic_does_not_reach_the_next() -> None:
+    def transform(record: dict[str, Any], _: Any) -> dict[str, Any]:
+        third = Decimal(1) / 3
+        if record["id"] == "a":
+            getcontext().prec = 3
+        else:
+            setcontext(Context(prec=4, traps=[Inexact]))
+        return record | {"third": third}
+
+    user = user_code(transform)
+    with localcontext():
+        thirds = [result["third"] for name in "abab" for result, _ in user.apply(RECORD | {"id": name}, run())]
+
+    assert thirds == [Decimal("0." + "3" * 38)] * 4
 
 
 def test_a_generator_computes_with_38_digits_too() -> None:
     def transform(record: dict[str, Any], _: Any) -> Iterator[dict[str, Any]]:
         yield record | {"third": Decimal(1) / 3}
 
-    assert results(transform)[0]["third"] == Decimal("0." + "3" * 38)
+    assert applied(user_code(transform))[0][0]["third"] == Decimal("0." + "3" * 38)
 
 
 def test_a_record_that_breaks_the_contract_never_reaches_transform() -> None:
