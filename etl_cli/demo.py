@@ -6,7 +6,7 @@ import contextlib
 import io
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
@@ -17,6 +17,7 @@ from rich.console import Console
 from etl_cli.board import Board
 from etl_cli.commands import report_commands
 from etl_cli.console import err, print_error, print_json
+from etl_cli.context import Context, parse_context
 from etl_cli.deployment import STACK_NAME, Pipeline
 from etl_cli.deployment_progress import DeploymentProgress
 from etl_cli.emulator.environment import LocalEnvironment
@@ -44,12 +45,13 @@ def demo(
         int, typer.Option(min=1, max=1_000_000, help="How many items to put into the source table.")
     ] = 5000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    context: Context = None,
 ) -> None:
     """Run the whole pipeline on this machine: start, deploy, fill the source table, execute, report.
 
     The local environment stays up afterwards; items that are in the source table already are replaced.
     """
-    demonstration = Demonstration(LocalEnvironment(ROOT), items, as_json=as_json)
+    demonstration = Demonstration(LocalEnvironment(ROOT), items, as_json=as_json, context=parse_context(context))
     try:
         code = demonstration.run()
     except (KeyboardInterrupt, SystemExit) as reason:
@@ -70,17 +72,21 @@ class Outcome(NamedTuple):
 class Demonstration:
     """One demonstration, which knows what to tidy up when it is interrupted."""
 
-    def __init__(self, environment: LocalEnvironment, items: int, *, as_json: bool) -> None:
+    def __init__(
+        self, environment: LocalEnvironment, items: int, *, as_json: bool, context: Mapping[str, str] | None = None
+    ) -> None:
         """Prepare it; nothing is started.
 
         Args:
             environment: where to run; it is started if it isn't up.
             items: how many to put into the source table.
             as_json: print the report as JSON, and the progress on the error output.
+            context: CDK context values of the deployment.
         """
         self._environment = environment
         self._items = items
         self._as_json = as_json
+        self._context = context
         self._console = _console(on_error_output=as_json)
         self._started_here = False
         self._deployed = False
@@ -138,7 +144,7 @@ class Demonstration:
 
     def _deploy(self, board: Board) -> Pipeline:
         progress = DeploymentProgress(lambda detail, done: board.update(DEPLOYMENT, detail, done))
-        self._environment.deploy(on_line=progress.take)
+        self._environment.deploy(self._context, on_line=progress.take)
         self._deployed = True
         clients = self._environment.clients()
         pipeline = Pipeline.find(clients.session, clients.options)

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from etl_cli.console import err, out, print_json, print_table, progress
+from etl_cli.context import Context, parse_context
 from etl_cli.deployment import STACK_NAME
 from etl_cli.emulator.environment import LocalEnvironment, Status
 from etl_cli.emulator.variables import unset_variables
-from etl_cli.errors import UserError
 from etl_cli.paths import ROOT, command
 
 EXIT_DOWN = 3
@@ -89,13 +89,9 @@ def env(as_json: Json = False) -> None:
 
 
 @app.command(epilog="Examples:  etl local deploy  ·  etl local deploy --context etl:lookback_hours=48")
-def deploy(
-    context: Annotated[
-        list[str] | None, typer.Option("--context", "-c", metavar="KEY=VALUE", help="CDK context; may be repeated.")
-    ] = None,
-) -> None:
+def deploy(context: Context = None) -> None:
     """Deploy the stack into the local environment, with the real CDK CLI."""
-    values = _parse_context(context or [])
+    values = parse_context(context)
     environment = _environment()
     environment.variables()  # says at once when it is not up
     began = time.monotonic()
@@ -117,14 +113,6 @@ def destroy() -> None:
 
 def _environment() -> LocalEnvironment:
     return LocalEnvironment(ROOT)
-
-
-def _parse_context(items: list[str]) -> dict[str, str]:
-    pairs = [item.partition("=") for item in items]
-    for item, (key, equals, _) in zip(items, pairs, strict=True):
-        if not key or not equals:
-            raise UserError(f"--context takes KEY=VALUE, got {item!r}.", "Example: --context etl:lookback_hours=48")
-    return {key: value for key, _, value in pairs}
 
 
 def _as_dict(status: Status) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +27,7 @@ class FakeEnvironment:
     up: bool = False
     deployment: Callable[[], None] = lambda: None
     log: Path = Path("server.log")
+    context: Mapping[str, str] | None = None
 
     def status(self) -> Any:
         return SimpleNamespace(is_up=self.up, endpoint="http://127.0.0.1:4566")
@@ -38,7 +39,8 @@ class FakeEnvironment:
     def stop(self) -> None:
         self.up = False
 
-    def deploy(self, *, on_line: Callable[[str], None]) -> None:
+    def deploy(self, context: Mapping[str, str] | None, *, on_line: Callable[[str], None]) -> None:
+        self.context = context
         on_line("Synthesizing the template")
         self.deployment()
 
@@ -77,6 +79,22 @@ def exit_code(**options: Any) -> int:
     with pytest.raises(typer.Exit) as ended:
         demo(**({"items": 30, "as_json": False} | options))
     return ended.value.exit_code
+
+
+def test_context_values_are_those_of_the_deployment(
+    environment: FakeEnvironment, run: Callable[[Recording], None]
+) -> None:
+    run(Recording("failed_at_plan"))
+
+    assert exit_code(context=["etl:concurrency=100", "etl:log_level=DEBUG"]) == 1
+    assert environment.context == {"etl:concurrency": "100", "etl:log_level": "DEBUG"}
+
+
+def test_a_context_value_without_a_key_is_refused_before_anything_starts(environment: FakeEnvironment) -> None:
+    with pytest.raises(UserError, match="--context takes KEY=VALUE, got 'concurrency'"):
+        demo(items=30, as_json=False, context=["concurrency"])
+
+    assert not environment.up
 
 
 def last_error(capsys: pytest.CaptureFixture[str]) -> str:

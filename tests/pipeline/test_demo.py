@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -76,6 +77,15 @@ def test_the_second_run_changes_nothing_and_its_commands_work(environment: Local
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         assert done.stdout.strip(), line
+
+
+def test_a_run_with_distributed_maps_shows_its_segments(environment: LocalEnvironment) -> None:
+    process = demo(environment, "--items", "300", "-c", "etl:concurrency=100", "-c", "etl:segment_bytes=20000")
+    out, err = process.communicate(timeout=240)
+
+    assert process.returncode == 0, out + err
+    assert re.search(r"✔ Plan .* 3 segments", out)
+    assert "✔ 279 loaded, 3 rejected with their reasons, nothing unaccounted for" in out
 
 
 def processes_of(folder: Path) -> Iterator[str]:
