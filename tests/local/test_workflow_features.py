@@ -21,7 +21,8 @@ WORKER = """
         if work["segment"] == event["run"]["refuse"]:
             raise Refused(f"segment {work['segment']}")
         steps = work["steps"] + 1
-        return {**work, "steps": steps, "done": steps > work["segment"], "started": event["started"]}
+        cursor = {} if steps > work["segment"] else {"cursor": steps}
+        return {"segment": work["segment"], "steps": steps, "started": event["started"], **cursor}
 """
 
 
@@ -36,7 +37,7 @@ def worker(clients: Clients) -> str:
 
 
 def workflow(function: str) -> dict[str, Any]:
-    """A Map whose items loop over a function until it is done, and a failure path."""
+    """A Map whose items loop over a function as long as it returns a cursor, and a failure path."""
     each = {
         "StartAt": "Work",
         "States": {
@@ -50,8 +51,8 @@ def workflow(function: str) -> dict[str, Any]:
             },
             "Done?": {
                 "Type": "Choice",
-                "Choices": [{"Variable": "$.work.done", "BooleanEquals": True, "Next": "End"}],
-                "Default": "Work",
+                "Choices": [{"Variable": "$.work.cursor", "IsPresent": True, "Next": "Work"}],
+                "Default": "End",
             },
             "End": {"Type": "Succeed", "OutputPath": "$.work"},
         },
@@ -84,12 +85,8 @@ def test_segments_loop_until_they_are_done_and_keep_their_order(clients: Clients
     assert execution["status"] == "SUCCEEDED"
     output = json.loads(execution["output"])
     assert output["run"] == {"refuse": -1}
-    assert [(item["segment"], item["steps"], item["done"]) for item in output["segments"]] == [
-        (0, 1, True),
-        (1, 2, True),
-        (2, 3, True),
-        (3, 4, True),
-    ]
+    assert [(item["segment"], item["steps"]) for item in output["segments"]] == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    assert not any("cursor" in item for item in output["segments"])
     (started,) = {item["started"] for item in output["segments"]}
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", started)
 

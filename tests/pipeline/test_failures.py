@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ import pytest
 from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Numbering, Request, dynamodb_error
 from tests.pipeline.modes import both_modes, both_modes_within_maps
-from tests.pipeline.pipeline import Pipeline
+from tests.pipeline.pipeline import Pipeline, wait_for
+from tests.support import Deployed
 
 # A few of each kind: the unit tests of the window have them all.
 WRONG_INPUTS: dict[str, tuple[Any, str]] = {
@@ -223,6 +225,33 @@ def test_one_segment_that_fails_fails_the_run_with_its_own_error(pipeline: Pipel
 
     expect_failure(execution, "StagingError", "Transform", suffix, "is missing", "start a new run of the same window")
     assert pipeline.destination() == {}
+
+
+def test_without_the_error_of_its_segment_that_of_the_map_stays(distributed: Deployed) -> None:
+    stepfunctions = distributed.clients.stepfunctions
+    machine = stepfunctions.describe_state_machine(stateMachineArn=distributed.state_machine_arn)
+    states = {
+        name: state
+        for name, state in json.loads(machine["definition"])["States"].items()
+        if name in ("FindMapRun", "FindFailedSegment", "ReadFailure", "Failed")
+    }
+    states["FindMapRun"].pop("Retry")
+    alone = stepfunctions.create_state_machine(
+        name="failure-without-a-map-run",
+        definition=json.dumps({"StartAt": "FindMapRun", "States": states}),
+        roleArn=machine["roleArn"],
+    )
+    given = {"run": {}, "failure": {"Error": "States.ExceedToleratedFailureThreshold", "Cause": "its own"}}
+    arn = stepfunctions.start_execution(stateMachineArn=alone["stateMachineArn"], input=json.dumps(given))[
+        "executionArn"
+    ]
+
+    def ended() -> Any:
+        found = stepfunctions.describe_execution(executionArn=arn)
+        return found if found["status"] != "RUNNING" else None
+
+    found = wait_for("the end of the execution", ended)
+    assert (found["status"], found["error"], found["cause"]) == ("FAILED", *given["failure"].values())
 
 
 @both_modes
