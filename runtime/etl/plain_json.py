@@ -8,7 +8,7 @@ Numbers are JSON numbers with every digit. JSON has no binary values and no sets
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Set
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Rounded, Subnormal
 from math import isfinite
 from operator import itemgetter
@@ -40,46 +40,50 @@ encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="number").e
 def plain_line(record: dict[str, Any], floats: Set[str] = frozenset()) -> bytes:
     """A record of Python values as a line of plain JSON; arguments and errors are those of :func:`to_plain`.
 
-    Most records are their own plain form: to see that costs a fraction of making it.
+    Most values are their own plain form: to see that costs a fraction of making it.
     """
+    document = record
     try:
-        if _are_names(record) and _are_plain(record.values(), 0):
-            return encode(record)
-    except (DecimalException, UnicodeEncodeError):
-        pass  # a number or a text that to_plain will reject, and say where
-    return encode(to_plain(record, floats))
+        for name, value in record.items():
+            if type(name) is not str:
+                return encode(to_plain(record, floats))
+            if type(value) is not str and not _is_plain(value, 0):
+                if document is record:
+                    document = record.copy()
+                document[name] = _plain_attribute(name, value, floats)
+        return encode(document)
+    except (DecimalException, UnicodeEncodeError, RejectedError):
+        return encode(to_plain(record, floats))  # it says what is wrong first, and where
 
 
-def _are_names(names: Iterable[Any]) -> bool:
-    for name in names:  # noqa: SIM110 - all() over a generator takes three times as long
-        if type(name) is not str:
-            return False
-    return True
-
-
-def _are_plain(values: Iterable[Any], depth: int) -> bool:
-    """Whether all values are their own plain form, but for lone surrogates; False when that isn't obvious.
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether a value is its own plain form, but for lone surrogates; False when that isn't obvious.
 
     Raises:
         DecimalException: a number is none of DynamoDB's.
     """
-    for value in values:
-        kind = type(value)
-        if not (
-            kind is str
-            or kind is bool
-            or value is None
-            or (kind is int and -_SAFE_INTEGER < value < _SAFE_INTEGER)
-            or (kind is Decimal and _is_normal(_unrounded(value)))
-            or (
-                kind is dict
-                and depth < MAX_DEPTH
-                and _are_names(value)
-                and _are_plain(value.values(), depth + 1)
-                and (len(value) != 1 or TAGS.isdisjoint(value))
-            )
-            or (kind is list and depth < MAX_DEPTH and _are_plain(value, depth + 1))
-        ):
+    kind = type(value)
+    return (
+        kind is str
+        or kind is bool
+        or value is None
+        or (kind is int and -_SAFE_INTEGER < value < _SAFE_INTEGER)
+        or (kind is Decimal and _is_normal(_unrounded(value)))
+        or (kind is dict and depth < MAX_DEPTH and _is_plain_map(value, depth + 1))
+        or (kind is list and depth < MAX_DEPTH and _is_plain_list(value, depth + 1))
+    )
+
+
+def _is_plain_map(value: dict[Any, Any], depth: int) -> bool:
+    for name, item in value.items():
+        if (type(item) is not str and not _is_plain(item, depth)) or type(name) is not str:
+            return False
+    return len(value) != 1 or TAGS.isdisjoint(value)
+
+
+def _is_plain_list(value: list[Any], depth: int) -> bool:
+    for item in value:  # noqa: SIM110 - all() over a generator takes three times as long
+        if type(item) is not str and not _is_plain(item, depth):
             return False
     return True
 
@@ -94,14 +98,11 @@ def to_plain(record: dict[str, Any], floats: Set[str] = frozenset()) -> dict[str
     Raises:
         RejectedError: a value is of a type, or a number of a size, that DynamoDB doesn't have.
     """
-    plain = {}
-    for name, value in record.items():
-        checked = _plain_name(name, "")
-        if type(value) is float and name in floats:
-            plain[checked] = _plain_float(value, name)
-        else:
-            plain[checked] = _plain(value, name, 0)
-    return plain
+    return {_plain_name(name, ""): _plain_attribute(name, value, floats) for name, value in record.items()}
+
+
+def _plain_attribute(name: str, value: Any, floats: Set[str]) -> Any:
+    return _plain_float(value, name) if type(value) is float and name in floats else _plain(value, name, 0)
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:

@@ -1,7 +1,6 @@
 """Transform: hold each staged item against the contract, transform it and stage what comes of it."""
 
 import os
-from decimal import localcontext
 from functools import cache
 from typing import Any
 
@@ -11,7 +10,6 @@ from etl import transformation
 from etl.aggregates import Accumulator, Prepared
 from etl.attribute_values import from_wire
 from etl.aws import s3_client
-from etl.contract import Record
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, segments_of, work_of
 from etl.errors import RejectedError
@@ -88,22 +86,23 @@ class _Worker:
             raise self._staging.malformed_records(key, batch, error) from error
         good: list[tuple[bytes, list[Prepared]]] = []
         bad, transformed = [], 0
-        with localcontext():
-            for line, record, breach in zip(batch.lines, records, self._user.check(records), strict=True):
-                try:
-                    if breach:
-                        raise breach
-                    results = self._transformed(record)
-                except RejectedError as reason:
-                    bad.append(rejected_line(STAGE, self._run, self._work.segment, reason, line))
-                else:
-                    good += results
-                    transformed += bool(results)
+        readers = [accumulator.prepare for accumulator in self._accumulators]
+        for line, record, breach in zip(batch.lines, records, self._user.check(records), strict=True):
+            try:
+                if breach:
+                    raise breach
+                results = self._user.apply(record, self._run, readers)
+            except RejectedError as reason:
+                bad.append(rejected_line(STAGE, self._run, self._work.segment, reason, line))
+            else:
+                good += results
+                transformed += bool(results)
         self._work.count("transformed", transformed)
         self._work.count("dropped", len(records) - len(bad) - transformed)
         self._work.count("records", len(good))
         self._work.count("rejected_transform", len(bad))
         if good:
+            # Nothing is added up before all that a record becomes is known to be good.
             lines, prepared = zip(*good, strict=True)
             for accumulator, added in zip(self._accumulators, zip(*prepared, strict=True), strict=True):
                 accumulator.add(added)
@@ -112,13 +111,6 @@ class _Worker:
             self._rejected.write(bad)
         if self._kept.full or self._rejected.full:
             self._close()
-
-    def _transformed(self, record: Record) -> list[tuple[bytes, list[Prepared]]]:
-        """What one record becomes, line by line, each with what it adds to the aggregates: all of it or nothing."""
-        return [
-            (line, [accumulator.prepare(result) for accumulator in self._accumulators])
-            for result, line in self._user.apply(record, self._run)
-        ]
 
     def _close(self) -> None:
         """Close the open parts; with each part of records goes the part of the aggregates that it makes up."""

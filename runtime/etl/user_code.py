@@ -1,9 +1,9 @@
 """The user's transformation, loaded and guarded: whatever it does to a record, the run goes on."""
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from decimal import Context, localcontext, setcontext
+from decimal import Context, getcontext, setcontext
 from typing import Any
 
 from etl.aggregates import Accumulator, Aggregate
@@ -55,25 +55,35 @@ class Transformation:
         """Hold records against the contract; for each why it breaks it, None for one that doesn't."""
         return self._checker.check(records)
 
-    def apply(self, record: Record, run: Run) -> Iterator[tuple[Record, bytes]]:
-        """Transform one checked record; yields each result, and the same as a line of plain JSON.
+    def apply(
+        self, record: Record, run: Run, readers: Sequence[Callable[[Record], Any]] = ()
+    ) -> list[tuple[bytes, list[Any]]]:
+        """Transform one checked record.
 
-        One by one, and only until the next is asked for: a generator may yield the same dict again and again,
-        changed in between. It sets the thread's decimal context, whatever an earlier record did to it; the caller
-        keeps its own by ``localcontext()``.
+        Args:
+            record: the record; it's the transformation's to change.
+            run: the run.
+            readers: what else wants to see each result, such as ``Accumulator.prepare``. They must not keep it: a
+                generator may yield the same dict again and again, changed in between.
+
+        Returns:
+            Each result as a line of plain JSON, with what each of the readers made of it.
 
         Raises:
-            RejectedError: ``transform`` raised, or what it returned can't be loaded.
+            RejectedError: ``transform`` raised, what it returned can't be loaded, or a reader rejects it.
         """
+        outer = getcontext()
         setcontext(_ARITHMETIC.copy())
         try:
             returned = self._transform(record, run)
-            for result in (returned,) if type(returned) is dict else _several(returned):
-                yield result, self._line(result)
+            results = (returned,) if type(returned) is dict else _several(returned)
+            return [(self._line(result), [read(result) for read in readers]) for result in results]
         except RejectedError:
             raise
         except Exception as error:
             raise self._failure(error) from error
+        finally:
+            setcontext(outer)
 
     def _line(self, result: Any) -> bytes:
         if type(result) is not dict:
@@ -116,13 +126,8 @@ def preview(module: Any, record: Record, run: Run = EXAMPLE_RUN) -> list[Record]
     (breach,) = user.check([copied])
     if breach:
         raise breach
-    results = []
-    with localcontext():
-        for result, _ in user.apply(copied, run):
-            results.append(dict(result))
-            for aggregate in user.aggregates:
-                Accumulator(aggregate).prepare(result)
-    return results
+    aggregates = [Accumulator(aggregate).prepare for aggregate in user.aggregates]
+    return [result for _, (result, *_) in user.apply(copied, run, [dict, *aggregates])]
 
 
 def _several(result: Any) -> Iterable[Any]:

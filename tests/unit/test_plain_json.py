@@ -164,6 +164,59 @@ def test_a_declared_float_is_staged_as_the_text_that_gives_it_back(value: float)
     assert json.loads(staged(value, floats=frozenset("a")))["a"] == value
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"a": "\ud800", "b": object()},
+        {"a": object(), "b": "\ud800"},
+        {"a": Decimal("NaN"), "b": 1.5},
+        {"a": 1.5, "b": Decimal("NaN")},
+        {"\ud800": 1.5, "b": {"c"}},
+        {"a": {"c"}, "\ud800": 1},
+        {"a": {"c"}, 5: 1},
+    ],
+)
+def test_what_is_wrong_first_is_the_reason(record: dict[Any, Any]) -> None:
+    with pytest.raises(RejectedError) as strict:
+        to_plain(record)
+    with pytest.raises(RejectedError) as rejected:
+        plain_line(record)
+
+    assert str(rejected.value) == str(strict.value)
+
+
+def test_a_record_is_left_as_it_is() -> None:
+    tags, zero = {"b", "a"}, Decimal("0.00")
+    record = {"tags": tags, "zero": zero, "inner": {"tags": tags}, "name": "x"}
+
+    assert plain_line(record) == (
+        b'{"tags":{"$set":["a","b"]},"zero":0,"inner":{"tags":{"$set":["a","b"]}},"name":"x"}'
+    )
+    assert (record["tags"], record["zero"], record["inner"]) == (tags, zero, {"tags": tags})
+    assert record["tags"] is tags
+
+
+class Text(str):
+    """Text of the user's own class."""
+
+
+class Whole(int):
+    """A number of the user's own class."""
+
+
+class Mapping(dict[str, Any]):
+    """A map of the user's own class."""
+
+
+@pytest.mark.parametrize("value", [Text("x"), Whole(1), Mapping(a=1), [Text("x")], {"b": Whole(1)}, {"b": Mapping()}])
+def test_a_class_of_the_users_own_is_rejected_be_it_a_str_or_a_dict(value: Any) -> None:
+    assert rejection(value).expected == ALLOWED
+
+
+def test_a_name_of_the_users_own_class_is_rejected() -> None:
+    assert rejection({Text("b"): 1}).expected == "names that are text"
+
+
 @given(NUMBERS)
 def test_every_number_of_dynamodb_is_staged_exactly(text: str) -> None:
     (number,) = json.loads(staged(Decimal(text)), parse_float=Decimal, parse_int=Decimal).values()

@@ -154,6 +154,8 @@ def test_an_array_with_a_flipped_bit_in_a_bracket_is_a_staging_error(
         b'[\n{"a":1}\n]\n[\n',
         b'[\n[\n{"a":1}\n]\n',
         b'[\n{"a":1}\n]\n{"b":1}\n',
+        b'[\n{"a":1}\n{"b":1}\n]\n',
+        b'[\n{"a":1},\n]\n{"b":1}\n]\n',
         b"]\n[\n",
     ],
 )

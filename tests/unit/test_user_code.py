@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from decimal import Context, Decimal, Inexact, getcontext, localcontext, setcontext
+from decimal import Context, Decimal, Inexact, getcontext, setcontext
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, TypedDict
@@ -21,17 +21,16 @@ class WithFloat(TypedDict):
 
 def results(transform: Any, record: dict[str, Any] | None = None, **more: Any) -> list[dict[str, Any]]:
     """The documents that a record becomes."""
-    return [msgspec.json.decode(line) for _, line in applied(user_code(transform, **more), record)]
+    return [msgspec.json.decode(line) for line, _ in applied(user_code(transform, **more), record)]
 
 
-def applied(user: Transformation, record: dict[str, Any] | None = None) -> list[tuple[dict[str, Any], bytes]]:
-    """What becomes of a record: each result as it was when it came, and its line."""
+def applied(user: Transformation, record: dict[str, Any] | None = None) -> list[tuple[bytes, dict[str, Any]]]:
+    """What becomes of a record: the line of each result, and the result as it was when it came."""
     checked = dict(record or RECORD)
     (breach,) = user.check([checked])
     if breach:
         raise breach
-    with localcontext():
-        return [(dict(result), line) for result, line in user.apply(checked, run())]
+    return [(line, result) for line, (result,) in user.apply(checked, run(), [dict])]
 
 
 def rejection(transform: Any, record: dict[str, Any] | None = None) -> RejectedError:
@@ -69,7 +68,7 @@ def test_a_generator_may_yield_the_same_dict_again_and_again() -> None:
 
     results = applied(user_code(transform))
 
-    assert [(result["n"], msgspec.json.decode(line)["n"]) for result, line in results] == [(0, 0), (1, 1), (2, 2)]
+    assert [(result["n"], msgspec.json.decode(line)["n"]) for line, result in results] == [(0, 0), (1, 1), (2, 2)]
 
 
 def test_the_run_is_given_with_its_time() -> None:
@@ -81,7 +80,7 @@ def test_what_comes_back_is_a_line_of_plain_json() -> None:
 
 
 def test_transform_computes_with_38_digits() -> None:
-    ((result, _),) = applied(user_code(lambda record, _: record | {"third": Decimal(1) / 3}))
+    ((_, result),) = applied(user_code(lambda record, _: record | {"third": Decimal(1) / 3}))
 
     assert result["third"] == Decimal("0." + "3" * 38)
 
@@ -95,18 +94,18 @@ def test_what_a_record_does_to_the_arithmetic_does_not_reach_the_next() -> None:
             setcontext(Context(prec=4, traps=[Inexact]))
         return record | {"third": third}
 
-    user = user_code(transform)
-    with localcontext():
-        thirds = [result["third"] for name in "abab" for result, _ in user.apply(RECORD | {"id": name}, run())]
+    user, ours = user_code(transform), getcontext()
+    thirds = [result["third"] for name in "abab" for _, result in applied(user, RECORD | {"id": name})]
 
     assert thirds == [Decimal("0." + "3" * 38)] * 4
+    assert getcontext() is ours
 
 
 def test_a_generator_computes_with_38_digits_too() -> None:
     def transform(record: dict[str, Any], _: Any) -> Iterator[dict[str, Any]]:
         yield record | {"third": Decimal(1) / 3}
 
-    assert applied(user_code(transform))[0][0]["third"] == Decimal("0." + "3" * 38)
+    assert applied(user_code(transform))[0][1]["third"] == Decimal("0." + "3" * 38)
 
 
 def test_a_record_that_breaks_the_contract_never_reaches_transform() -> None:
