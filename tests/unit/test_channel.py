@@ -49,8 +49,8 @@ def over(kind: type[Any], use: Use, *reactions: Reaction, tls: ssl.SSLContext | 
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
                 session, client = session_and_client()
-            async with kind(client) if kind is ClientChannel else kind(session, client) as channel:
-                return await use(channel, server)
+                async with kind(client) if kind is ClientChannel else kind(session, client) as channel:
+                    return await use(channel, server)
 
     return asyncio.run(asyncio.wait_for(talk(), 20))
 
@@ -172,7 +172,7 @@ def test_an_answer_that_does_not_arrive_whole_is_an_error_that_passes(kind: type
 
 def test_an_answer_that_is_not_http_ends_its_connection() -> None:
     async def use(channel: BatchWriter, server: Wire) -> int:
-        with pytest.raises(botocore_errors.HTTPClientError):
+        with pytest.raises(botocore_errors.HTTPClientError, match="Expected HTTP/"):
             await channel.batch_write_item(BODY)
         await channel.batch_write_item(BODY)
         return server.connections
@@ -182,6 +182,16 @@ def test_an_answer_that_is_not_http_ends_its_connection() -> None:
 
 def test_requests_one_after_the_other_share_a_connection() -> None:
     assert over(Channel, sending(5), answer()).connections == 1
+
+
+def test_all_connections_are_closed_at_the_end() -> None:
+    async def use(_: BatchWriter, server: Wire) -> bool:
+        async with open_channel(*session_and_client()) as other:
+            await asyncio.gather(*(other.batch_write_item(BODY) for _ in range(3)))
+            assert server.open == 3
+        return await server.all_closed()
+
+    assert over(Channel, use, answer())
 
 
 def test_requests_side_by_side_have_connections_of_their_own_and_keep_them() -> None:
@@ -232,7 +242,7 @@ async def answer_and_more(writer: asyncio.StreamWriter) -> None:
     writer.write(answer())
     await writer.drain()
     await asyncio.sleep(0.02)
-    writer.write(answer(b"nobody asked"))
+    writer.write(answer(b"nobody asked")[:20])
     await writer.drain()
 
 
@@ -263,6 +273,7 @@ def test_an_answer_that_takes_too_long_is_an_error_and_ends_its_connection(
         with pytest.raises(botocore_errors.ReadTimeoutError) as error:
             await channel.batch_write_item(BODY)
         assert is_transient(error.value)
+        assert await server.all_closed()
         await channel.batch_write_item(BODY)
         return server.connections
 
@@ -277,6 +288,7 @@ def test_a_request_that_is_given_up_takes_its_connection_along() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert await server.all_closed()
         await channel.batch_write_item(BODY)
         return server.connections
 

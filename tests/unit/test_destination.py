@@ -14,9 +14,9 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.destination import DestinationTable, Key, Outcome
+from etl.destination import IN_FLIGHT, DestinationTable, Key, Outcome
 from etl.pacing import Pacer
-from tests.unit.builders import item
+from tests.unit.builders import item, no_waiting
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.faults import client_error
@@ -253,3 +253,34 @@ def test_an_answer_without_capacity_counts_as_reserved() -> None:
 def test_an_error_that_ends_the_run_is_raised_from_a_half_too() -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         written(scripted(client_error("ValidationException"), client_error("AccessDeniedException")), numbered(25))
+
+
+def written_side_by_side(channel: FakeChannel, batches: int) -> None:
+    async def write() -> None:
+        table = DestinationTable(channel, "destination", Pacer(None), Waiting().remaining_ms, no_waiting)
+        await asyncio.gather(*(table.write(encoded([item(n)])) for n in range(batches)))
+
+    asyncio.run(write())
+
+
+def test_batches_are_written_side_by_side_up_to_a_number() -> None:
+    channel = FakeChannel(FakeDynamoDB(), 0.001)
+    written_side_by_side(channel, 50)
+
+    assert max(channel.under_way) == IN_FLIGHT
+
+
+@pytest.mark.parametrize("later", [1, PASSING[0]])
+def test_what_dynamodb_leaves_undone_halves_what_is_under_way(later: Any) -> None:
+    channel = FakeChannel(scripted(*[later] * IN_FLIGHT), 0.001)
+    written_side_by_side(channel, IN_FLIGHT)
+
+    assert max(channel.under_way[:IN_FLIGHT]) == IN_FLIGHT
+    assert max(channel.under_way[IN_FLIGHT:]) == IN_FLIGHT // 2
+
+
+def test_what_dynamodb_refuses_does_not_slow_the_others_down() -> None:
+    channel = FakeChannel(scripted(*[client_error("RequestEntityTooLargeException", 413)] * 4), 0.001)
+    written_side_by_side(channel, 50)
+
+    assert max(channel.under_way[-20:]) == IN_FLIGHT

@@ -157,6 +157,45 @@ def test_of_two_records_with_one_key_in_batches_close_by_the_last_wins(distance:
     assert result.counted("loaded") == len(many)
 
 
+def loaded_through(channel: FakeChannel, records_of: list[Record]) -> Work:
+    s3, given_work = transformed(records_of)
+    table = DestinationTable(channel, "destination", Pacer(None), lambda: 300_000)
+    return asyncio.run(load_segment(run(), given_work, table, staging(s3), unlimited()))
+
+
+def test_batches_are_on_their_way_side_by_side_and_no_more_than_may_be_are_held() -> None:
+    channel = FakeChannel(FakeDynamoDB(), 0.001)
+    loaded_through(channel, records(25 * 60))
+
+    assert max(channel.under_way) == IN_FLIGHT
+    assert max(channel.tasks) <= IN_FLIGHT + 1  # and the worker's own
+
+
+def test_a_key_that_comes_again_much_later_holds_nothing_up() -> None:
+    many = records(25 * 60)
+    many[25 * 50] = record(0)
+    channel = FakeChannel(FakeDynamoDB(), 0.001)
+    loaded_through(channel, many)
+
+    assert channel.under_way[50] > 2
+
+
+def test_after_a_failure_nothing_more_is_sent() -> None:
+    dynamodb = FakeDynamoDB()
+    dynamodb.script = [client_error("AccessDeniedException")]
+    channel = FakeChannel(dynamodb, 0.01)
+    s3, given_work = transformed(records(25 * 60))
+    table = DestinationTable(channel, "destination", Pacer(None), lambda: 300_000)
+
+    async def load() -> int:
+        with pytest.raises(ClientError):
+            await load_segment(run(), given_work, table, staging(s3), unlimited())
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(load()) == 1
+    assert len(channel.under_way) == IN_FLIGHT
+
+
 @given(st.lists(st.integers(0, 30), max_size=120))
 def test_the_last_of_each_key_is_what_the_destination_holds(numbers: list[int]) -> None:
     s3, given_work = transformed([record(n) | {"n": position} for position, n in enumerate(numbers)])
@@ -190,6 +229,15 @@ def test_a_refused_item_goes_to_quarantine_as_it_was_staged_and_its_neighbours_l
     assert len(held(dynamodb)) == 2
     assert (result.counted("loaded"), result.counted("rejected_load")) == (2, 1)
     assert result.counted("load_quarantine_parts") == 1
+
+
+def test_of_two_refused_records_with_one_key_the_last_goes_to_quarantine() -> None:
+    s3, given_work = transformed([record(1, blob="x" * 500_000), record(1, blob="y" * 500_000), record(2)])
+    result = loaded(s3, given_work, FakeDynamoDB())
+    (rejected,) = staged(s3, "quarantine/")
+
+    assert rejected["item"]["blob"][0] == "y"
+    assert (result.counted("superseded"), result.counted("rejected_load"), result.counted("loaded")) == (1, 1, 1)
 
 
 def test_quarantine_rolls_at_its_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,17 +28,20 @@ class Wire:
         reactions: what it does after each request; the last goes on for ever.
         received: the requests so far.
         connections: how many were opened.
+        open: how many of them are still open.
     """
 
     reactions: list[Reaction]
     url: str = ""
     received: list[Received] = field(default_factory=list)
     connections: int = 0
+    open: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until either side ends it."""
         number = self.connections
         self.connections += 1
+        self.open += 1
         try:
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -55,7 +58,16 @@ class Wire:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.open -= 1
             writer.close()
+
+    async def all_closed(self) -> bool:
+        """Whether the other side closes its connections within a second."""
+        for _ in range(100):
+            if not self.open:
+                return True
+            await asyncio.sleep(0.01)
+        return False
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """A channel whose other end is the DynamoDB in memory."""
 
+import asyncio
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -8,10 +9,20 @@ from tests.unit.fakes.dynamodb import FakeDynamoDB
 
 
 class FakeChannel:
-    """Hands every body to ``dynamodb`` at once."""
+    """Hands every body to ``dynamodb``, after a while if it is to take one.
 
-    def __init__(self, dynamodb: FakeDynamoDB) -> None:
+    Attributes:
+        under_way: requests under way at each request, itself included.
+        tasks: tasks of the event loop at each request.
+    """
+
+    def __init__(self, dynamodb: FakeDynamoDB, seconds: float = 0) -> None:
         self._dynamodb = dynamodb
+        self._client = ClientChannel(cast("Any", dynamodb))
+        self._seconds = seconds
+        self._now = 0
+        self.under_way: list[int] = []
+        self.tasks: list[int] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -22,5 +33,12 @@ class FakeChannel:
         pass
 
     async def batch_write_item(self, body: bytes) -> bytes:
-        await self._dynamodb.before_write()
-        return await ClientChannel(cast("Any", self._dynamodb)).batch_write_item(body)
+        self._now += 1
+        self.under_way.append(self._now)
+        self.tasks.append(len(asyncio.all_tasks()))
+        try:
+            await asyncio.sleep(self._seconds)
+            await self._dynamodb.before_write()
+            return await self._client.batch_write_item(body)
+        finally:
+            self._now -= 1
