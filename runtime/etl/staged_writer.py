@@ -15,11 +15,6 @@ if TYPE_CHECKING:
 # Every part of a multipart upload but the last has at least 5 MiB. Source: S3 User Guide, "Multipart upload limits".
 UPLOAD_BYTES = 5 * 1024 * 1024
 
-# glibc gives freed memory back to the system above twice the largest block freed so far, and each of its pages is
-# paid for again with the next upload. Freeing a block of almost 32 MiB, the most that counts, lets it keep that much;
-# nothing is written into it, so it takes no memory. Source: mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
-bytes(32_000_000)
-
 
 class ObjectWriter:
     """Writes one staged object; a large one as a multipart upload, so that memory stays flat.
