@@ -166,7 +166,7 @@ DAMAGES = {
             lambda body: body[: len(body) // 2],
             "StagingError",
             state,
-            f"{NOT_THE_ARRAY}it ends within a line",
+            f"{NOT_THE_ARRAY}it ends before its closing bracket",
         ),
         ("not JSON", lambda body: body.replace(b'"name"', b'"name', 1), "StagingError", state, NOT_THE_ARRAY),
         ("other records", lambda _: b"[\n17\n]\n", "StagingError", state, NOT_THE_ARRAY),
