@@ -89,7 +89,12 @@ def test_the_next_part_is_collected_while_one_is_on_its_way() -> None:
 def test_no_more_than_one_part_is_on_its_way() -> None:
     s3 = SlowS3()
     writer = staging(s3).open(KEY)
-    writing = threading.Thread(target=lambda: [writer.write([LINE] * 6) for _ in range(4)])
+
+    def write() -> None:
+        for _ in range(4):
+            writer.write([LINE] * 6)
+
+    writing = threading.Thread(target=write)
     writing.start()
     writing.join(0.2)
     assert writing.is_alive()
