@@ -59,8 +59,13 @@ _REMEDIES = {
 
 
 def s3_client() -> "S3Client":
-    """A client of S3."""
-    return boto3.client("s3", config=_config(attempts=6))
+    """A client of S3.
+
+    Bodies are signed by TLS and a CRC32 of theirs, as with botocore's default; a caller that gives the CRC32 of a
+    large body itself spares it the wrapping of the body into chunks, and a SHA-256.
+    """
+    unsigned = Config(s3={"payload_signing_enabled": False})
+    return boto3.client("s3", config=_config(attempts=6).merge(unsigned))
 
 
 def dynamodb_client(attempts: int = 6, session: Session | None = None) -> "DynamoDBClient":
@@ -74,9 +79,10 @@ def dynamodb_client(attempts: int = 6, session: Session | None = None) -> "Dynam
 
     Args:
         attempts: attempts of one request before its error is raised.
-        session: where its credentials come from; a session of its own when None.
+        session: where its credentials come from; boto3's default session when None.
     """
-    client = boto3.Session(botocore_session=session).client("dynamodb", config=_config(attempts))
+    maker = boto3.Session(botocore_session=session) if session else boto3
+    client = maker.client("dynamodb", config=_config(attempts))
     for operation in ("Scan", "BatchWriteItem"):
         client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body)
         client.meta.events.register(f"before-call.dynamodb.{operation}", _send_raw_body)

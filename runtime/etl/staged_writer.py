@@ -1,10 +1,12 @@
 """Writing staged objects: streamed, in numbered parts of a bounded size."""
 
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from zlib import crc32
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -67,14 +69,19 @@ class ObjectWriter:
 
     def _upload(self) -> None:
         if not self._upload_id:
-            answer = self._s3.create_multipart_upload(**self._where, ContentType="application/json")
+            answer = self._s3.create_multipart_upload(
+                **self._where, ContentType="application/json", ChecksumAlgorithm="CRC32"
+            )
             self._upload_id = answer["UploadId"]
         if self._sent:
             self._sent[-1].result()
         self._sent.append(self._sender.submit(self._send, len(self._sent) + 1, self._taken()))
 
     def _send(self, number: int, body: bytes) -> "CompletedPartTypeDef":
-        part = self._s3.upload_part(**self._where, UploadId=self._upload_id, PartNumber=number, Body=body)
+        checksum = b64encode(crc32(body).to_bytes(4)).decode()
+        part = self._s3.upload_part(
+            **self._where, UploadId=self._upload_id, PartNumber=number, Body=body, ChecksumCRC32=checksum
+        )
         completed: dict[str, Any] = {"PartNumber": number, "ETag": part["ETag"]}
         completed |= {name: value for name, value in part.items() if name.startswith("Checksum")}
         return completed  # type: ignore[return-value]

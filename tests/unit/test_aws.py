@@ -193,6 +193,7 @@ def test_the_client_of_s3_waits_and_tries_as_set() -> None:
 
     assert config.retries["total_max_attempts"] == 6
     assert (config.connect_timeout, config.read_timeout) == (5, 30)
+    assert config.s3["payload_signing_enabled"] is False
 
 
 @pytest.mark.parametrize(

@@ -76,16 +76,22 @@ class FakeS3:
                 return answer | {"Body": _FailingBody(self.body_errors.pop(0))}
             return answer | {"Body": StreamingBody(io.BytesIO(body), len(body)), "ContentLength": len(body)}
 
-    def create_multipart_upload(self, *, Bucket: str, Key: str, ContentType: str) -> dict[str, Any]:
+    def create_multipart_upload(
+        self, *, Bucket: str, Key: str, ContentType: str, ChecksumAlgorithm: str
+    ) -> dict[str, Any]:
         with self.faults.call("CreateMultipartUpload"):
+            assert ChecksumAlgorithm == "CRC32"
             self._check_bucket(Bucket, "CreateMultipartUpload")
             upload_id = f"upload-{len(self.faults.calls)}"
             self.uploads[upload_id] = (Key, {})
             self.types[Key] = ContentType
             return {"UploadId": upload_id}
 
-    def upload_part(self, *, Bucket: str, Key: str, UploadId: str, PartNumber: int, Body: bytes) -> dict[str, Any]:
+    def upload_part(
+        self, *, Bucket: str, Key: str, UploadId: str, PartNumber: int, Body: bytes, ChecksumCRC32: str
+    ) -> dict[str, Any]:
         with self.faults.call("UploadPart"):
+            assert ChecksumCRC32 == _checksum(Body)
             self._parts_of(Bucket, Key, UploadId, "UploadPart")[PartNumber] = Body
             return {"ETag": _etag(Body), "ChecksumCRC32": _checksum(Body)}
 
