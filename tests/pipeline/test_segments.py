@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from etl.destination import IN_FLIGHT
 from tests.etl_pipeline.sample import expected_groups
 from tests.etl_pipeline.values import Item, canonical, compare, of_boto3, of_dynamodb_json
 from tests.pipeline.execution import Execution, Window
@@ -117,7 +118,8 @@ def test_transform_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Wi
 
 @both_modes
 def test_load_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window) -> None:
-    items = pipeline.put(pipeline.item(f"{n:04d}", window.at(n)) for n in range(300))
+    # More batches than are in flight at once: those behind them wait for an answer.
+    items = pipeline.put(pipeline.item(f"{n:04d}", window.at(n)) for n in range(25 * (IN_FLIGHT + 8)))
     slow = delaying(UNIT_SECONDS, "BatchWriteItem")
     with pipeline.interposed("etl-load", "DYNAMODB", slow, timeout_seconds=INVOCATION_SECONDS):
         execution = pipeline.run(window.input)
