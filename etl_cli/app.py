@@ -14,5 +14,5 @@ app = typer.Typer(
     help="Runs the ETL pipeline on this machine, without an AWS account, and looks after it.",
     epilog="Exit codes:  0 done  ·  1 failed, the message says why  ·  2 wrong usage  ·  130 interrupted",
 )
-app.command(epilog="Examples:  etl demo  ·  etl demo --items 200 --json")(demo.demo)
+app.command(epilog="Examples:  etl demo  ·  etl demo --items 200 --json  ·  etl demo --strict")(demo.demo)
 app.add_typer(local.app, name="local")

@@ -46,12 +46,15 @@ def demo(
     ] = 5000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     context: Context = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Enforce IAM and bucket policies, over HTTPS.")] = False,
 ) -> None:
     """Run the whole pipeline on this machine: start, deploy, fill the source table, execute, report.
 
     The local environment stays up afterwards; items that are in the source table already are replaced.
     """
-    demonstration = Demonstration(LocalEnvironment(ROOT), items, as_json=as_json, context=parse_context(context))
+    demonstration = Demonstration(
+        LocalEnvironment(ROOT), items, as_json=as_json, context=parse_context(context), strict=strict
+    )
     try:
         code = demonstration.run()
     except (KeyboardInterrupt, SystemExit) as reason:
@@ -73,7 +76,13 @@ class Demonstration:
     """One demonstration, which knows what to tidy up when it is interrupted."""
 
     def __init__(
-        self, environment: LocalEnvironment, items: int, *, as_json: bool, context: Mapping[str, str] | None = None
+        self,
+        environment: LocalEnvironment,
+        items: int,
+        *,
+        as_json: bool,
+        context: Mapping[str, str] | None = None,
+        strict: bool = False,
     ) -> None:
         """Prepare it; nothing is started.
 
@@ -82,11 +91,13 @@ class Demonstration:
             items: how many to put into the source table.
             as_json: print the report as JSON, and the progress on the error output.
             context: CDK context values of the deployment.
+            strict: enforce IAM and bucket policies, over HTTPS.
         """
         self._environment = environment
         self._items = items
         self._as_json = as_json
         self._context = context
+        self._strict = strict
         self._console = _console(on_error_output=as_json)
         self._started_here = False
         self._deployed = False
@@ -139,7 +150,7 @@ class Demonstration:
     def _start(self, board: Board) -> None:
         board.begin(ENVIRONMENT, "starting")
         self._started_here = not self._environment.status().is_up
-        status = self._environment.start()
+        status = self._environment.start(strict=self._strict)
         board.end(ENVIRONMENT, f"{status.endpoint}, {'started' if self._started_here else 'up already'}")
 
     def _deploy(self, board: Board) -> Pipeline:

@@ -28,12 +28,12 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command(epilog="Examples:  etl local start  ·  etl local start --port 4566")
+@app.command(epilog="Examples:  etl local start  ·  etl local start --port 4566  ·  etl local start --strict")
 def start(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of 127.0.0.1; a free one if left out.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Enforce IAM policies, over HTTPS.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Enforce IAM and bucket policies, over HTTPS.")] = False,
 ) -> None:
     """Start the local environment, if it is not up already."""
     environment = _environment()
@@ -138,7 +138,7 @@ def _print_status(status: Status) -> None:
             "endpoint": status.endpoint,
             "process": status.pid,
             "started": status.started_at,
-            "mode": "strict: IAM policies are enforced" if status.strict else None,
+            "mode": "strict: IAM and bucket policies are enforced" if status.strict else None,
             "stacks": ", ".join(f"{stack.name} ({stack.status})" for stack in status.stacks) or None,
             "files": status.state_dir,
         }

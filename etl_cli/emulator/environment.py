@@ -72,11 +72,11 @@ class LocalEnvironment:
 
         Args:
             port: of 127.0.0.1; None for the port of the last time, if it is free, or any free one.
-            strict: enforce the IAM policies of the functions' roles, over HTTPS.
+            strict: enforce the IAM policies of the functions' roles and the bucket policy, over HTTPS.
             settings: variables to add to the server's environment, which the functions inherit.
 
         Raises:
-            UserError: the port is taken, or the server did not start.
+            UserError: the port is taken, the server did not start, or it is up on another port or without `strict`.
         """
         with self._server.lock():
             record = self._server.running()
@@ -86,6 +86,11 @@ class LocalEnvironment:
                 raise UserError(
                     f"The local environment is up already, on port {record.port}.",
                     f"Stop it first to use port {port}: {command()} local stop",
+                )
+            elif strict and not record.strict:
+                raise UserError(
+                    "The local environment is up already, and not strict.",
+                    f"Stop it first, which throws its data away: {command()} local stop",
                 )
             return self._status_of(record)
 

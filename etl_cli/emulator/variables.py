@@ -38,8 +38,15 @@ def server_environment(root: Path, state_dir: Path, port: int, *, strict: bool) 
         "DOCKER_HOST": f"unix://{state_dir / 'tmp' / 'no-docker'}",  # other emulators' containers are not ours
     }
     if strict:
+        # The functions trust the certificate alone; of itself, ministack adds it to the system's.
         environment |= {"AUTH": "true", "USE_SSL": "1"}
+        environment |= dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), certificate(state_dir))
     return environment
+
+
+def certificate(state_dir: Path) -> str:
+    """The certificate that a strict server makes for itself: whoever uses it trusts this one."""
+    return str(state_dir / "tmp" / "ministack-tls" / "server.crt")
 
 
 def client_variables(root: Path, state_dir: Path, record: ServerRecord) -> dict[str, str]:
@@ -65,8 +72,7 @@ def client_variables(root: Path, state_dir: Path, record: ServerRecord) -> dict[
         "PATH": _search_path(root, os.environ.get("PATH", os.defpath)),
     }
     if record.strict:
-        certificate = str(state_dir / "tmp" / "ministack-tls" / "server.crt")
-        variables |= {"AWS_CA_BUNDLE": certificate, "NODE_EXTRA_CA_CERTS": certificate}
+        variables |= dict.fromkeys(("AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"), certificate(state_dir))
     return variables
 
 

@@ -32,7 +32,7 @@ class FakeEnvironment:
     def status(self) -> Any:
         return SimpleNamespace(is_up=self.up, endpoint="http://127.0.0.1:4566")
 
-    def start(self) -> Any:
+    def start(self, *, strict: bool = False) -> Any:
         self.up = True
         return self.status()
 
