@@ -95,13 +95,13 @@ class RunReport:
     @property
     def rejected(self) -> int:
         """Items that any stage set aside."""
-        return sum(self.counts.get(f"rejected_{stage}", 0) for stage in ("extract", "transform", "load"))
+        return sum(self.counts.get(f"rejected_{stage}", 0) for stage in ("transform", "load"))
 
     def balance(self) -> list[Equation]:
         """Where every item and every record went."""
         counts = Counter(self.counts)
         return [
-            Equation("read", counts["read"], _parts(counts, "extracted", rejected="rejected_extract")),
+            Equation("read", counts["read"], {"extracted": counts["extracted"]}),
             Equation(
                 "extracted",
                 counts["extracted"],

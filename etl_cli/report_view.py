@@ -136,8 +136,6 @@ def _balance(report: RunReport, tables: tuple[str, str], verified: Verified | No
 
 def _equation(equation: Equation) -> list[Text]:
     parts = list(equation.parts.items())
-    if len(parts) == 2 and parts[1][0] == "rejected":
-        parts.insert(1, ("", 0))
     cells = [Text(equation.name), Text(f"{equation.total:,}", "bold"), Text("=", "dim")]
     for position in range(3):
         name, value = parts[position] if position < len(parts) else ("", 0)

@@ -47,12 +47,11 @@ def _done(stage: Stage, snapshot: Snapshot) -> str:
         segments = f", {count(run['segments'], 'segment')}" if run.get("segments", 1) > 1 else ""
         return window(run["start"], run["end"]) + segments if run else ""
     if stage.name == "Extract":
-        return f"{count(got['read'], 'item')} read" + _rejected(counts, "extract") + _written(counts, "extract")
+        return f"{count(got['read'], 'item')} read" + _written(counts, "extract")
     if stage.name == "Transform":
         return count(got["records"], "record") + _rejected(counts, "transform") + _written(counts, "transform")
     if stage.name == "Gate":
-        rejected = counts.get("rejected_extract", 0) + counts.get("rejected_transform", 0)
-        return f"{100 * rejected / (got['read'] or 1):.1f} % rejected"
+        return f"{100 * counts.get('rejected_transform', 0) / (got['read'] or 1):.1f} % rejected"
     if stage.name == "Load":
         superseded = f", {got['superseded']:,} superseded" if got["superseded"] else ""
         return f"{count(got['loaded'], 'record')} loaded" + superseded + _rejected(counts, "load")

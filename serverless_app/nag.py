@@ -39,7 +39,6 @@ ACKNOWLEDGED = (
     ("Extract", "IAM5[Resource::*]", _TRACES),
     ("Extract", "IAM5[Resource::<{bucket}.Arn>/extract/*]", _KEYS),
     ("Extract", "IAM5[Resource::<{bucket}.Arn>/extract/*/run.json]", _KEYS),
-    ("Extract", "IAM5[Resource::<{bucket}.Arn>/quarantine/*]", _KEYS),
     ("Transform", "L1", _RUNTIME),
     ("Transform", "IAM5[Resource::*]", _TRACES),
     ("Transform", "IAM5[Resource::<{bucket}.Arn>/extract/*]", _KEYS),

@@ -99,6 +99,16 @@ def _rare(value: _Read) -> Value:
     raise ValueError(_NOT_DYNAMODBS)
 
 
+_TYPE_NAMES = {str: "S", int: "N", Decimal: "N", bytes: "B", bool: "BOOL", type(None): "NULL", dict: "M", list: "L"}
+
+
+def type_name(value: Value) -> str:
+    """DynamoDB's name of a value's type; Python's where DynamoDB has none."""
+    if type(value) is set:
+        return type_name(next(iter(value), "")) + "S"
+    return _TYPE_NAMES.get(type(value)) or type(value).__name__
+
+
 class Number(msgspec.Struct, gc=False, frozen=True):
     """A JSON number with a fraction or an exponent, as the text it is written in.
 

@@ -9,16 +9,18 @@ Counts = Mapping[str, int]
 
 
 def check_transformed(run: Run, counts: Counts) -> None:
-    """Check that Transform read all that Extract wrote.
+    """Check that Extract wrote all that DynamoDB returned, and Transform read all that Extract wrote.
 
     Args:
         run: the run.
         counts: its totals over all segments, by name.
 
     Raises:
-        BalanceError: it read more or less.
+        BalanceError: one of them has more or less.
     """
-    _check(run, counts, "extract", ("extracted",), "transform", ("transformed", "dropped", "rejected_transform"))
+    _check(run, counts, ("DynamoDB returned", "read"), "extract", ("extracted",), "an answer was not taken whole")
+    taken = ("transformed", "dropped", "rejected_transform")
+    _check(run, counts, ("extract wrote", "extracted"), "transform", taken, _changed("extract", run))
 
 
 def check_loaded(run: Run, counts: Counts) -> None:
@@ -31,16 +33,21 @@ def check_loaded(run: Run, counts: Counts) -> None:
     Raises:
         BalanceError: it accounts for more or less.
     """
-    _check(run, counts, "transform", ("records",), "load", ("loaded", "superseded", "rejected_load"))
+    taken = ("loaded", "superseded", "rejected_load")
+    _check(run, counts, ("transform wrote", "records"), "load", taken, _changed("transform", run))
 
 
-def _check(run: Run, counts: Counts, before: str, given: tuple[str, ...], after: str, taken: tuple[str, ...]) -> None:
-    expected, found = (sum(counts[name] for name in names) for names in (given, taken))
+def _changed(stage: str, run: Run) -> str:
+    return f"a staged object was changed under {stage}/{run.timestamp}/"
+
+
+def _check(run: Run, counts: Counts, given: tuple[str, str], after: str, taken: tuple[str, ...], cause: str) -> None:
+    before, name = given
+    expected, found = counts[name], sum(counts[each] for each in taken)
     if expected != found:
-        parts = ", ".join(f"{name} {counts[name]:,}" for name in (*given, *taken))
+        parts = ", ".join(f"{each} {counts[each]:,}" for each in (name, *taken))
         raise BalanceError(
-            f"run {run.timestamp}: {before} wrote {expected:,} records and {after} accounts for {found:,}, "
+            f"run {run.timestamp}: {before} {expected:,} records and {after} accounts for {found:,}, "
             f"{abs(expected - found):,} {'fewer' if found < expected else 'more'} ({parts}); "
-            f"a staged object was changed under {before}/{run.timestamp}/: start a new run of the window "
-            f"{run.start} to {run.end}"
+            f"{cause}: start a new run of the window {run.start} to {run.end}"
         )

@@ -1,7 +1,7 @@
 """Extract: plan the run, then read the source table's items of its window into staging, as they are."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -11,14 +11,12 @@ import msgspec
 from etl.aws import dynamodb_client, s3_client
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
-from etl.keys import manifest_key, part_key, quarantine_key
-from etl.quarantine import rejected_line
+from etl.keys import manifest_key, part_key
 from etl.run import Run, Work
 from etl.settings import ExtractSettings
-from etl.source import Page, SourceTable, timestamp_of
+from etl.source import SourceTable
 from etl.staged_writer import PartWriter
 from etl.staging import Staging
-from etl.timestamps import all_times, refused
 from etl.window import format_instant, resolve_window
 
 STAGE = "extract"
@@ -87,55 +85,26 @@ def extract_segment(
 ) -> Work:
     """Read a segment's pages into staging until it ends or time runs low.
 
-    An item whose timestamp isn't a time goes to quarantine. The cursor is ``{"key": …}``, the key of the last
-    item read; parts are numbered on by the counts.
+    The cursor is ``{"key": …}``, the key of the last item read; parts are numbered on by the counts.
     """
     key = (work.cursor or {}).get("key")
-    first, first_rejected = work.counted("extract_parts"), work.counted("extract_quarantine_parts")
-    segment = work.segment
-    with (
-        PartWriter(staging.open, lambda part: part_key(STAGE, run, segment, part), first, part_bytes) as kept,
-        PartWriter(
-            staging.open, lambda part: quarantine_key(STAGE, run, segment, part), first_rejected, part_bytes
-        ) as rejected,
-    ):
+    segment, first = work.segment, work.counted("extract_parts")
+    with PartWriter(staging.open, lambda part: part_key(STAGE, run, segment, part), first, part_bytes) as writer:
         for page in source.pages(run.start, run.end, segment, run.segments, key, deadline.allows_another):
-            _take(page, run, work, kept, rejected)
+            if page.items:
+                writer.write(page.items)
+            if writer.full:
+                writer.close()
+            work.count("scanned", page.scanned)
+            work.count("read", page.read)
+            work.count("extracted", len(page.items))
             key = page.last_key
-        if not key and kept.next_part == 0:
-            kept.write(())  # a segment without items has an empty part
-        kept.close()
-        rejected.close()
-    work.count("extract_parts", kept.next_part - first)
-    work.count("extract_bytes", kept.size)
-    work.count("extract_quarantine_parts", rejected.next_part - first_rejected)
+        if not key and writer.next_part == 0:
+            writer.write(())  # a segment without items has an empty part
+        writer.close()
+    work.count("extract_parts", writer.next_part - first)
+    work.count("extract_bytes", writer.size)
     return Work(segment=segment, cursor={"key": key} if key else None, counts=work.counts)
-
-
-def _take(page: Page, run: Run, work: Work, kept: PartWriter, rejected: PartWriter) -> None:
-    good, bad = _sorted_out(page, run, work.segment)
-    work.count("scanned", page.scanned)
-    work.count("read", len(page.items))
-    work.count("extracted", len(good))
-    work.count("rejected_extract", len(bad))
-    for lines, writer in ((good, kept), (bad, rejected)):
-        if lines:
-            writer.write(lines)
-        if writer.full:
-            writer.close()
-
-
-def _sorted_out(page: Page, run: Run, segment: int) -> tuple[Sequence[bytes], list[bytes]]:
-    """A page's items that have a time, and lines of quarantine for the others."""
-    if all_times(page.timestamps):
-        return page.items, []
-    good, bad = [], []
-    for item, text in zip(page.items, page.timestamps, strict=True):
-        if all_times([text]):
-            good.append(item)
-        else:
-            bad.append(rejected_line(STAGE, run, segment, refused(timestamp_of(item)), item))
-    return good, bad
 
 
 @cache

@@ -92,7 +92,7 @@ def check_rejected_share(
 
 
 def _check_share(run: Run, segments: list[Work], staging: Staging, threshold_percent: Decimal) -> None:
-    rejected = total(segments, "rejected_extract") + total(segments, "rejected_transform")
+    rejected = total(segments, "rejected_transform")
 
     def reasons() -> str:
         common = _common_reasons(run, segments, staging)
@@ -109,14 +109,13 @@ def _common_reasons(run: Run, segments: list[Work], staging: Staging) -> list[tu
     """The commonest reasons of quarantine, without a value of any record."""
     tally: Counter[str] = Counter()
     for work in segments:
-        for stage in ("extract", "transform"):
-            for part in range(work.counted(f"{stage}_quarantine_parts")):
-                for batch in staging.batches(quarantine_key(stage, run, work.segment, part)):
-                    for line in batch.lines:
-                        reason = _reasons.decode(line)
-                        tally[f"{reason.field or 'record'}: expected {reason.expected}"] += 1
-                    if tally.total() >= _MOST_TALLIED:
-                        return tally.most_common(_MOST_REASONS)
+        for part in range(work.counted("transform_quarantine_parts")):
+            for batch in staging.batches(quarantine_key("transform", run, work.segment, part)):
+                for line in batch.lines:
+                    reason = _reasons.decode(line)
+                    tally[f"{reason.field or 'record'}: expected {reason.expected}"] += 1
+                if tally.total() >= _MOST_TALLIED:
+                    return tally.most_common(_MOST_REASONS)
     return tally.most_common(_MOST_REASONS)
 
 

@@ -210,7 +210,6 @@ REPORTED = (
     "records",
     "loaded",
     "superseded",
-    "rejected_extract",
     "rejected_transform",
     "rejected_load",
 )

@@ -9,7 +9,7 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
     """One record of quarantine, as a line of JSON.
 
     Args:
-        stage: the stage that rejected it: extract, transform or load.
+        stage: the stage that rejected it: transform or load.
         run: the run.
         segment: number of the segment that it was read in.
         reason: why.

@@ -13,31 +13,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-class _Text(msgspec.Struct, frozen=True, gc=False):
-    S: str = ""
-
-
-class _Stamped(msgspec.Struct, gc=False):
-    timestamp: _Text = _Text()
-
-
-class _AnyStamped(msgspec.Struct):
-    timestamp: dict[str, Any] | None = None
-
-
 class _RawPage(msgspec.Struct, rename="pascal"):
     items: list[msgspec.Raw]
+    count: int
     scanned_count: int
     last_evaluated_key: dict[str, Any] | None = None
 
 
-class _StampedPage(msgspec.Struct, rename="pascal"):
-    items: list[_Stamped]
-
-
 _pages = msgspec.json.Decoder(_RawPage)
-_stamps = msgspec.json.Decoder(_StampedPage)
-_any_stamp = msgspec.json.Decoder(_AnyStamped)
 
 
 class Page(NamedTuple):
@@ -45,20 +28,15 @@ class Page(NamedTuple):
 
     Attributes:
         items: each item as DynamoDB sent it, one line of DynamoDB JSON.
-        timestamps: the text of each item's timestamp; empty where there is none, or none of type S.
+        read: how many items there are, as DynamoDB counted them.
         scanned: items that DynamoDB read for the page, before its filter.
         last_key: where the next page starts, in DynamoDB JSON; None on the last page.
     """
 
     items: Sequence[bytes]
-    timestamps: list[str]
+    read: int
     scanned: int
     last_key: dict[str, Any] | None
-
-
-def timestamp_of(item: bytes) -> dict[str, Any] | None:
-    """The timestamp of an item in DynamoDB JSON, of whatever type; None when there is none."""
-    return _any_stamp.decode(item).timestamp
 
 
 class SourceTable:
@@ -126,8 +104,7 @@ def _page(body: bytes) -> Page:
     raw = _pages.decode(body)
     # DynamoDB sends no line breaks, and looking for one in the whole page costs next to nothing.
     items = [_one_line(item) for item in raw.items] if b"\n" in body else raw.items
-    timestamps = [item.timestamp.S for item in _stamps.decode(body).items]
-    return Page(items, timestamps, raw.scanned_count, raw.last_evaluated_key)
+    return Page(items, raw.count, raw.scanned_count, raw.last_evaluated_key)
 
 
 def _one_line(item: msgspec.Raw) -> bytes:

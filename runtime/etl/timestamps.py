@@ -6,18 +6,18 @@ The window's bounds are whole seconds written without the ``Z``: so ``2024-01-15
 """
 
 import re
-from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
+from etl.attribute_values import type_name
+from etl.contract import Record
 from etl.errors import RejectedError
 
 ATTRIBUTE = "timestamp"
 EXPECTED = "a time in UTC such as 2024-01-15T10:00:00Z"
 _SHAPE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?Z"
-# The beginning of a line that isn't of this shape.
-_MISSHAPEN = re.compile(rf"\n(?!{_SHAPE}(?:\n|\Z))")
+_SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
 
 # Items outside of the window whose timestamp can't be one: they come along and go to quarantine. What has
 # none of these signs and still is no time sorts between two windows that there can be: into one of them, where
@@ -60,26 +60,30 @@ def window_filter(start: str, end: str) -> dict[str, Any]:
     }
 
 
-def all_times(texts: Sequence[str]) -> bool:
-    """Whether each of these texts is a time: one search over all, since it is asked for every item there is."""
-    lines = "\n".join(("", *texts))
+def check_timestamps(records: list[Record]) -> list[RejectedError | None]:
+    """Check the timestamps of records; for each why it isn't a time, None for one that is."""
+    try:
+        timed = _all_times([record[ATTRIBUTE] for record in records])
+    except (KeyError, TypeError):  # one has none, or none that is text
+        timed = False
+    return [None] * len(records) if timed else [_breach(record) for record in records]
+
+
+def _all_times(texts: list[str]) -> bool:
+    """Whether each of these texts is a time: one match of all, since it is asked for every item there is."""
+    lines = "\n".join((*texts, ""))
     # A text with a line break of its own would pass for two.
-    shaped = lines.count("\n") == len(texts) and not _MISSHAPEN.search(lines)
+    shaped = lines.count("\n") == len(texts) and _SHAPES.fullmatch(lines) is not None
     return shaped and all(map(_is_date, {text[:10] for text in texts}))
 
 
-def refused(value: dict[str, Any] | None) -> RejectedError:
-    """Why an item is rejected whose timestamp isn't a time.
-
-    Args:
-        value: the attribute value in DynamoDB JSON, ``{"S": "yesterday"}``; None when there is none.
-    """
-    if value is None:
+def _breach(record: Record) -> RejectedError | None:
+    if ATTRIBUTE not in record:
         return RejectedError(ATTRIBUTE, EXPECTED, "no such attribute")
-    text = value.get("S")
-    if text is None:
-        return RejectedError(ATTRIBUTE, EXPECTED, f"an attribute of type {next(iter(value), 'unknown')}")
-    return RejectedError(ATTRIBUTE, EXPECTED, repr(text[:40]))
+    value = record[ATTRIBUTE]
+    if not isinstance(value, str):
+        return RejectedError(ATTRIBUTE, EXPECTED, f"an attribute of type {type_name(value)}")
+    return None if _all_times([value]) else RejectedError(ATTRIBUTE, EXPECTED, repr(value[:40]))
 
 
 @lru_cache(maxsize=4096)

@@ -31,9 +31,9 @@ def transform_segment(
 ) -> Work:
     """Transform a segment's staged items until they end or time runs low.
 
-    A record that breaks the contract, or that ``transform()`` can't handle, goes to quarantine. The cursor is
-    ``{"part": …, "offset": …}``: where in the staged items to go on; parts of the output are numbered on by
-    the counts.
+    A record whose timestamp isn't a time, that breaks the contract, or that ``transform()`` can't handle, goes to
+    quarantine. The cursor is ``{"part": …, "offset": …}``: where in the staged items to go on; parts of the output
+    are numbered on by the counts.
     """
     segment = work.segment
     with (

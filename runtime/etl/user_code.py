@@ -11,6 +11,7 @@ from etl.contract import Checker, Record
 from etl.errors import RejectedError, TransformationError
 from etl.plain_json import plain_line, to_plain
 from etl.run import Run
+from etl.timestamps import check_timestamps
 
 # The destination's key. Source: the specification of the table etl-destination-data.
 KEY_ATTRIBUTES = ("id", "timestamp")
@@ -52,8 +53,9 @@ class Transformation:
             raise TransformationError(f"AGGREGATES: each needs a name of its own, got {', '.join(names)}")
 
     def check(self, records: list[Record]) -> list[RejectedError | None]:
-        """Hold records against the contract; for each why it breaks it, None for one that doesn't."""
-        return self._checker.check(records)
+        """Check records: the timestamp, then the contract; for each why it is rejected, None for one that isn't."""
+        untimed = check_timestamps(records)
+        return [time or contract for time, contract in zip(untimed, self._checker.check(records), strict=True)]
 
     def apply(
         self, record: Record, run: Run, readers: Sequence[Callable[[Record], Any]] = ()

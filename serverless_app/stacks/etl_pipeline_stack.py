@@ -136,7 +136,7 @@ class EtlPipelineStack(Stack):
         )
         self.source_table.grant(stage.function, "dynamodb:Scan", "dynamodb:DescribeTable")
         stage.may_read(self.staging_bucket, "extract/*/run.json")
-        stage.may_write(self.staging_bucket, "extract/*", "quarantine/*")
+        stage.may_write(self.staging_bucket, "extract/*")
         return stage
 
     def _transform(self, code: lambda_.Code) -> StageFunction:

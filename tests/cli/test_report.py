@@ -65,7 +65,7 @@ def test_no_line_of_the_report_is_wider_than_the_terminal(report: RunReport, wid
 
 def test_the_balance_says_where_every_item_went(report: RunReport) -> None:
     assert report.balance() == [
-        Equation("read", 38, {"extracted": 38, "rejected": 0}),
+        Equation("read", 38, {"extracted": 38}),
         Equation("extracted", 38, {"transformed": 37, "dropped": 0, "rejected": 1}),
         Equation("records", 37, {"loaded": 37, "superseded": 0, "rejected": 0}),
     ]
@@ -87,12 +87,12 @@ def test_reasons_of_rejection_are_counted_and_have_an_example(report: RunReport)
 
 def test_the_commonest_reason_comes_first(recording: Recording) -> None:
     def line(field: str, identity: dict[str, Any]) -> str:
-        facts = {"stage": "extract", "field": field, "expected": "text", "got": "none", "item": identity}
+        facts = {"stage": "load", "field": field, "expected": "text", "got": "none", "item": identity}
         return json.dumps(facts)
 
     run = json.loads(recording.description["output"])["run"]
     lines = [line("name", {"id": {"S": "a"}}), line("size", {"id": {"N": "1"}}), line("size", {})]
-    recording.s3.objects[f"quarantine/{run}/extract-0000-0000.json"] = "[\n" + ",\n".join(lines) + "\n]\n"
+    recording.s3.objects[f"quarantine/{run}/load-0000-0000.json"] = "[\n" + ",\n".join(lines) + "\n]\n"
     report = report_of(recording)
 
     assert [(each.field, each.count, each.example) for each in report.rejections] == [

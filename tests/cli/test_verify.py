@@ -61,13 +61,12 @@ def record(identity: str, **more: str) -> dict[str, Any]:
 @pytest.fixture
 def world() -> World:
     rejected = {"stage": "transform", "field": "value", "expected": "a number", "got": "text", "item": item("c")}
-    unusable = {"stage": "extract", "field": "timestamp", "expected": "a time", "got": "none", "item": item("e", None)}
+    unusable = {"stage": "transform", "field": "timestamp", "expected": "a time", "got": "", "item": item("e", None)}
     objects = {
         f"transform/{RUN}/data.json": staged(record("a"), record("b")),
         f"transform/{RUN}/partials/0000-0000.json": "{}",
         f"transform/{RUN}/aggregates.json": "{}",
-        f"quarantine/{RUN}/extract-0000-0000.json": staged(unusable),
-        f"quarantine/{RUN}/transform-0000-0000.json": staged(rejected),
+        f"quarantine/{RUN}/transform-0000-0000.json": staged(rejected, unusable),
     }
     source = [
         item("a"),
@@ -84,7 +83,7 @@ def world() -> World:
         item("b", as_of=END),
         item("old", as_of="2026-11-23T20:00:00Z"),
     ]
-    counts = {"extracted": 3, "transformed": 2, "dropped": 0, "records": 2, "loaded": 2, "superseded": 0}
+    counts = {"extracted": 4, "transformed": 2, "dropped": 0, "records": 2, "loaded": 2, "superseded": 0}
     return World(
         FakeS3(objects),
         FakeDynamoDB({"source": source, "destination": destination}),
@@ -108,6 +107,13 @@ def test_an_item_of_the_window_that_was_not_read(world: World) -> None:
     world.dynamodb.tables["source"].append(item("missed", START))
 
     with pytest.raises(UserError, match="source has 4 items in the window, and the run extracted 3"):
+        world.verify()
+
+
+def test_an_item_of_another_window_that_was_read(world: World) -> None:
+    world.report.counts["extracted"] += 1
+
+    with pytest.raises(UserError, match="source has 3 items in the window, and the run extracted 4"):
         world.verify()
 
 

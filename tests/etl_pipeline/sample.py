@@ -50,12 +50,12 @@ class Sample:
     start: str
     end: str
     loaded: list[Item]
-    rejected: list[tuple[Item, str, str]]  # with the stage and the attribute that is wrong
+    rejected: list[tuple[Item, str]]  # with the attribute that is wrong
     outside: list[Item]
 
     @property
     def items(self) -> list[Item]:
-        return [*self.loaded, *(item for item, _, _ in self.rejected), *self.outside]
+        return [*self.loaded, *(item for item, _ in self.rejected), *self.outside]
 
 
 def make_sample(token: str) -> Sample:
@@ -82,11 +82,11 @@ def make_sample(token: str) -> Sample:
     nameless = item(301, inside)
     del nameless["name"]
     rejected = [
-        (item(300, text(start)[:10] + "T25:00:00Z"), "extract", "timestamp"),  # it sorts into the window, and no other
-        (nameless, "transform", "name"),
-        (item(302, inside, name={"S": ""}, **ALL_TYPES), "transform", "name"),
-        (item(303, inside, value={"S": "100"}), "transform", "value"),
-        (item(304, inside, value={"N": "-1"}), "transform", "value"),
+        (item(300, text(start)[:10] + "T25:00:00Z"), "timestamp"),  # it sorts into the window, and no other
+        (nameless, "name"),
+        (item(302, inside, name={"S": ""}, **ALL_TYPES), "name"),
+        (item(303, inside, value={"S": "100"}), "value"),
+        (item(304, inside, value={"N": "-1"}), "value"),
     ]
     outside = [item(400, text(start - timedelta(seconds=1))[:-1] + ".999Z"), item(401, text(end))]
     return Sample(text(start), text(end), loaded, rejected, outside)

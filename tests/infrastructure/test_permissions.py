@@ -22,7 +22,7 @@ EXTRACTED = f"{BUCKET}/extract/{TIMESTAMP}/data.json"
 TRANSFORMED = f"{BUCKET}/transform/{TIMESTAMP}/data.json"
 PARTIAL = f"{BUCKET}/transform/{TIMESTAMP}/partials/0000-0000.json"
 AGGREGATES = f"{BUCKET}/transform/{TIMESTAMP}/aggregates.json"
-QUARANTINED = f"{BUCKET}/quarantine/{TIMESTAMP}/extract-0000-0000.json"
+QUARANTINED = f"{BUCKET}/quarantine/{TIMESTAMP}/transform-0000-0000.json"
 
 
 def function_arn(stage: str) -> str:
@@ -95,7 +95,7 @@ ALLOWED = {
     | both(LOG, log_stream("extract"))
     | both(("dynamodb:Scan", "dynamodb:DescribeTable"), SOURCE)
     | both(READ, MANIFEST)
-    | both(WRITE, MANIFEST, EXTRACTED, QUARANTINED),
+    | both(WRITE, MANIFEST, EXTRACTED),
     "transform": TRACE
     | both(LOG, log_stream("transform"))
     | both(READ, MANIFEST, EXTRACTED, PARTIAL, QUARANTINED)

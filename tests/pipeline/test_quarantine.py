@@ -94,7 +94,8 @@ def test_every_timestamp_is_in_its_window_or_in_quarantine(pipeline: Pipeline) -
 
     assert pipeline.quarantined(execution).keys() == {f"invalid{n:02d}" for n in range(len(INVALID_TIMESTAMPS))}
     counts = execution.counts
-    assert counts["read"] == counts["extracted"] + counts["rejected_extract"]
+    assert counts["read"] == counts["extracted"] == len(VALID_TIMESTAMPS) + len(INVALID_TIMESTAMPS)
+    assert counts["rejected_transform"] == len(INVALID_TIMESTAMPS)
     pipeline.expect_destination(valid, "2026-01-01T00:00:00Z")
 
 
@@ -157,8 +158,8 @@ def breaking_the_contract(pipeline: Pipeline, window: Window) -> dict[str, tuple
 @both_modes
 def test_a_rejected_record_of_each_kind_keeps_its_bytes_and_its_reason(pipeline: Pipeline, window: Window) -> None:
     good = pipeline.put(pipeline.item(f"good{n}", window.at(n)) for n in range(40))
-    (untimed,) = pipeline.put([pipeline.item("untimed", "", timestamp=None, note={"S": 'ä "quoted"'})])
     broken = breaking_the_contract(pipeline, window)
+    broken["untimed"] = (pipeline.item("untimed", "", timestamp=None, note={"S": 'ä "quoted"'}), "timestamp")
     pipeline.put(item for item, _ in broken.values())
     (large,) = pipeline.put([pipeline.largest_item("large", window.at(99))])
 
@@ -167,11 +168,12 @@ def test_a_rejected_record_of_each_kind_keeps_its_bytes_and_its_reason(pipeline:
 
     pipeline.expect_destination(good, window.end)
     found = pipeline.quarantined(execution)
-    assert found.keys() == {"untimed", "large", *broken}
-    _expect_bytes(found["untimed"], "extract", "timestamp", _as_scanned(pipeline, untimed))
+    assert found.keys() == {"large", *broken}
     staged = {json.loads(line)["id"]["S"]: line for line in pipeline.lines(f"extract/{execution.run}/data.json")}
     for name, (item, field) in broken.items():
-        _expect_bytes(found[name], "transform", field, staged[item["id"]["S"]])
+        original = staged[item["id"]["S"]]
+        assert original == _as_scanned(pipeline, item)
+        _expect_bytes(found[name], "transform", field, original)
     records = {json.loads(line)["id"]: line for line in pipeline.lines(f"transform/{execution.run}/data.json")}
     _expect_bytes(found["large"], "load", "", records[large["id"]["S"]])
     for line in found.values():

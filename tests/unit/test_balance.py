@@ -4,7 +4,7 @@ from etl.balance import check_loaded, check_transformed
 from etl.errors import BalanceError
 from tests.unit.builders import run
 
-TRANSFORMED = {"extracted": 12, "transformed": 6, "dropped": 5, "rejected_transform": 1}
+TRANSFORMED = {"read": 12, "extracted": 12, "transformed": 6, "dropped": 5, "rejected_transform": 1}
 LOADED = {"records": 12, "loaded": 8, "superseded": 3, "rejected_load": 1}
 
 
@@ -29,8 +29,9 @@ def test_a_run_without_any_item_is_balanced() -> None:
 @pytest.mark.parametrize(
     ("name", "by", "message"),
     [
-        ("extracted", 1, "extract wrote 13 records and transform accounts for 12, 1 fewer"),
-        ("extracted", -1, "extract wrote 11 records and transform accounts for 12, 1 more"),
+        ("read", 1, "DynamoDB returned 13 records and extract accounts for 12, 1 fewer"),
+        ("read", -1, "DynamoDB returned 11 records and extract accounts for 12, 1 more"),
+        ("extracted", 1, "DynamoDB returned 12 records and extract accounts for 13, 1 more"),
         ("transformed", -1, "extract wrote 12 records and transform accounts for 11, 1 fewer"),
         ("dropped", 2, "extract wrote 12 records and transform accounts for 14, 2 more"),
         ("rejected_transform", -1, "extract wrote 12 records and transform accounts for 11, 1 fewer"),
@@ -39,6 +40,18 @@ def test_a_run_without_any_item_is_balanced() -> None:
 def test_a_transform_that_is_short_on_one_side_is_told_which(name: str, by: int, message: str) -> None:
     with pytest.raises(BalanceError, match=message):
         check_transformed(run(), changed(TRANSFORMED, name, by))
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        (1, "extract wrote 13 records and transform accounts for 12, 1 fewer"),
+        (-1, "extract wrote 11 records and transform accounts for 12, 1 more"),
+    ],
+)
+def test_a_transform_that_did_not_read_what_extract_wrote_is_told_so(by: int, message: str) -> None:
+    with pytest.raises(BalanceError, match=message):
+        check_transformed(run(), changed(changed(TRANSFORMED, "read", by), "extracted", by))
 
 
 @pytest.mark.parametrize(
@@ -61,4 +74,5 @@ def test_the_error_shows_every_count_and_what_to_do() -> None:
         check_loaded(run(), changed(LOADED, "records", 1234))
 
     assert "(records 1,246, loaded 8, superseded 3, rejected_load 1)" in str(error.value)
+    assert "a staged object was changed under transform/20240116T020000123Z/: start" in str(error.value)
     assert "start a new run of the window 2024-01-15T00:00:00Z to 2024-01-16T00:00:00Z" in str(error.value)

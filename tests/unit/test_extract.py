@@ -203,36 +203,17 @@ def test_a_table_without_items_in_the_window_has_an_empty_part() -> None:
     assert (result.counted("scanned"), result.counted("extracted"), result.counted("extract_parts")) == (25, 0, 1)
 
 
-def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
-    s3 = FakeS3()
-    bad = item(1, timestamp="yesterday", extra={"N": "1.50"})
-    result = extracted(s3, table([bad, item(2)]))
-    (record,) = staged(s3, "quarantine/")
-
-    assert keys(s3, "quarantine/") == [f"quarantine/{TIMESTAMP}/extract-0000-0000.json"]
-    assert (record["stage"], record["field"], record["got"]) == ("extract", "timestamp", "'yesterday'")
-    assert record["item"] == bad
-    assert [each["id"]["S"] for each in staged(s3, "extract/")] == ["item-0002"]
-    assert (result.counted("rejected_extract"), result.counted("extract_quarantine_parts")) == (1, 1)
-
-
 @pytest.mark.parametrize("page_items", [1, 4, 10])
-def test_a_page_may_hold_nothing_but_bad_items(page_items: int) -> None:
+def test_what_the_filter_lets_through_is_staged_as_it_is(page_items: int) -> None:
     s3 = FakeS3()
     without = item(3)
     del without["timestamp"]
-    bad = [item(1, timestamp="soon"), item(2) | {"timestamp": {"N": "5"}}, without, item(4, timestamp="2024-02-30")]
-    result = extracted(s3, table(bad, page_items))
-    records = {record["item"]["id"]["S"]: record["got"] for record in staged(s3, "quarantine/")}
+    unusable = [item(1, timestamp="soon"), item(2) | {"timestamp": {"N": "5"}}, without, item(4, timestamp="")]
+    result = extracted(s3, table(unusable, page_items))
 
-    assert records == {
-        "item-0001": "'soon'",
-        "item-0002": "an attribute of type N",
-        "item-0003": "no such attribute",
-        "item-0004": "'2024-02-30'",
-    }
-    assert staged(s3, "extract/") == []
-    assert (result.counted("read"), result.counted("extracted"), result.counted("rejected_extract")) == (4, 0, 4)
+    assert sorted(staged(s3, "extract/"), key=str) == sorted(unusable, key=str)
+    assert keys(s3, "") == keys(s3, "extract/")
+    assert (result.counted("read"), result.counted("extracted")) == (4, 4)
 
 
 class Compact(FakeDynamoDB):
@@ -251,9 +232,8 @@ def test_whitespace_between_the_items_changes_nothing() -> None:
         extracted(s3, dynamodb, part_bytes=2000) for s3, dynamodb in zip(buckets, (spaced, compact), strict=True)
     ]
 
-    assert [result.counted("extracted") for result in results] == [59, 59]
-    for prefix in ("extract/", "quarantine/"):
-        assert staged(buckets[0], prefix) == staged(buckets[1], prefix)
+    assert [result.counted("extracted") for result in results] == [72, 72]
+    assert staged(buckets[0], "extract/") == staged(buckets[1], "extract/")
 
 
 def test_a_page_that_cannot_be_read_fails_the_invocation_and_leaves_no_open_upload() -> None:
@@ -273,11 +253,11 @@ def test_out_of_time_no_page_is_read_that_the_next_invocation_reads_again() -> N
     assert len(dynamodb.scans) == 5
 
 
-def test_what_is_read_is_extracted_or_rejected() -> None:
-    items = [item(n, timestamp="soon" if n % 3 else "2024-01-15T10:00:00Z") for n in range(50)]
-    counts = extracted(FakeS3(), table(items)).by_name()
+def test_what_is_counted_as_extracted_is_what_is_staged() -> None:
+    s3 = FakeS3()
+    counts = extracted(s3, table(ITEMS)).by_name()
 
-    assert counts["read"] == counts["extracted"] + counts["rejected_extract"] == 50
+    assert counts["read"] == counts["extracted"] == len(staged(s3, "extract/")) < counts["scanned"] == len(ITEMS)
 
 
 def test_a_full_part_is_closed_and_the_next_begun() -> None:
@@ -290,13 +270,6 @@ def test_a_full_part_is_closed_and_the_next_begun() -> None:
     ]
     assert result.counted("extract_parts") == 4
     assert len(staged(s3, "extract/")) == 35
-
-
-def test_quarantine_rolls_at_its_size_too() -> None:
-    s3 = FakeS3()
-    result = extracted(s3, table([item(n, timestamp="soon") for n in range(25)]), part_bytes=1)
-
-    assert len(keys(s3, "quarantine/")) == result.counted("extract_quarantine_parts") == 3
 
 
 def test_segments_stage_under_their_own_keys() -> None:
@@ -337,11 +310,10 @@ def test_interrupted_anywhere_the_same_records_are_staged(pages: int, part_bytes
         pieces = to_the_end(
             interrupted, dynamodb, pages=pages, part_bytes=part_bytes, segments=segments, segment=segment
         )
-        for name in ("scanned", "read", "extracted", "rejected_extract"):
+        for name in ("scanned", "read", "extracted"):
             assert pieces.counted(name) == whole.counted(name)
 
-    for prefix in ("extract/", "quarantine/"):
-        assert staged(interrupted, prefix) == staged(undisturbed, prefix)
+    assert staged(interrupted, "extract/") == staged(undisturbed, "extract/")
 
 
 def test_a_retry_after_a_crash_overwrites_its_own_objects() -> None:

@@ -27,26 +27,24 @@ BY_DAY = Aggregate(name="by_day", by=["day"], of={"value": ["sum", "avg"]})
 LOADED = Aggregate(name="loaded", by=["day", "shop"], of={"value": ["sum"]}, load=True)
 
 
-def read(rejected_extract: int, rejected_transform: int, total: int = 100) -> Work:
+def read(rejected: int, total: int = 100) -> Work:
     """A segment of which so many items were rejected."""
-    extracted = total - rejected_extract
     return work(
         read=total,
-        extracted=extracted,
-        rejected_extract=rejected_extract,
-        transformed=extracted - rejected_transform,
-        rejected_transform=rejected_transform,
-        records=extracted - rejected_transform,
+        extracted=total,
+        transformed=total - rejected,
+        rejected_transform=rejected,
+        records=total - rejected,
         transform_parts=1,
     )
 
 
-def quarantine(s3: FakeS3, stage: str, reasons: list[tuple[str, str]], segment: int = 0, part: int = 0) -> None:
+def quarantine(s3: FakeS3, reasons: list[tuple[str, str]], segment: int = 0, part: int = 0) -> None:
     lines = [
-        rejected_line(stage, run(), segment, RejectedError(field, expected, "secret"), b'{"id":{"S":"secret"}}')
+        rejected_line("transform", run(), segment, RejectedError(field, expected, "secret"), b'{"id":{"S":"secret"}}')
         for field, expected in reasons
     ]
-    s3.objects[quarantine_key(stage, run(), segment, part)] = b"[\n" + b",\n".join(lines) + b"\n]\n"
+    s3.objects[quarantine_key("transform", run(), segment, part)] = b"[\n" + b",\n".join(lines) + b"\n]\n"
 
 
 def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any]], segment: int, part: int) -> None:
@@ -66,7 +64,7 @@ def passed(
 
 
 def test_what_passes_is_the_state_that_load_starts_from() -> None:
-    segments = [read(0, 0), Work(segment=1)]
+    segments = [read(0), Work(segment=1)]
     state = passed(FakeS3(), segments)
 
     assert state == {
@@ -81,25 +79,20 @@ def test_what_passes_is_the_state_that_load_starts_from() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rejected_extract", "rejected_transform", "percent", "passes"),
+    ("rejected", "percent", "passes"),
     [
-        (0, 0, "0", True),
-        (1, 0, "0", False),
-        (5, 0, "5", True),
-        (0, 5, "5", True),
-        (2, 3, "5", True),
-        (3, 3, "5", False),
-        (6, 0, "5", False),
-        (1, 0, "1.0", True),
-        (1, 0, "0.99", False),
-        (100, 0, "100", True),
-        (100, 0, "99.9", False),
+        (0, "0", True),
+        (1, "0", False),
+        (5, "5", True),
+        (6, "5", False),
+        (1, "1.0", True),
+        (1, "0.99", False),
+        (100, "100", True),
+        (100, "99.9", False),
     ],
 )
-def test_a_share_up_to_the_threshold_passes(
-    rejected_extract: int, rejected_transform: int, percent: str, passes: bool
-) -> None:
-    segments = [read(rejected_extract, rejected_transform)]
+def test_a_share_up_to_the_threshold_passes(rejected: int, percent: str, passes: bool) -> None:
+    segments = [read(rejected)]
     if passes:
         passed(FakeS3(), segments, percent=Decimal(percent))
         return
@@ -109,7 +102,7 @@ def test_a_share_up_to_the_threshold_passes(
 
 
 def test_the_share_is_over_all_segments() -> None:
-    passed(FakeS3(), [read(10, 0), read(0, 0)])
+    passed(FakeS3(), [read(10), read(0)])
 
 
 def test_a_share_that_no_float_can_tell_from_the_threshold_is_told() -> None:
@@ -126,10 +119,9 @@ def test_a_run_that_read_nothing_passes() -> None:
 
 def test_a_refusal_says_how_many_of_how_many_why_and_what_to_do() -> None:
     s3 = FakeS3()
-    quarantine(s3, "extract", [("timestamp", "a time")])
-    quarantine(s3, "transform", [("value", "a number")] * 4 + [("", "no KeyError in transform()")] * 2)
-    segment = read(1, 6)
-    segment.count("extract_quarantine_parts")
+    reasons = [("value", "a number")] * 4 + [("", "no KeyError in transform()")] * 2 + [("timestamp", "a time")]
+    quarantine(s3, reasons)
+    segment = read(7)
     segment.count("transform_quarantine_parts")
 
     with pytest.raises(QualityGateError) as error:
@@ -147,8 +139,8 @@ def test_reasons_are_counted_over_segments_and_parts() -> None:
     s3 = FakeS3()
     for segment in range(2):
         for part in range(2):
-            quarantine(s3, "transform", [("value", "a number")] * 30, segment, part)
-    segments = [msgspec.structs.replace(read(0, 60), segment=segment) for segment in range(2)]
+            quarantine(s3, [("value", "a number")] * 30, segment, part)
+    segments = [msgspec.structs.replace(read(60), segment=segment) for segment in range(2)]
     for each in segments:
         each.count("transform_quarantine_parts", 2)
 
@@ -158,8 +150,8 @@ def test_reasons_are_counted_over_segments_and_parts() -> None:
 
 def test_the_commonest_three_reasons_are_shown() -> None:
     s3 = FakeS3()
-    quarantine(s3, "transform", [(f"field{n}", "x") for n in range(5) for _ in range(n + 1)])
-    segment = read(0, 15)
+    quarantine(s3, [(f"field{n}", "x") for n in range(5) for _ in range(n + 1)])
+    segment = read(15)
     segment.count("transform_quarantine_parts")
 
     with pytest.raises(
@@ -172,8 +164,8 @@ def test_the_commonest_three_reasons_are_shown() -> None:
 def test_after_enough_reasons_the_rest_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl.gate._MOST_TALLIED", 50)
     s3 = FakeS3()
-    quarantine(s3, "transform", [("value", "x")] * 60)
-    segment = read(0, 60)
+    quarantine(s3, [("value", "x")] * 60)
+    segment = read(60)
     segment.count("transform_quarantine_parts", 2)  # the second is not even there
 
     with pytest.raises(QualityGateError, match="50 times value"):
@@ -182,8 +174,8 @@ def test_after_enough_reasons_the_rest_is_not_read(monkeypatch: pytest.MonkeyPat
 
 def test_a_refusal_quotes_no_record() -> None:
     s3 = FakeS3()
-    quarantine(s3, "transform", [("value", "a number")] * 6)
-    segment = read(0, 6)
+    quarantine(s3, [("value", "a number")] * 6)
+    segment = read(6)
     segment.count("transform_quarantine_parts")
 
     with pytest.raises(QualityGateError) as error:
@@ -195,17 +187,25 @@ def test_a_refusal_quotes_no_record() -> None:
 def test_a_refused_run_stages_nothing() -> None:
     s3 = FakeS3()
     with pytest.raises(QualityGateError):
-        passed(s3, [read(0, 6)])
+        passed(s3, [read(6)])
 
     assert not s3.objects
 
 
 @pytest.mark.parametrize("transformed", [94, 96])
 def test_a_transform_that_does_not_add_up_does_not_pass(transformed: int) -> None:
-    segment = read(0, 5)
+    segment = read(5)
     segment.count("transformed", transformed - segment.counted("transformed"))
 
     with pytest.raises(BalanceError, match="extract wrote 100 records and transform accounts for"):
+        passed(FakeS3(), [segment])
+
+
+def test_an_extract_that_does_not_add_up_does_not_pass() -> None:
+    segment = read(0)
+    segment.count("read")
+
+    with pytest.raises(BalanceError, match="DynamoDB returned 101 records and extract accounts for 100"):
         passed(FakeS3(), [segment])
 
 
@@ -215,7 +215,7 @@ def document(s3: FakeS3) -> Any:
 
 def test_without_aggregates_the_document_says_so() -> None:
     s3 = FakeS3()
-    passed(s3, [read(0, 0)])
+    passed(s3, [read(0)])
 
     assert document(s3) == {
         "run": TIMESTAMP,
@@ -229,7 +229,7 @@ def test_aggregates_are_merged_over_segments_and_parts() -> None:
     partial(s3, [BY_DAY], [{"day": "1", "value": 1}, {"day": "2", "value": Decimal("0.1")}], 0, 0)
     partial(s3, [BY_DAY], [{"day": "1", "value": 10**37}], 0, 1)
     partial(s3, [BY_DAY], [{"day": "2", "value": Decimal("0.2")}], 1, 0)
-    first, second = read(0, 0), msgspec.structs.replace(read(0, 0), segment=1)
+    first, second = read(0), msgspec.structs.replace(read(0), segment=1)
     first.count("transform_parts")
     passed(s3, [first, second], [BY_DAY])
 
@@ -252,7 +252,7 @@ def test_aggregates_are_merged_over_segments_and_parts() -> None:
 
 def test_partial_aggregates_that_are_missing_are_a_staging_error() -> None:
     with pytest.raises(StagingError, match=r"partials/0000-0000\.json is missing"):
-        passed(FakeS3(), [read(0, 0)], [BY_DAY])
+        passed(FakeS3(), [read(0)], [BY_DAY])
 
 
 @pytest.mark.parametrize(
@@ -263,13 +263,13 @@ def test_partial_aggregates_of_another_transformation_are_a_staging_error(body: 
     s3.objects[partial_key(run(), 0, 0)] = body
 
     with pytest.raises(StagingError, match=r"doesn't hold the aggregates of transformation.py, which was changed"):
-        passed(s3, [read(0, 0)], [BY_DAY])
+        passed(s3, [read(0)], [BY_DAY])
 
 
 def test_an_aggregate_that_is_not_loaded_adds_no_record() -> None:
     s3 = FakeS3()
     partial(s3, [BY_DAY], [{"day": "1"}], 0, 0)
-    state = passed(s3, [read(0, 0)], [BY_DAY])
+    state = passed(s3, [read(0)], [BY_DAY])
 
     assert "aggregate_records" not in state["gate"]["counts"]
     assert state["segments"][0].counted("transform_parts") == 1
@@ -278,7 +278,7 @@ def test_an_aggregate_that_is_not_loaded_adds_no_record() -> None:
 def test_a_loaded_aggregate_is_one_more_part_of_the_first_segment() -> None:
     s3 = FakeS3()
     partial(s3, [BY_DAY, LOADED], [{"day": "1", "shop": 7, "value": Decimal("0.5")}, {"day": "2"}], 0, 0)
-    state = passed(s3, [read(0, 0)], [BY_DAY, LOADED])
+    state = passed(s3, [read(0)], [BY_DAY, LOADED])
     (segment,) = state["segments"]
 
     assert staged(s3, part_key("transform", run(), 0, 1)) == [
@@ -307,7 +307,7 @@ def test_a_loaded_aggregate_without_groups_adds_no_part() -> None:
     s3 = FakeS3()
     partial(s3, [LOADED], [], 0, 0)
 
-    assert passed(s3, [read(0, 0)], [LOADED])["segments"][0].counted("transform_parts") == 1
+    assert passed(s3, [read(0)], [LOADED])["segments"][0].counted("transform_parts") == 1
 
 
 def test_the_gate_passed_twice_gives_the_same_state_and_the_same_bytes() -> None:
@@ -315,7 +315,7 @@ def test_the_gate_passed_twice_gives_the_same_state_and_the_same_bytes() -> None
     s3 = FakeS3()
     partial(s3, [LOADED], [{"day": "1", "value": 1}], 0, 0)
     for _ in range(2):
-        states.append(passed(s3, [read(0, 0)], [LOADED]))
+        states.append(passed(s3, [read(0)], [LOADED]))
         objects.append(dict(s3.objects))
 
     assert states[0] == states[1]
@@ -369,7 +369,7 @@ def test_the_part_of_loaded_aggregates_is_a_staged_array() -> None:
     s3 = FakeS3()
     aggregate = Aggregate(name="a", load=True)
     partial(s3, [aggregate], [{}], 0, 0)
-    passed(s3, [read(0, 0)], [aggregate])
+    passed(s3, [read(0)], [aggregate])
     body = s3.objects[part_key("transform", run(), 0, 1)]
 
     assert json.loads(array(json.loads(body))) == json.loads(body)

@@ -467,7 +467,6 @@ def test_the_report_is_the_executions_output() -> None:
             "loaded": 11,
             "read": 12,
             "records": 12,
-            "rejected_extract": 0,
             "rejected_load": 0,
             "rejected_transform": 0,
             "scanned": 0,

@@ -25,14 +25,14 @@ def test_a_rejected_record_says_where_and_why() -> None:
 
 
 def test_the_item_is_there_as_its_original_bytes() -> None:
-    line = rejected_line("extract", run(), 0, RejectedError("", "a", "b"), ITEM)
+    line = rejected_line("transform", run(), 0, RejectedError("", "a", "b"), ITEM)
 
     assert line.endswith(b',"item":' + ITEM + b"}")
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\nb", '"', "\u2028", "名前"])
 def test_a_line_is_one_line_of_json_whatever_the_reason_says(text: str) -> None:
-    line = rejected_line("extract", run(), 0, RejectedError(text, text, text), ITEM)
+    line = rejected_line("transform", run(), 0, RejectedError(text, text, text), ITEM)
 
     assert b"\n" not in line
     assert json.loads(line.decode())["got"] == text.encode(errors="backslashreplace").decode()

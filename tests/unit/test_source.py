@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from etl.source import Page, timestamp_of
+from etl.source import Page
 from tests.unit.builders import END, START, item, source
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 
@@ -65,11 +65,17 @@ def test_every_page_is_read_and_the_last_has_no_key() -> None:
 def test_a_page_counts_what_was_scanned_before_the_filter() -> None:
     (page,) = pages(table([item(n, timestamp=f"2024-01-{n + 10}T10:00:00Z") for n in range(10)]))
 
-    assert (page.scanned, len(page.items)) == (10, 1)
+    assert (page.scanned, page.read, len(page.items)) == (10, 1, 1)
+
+
+def test_the_items_read_are_those_that_dynamodb_counted() -> None:
+    (page,) = pages(Answering(answer(ITEM).replace(b'"Count":1,', b'"Count":2,')))
+
+    assert (page.read, len(page.items)) == (2, 1)
 
 
 def test_a_table_without_items_is_one_empty_page() -> None:
-    assert pages(FakeDynamoDB()) == [Page([], [], 0, None)]
+    assert pages(FakeDynamoDB()) == [Page([], 0, 0, None)]
 
 
 def test_reading_goes_on_behind_a_key() -> None:
@@ -85,31 +91,6 @@ def test_the_segments_share_the_items() -> None:
 
     assert all(found)
     assert sorted(name for names in found for name in names) == [f"item-{n:04d}" for n in range(50)]
-
-
-def test_each_item_comes_with_the_text_of_its_timestamp() -> None:
-    without = item(1)
-    del without["timestamp"]
-    stamped = [item(2), item(3) | {"timestamp": {"N": "5"}}, item(4) | {"timestamp": {"L": [{"S": "x"}]}}]
-    (page,) = pages(table([without, *stamped]))
-    texts = {json.loads(line)["id"]["S"]: text for line, text in zip(lines(page), page.timestamps, strict=True)}
-
-    assert texts == {"item-0001": "", "item-0002": "2024-01-15T10:00:00Z", "item-0003": "", "item-0004": ""}
-
-
-@pytest.mark.parametrize("timestamp", [{"S": "soon"}, {"N": "5"}, {"L": [{"S": "x"}]}, None])
-def test_the_timestamp_of_an_item_is_what_it_has_of_whatever_type(timestamp: dict[str, Any] | None) -> None:
-    stamped = {"id": {"S": "x"}} | ({"timestamp": timestamp} if timestamp else {})
-
-    assert timestamp_of(json.dumps(stamped).encode()) == timestamp
-
-
-def test_a_timestamp_within_a_map_is_not_the_items() -> None:
-    nested = b'{"m":{"M":{"timestamp":{"S":"2024-01-15T10:00:00Z"}}}}'
-    (page,) = pages(Answering(answer(nested)))
-
-    assert page.timestamps == [""]
-    assert timestamp_of(nested) is None
 
 
 class Answering(FakeDynamoDB):
@@ -170,7 +151,7 @@ def test_an_answer_that_botocore_has_parsed_gives_the_same_items() -> None:
     assert b'"bin":{"B":"aGk="}' in lines(parsed[0])[0]
     assert b'"bins":{"BS":["aGk=","AA=="]}' in lines(parsed[0])[0]
     assert b'{"M":{"b":{"B":""}}}' in lines(parsed[0])[0]
-    assert (parsed[0].scanned, parsed[0].timestamps) == (raw[0].scanned, raw[0].timestamps)
+    assert (parsed[0].scanned, parsed[0].read) == (raw[0].scanned, raw[0].read)
 
 
 def test_the_request_names_the_segment_and_filters() -> None:

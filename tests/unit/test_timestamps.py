@@ -5,8 +5,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl.timestamps import all_times, refused, window_filter
+from etl.attribute_values import from_wire
+from etl.timestamps import check_timestamps, window_filter
 from etl.window import format_instant
+from tests.unit.builders import array
 from tests.unit.fakes.filter_expression import matches
 
 START, END = "2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z"
@@ -18,11 +20,16 @@ def picked(timestamp: dict[str, Any] | None, start: str = START, end: str = END)
     return matches(window_filter(start, end))(item)
 
 
+def checked(*timestamps: dict[str, Any] | None) -> list[str | None]:
+    """What of each of these timestamps is told in quarantine; None for a time."""
+    items = [{"id": {"S": "x"}} | ({"timestamp": each} if each else {}) for each in timestamps]
+    return [reason.got if reason else None for reason in check_timestamps(from_wire(array(items)))]
+
+
 def is_time(timestamp: dict[str, Any] | None) -> bool:
-    text = (timestamp or {}).get("S", "")
-    alone, among = (all_times(texts) for texts in ([text], [START, text, END]))
-    assert alone == among
-    return alone
+    (alone,), (first, among, last) = checked(timestamp), checked({"S": START}, timestamp, {"S": END})
+    assert (first, among, last) == (None, alone, None)
+    return alone is None
 
 
 @pytest.mark.parametrize(
@@ -110,19 +117,32 @@ def test_a_day_that_does_not_exist_is_no_time() -> None:
     ("timestamp", "got"),
     [
         (None, "no such attribute"),
-        ({"N": "5"}, "an attribute of type N"),
-        ({}, "an attribute of type unknown"),
         ({"S": "bad" * 30}, repr(("bad" * 30)[:40])),
+        ({"N": "5"}, "an attribute of type N"),
+        ({"N": "5.5"}, "an attribute of type N"),
+        ({"B": "AA=="}, "an attribute of type B"),
+        ({"BOOL": True}, "an attribute of type BOOL"),
+        ({"NULL": True}, "an attribute of type NULL"),
+        ({"M": {}}, "an attribute of type M"),
+        ({"L": []}, "an attribute of type L"),
+        ({"SS": [START]}, "an attribute of type SS"),
+        ({"NS": ["5"]}, "an attribute of type NS"),
+        ({"BS": ["AA=="]}, "an attribute of type BS"),
     ],
 )
 def test_a_rejection_says_what_was_there(timestamp: dict[str, Any] | None, got: str) -> None:
-    reason = refused(timestamp)
-
-    assert (reason.field, reason.got) == ("timestamp", got)
+    assert checked(timestamp) == [got]
 
 
-def test_no_texts_are_all_times() -> None:
-    assert all_times([])
+def test_a_rejection_says_what_is_expected() -> None:
+    (reason,) = check_timestamps([{"timestamp": "soon"}])
+
+    assert reason is not None
+    assert str(reason) == "timestamp: expected a time in UTC such as 2024-01-15T10:00:00Z, got 'soon'"
+
+
+def test_no_records_have_nothing_to_reject() -> None:
+    assert check_timestamps([]) == []
 
 
 @pytest.mark.parametrize(
@@ -132,8 +152,9 @@ def test_no_texts_are_all_times() -> None:
 def test_one_bad_text_among_times_is_noticed_wherever_it_is(bad: str, position: int) -> None:
     texts = [START, "2024-01-15T10:00:00.123456789Z"]
     texts.insert(position, bad)
+    found = checked(*({"S": text} for text in texts))
 
-    assert not all_times(texts)
+    assert found == [repr(bad[:40]) if text == bad else None for text in texts]
 
 
 def test_the_reserved_word_is_written_as_an_alias() -> None:

@@ -135,6 +135,31 @@ def test_a_record_that_breaks_the_contract_goes_to_quarantine_with_its_own_bytes
     assert (result.counted("rejected_transform"), result.counted("transform_quarantine_parts")) == (1, 1)
 
 
+def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
+    without = item(3)
+    del without["timestamp"]
+    bad = [item(1, timestamp="soon", extra={"N": "1.50"}), item(2) | {"timestamp": {"N": "5"}}, without]
+    s3, given = extract([*bad, item(4)])
+    result = transformed(s3, given, user_code(lambda record, _: record))
+    rejected = staged(s3, "quarantine/")
+
+    assert [(each["stage"], each["field"], each["got"], each["item"]) for each in rejected] == [
+        ("transform", "timestamp", "'soon'", bad[0]),
+        ("transform", "timestamp", "an attribute of type N", bad[1]),
+        ("transform", "timestamp", "no such attribute", bad[2]),
+    ]
+    assert [record["id"] for record in staged_records(s3)] == ["item-0004"]
+    assert (result.counted("transformed"), result.counted("rejected_transform")) == (1, 3)
+
+
+def test_of_an_item_that_breaks_the_contract_too_the_timestamp_is_told() -> None:
+    bad = item(1, timestamp="soon") | {"value": {"S": "many"}}
+    s3, given = extract([bad, item(2) | {"value": {"S": "many"}}])
+    transformed(s3, given, KEPT)
+
+    assert [each["field"] for each in staged(s3, "quarantine/")] == ["timestamp", "value"]
+
+
 def test_the_run_goes_on_after_an_exception() -> None:
     def transform(record: dict[str, Any], _: Any) -> Any:
         return record if record["id"] != "item-0001" else 1 // 0

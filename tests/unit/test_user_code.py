@@ -112,7 +112,25 @@ def test_a_record_that_breaks_the_contract_never_reaches_transform() -> None:
     def transform(*_: Any) -> None:
         raise AssertionError
 
-    assert rejection(transform, {"id": 5, "timestamp": "x"}).field == "id"
+    assert rejection(transform, RECORD | {"id": 5}).field == "id"
+
+
+def test_a_record_without_a_time_never_reaches_transform() -> None:
+    def transform(*_: Any) -> None:
+        raise AssertionError
+
+    assert rejection(transform, RECORD | {"timestamp": "soon"}).field == "timestamp"
+
+
+class WithNumber(TypedDict):
+    timestamp: float
+
+
+def test_the_timestamp_is_checked_before_the_contract_makes_something_of_it() -> None:
+    (reason,) = user_code(lambda *_: None, contract=WithNumber).check([{"timestamp": 5}])
+
+    assert reason is not None
+    assert reason.got == "an attribute of type N"
 
 
 def test_a_float_is_allowed_where_the_contract_declares_one() -> None:
@@ -278,3 +296,8 @@ def test_a_preview_rejects_what_a_run_would_reject() -> None:
     for transform in (lambda *_: 5, lambda record, _: record | {"n": "one"}):
         with pytest.raises(RejectedError):
             previewed(transform, RECORD, [aggregate])
+
+
+def test_a_preview_rejects_what_has_no_time() -> None:
+    with pytest.raises(RejectedError, match=r"^timestamp: expected a time in UTC"):
+        previewed(lambda record, _: record, RECORD | {"timestamp": "soon"})
