@@ -44,6 +44,7 @@ MOST_INLINE_WORKERS = 40
 # quotas"), and so many segments are what a state of 256 KiB holds (Step Functions developer guide, "Quotas").
 MOST_WORKERS = 1000
 
+_MOST_SHOWN = 80
 _KIBIBYTE = 1024
 _GIBIBYTE = 1024**3
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
@@ -97,11 +98,19 @@ def _rule(knob: Field[Any]) -> _Rule:
     return cast(_Rule, knob.metadata["rule"])
 
 
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # levels, or digits, beyond what Python writes
+        return f"a {type(value).__name__} that is too large to show"
+    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 3] + "..."
+
+
 def _problem(knob: Field[Any], got: object) -> str:
     default = "nothing" if knob.default is None else str(knob.default).lower()
     return (
-        f"{knob.name} must be {_rule(knob).allowed}, got {got!r}. Set it with `-c {CONTEXT_PREFIX}{knob.name}=VALUE` "
-        f'or in "context" of cdk.json, or leave it out: the default is {default}.'
+        f"{knob.name} must be {_rule(knob).allowed}, got {_shown(got)}. Set it with "
+        f'`-c {CONTEXT_PREFIX}{knob.name}=VALUE` or in "context" of cdk.json, or leave it out: the default is {default}.'
     )
 
 
@@ -191,6 +200,7 @@ def _read(knob: Field[Any], value: object) -> Any:
 
 
 def _unknown(name: str, known: list[str]) -> str:
+    name = name[:_MOST_SHOWN]
     nearest = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {CONTEXT_PREFIX}{nearest[0]}?" if nearest else "."
     return f"There is no setting {CONTEXT_PREFIX}{name}{hint} The settings are: {', '.join(known)}."

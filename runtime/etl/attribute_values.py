@@ -16,6 +16,7 @@ SS NS BS   set of str, numbers, bytes ``{"$set": […]}``
 Plain JSON lacks binary values and sets; how they are written there is in :mod:`etl.plain_json`.
 """
 
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
@@ -58,15 +59,16 @@ def from_wire(document: bytes) -> list[dict[str, Value]]:
 
     Raises:
         msgspec.DecodeError: it isn't JSON.
-        ValueError: an attribute value isn't one of DynamoDB's.
+        ValueError: an attribute value isn't one of DynamoDB's, or is nested hundreds of levels deep.
     """
     try:
         items: list[dict[str, Any]] = _items.decode(document)
-    except msgspec.ValidationError:
+        for item in items:
+            _unwrap(item, item.items())
+    # A TypeError is a set's: a signaling NaN can't be in one.
+    except (msgspec.ValidationError, TypeError, RecursionError):
         # Without the error, which quotes names: what fails an invocation is logged.
         raise ValueError(_NOT_DYNAMODBS) from None
-    for item in items:
-        _unwrap(item, item.items())
     return items
 
 
@@ -157,7 +159,10 @@ def to_wire(record: dict[str, Value]) -> dict[str, Value]:
     Raises:
         ValueError: a tagged object isn't one that ``etl.plain_json`` writes.
     """
-    _wrap(record, record.items())
+    try:
+        _wrap(record, record.items())
+    except RecursionError:
+        raise ValueError("maps and lists are nested hundreds of levels deep") from None
     return record
 
 
@@ -201,6 +206,12 @@ def _tagged(value: dict[str, Value]) -> Any:
     return write(content)
 
 
+def _binary(content: str) -> _Binary:
+    # DynamoDB refuses the whole request for what isn't base64, and not as it refuses an item.
+    a2b_base64(content, strict_mode=True)
+    return _Binary(content)
+
+
 def _map(value: dict[str, Value]) -> _Map:
     _wrap(value, value.items())
     return _Map(value)
@@ -218,4 +229,4 @@ def _set(members: list[Value]) -> dict[str, list[str]]:
     raise ValueError(f"a {SET} isn't one of strings, of numbers or of binaries")
 
 
-_TAGGED: dict[str, tuple[type, Callable[[Any], Any]]] = {BINARY: (str, _Binary), SET: (list, _set), MAP: (dict, _map)}
+_TAGGED: dict[str, tuple[type, Callable[[Any], Any]]] = {BINARY: (str, _binary), SET: (list, _set), MAP: (dict, _map)}

@@ -81,7 +81,8 @@ class Checker:
                     record[name] = Decimal(record[name])
         try:
             checked = msgspec.convert(records, self._contracts, builtin_types=(Decimal, bytes))
-        except msgspec.ValidationError:  # one by one, to tell which of them and why
+        # One by one, to tell which of them and why.
+        except (ValueError, TypeError, RecursionError):
             return [self._breach(record) for record in records]
         return [self._settle(record, each) for record, each in zip(records, checked, strict=True)]
 
@@ -90,6 +91,9 @@ class Checker:
             return self._settle(record, msgspec.convert(record, self._contract, builtin_types=(Decimal, bytes)))
         except msgspec.ValidationError as error:
             return _rejected(str(error), record)
+        except (ValueError, TypeError, RecursionError) as error:
+            # Python's own refusal: of a list of maps where a set of anything is declared, of a signaling NaN as float.
+            return self._settle(record, {}) or RejectedError("", "values that the contract allows", error)
 
     def _settle(self, record: Record, checked: Record) -> RejectedError | None:
         """What msgspec leaves to do for a record that it has checked."""

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,7 +12,7 @@ from etl import log
 from etl.aws import explained
 from etl.deadline import Deadline
 from etl.errors import BalanceError, ConfigurationError, EtlError
-from etl.run import Run, Work
+from etl.run import COUNTS, Run, Work
 
 
 class Context(Protocol):
@@ -24,19 +24,23 @@ class Context(Protocol):
 
 
 Event = Mapping[str, Any]
+_T = TypeVar("_T")
+# A worker's event is not a person's to write: it is made by the workflow's definition.
+_SENDER = "the workflow makes it: deploy the stack again, and start a new run of the window"
 Action = Callable[[Event, Deadline], Any]
 
 
-def run_action(event: Event, context: Context, actions: Mapping[str, Action]) -> Any:
+def run_action(event: Any, context: Context, actions: Mapping[str, Action]) -> Any:
     """Run what ``event["action"]`` names, and answer with its result as JSON's own types.
 
     Raises:
         EtlError: the invocation failed; the concrete class decides what the workflow does.
     """
     logger = log.configure(os.environ.get("LOG_LEVEL", "INFO"))
-    name = event.get("action", "")
-    if name not in actions:
-        raise ConfigurationError(f"action must be one of {', '.join(actions)}, got {name!r}; the workflow sets it")
+    name = event.get("action", "") if isinstance(event, Mapping) else event
+    if not isinstance(name, str) or name not in actions:
+        got = name if isinstance(name, str) else f"a {type(name).__name__}"
+        raise ConfigurationError(f"action must be one of {', '.join(actions)}, got {got[:80]!r}; the workflow sets it")
     facts = _facts(name, event)
     started = time.monotonic()
     try:
@@ -56,24 +60,36 @@ def run_action(event: Event, context: Context, actions: Mapping[str, Action]) ->
 
 
 def run_of(event: Event) -> Run:
-    """The run that a worker's event carries."""
-    return msgspec.convert(event["run"], Run)
+    """The run that a worker's event carries.
+
+    Raises:
+        ConfigurationError: the workflow gives none, or one that can't be.
+    """
+    run = _part(event, "run", Run)
+    if run.segments < 1:
+        raise _unfit("run.segments", "a whole number >= 1", run.segments)
+    return run
 
 
 def work_of(event: Event) -> Work:
-    """The work that a worker's event carries; a stage that starts afresh has no cursor."""
-    return msgspec.convert(event["work"], Work)
+    """The work that a worker's event carries; a stage that starts afresh has no cursor.
+
+    Raises:
+        ConfigurationError: the workflow gives none, or one that can't be.
+    """
+    return _checked("work", _part(event, "work", Work))
 
 
 def segments_of(event: Event) -> list[Work]:
     """The segments that gate and finish look at, each of the run's exactly once.
 
     Raises:
+        ConfigurationError: the workflow gives none, or one that can't be.
         BalanceError: there are fewer or more.
     """
     run = run_of(event)
     # A Distributed Map that tolerates failed items leaves nulls in their places.
-    segments = [msgspec.convert(work, Work) for work in event["segments"] if work is not None]
+    segments = [_checked("segments", work) for work in _part(event, "segments", list[Work | None]) if work is not None]
     numbers = sorted(work.segment for work in segments)
     if numbers != list(range(run.segments)):
         missing = sorted(set(range(run.segments)) - set(numbers))
@@ -82,6 +98,35 @@ def segments_of(event: Event) -> list[Work]:
             f"without {missing}: start a new run of the window {run.start} to {run.end}"
         )
     return segments
+
+
+def _part(event: Event, name: str, kind: type[_T]) -> _T:
+    """What lies under a name of an event, as the workflow makes it.
+
+    Raises:
+        ConfigurationError: it isn't there, or isn't of this kind; the field is named.
+    """
+    if name not in event:
+        raise ConfigurationError(f"{name} is missing in the event; {_SENDER}")
+    try:
+        return msgspec.convert(event[name], kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        message = str(error).replace("`$", f"`{name}")
+        where = "" if f"`{name}" in message else f" - at `{name}`"
+        raise ConfigurationError(f"the event is malformed: {message}{where}; {_SENDER}") from None
+
+
+def _checked(name: str, work: Work) -> Work:
+    """A work whose numbers can be a segment's."""
+    if work.segment < 0:
+        raise _unfit(f"{name}.segment", "a whole number >= 0", work.segment)
+    if len(work.counts) > len(COUNTS) or min(work.counts, default=0) < 0:
+        raise _unfit(f"{name}.counts", f"at most {len(COUNTS)} whole numbers >= 0", work.counts[: len(COUNTS) + 1])
+    return work
+
+
+def _unfit(field: str, allowed: str, got: object) -> ConfigurationError:
+    return ConfigurationError(f"{field} must be {allowed}, got {str(got)[:80]}; {_SENDER}")
 
 
 def _resources(env: Mapping[str, str]) -> list[str]:
@@ -96,5 +141,5 @@ def _outcome(result: Any) -> dict[str, Any]:
 
 
 def _facts(name: str, event: Event) -> dict[str, Any]:
-    run, work = event.get("run") or {}, event.get("work") or {}
+    run, work = (part if isinstance(part := event.get(each), Mapping) else {} for each in ("run", "work"))
     return {"action": name, "run": run.get("timestamp"), "segment": work.get("segment")}

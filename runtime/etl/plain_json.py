@@ -29,6 +29,9 @@ _NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[*_TRAPS])
 _UNROUNDED = Context(prec=38, Emin=-130, Emax=125, traps=[*_TRAPS, Rounded])
 _unrounded, _is_normal = _UNROUNDED.plus, _UNROUNDED.is_normal
 _SAFE_INTEGER = 10**38
+# More bits than a number of DynamoDB has. To turn such an int into decimal digits takes time that grows with the square
+# of its length, minutes for some millions of digits, and str() refuses more than 4,300.
+_MOST_BITS = (10**126).bit_length()
 
 # Levels of maps and lists in one attribute. Source: DynamoDB Developer Guide, "Quotas", Nested attribute depth.
 MAX_DEPTH = 32
@@ -124,7 +127,8 @@ def _plain_text(value: str, path: str, _: int) -> str:
 
 def _plain_integer(value: int, path: str, _: int) -> int:
     if not -_SAFE_INTEGER < value < _SAFE_INTEGER:
-        # str() of an int refuses thousands of digits, and Decimal doesn't.
+        if value.bit_length() > _MOST_BITS:
+            raise RejectedError(path, _ALLOWED_NUMBER, described(value))
         _plain_decimal(Decimal(value), path, 0)
     return value
 
@@ -135,7 +139,7 @@ def _plain_decimal(value: Decimal, path: str, _: int) -> Decimal:
     except DecimalException:
         number = None
     if number is None or not number.is_finite():
-        raise RejectedError(path, "a number of at most 38 digits between 1E-130 and 9.9E+125", described(value))
+        raise RejectedError(path, _ALLOWED_NUMBER, described(value))
     return number or Decimal(0)  # however zero was written
 
 
@@ -184,11 +188,14 @@ def described(value: Any) -> str:
     kind = type(value).__name__
     if type(value) not in _SHOWN:
         return kind
-    text = str(Decimal(value)) if kind in ("int", "Decimal") else repr(value)
+    if type(value) is int and value.bit_length() > _MOST_BITS:
+        return f"int of {value.bit_length():,} bits"
+    text = str(value) if type(value) is Decimal else repr(value)
     return f"{kind} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
 _ALLOWED = "str, int, Decimal, bool, None, bytes, dict, list or set (a float where the contract declares one)"
+_ALLOWED_NUMBER = "a number of at most 38 digits between 1E-130 and 9.9E+125"
 _SHOWN = frozenset((str, bytes, int, float, Decimal))
 _SET_KINDS = {str: "S", int: "N", Decimal: "N", bytes: "B"}
 _WRITERS: dict[type, Callable[[Any, str, int], Any]] = {

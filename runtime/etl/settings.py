@@ -7,6 +7,12 @@ from typing import Self
 
 from etl.errors import ConfigurationError
 
+# No count of anything comes near, and arithmetic with it stays in the range of floats.
+_MOST = 10**15
+# The stack allows a year and a week (serverless_app/settings.py); these keep a window within the calendar.
+_MOST_HOURS = 24 * 366 * 100
+_MOST_MINUTES = 60 * _MOST_HOURS
+
 
 def _text(env: Mapping[str, str], name: str) -> str:
     value = env.get(name, "").strip()
@@ -17,23 +23,31 @@ def _text(env: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _whole(env: Mapping[str, str], name: str, unit: str, *, minimum: int) -> int:
+def _whole(env: Mapping[str, str], name: str, unit: str, *, minimum: int, maximum: int = _MOST) -> int:
     text = _text(env, name)
-    # isdecimal() alone would take digits of other scripts, and int() takes underscores.
-    if not (text.isascii() and text.isdecimal()) or int(text) < minimum:
-        raise ConfigurationError(f"{name} must be a whole number of {unit} >= {minimum}, got {text!r}")
-    return int(text)
+    # isdecimal() alone would take digits of other scripts, and int() takes underscores and refuses 4,300 digits.
+    digits = text if text.isascii() and text.isdecimal() and len(text) <= len(str(_MOST)) else "-1"
+    if not minimum <= int(digits) <= maximum:
+        raise ConfigurationError(
+            f"{name} must be a whole number of {unit} from {minimum} to {maximum}, got {_shown(text)}"
+        )
+    return int(digits)
 
 
 def _percent(env: Mapping[str, str], name: str) -> Decimal:
     text = _text(env, name)
     try:
         value = Decimal(text)
-    except InvalidOperation:
+    except InvalidOperation:  # it isn't a number, or has an exponent beyond what Decimal takes
         value = Decimal(-1)
     if not (value.is_finite() and 0 <= value <= 100):
-        raise ConfigurationError(f"{name} must be a number of percent from 0 to 100, got {text!r}")
+        raise ConfigurationError(f"{name} must be a number of percent from 0 to 100, got {_shown(text)}")
     return value
+
+
+def _shown(text: str) -> str:
+    shown = ascii(text)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +82,8 @@ class ExtractSettings:
         return cls(
             staging_bucket=_text(env, "STAGING_BUCKET"),
             source_table=_text(env, "SOURCE_TABLE"),
-            lookback_hours=_whole(env, "LOOKBACK_HOURS", "hours", minimum=1),
-            lateness_minutes=_whole(env, "LATENESS_MINUTES", "minutes", minimum=0),
+            lookback_hours=_whole(env, "LOOKBACK_HOURS", "hours", minimum=1, maximum=_MOST_HOURS),
+            lateness_minutes=_whole(env, "LATENESS_MINUTES", "minutes", minimum=0, maximum=_MOST_MINUTES),
             concurrency=_whole(env, "CONCURRENCY", "workers", minimum=1),
             segment_bytes=_whole(env, "SEGMENT_BYTES", "bytes", minimum=1),
             part_bytes=_whole(env, "PART_BYTES", "bytes", minimum=1),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
-from etl.errors import StagingError
+from etl.errors import ConfigurationError, StagingError
 from etl.keys import part_key
 from etl.run import Run, Work
 from etl.staged_writer import ObjectWriter
@@ -102,10 +102,20 @@ class Staging:
         return start + len(records) + len(b",\n") * len(batch)
 
     def segment_batches(self, stage: str, run: Run, work: Work) -> Iterator[tuple[dict[str, int], str, Batch]]:
-        """What ``stage`` wrote for a segment, from the cursor on: each batch with the cursor behind it and its key."""
+        """What ``stage`` wrote for a segment, from the cursor on: each batch with the cursor behind it and its key.
+
+        Raises:
+            ConfigurationError: the cursor isn't one that a stage returns.
+            StagingError: an object is missing, truncated or not a staged array.
+        """
         cursor = work.cursor or BEGINNING
-        offset = cursor["offset"]
-        for part in range(cursor["part"], work.counted(f"{stage}_parts")):
+        first, offset = (cursor.get(name) for name in BEGINNING)
+        if type(first) is not int or type(offset) is not int or first < 0 or offset < 0:
+            raise ConfigurationError(
+                f"work.cursor must be like {BEGINNING}, whole numbers >= 0, got another object; "
+                "the workflow hands on what the stage returned: start a new run of the window"
+            )
+        for part in range(first, work.counted(f"{stage}_parts")):
             key = part_key(stage, run, work.segment, part)
             for batch in self.batches(key, offset):
                 yield {"part": part, "offset": batch.end}, key, batch

@@ -80,9 +80,11 @@ class Transformation:
             returned = self._transform(record, run)
             results = (returned,) if type(returned) is dict else _several(returned)
             return [(self._line(result), [read(result) for read in readers]) for result in results]
-        except RejectedError:
+        except RejectedError as error:
+            raise self._sound(error) from error
+        except KeyboardInterrupt:  # of a person, at a preview
             raise
-        except Exception as error:
+        except BaseException as error:  # SystemExit too: one record's failure doesn't end the process
             raise self._failure(error) from error
         finally:
             setcontext(outer)
@@ -97,7 +99,14 @@ class Transformation:
                 raise RejectedError(name, "text that isn't empty, as the destination's key", got)
         return line
 
-    def _failure(self, error: Exception) -> RejectedError:
+    def _sound(self, error: RejectedError) -> RejectedError:
+        """A rejection as quarantine takes it, whatever transform() made of its class or its attributes."""
+        try:
+            return RejectedError(*(str(part)[:_MOST_MESSAGE] for part in (error.field, error.expected, error.got)))
+        except Exception:  # a subclass that never set them
+            return self._failure(error)
+
+    def _failure(self, error: BaseException) -> RejectedError:
         """What transform() raised, and where: the innermost line of the user's own file."""
         lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
         own = getattr(getattr(self._transform, "__code__", None), "co_filename", "")
@@ -105,7 +114,7 @@ class Transformation:
         name = type(error).__name__
         try:
             message = str(error)[:_MOST_MESSAGE]
-        except Exception:
+        except BaseException:
             message = "its own message can't be shown"
         got = f"{name}: {message} ({file.rpartition('/')[2]} line {line})"
         return RejectedError("", f"no {name} in transform()", got)

@@ -5,6 +5,7 @@ a fraction of any length can't sort to the wrong side of a bound. See ``docs/des
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ CLOCK_SKEW = timedelta(minutes=5)
 _WINDOW_FIELDS = ("start", "end", "lookback_hours")
 # Fields of an event as EventBridge delivers it. Source: EventBridge User Guide, "Event structure reference".
 _EVENT_FIELDS = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOST_NAMED = 5
 _EXAMPLES = """{}  or  {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}  or  {"lookback_hours": 48}"""
 
 
@@ -56,7 +59,7 @@ def parse_instant(name: str, value: Any) -> datetime:
         raise InputError(f"{name} must be {allowed}, got {_shown(value)}")
     try:
         instant = datetime.fromisoformat(value)
-        if len(value) == len("2024-01-15") and "T" not in value:
+        if _DATE.fullmatch(value):
             instant = instant.replace(tzinfo=UTC)
         if instant.tzinfo is None:
             raise InputError(f"{name} has no time zone: {_shown(value)}; write {instant.isoformat()}Z for UTC")
@@ -158,11 +161,14 @@ def _checked(window: Window, started_at: datetime) -> Window:
 def _refuse_unknown(given: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
     unknown = sorted(str(name) for name in given if name not in allowed)
     if unknown:
-        raise InputError(
-            f"unknown field {', '.join(map(_shown, unknown))}: allowed are {', '.join(allowed)}; examples: {_EXAMPLES}"
-        )
+        named = ", ".join(map(_shown, unknown[:_MOST_NAMED]))
+        more = f" and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""
+        raise InputError(f"unknown field {named}{more}: allowed are {', '.join(allowed)}; examples: {_EXAMPLES}")
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str)
+    try:
+        text = json.dumps(value, default=str)
+    except (RecursionError, ValueError):  # levels, or digits, beyond what Python writes
+        return f"a {type(value).__name__} that is too large to show"
     return text if len(text) <= 80 else text[:77] + "..."
