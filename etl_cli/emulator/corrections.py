@@ -244,6 +244,38 @@ def _stop_stopped_executions() -> None:
     stepfunctions._execute_task, stepfunctions._fail_execution = execute_while_running, fail_once
 
 
+def _log_as_the_role_may() -> None:
+    from ministack.core import iam_evaluator
+    from ministack.services import lambda_svc
+
+    emit = lambda_svc._emit_lambda_logs
+
+    def may_log(config: dict[str, Any]) -> bool:
+        region, account = config["FunctionArn"].split(":")[3:5]
+        group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+        policies = iam_evaluator._gather_role_policies(config["Role"].rpartition("/")[2], account)
+        requests = [
+            iam_evaluator.EvalContext(
+                principal_arn=config["Role"],
+                principal_type="AssumedRole",
+                principal_account=account,
+                action=action,
+                resource_arn=f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:any",
+                region=region,
+            )
+            for action in ("logs:CreateLogStream", "logs:PutLogEvents")
+        ]
+        return all(iam_evaluator.evaluate(each, policies).decision == "Allow" for each in requests)
+
+    def emit_if_allowed(func: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        from ministack.app import AUTH  # can only be imported once the server runs
+
+        if not AUTH or may_log(func.get("config") or func):
+            emit(func, *args, **kwargs)
+
+    lambda_svc._emit_lambda_logs = emit_if_allowed
+
+
 CORRECTIONS = (
     Correction(
         "bucket-tags",
@@ -272,5 +304,11 @@ CORRECTIONS = (
         "stopped-executions",
         "a Map works on through its items after StopExecution, and a late failure turns ABORTED into FAILED",
         _stop_stopped_executions,
+    ),
+    Correction(
+        "function-logs",
+        "a function's log is written whatever its role may do; on AWS, Lambda writes it with the function's role, "
+        "and without its permission there is none",
+        _log_as_the_role_may,
     ),
 )

@@ -388,6 +388,46 @@ def test_uncorrected_stopped_execution_works_on_and_fails(uncorrected: Clients) 
     assert stop_in_a_map(uncorrected, "stopped") == ("FAILED", 5)
 
 
+WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
+
+
+def is_logged(environment: LocalEnvironment, *actions: str) -> bool:
+    """Whether what a function prints arrives in its log, if its role has these actions alone."""
+    environment.start(strict=True)
+    clients, name = environment.clients(), f"printing-{len(actions)}-{actions[0][5:]}"
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = clients.iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    group = f"arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/{name}:*"
+    document = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": group}]}
+    )
+    clients.iam.put_role_policy(RoleName=name, PolicyName="logs", PolicyDocument=document)
+    clients.logs.create_log_group(logGroupName=f"/aws/lambda/{name}")
+    create_function(clients, name, "def handler(event, context): print('here I am')", role=role)
+
+    invoke(clients, name, {})
+
+    events = clients.logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    return any("here I am" in event["message"] for event in events)
+
+
+def test_function_logs_as_its_role_may(make_environment: MakeEnvironment) -> None:
+    environment = make_environment()
+
+    assert is_logged(environment, *WRITE_LOGS)
+    assert not is_logged(environment, "logs:CreateLogStream")
+    assert not is_logged(environment, "logs:PutLogEvents")
+    environment.stop()
+
+
+def test_uncorrected_function_logs_whatever_its_role_may(make_environment: MakeEnvironment) -> None:
+    environment = make_environment(UncorrectedEnvironment)
+
+    assert is_logged(environment, "logs:CreateLogStream")
+    environment.stop()
+
+
 def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda _: "9.9.9")
 
