@@ -119,6 +119,25 @@ def test_env_makes_the_aws_cli_of_a_shell_use_the_environment(folder: str) -> No
     assert done.stdout.splitlines()[-2:] == [str(ROOT / "node_modules/.bin/cdk"), str(ROOT / ".venv/bin/python")]
 
 
+def test_a_strict_environment_is_used_from_a_shell_as_any_other(make_environment: MakeEnvironment) -> None:
+    environment = make_environment()
+    folder = str(environment.state_dir)
+    started = etl("local", "start", "--strict", ETL_LOCAL_DIR=folder)
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'eval "$({ETL} local env)" && aws s3 mb s3://over-tls && aws s3 ls'],
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_CA_BUNDLE": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert started.stdout.startswith("The local environment is up: https://127.0.0.1:")
+    assert done.stdout.endswith(" over-tls\n")
+    assert "strict: IAM and bucket policies are enforced" in etl("local", "status", ETL_LOCAL_DIR=folder).stdout
+    environment.stop()
+
+
 def test_env_as_json_has_the_same_variables(folder: str) -> None:
     lines = etl("local", "env", ETL_LOCAL_DIR=folder).stdout.splitlines()
     variables = json.loads(etl("local", "env", "--json", ETL_LOCAL_DIR=folder).stdout)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import textwrap
 import threading
 import time
 from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPSConnection, RemoteDisconnected
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from botocore.exceptions import ClientError
 from etl_cli.emulator import process
 from etl_cli.emulator.environment import LocalEnvironment
 from etl_cli.emulator.process import ServerRecord
+from etl_cli.emulator.server import IDENTITY_PATH
 from etl_cli.errors import UserError
 from tests.conftest import MakeEnvironment
 from tests.local.aws import create_function, invoke
@@ -36,6 +40,8 @@ STUBBORN = """
             self.wfile.write(json.dumps({"token": sys.argv[1]}).encode())
     http.server.HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Handler).serve_forever()
 """
+
+TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
 
 
 class StubbornEnvironment(LocalEnvironment):
@@ -90,6 +96,20 @@ def test_start_uses_the_port_that_is_named_and_leaves_a_running_server_be(enviro
     assert first.pid == again.pid
     with pytest.raises(UserError, match=f"is up already, on port {port}"):
         environment.start(process.free_port())
+
+
+def test_start_makes_no_strict_environment_of_one_that_is_up(environment: LocalEnvironment) -> None:
+    before = environment.start()
+
+    with pytest.raises(UserError, match="is up already, and not strict") as raised:
+        environment.start(strict=True)
+
+    assert "local stop" in raised.value.remedy
+    assert environment.status().pid == before.pid
+    environment.stop()
+    assert environment.start(strict=True).strict
+    assert environment.start().strict  # left as it is
+    assert environment.reset().strict
 
 
 def test_start_says_that_the_port_is_taken(environment: LocalEnvironment) -> None:
@@ -362,6 +382,42 @@ def test_functions_inherit_nothing_of_the_users_environment(
     assert seen["HOME"].startswith(str(environment.state_dir))
 
 
+def test_strict_environment_speaks_tls_alone_with_a_certificate_that_its_users_trust_alone(
+    environment: LocalEnvironment, make_environment: MakeEnvironment
+) -> None:
+    port = environment.start(strict=True).port
+    clients, variables = environment.clients(), environment.variables()
+    certificate = variables["AWS_CA_BUNDLE"]
+    role = clients.iam.create_role(RoleName="reader", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    source = "import os\ndef handler(event, context): return dict(os.environ)"
+    create_function(clients, "variables", source, role=role)
+
+    seen = invoke(clients, "variables", {})
+
+    assert variables["NODE_EXTRA_CA_CERTS"] == certificate
+    assert Path(certificate).read_text().count("BEGIN CERTIFICATE") == 1
+    assert {seen[name] for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")} == {certificate}
+    assert seen["AWS_ENDPOINT_URL"] == variables["AWS_ENDPOINT_URL"]
+    other = make_environment()
+    other.start(strict=True)
+    for bundle in (None, other.variables()["AWS_CA_BUNDLE"]):  # None: the certificates of the system
+        with pytest.raises(ssl.SSLCertVerificationError):
+            status_code(HTTPSConnection(process.HOST, port, context=ssl.create_default_context(cafile=bundle)))
+    with pytest.raises(RemoteDisconnected):
+        status_code(HTTPConnection(process.HOST, port))
+    assert (
+        status_code(HTTPSConnection(process.HOST, port, context=ssl.create_default_context(cafile=certificate))) == 200
+    )
+    other.stop()
+
+
+def status_code(connection: HTTPConnection) -> int:
+    """What a server answers a request with."""
+    with contextlib.closing(connection):
+        connection.request("GET", IDENTITY_PATH)
+        return connection.getresponse().status
+
+
 WRITER = """
     import boto3
 
@@ -369,7 +425,6 @@ WRITER = """
         boto3.client("s3").put_object(Bucket="target", Key="key", Body=b"")
         return "written"
 """
-TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
 WRITING = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}]}'
 
 

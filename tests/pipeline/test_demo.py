@@ -57,7 +57,7 @@ def test_the_first_run_reports_and_leaves_the_environment_up(environment: LocalE
     assert process.returncode == 0, out + err
     assert err == ""
     assert "✔ 279 loaded, 3 rejected with their reasons, nothing unaccounted for" in out
-    assert "read      282 = 281 extracted" in out
+    assert "read      282 = 282 extracted" in out
     assert "counted   279 of this run in etl-destination-data ✔" in out
     assert environment.status().is_up
 
@@ -79,11 +79,16 @@ def test_the_second_run_changes_nothing_and_its_commands_work(environment: Local
         assert done.stdout.strip(), line
 
 
-def test_a_run_with_distributed_maps_shows_its_segments(environment: LocalEnvironment) -> None:
-    process = demo(environment, "--items", "300", "-c", "etl:concurrency=100", "-c", "etl:segment_bytes=20000")
+def test_a_strict_run_with_distributed_maps_shows_its_segments(
+    make_environment: Callable[[], LocalEnvironment],
+) -> None:
+    environment, maps = make_environment(), ("-c", "etl:concurrency=100", "-c", "etl:segment_bytes=20000")
+    process = demo(environment, "--strict", "--items", "300", *maps)
     out, err = process.communicate(timeout=240)
 
     assert process.returncode == 0, out + err
+    assert "✔ Local AWS     https://127.0.0.1:" in out
+    assert environment.status().strict
     assert re.search(r"✔ Plan .* 3 segments", out)
     assert "✔ 279 loaded, 3 rejected with their reasons, nothing unaccounted for" in out
 
