@@ -109,8 +109,9 @@ def _shown(value: object) -> str:
 def _problem(knob: Field[Any], got: object) -> str:
     default = "nothing" if knob.default is None else str(knob.default).lower()
     return (
-        f"{knob.name} must be {_rule(knob).allowed}, got {_shown(got)}. Set it with "
-        f'`-c {CONTEXT_PREFIX}{knob.name}=VALUE` or in "context" of cdk.json, or leave it out: the default is {default}.'
+        f"{knob.name} must be {_rule(knob).allowed}, got {_shown(got)}. "
+        f"Set it with `-c {CONTEXT_PREFIX}{knob.name}=VALUE` "
+        f'or in "context" of cdk.json, or leave it out: the default is {default}.'
     )
 
 

@@ -25,6 +25,8 @@ class Context(Protocol):
 
 Event = Mapping[str, Any]
 _T = TypeVar("_T")
+# Source: DynamoDB API reference, Scan, TotalSegments.
+_MOST_SEGMENTS = 1_000_000
 # A worker's event is not a person's to write: it is made by the workflow's definition.
 _SENDER = "the workflow makes it: deploy the stack again, and start a new run of the window"
 Action = Callable[[Event, Deadline], Any]
@@ -37,10 +39,10 @@ def run_action(event: Any, context: Context, actions: Mapping[str, Action]) -> A
         EtlError: the invocation failed; the concrete class decides what the workflow does.
     """
     logger = log.configure(os.environ.get("LOG_LEVEL", "INFO"))
-    name = event.get("action", "") if isinstance(event, Mapping) else event
+    name = event.get("action", "") if isinstance(event, Mapping) else None
     if not isinstance(name, str) or name not in actions:
-        got = name if isinstance(name, str) else f"a {type(name).__name__}"
-        raise ConfigurationError(f"action must be one of {', '.join(actions)}, got {got[:80]!r}; the workflow sets it")
+        got = repr(name[:80]) if isinstance(name, str) else f"a {type(name).__name__}"
+        raise ConfigurationError(f"action must be one of {', '.join(actions)}, got {got}; the workflow sets it")
     facts = _facts(name, event)
     started = time.monotonic()
     try:
@@ -66,8 +68,8 @@ def run_of(event: Event) -> Run:
         ConfigurationError: the workflow gives none, or one that can't be.
     """
     run = _part(event, "run", Run)
-    if run.segments < 1:
-        raise _unfit("run.segments", "a whole number >= 1", run.segments)
+    if not 1 <= run.segments <= _MOST_SEGMENTS:
+        raise _unfit("run.segments", f"a whole number from 1 to {_MOST_SEGMENTS}", run.segments)
     return run
 
 
@@ -110,7 +112,7 @@ def _part(event: Event, name: str, kind: type[_T]) -> _T:
         raise ConfigurationError(f"{name} is missing in the event; {_SENDER}")
     try:
         return msgspec.convert(event[name], kind)
-    except (msgspec.ValidationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors, and a lone surrogate's
         message = str(error).replace("`$", f"`{name}")
         where = "" if f"`{name}" in message else f" - at `{name}`"
         raise ConfigurationError(f"the event is malformed: {message}{where}; {_SENDER}") from None
