@@ -18,6 +18,10 @@ class Policies:
         effects = {each["Effect"] for each in self.statements if _covers(each, action, resource)}
         return effects == {"Allow"}
 
+    def actions(self) -> set[str]:
+        """Give the actions, or patterns of actions, that the statements name."""
+        return {action for each in self.statements for action in _list(each["Action"])}
+
 
 def policies_of(stack: Synthesized, role: str) -> Policies:
     """Collect what a role may do, resolved.

@@ -70,7 +70,10 @@ ACTIONS = [
     *("dynamodb:ExportTableToPointInTime", "dynamodb:UpdateContinuousBackups", "dynamodb:CreateBackup"),
     *("logs:CreateLogStream", "logs:PutLogEvents", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:GetLogEvents"),
     *("logs:FilterLogEvents", "logs:PutRetentionPolicy", "logs:PutResourcePolicy"),
+    *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
+    *("logs:ListLogDeliveries", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups"),
     *("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetTraceSummaries", "xray:BatchGetTraces"),
+    *("xray:GetSamplingRules", "xray:GetSamplingTargets"),
     *("lambda:InvokeFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
     *("states:StartExecution", "states:StopExecution", "states:UpdateStateMachine", "events:PutEvents"),
     *("states:DescribeExecution", "states:RedriveExecution", "states:ListExecutions", "states:ListMapRuns"),
@@ -89,6 +92,20 @@ READ, WRITE = ("s3:GetObject",), ("s3:PutObject", "s3:AbortMultipartUpload")
 LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 # What acts on no single resource is granted on all of them.
 TRACE = both(("xray:PutTraceSegments", "xray:PutTelemetryRecords"), *RESOURCES)
+
+SAMPLING = both(("xray:GetSamplingRules", "xray:GetSamplingTargets"), *RESOURCES)
+LOG_DELIVERY = both(
+    (
+        *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
+        *(
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:DescribeResourcePolicies",
+            "logs:DescribeLogGroups",
+        ),
+    ),
+    *RESOURCES,
+)
 
 ALLOWED = {
     "extract": TRACE
@@ -139,11 +156,18 @@ def test_settings_widen_no_role(stack: Synthesized, tuned_stack: Synthesized) ->
         assert policies_of(tuned_stack, role) == policies_of(stack, role)
 
 
+def test_every_action_that_is_granted_is_asked_about(distributed_stack: Synthesized) -> None:
+    roles = [role_of_function(distributed_stack, f"etl-{stage}") for stage in STAGES]
+    roles += [role_of_workflow(distributed_stack), role_of_rule(distributed_stack)]
+    granted = {action for role in roles for action in policies_of(distributed_stack, role).actions()}
+
+    assert granted - set(ACTIONS) == set()
+
+
 def test_the_workflow_may_invoke_the_three_functions_and_touch_no_data(stack: Synthesized) -> None:
-    delivery = both(("logs:PutResourcePolicy",), *RESOURCES)
     invoke = both(("lambda:InvokeFunction",), *map(function_arn, STAGES))
 
-    assert allowed_of(stack, role_of_workflow(stack)) == TRACE | delivery | invoke
+    assert allowed_of(stack, role_of_workflow(stack)) == TRACE | SAMPLING | LOG_DELIVERY | invoke
 
 
 def test_distributed_maps_add_executions_of_the_workflow_itself_alone(
