@@ -123,7 +123,7 @@ class Staging:
 
     def _lines(self, key: str, offset: int) -> Iterator[list[bytes]]:
         """What lies between the commas at line ends, from ``offset`` up to the closing bracket, read by read."""
-        rest, opened, ended = b"", offset > 0, False
+        rest, opened, ended, empty = b"", offset > 0, False, True
         while not ended:
             chunk, size = self._read(key, offset)
             offset += len(chunk)
@@ -134,8 +134,9 @@ class Staging:
                     raise self._malformed(key, 0, "it doesn't begin with its opening bracket")
                 rest, opened = rest.removeprefix(b"[\n"), True
             *lines, rest = rest.split(b",\n")
+            empty = empty and not lines
             yield lines
-        if rest != b"]\n":
+        if rest != b"]\n" or not empty:  # behind a comma there is one more record
             if not rest.endswith(b"\n]\n"):
                 raise self._malformed(key, offset, "it ends before its closing bracket")
             yield [rest.removesuffix(b"\n]\n")]

@@ -5,14 +5,18 @@ import json
 import threading
 from base64 import b64decode
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, InvalidOperation
 from typing import Any
 from zlib import crc32
 
 from tests.unit.fakes.faults import Faults, client_error
 from tests.unit.fakes.filter_expression import matches
+from tests.unit.fakes.ledger import FakeLedgerTable
 
 Item = dict[str, dict[str, Any]]
+# Wide enough to tell how wide a number is.
+_EXACT = Context(prec=10_000, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[InvalidOperation])
+_MOST_DEPTH = 32
 _OK = {"HTTPStatusCode": 200, "RequestId": "request"}
 
 
@@ -24,6 +28,7 @@ class FakeDynamoDB:
         page_items: items that one page of a Scan reads at most.
         most_item_bytes: size of an item above which it is refused.
         raw: whether answers come as bytes, as from the hooked client, or parsed, as from botocore without hooks.
+        ledger: the run ledger's table.
         requests: the records of every BatchWriteItem, in their order.
         script: what the next BatchWriteItems do: raise an error, or leave that many of their last items undone.
     """
@@ -39,6 +44,9 @@ class FakeDynamoDB:
         self.script: list[BaseException | int] = []
         self.faults = faults or Faults()
         self._lock = threading.Lock()
+        self.ledger = FakeLedgerTable(self.faults)
+        self.get_item, self.put_item = self.ledger.get_item, self.ledger.put_item
+        self.update_item, self.transact_write_items = self.ledger.update_item, self.ledger.transact_write_items
 
     def describe_table(self, *, TableName: str) -> dict[str, Any]:
         with self.faults.call("DescribeTable"):
@@ -110,15 +118,15 @@ class FakeDynamoDB:
             raise _refusal("Provided list of item keys contains duplicates")
         for item in items:
             for name in ("id", "timestamp"):
-                if not item[name]["S"]:
-                    raise _refusal(f"an empty string value for the key {name}")
+                if not item[name].get("S"):
+                    raise _refusal(f"Type mismatch, or an empty string value, for the key {name}")
             if len(json.dumps(item)) > self.most_item_bytes:
                 raise _refusal("Item size has exceeded the maximum allowed size")
-            _check_numbers(item.values())
+            _check_values(item.values())
 
 
 def _key(item: Item) -> tuple[str, str]:
-    return item["id"]["S"], item["timestamp"]["S"]
+    return str(item["id"].get("S")), str(item["timestamp"].get("S"))
 
 
 def _hash(item: Item) -> int:
@@ -137,15 +145,30 @@ def _no_floats(text: str) -> float:
     raise AssertionError(f"a bare number in DynamoDB JSON: {text}")
 
 
-def _check_numbers(values: Iterable[dict[str, Any]]) -> None:
+def _check_values(values: Iterable[dict[str, Any]], depth: int = 0) -> None:
+    """Refuse what DynamoDB refuses. Source: Developer Guide, "Supported data types" and "Quotas"."""
     for value in values:
         ((kind, content),) = value.items()
         if kind in ("N", "NS"):
             for text in [content] if kind == "N" else content:
-                if len(Decimal(text).normalize().as_tuple().digits) > 38:
-                    raise _refusal("Attempting to store more than 38 significant digits in a Number")
-        elif kind in ("L", "M"):
-            _check_numbers(content if kind == "L" else content.values())
+                _check_number(text)
+        if kind in ("SS", "NS", "BS") and not 0 < len(set(content)) == len(content):
+            raise _refusal("One or more parameter values were invalid: Input collection is empty or has duplicates")
+        if kind in ("L", "M"):
+            if depth == _MOST_DEPTH:
+                raise _refusal("Nesting Levels have exceeded supported limits")
+            _check_values(content if kind == "L" else content.values(), depth + 1)
+
+
+def _check_number(text: str) -> None:
+    try:
+        number = _EXACT.create_decimal(text)
+    except InvalidOperation:
+        raise _refusal("The parameter cannot be converted to a numeric value") from None
+    if len(number.normalize(_EXACT).as_tuple().digits) > 38:
+        raise _refusal("Attempting to store more than 38 significant digits in a Number")
+    if number and not -130 <= number.adjusted() <= 125:
+        raise _refusal("Number overflow or underflow")
 
 
 def _parsed(document: Any) -> Any:
