@@ -126,9 +126,9 @@ def test_what_the_cases_start_from_is_read() -> None:
 
 
 def test_transform_refuses_a_harmed_object_or_reads_what_is_there() -> None:
-    outcomes = Counter(repeated("harm", 900, lambda random: check_transform(harmed(random, EXTRACTED))))
+    outcomes = Counter(repeated("harm", 550, lambda random: check_transform(harmed(random, EXTRACTED))))
 
-    assert outcomes["refused"] > 200
+    assert outcomes["refused"] > 100
 
 
 def test_transform_refuses_a_value_of_no_type_or_sets_its_record_aside() -> None:
@@ -137,7 +137,7 @@ def test_transform_refuses_a_value_of_no_type_or_sets_its_record_aside() -> None
         record = changed(random, ITEMS[number], lambda random: random.choice(ODD_WIRE))
         return check_transform(with_line(EXTRACTED, number, record))
 
-    assert set(repeated("wire", 900, case)) == {"refused", "set aside", "read"}
+    assert set(repeated("wire", 500, case)) == {"refused", "set aside", "read"}
 
 
 @pytest.mark.parametrize("value", ODD_WIRE, ids=range(len(ODD_WIRE)))
@@ -181,9 +181,9 @@ def check_load(body: bytes) -> str:
 
 
 def test_load_refuses_a_harmed_object_or_accounts_for_each_record() -> None:
-    outcomes = Counter(repeated("harm", 500, lambda random: check_load(harmed(random, TRANSFORMED))))
+    outcomes = Counter(repeated("harm", 300, lambda random: check_load(harmed(random, TRANSFORMED))))
 
-    assert outcomes["refused"] > 200
+    assert outcomes["refused"] > 100
 
 
 def odd_attribute(random: Random, record: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def test_load_refuses_a_value_that_transform_does_not_write_or_sets_its_record_a
         number = random.randrange(len(PLAIN))
         return check_load(with_line(TRANSFORMED, number, odd_attribute(random, json.loads(PLAIN[number]))))
 
-    assert set(repeated("plain", 300, case)) == {"refused", "set aside", "read"}
+    assert set(repeated("plain", 250, case)) == {"refused", "set aside", "read"}
 
 
 @pytest.mark.parametrize("value", ODD_PLAIN, ids=range(len(ODD_PLAIN)))
