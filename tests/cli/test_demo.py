@@ -25,6 +25,7 @@ class FakeEnvironment:
     """A local environment that is up or down, and whose deployment does what the test wants."""
 
     up: bool = False
+    strict: bool = False
     deployment: Callable[[], None] = lambda: None
     log: Path = Path("server.log")
     context: Mapping[str, str] | None = None
@@ -33,7 +34,7 @@ class FakeEnvironment:
         return SimpleNamespace(is_up=self.up, endpoint="http://127.0.0.1:4566")
 
     def start(self, *, strict: bool = False) -> Any:
-        self.up = True
+        self.up, self.strict = True, strict
         return self.status()
 
     def stop(self) -> None:
@@ -71,7 +72,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recording], None]:
     return find
 
 
-def interrupt(*_: object) -> None:
+def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -88,6 +89,16 @@ def test_context_values_are_those_of_the_deployment(
 
     assert exit_code(context=["etl:concurrency=100", "etl:log_level=DEBUG"]) == 1
     assert environment.context == {"etl:concurrency": "100", "etl:log_level": "DEBUG"}
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_environment_is_strict_as_told(
+    environment: FakeEnvironment, run: Callable[[Recording], None], strict: bool
+) -> None:
+    run(Recording("failed_at_plan"))
+
+    assert exit_code(strict=strict) == 1
+    assert environment.strict is strict
 
 
 def test_a_context_value_without_a_key_is_refused_before_anything_starts(environment: FakeEnvironment) -> None:
