@@ -53,6 +53,12 @@ ACKNOWLEDGED = (
     ("Workflow", "IAM5[Resource::<{extract}.Arn>:*]", _QUALIFIERS),
     ("Workflow", "IAM5[Resource::<{transform}.Arn>:*]", _QUALIFIERS),
     ("Workflow", "IAM5[Resource::<{load}.Arn>:*]", _QUALIFIERS),
+    ("RunRecorder", "IAM5[Resource::*]", _DELIVERY),
+    (
+        "RunRecorder",
+        f"{_STATES}:execution:etl-pipeline:*]",
+        "The history of the pipeline's executions, whose ids nobody knows before; the verb only reads.",
+    ),
     (
         "DeadLetters",
         "SQS3",

@@ -123,6 +123,7 @@ class PipelineSettings:
         schedule: ``rate(…)`` or ``cron(…)`` of EventBridge, in UTC; None for the stack's own, 02:00 every day.
         schedule_enabled: whether the rule starts runs, by the schedule and by events.
         lookback_hours: length of the default window, in hours.
+        catch_up_days: the longest time that a run catches up on when runs before it failed, in days.
         lateness_minutes: how far the default window reaches back beyond that, for items that arrived late.
         concurrency: workers of one stage at a time; above 40 the workflow's Maps are Distributed Maps.
         max_write_units_per_second: ceiling of writes to the destination table, shared by the workers; 0 for none.
@@ -145,6 +146,7 @@ class PipelineSettings:
     schedule: str | None = _knob(None, _optional(SCHEDULE_ALLOWED, is_schedule))
     schedule_enabled: bool = _knob(True, _switch())
     lookback_hours: int = _knob(24, _whole("hours", 1, 8784, "a year"))
+    catch_up_days: int = _knob(30, _whole("days", 1, 366, "up to a year"))
     lateness_minutes: int = _knob(15, _whole("minutes", 0, 10080, "up to a week"))
     concurrency: int = _knob(40, _whole("workers", 1, MOST_WORKERS, "what an account's functions run at once"))
     max_write_units_per_second: int = _knob(0, _whole("write units", 0, 10_000_000, "0 is no ceiling"))

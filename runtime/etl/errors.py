@@ -2,6 +2,7 @@
 
     EtlError
     ├── InputError           the execution's input is wrong           fail; correct the input
+    ├── CatchUpError         more is missing than may be caught up    fail; run the gap's window
     ├── ConfigurationError   a setting, a table, a bucket, a grant    fail; correct the deployment
     ├── TransformationError  transformation.py itself is wrong        fail; correct the file
     ├── StagingError         a staged object is missing or malformed  fail; run the window again
@@ -12,6 +13,8 @@
 Step Functions compares the name of the concrete class with the names in Retry, never its base.
 """
 
+import json
+
 
 class EtlError(Exception):
     """Base of the errors that end an invocation. The message says what, where and what to do."""
@@ -19,6 +22,24 @@ class EtlError(Exception):
 
 class InputError(EtlError):
     """The execution's input can't be understood."""
+
+
+class CatchUpError(EtlError):
+    """No run has covered a time that is longer than one run may catch up on.
+
+    Args:
+        start: first instant that is missing.
+        end: where the run's window ends.
+        most_days: what a run may catch up on.
+    """
+
+    def __init__(self, start: str, end: str, most_days: int) -> None:
+        window = json.dumps({"start": start, "end": end})
+        super().__init__(
+            f"no run has loaded what lies between {start} and {end}, and a run catches up on {most_days} days at most "
+            "(CATCH_UP_DAYS). Fill the gap, in one run or in several that follow each other, and the schedule goes on: "
+            f"aws stepfunctions start-execution --state-machine-arn $STATE_MACHINE_ARN --input '{window}'"
+        )
 
 
 class ConfigurationError(EtlError):

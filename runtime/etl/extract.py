@@ -12,6 +12,7 @@ from etl.aws import dynamodb_client, s3_client
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
 from etl.keys import manifest_key, part_key
+from etl.ledger import Ledger
 from etl.run import Run, Work
 from etl.settings import ExtractSettings
 from etl.source import SourceTable
@@ -23,9 +24,14 @@ STAGE = "extract"
 
 
 def plan(
-    given: Any, execution: Mapping[str, str], settings: ExtractSettings, source: SourceTable, staging: Staging
+    given: Any,
+    execution: Mapping[str, str],
+    settings: ExtractSettings,
+    source: SourceTable,
+    staging: Staging,
+    ledger: Ledger,
 ) -> dict[str, Any]:
-    """Fix the run: its window, its number of segments, and a timestamp that no other run has.
+    """Fix the run: its window, its number of segments, and a timestamp that no other run has; and enter it.
 
     Args:
         given: the execution's input.
@@ -33,12 +39,14 @@ def plan(
         settings: lengths of the default window, sizes of segments.
         source: the table to read.
         staging: the bucket in which the run's manifest is claimed.
+        ledger: tells what no run has covered yet, and gets the run's entry.
 
     Returns:
         ``{"run": Run, "segments": [Work, …]}``.
 
     Raises:
         InputError: the input can't be understood.
+        CatchUpError: more is missing than a run may catch up on.
     """
     started_at = datetime.fromisoformat(execution["started_at"]).astimezone(UTC)
     window = resolve_window(
@@ -46,6 +54,8 @@ def plan(
         started_at=started_at,
         lookback=timedelta(hours=settings.lookback_hours),
         lateness=timedelta(minutes=settings.lateness_minutes),
+        watermark=ledger.watermark,
+        catch_up=timedelta(days=settings.catch_up_days),
     )
     run = claim(
         Run(
@@ -59,6 +69,7 @@ def plan(
         started_at,
         staging,
     )
+    ledger.begin(run, window.due)
     return {"run": run, "segments": [Work(segment=number) for number in range(run.segments)]}
 
 
@@ -108,19 +119,19 @@ def extract_segment(
 
 
 @cache
-def _adapters() -> tuple[ExtractSettings, SourceTable, Staging]:
-    settings = ExtractSettings.from_env(os.environ)
-    source = SourceTable(dynamodb_client(), settings.source_table)
-    return settings, source, Staging(s3_client(), settings.staging_bucket)
+def _adapters() -> tuple[ExtractSettings, SourceTable, Staging, Ledger]:
+    settings, dynamodb = ExtractSettings.from_env(os.environ), dynamodb_client()
+    source, ledger = SourceTable(dynamodb, settings.source_table), Ledger(dynamodb, settings.ledger_table)
+    return settings, source, Staging(s3_client(), settings.staging_bucket), ledger
 
 
 def _plan(event: Event, _: Deadline) -> dict[str, Any]:
-    settings, source, staging = _adapters()
-    return plan(event.get("input"), event["execution"], settings, source, staging)
+    settings, source, staging, ledger = _adapters()
+    return plan(event.get("input"), event["execution"], settings, source, staging, ledger)
 
 
 def _extract(event: Event, deadline: Deadline) -> Work:
-    settings, source, staging = _adapters()
+    settings, source, staging, _ = _adapters()
     return extract_segment(run_of(event), work_of(event), source, staging, deadline, settings.part_bytes)
 
 

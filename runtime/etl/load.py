@@ -20,6 +20,7 @@ from etl.entry import Context, Event, run_action, run_of, segments_of, work_of
 from etl.errors import TransientError
 from etl.gate import check_rejected_share
 from etl.keys import part_key, quarantine_key
+from etl.ledger import Ledger
 from etl.pacing import Pacer
 from etl.quarantine import rejected_line
 from etl.run import Run, Work, totals
@@ -241,9 +242,16 @@ def _load(event: Event, deadline: Deadline) -> Work:
     return asyncio.run(load())
 
 
+@cache
+def _ledger() -> Ledger:
+    return Ledger(dynamodb_client(), LoadSettings.from_env(os.environ).ledger_table)
+
+
 def _finish(event: Event, _: Deadline) -> dict[str, Any]:
-    gate = event["gate"]
-    return finish(run_of(event), segments_of(event), Decimal(gate["threshold_percent"]), gate)
+    run, gate = run_of(event), event["gate"]
+    report = finish(run, segments_of(event), Decimal(gate["threshold_percent"]), gate)
+    _ledger().succeed(run, report["counts"], event["finished_at"])
+    return report
 
 
 def handler(event: Event, context: Context) -> Any:

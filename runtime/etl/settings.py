@@ -57,6 +57,8 @@ class ExtractSettings:
     Attributes:
         staging_bucket: name of the bucket between the stages.
         source_table: name of the table that is read.
+        ledger_table: name of the table of the run ledger.
+        catch_up_days: the longest time that a run catches up on, in days.
         lookback_hours: length of the default window, in hours.
         lateness_minutes: how far the default window reaches back beyond that, for late arrivals.
         concurrency: most workers of one stage at a time.
@@ -66,6 +68,8 @@ class ExtractSettings:
 
     staging_bucket: str
     source_table: str
+    ledger_table: str
+    catch_up_days: int
     lookback_hours: int
     lateness_minutes: int
     concurrency: int
@@ -82,6 +86,8 @@ class ExtractSettings:
         return cls(
             staging_bucket=_text(env, "STAGING_BUCKET"),
             source_table=_text(env, "SOURCE_TABLE"),
+            ledger_table=_text(env, "LEDGER_TABLE"),
+            catch_up_days=_whole(env, "CATCH_UP_DAYS", "days", minimum=1),
             lookback_hours=_whole(env, "LOOKBACK_HOURS", "hours", minimum=1, maximum=_MOST_HOURS),
             lateness_minutes=_whole(env, "LATENESS_MINUTES", "minutes", minimum=0, maximum=_MOST_MINUTES),
             concurrency=_whole(env, "CONCURRENCY", "workers", minimum=1),
@@ -125,11 +131,13 @@ class LoadSettings:
     Attributes:
         staging_bucket: name of the bucket between the stages.
         destination_table: name of the table that is written.
+        ledger_table: name of the table of the run ledger.
         max_write_units_per_second: ceiling that the workers of a run share; 0 for none.
     """
 
     staging_bucket: str
     destination_table: str
+    ledger_table: str
     max_write_units_per_second: int
 
     @classmethod
@@ -142,5 +150,6 @@ class LoadSettings:
         return cls(
             staging_bucket=_text(env, "STAGING_BUCKET"),
             destination_table=_text(env, "DESTINATION_TABLE"),
+            ledger_table=_text(env, "LEDGER_TABLE"),
             max_write_units_per_second=_whole(env, "MAX_WRITE_UNITS_PER_SECOND", "write units", minimum=0),
         )

@@ -6,12 +6,12 @@ a fraction of any length can't sort to the wrong side of a bound. See ``docs/des
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from etl.errors import InputError
+from etl.errors import CatchUpError, InputError
 
 # An event's time and the execution's start come from two clocks of AWS: so far apart they may be.
 CLOCK_SKEW = timedelta(minutes=5)
@@ -26,10 +26,17 @@ _EXAMPLES = """{}  or  {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:0
 
 @dataclass(frozen=True)
 class Window:
-    """The half-open window ``[start, end)``; both aware, in UTC, on whole seconds."""
+    """The half-open window ``[start, end)``; both aware, in UTC, on whole seconds.
+
+    Attributes:
+        start: first instant.
+        end: first instant after it.
+        due: from where on the schedule answers for it that nothing is missing; None for a window that was asked for.
+    """
 
     start: datetime
     end: datetime
+    due: datetime | None = None
 
     @property
     def start_text(self) -> str:
@@ -68,8 +75,16 @@ def parse_instant(name: str, value: Any) -> datetime:
         raise InputError(f"{name} must be {allowed}, got {_shown(value)}") from None
 
 
-def resolve_window(given: Any, *, started_at: datetime, lookback: timedelta, lateness: timedelta) -> Window:
-    """The window that an execution's input asks for.
+def resolve_window(
+    given: Any,
+    *,
+    started_at: datetime,
+    lookback: timedelta,
+    lateness: timedelta,
+    watermark: Callable[[], datetime | None],
+    catch_up: timedelta,
+) -> Window:
+    """The window that an execution's input asks for; one that asks for none gets all that no run has covered yet.
 
     Args:
         given: the input: ``{}``, ``{"start", "end"}``, ``{"lookback_hours"}``, or an event of EventBridge
@@ -77,9 +92,12 @@ def resolve_window(given: Any, *, started_at: datetime, lookback: timedelta, lat
         started_at: when the execution started.
         lookback: length of the window when the input gives none.
         lateness: how much further back that window reaches, for items that arrived late.
+        watermark: tells up to where nothing is missing; None before the first scheduled run.
+        catch_up: the longest time to catch up on.
 
     Raises:
         InputError: the input has another shape, an unknown field, or a value that isn't allowed.
+        CatchUpError: more is missing than a run may catch up on.
     """
     if not isinstance(given, Mapping):
         raise InputError(f"the input must be a JSON object, got {_shown(given)}; examples: {_EXAMPLES}")
@@ -96,9 +114,20 @@ def resolve_window(given: Any, *, started_at: datetime, lookback: timedelta, lat
     if "start" in given or "end" in given:
         return _checked(_explicit(given), started_at)
     try:
-        return _checked(Window(latest - lookback - lateness, latest), started_at)
+        due = _due(latest, lookback, watermark(), catch_up)
+        return _checked(Window(due - lateness, latest, due), started_at)
     except OverflowError:
         raise InputError(f"time is too early for a window: {format_instant(latest)}") from None
+
+
+def _due(latest: datetime, lookback: timedelta, watermark: datetime | None, catch_up: timedelta) -> datetime:
+    """From where on something is missing: the lookback, or the watermark if that is longer ago."""
+    due = latest - lookback
+    if watermark is None or watermark >= due:
+        return due
+    if latest - watermark > catch_up:
+        raise CatchUpError(format_instant(watermark), format_instant(latest), catch_up.days)
+    return watermark
 
 
 def _event_time(event: Mapping[str, Any], started_at: datetime) -> datetime:

@@ -27,10 +27,10 @@ class FailedSegment(Construct):
 
     Args:
         state_machine_name: name of the state machine that the states are a part of.
-        failed: the state that ends the execution with ``$.failure``.
+        failed: the state with which the execution fails for ``$.failure``.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, state_machine_name: str, failed: sfn.Fail) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, state_machine_name: str, failed: sfn.State) -> None:
         super().__init__(scope, construct_id)
         self._name = state_machine_name
         self._failed = failed

@@ -11,6 +11,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from serverless_app.constructs.failed_segment import CHILD_FAILED, FailedSegment
+from serverless_app.constructs.run_ledger import RunLedger
 from serverless_app.settings import LOG_RETENTIONS, PipelineSettings
 
 # What passes when an invocation is run again: faults of the service, throttling, a function that ran out of time or
@@ -41,10 +42,11 @@ class Workflow(Construct):
         extract: plans the run and reads segments.
         transform: transforms segments and decides whether the run may load.
         load: loads segments and closes the run.
+        ledger: where a failure is recorded.
         settings: the pipeline's settings.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has its name at the call
         self,
         scope: Construct,
         construct_id: str,
@@ -52,22 +54,18 @@ class Workflow(Construct):
         extract: lambda_.IFunction,
         transform: lambda_.IFunction,
         load: lambda_.IFunction,
+        ledger: RunLedger,
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
         self._concurrency = settings.concurrency
         self._distributed = settings.distributed
-        self._failed = sfn.Fail(
-            self,
-            "Failed",
-            comment="The error is that of the state which failed; its cause says what to do.",
-            error_path="$.failure.Error",
-            cause_path="$.failure.Cause",
-        )
+        self._failed = self._record_failure(ledger)
         if self._distributed:
             self._failed_segment = FailedSegment(self, "FailedSegment", state_machine_name=_NAME, failed=self._failed)
         execution = {"id.$": "$$.Execution.Id", "name.$": "$$.Execution.Name", "started_at.$": "$$.Execution.StartTime"}
         run, segments = {"run.$": "$.run"}, {"segments.$": "$.segments"}
+        finish = {"gate.$": "$.gate", "finished_at.$": "$$.State.EnteredTime"}
         states = [
             self._step(
                 "Plan", extract, {"input.$": "$", "execution": execution}, "$", "Fix the run's window and segments"
@@ -76,7 +74,7 @@ class Workflow(Construct):
             self._segments("Transform", transform, "Transform what was extracted into transform/"),
             self._step("Gate", transform, run | segments, "$", "Stop before loading if too much was rejected"),
             self._segments("Load", load, "Write what was transformed to the destination table"),
-            self._step("Finish", load, run | segments | {"gate.$": "$.gate"}, "$", "Account for every item"),
+            self._step("Finish", load, run | segments | finish, "$", "Account for every item"),
         ]
         chain = sfn.Chain.start(states[0])
         for state in states[1:]:
@@ -91,15 +89,45 @@ class Workflow(Construct):
             comment="Copies what changed in the source table, transformed, to the destination table.",
             timeout=Duration.minutes(30),
             tracing_enabled=True,
-            logs=self._logging(settings),
+            logs=workflow_logging(self, _NAME, settings),
         )
+
+    def _record_failure(self, ledger: RunLedger) -> sfn.State:
+        """Make the states in which a run fails: without a function, since a function may be what broke."""
+        failed = sfn.Fail(
+            self,
+            "Failed",
+            comment="The error is that of the state which failed; its cause says what to do.",
+            error_path="$.failure.Error",
+            cause_path="$.failure.Cause",
+        )
+        execution = "$states.context.Execution"
+        record = ledger.record(
+            self,
+            "RecordFailure",
+            {
+                "name": f"{execution}.Name",
+                "execution": f"{execution}.Id",
+                "status": "'FAILED'",
+                "stage": "$stage",
+                "error": "$states.input.failure.Error",
+                "cause": "$exists($states.input.failure.Cause) ? $states.input.failure.Cause : ''",
+                "started": f"{execution}.StartTime",
+                "finished": "$states.context.State.EnteredTime",
+            },
+            keep=["SUCCEEDED"],
+            comment="Write into the ledger how the run failed",
+        )
+        record.add_catch(failed, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")
+        record.next(failed)
+        return record
 
     def _step(
         self, name: str, function: lambda_.IFunction, payload: Mapping[str, Any], result: str, comment: str
     ) -> sfn.TaskStateBase:
         """Make a state that calls a function once with the action of its name."""
         return self._task(name, function, {"action": name.lower(), **payload}, result, comment).add_catch(
-            self._failed, errors=["States.ALL"], result_path="$.failure"
+            self._failed, errors=["States.ALL"], result_path="$.failure", assign={"stage": name}
         )
 
     def _segments(self, name: str, function: lambda_.IFunction, comment: str) -> sfn.MapBase:
@@ -110,7 +138,7 @@ class Workflow(Construct):
         done = sfn.Choice(self, f"{name}SegmentDone?", comment="A worker that ran out of time goes on at its cursor")
         done.when(sfn.Condition.is_present("$.work.cursor"), work).otherwise(end)
         return self._map(name, work.next(done), comment).add_catch(
-            self._failed, errors=["States.ALL"], result_path="$.failure"
+            self._failed, errors=["States.ALL"], result_path="$.failure", assign={"stage": name}
         )
 
     def _map(self, name: str, worker: sfn.IChainable, comment: str) -> "sfn.Map | sfn.DistributedMap":
@@ -130,7 +158,7 @@ class Workflow(Construct):
             self, name, label=name, map_execution_type=sfn.StateMachineType.STANDARD, **options
         )
         return segments.item_processor(worker).add_catch(
-            self._failed_segment.start, errors=[CHILD_FAILED], result_path="$.failure"
+            self._failed_segment.start, errors=[CHILD_FAILED], result_path="$.failure", assign={"stage": name}
         )
 
     def _task(
@@ -156,16 +184,22 @@ class Workflow(Construct):
             jitter_strategy=sfn.JitterType.FULL,
         )
 
-    def _logging(self, settings: PipelineSettings) -> sfn.LogOptions:
-        """Log every event of a run, but not what its states pass on, which may be anybody's input.
 
-        Under /aws/vendedlogs/ a group needs no entry of its own in the account's resource policy, which has a limit.
-        """
-        group = logs.LogGroup(
-            self,
-            "Logs",
-            log_group_name="/aws/vendedlogs/states/etl-pipeline",
-            retention=logs.RetentionDays[LOG_RETENTIONS[settings.log_retention_days]],
-            removal_policy=RemovalPolicy.DESTROY,
-        )
-        return sfn.LogOptions(destination=group, level=sfn.LogLevel.ALL, include_execution_data=False)
+def workflow_logging(scope: Construct, name: str, settings: PipelineSettings) -> sfn.LogOptions:
+    """Log every event of a state machine, but not what its states pass on, which may be anybody's input.
+
+    Under /aws/vendedlogs/ a group needs no entry of its own in the account's resource policy, which has a limit.
+
+    Args:
+        scope: the construct that the log group belongs to.
+        name: name of the state machine.
+        settings: the pipeline's settings.
+    """
+    group = logs.LogGroup(
+        scope,
+        "Logs",
+        log_group_name=f"/aws/vendedlogs/states/{name}",
+        retention=logs.RetentionDays[LOG_RETENTIONS[settings.log_retention_days]],
+        removal_policy=RemovalPolicy.DESTROY,
+    )
+    return sfn.LogOptions(destination=group, level=sfn.LogLevel.ALL, include_execution_data=False)

@@ -13,6 +13,8 @@ from constructs import Construct
 
 from serverless_app.bundling import CHECKOUT, bundle
 from serverless_app.constructs.monitoring import Monitoring
+from serverless_app.constructs.run_ledger import RunLedger
+from serverless_app.constructs.run_recorder import RunRecorder
 from serverless_app.constructs.stage_function import StageFunction
 from serverless_app.constructs.workflow import Workflow
 from serverless_app.nag import acknowledge_findings
@@ -43,6 +45,7 @@ class EtlPipelineStack(Stack):
         self.staging_bucket = self._staging_bucket()
         self.source_table = self._table("SourceTable", "etl-source-data")
         self.destination_table = self._table("DestinationTable", "etl-destination-data", sort_key="timestamp")
+        self.ledger = RunLedger(self, "RunLedger", removal_policy=_DATA_REMOVAL[self.settings.removal_policy])
         code = self._code()
         self.extract = self._extract(code)
         self.transform = self._transform(code)
@@ -53,9 +56,18 @@ class EtlPipelineStack(Stack):
             extract=self.extract.function,
             transform=self.transform.function,
             load=self.load.function,
+            ledger=self.ledger,
             settings=self.settings,
         ).state_machine
         self.dead_letters = self._dead_letters()
+        RunRecorder(
+            self,
+            "RunRecorder",
+            ledger=self.ledger,
+            state_machine=self.state_machine,
+            dead_letters=self.dead_letters,
+            settings=self.settings,
+        )
         self._daily_schedule()
         if self.settings.alarm_email:
             Monitoring(
@@ -126,6 +138,8 @@ class EtlPipelineStack(Stack):
             environment={
                 "STAGING_BUCKET": self.staging_bucket.bucket_name,
                 "SOURCE_TABLE": self.source_table.table_name,
+                "LEDGER_TABLE": self.ledger.table.table_name,
+                "CATCH_UP_DAYS": str(self.settings.catch_up_days),
                 "LOOKBACK_HOURS": str(self.settings.lookback_hours),
                 "LATENESS_MINUTES": str(self.settings.lateness_minutes),
                 "CONCURRENCY": str(self.settings.concurrency),
@@ -135,6 +149,7 @@ class EtlPipelineStack(Stack):
             settings=self.settings,
         )
         self.source_table.grant(stage.function, "dynamodb:Scan", "dynamodb:DescribeTable")
+        self.ledger.table.grant(stage.function, "dynamodb:GetItem", "dynamodb:PutItem")
         stage.may_read(self.staging_bucket, "extract/*/run.json")
         stage.may_write(self.staging_bucket, "extract/*")
         return stage
@@ -167,11 +182,13 @@ class EtlPipelineStack(Stack):
             environment={
                 "STAGING_BUCKET": self.staging_bucket.bucket_name,
                 "DESTINATION_TABLE": self.destination_table.table_name,
+                "LEDGER_TABLE": self.ledger.table.table_name,
                 "MAX_WRITE_UNITS_PER_SECOND": str(self.settings.max_write_units_per_second),
             },
             settings=self.settings,
         )
         self.destination_table.grant(stage.function, "dynamodb:BatchWriteItem", "dynamodb:DescribeTable")
+        self.ledger.table.grant(stage.function, "dynamodb:UpdateItem")
         stage.may_read(self.staging_bucket, "transform/*")
         stage.may_write(self.staging_bucket, "quarantine/*")
         return stage

@@ -17,6 +17,8 @@ DEFAULTS: dict[str, ExtractSettings | TransformSettings | LoadSettings] = {
     "extract": ExtractSettings(
         staging_bucket=BUCKET,
         source_table="etl-source-data",
+        ledger_table="etl-run-ledger",
+        catch_up_days=30,
         lookback_hours=24,
         lateness_minutes=15,
         concurrency=40,
@@ -24,10 +26,16 @@ DEFAULTS: dict[str, ExtractSettings | TransformSettings | LoadSettings] = {
         part_bytes=64 * 1024**2,
     ),
     "transform": TransformSettings(staging_bucket=BUCKET, part_bytes=64 * 1024**2, reject_threshold_percent=Decimal(5)),
-    "load": LoadSettings(staging_bucket=BUCKET, destination_table="etl-destination-data", max_write_units_per_second=0),
+    "load": LoadSettings(
+        staging_bucket=BUCKET,
+        destination_table="etl-destination-data",
+        ledger_table="etl-run-ledger",
+        max_write_units_per_second=0,
+    ),
 }
 TUNED: dict[str, dict[str, Any]] = {
     "extract": {
+        "catch_up_days": 7,
         "lookback_hours": 48,
         "lateness_minutes": 30,
         "concurrency": 7,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from etl.deadline import Deadline
 from etl.destination import DestinationTable
+from etl.ledger import Ledger
 from etl.pacing import Pacer
 from etl.run import Run, Work
 from etl.source import SourceTable
@@ -56,6 +57,11 @@ def staging(s3: FakeS3, *, read_bytes: int = READ_BYTES) -> Staging:
 def source(dynamodb: FakeDynamoDB) -> SourceTable:
     """The source table that ``dynamodb`` holds."""
     return SourceTable(cast("DynamoDBClient", dynamodb), "source")
+
+
+def ledger(dynamodb: FakeDynamoDB) -> Ledger:
+    """The run ledger that ``dynamodb`` holds."""
+    return Ledger(cast("DynamoDBClient", dynamodb), "ledger")
 
 
 async def no_waiting(_: float) -> None:

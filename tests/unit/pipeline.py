@@ -17,6 +17,8 @@ EXECUTION = {"id": "arn:aws:states:execution:1", "name": "1", "started_at": "202
 ENVIRONMENT = {
     "STAGING_BUCKET": "staging",
     "SOURCE_TABLE": "source",
+    "LEDGER_TABLE": "ledger",
+    "CATCH_UP_DAYS": "30",
     "DESTINATION_TABLE": "destination",
     "LOOKBACK_HOURS": "24",
     "LATENESS_MINUTES": "15",
@@ -27,6 +29,7 @@ ENVIRONMENT = {
     "MAX_WRITE_UNITS_PER_SECOND": "0",
     "LOG_LEVEL": "INFO",
 }
+FINISHED = "2024-01-16T02:10:00.000Z"
 Handler = Callable[[Any, Any], Any]
 
 
@@ -69,7 +72,7 @@ class Pipeline:
             self._map(state, action, handler)
         state = self._invoke(transform.handler, {"action": "gate", **state})
         self._map(state, "load", load.handler)
-        output: dict[str, Any] = self._invoke(load.handler, {"action": "finish", **state})
+        output: dict[str, Any] = self._invoke(load.handler, {"action": "finish", "finished_at": FINISHED, **state})
         return output
 
     def _map(self, state: dict[str, Any], action: str, handler: Handler) -> None:
@@ -97,12 +100,16 @@ class Pipeline:
                 patch.setenv(name, value)
             for stage in (extract, transform, load):
                 patch.setattr(stage, "s3_client", lambda: self.s3)
-                stage._adapters.cache_clear()
+            _forget_adapters()
             patch.setattr(extract, "dynamodb_client", lambda: self.dynamodb)
             patch.setattr(load, "dynamodb_client", lambda **_: self.dynamodb)
             patch.setattr(load, "open_channel", lambda *_: FakeChannel(self.dynamodb))
             if module:
                 patch.setattr(transform, "transformation", module)
             yield self
-        for stage in (extract, transform, load):
-            stage._adapters.cache_clear()
+        _forget_adapters()
+
+
+def _forget_adapters() -> None:
+    for adapters in (extract._adapters, transform._adapters, load._adapters, load._ledger):
+        adapters.cache_clear()

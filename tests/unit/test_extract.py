@@ -11,7 +11,7 @@ from etl.errors import InputError
 from etl.extract import claim, extract_segment, plan
 from etl.run import Run, Work
 from etl.settings import ExtractSettings
-from tests.unit.builders import Units, array, item, keys, run, source, staged, staging, unlimited, work
+from tests.unit.builders import Units, array, item, keys, ledger, run, source, staged, staging, unlimited, work
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.faults import Crash, client_error
 from tests.unit.fakes.s3 import FakeS3
@@ -26,7 +26,7 @@ MANY_BYTES = 10**9
 def planned(s3: FakeS3, execution: dict[str, str] = EXECUTION, given: Any = None, size_bytes: int = 0) -> Run:
     dynamodb = FakeDynamoDB()
     dynamodb.size_bytes = size_bytes
-    result = plan(given or {}, execution, SETTINGS, source(dynamodb), staging(s3))
+    result = plan(given or {}, execution, SETTINGS, source(dynamodb), staging(s3), ledger(dynamodb))
     planned_run: Run = result["run"]
     return planned_run
 
@@ -78,7 +78,7 @@ def test_a_run_is_its_window_its_time_its_execution_and_its_segments() -> None:
 def test_every_segment_begins_with_nothing_counted() -> None:
     dynamodb = FakeDynamoDB()
     dynamodb.size_bytes = 1500
-    result = plan({}, EXECUTION, SETTINGS, source(dynamodb), staging(FakeS3()))
+    result = plan({}, EXECUTION, SETTINGS, source(dynamodb), staging(FakeS3()), ledger(dynamodb))
 
     assert result["segments"] == [Work(segment=0), Work(segment=1)]
 
@@ -145,7 +145,7 @@ def test_the_segments_returned_are_those_of_the_run_that_was_claimed_first() -> 
     planned(s3, size_bytes=2500)
     dynamodb = FakeDynamoDB()
     dynamodb.size_bytes = 9500
-    result = plan({}, EXECUTION, SETTINGS, source(dynamodb), staging(s3))
+    result = plan({}, EXECUTION, SETTINGS, source(dynamodb), staging(s3), ledger(dynamodb))
 
     assert len(result["segments"]) == result["run"].segments == 3
 

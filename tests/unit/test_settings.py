@@ -12,6 +12,8 @@ def test_extract_settings_are_parsed() -> None:
     assert ExtractSettings.from_env(ENVIRONMENT) == ExtractSettings(
         staging_bucket="staging",
         source_table="source",
+        ledger_table="ledger",
+        catch_up_days=30,
         lookback_hours=24,
         lateness_minutes=15,
         concurrency=40,
@@ -28,7 +30,10 @@ def test_transform_settings_are_parsed() -> None:
 
 def test_load_settings_are_parsed() -> None:
     assert LoadSettings.from_env(ENVIRONMENT) == LoadSettings(
-        staging_bucket="staging", destination_table="destination", max_write_units_per_second=0
+        staging_bucket="staging",
+        destination_table="destination",
+        ledger_table="ledger",
+        max_write_units_per_second=0,
     )
 
 

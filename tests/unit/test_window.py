@@ -5,15 +5,22 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl.errors import InputError
+from etl.errors import CatchUpError, InputError
 from etl.window import CLOCK_SKEW, Window, format_instant, parse_instant, resolve_window
 
 STARTED_AT = datetime(2024, 1, 16, 2, 0, 0, 123_000, UTC)
 LOOKBACK, LATENESS = timedelta(hours=24), timedelta(minutes=15)
 
 
-def resolve(given_input: Any, started_at: datetime = STARTED_AT) -> Window:
-    return resolve_window(given_input, started_at=started_at, lookback=LOOKBACK, lateness=LATENESS)
+def resolve(given_input: Any, started_at: datetime = STARTED_AT, watermark: str | None = None) -> Window:
+    return resolve_window(
+        given_input,
+        started_at=started_at,
+        lookback=LOOKBACK,
+        lateness=LATENESS,
+        watermark=lambda: parse_instant("watermark", watermark) if watermark else None,
+        catch_up=timedelta(days=30),
+    )
 
 
 def resolved(given_input: Any) -> tuple[str, str]:
@@ -214,3 +221,50 @@ def test_an_instant_reads_back_as_it_is_written_to_the_millisecond(instant: date
     read = parse_instant("start", format_instant(instant))
 
     assert read == instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+@pytest.mark.parametrize(
+    ("watermark", "start"),
+    [
+        (None, "2024-01-15T01:45:00Z"),
+        ("2024-01-15T02:00:00Z", "2024-01-15T01:45:00Z"),
+        ("2024-01-15T01:59:59Z", "2024-01-15T01:44:59Z"),
+        ("2024-01-12T02:00:00Z", "2024-01-12T01:45:00Z"),
+        ("2023-12-17T02:00:00Z", "2023-12-17T01:45:00Z"),
+        ("2024-01-15T23:00:00Z", "2024-01-15T01:45:00Z"),
+        ("2024-01-17T02:00:00Z", "2024-01-15T01:45:00Z"),
+    ],
+)
+def test_a_window_reaches_back_to_the_watermark_and_never_less_than_the_lookback(
+    watermark: str | None, start: str
+) -> None:
+    window = resolve({}, watermark=watermark)
+
+    assert (window.start_text, window.end_text) == (start, "2024-01-16T02:00:00Z")
+    assert window.due == window.start + LATENESS
+
+
+def test_an_event_reaches_back_to_the_watermark_as_well() -> None:
+    window = resolve({"time": "2024-01-15T02:00:00Z", "detail": {}}, watermark="2024-01-12T02:00:00Z")
+
+    assert (window.start_text, window.end_text) == ("2024-01-12T01:45:00Z", "2024-01-15T02:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "given_input",
+    [{"start": "2024-01-10", "end": "2024-01-11"}, {"lookback_hours": 2}, {"detail": {"lookback_hours": 2}}],
+)
+def test_a_window_that_is_asked_for_asks_nobody_and_answers_for_nothing(given_input: Any) -> None:
+    assert resolve(given_input, watermark="2000-01-01T00:00:00Z").due is None
+
+
+def test_more_than_a_run_may_catch_up_on_is_an_error_with_the_gap_and_the_command() -> None:
+    with pytest.raises(CatchUpError) as error:
+        resolve({}, watermark="2023-12-17T01:59:59Z")
+
+    assert str(error.value) == (
+        "no run has loaded what lies between 2023-12-17T01:59:59Z and 2024-01-16T02:00:00Z, and a run catches up on 30 "
+        "days at most (CATCH_UP_DAYS). Fill the gap, in one run or in several that follow each other, and the schedule "
+        "goes on: aws stepfunctions start-execution --state-machine-arn $STATE_MACHINE_ARN --input "
+        """'{"start": "2023-12-17T01:59:59Z", "end": "2024-01-16T02:00:00Z"}'"""
+    )

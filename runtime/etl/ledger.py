@@ -1,0 +1,151 @@
+"""The run ledger: an entry for each execution, and the watermark. It outlives what is staged.
+
+The table has the keys ``kind`` and ``id``:
+
+=============  ==================  ===========================================================================
+``kind``       ``id``              what
+=============  ==================  ===========================================================================
+``run``        execution's name    ``status`` RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED; ``run``, its
+                                   timestamp; ``execution``, its ARN; ``window_start``, ``window_end``,
+                                   ``started_at``, ``finished_at``, ``segments``; ``counts``; ``error``,
+                                   ``cause`` and ``stage`` of a failure
+``watermark``  ``watermark``       ``end``: every instant before it, since the first scheduled run, lies in a
+                                   window that was loaded; ``run``, which moved it there
+=============  ==================  ===========================================================================
+
+How a run failed is written by the state machine, so that it is written when a function is what broke.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from etl.errors import TransientError
+from etl.run import Run
+from etl.window import format_instant, parse_instant
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_WATERMARK = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
+_CONDITION_FAILED = "ConditionalCheckFailed"
+
+
+class Ledger:
+    """The table ``etl-run-ledger``.
+
+    Args:
+        dynamodb: client of DynamoDB.
+        table: name of the table.
+    """
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def watermark(self) -> datetime | None:
+        """The watermark; None before the first scheduled run."""
+        answer = self._dynamodb.get_item(TableName=self._table, Key=_WATERMARK, ConsistentRead=True)
+        item = answer.get("Item")
+        return parse_instant("watermark", item["end"]["S"]) if item else None
+
+    def begin(self, run: Run, first_watermark: datetime | None = None) -> None:
+        """Write a run's entry. Doing it again, as a retry does, writes the same.
+
+        Args:
+            run: the run.
+            first_watermark: where the watermark starts if there is none yet: from there on nothing may be missing.
+                None for a run that isn't one of the schedule's.
+        """
+        entry = {
+            **_key(run),
+            "status": {"S": "RUNNING"},
+            "run": {"S": run.timestamp},
+            "execution": {"S": run.execution},
+            "window_start": {"S": run.start},
+            "window_end": {"S": run.end},
+            "started_at": {"S": run.time},
+            "segments": {"N": str(run.segments)},
+        }
+        self._dynamodb.put_item(TableName=self._table, Item=entry)
+        if first_watermark is not None:
+            self._begin_watermark(first_watermark)
+
+    def _begin_watermark(self, end: datetime) -> None:
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item={**_WATERMARK, "end": {"S": format_instant(end)}},
+                ConditionExpression="attribute_not_exists(#id)",
+                ExpressionAttributeNames={"#id": "id"},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+
+    def succeed(self, run: Run, counts: dict[str, int], finished_at: str) -> None:
+        """Close a run's entry, and move the watermark to its window's end if nothing before it is missing then.
+
+        Both or neither: the watermark is never ahead of the entries.
+
+        Args:
+            run: the run, proven complete.
+            counts: what it counted, by name.
+            finished_at: when, as text.
+        """
+        closed = self._closed(run, counts, finished_at)
+        try:
+            self._dynamodb.transact_write_items(TransactItems=[{"Update": closed}, {"Update": self._moved(run)}])
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "TransactionCanceledException":
+                raise
+            reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
+            if reasons[-1:] != [_CONDITION_FAILED]:
+                raise TransientError(f"run {run.timestamp}: the ledger is being written by another run") from error
+            self._dynamodb.update_item(**closed)
+
+    def _closed(self, run: Run, counts: dict[str, int], finished_at: str) -> Any:
+        return {
+            "TableName": self._table,
+            "Key": _key(run),
+            # A run that failed and was redriven has a failure in its entry.
+            "UpdateExpression": (
+                "SET #status = :status, #finished = :finished, #counts = :counts REMOVE #error, #cause, #stage"
+            ),
+            "ExpressionAttributeNames": {
+                "#status": "status",
+                "#finished": "finished_at",
+                "#counts": "counts",
+                "#error": "error",
+                "#cause": "cause",
+                "#stage": "stage",
+            },
+            "ExpressionAttributeValues": {
+                ":status": {"S": "SUCCEEDED"},
+                ":finished": {"S": finished_at},
+                ":counts": {"M": {name: {"N": str(count)} for name, count in counts.items()}},
+            },
+        }
+
+    def _moved(self, run: Run) -> Any:
+        """The watermark's step to the window's end: only from within the window, and never back.
+
+        Instants of the ledger are whole seconds in UTC, and sort as text.
+        """
+        return {
+            "TableName": self._table,
+            "Key": _WATERMARK,
+            "UpdateExpression": "SET #end = :end, #run = :run",
+            "ConditionExpression": "#end >= :start AND #end < :end",
+            "ExpressionAttributeNames": {"#end": "end", "#run": "run"},
+            "ExpressionAttributeValues": {
+                ":start": {"S": run.start},
+                ":end": {"S": run.end},
+                ":run": {"S": run.timestamp},
+            },
+        }
+
+
+def _key(run: Run) -> dict[str, Any]:
+    return {"kind": {"S": "run"}, "id": {"S": run.execution.rpartition(":")[2]}}

@@ -1,0 +1,88 @@
+"""The run ledger: its table, and the states that write into it how a run failed."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+# The entry has a status that it keeps.
+RECORDED = "DynamoDB.ConditionalCheckFailedException"
+
+# What the functions write of a run is described in runtime/etl/ledger.py.
+_UPDATE = (
+    "SET #status = :status, #stage = :stage, #error = :error, #cause = :cause, #finished = :finished, "
+    "#execution = if_not_exists(#execution, :execution), #started = if_not_exists(#started, :started)"
+)
+_NAMES = {
+    "#status": "status",
+    "#stage": "stage",
+    "#error": "error",
+    "#cause": "cause",
+    "#finished": "finished_at",
+    "#execution": "execution",
+    "#started": "started_at",
+}
+
+
+class RunLedger(Construct):
+    """The table ``etl-run-ledger``: an entry for each execution, and the watermark.
+
+    Args:
+        removal_policy: what becomes of the table when the stack is destroyed.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy) -> None:
+        super().__init__(scope, construct_id)
+        self.table = dynamodb.Table(
+            self,
+            "Table",
+            table_name="etl-run-ledger",
+            partition_key=dynamodb.Attribute(name="kind", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.DEFAULT,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            removal_policy=removal_policy,
+        )
+
+    def record(
+        self, scope: Construct, name: str, values: Mapping[str, str], *, keep: Sequence[str], comment: str
+    ) -> sfn.TaskStateBase:
+        """Make a state that writes the end of a run into its entry, or makes the entry; its output is its input.
+
+        Args:
+            scope: the state's scope.
+            name: the state's name.
+            values: JSONata expressions for ``name`` and ``execution`` of the execution, ``status``, ``stage``,
+                ``error``, ``cause``, ``started`` and ``finished``; each gives a string.
+            keep: statuses that an entry keeps if it has one of them.
+            comment: what the state is for.
+        """
+        expressions = {placeholder: f"{{% {expression} %}}" for placeholder, expression in values.items()}
+        key = {"kind": "run", "id": expressions.pop("name")}
+        kept = {f":kept{number}": status for number, status in enumerate(keep)}
+        filled = {f":{placeholder}": expression for placeholder, expression in expressions.items()} | kept
+        state = tasks.DynamoUpdateItem.jsonata(
+            scope,
+            name,
+            state_name=name,
+            comment=comment,
+            table=self.table,
+            key={part: _text(value) for part, value in key.items()},
+            update_expression=_UPDATE,
+            condition_expression=f"attribute_not_exists(#status) OR NOT #status IN ({', '.join(kept)})",
+            expression_attribute_names=_NAMES,
+            expression_attribute_values={placeholder: _text(value) for placeholder, value in filled.items()},
+            outputs="{% $states.input %}",
+        )
+        state.add_retry(errors=[RECORDED], max_attempts=0)
+        return state.add_retry(errors=[sfn.Errors.ALL], interval=Duration.seconds(1), max_attempts=5, backoff_rate=2)
+
+
+def _text(value: str) -> tasks.DynamoAttributeValue:
+    return tasks.DynamoAttributeValue.from_string(value)

@@ -1,0 +1,124 @@
+"""Records the ends of runs that no state of the run can record."""
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from serverless_app.constructs.run_ledger import RECORDED, RunLedger
+from serverless_app.constructs.workflow import workflow_logging
+from serverless_app.settings import PipelineSettings
+
+
+class RunRecorder(Construct):
+    """Records the ends of runs that no state of the run can record: stopped, out of time, a fault of the workflow.
+
+    A rule on Step Functions' own events starts a small state machine, which needs no function.
+
+    Args:
+        ledger: where to.
+        state_machine: the pipeline's.
+        dead_letters: queue of the events that could not start the recorder.
+        settings: the pipeline's settings.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        ledger: RunLedger,
+        state_machine: sfn.StateMachine,
+        dead_letters: sqs.IQueue,
+        settings: PipelineSettings,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stage = self._find_stage()
+        recorder = sfn.StateMachine(
+            self,
+            "StateMachine",
+            state_machine_name="etl-pipeline-recorder",
+            comment="Writes the end of a run into the ledger that the run could not write itself.",
+            definition_body=sfn.DefinitionBody.from_chainable(stage.next(self._record(ledger))),
+            query_language=sfn.QueryLanguage.JSONATA,
+            timeout=Duration.minutes(5),
+            tracing_enabled=True,
+            logs=workflow_logging(self, "etl-pipeline-recorder", settings),
+        )
+        events.Rule(
+            self,
+            "Ended",
+            rule_name="etl-pipeline-ended",
+            description="Records runs that were stopped, ran out of time or failed where no Catch could help",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "stateMachineArn": [state_machine.state_machine_arn],
+                    "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+                },
+            ),
+            targets=[targets.SfnStateMachine(recorder, dead_letter_queue=dead_letters)],
+        )
+
+    def _find_stage(self) -> sfn.TaskStateBase:
+        """Make the state that reads which state was entered last. Without an answer the stage is unknown."""
+        executions = Stack.of(self).format_arn(
+            service="states",
+            resource="execution",
+            resource_name="etl-pipeline:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        state = tasks.CallAwsService.jsonata(
+            self,
+            "FindStage",
+            state_name="FindStage",
+            service="sfn",
+            action="getExecutionHistory",
+            iam_action="states:GetExecutionHistory",
+            iam_resources=[executions],
+            parameters={
+                "ExecutionArn": "{% $states.input.detail.executionArn %}",
+                "ReverseOrder": True,
+                "MaxResults": 100,
+                "IncludeExecutionData": False,
+            },
+            outputs=f"{{% $merge([$states.input, {{'stage': {_LAST_ENTERED}}}]) %}}",
+        )
+        return state.add_retry(errors=[sfn.Errors.ALL], interval=Duration.seconds(1), max_attempts=4, backoff_rate=2)
+
+    def _record(self, ledger: RunLedger) -> sfn.TaskStateBase:
+        """Make the state that writes."""
+        detail = "$states.input.detail"
+        record = ledger.record(
+            self,
+            "Record",
+            {
+                "name": f"{detail}.name",
+                "execution": f"{detail}.executionArn",
+                "status": f"{detail}.status",
+                "stage": "$exists($states.input.stage) ? $states.input.stage : 'unknown'",
+                "error": f"$type({detail}.error) = 'string' ? {detail}.error : {detail}.status",
+                "cause": f"$type({detail}.cause) = 'string' ? {detail}.cause : $lookup({_CAUSES}, {detail}.status)",
+                "started": f"$fromMillis({detail}.startDate)",
+                "finished": f"$fromMillis({detail}.stopDate)",
+            },
+            keep=["SUCCEEDED", "FAILED"],
+            comment="Write how the run ended, unless that is known",
+        )
+        known = sfn.Succeed(self, "Known", state_name="Known", comment="The run has recorded it itself")
+        return record.add_catch(known, errors=[RECORDED])
+
+
+_LAST_ENTERED = "($states.result.Events.StateEnteredEventDetails)[0].Name"
+
+# What the events leave open. The next run covers the window in each case.
+_CAUSES = (
+    "{'TIMED_OUT': 'The run took longer than the state machine allows. The next run covers its window; if that takes "
+    "as long, docs/scaling.md says what to raise.', "
+    "'ABORTED': 'The run was stopped. The next run covers its window.', "
+    "'FAILED': 'The workflow itself failed: look at the history of the execution.'}"
+)
