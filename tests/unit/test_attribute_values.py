@@ -193,6 +193,25 @@ def test_a_tagged_value_that_transform_never_writes_is_an_error_that_does_not_qu
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize("levels", [1000, 50_000])
+@pytest.mark.parametrize("around", [(b'{"L":[', b"]}"), (b'{"M":{"a":', b"}}")])
+def test_an_item_of_a_thousand_levels_is_an_error_of_values(levels: int, around: tuple[bytes, bytes]) -> None:
+    document = b'[{"a":' + around[0] * levels + b'{"S":"x"}' + around[1] * levels + b"}]"
+
+    with pytest.raises(ValueError, match="an attribute value isn't one of DynamoDB's"):
+        from_wire(document)
+
+
+@pytest.mark.parametrize("around", ["[%s]", '{"a": %s}', '{"$map": %s}'])
+def test_a_record_of_a_thousand_levels_is_an_error_of_values(around: str) -> None:
+    value: Any = {}
+    for _ in range(5000):
+        value = [value] if around == "[%s]" else {around[2:].partition('"')[0]: value}
+
+    with pytest.raises(ValueError, match="nested hundreds of levels deep"):
+        to_wire({"a": value})
+
+
 @given(ITEMS)
 def test_items_read_as_boto3_reads_them(item: dict[str, Any]) -> None:
     (read,) = from_wire(json.dumps([item]).encode())
