@@ -108,6 +108,8 @@ def test_thousands_of_unknown_fields_are_not_all_named() -> None:
     ):
         extract.handler(event, Context())
 
+    check_message(raised.value, "unknown field")
+
 
 # Workers' events, which the workflow makes.
 
