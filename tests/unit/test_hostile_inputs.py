@@ -104,7 +104,7 @@ def test_thousands_of_unknown_fields_are_not_all_named() -> None:
 
     with (
         Pipeline([]).deployed(),
-        pytest.raises(InputError, match=r"unknown field .* and 9,995 more: allowed are"),
+        pytest.raises(InputError, match=r"unknown field .* and 9,995 more: allowed are") as raised,
     ):
         extract.handler(event, Context())
 
