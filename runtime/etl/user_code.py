@@ -72,7 +72,9 @@ class Transformation:
             Each result as a line of plain JSON, with what each of the readers made of it.
 
         Raises:
-            RejectedError: ``transform`` raised, what it returned can't be loaded, or a reader rejects it.
+            RejectedError: ``transform`` raised, be it ``SystemExit``, what it returned can't be loaded, or a reader
+                rejects it. Its texts are bounded.
+            KeyboardInterrupt: a person's, at a preview; the one thing that isn't the record's.
         """
         outer = getcontext()
         setcontext(_ARITHMETIC.copy())
