@@ -9,8 +9,8 @@ The table has the keys ``kind`` and ``id``:
                                    timestamp; ``execution``, its ARN; ``window_start``, ``window_end``,
                                    ``started_at``, ``finished_at``, ``segments``; ``counts``; ``error``,
                                    ``cause`` and ``stage`` of a failure
-``watermark``  ``watermark``       ``end``: every instant before it, since the first scheduled run, lies in a
-                                   window that was loaded; ``run``, which moved it there
+``watermark``  ``watermark``       ``end``: every instant from ``since``, where the first scheduled run's day
+                                   begins, up to it lies in a window that was loaded; ``run``, which moved it there
 =============  ==================  ===========================================================================
 
 How a run failed is written by the state machine, so that it is written when a function is what broke.
@@ -51,7 +51,7 @@ class Ledger:
         return parse_instant("watermark", item["end"]["S"]) if item else None
 
     def begin(self, run: Run, first_watermark: datetime | None = None) -> None:
-        """Write a run's entry. Doing it again, as a retry does, writes the same.
+        """Write a run's entry. Doing it again, as a retry does, writes the same, and never opens what has succeeded.
 
         Args:
             run: the run.
@@ -68,18 +68,25 @@ class Ledger:
             "started_at": {"S": run.time},
             "segments": {"N": str(run.segments)},
         }
-        self._dynamodb.put_item(TableName=self._table, Item=entry)
+        self._put(
+            Item=entry,
+            # An invocation that Step Functions has given up can still be at work when its run has ended.
+            ConditionExpression="attribute_not_exists(#id) OR #status <> :succeeded OR #run <> :run",
+            ExpressionAttributeNames={"#id": "id", "#status": "status", "#run": "run"},
+            ExpressionAttributeValues={":succeeded": {"S": "SUCCEEDED"}, ":run": {"S": run.timestamp}},
+        )
         if first_watermark is not None:
-            self._begin_watermark(first_watermark)
-
-    def _begin_watermark(self, end: datetime) -> None:
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item={**_WATERMARK, "end": {"S": format_instant(end)}},
+            end = {"S": format_instant(first_watermark)}
+            self._put(
+                Item={**_WATERMARK, "since": end, "end": end},
                 ConditionExpression="attribute_not_exists(#id)",
                 ExpressionAttributeNames={"#id": "id"},
             )
+
+    def _put(self, **item: Any) -> None:
+        """Put an item if its condition holds."""
+        try:
+            self._dynamodb.put_item(TableName=self._table, **item)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
@@ -102,7 +109,9 @@ class Ledger:
                 raise
             reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
             if reasons[-1:] != [_CONDITION_FAILED]:
-                raise TransientError(f"run {run.timestamp}: the ledger is being written by another run") from error
+                raise TransientError(
+                    f"run {run.timestamp}: the ledger is being written by another run: {reasons}"
+                ) from error
             self._dynamodb.update_item(**closed)
 
     def _closed(self, run: Run, counts: dict[str, int], finished_at: str) -> Any:

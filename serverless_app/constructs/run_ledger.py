@@ -60,24 +60,24 @@ class RunLedger(Construct):
             name: the state's name.
             values: JSONata expressions for ``name`` and ``execution`` of the execution, ``status``, ``stage``,
                 ``error``, ``cause``, ``started`` and ``finished``; each gives a string.
-            keep: statuses that an entry keeps if it has one of them.
+            keep: JSONata expressions for statuses; an entry that has one of them stays as it is.
             comment: what the state is for.
         """
-        expressions = {placeholder: f"{{% {expression} %}}" for placeholder, expression in values.items()}
-        key = {"kind": "run", "id": expressions.pop("name")}
-        kept = {f":kept{number}": status for number, status in enumerate(keep)}
-        filled = {f":{placeholder}": expression for placeholder, expression in expressions.items()} | kept
+        kept = {f"kept{number}": status for number, status in enumerate(keep)}
+        filled = {name: _text(f"{{% {expression} %}}") for name, expression in {**values, **kept}.items()}
+        key = {"kind": _text("run"), "id": filled.pop("name")}
+        any_kept = ", ".join(f":{name}" for name in kept)
         state = tasks.DynamoUpdateItem.jsonata(
             scope,
             name,
             state_name=name,
             comment=comment,
             table=self.table,
-            key={part: _text(value) for part, value in key.items()},
+            key=key,
             update_expression=_UPDATE,
-            condition_expression=f"attribute_not_exists(#status) OR NOT #status IN ({', '.join(kept)})",
+            condition_expression=f"attribute_not_exists(#status) OR NOT #status IN ({any_kept})",
             expression_attribute_names=_NAMES,
-            expression_attribute_values={placeholder: _text(value) for placeholder, value in filled.items()},
+            expression_attribute_values={f":{name}": value for name, value in filled.items()},
             outputs="{% $states.input %}",
         )
         state.add_retry(errors=[RECORDED], max_attempts=0)

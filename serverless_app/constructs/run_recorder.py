@@ -9,7 +9,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from serverless_app.constructs.run_ledger import RECORDED, RunLedger
-from serverless_app.constructs.workflow import workflow_logging
+from serverless_app.constructs.workflow import STATES, workflow_logging
 from serverless_app.settings import PipelineSettings
 
 
@@ -36,13 +36,12 @@ class RunRecorder(Construct):
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
-        stage = self._find_stage()
         recorder = sfn.StateMachine(
             self,
             "StateMachine",
             state_machine_name="etl-pipeline-recorder",
             comment="Writes the end of a run into the ledger that the run could not write itself.",
-            definition_body=sfn.DefinitionBody.from_chainable(stage.next(self._record(ledger))),
+            definition_body=sfn.DefinitionBody.from_chainable(self._find_stage(self._record(ledger))),
             query_language=sfn.QueryLanguage.JSONATA,
             timeout=Duration.minutes(5),
             tracing_enabled=True,
@@ -64,8 +63,8 @@ class RunRecorder(Construct):
             targets=[targets.SfnStateMachine(recorder, dead_letter_queue=dead_letters)],
         )
 
-    def _find_stage(self) -> sfn.TaskStateBase:
-        """Make the state that reads which state was entered last. Without an answer the stage is unknown."""
+    def _find_stage(self, record: sfn.TaskStateBase) -> sfn.IChainable:
+        """Make the state that reads how far the run came; without an answer the stage is unknown."""
         executions = Stack.of(self).format_arn(
             service="states",
             resource="execution",
@@ -83,12 +82,14 @@ class RunRecorder(Construct):
             parameters={
                 "ExecutionArn": "{% $states.input.detail.executionArn %}",
                 "ReverseOrder": True,
-                "MaxResults": 100,
+                "MaxResults": _EVENTS,
                 "IncludeExecutionData": False,
             },
-            outputs=f"{{% $merge([$states.input, {{'stage': {_LAST_ENTERED}}}]) %}}",
+            outputs=f"{{% $merge([$states.input, {{'stage': {_LAST_STAGE}}}]) %}}",
         )
-        return state.add_retry(errors=[sfn.Errors.ALL], interval=Duration.seconds(1), max_attempts=4, backoff_rate=2)
+        state.add_retry(errors=[sfn.Errors.ALL], interval=Duration.seconds(1), max_attempts=4, backoff_rate=2)
+        state.add_catch(record, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")
+        return state.next(record)
 
     def _record(self, ledger: RunLedger) -> sfn.TaskStateBase:
         """Make the state that writes."""
@@ -106,19 +107,25 @@ class RunRecorder(Construct):
                 "started": f"$fromMillis({detail}.startDate)",
                 "finished": f"$fromMillis({detail}.stopDate)",
             },
-            keep=["SUCCEEDED", "FAILED"],
+            # A failure that the run recorded itself says more, unless it was redriven and came to another end.
+            keep=["'SUCCEEDED'", f"{detail}.status = 'FAILED' ? 'FAILED' : 'SUCCEEDED'"],
             comment="Write how the run ended, unless that is known",
         )
         known = sfn.Succeed(self, "Known", state_name="Known", comment="The run has recorded it itself")
         return record.add_catch(known, errors=[RECORDED])
 
 
-_LAST_ENTERED = "($states.result.Events.StateEnteredEventDetails)[0].Name"
+# Without data an event is some 300 bytes, and a state takes 256 KiB: so many of the last ones fit well, and show the
+# stage behind six retries of forty workers at once.
+_EVENTS = 500
+# A worker's states are named after their Map.
+_ENTERED = "$states.result.Events.StateEnteredEventDetails.($replace(Name, /Segment(End|Done[?])?$/, ''))"
+_LAST_STAGE = f"({_ENTERED})[$ in [{', '.join(repr(name) for name in STATES)}]][0]"
 
-# What the events leave open. The next run covers the window in each case.
+# What the events leave open.
+_AGAIN = "The next scheduled run covers its window; a backfill has to be started again."
 _CAUSES = (
-    "{'TIMED_OUT': 'The run took longer than the state machine allows. The next run covers its window; if that takes "
-    "as long, docs/scaling.md says what to raise.', "
-    "'ABORTED': 'The run was stopped. The next run covers its window.', "
-    "'FAILED': 'The workflow itself failed: look at the history of the execution.'}"
+    f"{{'ABORTED': 'The run was stopped. {_AGAIN}', "
+    f"'TIMED_OUT': 'The run took longer than the state machine allows: docs/scaling.md says what to raise. {_AGAIN}', "
+    f"'FAILED': 'The workflow itself failed: look at the history of the execution. {_AGAIN}'}}"
 )

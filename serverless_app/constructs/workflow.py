@@ -28,6 +28,7 @@ TRANSIENT_ERRORS = [
     "TransientError",
 ]
 
+STATES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
 _NAME = "etl-pipeline"
 
 
@@ -115,7 +116,7 @@ class Workflow(Construct):
                 "started": f"{execution}.StartTime",
                 "finished": "$states.context.State.EnteredTime",
             },
-            keep=["SUCCEEDED"],
+            keep=["'SUCCEEDED'"],
             comment="Write into the ledger how the run failed",
         )
         record.add_catch(failed, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")

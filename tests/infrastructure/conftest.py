@@ -27,6 +27,7 @@ def tuned_stack(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
         schedule="rate(6 hours)",
         schedule_enabled=False,
         lookback_hours=48,
+        catch_up_days=7,
         lateness_minutes=30,
         concurrency=7,
         max_write_units_per_second=500,

@@ -11,7 +11,9 @@ BUCKET = f"arn:aws:s3:::etl-staging-{ACCOUNT}-{REGION}"
 TIMESTAMP = "20261123T020000123Z"
 SOURCE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/etl-source-data"
 DESTINATION = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/etl-destination-data"
+LEDGER = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/etl-run-ledger"
 STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:etl-pipeline"
+RECORDER = f"{STATE_MACHINE}-recorder"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:etl-pipeline:0123"
 CHILD = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:etl-pipeline/Extract:0123"
 MAP_RUN = f"arn:aws:states:{REGION}:{ACCOUNT}:mapRun:etl-pipeline/Extract:0123"
@@ -39,13 +41,13 @@ RESOURCES = [
     f"{BUCKET}/other/{TIMESTAMP}/data.json",
     f"{BUCKET}/data.json",
     f"arn:aws:s3:::another-bucket/extract/{TIMESTAMP}/data.json",
-    *(SOURCE, DESTINATION),
+    *(SOURCE, DESTINATION, LEDGER),
     f"{SOURCE}/index/by-name",
     f"{SOURCE}-2",
     f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/another-table",
     *(log_stream(stage) for stage in (*STAGES, "other")),
     *(function_arn(stage) for stage in (*STAGES, "other")),
-    *(STATE_MACHINE, EXECUTION, CHILD, MAP_RUN),
+    *(STATE_MACHINE, RECORDER, EXECUTION, CHILD, MAP_RUN),
     *(each.replace("etl-pipeline", "another-pipeline") for each in (STATE_MACHINE, EXECUTION, CHILD, MAP_RUN)),
     f"arn:aws:sqs:{REGION}:{ACCOUNT}:etl-pipeline-dead-letters",
     f"arn:aws:iam::{ACCOUNT}:role/another-role",
@@ -65,6 +67,7 @@ ACTIONS = [
         "dynamodb:UpdateItem",
         "dynamodb:DeleteItem",
         "dynamodb:UpdateTable",
+        "dynamodb:ConditionCheckItem",
     ),
     *("dynamodb:DeleteTable", "dynamodb:CreateTable", "dynamodb:PartiQLSelect", "dynamodb:PartiQLInsert"),
     *("dynamodb:ExportTableToPointInTime", "dynamodb:UpdateContinuousBackups", "dynamodb:CreateBackup"),
@@ -111,6 +114,7 @@ ALLOWED = {
     "extract": TRACE
     | both(LOG, log_stream("extract"))
     | both(("dynamodb:Scan", "dynamodb:DescribeTable"), SOURCE)
+    | both(("dynamodb:GetItem", "dynamodb:PutItem"), LEDGER)
     | both(READ, MANIFEST)
     | both(WRITE, MANIFEST, EXTRACTED),
     "transform": TRACE
@@ -120,6 +124,8 @@ ALLOWED = {
     "load": TRACE
     | both(LOG, log_stream("load"))
     | both(("dynamodb:BatchWriteItem", "dynamodb:DescribeTable"), DESTINATION)
+    # DynamoDB asks for a transaction's actions one by one.
+    | both(("dynamodb:UpdateItem",), LEDGER)
     | both(READ, TRANSFORMED, PARTIAL, AGGREGATES)
     | both(WRITE, QUARANTINED),
 }
@@ -130,14 +136,23 @@ def role_of_function(stack: Synthesized, name: str) -> str:
     return str(function["Properties"]["Role"]["Fn::GetAtt"][0])
 
 
-def role_of_workflow(stack: Synthesized) -> str:
-    [workflow] = stack.of_type("AWS::StepFunctions::StateMachine").values()
+def role_of_workflow(stack: Synthesized, name: str = "etl-pipeline") -> str:
+    workflow = stack.template["Resources"][stack.logical_id("AWS::StepFunctions::StateMachine", name)]
     return str(workflow["Properties"]["RoleArn"]["Fn::GetAtt"][0])
 
 
-def role_of_rule(stack: Synthesized) -> str:
-    [rule] = stack.of_type("AWS::Events::Rule").values()
+def role_of_rule(stack: Synthesized, name: str = "etl-daily-schedule") -> str:
+    rule = stack.template["Resources"][stack.logical_id("AWS::Events::Rule", name)]
     return str(rule["Properties"]["Targets"][0]["RoleArn"]["Fn::GetAtt"][0])
+
+
+def roles_of(stack: Synthesized) -> dict[str, list[str]]:
+    """All roles that are tested here, by the service that assumes them."""
+    return {
+        "lambda": [role_of_function(stack, f"etl-{stage}") for stage in STAGES],
+        "states": [role_of_workflow(stack), role_of_workflow(stack, "etl-pipeline-recorder")],
+        "events": [role_of_rule(stack), role_of_rule(stack, "etl-pipeline-ended")],
+    }
 
 
 def allowed_of(stack: Synthesized, role: str) -> set[tuple[str, str]]:
@@ -157,17 +172,27 @@ def test_settings_widen_no_role(stack: Synthesized, tuned_stack: Synthesized) ->
 
 
 def test_every_action_that_is_granted_is_asked_about(distributed_stack: Synthesized) -> None:
-    roles = [role_of_function(distributed_stack, f"etl-{stage}") for stage in STAGES]
-    roles += [role_of_workflow(distributed_stack), role_of_rule(distributed_stack)]
+    roles = [role for roles in roles_of(distributed_stack).values() for role in roles]
     granted = {action for role in roles for action in policies_of(distributed_stack, role).actions()}
 
     assert granted - set(ACTIONS) == set()
 
 
-def test_the_workflow_may_invoke_the_three_functions_and_touch_no_data(stack: Synthesized) -> None:
+def test_the_workflow_may_invoke_the_three_functions_and_write_into_the_ledger(stack: Synthesized) -> None:
     invoke = both(("lambda:InvokeFunction",), *map(function_arn, STAGES))
+    record = both(("dynamodb:UpdateItem",), LEDGER)
 
-    assert allowed_of(stack, role_of_workflow(stack)) == TRACE | SAMPLING | LOG_DELIVERY | invoke
+    assert allowed_of(stack, role_of_workflow(stack)) == TRACE | SAMPLING | LOG_DELIVERY | invoke | record
+
+
+@pytest.mark.parametrize("name", ["stack", "distributed_stack"])
+def test_the_recorder_may_read_histories_and_write_into_the_ledger(request: pytest.FixtureRequest, name: str) -> None:
+    stack = request.getfixturevalue(name)
+    look = both(("states:GetExecutionHistory",), EXECUTION)
+    record = both(("dynamodb:UpdateItem",), LEDGER)
+
+    allowed = allowed_of(stack, role_of_workflow(stack, "etl-pipeline-recorder"))
+    assert allowed == TRACE | SAMPLING | LOG_DELIVERY | look | record
 
 
 def test_distributed_maps_add_executions_of_the_workflow_itself_alone(
@@ -188,13 +213,13 @@ def test_distributed_maps_add_executions_of_the_workflow_itself_alone(
     }
 
 
-def test_the_rule_may_start_the_workflow_alone(stack: Synthesized) -> None:
-    assert allowed_of(stack, role_of_rule(stack)) == {("states:StartExecution", STATE_MACHINE)}
+@pytest.mark.parametrize(("rule", "machine"), [("etl-daily-schedule", STATE_MACHINE), ("etl-pipeline-ended", RECORDER)])
+def test_a_rule_may_start_its_state_machine_alone(stack: Synthesized, rule: str, machine: str) -> None:
+    assert allowed_of(stack, role_of_rule(stack, rule)) == {("states:StartExecution", machine)}
 
 
 def test_there_is_no_role_beyond_those_tested_here_and_the_one_that_empties_the_bucket(stack: Synthesized) -> None:
-    tested = {role_of_function(stack, f"etl-{stage}") for stage in STAGES}
-    tested |= {role_of_workflow(stack), role_of_rule(stack)}
+    tested = {role for roles in roles_of(stack).values() for role in roles}
     others = {name for name in stack.of_type("AWS::IAM::Role") if not name.startswith("CustomS3AutoDeleteObjects")}
 
     assert others == tested
@@ -202,18 +227,14 @@ def test_there_is_no_role_beyond_those_tested_here_and_the_one_that_empties_the_
 
 @pytest.mark.parametrize("service", ["lambda", "states", "events"])
 def test_each_role_is_assumed_by_its_service_alone(stack: Synthesized, service: str) -> None:
-    roles = {
-        "lambda": [role_of_function(stack, f"etl-{stage}") for stage in STAGES],
-        "states": [role_of_workflow(stack)],
-        "events": [role_of_rule(stack)],
-    }
-    for role in roles[service]:
+    for role in roles_of(stack)[service]:
         [trust] = stack.template["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
 
 
-def test_the_workflow_role_is_assumed_for_state_machines_of_this_account_alone(stack: Synthesized) -> None:
-    role = stack.template["Resources"][role_of_workflow(stack)]["Properties"]
+@pytest.mark.parametrize("name", ["etl-pipeline", "etl-pipeline-recorder"])
+def test_a_workflow_role_is_assumed_for_state_machines_of_this_account_alone(stack: Synthesized, name: str) -> None:
+    role = stack.template["Resources"][role_of_workflow(stack, name)]["Properties"]
     [trust] = stack.resolve(role["AssumeRolePolicyDocument"]["Statement"])
 
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
@@ -229,12 +250,14 @@ def test_access_without_tls_is_denied_to_everyone(stack: Synthesized, kind: str,
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_only_the_rule_may_send_to_the_dead_letter_queue(stack: Synthesized) -> None:
+def test_only_the_rules_may_send_to_the_dead_letter_queue(stack: Synthesized) -> None:
     [policy] = stack.of_type("AWS::SQS::QueuePolicy").values()
-    [allow] = [each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    allows = [each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
 
-    assert allow["Action"] == "sqs:SendMessage"
-    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
-    assert stack.resolve(allow["Condition"]) == {
-        "ArnEquals": {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/etl-daily-schedule"}
+    assert {(each["Action"], each["Principal"]["Service"]) for each in allows} == {
+        ("sqs:SendMessage", "events.amazonaws.com")
     }
+    assert [stack.resolve(each["Condition"]) for each in allows] == [
+        {"ArnEquals": {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}"}}
+        for rule in ("etl-pipeline-ended", "etl-daily-schedule")
+    ]

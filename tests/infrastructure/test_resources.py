@@ -12,7 +12,7 @@ from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 BUCKET = f"etl-staging-{ACCOUNT}-{REGION}"
 DATA = {
     "AWS::S3::Bucket": [BUCKET],
-    "AWS::DynamoDB::Table": ["etl-source-data", "etl-destination-data"],
+    "AWS::DynamoDB::Table": ["etl-source-data", "etl-destination-data", "etl-run-ledger"],
 }
 
 
@@ -26,6 +26,7 @@ def test_logical_ids_of_what_holds_data_or_a_name_are_frozen(stack: Synthesized)
         "StagingBucket9644C37C": "AWS::S3::Bucket",
         "SourceTable70380C26": "AWS::DynamoDB::Table",
         "DestinationTableE41E7513": "AWS::DynamoDB::Table",
+        "RunLedgerTable3162D107": "AWS::DynamoDB::Table",
         "DeadLettersBBF8BAAB": "AWS::SQS::Queue",
         "ExtractFunction2BADC636": "AWS::Lambda::Function",
         "TransformFunction58095C87": "AWS::Lambda::Function",
@@ -36,6 +37,9 @@ def test_logical_ids_of_what_holds_data_or_a_name_are_frozen(stack: Synthesized)
         "WorkflowLogs8B0907C7": "AWS::Logs::LogGroup",
         "WorkflowStateMachine8F1B1C15": "AWS::StepFunctions::StateMachine",
         "DailySchedule68BF5767": "AWS::Events::Rule",
+        "RunRecorderLogs0853A091": "AWS::Logs::LogGroup",
+        "RunRecorderStateMachineA9DAF180": "AWS::StepFunctions::StateMachine",
+        "RunRecorderEnded82DEE9FA": "AWS::Events::Rule",
     }.items()
 
 
@@ -84,9 +88,10 @@ def test_the_staging_bucket_is_private_and_encrypted(stack: Synthesized) -> None
     [
         ("etl-source-data", {"id": ("S", "HASH")}),
         ("etl-destination-data", {"id": ("S", "HASH"), "timestamp": ("S", "RANGE")}),
+        ("etl-run-ledger", {"kind": ("S", "HASH"), "id": ("S", "RANGE")}),
     ],
 )
-def test_tables_have_the_specified_keys_and_billing(
+def test_tables_have_their_keys_and_are_billed_on_demand(
     stack: Synthesized, name: str, keys: dict[str, tuple[str, str]]
 ) -> None:
     table = stack.named("AWS::DynamoDB::Table", name)
@@ -137,6 +142,7 @@ def test_functions_share_one_asset(stack: Synthesized) -> None:
         "/aws/lambda/etl-transform",
         "/aws/lambda/etl-load",
         "/aws/vendedlogs/states/etl-pipeline",
+        "/aws/vendedlogs/states/etl-pipeline-recorder",
     ],
 )
 def test_logs_are_kept_as_long_as_the_settings_say_and_go_with_the_stack(
@@ -184,7 +190,12 @@ def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: 
         name for name, each in tuned_stack.template["Resources"].items() if each.get("DeletionPolicy") == "Retain"
     }
 
-    assert retained == {"StagingBucket9644C37C", "SourceTable70380C26", "DestinationTableE41E7513"}
+    assert retained == {
+        "StagingBucket9644C37C",
+        "SourceTable70380C26",
+        "DestinationTableE41E7513",
+        "RunLedgerTable3162D107",
+    }
 
 
 def test_there_are_no_alarms_without_an_address(stack: Synthesized) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.infrastructure.synthesis import ACCOUNT, REGION, ROOT, Synthesized
 
 ORDER = ["Plan", "Extract", "Transform", "Gate", "Load", "Finish"]
+FAILING = ["RecordFailure", "Failed"]
 MAPS = {"Extract": "etl-extract", "Transform": "etl-transform", "Load": "etl-load"}
 STEPS = {"Plan": "etl-extract", "Gate": "etl-transform", "Finish": "etl-load"}
 
@@ -31,9 +32,19 @@ def tasks_of(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from tasks_of(state["ItemProcessor"]["States"])
 
 
+def caught(name: str) -> dict[str, Any]:
+    """What becomes of an error of this state."""
+    return {
+        "ErrorEquals": ["States.ALL"],
+        "ResultPath": "$.failure",
+        "Assign": {"stage": name},
+        "Next": "RecordFailure",
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "others"),
-    [("stack", ["Failed"]), ("distributed_stack", ["FindMapRun", "FindFailedSegment", "ReadFailure", "Failed"])],
+    [("stack", FAILING), ("distributed_stack", ["FindMapRun", "FindFailedSegment", "ReadFailure", *FAILING])],
 )
 def test_states_follow_one_another_in_the_specified_order(
     request: pytest.FixtureRequest, name: str, others: list[str]
@@ -95,6 +106,7 @@ def test_the_result_of_finish_is_the_output_of_the_execution(stack: Synthesized)
         "run.$": "$.run",
         "segments.$": "$.segments",
         "gate.$": "$.gate",
+        "finished_at.$": "$$.State.EnteredTime",
     }
     assert finish["ResultPath"] == "$"
 
@@ -162,16 +174,21 @@ def test_the_error_of_a_distributed_map_is_replaced_by_that_of_its_segment(
             "ErrorEquals": ["States.ExceedToleratedFailureThreshold"],
             "ResultPath": "$.failure",
             "Next": "FindMapRun",
+            "Assign": {"stage": name},
         },
-        {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Failed"},
+        caught(name),
     ]
     followed = ["FindMapRun"]
     while "Next" in (state := states[followed[-1]]):
         followed.append(state["Next"])
-    assert followed == ["FindMapRun", "FindFailedSegment", "ReadFailure", "Failed"]
-    for each in followed[:-1]:
+    assert followed == ["FindMapRun", "FindFailedSegment", "ReadFailure", *FAILING]
+    for each in followed[:-2]:
         assert states[each]["Catch"] == [
-            {"ErrorEquals": ["States.ALL"], "Next": "Failed", "Output": {"failure": "{% $states.input.failure %}"}}
+            {
+                "ErrorEquals": ["States.ALL"],
+                "Next": "RecordFailure",
+                "Output": {"failure": "{% $states.input.failure %}"},
+            }
         ], "without the segment's error the Map's own must stay"
 
 
@@ -182,6 +199,7 @@ def test_concurrency_is_that_of_the_settings(stack: Synthesized, tuned_stack: Sy
 
 def test_every_task_is_retried_after_what_passes(stack: Synthesized) -> None:
     tasks = dict(tasks_of(stack.definition["States"]))
+    tasks.pop("RecordFailure")
 
     assert set(tasks) == {*STEPS, *(f"{name}Segment" for name in MAPS)}
     for name, task in tasks.items():
@@ -211,7 +229,8 @@ def test_every_task_is_retried_after_what_passes(stack: Synthesized) -> None:
 def test_every_error_ends_in_a_failed_execution_with_its_cause(stack: Synthesized, name: str) -> None:
     states = stack.definition["States"]
 
-    assert states[name]["Catch"] == [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Failed"}]
+    assert states[name]["Catch"] == [caught(name)]
+    assert states["RecordFailure"]["Next"] == "Failed"
     assert states["Failed"]["Type"] == "Fail"
     assert states["Failed"]["ErrorPath"] == "$.failure.Error"
     assert states["Failed"]["CausePath"] == "$.failure.Cause"

@@ -60,6 +60,40 @@ def test_the_first_scheduled_run_sets_the_watermark_and_no_other_does() -> None:
     assert ledger(table).watermark() == instant("2024-01-15T00:15:00Z")
 
 
+def test_where_the_watermark_began_stays_known() -> None:
+    table = FakeLedgerTable()
+    ledger(table).begin(named("first"), instant("2024-01-15T00:00:00Z"))
+    succeeded(table, named("a"))
+    watermark = table.items["watermark", "watermark"]
+
+    assert (watermark["since"]["S"], watermark["end"]["S"]) == ("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z")
+    assert watermark["run"]["S"] == named("a").timestamp
+
+
+def test_a_late_beginning_does_not_open_a_run_that_has_succeeded() -> None:
+    table = FakeLedgerTable()
+    succeeded(table, named("a"))
+    ledger(table).begin(named("a"))
+
+    assert table.entry("a")["status"] == "SUCCEEDED"
+
+
+def test_a_run_that_failed_begins_anew_when_it_is_redriven() -> None:
+    table = FakeLedgerTable()
+    table.items["run", "a"] = {"kind": {"S": "run"}, "id": {"S": "a"}, "status": {"S": "FAILED"}}
+    ledger(table).begin(named("a"))
+
+    assert table.entry("a")["status"] == "RUNNING"
+
+
+def test_a_name_that_is_given_again_is_another_run() -> None:
+    table = FakeLedgerTable()
+    succeeded(table, named("a"))
+    ledger(table).begin(msgspec.structs.replace(named("a"), timestamp="20240616T020000123Z"))
+
+    assert (table.entry("a")["status"], table.entry("a")["run"]) == ("RUNNING", "20240616T020000123Z")
+
+
 def test_an_error_of_the_table_is_raised_as_it_is() -> None:
     for call in (1, 2):
         table = FakeLedgerTable()
