@@ -110,9 +110,13 @@ def _common_reasons(run: Run, segments: list[Work], staging: Staging) -> list[tu
     tally: Counter[str] = Counter()
     for work in segments:
         for part in range(work.counted("transform_quarantine_parts")):
-            for batch in staging.batches(quarantine_key("transform", run, work.segment, part)):
-                for line in batch.lines:
-                    reason = _reasons.decode(line)
+            key = quarantine_key("transform", run, work.segment, part)
+            for batch in staging.batches(key):
+                try:
+                    reasons = [_reasons.decode(line) for line in batch.lines]
+                except msgspec.DecodeError as error:
+                    raise staging.malformed_records(key, batch, error) from None
+                for reason in reasons:
                     tally[f"{reason.field or 'record'}: expected {reason.expected}"] += 1
                 if tally.total() >= _MOST_TALLIED:
                     return tally.most_common(_MOST_REASONS)
@@ -129,7 +133,7 @@ def _merged(run: Run, segments: list[Work], staging: Staging, aggregates: list[A
                     partial = _documents.decode(staging.get(key))
                     for accumulator in accumulators:
                         accumulator.merge(partial[accumulator.aggregate.name])
-                except (msgspec.DecodeError, KeyError, TypeError) as error:
+                except (msgspec.DecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
                     raise StagingError(
                         f"{key} doesn't hold the aggregates of transformation.py, which was changed during the run: "
                         f"start a new run of the window {run.start} to {run.end}"

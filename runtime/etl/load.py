@@ -117,9 +117,11 @@ class _Loader:
         try:
             records = _records.decode(b"[" + b",".join(batch.lines) + b"]")
             keys = [(record["id"], record["timestamp"]) for record, _ in zip(records, batch.lines, strict=True)]
+            if {type(part) for key in keys for part in key} - {str}:
+                raise ValueError("a key isn't text")
             items = _encoder.encode_lines([to_wire(record) for record in records]).split(b"\n")
             return dict(zip(keys, items))  # noqa: B905 - the last line is ended too
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
 
     async def _make_room(self, items: dict[Key, bytes]) -> None:
@@ -164,11 +166,8 @@ class _Loader:
 
 def _staged_line(batch: Batch, key: Key) -> bytes:
     """The record with this key as it was staged: the last one, which is the one that was sent."""
-    for line in reversed(batch.lines):
-        record = msgspec.json.decode(line)
-        if (record["id"], record["timestamp"]) == key:
-            return line
-    raise KeyError(key)
+    records = zip(map(msgspec.json.decode, reversed(batch.lines)), reversed(batch.lines), strict=True)
+    return next(line for record, line in records if (record["id"], record["timestamp"]) == key)
 
 
 def finish(run: Run, segments: list[Work], threshold_percent: Decimal, gate: dict[str, Any]) -> dict[str, Any]:

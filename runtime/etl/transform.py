@@ -82,6 +82,8 @@ class _Worker:
     def _take(self, key: str, batch: Batch) -> None:
         try:
             records = from_wire(b"[" + b",".join(batch.lines) + b"]")
+            if len(records) != len(batch.lines):
+                raise ValueError("a line doesn't hold one record")
         except (msgspec.DecodeError, ValueError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
         good: list[tuple[bytes, list[Prepared]]] = []

@@ -105,7 +105,7 @@ def harmed(random: Random, body: bytes) -> bytes:
     return random.choice(_HARMS)(random, body, random.randrange(len(body)))
 
 
-_JUNK = [b"\xff", b"\x00", b",", b"}", b"]\n", b",\n", b"null", b"[" * 200, b"\\ud800", b"NaN", b"9" * 5000, b'"']
+_JUNK = [b"\xff", b"\x00", b",", b"}", b"]\n", b",\n", b"null", b"[" * 10_000, b"\\ud800", b"NaN", b"9" * 5000, b'"']
 _OTHERS = [b"", b"[", b"[\n", b"null", b"{}", b"[\n]", b"[]\n", b"[\nnull\n]\n", b"\n]\n", b"\x1f\x8b" * 9]
 
 

@@ -126,7 +126,7 @@ def test_what_the_cases_start_from_is_read() -> None:
 
 
 def test_transform_refuses_a_harmed_object_or_reads_what_is_there() -> None:
-    outcomes = Counter(repeated("harm", 550, lambda random: check_transform(harmed(random, EXTRACTED))))
+    outcomes = Counter(repeated("harm", 900, lambda random: check_transform(harmed(random, EXTRACTED))))
 
     assert outcomes["refused"] > 100
 
@@ -209,6 +209,27 @@ def test_load_survives_each_odd_value(value: Any) -> None:
 @pytest.mark.parametrize("value", ODD_PLAIN, ids=range(len(ODD_PLAIN)))
 def test_load_refuses_a_record_that_is_none(value: Any) -> None:
     assert check_load(with_line(TRANSFORMED, 3, value)) == "refused"
+
+
+@pytest.mark.parametrize("levels", [1100, 10_000])
+@pytest.mark.parametrize("around", [(b"[", b"]"), (b'{"a":', b"}"), (b'{"$map":', b"}")])
+def test_load_refuses_levels_beyond_what_python_recurses_into(levels: int, around: tuple[bytes, bytes]) -> None:
+    deep = b'{"id":"x","timestamp":"y","odd":' + around[0] * levels + b"{}" + around[1] * levels + b"}"
+
+    assert check_load(with_line(TRANSFORMED, 27, deep)) == "refused"
+
+
+@pytest.mark.parametrize("name", ["id", "timestamp"])
+@pytest.mark.parametrize("value", ODD_PLAIN, ids=range(len(ODD_PLAIN)))
+def test_load_refuses_a_key_that_is_no_text(name: str, value: Any) -> None:
+    outcome = check_load(with_line(TRANSFORMED, 3, json.loads(PLAIN[3]) | {name: value}))
+
+    assert outcome == ("set aside" if value == "" else "refused")
+
+
+@pytest.mark.parametrize("lines", [b'{"id":{"S":"x"}},{"id":{"S":"y"}}', b"", b"{},{},{}"])
+def test_a_line_that_does_not_hold_one_record_is_refused(lines: bytes) -> None:
+    assert check_transform(with_line(EXTRACTED, 3, lines)) == "refused"
 
 
 def test_a_binary_that_is_not_base64_is_refused_before_dynamodb_sees_it() -> None:
@@ -316,3 +337,40 @@ def test_a_run_over_a_harmed_object_loads_nothing_of_it_or_all() -> None:
         return True
 
     assert set(repeated("run", 100, case)) == {True, False}
+
+
+ODD_PARTIALS = [
+    *(b"", b"null", b"[]", b"{}", b"\xff", b"[" * 10_000, b'{"value_by_date":5}', b'{"value_by_date":[5]}'),
+    b'{"value_by_date":[{"group":["a"],"records":1,"of":[]}]}',
+    b'{"value_by_date":[{"group":["a"],"records":1,"of":{"value":{"count":1,"sum":"x","min":1,"max":2}}}]}',
+]
+
+
+@pytest.mark.parametrize("body", ODD_PARTIALS)
+def test_aggregates_that_transform_did_not_write_are_refused(body: bytes) -> None:
+    pipeline = Replaced([item(1)])
+    pipeline.replaced = ("/partials/", body)
+
+    with pipeline.deployed(), pytest.raises(StagingError, match=r"partials/0000-0000\.json doesn't hold"):
+        pipeline.run()
+
+
+@pytest.mark.parametrize("line", [b"", b"5", b"{}", b'{"field":', b'{"field":1,"expected":"x"}'])
+def test_a_quarantine_that_transform_did_not_write_is_refused(line: bytes) -> None:
+    pipeline = Replaced([item(1, value="-1")])
+    pipeline.replaced = ("quarantine/", b"[\n" + line + b"\n]\n")
+
+    with pipeline.deployed(), pytest.raises(StagingError, match=r"quarantine/.*json isn't the array .* at byte \d"):
+        pipeline.run()
+
+
+class Replaced(Pipeline):
+    """A pipeline of which an object is replaced after Transform."""
+
+    replaced: tuple[str, bytes]
+
+    def _map(self, state: dict[str, Any], action: str, handler: Any) -> None:
+        super()._map(state, action, handler)
+        part, body = self.replaced
+        if action == "transform":
+            self.s3.objects |= {key: body for key in self.s3.objects if part in key}
