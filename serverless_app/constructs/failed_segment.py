@@ -8,6 +8,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from serverless_app.constructs.run_ledger import FAILED_STATE
+
 # An inline Map fails with its worker's own error. A Distributed Map says only that, and its cause is always the same
 # sentence. Source: Step Functions developer guide, "Error names".
 CHILD_FAILED = "States.ExceedToleratedFailureThreshold"
@@ -15,10 +17,15 @@ CHILD_FAILED = "States.ExceedToleratedFailureThreshold"
 # The Maps run one after the other, so that the newest Map Run is the one that failed.
 _NEWEST = "$sort($states.result.MapRuns, function($a, $b) { $a.StartDate < $b.StartDate })[0].MapRunArn"
 _UNCHANGED = "{% $states.input.failure %}"
+_FOUND = (
+    "{% $exists($states.result.Error) and $exists($states.result.Cause) "
+    f"? {{{FAILED_STATE}: {{'Error': $states.result.Error, 'Cause': $states.result.Cause}}}} "
+    ": $states.input.failure %}"
+)
 
 
 class FailedSegment(Construct):
-    """Replaces ``$.failure`` of a Distributed Map by ``Error`` and ``Cause`` of its first child that failed.
+    """Replaces the failure of a Distributed Map, ``$.failure.{Map}``, by that of its first child that failed.
 
     When they can't be found, ``$.failure`` stays as it is: the execution fails in any case.
 
@@ -27,7 +34,7 @@ class FailedSegment(Construct):
 
     Args:
         state_machine_name: name of the state machine that the states are a part of.
-        failed: the state with which the execution fails for ``$.failure``.
+        failed: the state in which the execution goes on to fail.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, state_machine_name: str, failed: sfn.State) -> None:
@@ -52,7 +59,7 @@ class FailedSegment(Construct):
             "ReadFailure",
             "describeExecution",
             {"ExecutionArn": "{% $states.input.segment %}"},
-            {"failure": {"Error": "{% $states.result.Error %}", "Cause": "{% $states.result.Cause %}"}},
+            {"failure": _FOUND},
             self._arn("execution", f"{state_machine_name}/*:*"),
         )
         self.start.next(find_child)

@@ -1,6 +1,7 @@
 """The run ledger: its table, and the states that write into it how a run failed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -10,6 +11,11 @@ from constructs import Construct
 
 # The entry has a status that it keeps.
 RECORDED = "DynamoDB.ConditionalCheckFailedException"
+
+# A state that fails leaves its error under its own name, so that who comes behind it knows which it was. What an
+# input may have there stands before it.
+FAILED_STATE = "$keys($states.input.failure)[-1]"
+FAILURE = f"$lookup($states.input.failure, {FAILED_STATE})"
 
 # What the functions write of a run is described in runtime/etl/ledger.py.
 _UPDATE = (
@@ -51,9 +57,16 @@ class RunLedger(Construct):
         )
 
     def record(
-        self, scope: Construct, name: str, values: Mapping[str, str], *, keep: Sequence[str], comment: str
-    ) -> sfn.TaskStateBase:
-        """Make a state that writes the end of a run into its entry, or makes the entry; its output is its input.
+        self,
+        scope: Construct,
+        name: str,
+        values: Mapping[str, str],
+        *,
+        keep: Sequence[str],
+        comment: str,
+        outputs: Any = "{% $states.input %}",
+    ) -> tasks.DynamoUpdateItem:
+        """Make a state that writes the end of a run into its entry, or makes the entry.
 
         Args:
             scope: the state's scope.
@@ -62,6 +75,7 @@ class RunLedger(Construct):
                 ``error``, ``cause``, ``started`` and ``finished``; each gives a string.
             keep: JSONata expressions for statuses; an entry that has one of them stays as it is.
             comment: what the state is for.
+            outputs: what the state passes on; its input if nothing is said.
         """
         kept = {f"kept{number}": status for number, status in enumerate(keep)}
         filled = {name: _text(f"{{% {expression} %}}") for name, expression in {**values, **kept}.items()}
@@ -78,10 +92,11 @@ class RunLedger(Construct):
             condition_expression=f"attribute_not_exists(#status) OR NOT #status IN ({any_kept})",
             expression_attribute_names=_NAMES,
             expression_attribute_values={f":{name}": value for name, value in filled.items()},
-            outputs="{% $states.input %}",
+            outputs=outputs,
         )
         state.add_retry(errors=[RECORDED], max_attempts=0)
-        return state.add_retry(errors=[sfn.Errors.ALL], interval=Duration.seconds(1), max_attempts=5, backoff_rate=2)
+        state.add_retry(errors=[sfn.Errors.ALL], interval=Duration.seconds(1), max_attempts=3, backoff_rate=2)
+        return state
 
 
 def _text(value: str) -> tasks.DynamoAttributeValue:

@@ -11,7 +11,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from serverless_app.constructs.failed_segment import CHILD_FAILED, FailedSegment
-from serverless_app.constructs.run_ledger import RunLedger
+from serverless_app.constructs.run_ledger import FAILED_STATE, FAILURE, RunLedger
 from serverless_app.settings import LOG_RETENTIONS, PipelineSettings
 
 # What passes when an invocation is run again: faults of the service, throttling, a function that ran out of time or
@@ -103,6 +103,7 @@ class Workflow(Construct):
             cause_path="$.failure.Cause",
         )
         execution = "$states.context.Execution"
+        failure = {"failure": f"{{% {FAILURE} %}}"}
         record = ledger.record(
             self,
             "RecordFailure",
@@ -110,16 +111,17 @@ class Workflow(Construct):
                 "name": f"{execution}.Name",
                 "execution": f"{execution}.Id",
                 "status": "'FAILED'",
-                "stage": "$stage",
-                "error": "$states.input.failure.Error",
-                "cause": "$exists($states.input.failure.Cause) ? $states.input.failure.Cause : ''",
+                "stage": FAILED_STATE,
+                "error": f"{FAILURE}.Error",
+                "cause": f"$exists({FAILURE}.Cause) ? {FAILURE}.Cause : ''",
                 "started": f"{execution}.StartTime",
                 "finished": "$states.context.State.EnteredTime",
             },
             keep=["'SUCCEEDED'"],
             comment="Write into the ledger how the run failed",
+            outputs=failure,
         )
-        record.add_catch(failed, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")
+        record.add_catch(failed, errors=[sfn.Errors.ALL], outputs=failure)
         record.next(failed)
         return record
 
@@ -128,7 +130,7 @@ class Workflow(Construct):
     ) -> sfn.TaskStateBase:
         """Make a state that calls a function once with the action of its name."""
         return self._task(name, function, {"action": name.lower(), **payload}, result, comment).add_catch(
-            self._failed, errors=["States.ALL"], result_path="$.failure", assign={"stage": name}
+            self._failed, errors=["States.ALL"], result_path=f"$.failure.{name}"
         )
 
     def _segments(self, name: str, function: lambda_.IFunction, comment: str) -> sfn.MapBase:
@@ -139,7 +141,7 @@ class Workflow(Construct):
         done = sfn.Choice(self, f"{name}SegmentDone?", comment="A worker that ran out of time goes on at its cursor")
         done.when(sfn.Condition.is_present("$.work.cursor"), work).otherwise(end)
         return self._map(name, work.next(done), comment).add_catch(
-            self._failed, errors=["States.ALL"], result_path="$.failure", assign={"stage": name}
+            self._failed, errors=["States.ALL"], result_path=f"$.failure.{name}"
         )
 
     def _map(self, name: str, worker: sfn.IChainable, comment: str) -> "sfn.Map | sfn.DistributedMap":
@@ -159,7 +161,7 @@ class Workflow(Construct):
             self, name, label=name, map_execution_type=sfn.StateMachineType.STANDARD, **options
         )
         return segments.item_processor(worker).add_catch(
-            self._failed_segment.start, errors=[CHILD_FAILED], result_path="$.failure", assign={"stage": name}
+            self._failed_segment.start, errors=[CHILD_FAILED], result_path=f"$.failure.{name}"
         )
 
     def _task(

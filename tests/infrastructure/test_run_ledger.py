@@ -53,16 +53,16 @@ def test_every_name_and_value_is_used_and_given(record: dict[str, Any]) -> None:
 def test_what_the_entry_keeps_is_not_tried_again_and_whatever_else_fails_is(record: dict[str, Any]) -> None:
     assert record["Retry"] == [
         {"ErrorEquals": [RECORDED], "MaxAttempts": 0},
-        {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5, "BackoffRate": 2},
+        {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 3, "BackoffRate": 2},
     ]
 
 
 def test_a_run_fails_with_its_error_whatever_becomes_of_its_entry(stack: Synthesized) -> None:
     record = stack.definition["States"]["RecordFailure"]
+    failure = {"failure": "{% $lookup($states.input.failure, $keys($states.input.failure)[-1]) %}"}
 
-    assert record["Next"] == "Failed"
-    assert record["Output"] == "{% $states.input %}"
-    assert record["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "Failed", "Output": "{% $states.input %}"}]
+    assert (record["Next"], record["Output"]) == ("Failed", failure)
+    assert record["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "Failed", "Output": failure}]
 
 
 def test_without_a_history_the_recorder_writes_all_the_same(stack: Synthesized) -> None:

@@ -34,12 +34,7 @@ def tasks_of(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def caught(name: str) -> dict[str, Any]:
     """What becomes of an error of this state."""
-    return {
-        "ErrorEquals": ["States.ALL"],
-        "ResultPath": "$.failure",
-        "Assign": {"stage": name},
-        "Next": "RecordFailure",
-    }
+    return {"ErrorEquals": ["States.ALL"], "ResultPath": f"$.failure.{name}", "Next": "RecordFailure"}
 
 
 @pytest.mark.parametrize(
@@ -172,9 +167,8 @@ def test_the_error_of_a_distributed_map_is_replaced_by_that_of_its_segment(
     assert states[name]["Catch"] == [
         {
             "ErrorEquals": ["States.ExceedToleratedFailureThreshold"],
-            "ResultPath": "$.failure",
+            "ResultPath": f"$.failure.{name}",
             "Next": "FindMapRun",
-            "Assign": {"stage": name},
         },
         caught(name),
     ]

@@ -33,7 +33,7 @@ def test_a_wrong_input_fails_at_once_and_the_cause_names_the_field(pipeline: Pip
         execution = pipeline.ended(started[name])
         assert (execution.status, execution.error) == ("FAILED", "InputError"), name
         assert words in execution.message
-        assert execution.entered() == ["Plan", "Failed"], name
+        assert execution.entered() == ["Plan", "RecordFailure", "Failed"], name
 
 
 def expect_failure(execution: Execution, error: str, state: str, *words: str) -> None:
@@ -41,7 +41,7 @@ def expect_failure(execution: Execution, error: str, state: str, *words: str) ->
     assert (execution.status, execution.error) == ("FAILED", error), execution.message
     # A Distributed Map's own error says nothing: that of its child is looked up.
     looked_up = ["FindMapRun", "FindFailedSegment", "ReadFailure"] if state in execution.children else []
-    assert execution.entered()[-2 - len(looked_up) :] == [state, *looked_up, "Failed"]
+    assert execution.entered()[-3 - len(looked_up) :] == [state, *looked_up, "RecordFailure", "Failed"]
     assert execution.failures(state) == [error]
     for word in words:
         assert word in execution.message
@@ -233,7 +233,7 @@ def test_without_the_error_of_its_segment_that_of_the_map_stays(distributed: Dep
     states = {
         name: state
         for name, state in json.loads(machine["definition"])["States"].items()
-        if name in ("FindMapRun", "FindFailedSegment", "ReadFailure", "Failed")
+        if name in ("FindMapRun", "FindFailedSegment", "ReadFailure", "RecordFailure", "Failed")
     }
     states["FindMapRun"].pop("Retry")
     alone = stepfunctions.create_state_machine(
@@ -241,7 +241,8 @@ def test_without_the_error_of_its_segment_that_of_the_map_stays(distributed: Dep
         definition=json.dumps({"StartAt": "FindMapRun", "States": states}),
         roleArn=machine["roleArn"],
     )
-    given = {"run": {}, "failure": {"Error": "States.ExceedToleratedFailureThreshold", "Cause": "its own"}}
+    failure = {"Error": "States.ExceedToleratedFailureThreshold", "Cause": "its own"}
+    given = {"run": {}, "failure": {"Load": failure}}
     arn = stepfunctions.start_execution(stateMachineArn=alone["stateMachineArn"], input=json.dumps(given))[
         "executionArn"
     ]
@@ -251,7 +252,7 @@ def test_without_the_error_of_its_segment_that_of_the_map_stays(distributed: Dep
         return found if found["status"] != "RUNNING" else None
 
     found = wait_for("the end of the execution", ended)
-    assert (found["status"], found["error"], found["cause"]) == ("FAILED", *given["failure"].values())
+    assert (found["status"], found["error"], found["cause"]) == ("FAILED", *failure.values())
 
 
 @both_modes

@@ -29,13 +29,14 @@ class Grant(NamedTuple):
     resource: str
 
 
-SOURCE, DESTINATION = "table/etl-source-data", "table/etl-destination-data"
+SOURCE, DESTINATION, LEDGER = "table/etl-source-data", "table/etl-destination-data", "table/etl-run-ledger"
 
 # Any run that has something to reject in Transform and in Load.
 USED_BY_EVERY_RUN = (
     Grant("extract", "dynamodb:DescribeTable", SOURCE),
     Grant("extract", "dynamodb:Scan", SOURCE),
     Grant("extract", "s3:PutObject", "extract/*"),
+    Grant("extract", "dynamodb:PutItem", LEDGER),
     Grant("transform", "s3:GetObject", "extract/*"),
     Grant("transform", "s3:GetObject", "transform/*/partials/*"),
     Grant("transform", "s3:PutObject", "transform/*"),
@@ -43,7 +44,9 @@ USED_BY_EVERY_RUN = (
     Grant("load", "dynamodb:BatchWriteItem", DESTINATION),
     Grant("load", "s3:GetObject", "transform/*"),
     Grant("load", "s3:PutObject", "quarantine/*"),
+    Grant("load", "dynamodb:UpdateItem", LEDGER),
 )
+USED_BY_A_DEFAULT_WINDOW = Grant("extract", "dynamodb:GetItem", LEDGER)
 USED_BY_THE_GATE = Grant("transform", "s3:GetObject", "quarantine/*")
 USED_BY_A_PLAN_THAT_IS_TRIED_AGAIN = Grant("extract", "s3:GetObject", "extract/*/run.json")
 USED_AFTER_A_FAILED_UPLOAD = (
@@ -131,6 +134,7 @@ def test_every_grant_is_tested_here(deployed: Deployed) -> None:
     granted = [grant for stage in STAGES for grant in RolePolicy(deployed, stage).grants()]
     tested = (
         *USED_BY_EVERY_RUN,
+        USED_BY_A_DEFAULT_WINDOW,
         USED_BY_THE_GATE,
         USED_BY_A_PLAN_THAT_IS_TRIED_AGAIN,
         *USED_AFTER_A_FAILED_UPLOAD,
@@ -165,6 +169,14 @@ def test_a_run_fails_without(pipeline: Pipeline, window: Window, grant: Grant) -
         execution = pipeline.fail(window.input)
 
     expect_denied(execution, grant)
+
+
+def test_the_watermark_cannot_be_asked_for_without(pipeline: Pipeline, window: Window) -> None:
+    with without(pipeline, USED_BY_A_DEFAULT_WINDOW):
+        execution = pipeline.fail({"time": window.end})
+        pipeline.run(window.input)
+
+    expect_denied(execution, USED_BY_A_DEFAULT_WINDOW)
 
 
 def test_the_gate_cannot_tell_the_reasons_without_reading_quarantine(pipeline: Pipeline, window: Window) -> None:
