@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etl_cli import demo, local
+from etl_cli import demo, gaps, local
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,4 +15,8 @@ app = typer.Typer(
     epilog="Exit codes:  0 done  ·  1 failed, the message says why  ·  2 wrong usage  ·  130 interrupted",
 )
 app.command(epilog="Examples:  etl demo  ·  etl demo --items 200 --json  ·  etl demo --strict")(demo.demo)
+app.command(
+    epilog="Exit codes:  0 no gaps  ·  1 gaps, or an error\n\n"
+    "Examples:  etl gaps  ·  etl gaps --json  ·  etl gaps --since 2026-11-01"
+)(gaps.gaps)
 app.add_typer(local.app, name="local")

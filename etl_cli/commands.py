@@ -65,6 +65,13 @@ def logs_command(function: str) -> Command:
     return Command(f"the log of {function}", f"{line} --query 'events[].message' --output text")
 
 
+def window_command(state_machine: str, start: str, end: str) -> Command:
+    """The line that runs a window."""
+    window = json.dumps({"start": start, "end": end})
+    line = _aws("stepfunctions", "start-execution", "--state-machine-arn", state_machine, "--input", window)
+    return Command(f"a run of {start} to {end}", line)
+
+
 def _execution(execution: str) -> Command:
     return Command("the execution", _aws("stepfunctions", "describe-execution", "--execution-arn", execution))
 

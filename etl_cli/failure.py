@@ -22,6 +22,7 @@ FUNCTIONS = {
 # Errors whose message says what, where and what to do; of any other, the lines of code help more.
 _EXPLAINED = {
     "InputError",
+    "CatchUpError",
     "ConfigurationError",
     "TransformationError",
     "StagingError",

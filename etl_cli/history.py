@@ -92,6 +92,11 @@ class Timeline:
         return self.stages.get(self._current)
 
     @property
+    def _working(self) -> Stage | None:
+        """The stage that runs; None when states behind it record a failure."""
+        return self.current if self.current and self.current.state == "running" else None
+
+    @property
     def seconds(self) -> float | None:
         """How long the execution took; None unless it has ended."""
         return (self.stopped - self.started).total_seconds() if self.started and self.stopped else None
@@ -110,8 +115,8 @@ class Timeline:
             self._exit(event["stateExitedEventDetails"], at)
         elif kind in _CALLED:
             self._called(event)
-        elif kind in _CALL_FAILED and self.current:
-            self.current.failed_invocations += 1
+        elif kind in _CALL_FAILED and self._working:
+            self._working.failed_invocations += 1
         elif kind == "ExecutionSucceeded":
             self._end("SUCCEEDED", at)
             self.output = _document(event.get("executionSucceededEventDetails"))
@@ -140,7 +145,8 @@ class Timeline:
         if stage is None:
             return
         output = _document(details)
-        failure = output.get("failure")  # what Catch has put there
+        failures = output.get("failure")  # what Catch has put there, by the state's name
+        failure = failures.get(stage.name) if isinstance(failures, dict) else None
         if isinstance(failure, dict):
             self.error, self.cause = failure.get("Error", ""), failure.get("Cause", "")
             stage.end("failed", at)
@@ -156,11 +162,11 @@ class Timeline:
             stage.counts = output.get("counts", {})
 
     def _called(self, event: Event) -> None:
-        if self.current:
-            self.current.invocations += 1
+        if self._working:
+            self._working.invocations += 1
             work = _document(event.get("taskSucceededEventDetails") or event.get("lambdaFunctionSucceededEventDetails"))
             if "segment" in work:
-                self.current.take([work])
+                self._working.take([work])
 
     def _fail(self, at: datetime) -> None:
         if self.current and self.current.state != "succeeded":

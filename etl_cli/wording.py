@@ -37,6 +37,11 @@ def parse_instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
+def format_instant(instant: datetime) -> str:
+    """An instant as an execution's input has it: ``2026-11-23T02:00:00Z``."""
+    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def instant(text: str) -> str:
     """An instant of a run: ``2026-11-23 02:00:00``."""
     return parse_instant(text).strftime("%Y-%m-%d %H:%M:%S")

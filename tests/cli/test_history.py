@@ -166,3 +166,15 @@ def test_an_output_that_is_cut_off_or_no_object_is_left_out() -> None:
 
     assert timeline.run == {}
     assert timeline.stages["Plan"].state == "succeeded"
+
+
+def test_recording_a_failure_is_no_work_of_the_stage_that_failed() -> None:
+    timeline = read(Recording("failed_at_gate"))
+
+    assert "RecordFailure" in [
+        event["stateEnteredEventDetails"]["name"]
+        for event in Recording("failed_at_gate").events
+        if event["type"] == "TaskStateEntered"
+    ]
+    gate = timeline.stages["Gate"]
+    assert (gate.invocations, gate.failed_invocations) == (0, 1)

@@ -1,0 +1,120 @@
+"""`etl gaps`: what it reads from the ledger, and what it prints."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from etl_cli.coverage import Coverage, Run, Span, Watermark
+from etl_cli.errors import UserError
+from etl_cli.gaps import coverage_document, print_coverage
+from etl_cli.ledger import read_ledger
+
+MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
+
+
+def at(day: int) -> datetime:
+    return datetime(2026, 11, day, 2, tzinfo=UTC)
+
+
+GAP = Span(at(3), at(4))
+MARK = Watermark(at(1), at(3))
+
+
+class Ledger:
+    """The ledger's table, a page for each run."""
+
+    class exceptions:  # noqa: N801 - boto3's name
+        class ResourceNotFoundException(Exception):  # noqa: N818 - boto3's name
+            pass
+
+    def __init__(self, *runs: dict[str, str], watermark: dict[str, str] | None = None, exists: bool = True) -> None:
+        self._runs, self._watermark, self._exists = runs, watermark, exists
+
+    def get_paginator(self, name: str) -> Ledger:
+        assert name == "query"
+        return self
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        assert (request["TableName"], request["ConsistentRead"]) == ("etl-run-ledger", True)
+        if not self._exists:
+            raise self.exceptions.ResourceNotFoundException
+        for run in self._runs:
+            yield {"Items": [{name: {"S": value} for name, value in run.items()}]}
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        assert request["ConsistentRead"]
+        return {"Item": {name: {"S": value} for name, value in self._watermark.items()}} if self._watermark else {}
+
+
+def read(ledger: Ledger) -> tuple[list[Run], Watermark | None]:
+    return read_ledger(cast(Any, ledger))
+
+
+def test_runs_are_read_with_or_without_a_window() -> None:
+    window = {"window_start": "2026-11-03T02:00:00Z", "window_end": "2026-11-04T02:00:00Z"}
+
+    runs, watermark = read(Ledger({"status": "SUCCEEDED", **window}, {"status": "FAILED"}))
+
+    assert runs == [Run("SUCCEEDED", GAP), Run("FAILED", None)]
+    assert watermark is None
+
+
+def test_the_watermark_is_read_with_where_it_began() -> None:
+    watermark = {"since": "2026-11-01T02:00:00Z", "end": "2026-11-03T02:00:00Z", "run": "20261103T020000000Z"}
+
+    assert read(Ledger(watermark=watermark)) == ([], MARK)
+
+
+def test_without_a_ledger_the_stack_has_to_be_deployed() -> None:
+    with pytest.raises(UserError, match="no table etl-run-ledger") as caught:
+        read(Ledger(exists=False))
+    assert "cdk deploy EtlPipelineStack" in caught.value.remedy
+
+
+def test_each_gap_has_the_command_that_fills_it() -> None:
+    document = coverage_document(MACHINE, Coverage([GAP], None, None), MARK)
+
+    assert document["watermark"] == "2026-11-03T02:00:00Z"
+    (gap,) = document["gaps"]
+    assert (gap["start"], gap["end"]) == ("2026-11-03T02:00:00Z", "2026-11-04T02:00:00Z")
+    words = shlex.split(gap["command"])
+    assert words[:5] == ["aws", "stepfunctions", "start-execution", "--state-machine-arn", MACHINE]
+    assert json.loads(words[-1]) == {"start": gap["start"], "end": gap["end"]}
+
+
+def test_what_waits_for_the_next_run_is_told_to_programs() -> None:
+    document = coverage_document(MACHINE, Coverage([], GAP, None), MARK)
+
+    assert document["gaps"] == []
+    assert document["pending"]["start"] == "2026-11-03T02:00:00Z"
+
+
+def printed(coverage: Coverage, capsys: pytest.CaptureFixture[str], watermark: Watermark | None = MARK) -> str:
+    print_coverage(MACHINE, coverage, watermark)
+    return capsys.readouterr().out
+
+
+def test_gaps_are_printed_with_their_length_and_their_command(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(Coverage([GAP], None, None), capsys).splitlines()
+
+    assert lines[:3] == ["1 gap.", "", "  2026-11-03 02:00:00 → 2026-11-04 02:00:00 UTC  (24 h 00 min)"]
+    assert lines[3].startswith(f"    aws stepfunctions start-execution --state-machine-arn {MACHINE} --input '{{")
+    assert "Watermark: 2026-11-03 02:00:00 UTC. The next scheduled run goes on from there" in lines[5]
+
+
+def test_no_gaps_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(Coverage([], GAP, None), capsys).startswith("No gaps.\n\nWatermark: ")
+    assert printed(Coverage([], None, None), capsys, None) == "No gaps.\n\nThe schedule has not run yet.\n"
+
+
+def test_a_watermark_that_is_behind_comes_with_the_command_that_moves_it(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(Coverage([], None, GAP), capsys).splitlines()
+
+    assert "All is covered up to 2026-11-04 02:00:00 UTC" in lines[-2]
+    assert '"start": "2026-11-03T02:00:00Z"' in lines[-1]
