@@ -72,13 +72,13 @@ class Target:
 
     claim: str
     value: float
-    least: float = 0.0
+    least: float = 0.0  # none
     most: float = float("inf")
 
     @property
     def reached(self) -> bool:
         """Whether the claim holds."""
-        return self.least <= self.value <= self.most
+        return (not self.least or self.least <= self.value) and self.value <= self.most
 
     @property
     def bound(self) -> str:
