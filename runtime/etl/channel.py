@@ -125,12 +125,11 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self.answering = False
         self._transport.write(request)
+        too_late = answer.get_loop().call_later(_ANSWER_SECONDS, self._expire)
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                return await answer
-        except TimeoutError:
-            raise ReadTimeoutError(endpoint_url=self._endpoint) from None
+            return await answer
         finally:
+            too_late.cancel()
             if answer.cancelled() or not self.usable:
                 self.close()
 
@@ -181,6 +180,10 @@ class _Connection(asyncio.Protocol):
             return
         self.usable = self._parser.should_keep_alive()
         self._answer.set_result(_Answer(self._parser.get_status_code(), self._headers, b"".join(self._body)))
+
+    def _expire(self) -> None:
+        self.close()
+        self._fail(ReadTimeoutError(endpoint_url=self._endpoint))
 
     def _fail(self, error: Exception) -> None:
         if self._answer and not self._answer.done():
