@@ -10,6 +10,7 @@ import pytest
 
 from etl_cli.emulator.environment import LocalEnvironment
 from tests.pipeline.execution import Window
+from tests.pipeline.ledger import Ledger
 from tests.pipeline.modes import DISTRIBUTED, INLINE
 from tests.pipeline.pipeline import Pipeline
 from tests.support import Deployed
@@ -45,3 +46,13 @@ def pipeline(request: pytest.FixtureRequest, maps: str) -> Iterator[Pipeline]:
 def window() -> Window:
     """A window that no other test of the session has."""
     return Window(datetime(2001, 1, 15, tzinfo=UTC) + timedelta(days=7 * next(_numbers)))
+
+
+@pytest.fixture
+def ledger(pipeline: Pipeline) -> Iterator[Ledger]:
+    """The ledger without a watermark, so that a default window is a day; at the end it has its own again."""
+    made = Ledger(pipeline)
+    before = made.watermark()
+    made.begin(None)
+    yield made
+    made.begin(datetime.fromisoformat(before) if before else None)

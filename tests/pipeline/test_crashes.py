@@ -46,6 +46,7 @@ CRASHES = {
     "Transform": Crash("etl-transform", "S3", "PUT ", 3),
     "Gate": Crash("etl-transform", "S3", "aggregates.json", 1),
     "Load": Crash("etl-load", "DYNAMODB", "BatchWriteItem", 3),
+    "Finish": Crash("etl-load", "DYNAMODB", "TransactWriteItems", 1),
 }
 
 

@@ -55,6 +55,7 @@ def started_by_event(pipeline: Pipeline, detail: dict[str, Any]) -> Execution:
     return execution
 
 
+@pytest.mark.usefixtures("ledger")
 def test_no_input_takes_the_last_24_hours_and_what_arrived_15_minutes_late(pipeline: Pipeline) -> None:
     now = datetime.now(UTC)
     hours, minutes = timedelta(hours=1), timedelta(minutes=1)
@@ -107,6 +108,7 @@ def test_lookback_hours_is_taken_as_it_is(pipeline: Pipeline) -> None:
     assert end - start == timedelta(hours=2)
 
 
+@pytest.mark.usefixtures("ledger")
 def test_the_schedules_event_ends_the_window_at_its_own_time(pipeline: Pipeline) -> None:
     fired = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=3)
     put_ages(pipeline, fired, timedelta(minutes=-1), timedelta(0), timedelta(minutes=1), timedelta(hours=24))
@@ -131,6 +133,7 @@ def test_the_schedules_event_ends_the_window_at_its_own_time(pipeline: Pipeline)
     assert pipeline.run(event).output["window"] == execution.output["window"]
 
 
+@pytest.mark.usefixtures("ledger")
 def test_option_b_without_a_window_takes_the_default(pipeline: Pipeline) -> None:
     put_ages(pipeline, datetime.now(UTC), timedelta(minutes=5), timedelta(hours=25))
 

@@ -4,69 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.pipeline.execution import Execution, Window, text
 from tests.pipeline.interposer import Answer, Request
+from tests.pipeline.ledger import Ledger
 from tests.pipeline.modes import both_modes, both_modes_within_maps
 from tests.pipeline.pipeline import Pipeline, wait_for
+from tests.support import ROOT
 
-TABLE = "etl-run-ledger"
-WATERMARK = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
 NIGHT = timedelta(days=1)
-
-
-class Ledger:
-    """The ledger's table, as its tests look at it."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._dynamodb = pipeline.clients.dynamodb
-
-    def entry(self, arn: str) -> dict[str, Any]:
-        """The entry of an execution as plain values; empty if there is none."""
-        key = {"kind": {"S": "run"}, "id": {"S": arn.rpartition(":")[2]}}
-        return _plain(self._dynamodb.get_item(TableName=TABLE, Key=key, ConsistentRead=True).get("Item", {}))
-
-    def forget(self, arn: str) -> None:
-        """Remove an execution's entry."""
-        self._dynamodb.delete_item(TableName=TABLE, Key={"kind": {"S": "run"}, "id": {"S": arn.rpartition(":")[2]}})
-
-    @property
-    def watermark(self) -> str | None:
-        found = self._dynamodb.get_item(TableName=TABLE, Key=WATERMARK, ConsistentRead=True).get("Item", {})
-        return found["end"]["S"] if found else None
-
-    def begin(self, end: datetime | None) -> None:
-        """Put the watermark somewhere, or away."""
-        if end is None:
-            self._dynamodb.delete_item(TableName=TABLE, Key=WATERMARK)
-        else:
-            instant = {"S": text(end)}
-            self._dynamodb.put_item(TableName=TABLE, Item={**WATERMARK, "since": instant, "end": instant})
-
-
-def _plain(item: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    for name, value in item.items():
-        ((kind, content),) = value.items()
-        plain[name] = _plain(content) if kind == "M" else int(content) if kind == "N" else content
-    return plain
-
-
-@pytest.fixture
-def ledger(pipeline: Pipeline) -> Iterator[Ledger]:
-    """The ledger without a watermark; at the end it has the one from before again."""
-    made = Ledger(pipeline)
-    before = made.watermark
-    made.begin(None)
-    yield made
-    made.begin(datetime.fromisoformat(before) if before else None)
 
 
 def night(window: Window, number: int) -> dict[str, str]:
@@ -99,7 +54,7 @@ def test_a_run_that_succeeds_leaves_its_entry_and_moves_the_watermark(
         "segments": 1,
         "counts": execution.counts,
     }
-    assert ledger.watermark == window.end
+    assert ledger.watermark() == window.end
 
 
 def test_three_missed_days_are_healed_by_one_run(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
@@ -109,14 +64,14 @@ def test_three_missed_days_are_healed_by_one_run(pipeline: Pipeline, window: Win
     # One night never started, one is stopped by its gate, one by a function that is broken.
     with pipeline.configured("etl-load", MAX_WRITE_UNITS_PER_SECOND="fast"):
         pipeline.fail(night(window, 4))
-    assert ledger.watermark == window.end
+    assert ledger.watermark() == window.end
 
     execution = pipeline.run(night(window, 5))
 
     assert pipeline.loaded_names() == {"0", "1", "2", "3", "4"}
     assert execution.counts["loaded"] == 4
     assert execution.output["window"]["start"] == window.at(24 * 60 - 15)
-    assert ledger.watermark == text(window.first + 5 * NIGHT)
+    assert ledger.watermark() == text(window.first + 5 * NIGHT)
 
 
 def test_beyond_what_may_be_caught_up_on_the_input_that_the_cause_names_helps(
@@ -132,7 +87,7 @@ def test_beyond_what_may_be_caught_up_on_the_input_that_the_cause_names_helps(
     (given,) = re.findall(r"--input '(\{.*?\})'", failed.message)
     pipeline.run(json.loads(given))
     assert pipeline.loaded_names() == {"0"}
-    assert ledger.watermark == window.end
+    assert ledger.watermark() == window.end
     assert pipeline.run(night(window, 2)).output["window"]["start"] == window.at(24 * 60 - 15)
 
 
@@ -141,16 +96,52 @@ def test_a_backfill_sets_no_watermark_and_leaves_no_gap_behind_it(
 ) -> None:
     first, second = window.end, text(window.first + 2 * NIGHT)
     backfilled = pipeline.run(window.input)
-    assert ledger.watermark is None
+    assert ledger.watermark() is None
     assert ledger.entry(backfilled.arn)["status"] == "SUCCEEDED"
 
     ledger.begin(window.first)
     pipeline.run({"start": first, "end": second})
-    assert ledger.watermark == window.start, "what lies before the backfill is still missing"
+    assert ledger.watermark() == window.start, "what lies before the backfill is still missing"
     pipeline.run({"start": window.start, "end": second})
-    assert ledger.watermark == second
+    assert ledger.watermark() == second
     pipeline.run(window.input)
-    assert ledger.watermark == second
+    assert ledger.watermark() == second
+
+
+@pytest.mark.usefixtures("ledger")
+def test_gaps_are_listed_and_filled_by_the_commands_that_are_listed_with_them(
+    pipeline: Pipeline, window: Window
+) -> None:
+    put_days(pipeline, window, 3)
+    first, second, third = (text(window.first + days * NIGHT) for days in (1, 2, 3))
+    pipeline.run(night(window, 1))
+    pipeline.run({"start": second, "end": third})
+
+    status, found = gaps(pipeline, window)
+    gap, behind = found["gaps"][:2]  # runs of other tests lie further behind
+    assert (status, gap["start"], gap["end"], behind["start"]) == (1, first, second, third)
+    assert (found["watermark"], found["behind"]) == (first, None)
+
+    started = subprocess.run(
+        shlex.split(gap["command"]), env=pipeline.deployed.environment.environ(), capture_output=True, check=True
+    )
+    assert pipeline.ended(json.loads(started.stdout)["executionArn"]).status == "SUCCEEDED"
+    assert pipeline.loaded_names() == {"0", "1", "2"}
+    _, found = gaps(pipeline, window)
+    assert found["gaps"][0]["start"] == third
+    assert (found["watermark"], found["behind"]["start"], found["behind"]["end"]) == (second, second, third)
+
+
+def gaps(pipeline: Pipeline, window: Window) -> tuple[int, Any]:
+    """What `etl gaps` ends with and finds, from a window on."""
+    done = subprocess.run(
+        [ROOT / ".venv" / "bin" / "etl", "gaps", "--json", "--since", window.start],
+        env=pipeline.deployed.environment.environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout)
 
 
 def test_two_runs_at_once(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
@@ -164,7 +155,7 @@ def test_two_runs_at_once(pipeline: Pipeline, window: Window, ledger: Ledger) ->
     assert executions[0].run != executions[1].run
     assert [ledger.entry(arn)["counts"]["loaded"] for arn in started] == [1, 1]
     assert pipeline.loaded_names() == {"0", "1"}
-    assert ledger.watermark == text(window.first + 2 * NIGHT)
+    assert ledger.watermark() == text(window.first + 2 * NIGHT)
 
 
 @both_modes_within_maps(
@@ -176,7 +167,8 @@ def test_two_runs_at_once(pipeline: Pipeline, window: Window, ledger: Ledger) ->
 def test_a_failure_is_entered_with_stage_error_and_cause(
     pipeline: Pipeline, window: Window, function: str, setting: str, value: str, state: str
 ) -> None:
-    with pipeline.configured(function, **{setting: value}):
+    variables: dict[str, Any] = {setting: value}
+    with pipeline.configured(function, **variables):
         execution = pipeline.fail(window.input)
 
     expect_entered(pipeline, execution, state, "ConfigurationError", setting)
