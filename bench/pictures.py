@@ -62,7 +62,7 @@ def _draw_sizes(cases: list[Case], path: Path) -> None:
         _tidy(top, stage)
         _tidy(bottom, "")
     axes[0][0].set(ylabel="peak memory, MB", ylim=(0, 640))
-    axes[1][0].set(ylabel="CPU per item, at 100 k = 1", ylim=(0, 1.8))
+    axes[1][0].set(ylabel="CPU per item, at 100 k = 1", ylim=(0, None))
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     _save(path)
 
