@@ -37,6 +37,10 @@ test: setup ## Run all tests; the unit tests must cover 95 % of runtime/etl, bra
 	@$(PY) -m pytest tests/unit --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 	@$(PY) -m pytest tests --ignore=tests/unit -n 2 --dist loadfile
 
+.PHONY: faults
+faults: setup ## Break the deployed pipeline on purpose, and count; FAULTS_ARGS="--rounds 3 --seed 7"
+	@$(PY) -m tests.faults $(FAULTS_ARGS)
+
 .PHONY: check
 check: setup ## Lint, types, architecture rules, freshness of the locks
 	@$(PY) -m ruff check .

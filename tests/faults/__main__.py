@@ -1,0 +1,70 @@
+"""`python -m tests.faults`: survive every fault on the local environment, and print the table. See CONTRIBUTING.md."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from etl_cli.console import out, print_error, progress
+from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.errors import UserError
+from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.suite import Row, random_of, running
+from tests.faults.table import table
+from tests.support import ROOT
+
+
+def main() -> int:
+    """Run the suite; 1 when a fault was not survived, 2 when the environment can't be used."""
+    arguments = _arguments()
+    seed = secrets.randbelow(10**6) if arguments.seed is None else arguments.seed
+    faults = [fault for fault in FAULTS if arguments.fault.lower() in fault.name.lower()]
+    started = time.monotonic()
+    try:
+        rows = _survive(faults, arguments.rounds, seed)
+    except UserError as error:
+        print_error(error)
+        return 2
+    caption = f"seed {seed}, {len(rows)} nights, {time.monotonic() - started:.0f} s"
+    out.print(table(rows, caption))
+    for row in rows:
+        for finding in row.findings:
+            out.print(f"{row.fault}: {finding}", markup=False)
+    return int(any(row.findings for row in rows))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=1, help="how often each fault is injected, at other moments")
+    parser.add_argument("--seed", type=int, help="of the moments; without it, one that is printed")
+    parser.add_argument("--fault", default="", metavar="TEXT", help="only the faults with this text in their names")
+    arguments = parser.parse_args()
+    if arguments.rounds < 1:
+        parser.error(f"--rounds must be 1 or more, got {arguments.rounds}")
+    if not any(arguments.fault.lower() in fault.name.lower() for fault in FAULTS):
+        parser.error(f"no fault has {arguments.fault!r} in its name: " + "; ".join(fault.name for fault in FAULTS))
+    return arguments
+
+
+def _survive(faults: list[Fault], rounds: int, seed: int) -> list[Row]:
+    with tempfile.TemporaryDirectory(prefix="etl-faults-") as folder, progress("Faults") as show:
+        environment = LocalEnvironment(ROOT, Path(folder))
+        try:
+            show("starting a local environment of its own, and deploying the stack")
+            with running(environment) as (suite, rehearsal):
+                rows = [rehearsal]
+                for number in range(rounds):
+                    for fault in faults:
+                        show(f"round {number + 1} of {rounds}: {fault.name}")
+                        rows.append(suite.survive(fault, random_of(seed, fault, number)))
+                return rows
+        finally:
+            environment.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The faults, each injected on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults import courses, effects
+from tests.faults.courses import Course
+from tests.faults.injection import Call, Effect, Timing, last, once, share
+
+STATES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
+STAGES = ("Extract", "Transform", "Load")
+SLOW_PERCENT = 30
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault.
+
+    Attributes:
+        name: what the table calls it.
+        course: the executions of its night.
+        matches: the requests that it can strike.
+        timing: when it strikes them.
+        effect: what happens then; None for a fault that is in the course itself.
+        short: whether the functions have little time.
+    """
+
+    name: str
+    course: Course = courses.one_run
+    matches: Callable[[Call], bool] = lambda _: False
+    timing: Timing = once
+    effect: Effect | None = None
+    short: bool = False
+
+
+def _in(state: str) -> Callable[[Call], bool]:
+    return lambda call: call.state == state
+
+
+def _writes_in(state: str) -> Callable[[Call], bool]:
+    return lambda call: call.state == state and call.is_write
+
+
+def _of(operation: str) -> Callable[[Call], bool]:
+    return lambda call: call.operation == operation
+
+
+def _s3_in(state: str) -> Callable[[Call], bool]:
+    return lambda call: call.state == state and call.service == "S3"
+
+
+WORKERS = (
+    *(Fault(f"{state}: process killed", matches=_in(state), effect=effects.kill) for state in STATES),
+    *(
+        Fault(
+            f"{state}: killed after its last write", matches=_writes_in(state), timing=last, effect=effects.kill_after
+        )
+        for state in STATES
+    ),
+    *(
+        Fault(f"{state}: invocation times out", matches=_in(state), effect=effects.hang, short=True)
+        for state in (*STAGES, "Finish")
+    ),
+)
+SERVICES = (
+    *(
+        Fault(f"{state}: answer to a write lost", matches=_writes_in(state), effect=effects.lose_answer)
+        for state in STATES
+    ),
+    *(
+        Fault(f"{percent} % of {kind} throttled", matches=_of(name), timing=share(percent), effect=effects.throttle)
+        for kind, name in (("reads", "Scan"), ("writes", "BatchWriteItem"))
+        for percent in (10, 50)
+    ),
+    *(
+        Fault(
+            f"{state}: {SLOW_PERCENT} % of S3 answers SlowDown",
+            matches=_s3_in(state),
+            timing=share(SLOW_PERCENT),
+            effect=effects.slow_down,
+        )
+        for state in STAGES
+    ),
+)
+RUNS = (
+    Fault("event delivered twice", courses.two_deliveries),
+    Fault("two runs of a night at once", courses.two_nights_at_once),
+    Fault("two backfills of a window at once", courses.two_backfills_at_once),
+    *(
+        Fault(f"{state}: stopped, run again", courses.stopped_and_run_again, _in(state), effect=effects.stop)
+        for state in STAGES
+    ),
+    *(
+        Fault(f"{state}: run fails, next catches up", courses.failed_and_caught_up, _in(state), effect=effects.deny)
+        for state in STAGES
+    ),
+)
+NONE = Fault("none")
+FAULTS = (*WORKERS, *SERVICES, *RUNS)

@@ -1,0 +1,190 @@
+"""Runs the deployed pipeline night by night, each with a fault, and looks at what is left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+from etl_cli.emulator.environment import LocalEnvironment
+from tests.etl_pipeline.values import Item
+from tests.faults.catalogue import NONE, Fault
+from tests.faults.courses import Outcome
+from tests.faults.effects import SHORT_SECONDS
+from tests.faults.injection import Call, Injection, Scene, Switchboard
+from tests.faults.night import DAY, FIRST, SETTINGS, Night, put_ballast
+from tests.faults.oracle import Count, Records, count, dynamodb_json, key_of, record_aside
+from tests.pipeline.execution import Execution, text
+from tests.pipeline.ledger import Ledger
+from tests.pipeline.pipeline import Pipeline
+from tests.support import Deployed
+
+# Of this one the emulator scales the waits between the retries of a state.
+SERVER_SETTINGS = {"SFN_WAIT_SCALE": "0.1"}
+REJECTED_COUNTS = ("rejected_transform", "rejected_load")
+
+
+@dataclass
+class Row:
+    """What came of a fault.
+
+    Attributes:
+        fault: its name.
+        injected: how often it was injected.
+        runs: executions.
+        count: of the records that aren't as they must be.
+        problems: everything else that isn't as it must be, in words.
+    """
+
+    fault: str
+    injected: int = 0
+    runs: int = 0
+    count: Count = field(default_factory=Count)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def findings(self) -> list[str]:
+        """All that is wrong, in words; nothing if the fault was survived."""
+        return [*self.count.named, *self.problems]
+
+    def plus(self, other: Row) -> Row:
+        """Both together, as `self.fault`."""
+        return Row(
+            self.fault,
+            self.injected + other.injected,
+            self.runs + other.runs,
+            self.count.plus(other.count),
+            self.problems + other.problems,
+        )
+
+
+class Suite:
+    """The pipeline of an environment of its own, with faults between it and the emulator.
+
+    Args:
+        deployed: with `SETTINGS`; nobody else uses it.
+        switchboard: connected.
+    """
+
+    def __init__(self, deployed: Deployed, switchboard: Switchboard) -> None:
+        self._deployed = deployed
+        self._switchboard = switchboard
+        self._end = FIRST - DAY
+        self._calls: list[Call] = []
+
+    def rehearse(self) -> Row:
+        """Run a night without faults: its requests are those among which the moments are chosen."""
+        row = self.survive(NONE, Random(0))
+        self._calls = list(self._switchboard.calls)
+        return row
+
+    def survive(self, fault: Fault, random: Random) -> Row:
+        """Run a night with a fault; what is wrong afterwards is in the row."""
+        pipeline = Pipeline(self._deployed, "item-")
+        ledger = Ledger(pipeline)
+        watermark = ledger.watermark()
+        night = Night(pipeline, datetime.fromisoformat(watermark) if watermark else None, self._end + DAY)
+        pipeline.put(night.items)
+        scene = Scene(pipeline, random)
+        row = Row(fault.name)
+        try:
+            with self._striking(fault, scene):
+                outcome = fault.course(night, scene, ledger)
+            self._switchboard.wait_until_still()
+            self._look(outcome, ledger, row)
+            self._end = outcome.night.end
+        except AssertionError as error:  # something didn't come about in time
+            row.problems.append(str(error))
+            self._end += 2 * DAY
+        finally:
+            pipeline.clean_up()
+        row.injected = scene.injected
+        if fault is not NONE and not row.injected:
+            row.problems.append("the fault was not injected")
+        return row
+
+    @contextmanager
+    def _striking(self, fault: Fault, scene: Scene) -> Iterator[None]:
+        if fault.effect is None:
+            yield
+            return
+        matching = [call for call in self._calls if fault.matches(call)]
+        assert matching, f"nothing that {fault.name} can strike"
+        with ExitStack() as stack:
+            if fault.short:
+                function = matching[0].function
+                stack.enter_context(scene.pipeline.configured(function, timeout_seconds=SHORT_SECONDS))
+            strikes = fault.timing(scene.random, len(matching))
+            stack.enter_context(self._switchboard.injecting(Injection(scene, fault.matches, strikes, fault.effect)))
+            yield
+
+    def _look(self, outcome: Outcome, ledger: Ledger, row: Row) -> None:
+        """Look at the destination table, and at quarantine and ledger of each execution."""
+        row.runs = len(outcome.executions)
+        destination = self._destination()
+        expected = outcome.night.expected(*outcome.window)
+        for execution in outcome.executions:
+            if execution.status == "SUCCEEDED":
+                found = count(expected, destination, _quarantine(outcome.night.pipeline, execution))
+                row.count = row.count.most(found)
+                self._look_at_run(outcome, execution, ledger)
+        watermark = text(outcome.watermark) if outcome.watermark else None
+        outcome.require("the watermark", ledger.watermark(), watermark)
+        row.problems += outcome.problems
+
+    def _look_at_run(self, outcome: Outcome, execution: Execution, ledger: Ledger) -> None:
+        """Look at the ledger's entry, the counts and the aggregates of an execution that succeeded."""
+        entry = ledger.entry(execution.arn)
+        start, end = outcome.window
+        facts = {name: entry.get(name) for name in ("status", "run", "window_start", "window_end", "counts", "stage")}
+        expected_facts = ("SUCCEEDED", execution.run, start, end, execution.counts, None)
+        outcome.require("the entry", facts, dict(zip(facts, expected_facts, strict=True)))
+        expected = outcome.night.expected(start, end)
+        rejected = sum(execution.counts[name] for name in REJECTED_COUNTS)
+        found = (execution.counts["loaded"], rejected, execution.counts["extracted"])
+        loaded, aside = len(expected.loaded), len(expected.rejected)
+        outcome.require("loaded, rejected and extracted", found, (loaded, aside, loaded + aside))
+        (aggregate,) = outcome.night.pipeline.document(f"transform/{execution.run}/aggregates.json")["aggregates"]
+        outcome.require("the aggregates", aggregate["groups"], outcome.night.expected_groups(start, end))
+
+    def _destination(self) -> Records:
+        """All that the destination table holds."""
+        pages = self._deployed.clients.dynamodb.get_paginator("scan").paginate(
+            TableName=self._deployed.destination_table, ConsistentRead=True
+        )
+        items: list[Item] = [{**item} for page in pages for item in page["Items"]]  # type: ignore[dict-item]
+        return [(key_of(item), dynamodb_json(item)) for item in items]
+
+
+def _quarantine(pipeline: Pipeline, execution: Execution) -> Records:
+    """All that an execution set aside."""
+    found = []
+    for line in pipeline.lines(f"quarantine/{execution.run}/"):
+        facts = json.loads(line)
+        item = facts["item"]
+        if facts["stage"] == "load":  # plain JSON; the items that are refused have texts and numbers only
+            item = {name: {"S": each} if isinstance(each, str) else {"N": str(each)} for name, each in item.items()}
+        found.append((key_of(item), record_aside(facts["stage"], item)))
+    return found
+
+
+@contextmanager
+def running(environment: LocalEnvironment) -> Iterator[tuple[Suite, Row]]:
+    """Start an environment, deploy into it and rehearse; gives the suite and the row of the run without faults."""
+    environment.start(strict=True, settings=SERVER_SETTINGS)
+    outputs = environment.deploy(SETTINGS)
+    deployed = Deployed(environment, environment.clients(), outputs)
+    pipeline = Pipeline(deployed, "")
+    put_ballast(pipeline)
+    switchboard = Switchboard()
+    with switchboard.connected(pipeline):
+        suite = Suite(deployed, switchboard)
+        yield suite, suite.rehearse()
+
+
+def random_of(seed: int, fault: Fault, number: int) -> Random:
+    """The random numbers of a fault's round, whatever other faults are injected."""
+    return Random(f"{seed}/{fault.name}/{number}")
