@@ -118,8 +118,8 @@ class RunRecorder(Construct):
 # Without data an event is some 300 bytes, and a state takes 256 KiB: so many of the last ones fit well, and show the
 # stage behind six retries of forty workers at once.
 _EVENTS = 500
-# A worker's states are named after their Map.
-_ENTERED = "$states.result.Events.StateEnteredEventDetails.($replace(Name, /Segment(End|Done[?])?$/, ''))"
+# A worker's states are named after their Map: ExtractSegment, ExtractSegmentEnd.
+_ENTERED = "$states.result.Events.StateEnteredEventDetails.($substringBefore(Name, 'Segment'))"
 _LAST_STAGE = f"({_ENTERED})[$ in [{', '.join(repr(name) for name in STATES)}]][0]"
 
 # What the events leave open.

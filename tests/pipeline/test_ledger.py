@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -336,3 +337,39 @@ def test_without_a_history_the_stage_is_unknown_and_all_else_is_entered(pipeline
     entry = ledger.entry(arn)
     assert (entry["status"], entry["stage"]) == ("ABORTED", "unknown")
     assert (entry["error"], entry["cause"]) == ("Stop", "by hand")
+
+
+@pytest.mark.parametrize(
+    ("entered", "stage"),
+    [
+        (["Plan"], "Plan"),
+        (["Plan", "Extract", "ExtractSegment", "ExtractSegmentDone?", "ExtractSegment"], "Extract"),
+        (["Plan", "Extract", "ExtractSegment", "ExtractSegmentDone?", "ExtractSegmentEnd"], "Extract"),
+        (["Plan", "Extract", "Transform", "Gate", "RecordFailure", "Failed"], "Gate"),
+        (["Load", "FindMapRun", "FindFailedSegment", "ReadFailure"], "Load"),
+        ([], None),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, list) and value else "",
+)
+def test_the_stage_is_that_of_the_last_state_or_of_the_map_around_it(
+    pipeline: Pipeline, entered: list[str], stage: str | None
+) -> None:
+    stepfunctions = pipeline.clients.stepfunctions
+    machine = stepfunctions.describe_state_machine(stateMachineArn=f"{pipeline.deployed.state_machine_arn}-recorder")
+    output = json.loads(machine["definition"])["States"]["FindStage"]["Output"]
+    # The emulator's histories have no states within a Map, and AWS's have: the expression gets one of AWS's.
+    state = {"Type": "Pass", "Output": output.replace("$states.result", "$states.input.history"), "End": True}
+    definition = {"QueryLanguage": "JSONata", "StartAt": "FindStage", "States": {"FindStage": state}}
+    alone = stepfunctions.create_state_machine(
+        name=f"find-stage-{uuid.uuid4()}", definition=json.dumps(definition), roleArn=machine["roleArn"]
+    )
+    events: list[dict[str, Any]] = [{"Id": 1, "Type": "ExecutionStarted", "ExecutionStartedEventDetails": {}}]
+    for name in entered:
+        details = {"Name": name, "InputDetails": {"Truncated": False}}
+        events.append({"Id": len(events) + 1, "Type": "TaskStateEntered", "StateEnteredEventDetails": details})
+        events.append({"Id": len(events) + 1, "Type": "LambdaFunctionScheduled"})
+
+    given = json.dumps({"history": {"Events": events[::-1]}})
+    started = stepfunctions.start_execution(stateMachineArn=alone["stateMachineArn"], input=given)
+
+    assert pipeline.ended(started["executionArn"]).output.get("stage") == stage

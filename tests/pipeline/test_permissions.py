@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Request
+from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline, wait_for
 from tests.support import Deployed
 
@@ -169,6 +170,10 @@ def test_a_run_fails_without(pipeline: Pipeline, window: Window, grant: Grant) -
         execution = pipeline.fail(window.input)
 
     expect_denied(execution, grant)
+    entry = Ledger(pipeline).entry(execution.arn)
+    assert (entry["status"], entry["error"]) == ("FAILED", "ConfigurationError"), (
+        "the ledger says so without a function"
+    )
 
 
 def test_the_watermark_cannot_be_asked_for_without(pipeline: Pipeline, window: Window) -> None:
