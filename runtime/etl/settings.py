@@ -10,7 +10,8 @@ from etl.errors import ConfigurationError
 # No count of anything comes near, and arithmetic with it stays in the range of floats.
 _MOST = 10**15
 # The stack allows a year and a week (serverless_app/settings.py); these keep a window within the calendar.
-_MOST_HOURS = 24 * 366 * 100
+_MOST_DAYS = 366 * 100
+_MOST_HOURS = 24 * _MOST_DAYS
 _MOST_MINUTES = 60 * _MOST_HOURS
 
 
@@ -87,7 +88,7 @@ class ExtractSettings:
             staging_bucket=_text(env, "STAGING_BUCKET"),
             source_table=_text(env, "SOURCE_TABLE"),
             ledger_table=_text(env, "LEDGER_TABLE"),
-            catch_up_days=_whole(env, "CATCH_UP_DAYS", "days", minimum=1),
+            catch_up_days=_whole(env, "CATCH_UP_DAYS", "days", minimum=1, maximum=_MOST_DAYS),
             lookback_hours=_whole(env, "LOOKBACK_HOURS", "hours", minimum=1, maximum=_MOST_HOURS),
             lateness_minutes=_whole(env, "LATENESS_MINUTES", "minutes", minimum=0, maximum=_MOST_MINUTES),
             concurrency=_whole(env, "CONCURRENCY", "workers", minimum=1),

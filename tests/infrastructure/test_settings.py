@@ -73,6 +73,8 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
         ("lookback_hours", "24"),
         ("lookback_hours", 24.0),
         ("lookback_hours", True),
+        ("catch_up_days", 0),
+        ("catch_up_days", 367),
         ("lateness_minutes", -1),
         ("lateness_minutes", 10081),
         ("concurrency", 0),

@@ -57,6 +57,8 @@ def test_a_variable_that_is_missing_is_named(given: dict[str, str]) -> None:
         ("CONCURRENCY", "0", "workers from 1 to 1000000000000000"),
         ("SEGMENT_BYTES", "0", "bytes from 1 to 1000000000000000"),
         ("LOOKBACK_HOURS", "878401", "hours from 1 to 878400"),
+        ("CATCH_UP_DAYS", "0", "days from 1 to 36600"),
+        ("CATCH_UP_DAYS", "36601", "days from 1 to 36600"),
         ("LATENESS_MINUTES", "99999999999", "minutes from 0 to 52704000"),
         ("CONCURRENCY", "1" + "0" * 15 + "1", "workers from 1 to 1000000000000000"),
         ("PART_BYTES", "many", "bytes from 1 to 1000000000000000"),
