@@ -11,7 +11,7 @@ from tests.faults.injection import Call, Effect, Timing, last, once, share
 
 STATES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
 STAGES = ("Extract", "Transform", "Load")
-SLOW_PERCENT = 30
+SLOW_PERCENT = 20
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from tests.faults.injection import Call, Scene
 from tests.pipeline.interposer import Answer, Request, dynamodb_error
 
-SHORT_SECONDS = 3
+SHORT_SECONDS = 2
 JSON = {"Content-Type": "application/x-amz-json-1.0"}
 THROTTLED = dynamodb_error("ProvisionedThroughputExceededException", "The level of provisioned throughput is exceeded")
 SLOW_DOWN = Answer(503, {}, b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ SERVICES = {
     "etl-load": ("DYNAMODB", "S3"),
 }
 STILL_SECONDS = 0.4
+# Between attempts botocore waits up to 1 s, 2 s, 4 s, 8 s, 16 s: a suite whose time is bounded spares the last ones.
+MOST_STRIKES = 3
 
 
 class Call(NamedTuple):
@@ -119,13 +122,23 @@ Effect = Callable[[Scene, Call, Request], Answer | None]
 
 @dataclass
 class Injection:
-    """Strikes the requests that match, at their moments; `seen` so far."""
+    """Strikes the requests that match, at their moments, each and its repetitions `MOST_STRIKES` times at most."""
 
     scene: Scene
     matches: Callable[[Call], bool]
     strikes: Strikes
     effect: Effect
-    seen: int = 0
+    _seen: int = 0
+    _struck: Counter[tuple[Call, bytes]] = field(default_factory=Counter)
+
+    def meets(self, call: Call, request: Request) -> bool:
+        """Whether it strikes a request that comes now."""
+        if not self.matches(call):
+            return False
+        self._seen += 1
+        struck = self.strikes(self._seen) and self._struck[call, request.body] < MOST_STRIKES
+        self._struck[call, request.body] += struck
+        return struck
 
 
 class Switchboard:
@@ -169,7 +182,7 @@ class Switchboard:
     def _behaviour(self, function: str, service: str) -> Behaviour:
         def behave(request: Request) -> Answer | None:
             call = Call(function, service, request.operation)
-            struck_by = self._enter(call)
+            struck_by = self._enter(call, request)
             try:
                 return struck_by.effect(struck_by.scene, call, request) if struck_by else request.forward()
             finally:
@@ -177,16 +190,13 @@ class Switchboard:
 
         return behave
 
-    def _enter(self, call: Call) -> Injection | None:
+    def _enter(self, call: Call, request: Request) -> Injection | None:
         """Note that a request has come; gives the injection if it strikes."""
         with self._lock:
             self._under_way += 1
             self.calls.append(call)
             injection = self._injection
-            if injection is None or not injection.matches(call):
-                return None
-            injection.seen += 1
-            return injection if injection.strikes(injection.seen) else None
+            return injection if injection and injection.meets(call, request) else None
 
     def _leave(self) -> None:
         with self._lock:

@@ -20,12 +20,12 @@ FIRST = datetime(2011, 3, 2, 2, tzinfo=UTC)
 
 # DynamoDB gives a number back with all its digits and no exponent, and the emulator as it was put.
 TYPES = ALL_TYPES | {name: {"N": f"{Decimal(ALL_TYPES[name]['N']):f}"} for name in ("largest", "smallest")}
-VALID, OUTSIDE = 220, 8
+VALID, OUTSIDE = 160, 8
 FRACTIONS = ("", ".5", ".000001", ".999999999")
 # Items of no window, so large that a page of a Scan, 1 MB, holds few: they make a small source one of many pages.
-BALLAST, BALLAST_BYTES = 24, 390_000
+BALLAST, BALLAST_BYTES = 12, 390_000
 # The emulator says that a table has 200 bytes an item: three segments, with several parts each.
-SETTINGS = {"etl:segment_bytes": "20000", "etl:part_bytes": "4096"}
+SETTINGS = {"etl:segment_bytes": "15000", "etl:part_bytes": "4096"}
 
 
 def put_ballast(pipeline: Pipeline) -> None:

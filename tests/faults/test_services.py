@@ -1,10 +1,10 @@
-"""Services that throttle, refuse or don't answer, and executions that overlap, are stopped or fail."""
+"""Services that throttle, refuse or don't answer."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.faults.catalogue import RUNS, SERVICES, Fault
+from tests.faults.catalogue import SERVICES, Fault
 from tests.faults.conftest import SEED
 from tests.faults.suite import Suite, random_of
 
@@ -15,11 +15,3 @@ def test_nothing_is_lost_duplicated_or_wrong(suite: Suite, fault: Fault) -> None
 
     assert row.findings == []
     assert row.injected >= row.runs == 1
-
-
-@pytest.mark.parametrize("fault", RUNS, ids=lambda fault: fault.name)
-def test_executions_end_with_all_that_is_due(suite: Suite, fault: Fault) -> None:
-    row = suite.survive(fault, random_of(SEED, fault, 0))
-
-    assert row.findings == []
-    assert (row.injected, row.runs) == (1, 2)
