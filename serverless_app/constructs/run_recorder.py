@@ -56,6 +56,7 @@ class RunRecorder(Construct):
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],
                 detail={
+                    # Exactly this one: the children of a Distributed Map belong to etl-pipeline/Extract and so on.
                     "stateMachineArn": [state_machine.state_machine_arn],
                     "status": ["FAILED", "TIMED_OUT", "ABORTED"],
                 },
