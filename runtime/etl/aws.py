@@ -49,10 +49,11 @@ TRANSIENT_CODES = frozenset(
 )
 _SERVER_ERROR = 500
 
+_RESTORE = "deploy the stack; what somebody deleted by hand comes back when the stack is destroyed and deployed anew"
 _DENIED = "the function's role doesn't allow it: deploy the stack again, and look for a policy that denies it"
 _REMEDIES = {
-    "ResourceNotFoundException": "the table isn't there: deploy the stack again",
-    "NoSuchBucket": "the staging bucket isn't there: deploy the stack again",
+    "ResourceNotFoundException": f"the table isn't there: {_RESTORE}",
+    "NoSuchBucket": f"the staging bucket isn't there: {_RESTORE}",
     "AccessDenied": _DENIED,
     "AccessDeniedException": _DENIED,
 }

@@ -187,7 +187,7 @@ class EtlPipelineStack(Stack):
             },
             settings=self.settings,
         )
-        self.destination_table.grant(stage.function, "dynamodb:BatchWriteItem", "dynamodb:DescribeTable")
+        self.destination_table.grant(stage.function, "dynamodb:BatchWriteItem")
         self.ledger.table.grant(stage.function, "dynamodb:UpdateItem")
         stage.may_read(self.staging_bucket, "transform/*")
         stage.may_write(self.staging_bucket, "quarantine/*")

@@ -123,7 +123,7 @@ ALLOWED = {
     | both(WRITE, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED),
     "load": TRACE
     | both(LOG, log_stream("load"))
-    | both(("dynamodb:BatchWriteItem", "dynamodb:DescribeTable"), DESTINATION)
+    | both(("dynamodb:BatchWriteItem",), DESTINATION)
     # DynamoDB asks for a transaction's actions one by one.
     | both(("dynamodb:UpdateItem",), LEDGER)
     | both(READ, TRANSFORMED, PARTIAL, AGGREGATES)

