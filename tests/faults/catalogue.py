@@ -54,9 +54,7 @@ def _s3_in(state: str) -> Callable[[Call], bool]:
 WORKERS = (
     *(Fault(f"{state}: process killed", matches=_in(state), effect=effects.kill) for state in STATES),
     *(
-        Fault(
-            f"{state}: killed after its last write", matches=_writes_in(state), timing=last, effect=effects.kill_after
-        )
+        Fault(f"{state}: dies after last write", matches=_writes_in(state), timing=last, effect=effects.kill_after)
         for state in STATES
     ),
     *(
@@ -76,7 +74,7 @@ SERVICES = (
     ),
     *(
         Fault(
-            f"{state}: {SLOW_PERCENT} % of S3 answers SlowDown",
+            f"{state}: {SLOW_PERCENT} % of S3 SlowDown",
             matches=_s3_in(state),
             timing=share(SLOW_PERCENT),
             effect=effects.slow_down,
@@ -87,13 +85,13 @@ SERVICES = (
 RUNS = (
     Fault("event delivered twice", courses.two_deliveries),
     Fault("two runs of a night at once", courses.two_nights_at_once),
-    Fault("two backfills of a window at once", courses.two_backfills_at_once),
+    Fault("two backfills at once", courses.two_backfills_at_once),
     *(
         Fault(f"{state}: stopped, run again", courses.stopped_and_run_again, _in(state), effect=effects.stop)
         for state in STAGES
     ),
     *(
-        Fault(f"{state}: run fails, next catches up", courses.failed_and_caught_up, _in(state), effect=effects.deny)
+        Fault(f"{state}: fails, then caught up", courses.failed_and_caught_up, _in(state), effect=effects.deny)
         for state in STAGES
     ),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from tests.faults.suite import Row
 
@@ -20,17 +20,16 @@ def by_fault(rows: Sequence[Row]) -> list[Row]:
 
 
 def table(rows: Sequence[Row], caption: str) -> Table:
-    """A row for each fault, and their sum."""
-    shown = Table(caption=caption, caption_justify="left")
-    shown.add_column("Fault")
-    for name in ("Injected", "Runs", "Lost", "Duplicated", "Wrong", "In both"):
-        shown.add_column(name, justify="right")
-    shown.add_column("")
+    """A row for each fault, and their sum; it fits a terminal of 80 columns."""
+    shown = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), caption=caption)
+    shown.caption_justify = "left"
+    shown.add_column("Fault", no_wrap=True)
+    for name in ("Injected", "Runs", "Lost", "Duplicated", "Wrong", "Both"):
+        shown.add_column(name, justify="right", no_wrap=True)
     for row in by_fault(rows):
-        result = Text("failed", "bold red") if row.findings else Text("survived", "green")
-        shown.add_row(row.fault, *_figures(row), result)
+        shown.add_row(row.fault, *_figures(row), style="bold red" if row.findings else None)
     shown.add_section()
-    shown.add_row("all", *_figures(reduce(Row.plus, rows, Row("all"))))
+    shown.add_row("all", *_figures(reduce(Row.plus, rows, Row("all"))), style="bold")
     return shown
 
 

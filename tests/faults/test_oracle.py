@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from tests.etl_pipeline.values import Item
 from tests.faults.catalogue import FAULTS
 from tests.faults.oracle import Count, Expected, Records, count, dynamodb_json, expect, key_of, record_aside
 from tests.faults.suite import Row
-from tests.faults.table import by_fault
+from tests.faults.table import by_fault, table
 
 START, END = "2024-01-14T01:45:00Z", "2024-01-15T02:00:00Z"
 
@@ -134,6 +136,22 @@ def test_the_rounds_of_a_fault_are_one_row() -> None:
 
     assert (first.fault, first.injected, first.runs, first.count.lost, first.problems) == ("a", 4, 6, 1, ["late"])
     assert (second.fault, second.findings) == ("b", [])
+
+
+def test_the_table_tells_what_was_counted_in_80_columns() -> None:
+    rows = [Row(fault.name, 1_234, 2, Count(3, 4, 5, 6)) for fault in FAULTS] + [Row(FAULTS[0].name, 1, 1)]
+    console = Console(width=80, file=io.StringIO())
+
+    console.print(table(rows, "seed 7"))
+
+    assert isinstance(console.file, io.StringIO)
+    header, *lines = [line.split() for line in console.file.getvalue().splitlines() if line.strip(" ─╶╴")]
+    assert header == ["Fault", "Injected", "Runs", "Lost", "Duplicated", "Wrong", "Both"]
+    assert lines[0] == [*FAULTS[0].name.split(), "1,235", "3", "3", "4", "5", "6"]
+    assert [" ".join(line[:-6]) for line in lines[:-2]] == [fault.name for fault in FAULTS]
+    assert lines[-2][0] == "all"
+    assert lines[-2][3] == f"{3 * len(FAULTS)}"
+    assert lines[-1] == ["seed", "7"]
 
 
 def test_each_fault_has_a_name_of_its_own() -> None:
