@@ -127,11 +127,13 @@ class Suite:
         row.runs = len(outcome.executions)
         destination = self._destination()
         expected = outcome.night.expected(*outcome.window)
-        for execution in outcome.executions:
-            if execution.status == "SUCCEEDED":
-                found = count(expected, destination, _quarantine(outcome.night.pipeline, execution))
-                row.count = row.count.most(found)
-                self._look_at_run(outcome, execution, ledger)
+        succeeded = [execution for execution in outcome.executions if execution.status == "SUCCEEDED"]
+        for execution in succeeded:
+            found = count(expected, destination, _quarantine(outcome.night.pipeline, execution))
+            row.count = row.count.most(found)
+            self._look_at_run(outcome, execution, ledger)
+        if not succeeded:
+            row.count = count(expected, destination, [])
         watermark = text(outcome.watermark) if outcome.watermark else None
         outcome.require("the watermark", ledger.watermark(), watermark)
         row.problems += outcome.problems
@@ -140,9 +142,16 @@ class Suite:
         """Look at the ledger's entry, the counts and the aggregates of an execution that succeeded."""
         entry = ledger.entry(execution.arn)
         start, end = outcome.window
-        facts = {name: entry.get(name) for name in ("status", "run", "window_start", "window_end", "counts", "stage")}
-        expected_facts = ("SUCCEEDED", execution.run, start, end, execution.counts, None)
-        outcome.require("the entry", facts, dict(zip(facts, expected_facts, strict=True)))
+        facts = {
+            "status": "SUCCEEDED",
+            "run": execution.run,
+            "window_start": start,
+            "window_end": end,
+            "counts": execution.counts,
+            "stage": None,  # of a failure
+        }
+        for name, fact in facts.items():
+            outcome.require(f"the entry's {name}", entry.get(name), fact)
         expected = outcome.night.expected(start, end)
         rejected = sum(execution.counts[name] for name in REJECTED_COUNTS)
         found = (execution.counts["loaded"], rejected, execution.counts["extracted"])

@@ -10,9 +10,11 @@ from tests.faults.conftest import SEED
 from tests.faults.courses import Outcome
 from tests.faults.effects import kill
 from tests.faults.injection import Scene
-from tests.faults.night import DAY, Night
+from tests.faults.night import DAY, VALID, Night
 from tests.faults.suite import Suite, random_of
 from tests.pipeline.ledger import Ledger
+
+REJECTED = 5
 
 
 def harmed(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
@@ -42,7 +44,11 @@ def test_whatever_is_wrong_after_a_night_is_found(suite: Suite) -> None:
 
     assert row.count.figures == (1, 1, 1, 1)
     assert [problem.partition(":")[0] for problem in row.problems] == [
-        "the entry",
+        "the entry's status",
+        "the entry's run",
+        "the entry's window_start",
+        "the entry's window_end",
+        "the entry's counts",
         "the watermark",
         "the fault was not injected",
     ]
@@ -66,5 +72,6 @@ def test_an_execution_that_fails_is_a_failure(suite: Suite) -> None:
 
     row = suite.survive(Fault("an input that is refused", refused), random_of(SEED, NONE, 0))
 
-    (problem,) = row.findings
+    assert row.count.lost == VALID + REJECTED
+    (problem,) = row.problems
     assert problem.startswith("an execution FAILED: InputError: unknown field")
