@@ -34,7 +34,7 @@ demo: setup ## Run the whole pipeline on this machine: deploy, fill, execute, re
 
 .PHONY: test
 test: setup ## Run all tests; the unit tests must cover 95 % of runtime/etl, branches included
-	@$(PY) -m pytest tests/unit --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+	@$(PY) -m pytest tests/unit -n 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 	@$(PY) -m pytest tests --ignore=tests/unit -n 2 --dist loadfile
 
 .PHONY: faults

@@ -49,7 +49,7 @@ def expect_exact(pipeline: Pipeline, window: Window, items: list[Item], executio
 def test_a_large_table_is_read_in_as_many_segments_as_there_may_be_workers_and_staged_in_parts(
     pipeline: Pipeline, window: Window
 ) -> None:
-    items = put_large(pipeline, window, count=360, size=10_000)
+    items = put_large(pipeline, window, count=360, size=15_000)  # a third of them has more than one page
     segment_bytes = str(len(items) * EMULATED_ITEM_BYTES // 9)
     with (
         pipeline.configured("etl-extract", SEGMENT_BYTES=segment_bytes, CONCURRENCY="3", PART_BYTES="1"),
