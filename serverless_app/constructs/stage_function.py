@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from serverless_app.settings import LOG_RETENTIONS, PipelineSettings
+from serverless_app.constructs.log_group import log_group
+from serverless_app.settings import PipelineSettings
 
 _ARCHITECTURES = {"x86_64": lambda_.Architecture.X86_64, "arm64": lambda_.Architecture.ARM_64}
 
@@ -38,13 +38,7 @@ class StageFunction(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         name = f"etl-{stage}"
-        log_group = logs.LogGroup(
-            self,
-            "Logs",
-            log_group_name=f"/aws/lambda/{name}",
-            retention=logs.RetentionDays[LOG_RETENTIONS[settings.log_retention_days]],
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        group = log_group(self, f"/aws/lambda/{name}", settings)
         # A role without AWSLambdaBasicExecutionRole: that policy writes to every log group of the account.
         role = iam.Role(
             self,
@@ -52,7 +46,7 @@ class StageFunction(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"What {name} may do",
         )
-        log_group.grant_write(role)
+        group.grant_write(role)
         # The log format stays TEXT: the functions write JSON lines themselves, which arrive as they are. Lambda's
         # JSON format would filter these a second time by its own log level, whose DEBUG also makes the AWS SDK log
         # requests, with records in them.
@@ -68,7 +62,7 @@ class StageFunction(Construct):
             memory_size=512,
             timeout=Duration.minutes(5),
             role=role,
-            log_group=log_group,
+            log_group=group,
             logging_format=lambda_.LoggingFormat.TEXT,
             tracing=lambda_.Tracing.ACTIVE,
             environment={"LOG_LEVEL": settings.log_level, **environment},

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from serverless_app.constructs.failed_segment import CHILD_FAILED, FailedSegment
+from serverless_app.constructs.log_group import log_group
 from serverless_app.constructs.run_ledger import FAILED_STATE, FAILURE, RunLedger
-from serverless_app.settings import LOG_RETENTIONS, PipelineSettings
+from serverless_app.settings import PipelineSettings
 
 # What passes when an invocation is run again: faults of the service, throttling, a function that ran out of time or
 # memory, and the one error of the functions' own that means "later". The names are those of Lambda's task states.
@@ -198,11 +198,5 @@ def workflow_logging(scope: Construct, name: str, settings: PipelineSettings) ->
         name: name of the state machine.
         settings: the pipeline's settings.
     """
-    group = logs.LogGroup(
-        scope,
-        "Logs",
-        log_group_name=f"/aws/vendedlogs/states/{name}",
-        retention=logs.RetentionDays[LOG_RETENTIONS[settings.log_retention_days]],
-        removal_policy=RemovalPolicy.DESTROY,
-    )
+    group = log_group(scope, f"/aws/vendedlogs/states/{name}", settings)
     return sfn.LogOptions(destination=group, level=sfn.LogLevel.ALL, include_execution_data=False)

@@ -10,10 +10,10 @@ from typing import Any
 
 from tests.faults.injection import Scene
 from tests.faults.night import Night
+from tests.pipeline.delivery import as_delivered
 from tests.pipeline.execution import Execution, text
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline, wait_for
-from tests.pipeline.test_inputs import as_delivered
 
 
 @dataclass

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.pipeline.delivery import RULE, as_delivered
 from tests.pipeline.execution import Execution, Window, text
 from tests.pipeline.pipeline import Pipeline, wait_for
-
-RULE = "etl-daily-schedule"
 
 
 def put_ages(pipeline: Pipeline, now: datetime, *ages: timedelta) -> None:
@@ -19,19 +18,6 @@ def put_ages(pipeline: Pipeline, now: datetime, *ages: timedelta) -> None:
     pipeline.put(
         pipeline.item(f"{age.total_seconds() / 60:.0f}", text((now - age).replace(microsecond=0))) for age in ages
     )
-
-
-def as_delivered(pipeline: Pipeline, event: dict[str, Any]) -> Any:
-    """What the rule's target makes of an event, by the input transformer that is deployed."""
-    (target,) = pipeline.clients.events.list_targets_by_rule(Rule=RULE)["Targets"]
-    transformer = target["InputTransformer"]
-    template = transformer["InputTemplate"]
-    for name, path in transformer["InputPathsMap"].items():
-        value: Any = event
-        for step in path.removeprefix("$.").split("."):
-            value = value[step]
-        template = template.replace(f'"<{name}>"', json.dumps(value)).replace(f"<{name}>", json.dumps(value))
-    return json.loads(template)
 
 
 def executions(pipeline: Pipeline) -> set[str]:

@@ -1,0 +1,23 @@
+"""The deployed rule, and what its target is given of an event."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.pipeline.pipeline import Pipeline
+
+RULE = "etl-daily-schedule"
+
+
+def as_delivered(pipeline: Pipeline, event: dict[str, Any]) -> Any:
+    """What the rule's target makes of an event, by the input transformer that is deployed."""
+    (target,) = pipeline.clients.events.list_targets_by_rule(Rule=RULE)["Targets"]
+    transformer = target["InputTransformer"]
+    template = transformer["InputTemplate"]
+    for name, path in transformer["InputPathsMap"].items():
+        value: Any = event
+        for step in path.removeprefix("$.").split("."):
+            value = value[step]
+        template = template.replace(f'"<{name}>"', json.dumps(value)).replace(f"<{name}>", json.dumps(value))
+    return json.loads(template)
