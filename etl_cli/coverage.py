@@ -24,10 +24,12 @@ class Run:
     Attributes:
         status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
         window: the window that it fixed; None if it ended before that.
+        replay: timestamp of the run whose quarantine this one runs again; it covers no time then. Else empty.
     """
 
     status: str
     window: Span | None
+    replay: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def find_coverage(
         overdue: how long ago uncovered time must have begun to be a gap when nothing behind it is covered.
         since: from where on to look.
     """
-    runs = list(runs)
+    runs = [run for run in runs if not run.replay]
     covered = [run.window for run in runs if run.window and run.status == "SUCCEEDED"]
     asked = [run.window for run in runs if run.window and run.status not in ("SUCCEEDED", "RUNNING")]
     if watermark:

@@ -5,8 +5,9 @@ The same for AWS and for the local environment; the session says which.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
@@ -40,6 +41,7 @@ class Pipeline:
         dynamodb: client of DynamoDB.
         s3: client of S3.
         stepfunctions: client of Step Functions.
+        client: makes a client of another service, such as ``logs``.
     """
 
     source_table: str
@@ -49,6 +51,7 @@ class Pipeline:
     dynamodb: DynamoDBClient
     s3: S3Client
     stepfunctions: SFNClient
+    client: Callable[[str], Any]
 
     @classmethod
     def find(
@@ -77,6 +80,7 @@ class Pipeline:
             dynamodb=session.client("dynamodb", **options),
             s3=session.client("s3", **options),
             stepfunctions=session.client("stepfunctions", **options),
+            client=partial(session.client, **options),
         )
 
     def start(self, execution_input: str = "{}") -> str:

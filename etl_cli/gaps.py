@@ -6,13 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 
 from etl_cli.commands import Command, window_command
+from etl_cli.connection import AsJson, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.coverage import EARLIEST, Coverage, Span, Watermark, find_coverage
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
 from etl_cli.ledger import read_ledger
 from etl_cli.wording import count, duration, format_instant, window
 
@@ -20,7 +18,7 @@ EXIT_GAPS = 1
 
 
 def gaps(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     since: Annotated[
         datetime | None,
         typer.Option(
@@ -33,22 +31,17 @@ def gaps(
         int,
         typer.Option(min=1, max=8784, help="How old the time behind the last run must be to be a gap."),
     ] = 25,
+    profile: Profile = None,
+    region: Region = None,
 ) -> None:
     """List the time that no run has covered, each gap with the command that fills it.
 
-    Looks at what the AWS variables of the shell point at: at all time since the first scheduled run, and at the windows
+    Looks at all time since the first scheduled run, and at the windows
     of runs that failed. What lies behind the last run is a gap once its beginning is overdue.
     """
-    import boto3
-
     now = datetime.now(UTC).replace(microsecond=0)
-    try:
-        pipeline = Pipeline.find(boto3.Session())
+    with connected(profile, region) as pipeline:
         runs, watermark = read_ledger(pipeline.dynamodb)
-    except (BotoCoreError, ClientError) as error:
-        raise UserError(
-            f"AWS can't be asked: {error}", "Look at the shell's AWS_ variables, or at your AWS CLI's settings."
-        ) from None
     begin = since.replace(tzinfo=UTC) if since else EARLIEST
     coverage = find_coverage(runs, watermark, now, timedelta(hours=overdue_hours), begin)
     if as_json:

@@ -180,7 +180,11 @@ class Recording:
             s3=cast(Any, self.s3),
             dynamodb=cast(Any, self.dynamodb),
             stepfunctions=cast(Any, self.stepfunctions),
+            client=self._client,
         )
+
+    def _client(self, service: str) -> Any:
+        return getattr(self, service)
 
 
 def _restored(document: dict[str, Any]) -> Any:

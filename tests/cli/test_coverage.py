@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -130,3 +131,12 @@ def test_windows_that_were_run_out_of_their_order_leave_the_watermark_behind() -
     assert coverage(*runs, watermark=(0, 48)) == Coverage([], None, span(48, 72))
     assert coverage(*runs, watermark=(0, 72)).behind is None
     assert coverage(succeeded(60, 72), watermark=(0, 48)).behind is None
+
+
+def test_a_replay_covers_and_misses_nothing() -> None:
+    replays = [
+        replace(succeeded(0, 10), replay="20261103T020000000Z"),
+        replace(failed(20, 30), replay="20261103T020000000Z"),
+    ]
+
+    assert coverage(*replays) == Coverage([], None, None)

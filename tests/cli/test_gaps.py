@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from etl_cli.coverage import Coverage, Run, Span, Watermark
+from etl_cli.coverage import Coverage, Span, Watermark
 from etl_cli.errors import UserError
 from etl_cli.gaps import coverage_document, print_coverage
-from etl_cli.ledger import read_ledger
+from etl_cli.ledger import Entry, read_ledger
 
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
 
@@ -52,7 +52,7 @@ class Ledger:
         return {"Item": {name: {"S": value} for name, value in self._watermark.items()}} if self._watermark else {}
 
 
-def read(ledger: Ledger) -> tuple[list[Run], Watermark | None]:
+def read(ledger: Ledger) -> tuple[list[Entry], Watermark | None]:
     return read_ledger(cast(Any, ledger))
 
 
@@ -61,7 +61,7 @@ def test_runs_are_read_with_or_without_a_window() -> None:
 
     runs, watermark = read(Ledger({"status": "SUCCEEDED", **window}, {"status": "FAILED"}))
 
-    assert runs == [Run("SUCCEEDED", GAP), Run("FAILED", None)]
+    assert runs == [Entry("SUCCEEDED", GAP), Entry("FAILED", None)]
     assert watermark is None
 
 

@@ -37,6 +37,7 @@ class World:
                 s3=cast(Any, self.s3),
                 dynamodb=cast(Any, self.dynamodb),
                 stepfunctions=cast(Any, None),
+                client=cast(Any, None),
             ),
             self.report,
         )

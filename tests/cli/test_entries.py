@@ -1,0 +1,110 @@
+"""The ledger's entries, as the command reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from etl_cli.coverage import Span
+from etl_cli.errors import UserError
+from etl_cli.ledger import Entry, find_run, read_ledger
+from tests.cli.fakes import FakeDynamoDB
+
+
+def at(day: int, hour: int = 2) -> datetime:
+    return datetime(2026, 11, day, hour, tzinfo=UTC)
+
+
+SUCCEEDED: dict[str, Any] = {
+    "kind": {"S": "run"},
+    "id": {"S": "first"},
+    "status": {"S": "SUCCEEDED"},
+    "run": {"S": "20261103T020000000Z"},
+    "execution": {"S": "arn:aws:states:eu-west-1:111122223333:execution:etl-pipeline:first"},
+    "window_start": {"S": "2026-11-02T02:00:00Z"},
+    "window_end": {"S": "2026-11-03T02:00:00Z"},
+    "started_at": {"S": "2026-11-03T02:00:00Z"},
+    "finished_at": {"S": "2026-11-03T02:01:30Z"},
+    "segments": {"N": "2"},
+    "counts": {"M": {"read": {"N": "12"}, "loaded": {"N": "11"}}},
+    "replayed": {"M": {"run": {"S": "20261103T090000000Z"}, "loaded": {"N": "1"}}},
+}
+FAILED: dict[str, Any] = {
+    "kind": {"S": "run"},
+    "id": {"S": "second"},
+    "status": {"S": "FAILED"},
+    "execution": {"S": "arn:aws:states:eu-west-1:111122223333:execution:etl-pipeline:second"},
+    "started_at": {"S": "2026-11-04T02:00:00Z"},
+    "finished_at": {"S": "2026-11-04T02:00:01Z"},
+    "stage": {"S": "Plan"},
+    "error": {"S": "InputError"},
+    "cause": {"S": "unknown field"},
+}
+
+
+class Ledger(FakeDynamoDB):
+    """A ledger with these entries and no watermark."""
+
+    def __init__(self, *items: dict[str, Any]) -> None:
+        super().__init__({})
+        self._items = items
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> Any:
+        return [{"Items": [item]} for item in self._items]
+
+    def get_item(self, **_: Any) -> Any:
+        return {}
+
+
+def entries(*items: dict[str, Any]) -> list[Entry]:
+    return read_ledger(cast(Any, Ledger(*items)))[0]
+
+
+def test_all_that_an_entry_says_is_read() -> None:
+    [entry] = entries(SUCCEEDED)
+
+    assert entry == Entry(
+        status="SUCCEEDED",
+        window=Span(at(2), at(3)),
+        name="first",
+        execution="arn:aws:states:eu-west-1:111122223333:execution:etl-pipeline:first",
+        run="20261103T020000000Z",
+        started=at(3),
+        finished=datetime(2026, 11, 3, 2, 1, 30, tzinfo=UTC),
+        segments=2,
+        counts={"read": 12, "loaded": 11},
+        replayed={"run": "20261103T090000000Z", "loaded": 1},
+    )
+    assert entry.seconds == 90
+
+
+def test_the_execution_that_started_last_comes_first() -> None:
+    assert [entry.name for entry in entries(SUCCEEDED, FAILED)] == ["second", "first"]
+    assert [entry.name for entry in entries(SUCCEEDED, {"id": {"S": "bare"}, "status": {"S": "FAILED"}})] == [
+        "first",
+        "bare",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["20261103T020000000Z", "first", "arn:aws:states:eu-west-1:111122223333:execution:etl-pipeline:first"]
+)
+def test_a_run_is_found_by_any_of_its_names(name: str) -> None:
+    assert find_run(entries(SUCCEEDED, FAILED), name).name == "first"
+
+
+def test_the_latest_run_has_a_name_of_its_own() -> None:
+    assert find_run(entries(SUCCEEDED, FAILED), "latest").name == "second"
+
+
+def test_a_run_that_is_not_there_is_answered_with_what_may_be_given() -> None:
+    with pytest.raises(UserError, match="no run 'third'") as caught:
+        find_run(entries(SUCCEEDED), "third")
+    assert "20261103T020000000Z" in caught.value.remedy
+    with pytest.raises(UserError, match="no run yet"):
+        find_run([], "latest")
