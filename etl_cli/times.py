@@ -1,0 +1,42 @@
+"""How instants and windows are printed for people: in UTC, or in this machine's time zone. Programs get UTC always."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True)
+class Times:
+    """Prints instants, which have a time zone each, to the second.
+
+    Attributes:
+        local: in this machine's time zone, daylight saving as it is at the instant; else in UTC.
+    """
+
+    local: bool = False
+
+    def instant(self, instant: datetime) -> str:
+        """An instant with its zone: ``2026-11-23 02:00:00 UTC``."""
+        return f"{self.bare(instant)} {self.zones([instant])}"
+
+    def window(self, start: datetime, end: datetime) -> str:
+        """A window: ``2026-11-22 01:45:00 → 2026-11-23 02:00:00 UTC``; each end with its zone where they differ."""
+        first = self.bare(start) if self.zones([start]) == self.zones([end]) else self.instant(start)
+        return f"{first} → {self.instant(end)}"
+
+    def bare(self, instant: datetime) -> str:
+        """An instant without its zone, where a heading names that: ``2026-11-23 02:00:00``."""
+        return self.shifted(instant).strftime(_FORMAT)
+
+    def zones(self, instants: Iterable[datetime]) -> str:
+        """The zones of instants, for a heading: ``UTC``, ``CET``, ``CEST/CET``; without instants, the zone of now."""
+        names = dict.fromkeys(self.shifted(each).strftime("%Z") for each in instants)
+        return "/".join(names) or self.zones([datetime.now(UTC)])
+
+    def shifted(self, instant: datetime) -> datetime:
+        """The same instant in the zone of print."""
+        return instant.astimezone(None if self.local else UTC)
