@@ -1,0 +1,17 @@
+"""The examples of docs/commands.md: the output of each is rendered anew by the command's own test."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support import ROOT
+
+_PAGE = ROOT / "docs" / "commands.md"
+
+
+def example(command: str) -> str:
+    """The first block of output below a command's heading, such as that of ``etl runs``; it ends with a line's end."""
+    _, _, section = _PAGE.read_text().partition(f"\n## {command}\n")
+    found = re.search(r"```text\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
+    assert found, f"{_PAGE} has no block of output below {command}"
+    return found[1]
