@@ -12,8 +12,11 @@ import pytest
 
 from etl_cli.coverage import Coverage, Span, Watermark
 from etl_cli.errors import UserError
-from etl_cli.gaps import coverage_document, print_coverage
+from etl_cli.etl_lines import EtlLines
+from etl_cli.gaps import Fill, coverage_document, print_coverage
 from etl_cli.ledger import Entry, read_ledger
+from etl_cli.times import Times
+from tests.docs.examples import example
 
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
 
@@ -24,6 +27,7 @@ def at(day: int) -> datetime:
 
 GAP = Span(at(3), at(4))
 MARK = Watermark(at(1), at(3))
+FILL = Fill(MACHINE, EtlLines(program="etl"))
 
 
 class Ledger:
@@ -77,35 +81,38 @@ def test_without_a_ledger_the_stack_has_to_be_deployed() -> None:
     assert "cdk deploy EtlPipelineStack" in caught.value.remedy
 
 
-def test_each_gap_has_the_command_that_fills_it() -> None:
-    document = coverage_document(MACHINE, Coverage([GAP], None, None), MARK)
+def test_each_gap_has_the_commands_that_fill_it() -> None:
+    document = coverage_document(FILL, Coverage([GAP], None, None), MARK)
 
     assert document["watermark"] == "2026-11-03T02:00:00Z"
     (gap,) = document["gaps"]
     assert (gap["start"], gap["end"]) == ("2026-11-03T02:00:00Z", "2026-11-04T02:00:00Z")
+    assert gap["etl_command"] == f"etl run --start {gap['start']} --end {gap['end']}"
     words = shlex.split(gap["command"])
     assert words[:5] == ["aws", "stepfunctions", "start-execution", "--state-machine-arn", MACHINE]
     assert json.loads(words[-1]) == {"start": gap["start"], "end": gap["end"]}
 
 
+def test_the_commands_look_where_the_gaps_were_found() -> None:
+    lines = Fill(MACHINE, EtlLines("the night", "eu-west-1", "etl")).lines(GAP)
+
+    assert [shlex.split(line)[-4:] for line in lines] == [["--profile", "the night", "--region", "eu-west-1"]] * 2
+
+
 def test_what_waits_for_the_next_run_is_told_to_programs() -> None:
-    document = coverage_document(MACHINE, Coverage([], GAP, None), MARK)
+    document = coverage_document(FILL, Coverage([], GAP, None), MARK)
 
     assert document["gaps"] == []
     assert document["pending"]["start"] == "2026-11-03T02:00:00Z"
 
 
 def printed(coverage: Coverage, capsys: pytest.CaptureFixture[str], watermark: Watermark | None = MARK) -> str:
-    print_coverage(MACHINE, coverage, watermark)
+    print_coverage(FILL, coverage, watermark, Times())
     return capsys.readouterr().out
 
 
-def test_gaps_are_printed_with_their_length_and_their_command(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = printed(Coverage([GAP], None, None), capsys).splitlines()
-
-    assert lines[:3] == ["1 gap.", "", "  2026-11-03 02:00:00 → 2026-11-04 02:00:00 UTC  (24 h 00 min)"]
-    assert lines[3].startswith(f"    aws stepfunctions start-execution --state-machine-arn {MACHINE} --input '{{")
-    assert "Watermark: 2026-11-03 02:00:00 UTC. The next scheduled run goes on from there" in lines[5]
+def test_gaps_are_printed_with_their_length_and_their_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(Coverage([GAP], None, None), capsys) == example("etl gaps")
 
 
 def test_no_gaps_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,8 +120,9 @@ def test_no_gaps_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None
     assert printed(Coverage([], None, None), capsys, None) == "No gaps.\n\nThe schedule has not run yet.\n"
 
 
-def test_a_watermark_that_is_behind_comes_with_the_command_that_moves_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_watermark_that_is_behind_comes_with_the_commands_that_move_it(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(Coverage([], None, GAP), capsys).splitlines()
 
-    assert "All is covered up to 2026-11-04 02:00:00 UTC" in lines[-2]
+    assert "All is covered up to 2026-11-04 02:00:00 UTC" in lines[-3]
+    assert lines[-2] == "    etl run --start 2026-11-03T02:00:00Z --end 2026-11-04T02:00:00Z"
     assert '"start": "2026-11-03T02:00:00Z"' in lines[-1]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import typer
 
-from etl_cli.times import Times
+from etl_cli.times import Times, parse_since
 
 SUMMER = datetime(2026, 7, 1, 22, 30, 5, tzinfo=UTC)
 WINTER = datetime(2026, 12, 1, 2, tzinfo=UTC)
@@ -43,3 +44,16 @@ def test_a_heading_names_the_zones_of_the_times_below_it() -> None:
     assert Times(local=True).zones([SUMMER, WINTER, SUMMER]) == "CEST/CET"
     assert Times().zones([]) == "UTC"
     assert Times(local=True).zones([]) in ("CET", "CEST")
+
+
+def test_since_is_an_instant_or_how_long_ago() -> None:
+    assert parse_since("2026-12-01") == datetime(2026, 12, 1, tzinfo=UTC)
+    assert parse_since("2026-12-01T02:00:00Z") == WINTER
+    for text, ago in {"90m": timedelta(minutes=90), "2h": timedelta(hours=2), "7d": timedelta(days=7)}.items():
+        assert timedelta() <= datetime.now(UTC) - ago - parse_since(text) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2h30", "2026-13-01", "-2h", "999999d", "2026-12-01T02:00:00", ""])
+def test_another_since_is_refused_with_what_is_allowed(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match=r"is no time: 2026-11-01, .* how long ago: 90m, 2h, 7d"):
+        parse_since(text)
