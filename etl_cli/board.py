@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -19,6 +19,9 @@ from etl_cli.wording import duration
 State = Literal["waiting", "running", "succeeded", "failed"]
 
 NAME_WIDTH = 12
+IN_ALL = "in all"
+WIDEST = 100
+_BAR, _SHORT_BAR = 16, 8
 _FRAMES_PER_SECOND = 10
 # Where nothing can move, a step that takes long says so now and then.
 _FIRST_SIGN_SECONDS = 2.0
@@ -36,7 +39,8 @@ class Step:
     """A row of the board.
 
     Attributes:
-        seconds: how long it took, where something knows better than the board's own clock.
+        seconds: how long it took, where something knows better than the board's own clock. Of a step that runs: for
+            how long it did when the board first saw it.
         fraction: how much of it is done, from 0 to 1; None when that can't be known.
     """
 
@@ -48,21 +52,37 @@ class Step:
 
 
 class Board:
-    """Shows steps and how long each takes. Used as a context manager; what it shows at the end stays."""
+    """Shows steps and how long each takes. Used as a context manager; what it shows at the end stays.
 
-    def __init__(self, console: Console, names: Sequence[str]) -> None:
-        """Make a board whose steps all wait."""
+    Attributes:
+        lives: whether it moves, which it does on a terminal.
+    """
+
+    def __init__(
+        self, console: Console, names: Sequence[str], *, name_width: int = NAME_WIDTH, owns: bool = True
+    ) -> None:
+        """Make a board whose steps all wait.
+
+        Args:
+            console: where.
+            names: names of the steps.
+            name_width: columns for them.
+            owns: whether the steps end with the board when it is interrupted; else they go on, unseen.
+        """
         self._console = console
+        self._name_width, self._owns = name_width, owns
         self._steps = {name: Step(name) for name in names}
         self._begun: dict[str, float] = {}
         self._started = time.monotonic()
-        self._spinner = Spinner("dots", style="cyan")
+        self._spinner: RenderableType = Spinner("dots", style="cyan")
         self._live: Live | None = None
         self._signs: dict[str, float] = {}
-        if console.is_terminal and not console.is_dumb_terminal:
+        self._sum: Step | None = None
+        self.lives = console.is_terminal and not console.is_dumb_terminal
+        if self.lives:
             self._live = Live(
                 console=console,
-                get_renderable=self._table,
+                get_renderable=self._board,
                 refresh_per_second=_FRAMES_PER_SECOND,
                 redirect_stderr=False,
             )
@@ -77,12 +97,13 @@ class Board:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the board as it is; a step that an error ended has failed."""
-        if error is not None:
+        if error is not None and self._owns:
             for step in self._steps.values():
                 if step.state == "running":
                     detail = "interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else step.detail
                     self.show(replace(step, state="failed", detail=detail))
         if self._live:
+            self._spinner = Text(*_MARKS["running"])  # which stands still
             self._live.stop()
 
     def begin(self, name: str, detail: str = "") -> None:
@@ -98,15 +119,35 @@ class Board:
         self.show(Step(name, "succeeded", detail))
 
     def show(self, step: Step) -> None:
-        """A step is as it is given."""
-        before = self._steps[step.name]
+        """A step is as it is given; one that the board doesn't have yet comes last."""
+        before = self._steps.get(step.name) or Step(step.name)
         if step.state != "waiting":
-            begun = self._begun.setdefault(step.name, time.monotonic())
-            if step.state != "running" and step.seconds is None:
+            begun = self._begun.setdefault(step.name, time.monotonic() - (step.seconds or 0.0))
+            if step.state == "running":
+                step.seconds = None
+            elif step.seconds is None:
                 step.seconds = before.seconds if before.state == step.state else time.monotonic() - begun
-        self._steps[step.name] = step
+        self._steps = self._steps | {step.name: step}  # the display's thread may be looking
         if self._live is None:
             self._print(step, changed=before.state != step.state)
+
+    def dismiss(self, name: str) -> None:
+        """A step that has ended makes room; what it came to stays above the board."""
+        step = self._steps[name]
+        self._steps = {each: others for each, others in self._steps.items() if each != name}
+        if self._live:
+            self._console.print(self._table([step]))
+
+    def sum_up(self, step: Step) -> None:
+        """Say what all steps come to, below them."""
+        before, self._sum = self._sum, step
+        self._begun[step.name] = self._started
+        if self._live is None:
+            self._print(step, changed=before is None or before.state != step.state)
+
+    def count_from(self, seconds: float) -> None:
+        """What the board shows began so long ago."""
+        self._started = time.monotonic() - seconds
 
     @property
     def seconds(self) -> float:
@@ -125,7 +166,7 @@ class Board:
         line = Text.assemble(
             "  ",
             (mark, style),
-            f" {step.name:<{NAME_WIDTH}}  {step.detail}  ",
+            f" {step.name:<{self._name_width}}  {step.detail}  ",
             (f"{duration(self._elapsed(step))}", "dim"),
         )
         self._console.print(line, soft_wrap=True)
@@ -133,25 +174,33 @@ class Board:
     def _elapsed(self, step: Step) -> float:
         return step.seconds if step.seconds is not None else time.monotonic() - self._begun[step.name]
 
-    def _table(self) -> Table:
+    def _board(self) -> RenderableType:
+        if self._sum:
+            return self._table([*self._steps.values(), self._sum])
+        table = self._table(self._steps.values())
+        table.add_row("", "", Text(IN_ALL, "dim", justify="right"), Text(duration(self.seconds), "dim"))
+        return table
+
+    def _table(self, steps: Iterable[Step]) -> Table:
+        width = min(self._console.width, WIDEST)
         table = Table.grid(padding=(0, 1), expand=False)
         table.add_column(width=3, justify="right")
-        table.add_column(width=NAME_WIDTH, no_wrap=True)
-        table.add_column(width=min(self._console.width, 100) - NAME_WIDTH - 17, no_wrap=True, overflow="ellipsis")
+        table.add_column(width=self._name_width, no_wrap=True)
+        table.add_column(width=width - self._name_width - 17, no_wrap=True, overflow="ellipsis")
         table.add_column(width=9, justify="right", no_wrap=True)
-        for step in self._steps.values():
+        for step in steps:
             mark, style = _MARKS[step.state]
             shown = self._spinner if step.state == "running" else Text(mark, style)
             dim = "dim" if step.state == "waiting" else ""
             time_text = "" if step.state == "waiting" else duration(self._elapsed(step))
-            table.add_row(shown, Text(step.name, dim), self._detail(step), Text(time_text, "dim"))
-        table.add_row("", "", Text("in all", "dim", justify="right"), Text(duration(self.seconds), "dim"))
+            detail = _detail(step, _BAR if width == WIDEST else _SHORT_BAR)
+            table.add_row(shown, Text(step.name, dim), detail, Text(time_text, "dim"))
         return table
 
-    def _detail(self, step: Step) -> Text:
-        text = Text(step.detail, "" if step.state == "succeeded" else "red" if step.state == "failed" else "dim")
-        if step.fraction is not None and step.state == "running":
-            filled = round(max(0.0, min(1.0, step.fraction)) * 16)
-            bar = Text.assemble(("━" * filled, "cyan"), ("━" * (16 - filled), "bright_black"), "  ")
-            return bar + text
+
+def _detail(step: Step, bar: int) -> Text:
+    text = Text(step.detail, "" if step.state == "succeeded" else "red" if step.state == "failed" else "dim")
+    if step.fraction is None or step.state != "running":
         return text
+    filled = round(max(0.0, min(1.0, step.fraction)) * bar)
+    return Text.assemble(("━" * filled, "cyan"), ("━" * (bar - filled), "bright_black"), "  ", text)

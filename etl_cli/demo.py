@@ -22,15 +22,15 @@ from etl_cli.deployment import STACK_NAME, Pipeline
 from etl_cli.deployment_progress import DeploymentProgress
 from etl_cli.emulator.environment import LocalEnvironment
 from etl_cli.errors import UserError
-from etl_cli.failure import ExecutionError, Failure, explain
+from etl_cli.failure import ExecutionError, Failure
+from etl_cli.following import show_execution
 from etl_cli.history import STAGES, Timeline
 from etl_cli.paths import ROOT, command
-from etl_cli.progress import follow
 from etl_cli.report import RunReport, collect
 from etl_cli.report_json import failure_document, report_document
 from etl_cli.report_view import print_commands, print_failure, print_report
 from etl_cli.seed import make_items, write_items
-from etl_cli.stage_steps import stage_steps
+from etl_cli.times import Times
 from etl_cli.verify import Verified, verify
 from etl_cli.wording import count
 
@@ -109,6 +109,7 @@ class Demonstration:
             with Board(self._console, [ENVIRONMENT, DEPLOYMENT, SOURCE, *STAGES, CHECK]) as board:
                 outcome = self._run(board)
         except ExecutionError as error:
+            self._running = None
             self._print_failure(error.failure)
         except UserError as error:
             self._print_error(error)
@@ -176,15 +177,8 @@ class Demonstration:
         board.begin(STAGES[0], "starting the execution")
         execution = pipeline.start()
         self._running = pipeline, execution
-        timeline = Timeline()
-        for snapshot in follow(pipeline, execution, _LOOK_SECONDS):
-            timeline = snapshot.timeline
-            for step in stage_steps(snapshot):
-                if step.state != "waiting":
-                    board.show(step)
+        timeline = show_execution(board, pipeline, execution, Times(), _LOOK_SECONDS)
         self._running = None
-        if timeline.status != "SUCCEEDED":
-            raise ExecutionError(explain(pipeline, execution, timeline))
         return execution, timeline
 
     def _explained(self, error: Exception) -> UserError:

@@ -32,6 +32,7 @@ class Stage:
         entered: when the workflow came to it; None before.
         left: when it succeeded or failed; None before.
         counts: totals by name over segments and over the stages so far, as of the last invocation that ended.
+        counted: when that was; None before the first.
         segments_done: how many segments it has finished.
         invocations: how many invocations of its function succeeded.
         failed_invocations: how many did not; each is retried, or ends the execution.
@@ -42,6 +43,7 @@ class Stage:
     entered: datetime | None = None
     left: datetime | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    counted: datetime | None = None
     segments_done: int = 0
     invocations: int = 0
     failed_invocations: int = 0
@@ -52,8 +54,9 @@ class Stage:
         """How long it took; None unless it has ended."""
         return (self.left - self.entered).total_seconds() if self.entered and self.left else None
 
-    def take(self, work: list[dict[str, Any]]) -> None:
+    def take(self, work: list[dict[str, Any]], at: datetime) -> None:
         """Take in what workers returned for their segments."""
+        self.counted = at
         self._work |= {each["segment"]: each for each in work}
         self.segments_done = sum("cursor" not in each for each in self._work.values())
         self.counts = totals(self._work.values())
@@ -102,11 +105,16 @@ class Timeline:
         return (self.stopped - self.started).total_seconds() if self.started and self.stopped else None
 
     def apply(self, event: Event) -> None:
-        """Take in the next event of the history, as GetExecutionHistory returns it."""
+        """Take in the next event of the history, as GetExecutionHistory returns it.
+
+        States that are none of the stages' are passed over, as are those within a Map.
+        """
         kind, at = event["type"], event["timestamp"]
         self.last_event = event["id"]
         if kind == "ExecutionStarted":
             self.started = at
+        elif kind == "ExecutionRedriven":
+            self._reopen()
         elif kind == "FailStateEntered":
             self._fail(at)
         elif kind.endswith("StateEntered"):
@@ -135,7 +143,7 @@ class Timeline:
             self.output = _document(description) or self.output
 
     def _enter(self, name: str, at: datetime) -> None:
-        if name in self.stages:  # not a state within a Map
+        if name in self.stages:
             self._current = name
             stage = self.stages[name]
             stage.state, stage.entered = "running", at
@@ -157,7 +165,7 @@ class Timeline:
         if stage.name == "Gate":
             stage.counts = output.get("gate", {}).get("counts", {})
         elif stage.name != "Plan" and isinstance(output.get("segments"), list):
-            stage.take(output["segments"])
+            stage.take(output["segments"], at)
         elif stage.name == "Finish":
             stage.counts = output.get("counts", {})
 
@@ -166,11 +174,17 @@ class Timeline:
             self._working.invocations += 1
             work = _document(event.get("taskSucceededEventDetails") or event.get("lambdaFunctionSucceededEventDetails"))
             if "segment" in work:
-                self._working.take([work])
+                self._working.take([work], event["timestamp"])
+
+    def _reopen(self) -> None:
+        """Go on with an execution that was stopped or ran out of time, where it ended."""
+        self.status, self.stopped, self.error, self.cause = "RUNNING", None, "", ""
+        if self.current and self.current.state == "failed":
+            self.current.state, self.current.left = "running", None
 
     def _fail(self, at: datetime) -> None:
-        if self.current and self.current.state != "succeeded":
-            self.current.end("failed", at)
+        if self._working:
+            self._working.end("failed", at)
 
     def _end(self, status: str, at: datetime) -> None:
         self.status, self.stopped = status, at

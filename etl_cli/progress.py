@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl_cli.history import Stage, Timeline, read_new
@@ -31,13 +32,17 @@ class Snapshot:
         timeline: what the history says.
         staged_objects: objects that the current stage has written so far; None when it writes none.
         staged_bytes: their size.
-        arrived: items by which the destination table has grown since the start; None when it can't be known.
+        arrived: items by which the destination table has grown since the first look; None when it can't be known.
+        arriving: how many of these came in a second.
+        looked_at: when this was so, by this machine's clock.
     """
 
     timeline: Timeline
     staged_objects: int | None = None
     staged_bytes: int | None = None
     arrived: int | None = None
+    arriving: float = 0.0
+    looked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 def follow(pipeline: Pipeline, execution: str, interval_seconds: float = 1.0) -> Iterator[Snapshot]:
@@ -48,7 +53,7 @@ def follow(pipeline: Pipeline, execution: str, interval_seconds: float = 1.0) ->
         execution: its ARN.
         interval_seconds: time between two looks.
     """
-    watch = _Watch(pipeline, execution)
+    watch = Watch(pipeline, execution)
     while True:
         snapshot = watch.look()
         yield snapshot
@@ -57,13 +62,22 @@ def follow(pipeline: Pipeline, execution: str, interval_seconds: float = 1.0) ->
         time.sleep(interval_seconds)
 
 
-class _Watch:
+class Watch:
+    """Looks at one execution, and remembers what it has read of the history."""
+
     def __init__(self, pipeline: Pipeline, execution: str) -> None:
+        """Look at an execution from now on.
+
+        Args:
+            pipeline: where it runs.
+            execution: its ARN.
+        """
         self._pipeline = pipeline
         self._execution = execution
         self._timeline = Timeline()
         self._items_before = self._destination_items()
         self._looked_at = ("", 0.0)
+        self._arrived_first: tuple[int, float] | None = None
         self._seen = Snapshot(self._timeline)
 
     def look(self) -> Snapshot:
@@ -94,9 +108,12 @@ class _Watch:
             self._count_segments(stage)
         if stage.name in _PREFIXES:
             return Snapshot(self._timeline, *self._staged(f"{_PREFIXES[stage.name]}/{run['timestamp']}/"))
-        if stage.name == "Load":
-            return Snapshot(self._timeline, arrived=max(0, self._destination_items() - self._items_before))
-        return Snapshot(self._timeline)
+        return self._arrived() if stage.name == "Load" else Snapshot(self._timeline)
+
+    def _arrived(self) -> Snapshot:
+        arrived, now = max(0, self._destination_items() - self._items_before), time.monotonic()
+        self._arrived_first = first, since = self._arrived_first or (arrived, now)
+        return Snapshot(self._timeline, arrived=arrived, arriving=(arrived - first) / (now - since or 1.0))
 
     def _count_segments(self, stage: Stage) -> None:
         """Count the segments that are done by the Map Run, if there is one; the history has those of an inline Map."""

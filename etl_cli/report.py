@@ -77,6 +77,8 @@ class RunReport:
         stages: seconds by stage, in their order.
         seconds: how long the execution took.
         rejections_cut: whether there are more rejected items than were looked at.
+        replay: timestamp of the run whose quarantine this one took up, in that run's window; empty for a run of a
+            window. What it read then are the quarantined records.
     """
 
     execution: str
@@ -91,6 +93,7 @@ class RunReport:
     rejections_cut: bool = False
     aggregates: list[dict[str, Any]] = field(default_factory=list)
     sample: Sample | None = None
+    replay: str = ""
 
     @property
     def rejected(self) -> int:
@@ -101,22 +104,22 @@ class RunReport:
         """Where every item and every record went."""
         counts = Counter(self.counts)
         return [
-            Equation("read", counts["read"], {"extracted": counts["extracted"]}),
+            Equation("read", counts["read"], _parts(counts, "extracted", *(["left"] if self.replay else []))),
             Equation(
                 "extracted",
                 counts["extracted"],
-                _parts(counts, "transformed", "dropped", rejected="rejected_transform"),
+                _parts(counts, "transformed", "dropped") | {"rejected": counts["rejected_transform"]},
             ),
             Equation(
                 "records",
                 counts["records"],
-                _parts(counts, "loaded", "superseded", rejected="rejected_load"),
+                _parts(counts, "loaded", "superseded") | {"rejected": counts["rejected_load"]},
             ),
         ]
 
 
-def _parts(counts: Counter[str], *names: str, rejected: str) -> dict[str, int]:
-    return {name: counts[name] for name in names} | {"rejected": counts[rejected]}
+def _parts(counts: Counter[str], *names: str) -> dict[str, int]:
+    return {name: counts[name] for name in names}
 
 
 def collect(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunReport:
@@ -145,6 +148,7 @@ def collect(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunReport
         rejections_cut=cut,
         aggregates=_aggregates(pipeline, output["keys"]["aggregates"]),
         sample=_sample(pipeline, output["keys"]),
+        replay=output.get("replay", ""),
     )
 
 

@@ -15,8 +15,9 @@ from etl_cli.commands import Command
 from etl_cli.failure import Failure
 from etl_cli.item_view import side_by_side
 from etl_cli.report import Equation, Rejection, RunReport
+from etl_cli.times import Times
 from etl_cli.verify import Verified
-from etl_cli.wording import count, duration, number, window
+from etl_cli.wording import count, duration, number, parse_instant
 
 WIDEST = 110
 NARROWEST = 78
@@ -24,7 +25,11 @@ _MOST_GROUPS = 8
 
 
 def print_report(
-    console: Console, report: RunReport, tables: tuple[str, str], verified: Verified | None = None
+    console: Console,
+    report: RunReport,
+    tables: tuple[str, str],
+    verified: Verified | None = None,
+    times: Times | None = None,
 ) -> None:
     """Print all that is told of a run.
 
@@ -33,6 +38,7 @@ def print_report(
         report: the run.
         tables: names of the source table and of the destination table.
         verified: what was counted in the tables; None if nothing was.
+        times: how to print instants; in UTC if left out.
     """
     width = min(max(console.width, NARROWEST), WIDEST)
     sections: list[tuple[str, RenderableType]] = [
@@ -45,7 +51,7 @@ def print_report(
     if report.sample:
         item = side_by_side(report.sample.before, report.sample.after, tables, width)
         sections.append(("One item, before and after", item))
-    parts: list[RenderableType] = ["", _verdict(report), "", _facts(report)]
+    parts: list[RenderableType] = ["", _verdict(report), "", _facts(report, times or Times())]
     for title, body in sections:
         parts += ["", Text(f"  {title}", "bold"), body]
     # A narrower terminal breaks lines, which is better than numbers that are cut off.
@@ -91,12 +97,15 @@ def _verdict(report: RunReport) -> Text:
     return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}, nothing unaccounted for", "bold green")
 
 
-def _facts(report: RunReport) -> Table:
+def _facts(report: RunReport, times: Times) -> Table:
     table = _grid()
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_row("", "Run", report.run)
-    table.add_row("", "Window", window(report.window["start"], report.window["end"]))
+    if report.replay:
+        table.add_row("", "Replay of", f"what run {report.replay} had in quarantine")
+    start, end = (parse_instant(report.window[name]) for name in ("start", "end"))
+    table.add_row("", "Window", times.window(start, end))
     return table
 
 
@@ -116,7 +125,7 @@ def _balance(report: RunReport, tables: tuple[str, str], verified: Verified | No
         table.add_column(justify="right" if position in (1, 3, 6, 9) else "left", no_wrap=True)
     scanned, read = report.counts.get("scanned", 0), report.counts["read"]
     outside = Equation("scanned", scanned, {"read": read, "outside": scanned - read})
-    for equation in [outside, *report.balance()]:
+    for equation in [*([] if report.replay else [outside]), *report.balance()]:
         table.add_row("", *_equation(equation))
     if verified is None:
         return table

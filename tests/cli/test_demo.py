@@ -166,7 +166,7 @@ def test_an_interrupt_while_the_execution_runs_stops_it(
 ) -> None:
     recording = Recording("succeeded")
     run(recording)
-    monkeypatch.setattr(demo_module, "stage_steps", interrupt)
+    monkeypatch.setattr(demo_module, "show_execution", interrupt)
 
     assert exit_code() == 130
     assert recording.stepfunctions.stopped == [recording.execution]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,6 +12,7 @@ from etl_cli.board import Step
 from etl_cli.history import Timeline
 from etl_cli.progress import Snapshot, follow
 from etl_cli.stage_steps import stage_steps
+from etl_cli.times import Times
 from tests.cli.fakes import Recording
 from tests.cli.test_history import START
 from tests.unit.builders import work
@@ -18,7 +22,7 @@ def details(recording: Recording) -> list[str]:
     """What is said of the running stages and of those that ended, in the order in which it appears."""
     seen: list[str] = []
     for snapshot in follow(recording.pipeline, recording.execution, 0):
-        for step in stage_steps(snapshot):
+        for step in stage_steps(snapshot, Times()):
             line = f"{step.name} {step.state}: {step.detail}"
             if step.state != "waiting" and line not in seen:
                 seen.append(line)
@@ -30,16 +34,16 @@ def test_a_recorded_execution_is_followed_to_its_end() -> None:
         "Plan running: fixing the window",
         "Plan succeeded: 2026-11-23 20:58:15 → 2026-11-24 21:13:15 UTC",
         "Extract running: reading the source table",
-        "Extract running: 38 items read",
-        "Extract succeeded: 38 items read, 50.4 kB",
+        "Extract running: 38 items read (369/s)",
+        "Extract succeeded: 38 items read (369/s), 50.4 kB",
         "Transform running: 785 B in 1 object",
-        "Transform running: 38 of 38 items, 785 B in 1 object",
-        "Transform succeeded: 37 records, 1 rejected, 35.6 kB",
+        "Transform running: 38 of 38 items (43/s), 785 B in 1 object",
+        "Transform succeeded: 37 records (42/s), 1 rejected, 35.6 kB",
         "Gate running: adding up what was rejected",
         "Gate succeeded: 2.6 % rejected",
         "Load running: 37 records",
-        "Load running: 37 of 37 records",
-        "Load succeeded: 37 records loaded",
+        "Load running: 37 of 37 records (27/s)",
+        "Load succeeded: 37 records loaded (27/s)",
         "Finish running: checking the balance",
         "Finish succeeded: every item is accounted for",
     ]
@@ -87,12 +91,13 @@ def test_segments_of_a_distributed_map_are_counted_by_its_map_run() -> None:
     assert [line for line in seen if " segments" in line and "running" in line] == [
         "Extract running: 1 of 3 segments",
         "Transform running: 2 of 3 segments, 785 B in 1 object",
-        "Load running: 0 of 3 segments, 37 records",  # its Map Run has not begun
+        "Load running: 37 records, 0 of 3 segments",  # its Map Run has not begun
     ]
 
 
-def step(timeline: Timeline, name: str, **seen: int) -> Step:
-    return next(step for step in stage_steps(Snapshot(timeline, **seen)) if step.name == name)
+def step(timeline: Timeline, name: str, **seen: Any) -> Step:
+    snapshot = Snapshot(timeline, looked_at=START + timedelta(seconds=20), **seen)
+    return next(step for step in stage_steps(snapshot, Times()) if step.name == name)
 
 
 @pytest.fixture
@@ -103,22 +108,22 @@ def loading() -> Timeline:
     for name in ("Plan", "Extract", "Transform", "Gate"):
         timeline.stages[name].end("succeeded", START)
     timeline.stages["Gate"].counts = {"records": 1000, "read": 1000}
-    timeline.stages["Load"].state = "running"
+    timeline.stages["Load"].state, timeline.stages["Load"].entered = "running", START
     return timeline
 
 
 def test_load_shows_how_many_records_have_arrived(loading: Timeline) -> None:
-    shown = step(loading, "Load", arrived=250)
+    shown = step(loading, "Load", arrived=250, arriving=12.4)
 
-    assert shown.detail == "0 of 4 segments, 250 of 1,000 records"
+    assert shown.detail == "250 of 1,000 records (12/s), 0 of 4 segments"
     assert shown.fraction == 0.25
 
 
 def test_load_believes_its_workers_where_the_table_does_not_grow(loading: Timeline) -> None:
-    loading.stages["Load"].take([msgspec.to_builtins(work(loaded=500, superseded=20))])
+    loading.stages["Load"].take([msgspec.to_builtins(work(loaded=500, superseded=20))], START + timedelta(seconds=10))
     shown = step(loading, "Load", arrived=0)
 
-    assert shown.detail == "1 of 4 segments, 520 of 1,000 records"
+    assert shown.detail == "520 of 1,000 records (52/s), 1 of 4 segments"
     assert shown.fraction == 0.52
 
 
@@ -129,16 +134,16 @@ def test_load_never_shows_more_than_all(loading: Timeline) -> None:
 def test_calls_that_failed_are_shown(loading: Timeline) -> None:
     loading.stages["Load"].failed_invocations = 2
 
-    assert step(loading, "Load").detail == "0 of 4 segments, 1,000 records, 2 calls failed, trying again"
+    assert step(loading, "Load").detail == "2 calls failed, trying again, 1,000 records, 0 of 4 segments"
 
 
 def test_transform_shows_how_many_items_it_has_taken() -> None:
     timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 1})
     timeline.stages["Extract"].counts = {"extracted": 1000}
-    timeline.stages["Transform"].state = "running"
+    timeline.stages["Transform"].state, timeline.stages["Transform"].entered = "running", START
     taken = work(cursor={"part": 0, "offset": 9}, transformed=300, dropped=90, rejected_transform=10)
-    timeline.stages["Transform"].take([msgspec.to_builtins(taken)])
+    timeline.stages["Transform"].take([msgspec.to_builtins(taken)], START + timedelta(seconds=2))
     shown = step(timeline, "Transform", staged_objects=1, staged_bytes=1_500_000)
 
-    assert shown.detail == "400 of 1,000 items, 1.5 MB in 1 object"
+    assert shown.detail == "400 of 1,000 items (200/s), 1.5 MB in 1 object"
     assert shown.fraction == 0.4

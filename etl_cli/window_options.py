@@ -1,0 +1,70 @@
+"""The options with which a command is told a window, and the execution's input that they make."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from etl_cli.coverage import Span
+from etl_cli.wording import format_instant
+
+TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
+_MOST_HOURS = 24 * 366 * 100
+
+Start = Annotated[
+    datetime | None,
+    typer.Option(
+        metavar="TIME", formats=TIME_FORMATS, help="First instant, such as 2026-11-01 or 2026-11-01T02:00:00Z."
+    ),
+]
+End = Annotated[
+    datetime | None, typer.Option(metavar="TIME", formats=TIME_FORMATS, help="First instant behind it; has passed.")
+]
+Lookback = Annotated[
+    int | None,
+    typer.Option(metavar="HOURS", min=1, max=_MOST_HOURS, help="Instead of both: so many hours, up to now."),
+]
+
+
+def checked_span(start: datetime, end: datetime, now: datetime, names: tuple[str, str] = ("--start", "--end")) -> Span:
+    """The window that two options give, in UTC.
+
+    Args:
+        start: first instant, as typed.
+        end: first instant behind it, as typed.
+        now: the present.
+        names: the options, for the message.
+
+    Raises:
+        typer.BadParameter: it is empty, or hasn't passed yet.
+    """
+    span = Span(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+    if span.start >= span.end:
+        raise typer.BadParameter(f"{names[0]} must be before {names[1]}: a window holds the instants between them.")
+    if span.end > now:
+        raise typer.BadParameter(
+            f"{names[1]} is in the future: it is {format_instant(now)}. What arrives before then would be missed."
+        )
+    return span
+
+
+def execution_input(
+    start: datetime | None, end: datetime | None, lookback: int | None, now: datetime
+) -> dict[str, Any]:
+    """The execution's input for the window that is asked for; empty for one that Plan chooses.
+
+    Raises:
+        typer.BadParameter: the options don't fit together, or the window isn't one.
+    """
+    if lookback is not None:
+        if start or end:
+            raise typer.BadParameter("--lookback can't be combined with --start and --end: give the one or the other.")
+        return {"lookback_hours": lookback}
+    if start is None and end is None:
+        return {}
+    if start is None or end is None:
+        raise typer.BadParameter("--start and --end belong together: a window is given by both.")
+    span = checked_span(start, end, now)
+    return {"start": format_instant(span.start), "end": format_instant(span.end)}
