@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,8 +21,16 @@ State = Literal["waiting", "running", "succeeded", "failed"]
 
 _ENDED = {"ExecutionFailed": "FAILED", "ExecutionAborted": "ABORTED", "ExecutionTimedOut": "TIMED_OUT"}
 # A function is called through Lambda's own resource on AWS, and as a task elsewhere: the events differ by name.
+_CALLING = ("LambdaFunctionScheduled", "TaskScheduled")
 _CALLED = ("LambdaFunctionSucceeded", "TaskSucceeded")
-_CALL_FAILED = ("LambdaFunctionFailed", "LambdaFunctionTimedOut", "TaskFailed", "TaskTimedOut")
+_CALL_FAILED = (
+    "LambdaFunctionFailed",
+    "LambdaFunctionStartFailed",
+    "LambdaFunctionTimedOut",
+    "TaskFailed",
+    "TaskStartFailed",
+    "TaskTimedOut",
+)
 
 
 @dataclass
@@ -36,6 +45,7 @@ class Stage:
         segments_done: how many segments it has finished.
         invocations: how many invocations of its function succeeded.
         failed_invocations: how many did not; each is retried, or ends the execution.
+        busy_seconds: time of all invocations that have ended, added up.
     """
 
     name: str
@@ -47,6 +57,8 @@ class Stage:
     segments_done: int = 0
     invocations: int = 0
     failed_invocations: int = 0
+    busy_seconds: float = 0.0
+    _called_at: deque[datetime] = field(default_factory=deque)
     _work: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -60,6 +72,15 @@ class Stage:
         self._work |= {each["segment"]: each for each in work}
         self.segments_done = sum("cursor" not in each for each in self._work.values())
         self.counts = totals(self._work.values())
+
+    def call_began(self, at: datetime) -> None:
+        """An invocation begins."""
+        self._called_at.append(at)
+
+    def call_ended(self, at: datetime) -> None:
+        """An invocation has ended, succeeded or not. Which of them makes no difference to the sum of their times."""
+        if self._called_at:
+            self.busy_seconds += (at - self._called_at.popleft()).total_seconds()
 
     def end(self, state: Literal["succeeded", "failed"], at: datetime) -> None:
         """The stage has ended."""
@@ -121,10 +142,13 @@ class Timeline:
             self._enter(event["stateEnteredEventDetails"]["name"], at)
         elif kind.endswith("StateExited"):
             self._exit(event["stateExitedEventDetails"], at)
+        elif kind in _CALLING and self._working:
+            self._working.call_began(at)
         elif kind in _CALLED:
             self._called(event)
         elif kind in _CALL_FAILED and self._working:
             self._working.failed_invocations += 1
+            self._working.call_ended(at)
         elif kind == "ExecutionSucceeded":
             self._end("SUCCEEDED", at)
             self.output = _document(event.get("executionSucceededEventDetails"))
@@ -172,6 +196,7 @@ class Timeline:
     def _called(self, event: Event) -> None:
         if self._working:
             self._working.invocations += 1
+            self._working.call_ended(event["timestamp"])
             work = _document(event.get("taskSucceededEventDetails") or event.get("lambdaFunctionSucceededEventDetails"))
             if "segment" in work:
                 self._working.take([work], event["timestamp"])

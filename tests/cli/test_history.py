@@ -65,6 +65,34 @@ def test_a_stage_has_the_counts_of_its_workers() -> None:
     assert timeline.stages["Load"].counts["loaded"] == 37
 
 
+def test_a_stage_adds_up_the_times_of_its_calls_side_by_side_and_one_after_the_other_failed_ones_too() -> None:
+    happened = [
+        (0, "MapStateEntered"),
+        (1, "LambdaFunctionScheduled"),
+        (2, "LambdaFunctionScheduled"),
+        (5, "LambdaFunctionSucceeded"),
+        (9, "LambdaFunctionFailed"),
+        (20, "LambdaFunctionScheduled"),
+        (21, "LambdaFunctionStartFailed"),
+        (30, "TaskScheduled"),
+        (33, "TaskTimedOut"),
+    ]
+    timeline = Timeline()
+    for number, (second, kind) in enumerate(happened, 1):
+        event: dict[str, Any] = {"id": number, "type": kind, "timestamp": START + timedelta(seconds=second)}
+        timeline.apply(event | {"stateEnteredEventDetails": {"name": "Extract"}})
+
+    assert timeline.stages["Extract"].busy_seconds == (5 - 1) + (9 - 2) + 1 + 3
+    assert (timeline.stages["Extract"].invocations, timeline.stages["Extract"].failed_invocations) == (1, 3)
+
+
+def test_a_recorded_execution_was_busy_for_most_of_its_time() -> None:
+    timeline = read(Recording("succeeded"))
+    busy = sum(stage.busy_seconds for stage in timeline.stages.values())
+
+    assert 0.9 * sum(stage.seconds or 0 for stage in timeline.stages.values()) <= busy <= (timeline.seconds or 0)
+
+
 def test_events_are_taken_in_once_however_they_arrive() -> None:
     recording, timeline = Recording("succeeded"), Timeline()
     for shown in (3, 3, 10, len(recording.events)):
