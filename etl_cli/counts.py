@@ -10,6 +10,8 @@ from typing import Any
 COUNTS = (
     "scanned",
     "read",
+    "read_units",
+    "left",
     "extracted",
     "extract_parts",
     "extract_bytes",
@@ -26,6 +28,7 @@ COUNTS = (
     "rejected_load",
     "load_requests",
     "load_throttled",
+    "write_units",
     "load_quarantine_parts",
 )
 

@@ -18,7 +18,8 @@ def check_transformed(run: Run, counts: Counts) -> None:
     Raises:
         BalanceError: one of them has more or less.
     """
-    _check(run, counts, ("DynamoDB returned", "read"), "extract", ("extracted",), "an answer was not taken whole")
+    given = "quarantine held" if run.replay else "DynamoDB returned"
+    _check(run, counts, (given, "read"), "extract", ("extracted", "left"), "an answer was not taken whole")
     taken = ("transformed", "dropped", "rejected_transform")
     _check(run, counts, ("extract wrote", "extracted"), "transform", taken, _changed("extract", run))
 
@@ -35,6 +36,26 @@ def check_loaded(run: Run, counts: Counts) -> None:
     """
     taken = ("loaded", "superseded", "rejected_load")
     _check(run, counts, ("transform wrote", "records"), "load", taken, _changed("transform", run))
+
+
+def check_quarantine(run: Run, stage: str, rejected: int, quarantined: int) -> None:
+    """Check that what a stage rejected lies in quarantine.
+
+    Args:
+        run: the run.
+        stage: transform or load.
+        rejected: how many records the stage counted.
+        quarantined: how many the stage's objects in quarantine hold.
+
+    Raises:
+        BalanceError: they hold more or less.
+    """
+    if quarantined != rejected:
+        raise BalanceError(
+            f"run {run.timestamp}: {stage} rejected {rejected:,} records and {quarantined:,} lie in quarantine, "
+            f"{abs(rejected - quarantined):,} {'fewer' if quarantined < rejected else 'more'}; "
+            f"start a new run of the window {run.start} to {run.end}"
+        )
 
 
 def _changed(stage: str, run: Run) -> str:

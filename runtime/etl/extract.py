@@ -1,8 +1,10 @@
-"""Extract: plan the run, then read the source table's items of its window into staging, as they are."""
+"""Extract: plan the run, then read the items of its window, or of a quarantine, into staging, as they are."""
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -13,12 +15,13 @@ from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
 from etl.keys import manifest_key, part_key
 from etl.ledger import Ledger
+from etl.replay import plan_replay, quarantined_pages
 from etl.run import Run, Work
 from etl.settings import ExtractSettings
-from etl.source import SourceTable
+from etl.source import Page, SourceTable
 from etl.staged_writer import PartWriter
 from etl.staging import Staging
-from etl.window import format_instant, resolve_window
+from etl.window import format_instant, requested_replay, resolve_window
 
 STAGE = "extract"
 
@@ -49,27 +52,30 @@ def plan(
         CatchUpError: more is missing than a run may catch up on.
     """
     started_at = datetime.fromisoformat(execution["started_at"]).astimezone(UTC)
-    window = resolve_window(
-        given,
-        started_at=started_at,
-        lookback=timedelta(hours=settings.lookback_hours),
-        lateness=timedelta(minutes=settings.lateness_minutes),
-        watermark=ledger.watermark,
-        catch_up=timedelta(days=settings.catch_up_days),
-    )
-    run = claim(
-        Run(
+    replayed, due = requested_replay(given), None
+    if replayed:
+        run = plan_replay(replayed, staging, ledger, settings.concurrency)
+    else:
+        window = resolve_window(
+            given,
+            started_at=started_at,
+            lookback=timedelta(hours=settings.lookback_hours),
+            lateness=timedelta(minutes=settings.lateness_minutes),
+            watermark=ledger.watermark,
+            catch_up=timedelta(days=settings.catch_up_days),
+        )
+        due = window.due
+        run = Run(
             timestamp="",
             start=window.start_text,
             end=window.end_text,
-            time=format_instant(started_at),
-            execution=execution["id"],
+            time="",
+            execution="",
             segments=source.segments(settings.segment_bytes, settings.concurrency),
-        ),
-        started_at,
-        staging,
-    )
-    ledger.begin(run, window.due)
+        )
+    run = msgspec.structs.replace(run, time=format_instant(started_at), execution=execution["id"])
+    run = claim(run, started_at, staging)
+    ledger.begin(run, due)
     return {"run": run, "segments": [Work(segment=number) for number in range(run.segments)]}
 
 
@@ -85,37 +91,38 @@ def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
         key = manifest_key(timestamp)
         if staging.put_if_absent(key, msgspec.json.encode(run)):
             return run
-        claimed = msgspec.json.decode(staging.get(key), type=Run)
+        claimed = msgspec.json.decode(staging.get_unsealed(key), type=Run)
         if claimed.execution == run.execution:
             return claimed
         started_at += timedelta(milliseconds=1)
 
 
-def extract_segment(
-    run: Run, work: Work, source: SourceTable, staging: Staging, deadline: Deadline, part_bytes: int
-) -> Work:
-    """Read a segment's pages into staging until it ends or time runs low.
+def extract_segment(run: Run, work: Work, pages: Iterator[Page], staging: Staging, part_bytes: int) -> Work:
+    """Take a segment's pages into staging until they end.
 
-    The cursor is ``{"key": …}``, the key of the last item read; parts are numbered on by the counts.
+    The cursor is the last page's; parts are numbered on by the counts.
     """
-    key = (work.cursor or {}).get("key")
+    cursor, units = work.cursor, Decimal(0)
     segment, first = work.segment, work.counted("extract_parts")
     with PartWriter(staging.open, lambda part: part_key(STAGE, run, segment, part), first, part_bytes) as writer:
-        for page in source.pages(run.start, run.end, segment, run.segments, key, deadline.allows_another):
+        for page in pages:
             if page.items:
                 writer.write(page.items)
             if writer.full:
                 writer.close()
             work.count("scanned", page.scanned)
             work.count("read", page.read)
+            work.count("left", page.left)
             work.count("extracted", len(page.items))
-            key = page.last_key
-        if not key and writer.next_part == 0:
+            units += page.units
+            cursor = page.cursor
+        if not cursor and writer.next_part == 0:
             writer.write(())  # a segment without items has an empty part
         writer.close()
     work.count("extract_parts", writer.next_part - first)
     work.count("extract_bytes", writer.size)
-    return Work(segment=segment, cursor={"key": key} if key else None, counts=work.counts)
+    work.count("read_units", math.ceil(units))
+    return Work(segment=segment, cursor=cursor, counts=work.counts)
 
 
 @cache
@@ -132,7 +139,12 @@ def _plan(event: Event, _: Deadline) -> dict[str, Any]:
 
 def _extract(event: Event, deadline: Deadline) -> Work:
     settings, source, staging, _ = _adapters()
-    return extract_segment(run_of(event), work_of(event), source, staging, deadline, settings.part_bytes)
+    run, work = run_of(event), work_of(event)
+    if run.replay:
+        pages = quarantined_pages(run, run.replay, work, source, staging, deadline)
+    else:
+        pages = source.pages(run.start, run.end, work.segment, run.segments, work.cursor, deadline.allows_another)
+    return extract_segment(run, work, pages, staging, settings.part_bytes)
 
 
 def handler(event: Event, context: Context) -> Any:

@@ -1,14 +1,14 @@
 """The gate between Transform and Load: the balance, the share of rejected items, the merged aggregates."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from etl.aggregates import Accumulator, Aggregate
-from etl.balance import check_transformed
+from etl.balance import check_quarantine, check_transformed
 from etl.contract import Record
 from etl.errors import QualityGateError, RejectedError, StagingError, TransformationError
 from etl.keys import aggregates_key, part_key, partial_key, quarantine_key
@@ -43,6 +43,7 @@ def pass_gate(
         QualityGateError: more than ``threshold_percent`` of what was read is in quarantine.
     """
     check_transformed(run, totals(segments))
+    check_rejected(run, "transform", segments, staging)
     _check_share(run, segments, staging, threshold_percent)
     accumulators = _merged(run, segments, staging, aggregates)
     document = {
@@ -54,7 +55,8 @@ def pass_gate(
         ],
     }
     staging.put(aggregates_key(run), encode(document))
-    _stage_loaded_aggregates(run, segments[0], staging, accumulators)
+    if not run.replay:  # theirs are of the replayed records alone, and would replace those of the whole window
+        _stage_loaded_aggregates(run, segments[0], staging, accumulators)
     counts = {name: count for name, count in totals(segments).items() if count and name != "transform_parts"}
     gate = {"aggregates": aggregates_key(run), "threshold_percent": str(threshold_percent), "counts": counts}
     return {"run": run, "segments": [_for_load(work) for work in segments], "gate": gate}
@@ -67,10 +69,27 @@ def _for_load(work: Work) -> Work:
     return kept
 
 
+def check_rejected(run: Run, stage: str, segments: list[Work], staging: Staging) -> None:
+    """Check that all that a stage rejected lies in quarantine, unchanged.
+
+    Raises:
+        BalanceError: there is more or less.
+        StagingError: an object of quarantine is missing or was changed.
+    """
+    quarantined = sum(staging.records(key) for key in _quarantine(run, stage, segments))
+    check_quarantine(run, stage, total(segments, f"rejected_{stage}"), quarantined)
+
+
+def _quarantine(run: Run, stage: str, segments: list[Work]) -> Iterator[str]:
+    for work in segments:
+        for part in range(work.counted(f"{stage}_quarantine_parts")):
+            yield quarantine_key(stage, run, work.segment, part)
+
+
 def check_rejected_share(
     run: Run, rejected: int, read: int, threshold_percent: Decimal, reasons: Callable[[], str] = str
 ) -> None:
-    """Check the share of rejected items.
+    """Check the share of rejected items. A replay may have any: of what failed once, what passes is loaded.
 
     Args:
         run: the run.
@@ -82,7 +101,7 @@ def check_rejected_share(
     Raises:
         QualityGateError: it is above the threshold.
     """
-    if rejected * 100 > threshold_percent * read:
+    if not run.replay and rejected * 100 > threshold_percent * read:
         raise QualityGateError(
             f"run {run.timestamp}: {rejected:,} of {read:,} items were rejected, {_percent(rejected, read)} %, and "
             f"{threshold_percent} % are allowed (REJECT_THRESHOLD_PERCENT){reasons()}; "
@@ -108,18 +127,16 @@ def _percent(part: int, whole: int) -> Decimal:
 def _common_reasons(run: Run, segments: list[Work], staging: Staging) -> list[tuple[str, int]]:
     """The commonest reasons of quarantine, without a value of any record."""
     tally: Counter[str] = Counter()
-    for work in segments:
-        for part in range(work.counted("transform_quarantine_parts")):
-            key = quarantine_key("transform", run, work.segment, part)
-            for batch in staging.batches(key):
-                try:
-                    reasons = [_reasons.decode(line) for line in batch.lines]
-                except msgspec.DecodeError as error:
-                    raise staging.malformed_records(key, batch, error) from None
-                for reason in reasons:
-                    tally[f"{reason.field or 'record'}: expected {reason.expected}"] += 1
-                if tally.total() >= _MOST_TALLIED:
-                    return tally.most_common(_MOST_REASONS)
+    for key in _quarantine(run, "transform", segments):
+        for batch in staging.batches(key):
+            try:
+                reasons = [_reasons.decode(line) for line in batch.lines]
+            except msgspec.DecodeError as error:
+                raise staging.malformed_records(key, batch, error) from None
+            for reason in reasons:
+                tally[f"{reason.field or 'record'}: expected {reason.expected}"] += 1
+            if tally.total() >= _MOST_TALLIED:
+                return tally.most_common(_MOST_REASONS)
     return tally.most_common(_MOST_REASONS)
 
 

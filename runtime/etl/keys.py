@@ -15,7 +15,12 @@ def part_key(stage: str, run: Run, segment: int, part: int) -> str:
 
 def quarantine_key(stage: str, run: Run, segment: int, part: int) -> str:
     """Key of the records that ``stage`` rejected in one part of a segment."""
-    return f"quarantine/{run.timestamp}/{stage}-{segment:04d}-{part:04d}.json"
+    return f"{quarantine_prefix(run.timestamp)}{stage}-{segment:04d}-{part:04d}.json"
+
+
+def quarantine_prefix(timestamp: str) -> str:
+    """What the keys of all that a run rejected begin with."""
+    return f"quarantine/{timestamp}/"
 
 
 def partial_key(run: Run, segment: int, part: int) -> str:
@@ -26,6 +31,11 @@ def partial_key(run: Run, segment: int, part: int) -> str:
 def aggregates_key(run: Run) -> str:
     """Key of the run's merged aggregates."""
     return f"transform/{run.timestamp}/aggregates.json"
+
+
+def seal_key(key: str) -> str:
+    """Key of the seal of the object with this key: see ``seal.py``."""
+    return f"seals/{key}"
 
 
 def manifest_key(timestamp: str) -> str:

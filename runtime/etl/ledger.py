@@ -8,7 +8,8 @@ The table has the keys ``kind`` and ``id``:
 ``run``        execution's name    ``status`` RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED; ``run``, its
                                    timestamp; ``execution``, its ARN; ``window_start``, ``window_end``,
                                    ``started_at``, ``finished_at``, ``segments``; ``counts``; ``error``,
-                                   ``cause`` and ``stage`` of a failure
+                                   ``cause`` and ``stage`` of a failure; ``replay``, the run whose quarantine it
+                                   takes up; ``replayed``, the run that took up its own, and what became of it
 ``watermark``  ``watermark``       ``end``: every instant from ``since``, where the first scheduled run's day
                                    begins, up to it lies in a window that was loaded; ``run``, which moved it there
 =============  ==================  ===========================================================================
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from etl.errors import TransientError
-from etl.run import Run
+from etl.run import Replayed, Run
 from etl.window import format_instant, parse_instant
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _WATERMARK = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
 _CONDITION_FAILED = "ConditionalCheckFailed"
+# What became of the quarantined records of a run that was replayed.
+_NOTED = ("read", "left", "dropped", "loaded", "superseded", "rejected_transform", "rejected_load")
 
 
 class Ledger:
@@ -50,6 +53,12 @@ class Ledger:
         item = answer.get("Item")
         return parse_instant("watermark", item["end"]["S"]) if item else None
 
+    def status(self, run: Run) -> str | None:
+        """The status in a run's entry; None when it has none."""
+        answer = self._dynamodb.get_item(TableName=self._table, Key=_key(run.execution), ConsistentRead=True)
+        item = answer.get("Item")
+        return item["status"]["S"] if item else None
+
     def begin(self, run: Run, first_watermark: datetime | None = None) -> None:
         """Write a run's entry. Doing it again, as a retry does, writes the same, and never opens what has succeeded.
 
@@ -59,7 +68,7 @@ class Ledger:
                 None for a run that isn't one of the schedule's.
         """
         entry = {
-            **_key(run),
+            **_key(run.execution),
             "status": {"S": "RUNNING"},
             "run": {"S": run.timestamp},
             "execution": {"S": run.execution},
@@ -68,6 +77,8 @@ class Ledger:
             "started_at": {"S": run.time},
             "segments": {"N": str(run.segments)},
         }
+        if run.replay:
+            entry["replay"] = {"S": run.replay.run}
         self._put(
             Item=entry,
             # An invocation that Step Functions has given up can still be at work when its run has ended.
@@ -94,7 +105,8 @@ class Ledger:
     def succeed(self, run: Run, counts: dict[str, int], finished_at: str) -> None:
         """Close a run's entry, and move the watermark to its window's end if nothing before it is missing then.
 
-        Both or neither: the watermark is never ahead of the entries.
+        Both or neither: the watermark is never ahead of the entries. A replay, which covers no time, is noted in the
+        entry of the run whose quarantine it took up instead.
 
         Args:
             run: the run, proven complete.
@@ -102,8 +114,9 @@ class Ledger:
             finished_at: when, as text.
         """
         closed = self._closed(run, counts, finished_at)
+        second = self._replayed(run, run.replay, counts, finished_at) if run.replay else self._moved(run)
         try:
-            self._dynamodb.transact_write_items(TransactItems=[{"Update": closed}, {"Update": self._moved(run)}])
+            self._dynamodb.transact_write_items(TransactItems=[{"Update": closed}, {"Update": second}])
         except ClientError as error:
             if error.response["Error"]["Code"] != "TransactionCanceledException":
                 raise
@@ -117,7 +130,7 @@ class Ledger:
     def _closed(self, run: Run, counts: dict[str, int], finished_at: str) -> Any:
         return {
             "TableName": self._table,
-            "Key": _key(run),
+            "Key": _key(run.execution),
             # A run that failed and was redriven has a failure in its entry.
             "UpdateExpression": (
                 "SET #status = :status, #finished = :finished, #counts = :counts REMOVE #error, #cause, #stage"
@@ -155,6 +168,20 @@ class Ledger:
             },
         }
 
+    def _replayed(self, run: Run, replayed: Replayed, counts: dict[str, int], finished_at: str) -> Any:
+        """The note in the entry of the run that was replayed, if it still has one: the latest replay's."""
+        noted = {name: {"N": str(counts.get(name, 0))} for name in _NOTED}
+        return {
+            "TableName": self._table,
+            "Key": _key(replayed.execution),
+            "UpdateExpression": "SET #replayed = :replayed",
+            "ConditionExpression": "attribute_exists(#id)",
+            "ExpressionAttributeNames": {"#replayed": "replayed", "#id": "id"},
+            "ExpressionAttributeValues": {
+                ":replayed": {"M": {"run": {"S": run.timestamp}, "finished_at": {"S": finished_at}, **noted}}
+            },
+        }
 
-def _key(run: Run) -> dict[str, Any]:
-    return {"kind": {"S": "run"}, "id": {"S": run.execution.rpartition(":")[2]}}
+
+def _key(execution: str) -> dict[str, Any]:
+    return {"kind": {"S": "run"}, "id": {"S": execution.rpartition(":")[2]}}

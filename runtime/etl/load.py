@@ -19,7 +19,7 @@ from etl.deadline import Deadline
 from etl.destination import IN_FLIGHT, DestinationTable, Key, Outcome
 from etl.entry import Context, Event, run_action, run_of, segments_of, work_of
 from etl.errors import TransientError
-from etl.gate import check_rejected_share
+from etl.gate import check_rejected, check_rejected_share
 from etl.keys import part_key, quarantine_key
 from etl.ledger import Ledger
 from etl.pacing import Pacer
@@ -170,26 +170,31 @@ def _staged_line(batch: Batch, key: Key) -> bytes:
     return next(line for record, line in records if (record["id"], record["timestamp"]) == key)
 
 
-def finish(run: Run, segments: list[Work], threshold_percent: Decimal, gate: dict[str, Any]) -> dict[str, Any]:
+def finish(
+    run: Run, segments: list[Work], staging: Staging, threshold_percent: Decimal, gate: dict[str, Any]
+) -> dict[str, Any]:
     """Prove that the run adds up; what it returns is the execution's output, the run's report.
 
     Args:
         run: the run.
         segments: what Load counted, by segment.
+        staging: the bucket that quarantine lies in.
         threshold_percent: the share of rejected records that is allowed, from 0 to 100.
         gate: what Gate passed on: the key of the aggregates, and the totals of the stages before.
 
     Raises:
-        BalanceError: a record that Transform wrote is unaccounted for.
+        BalanceError: a record that Transform wrote is unaccounted for, or one that Load rejected isn't in quarantine.
         QualityGateError: the destination table refused more than the threshold.
     """
     counts = {name: count + gate["counts"].get(name, 0) for name, count in totals(segments).items()}
     check_loaded(run, counts)
+    check_rejected(run, "load", segments, staging)
     check_rejected_share(run, counts["rejected_load"], counts["records"], threshold_percent)
     return {
         "status": "success",
         "run": run.timestamp,
         "window": {"start": run.start, "end": run.end},
+        **({"replay": run.replay.run} if run.replay else {}),
         "segments": len(segments),
         "keys": {
             "extract": part_key("extract", run, 0, 0),
@@ -248,7 +253,8 @@ def _ledger() -> Ledger:
 
 def _finish(event: Event, _: Deadline) -> dict[str, Any]:
     run, gate = run_of(event), event["gate"]
-    report = finish(run, segments_of(event), Decimal(gate["threshold_percent"]), gate)
+    staging = _adapters()[-1]
+    report = finish(run, segments_of(event), staging, Decimal(gate["threshold_percent"]), gate)
     _ledger().succeed(run, report["counts"], event["finished_at"])
     return report
 

@@ -5,7 +5,19 @@ from typing import Any
 import msgspec
 
 
-class Run(msgspec.Struct, frozen=True, kw_only=True):
+class Replayed(msgspec.Struct, frozen=True):
+    """The run whose quarantine a replay runs again.
+
+    Attributes:
+        run: its timestamp.
+        execution: ARN of its execution.
+    """
+
+    run: str
+    execution: str
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One execution of the pipeline, fixed by Plan and the same for every worker and every retry.
 
     Attributes:
@@ -14,7 +26,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         end: first instant after the window, in the same form.
         time: when the execution started: the only "now" that a stage knows.
         execution: ARN of the execution.
-        segments: number of segments that the source table is read in.
+        segments: number of segments that the source table, or the quarantine, is read in.
+        replay: the run whose quarantine is run again, in that run's window; None for a run of a window.
     """
 
     timestamp: str
@@ -23,12 +36,15 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     time: str
     execution: str
     segments: int
+    replay: Replayed | None = None
 
 
 # The counts of a segment in the order in which the state holds them, stage by stage. The command has the same list.
 COUNTS = (
     "scanned",
     "read",
+    "read_units",
+    "left",
     "extracted",
     "extract_parts",
     "extract_bytes",
@@ -45,6 +61,7 @@ COUNTS = (
     "rejected_load",
     "load_requests",
     "load_throttled",
+    "write_units",
     "load_quarantine_parts",
 )
 _POSITIONS = {name: position for position, name in enumerate(COUNTS)}

@@ -1,16 +1,29 @@
 """The source table, read page by page as the bytes that DynamoDB sent."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import random
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from etl.errors import TransientError
 from etl.timestamps import window_filter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+# Source: DynamoDB API reference, BatchGetItem.
+_UNPROCESSED_ATTEMPTS = 8
+_LONGEST_WAIT_SECONDS = 5.0
+
+
+class _Consumed(msgspec.Struct, rename="pascal", frozen=True):
+    capacity_units: Decimal = Decimal(0)
 
 
 class _RawPage(msgspec.Struct, rename="pascal"):
@@ -18,25 +31,30 @@ class _RawPage(msgspec.Struct, rename="pascal"):
     count: int
     scanned_count: int
     last_evaluated_key: dict[str, Any] | None = None
+    consumed_capacity: _Consumed = _Consumed()
 
 
 _pages = msgspec.json.Decoder(_RawPage)
 
 
 class Page(NamedTuple):
-    """One page of a Scan.
+    """A page of what Extract takes up.
 
     Attributes:
         items: each item as DynamoDB sent it, one line of DynamoDB JSON.
-        read: how many items there are, as DynamoDB counted them.
+        read: how many items there are, as DynamoDB counted them; in a replay, how many quarantined records.
         scanned: items that DynamoDB read for the page, before its filter.
-        last_key: where the next page starts, in DynamoDB JSON; None on the last page.
+        cursor: where the next page starts; None on the last page.
+        units: read units that the page consumed.
+        left: quarantined records that a replay can't take up.
     """
 
     items: Sequence[bytes]
     read: int
     scanned: int
-    last_key: dict[str, Any] | None
+    cursor: dict[str, Any] | None
+    units: Decimal
+    left: int = 0
 
 
 class SourceTable:
@@ -66,7 +84,7 @@ class SourceTable:
         end: str,
         segment: int,
         segments: int,
-        key: dict[str, Any] | None,
+        cursor: dict[str, Any] | None,
         allows_another: Callable[[], bool] = lambda: True,
     ) -> Iterator[Page]:
         """The pages of one segment with the items of the window ``[start, end)`` and those without a usable time.
@@ -78,20 +96,61 @@ class SourceTable:
             end: first instant after it.
             segment: number of the segment, from 0.
             segments: number of segments that the table is read in.
-            key: ``last_key`` of the page to go on after; None for the segment's beginning.
+            cursor: that of the page to go on after, ``{"key": …}`` with a key in DynamoDB JSON; None for the segment's
+                beginning.
             allows_another: asked before each page but the first is fetched; no page is fetched in vain.
         """
-        request = {"TableName": self._name, "Segment": segment, "TotalSegments": segments, **window_filter(start, end)}
+        request = {
+            "TableName": self._name,
+            "Segment": segment,
+            "TotalSegments": segments,
+            "ReturnConsumedCapacity": "TOTAL",
+            **window_filter(start, end),
+        }
+        key = cursor["key"] if cursor else None
         with ThreadPoolExecutor(1, thread_name_prefix="scan") as reader:
             fetched = reader.submit(self._scan, request | ({"ExclusiveStartKey": key} if key else {}))
             while True:
                 page = _page(fetched.result())
-                goes_on = bool(page.last_key) and allows_another()
-                if goes_on:
-                    fetched = reader.submit(self._scan, request | {"ExclusiveStartKey": page.last_key})
+                goes_on = bool(page.cursor) and allows_another()
+                if page.cursor and goes_on:
+                    fetched = reader.submit(self._scan, request | {"ExclusiveStartKey": page.cursor["key"]})
                 yield page
                 if not goes_on:
                     return
+
+    def items(
+        self, ids: Collection[str], sleep: Callable[[float], None] = time.sleep
+    ) -> tuple[dict[str, bytes], Decimal]:
+        """The items with these ids as they are now, by id; and the read units that it took.
+
+        Args:
+            ids: at most 100, no two the same.
+            sleep: waits for a number of seconds.
+
+        Raises:
+            TransientError: DynamoDB left some undone again and again.
+        """
+        found: dict[str, bytes] = {}
+        units = Decimal(0)
+        if not ids:
+            return found, units
+        # What was corrected a moment ago is to be seen.
+        left: Any = {self._name: {"Keys": [{"id": {"S": each}} for each in ids], "ConsistentRead": True}}
+        for attempt in range(_UNPROCESSED_ATTEMPTS):
+            if attempt:
+                sleep(random.uniform(0, min(_LONGEST_WAIT_SECONDS, 0.1 * 2**attempt)))  # noqa: S311 - jitter
+            answer = self._dynamodb.batch_get_item(RequestItems=left, ReturnConsumedCapacity="TOTAL")
+            # Bytes, which the client made of base64, become the same base64 again.
+            found |= {item["id"]["S"]: msgspec.json.encode(item) for item in answer["Responses"].get(self._name, ())}
+            units += sum(Decimal(str(each["CapacityUnits"])) for each in answer.get("ConsumedCapacity", ()))
+            left = answer.get("UnprocessedKeys")
+            if not left:
+                return found, units
+        raise TransientError(
+            f"the source table {self._name} left keys of a BatchGetItem undone {_UNPROCESSED_ATTEMPTS} times: "
+            "look at its throttling metrics"
+        )
 
     def _scan(self, request: dict[str, Any]) -> bytes:
         answer = self._dynamodb.scan(**request)
@@ -104,7 +163,8 @@ def _page(body: bytes) -> Page:
     raw = _pages.decode(body)
     # DynamoDB sends no line breaks, and looking for one in the whole page costs next to nothing.
     items = [_one_line(item) for item in raw.items] if b"\n" in body else raw.items
-    return Page(items, raw.count, raw.scanned_count, raw.last_evaluated_key)
+    cursor = {"key": raw.last_evaluated_key} if raw.last_evaluated_key else None
+    return Page(items, raw.count, raw.scanned_count, cursor, raw.consumed_capacity.capacity_units)
 
 
 def _one_line(item: msgspec.Raw) -> bytes:

@@ -8,7 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from zlib import crc32
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
+
+from etl.keys import seal_key
+from etl.seal import Seal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -18,14 +22,21 @@ if TYPE_CHECKING:
 UPLOAD_BYTES = 5 * 1024 * 1024
 
 
+def put_seal(s3: "S3Client", bucket: str, key: str, seal: Seal) -> None:
+    """Seal the object with this key."""
+    s3.put_object(Bucket=bucket, Key=seal_key(key), Body=msgspec.json.encode(seal), ContentType="application/json")
+
+
 class ObjectWriter:
     """Writes one staged object; a large one as a multipart upload, so that memory stays flat.
 
-    One part is on its way while the next is collected.
+    One part is on its way while the next is collected. A finished object is sealed.
     """
 
     def __init__(self, s3: "S3Client", bucket: str, key: str) -> None:
         self._s3 = s3
+        self._bucket = bucket
+        self._key = key
         self._where: dict[str, Any] = {"Bucket": bucket, "Key": key}
         self._chunks = [b"["]
         self._held_bytes = len(b"[")
@@ -34,11 +45,13 @@ class ObjectWriter:
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="upload")
         self._sent: list[Future[CompletedPartTypeDef]] = []
         self.size = 0
+        self._records = 0
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Append records, each one line of JSON without its line break."""
         if not lines:
             return
+        self._records += len(lines)
         added = (self._separator, b",\n".join(lines))
         added_bytes = sum(map(len, added))
         self._separator = b",\n"
@@ -51,13 +64,17 @@ class ObjectWriter:
     def close(self) -> None:
         """Finish the object; only now does it exist."""
         self._chunks.append(b"\n]\n")
+        put_seal(self._s3, self._bucket, self._key, Seal(self._finish(), self._records))
+
+    def _finish(self) -> str:
+        """Send what is left, and return the object's ETag."""
         if not self._upload_id:
-            self._s3.put_object(**self._where, Body=self._taken(), ContentType="application/json")
-            return
+            return self._s3.put_object(**self._where, Body=self._taken(), ContentType="application/json")["ETag"]
         self._upload()
         parts = [part.result() for part in self._sent]
         self._sender.shutdown()
-        self._s3.complete_multipart_upload(**self._where, UploadId=self._upload_id, MultipartUpload={"Parts": parts})
+        upload: dict[str, Any] = {"UploadId": self._upload_id, "MultipartUpload": {"Parts": parts}}
+        return self._s3.complete_multipart_upload(**self._where, **upload)["ETag"]
 
     def abort(self) -> None:
         """Give the object up; what was uploaded of it is thrown away, if need be by the bucket's lifecycle rule."""

@@ -5,14 +5,16 @@ streams it.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from etl.errors import ConfigurationError, StagingError
-from etl.keys import part_key
+from etl.keys import part_key, seal_key
 from etl.run import Run, Work
-from etl.staged_writer import ObjectWriter
+from etl.seal import Seal
+from etl.staged_writer import ObjectWriter, put_seal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,7 +25,7 @@ BATCH_RECORDS = 25
 # The cursor of a segment's first record.
 BEGINNING = {"part": 0, "offset": 0}
 _READ_ATTEMPTS = 4
-_MISSING = frozenset(("NoSuchKey", "404"))
+_seals = msgspec.json.Decoder(Seal)
 
 
 class Batch(NamedTuple):
@@ -48,8 +50,9 @@ class Staging:
         self._read_bytes = read_bytes
 
     def put(self, key: str, body: bytes) -> None:
-        """Write an object whole."""
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+        """Write an object whole, and seal it."""
+        answer = self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json")
+        put_seal(self._s3, self._bucket, key, Seal(answer["ETag"], 1))
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
         """Write an object unless there is one; False when there is."""
@@ -63,13 +66,36 @@ class Staging:
             raise
         return True
 
-    def get(self, key: str) -> bytes:
-        """Read a small object whole.
+    def get_unsealed(self, key: str) -> bytes:
+        """Read a small object that has no seal.
 
         Raises:
             StagingError: there is none.
         """
-        return self._read(key, None)[0]
+        return self._read(key)[0]
+
+    def get(self, key: str) -> bytes:
+        """Read a small object that was put.
+
+        Raises:
+            StagingError: it is missing, or isn't the one that was put.
+        """
+        return self._read(key, if_match=self._seal(key).etag)[0]
+
+    def records(self, key: str) -> int:
+        """How many records a staged object holds, which is still the one that was written.
+
+        Raises:
+            StagingError: it is missing or was changed.
+        """
+        seal = self._seal(key)
+        self._read(key, "bytes=0-0", seal.etag)
+        return seal.records
+
+    def sealed(self, prefix: str) -> list[str]:
+        """The keys of the finished objects whose keys begin with ``prefix``, in order."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=seal_key(prefix))
+        return [entry["Key"].removeprefix(seal_key("")) for page in pages for entry in page.get("Contents", ())]
 
     def open(self, key: str) -> ObjectWriter:
         """Begin a staged object."""
@@ -79,11 +105,11 @@ class Staging:
         """Stream a staged object's records in batches of 25, from ``offset`` (the ``end`` of a batch).
 
         Raises:
-            StagingError: the object is missing, truncated or not a staged array.
+            StagingError: the object is missing, isn't the one that was written, or not a staged array.
         """
         end = offset or len(b"[\n")
         waiting: list[bytes] = []
-        for lines in self._lines(key, offset):
+        for lines in self._lines(key, offset, self._seal(key).etag):
             waiting += lines
             ready = max(0, len(waiting) - 1) // BATCH_RECORDS * BATCH_RECORDS  # the last record has no comma behind it
             for first in range(0, ready, BATCH_RECORDS):
@@ -102,30 +128,41 @@ class Staging:
         return start + len(records) + len(b",\n") * len(batch)
 
     def segment_batches(self, stage: str, run: Run, work: Work) -> Iterator[tuple[dict[str, int], str, Batch]]:
-        """What ``stage`` wrote for a segment, from the cursor on: each batch with the cursor behind it and its key.
+        """What ``stage`` wrote for a segment, from the cursor on: see :meth:`batches_of`."""
+        parts = range(work.counted(f"{stage}_parts"))
+        return self.batches_of([part_key(stage, run, work.segment, part) for part in parts], work.cursor)
+
+    def batches_of(self, keys: list[str], cursor: dict[str, Any] | None) -> Iterator[tuple[dict[str, int], str, Batch]]:
+        """The records of several objects, from the cursor on: each batch with the cursor behind it and its key.
 
         Raises:
             ConfigurationError: the cursor isn't one that a stage returns.
-            StagingError: an object is missing, truncated or not a staged array.
+            StagingError: an object is missing, isn't the one that was written, or not a staged array.
         """
-        cursor = work.cursor or BEGINNING
+        cursor = cursor or BEGINNING
         first, offset = (cursor.get(name) for name in BEGINNING)
         if type(first) is not int or type(offset) is not int or first < 0 or offset < 0:
             raise ConfigurationError(
                 f"work.cursor must be like {BEGINNING}, whole numbers >= 0, got another object; "
                 "the workflow hands on what the stage returned: start a new run of the window"
             )
-        for part in range(first, work.counted(f"{stage}_parts")):
-            key = part_key(stage, run, work.segment, part)
+        for part, key in enumerate(keys[first:], first):
             for batch in self.batches(key, offset):
                 yield {"part": part, "offset": batch.end}, key, batch
             offset = 0
 
-    def _lines(self, key: str, offset: int) -> Iterator[list[bytes]]:
+    def _seal(self, key: str) -> Seal:
+        sealed = seal_key(key)
+        try:
+            return _seals.decode(self._read(sealed)[0])
+        except (msgspec.DecodeError, RecursionError):
+            raise self._malformed(sealed, 0, "it isn't the seal of an object") from None
+
+    def _lines(self, key: str, offset: int, etag: str) -> Iterator[list[bytes]]:
         """What lies between the commas at line ends, from ``offset`` up to the closing bracket, read by read."""
         rest, opened, ended, empty = b"", offset > 0, False, True
         while not ended:
-            chunk, size = self._read(key, offset)
+            chunk, size = self._read(key, f"bytes={offset}-{offset + self._read_bytes - 1}", etag)
             offset += len(chunk)
             rest += chunk
             ended = offset >= size
@@ -141,30 +178,47 @@ class Staging:
                 raise self._malformed(key, offset, "it ends before its closing bracket")
             yield [rest.removesuffix(b"\n]\n")]
 
-    def _read(self, key: str, offset: int | None) -> tuple[bytes, int]:
-        """Up to ``read_bytes`` from ``offset`` (the whole object when None), and the object's size."""
-        span = {} if offset is None else {"Range": f"bytes={offset}-{offset + self._read_bytes - 1}"}
+    def _read(self, key: str, span: str | None = None, if_match: str | None = None) -> tuple[bytes, int]:
+        """The bytes of ``span`` (the whole object when None), and the object's size.
+
+        Args:
+            key: the object's key.
+            span: the header Range.
+            if_match: the ETag that the object must have.
+        """
+        options = {name: value for name, value in (("Range", span), ("IfMatch", if_match)) if value is not None}
         attempt = 1
         while True:
             try:
-                answer = self._s3.get_object(Bucket=self._bucket, Key=key, **span)  # type: ignore[arg-type]
+                answer = self._s3.get_object(Bucket=self._bucket, Key=key, **options)  # type: ignore[arg-type]
                 body = answer["Body"].read()
                 return body, int(answer.get("ContentRange", f"/{len(body)}").rpartition("/")[2])
             except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code in _MISSING:
-                    raise StagingError(
-                        f"s3://{self._bucket}/{key} is missing: it was removed or has expired since the stage "
-                        "before wrote it; start a new run of the same window"
-                    ) from error
-                if code == "InvalidRange":
-                    raise self._malformed(key, offset or 0, "it is shorter than what was written") from error
+                refused = self._refused(key, error)
+                if refused:
+                    raise refused from error
                 raise
             except (HTTPClientError, IncompleteReadError):
                 # botocore retries a request, and not the reading of its answer.
                 if attempt == _READ_ATTEMPTS:
                     raise
                 attempt += 1
+
+    def _refused(self, key: str, error: ClientError) -> StagingError | None:
+        """What S3's refusal to read says of the object; None when it's about something else."""
+        code = error.response["Error"]["Code"]
+        # To a role that may not list the bucket, S3 doesn't tell that a key is missing: it denies the list.
+        unseen = code == "AccessDenied" and "s3:ListBucket" in str(error)
+        if code == "NoSuchKey" or unseen:
+            return StagingError(
+                f"s3://{self._bucket}/{key} is missing: it was removed or has expired since the stage "
+                "before wrote it; start a new run of the same window"
+            )
+        if code == "PreconditionFailed":
+            return self._malformed(key, 0, "its ETag isn't that of its seal")
+        if code == "InvalidRange":
+            return self._malformed(key, 0, "it is shorter than what was written")
+        return None
 
     def malformed_records(self, key: str, batch: Batch, error: Exception) -> StagingError:
         """The error for a batch whose records aren't JSON, or not what a stage writes."""

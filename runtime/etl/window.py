@@ -16,12 +16,16 @@ from etl.errors import CatchUpError, InputError
 # An event's time and the execution's start come from two clocks of AWS: so far apart they may be.
 CLOCK_SKEW = timedelta(minutes=5)
 
-_WINDOW_FIELDS = ("start", "end", "lookback_hours")
+_INPUT_FIELDS = ("start", "end", "lookback_hours", "replay")
+_RUN = re.compile(r"[0-9]{8}T[0-9]{9}Z")
 # Fields of an event as EventBridge delivers it. Source: EventBridge User Guide, "Event structure reference".
 _EVENT_FIELDS = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOST_NAMED = 5
-_EXAMPLES = """{}  or  {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}  or  {"lookback_hours": 48}"""
+_EXAMPLES = (
+    '{}  or  {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}  or  {"lookback_hours": 48}  or  '
+    '{"replay": "20240116T020000123Z"}'
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,28 @@ def parse_instant(name: str, value: Any) -> datetime:
         raise InputError(f"{name} must be {allowed}, got {_shown(value)}") from None
 
 
+def requested_replay(given: Any) -> str | None:
+    """The timestamp of the run whose quarantine an execution's input asks for; None if it asks for a window.
+
+    Args:
+        given: the input, ``{"replay": "20240116T020000123Z"}``, or an event of EventBridge with that as its detail.
+
+    Raises:
+        InputError: there is something beside it, or it isn't a run's timestamp.
+    """
+    if not isinstance(given, Mapping):
+        return None
+    fields: Mapping[str, Any] = _event_detail(given) if "detail" in given else given
+    if "replay" not in fields:
+        return None
+    if len(fields) > 1:
+        raise InputError("replay can't be combined with anything: the run that it names has a window")
+    timestamp = fields["replay"]
+    if not isinstance(timestamp, str) or not _RUN.fullmatch(timestamp):
+        raise InputError(f"replay must be a run's timestamp, such as 20240116T020000123Z, got {_shown(timestamp)}")
+    return timestamp
+
+
 def resolve_window(
     given: Any,
     *,
@@ -105,7 +131,7 @@ def resolve_window(
     if "detail" in given or "time" in given:
         now = _event_time(given, started_at)
         given = _event_detail(given)
-    _refuse_unknown(given, _WINDOW_FIELDS)
+    _refuse_unknown(given, _INPUT_FIELDS)
     latest = now.replace(microsecond=0)
     if "lookback_hours" in given:
         if "start" in given or "end" in given:

@@ -68,15 +68,30 @@ class StageFunction(Construct):
             environment={"LOG_LEVEL": settings.log_level, **environment},
         )
 
-    def may_read(self, bucket: s3.IBucket, *keys: str) -> None:
-        """Grant reading the objects whose keys match; not listing them, which ``bucket.grant_read`` adds."""
-        self._grant(["s3:GetObject"], bucket, keys)
+    def may_read(self, bucket: s3.IBucket, *keys: str, sealed: bool = True) -> None:
+        """Grant reading the objects whose keys match, and their seals; not listing them, as ``bucket.grant_read``."""
+        self._grant(["s3:GetObject"], bucket, (*keys, *(_seals(keys) if sealed else ())))
 
     def may_write(self, bucket: s3.IBucket, *keys: str) -> None:
-        """Grant writing the objects whose keys match; not tags, retention or holds, which ``bucket.grant_put`` adds."""
+        """Grant writing and sealing the objects whose keys match; not tags or holds, as ``bucket.grant_put`` does."""
         self._grant(["s3:PutObject", "s3:AbortMultipartUpload"], bucket, keys)
+        self._grant(["s3:PutObject"], bucket, _seals(keys))
+
+    def may_list_seals(self, bucket: s3.IBucket, *keys: str) -> None:
+        """Grant listing the seals of the objects whose keys match."""
+        iam.Grant.add_to_principal(
+            grantee=self.function,
+            actions=["s3:ListBucket"],
+            resource_arns=[bucket.bucket_arn],
+            conditions={"StringLike": {"s3:prefix": _seals(keys)}},
+        )
 
     def _grant(self, actions: list[str], bucket: s3.IBucket, keys: tuple[str, ...]) -> None:
         iam.Grant.add_to_principal(
             grantee=self.function, actions=actions, resource_arns=[bucket.arn_for_objects(key) for key in keys]
         )
+
+
+def _seals(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Where the functions keep the seals of objects. Source: runtime/etl/keys.py."""
+    return tuple(f"seals/{key}" for key in keys)

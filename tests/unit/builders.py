@@ -5,17 +5,21 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
+import msgspec
+
 from etl.deadline import Deadline
 from etl.destination import DestinationTable
+from etl.keys import seal_key
 from etl.ledger import Ledger
 from etl.pacing import Pacer
 from etl.run import Run, Work
+from etl.seal import Seal
 from etl.source import SourceTable
 from etl.staging import READ_BYTES, Staging
 from etl.user_code import Transformation
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
-from tests.unit.fakes.s3 import FakeS3
+from tests.unit.fakes.s3 import FakeS3, etag
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -101,6 +105,13 @@ class MinimalContract(TypedDict):
 def user_code(transform: Any, *, contract: type = MinimalContract, aggregates: Sequence[Any] = ()) -> Transformation:
     """A transformation as a module would define it."""
     return Transformation(SimpleNamespace(Contract=contract, transform=transform, AGGREGATES=aggregates))
+
+
+def hold(s3: FakeS3, key: str, body: bytes) -> None:
+    """Let there be a sealed object, as if a stage had written it."""
+    s3.objects[key] = body
+    lines = body.count(b"\n") - 2
+    s3.objects[seal_key(key)] = msgspec.json.encode(Seal(etag(body), max(0, lines)))
 
 
 def staged(s3: FakeS3, prefix: str) -> list[Any]:

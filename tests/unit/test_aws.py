@@ -184,7 +184,7 @@ def test_without_the_hook_of_answers_they_are_parsed_and_mean_the_same(monkeypat
         page = next(SourceTable(dynamodb, "source").pages(START, END, 0, 1, None))
 
     assert [json.loads(bytes(line)) for line in page.items] == [json.loads(ITEM)]
-    assert (page.scanned, page.last_key) == (3, {"id": {"S": "x"}})
+    assert (page.scanned, page.cursor) == (3, {"key": {"id": {"S": "x"}}})
     assert page.read == 1
 
 

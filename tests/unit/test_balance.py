@@ -1,10 +1,12 @@
+import msgspec
 import pytest
 
-from etl.balance import check_loaded, check_transformed
+from etl.balance import check_loaded, check_quarantine, check_transformed
 from etl.errors import BalanceError
+from etl.run import Replayed
 from tests.unit.builders import run
 
-TRANSFORMED = {"read": 12, "extracted": 12, "transformed": 6, "dropped": 5, "rejected_transform": 1}
+TRANSFORMED = {"read": 12, "left": 0, "extracted": 12, "transformed": 6, "dropped": 5, "rejected_transform": 1}
 LOADED = {"records": 12, "loaded": 8, "superseded": 3, "rejected_load": 1}
 
 
@@ -76,3 +78,21 @@ def test_the_error_shows_every_count_and_what_to_do() -> None:
     assert "(records 1,246, loaded 8, superseded 3, rejected_load 1)" in str(error.value)
     assert "a staged object was changed under transform/20240116T020000123Z/: start" in str(error.value)
     assert "start a new run of the window 2024-01-15T00:00:00Z to 2024-01-16T00:00:00Z" in str(error.value)
+
+
+def test_a_replay_accounts_for_what_it_leaves_where_it_is() -> None:
+    check_transformed(run(), TRANSFORMED | {"read": 14, "left": 2})
+
+    replay = msgspec.structs.replace(run(), replay=Replayed("20240116T010000000Z", "arn:replayed"))
+    with pytest.raises(BalanceError, match="quarantine held 14 records and extract accounts for 13, 1 fewer"):
+        check_transformed(replay, TRANSFORMED | {"read": 14, "left": 1})
+
+
+def test_what_a_stage_rejected_lies_in_quarantine() -> None:
+    check_quarantine(run(), "transform", 3, 3)
+
+
+@pytest.mark.parametrize(("found", "difference"), [(1199, "1 fewer"), (1202, "2 more")])
+def test_a_quarantine_that_holds_more_or_less_is_told_by_how_much(found: int, difference: str) -> None:
+    with pytest.raises(BalanceError, match=f"load rejected 1,200 records and {found:,} lie in .*, {difference};"):
+        check_quarantine(run(), "load", 1200, found)

@@ -11,7 +11,21 @@ from etl.errors import InputError
 from etl.extract import claim, extract_segment, plan
 from etl.run import Run, Work
 from etl.settings import ExtractSettings
-from tests.unit.builders import Units, array, item, keys, ledger, run, source, staged, staging, unlimited, work
+from tests.unit.builders import (
+    END,
+    START,
+    Units,
+    array,
+    item,
+    keys,
+    ledger,
+    run,
+    source,
+    staged,
+    staging,
+    unlimited,
+    work,
+)
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.faults import Crash, client_error
 from tests.unit.fakes.s3 import FakeS3
@@ -47,9 +61,9 @@ def extracted(
     segments: int = 1,
 ) -> Work:
     """One invocation."""
-    return extract_segment(
-        run(segments=segments), given or work(), source(dynamodb), staging(s3), deadline or unlimited(), part_bytes
-    )
+    given, deadline = given or work(), deadline or unlimited()
+    pages = source(dynamodb).pages(START, END, given.segment, segments, given.cursor, deadline.allows_another)
+    return extract_segment(run(segments=segments), given, pages, staging(s3), part_bytes)
 
 
 def to_the_end(
@@ -175,7 +189,7 @@ def test_the_items_of_the_window_are_staged_as_they_are() -> None:
 
     assert staged(s3, "extract/") == [items[0]]
     assert result == work(
-        scanned=2, read=1, extracted=1, extract_parts=1, extract_bytes=result.counted("extract_bytes")
+        scanned=2, read=1, read_units=1, extracted=1, extract_parts=1, extract_bytes=result.counted("extract_bytes")
     )
 
 
@@ -190,7 +204,8 @@ def test_an_empty_table_has_an_empty_part() -> None:
     s3 = FakeS3()
     result = extracted(s3, table([]))
 
-    assert s3.objects == {f"extract/{TIMESTAMP}/data.json": b"[\n]\n"}
+    assert s3.objects[f"extract/{TIMESTAMP}/data.json"] == b"[\n]\n"
+    assert list(s3.objects)[1:] == [f"seals/extract/{TIMESTAMP}/data.json"]
     assert (result.done, result.by_name()) == (True, {"extract_parts": 1})
 
 
@@ -212,8 +227,14 @@ def test_what_the_filter_lets_through_is_staged_as_it_is(page_items: int) -> Non
     result = extracted(s3, table(unusable, page_items))
 
     assert sorted(staged(s3, "extract/"), key=str) == sorted(unusable, key=str)
-    assert keys(s3, "") == keys(s3, "extract/")
+    assert keys(s3, "quarantine/") == []
     assert (result.counted("read"), result.counted("extracted")) == (4, 4)
+
+
+def test_read_units_are_added_up_over_the_pages_and_rounded_up_once() -> None:
+    result = extracted(FakeS3(), table([item(n) for n in range(25)], page_items=5))
+
+    assert result.counted("read_units") == 13  # five pages of 2.5
 
 
 class Compact(FakeDynamoDB):

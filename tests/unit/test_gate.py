@@ -17,8 +17,8 @@ from etl.gate import aggregate_record, check_rejected_share, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
 from etl.plain_json import encode
 from etl.quarantine import rejected_line
-from etl.run import Work
-from tests.unit.builders import array, run, staged, staging, work
+from etl.run import Replayed, Work
+from tests.unit.builders import array, hold, run, staged, staging, work
 from tests.unit.fakes.s3 import FakeS3
 
 TIMESTAMP = "20240116T020000123Z"
@@ -39,12 +39,20 @@ def read(rejected: int, total: int = 100) -> Work:
     )
 
 
+def with_quarantine(s3: FakeS3, segment: Work, part: int = 0) -> Work:
+    """The segment, with a part of quarantine that holds what it rejected."""
+    if segment.counted("rejected_transform"):
+        quarantine(s3, [("value", "a number")] * segment.counted("rejected_transform"), segment.segment, part)
+        segment.count("transform_quarantine_parts")
+    return segment
+
+
 def quarantine(s3: FakeS3, reasons: list[tuple[str, str]], segment: int = 0, part: int = 0) -> None:
     lines = [
         rejected_line("transform", run(), segment, RejectedError(field, expected, "secret"), b'{"id":{"S":"secret"}}')
         for field, expected in reasons
     ]
-    s3.objects[quarantine_key("transform", run(), segment, part)] = b"[\n" + b",\n".join(lines) + b"\n]\n"
+    hold(s3, quarantine_key("transform", run(), segment, part), b"[\n" + b",\n".join(lines) + b"\n]\n")
 
 
 def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any]], segment: int, part: int) -> None:
@@ -54,7 +62,7 @@ def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any
         accumulator = Accumulator(aggregate)
         accumulator.add([accumulator.prepare(record) for record in records])
         document[aggregate.name] = accumulator.dump()
-    s3.objects[partial_key(run(), segment, part)] = encode(document)
+    hold(s3, partial_key(run(), segment, part), encode(document))
 
 
 def passed(
@@ -92,17 +100,19 @@ def test_what_passes_is_the_state_that_load_starts_from() -> None:
     ],
 )
 def test_a_share_up_to_the_threshold_passes(rejected: int, percent: str, passes: bool) -> None:
-    segments = [read(rejected)]
+    s3 = FakeS3()
+    segments = [with_quarantine(s3, read(rejected))]
     if passes:
-        passed(FakeS3(), segments, percent=Decimal(percent))
+        passed(s3, segments, percent=Decimal(percent))
         return
 
     with pytest.raises(QualityGateError):
-        passed(FakeS3(), segments, percent=Decimal(percent))
+        passed(s3, segments, percent=Decimal(percent))
 
 
 def test_the_share_is_over_all_segments() -> None:
-    passed(FakeS3(), [read(10), read(0)])
+    s3 = FakeS3()
+    passed(s3, [with_quarantine(s3, read(10)), msgspec.structs.replace(read(0), segment=1)])
 
 
 def test_a_share_that_no_float_can_tell_from_the_threshold_is_told() -> None:
@@ -164,12 +174,14 @@ def test_the_commonest_three_reasons_are_shown() -> None:
 def test_after_enough_reasons_the_rest_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl.gate._MOST_TALLIED", 50)
     s3 = FakeS3()
-    quarantine(s3, [("value", "x")] * 60)
-    segment = read(60)
-    segment.count("transform_quarantine_parts", 2)  # the second is not even there
+    segment = with_quarantine(s3, with_quarantine(s3, read(60)), 1)
+    segment.count("rejected_transform", 60)
+    segment.count("transformed", -60)
+    s3.ranges.clear()
 
     with pytest.raises(QualityGateError, match="50 times value"):
         passed(s3, [segment])
+    assert s3.ranges == ["bytes=0-0", "bytes=0-0", "bytes=0-4194303"]  # both were counted, and one was read
 
 
 def test_a_refusal_quotes_no_record() -> None:
@@ -186,10 +198,56 @@ def test_a_refusal_quotes_no_record() -> None:
 
 def test_a_refused_run_stages_nothing() -> None:
     s3 = FakeS3()
+    segment = with_quarantine(s3, read(6))
+    before = dict(s3.objects)
     with pytest.raises(QualityGateError):
-        passed(s3, [read(6)])
+        passed(s3, [segment])
 
-    assert not s3.objects
+    assert s3.objects == before
+
+
+def test_what_transform_rejected_must_lie_in_quarantine() -> None:
+    s3 = FakeS3()
+    segment = with_quarantine(s3, read(5))
+    segment.count("rejected_transform", -1)
+    segment.count("dropped")
+
+    with pytest.raises(BalanceError, match="transform rejected 4 records and 5 lie in quarantine, 1 more"):
+        passed(s3, [segment])
+
+
+@pytest.mark.parametrize("change", [None, b"[\n{}\n]\n"])
+def test_an_object_of_quarantine_that_is_gone_or_changed_does_not_pass(change: bytes | None) -> None:
+    s3 = FakeS3()
+    segment, key = with_quarantine(s3, read(1)), quarantine_key("transform", run(), 0, 0)
+    if change:
+        s3.objects[key] = change
+    else:
+        del s3.objects[key]
+
+    with pytest.raises(StagingError, match=rf"s3://staging/{key} is(n't the array| missing)"):
+        passed(s3, [segment])
+
+
+REPLAY = msgspec.structs.replace(run(), replay=Replayed("20240116T010000000Z", "arn:replayed"))
+
+
+def test_a_replay_passes_whatever_share_fails_again() -> None:
+    s3 = FakeS3()
+    state = pass_gate(REPLAY, [with_quarantine(s3, read(99))], staging(s3), [], FIVE)
+
+    assert state["gate"]["counts"]["rejected_transform"] == 99
+    check_rejected_share(REPLAY, 1, 1, FIVE)
+
+
+def test_a_replay_loads_no_aggregates_which_would_replace_those_of_the_whole_window() -> None:
+    s3 = FakeS3()
+    partial(s3, [LOADED], [{"day": "1", "shop": "x", "value": 1}], 0, 0)
+    state = pass_gate(REPLAY, [read(0)], staging(s3), [LOADED], FIVE)
+
+    assert state["segments"][0].counted("transform_parts") == 1
+    assert "aggregate_records" not in state["gate"]["counts"]
+    assert len(document(s3)["aggregates"][0]["groups"]) == 1
 
 
 @pytest.mark.parametrize("transformed", [94, 96])
@@ -260,7 +318,7 @@ def test_partial_aggregates_that_are_missing_are_a_staging_error() -> None:
 )
 def test_partial_aggregates_of_another_transformation_are_a_staging_error(body: bytes) -> None:
     s3 = FakeS3()
-    s3.objects[partial_key(run(), 0, 0)] = body
+    hold(s3, partial_key(run(), 0, 0), body)
 
     with pytest.raises(StagingError, match=r"doesn't hold the aggregates of transformation.py, which was changed"):
         passed(s3, [read(0)], [BY_DAY])

@@ -11,7 +11,7 @@ import pytest
 from etl import extract, load, transform
 from etl.entry import run_of, segments_of, work_of
 from etl.errors import BalanceError, ConfigurationError, InputError, StagingError
-from tests.unit.builders import array, item, run
+from tests.unit.builders import array, hold, item, run
 from tests.unit.hostile import SECRET, changed, check_message, odd, repeated
 from tests.unit.pipeline import EXECUTION, Context, Pipeline
 
@@ -176,7 +176,7 @@ def worked(random: Random) -> None:
     event[part] = changed(random, event[part])
     with Pipeline([]).deployed() as pipeline:
         for stage in ("extract", "transform"):
-            pipeline.s3.objects[f"{stage}/{run().timestamp}/data.json"] = array([item(1)])
+            hold(pipeline.s3, f"{stage}/{run().timestamp}/data.json", array([item(1)]))
         try:
             HANDLERS[action](event, Context())
         except (ConfigurationError, StagingError, BalanceError) as error:

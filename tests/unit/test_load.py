@@ -17,7 +17,7 @@ from etl.load import finish, load_segment
 from etl.pacing import Pacer
 from etl.plain_json import encode
 from etl.run import Work
-from tests.unit.builders import Units, destination, keys, run, staged, staging, unlimited, work
+from tests.unit.builders import Units, array, destination, hold, keys, run, staged, staging, unlimited, work
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 from tests.unit.fakes.faults import Crash, client_error
@@ -41,7 +41,7 @@ def transformed(*parts: list[Record]) -> tuple[FakeS3, Work]:
     for part, given_records in enumerate(parts):
         name = f"0000-{part:04d}" if part else "data"
         lines = b",\n".join(encode(each) for each in given_records)
-        s3.objects[f"transform/{TIMESTAMP}/{name}.json"] = b"[\n%s\n]\n" % lines if given_records else b"[\n]\n"
+        hold(s3, f"transform/{TIMESTAMP}/{name}.json", b"[\n%s\n]\n" % lines if given_records else b"[\n]\n")
     return s3, work(transform_parts=len(parts), records=sum(map(len, parts)))
 
 
@@ -393,7 +393,7 @@ def test_an_error_that_does_not_pass_ends_the_invocation(code: str) -> None:
 )
 def test_a_malformed_record_is_a_staging_error_that_says_where_and_not_what(line: bytes) -> None:
     s3, given_work = transformed(records(30))
-    s3.objects[f"transform/{TIMESTAMP}/data.json"] = b"[\n" + line + b"\n]\n"
+    hold(s3, f"transform/{TIMESTAMP}/data.json", b"[\n" + line + b"\n]\n")
 
     with pytest.raises(StagingError, match=r"transform/.*/data\.json isn't the array.*in the 1 records") as error:
         loaded(s3, given_work, FakeDynamoDB())
@@ -437,7 +437,13 @@ GATE = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_perce
 
 def finished(*segments: Work, percent: str = "5", **counts: int) -> dict[str, Any]:
     """What Finish makes of these segments, and of these totals of the stages before."""
-    return finish(run(segments=len(segments)), list(segments), Decimal(percent), GATE | {"counts": counts})
+    s3 = FakeS3()
+    for segment in segments:
+        if segment.counted("rejected_load"):
+            segment.count("load_quarantine_parts", 1 - segment.counted("load_quarantine_parts"))
+            key = f"quarantine/{TIMESTAMP}/load-{segment.segment:04d}-0000.json"
+            hold(s3, key, array([{}] * segment.counted("rejected_load")))
+    return finish(run(segments=len(segments)), list(segments), staging(s3), Decimal(percent), GATE | {"counts": counts})
 
 
 def test_the_report_is_the_executions_output() -> None:

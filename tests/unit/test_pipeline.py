@@ -293,10 +293,10 @@ def spoil(body: bytes) -> bytes:
 TAMPERING: list[tuple[str, str, Any, str]] = [
     ("transform", "extract/", spoil, "StagingError"),
     ("transform", "extract/", lambda body: body[:-3], "StagingError"),
-    ("transform", "extract/", lambda _: b"[\n]\n", "BalanceError"),
+    ("transform", "extract/", lambda _: b"[\n]\n", "StagingError"),
     ("load", "transform/", lambda body: body.replace(b'"$set":[', b'"$set":[1,'), "StagingError"),
     ("load", "transform/", lambda body: body.replace(b'"id":', b'"no":'), "StagingError"),
-    ("load", "transform/", lambda _: b"[\n]\n", "BalanceError"),
+    ("load", "transform/", lambda _: b"[\n]\n", "StagingError"),
 ]
 
 

@@ -71,7 +71,7 @@ def test_a_run_travels_as_json() -> None:
     ("given", "travelled"),
     [
         (work(segment=3), {"segment": 3}),
-        (work(scanned=2, extracted=1), {"segment": 0, "counts": [2, 0, 1]}),
+        (work(scanned=2, extracted=1), {"segment": 0, "counts": [2, 0, 0, 0, 1]}),
         (
             work(cursor={"key": {"id": {"S": "x"}}}, read=1),
             {"segment": 0, "cursor": {"key": {"id": {"S": "x"}}}, "counts": [0, 1]},

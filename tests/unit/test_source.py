@@ -1,10 +1,12 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from etl.errors import TransientError
 from etl.source import Page
 from tests.unit.builders import END, START, item, source
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
@@ -17,9 +19,9 @@ def table(items: list[Item], **more: Any) -> FakeDynamoDB:
 
 
 def pages(
-    dynamodb: FakeDynamoDB, *, segment: int = 0, segments: int = 1, key: dict[str, Any] | None = None
+    dynamodb: FakeDynamoDB, *, segment: int = 0, segments: int = 1, cursor: dict[str, Any] | None = None
 ) -> list[Page]:
-    return list(source(dynamodb).pages(START, END, segment, segments, key))
+    return list(source(dynamodb).pages(START, END, segment, segments, cursor))
 
 
 def identities(found: list[Page]) -> list[str]:
@@ -58,7 +60,7 @@ def test_every_page_is_read_and_the_last_has_no_key() -> None:
     found = pages(table([item(n) for n in range(25)], page_items=10))
 
     assert [len(page.items) for page in found] == [10, 10, 5]
-    assert [bool(page.last_key) for page in found] == [True, True, False]
+    assert [bool(page.cursor) for page in found] == [True, True, False]
     assert len(set(identities(found))) == 25
 
 
@@ -75,14 +77,46 @@ def test_the_items_read_are_those_that_dynamodb_counted() -> None:
 
 
 def test_a_table_without_items_is_one_empty_page() -> None:
-    assert pages(FakeDynamoDB()) == [Page([], 0, 0, None)]
+    assert pages(FakeDynamoDB()) == [Page([], 0, 0, None, Decimal(0))]
 
 
 def test_reading_goes_on_behind_a_key() -> None:
     dynamodb = table([item(n) for n in range(25)], page_items=10)
     whole = pages(dynamodb)
 
-    assert pages(dynamodb, key=whole[0].last_key) == whole[1:]
+    assert pages(dynamodb, cursor=whole[0].cursor) == whole[1:]
+
+
+def fetched(dynamodb: FakeDynamoDB, *ids: str) -> tuple[dict[str, Any], Decimal]:
+    found, units = source(dynamodb).items(ids, lambda _: None)
+    return {key: json.loads(line) for key, line in found.items()}, units
+
+
+def test_items_are_fetched_by_their_ids_as_they_are() -> None:
+    full = item(1, bin={"B": "aGk="}, bins={"BS": ["aGk=", "AA=="]}, exact={"N": "1.50"})
+    dynamodb = table([full, item(2)])
+
+    assert fetched(dynamodb, "item-0001", "none") == ({"item-0001": full}, Decimal(2))
+    assert fetched(dynamodb) == ({}, Decimal(0))
+
+
+def test_keys_that_are_left_undone_are_asked_for_again_after_a_while() -> None:
+    dynamodb, waits = table([item(n) for n in range(9)]), list[float]()
+    dynamodb.undone_keys = [5, 2]
+    found, units = source(dynamodb).items([f"item-{n:04d}" for n in range(9)], waits.append)
+
+    assert sorted(found) == [f"item-{n:04d}" for n in range(9)]
+    assert units == 9
+    assert len(waits) == 2
+    assert all(0 <= wait <= 0.4 for wait in waits)
+
+
+def test_keys_that_are_left_undone_for_ever_end_the_invocation() -> None:
+    dynamodb = table([])
+    dynamodb.undone_keys = [9] * 8
+
+    with pytest.raises(TransientError, match=r"source table source left keys .* undone 8 times"):
+        fetched(dynamodb, "a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
 
 
 def test_the_segments_share_the_items() -> None:
@@ -139,7 +173,7 @@ def test_the_key_of_the_next_page_goes_back_as_it_came() -> None:
     first = answer(ITEM)[:-1] + b',"LastEvaluatedKey":' + json.dumps(key).encode() + b"}"
     dynamodb = Answering(first, answer())
 
-    assert [page.last_key for page in pages(dynamodb)] == [key, None]
+    assert [page.cursor for page in pages(dynamodb)] == [{"key": key}, None]
     assert dynamodb.scans[1]["ExclusiveStartKey"] == key
 
 

@@ -9,12 +9,12 @@ from botocore.exceptions import ClientError
 from etl.staged_writer import UPLOAD_BYTES, ObjectWriter, PartWriter
 from tests.unit.builders import staging
 from tests.unit.fakes.faults import client_error
-from tests.unit.fakes.s3 import FakeS3
+from tests.unit.fakes.s3 import FakeS3, etag
 
 KEY = "extract/x/data.json"
 LINE = b'"' + b"x" * 1_000_000 + b'"'
-PUT_WHOLE = ["PutObject"]
-IN_THREE_PARTS = ["CreateMultipartUpload", "UploadPart", "UploadPart", "UploadPart", "CompleteMultipartUpload"]
+PUT_WHOLE = ["PutObject", "PutObject"]
+IN_THREE_PARTS = ["CreateMultipartUpload", *["UploadPart"] * 3, "CompleteMultipartUpload", "PutObject"]
 
 
 def written(*groups: list[bytes]) -> tuple[FakeS3, ObjectWriter]:
@@ -41,6 +41,26 @@ def test_a_small_object_is_put_whole() -> None:
 
     assert s3.faults.calls == PUT_WHOLE
     assert s3.types[KEY] == "application/json"
+
+
+@pytest.mark.parametrize("groups", [([b"1"], [b"2", b"3"]), ([LINE] * 13,)])
+def test_a_finished_object_is_sealed_with_its_etag_and_its_number_of_records(
+    groups: tuple[list[bytes], ...],
+) -> None:
+    s3, _ = written(*groups)
+
+    seal = json.loads(s3.objects[f"seals/{KEY}"])
+    assert seal == {"etag": etag(s3.objects[KEY]), "records": sum(map(len, groups))}
+    assert s3.faults.calls[-1] == "PutObject"  # the seal comes last: what has one is complete
+
+
+def test_an_object_that_was_given_up_has_no_seal() -> None:
+    s3 = FakeS3()
+    writer = staging(s3).open(KEY)
+    writer.write([LINE] * 13)
+    writer.abort()
+
+    assert not s3.objects
 
 
 def test_a_large_object_is_uploaded_in_parts() -> None:
@@ -183,7 +203,7 @@ def test_parts_are_numbered_on() -> None:
             assert writer.close()
 
     assert writer.next_part == 5
-    assert list(s3.objects) == ["part-3", "part-4"]
+    assert list(s3.objects) == ["part-3", "seals/part-3", "part-4", "seals/part-4"]
 
 
 def test_a_part_is_full_at_its_size() -> None:
@@ -210,7 +230,7 @@ def test_writing_nothing_opens_a_part() -> None:
         writer.write(())
         writer.close()
 
-    assert s3.objects == {"part-0": b"[\n]\n"}
+    assert s3.objects["part-0"] == b"[\n]\n"
 
 
 def failing_stage(s3: FakeS3) -> None:
@@ -239,7 +259,7 @@ def test_an_abort_that_fails_does_not_hide_why_the_stage_failed() -> None:
 
 
 @pytest.mark.parametrize("number", range(1, len(IN_THREE_PARTS) + 1))
-def test_an_upload_that_fails_anywhere_leaves_no_object_and_says_why(number: int) -> None:
+def test_an_upload_that_fails_anywhere_leaves_no_sealed_object_and_says_why(number: int) -> None:
     s3 = FakeS3()
     s3.faults.fail(number, lambda: client_error("SlowDown", 503))
 
@@ -252,4 +272,5 @@ def test_an_upload_that_fails_anywhere_leaves_no_object_and_says_why(number: int
     with pytest.raises(ClientError, match="SlowDown"):
         stage()
 
-    assert (s3.uploads, s3.objects) == ({}, {})
+    assert s3.uploads == {}
+    assert list(s3.objects) == (["part-0"] if number == len(IN_THREE_PARTS) else [])

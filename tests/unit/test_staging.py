@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from etl.errors import StagingError
 from etl.run import Work
 from etl.staging import BATCH_RECORDS, Batch, Staging
-from tests.unit.builders import array, run, staging, work
+from tests.unit.builders import array, hold, run, staging, work
 from tests.unit.fakes.faults import client_error
 from tests.unit.fakes.s3 import FakeS3
 
@@ -22,7 +22,7 @@ RECORDS = st.lists(
 
 def holding(body: bytes, key: str = KEY) -> FakeS3:
     s3 = FakeS3()
-    s3.objects[key] = body
+    hold(s3, key, body)
     return s3
 
 
@@ -164,9 +164,72 @@ def test_what_is_no_staged_array_is_a_staging_error(body: bytes) -> None:
         batches(body)
 
 
-def test_an_object_that_has_become_shorter_than_its_cursor_is_a_staging_error() -> None:
-    with pytest.raises(StagingError, match="it is shorter than what was written, at byte 1000"):
+def test_a_cursor_beyond_the_objects_end_is_a_staging_error() -> None:
+    with pytest.raises(StagingError, match="it is shorter than what was written"):
         batches(array(numbered(3)), 1000)
+
+
+@pytest.mark.parametrize("read", [lambda bucket: bucket.get(KEY), lambda bucket: bucket.records(KEY)])
+def test_what_was_put_and_changed_afterwards_is_refused(read: Any) -> None:
+    s3 = FakeS3()
+    staging(s3).put(KEY, b'{"a":1}')
+    s3.objects[KEY] = b'{"a":2}'
+
+    with pytest.raises(StagingError, match="its ETag isn't that of its seal"):
+        read(staging(s3))
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_an_object_that_is_replaced_by_one_of_its_shape_is_refused_at_the_next_read(at: int) -> None:
+    s3 = holding(array(numbered(120)))
+    found = staging(s3, read_bytes=300).batches(KEY)
+    for _ in range(at):
+        next(found)
+    s3.objects[KEY] = s3.objects[KEY].replace(b"7", b"8")
+
+    with pytest.raises(StagingError, match=r"data\.json isn't the array that the stage before wrote: its ETag"):
+        list(found)
+
+
+@pytest.mark.parametrize("seal", [b"", b"{}", b'{"etag": 5, "records": 1}', b"[" * 10_000])
+def test_a_seal_that_is_none_is_named(seal: bytes) -> None:
+    s3 = holding(array([]))
+    s3.objects[f"seals/{KEY}"] = seal
+
+    with pytest.raises(StagingError, match=r"seals/extract/x/data\.json isn't the array .*isn't the seal of an object"):
+        list(staging(s3).batches(KEY))
+
+
+def test_an_object_that_was_not_finished_has_no_seal_and_is_refused() -> None:
+    s3 = holding(array([]))
+    del s3.objects[f"seals/{KEY}"]
+
+    with pytest.raises(StagingError, match=r"seals/extract/x/data\.json is missing"):
+        list(staging(s3).batches(KEY))
+
+
+def test_a_staged_object_tells_the_number_of_its_records() -> None:
+    assert staging(holding(array(numbered(7)))).records(KEY) == 7
+
+
+def test_the_finished_objects_below_a_prefix_are_listed() -> None:
+    s3 = FakeS3()
+    for name in ("b", "a", "c"):
+        hold(s3, f"quarantine/x/{name}.json", array([]))
+    s3.objects["quarantine/x/unfinished.json"] = b""
+    hold(s3, "quarantine/y/other.json", array([]))
+
+    assert staging(s3).sealed("quarantine/x/") == [f"quarantine/x/{name}.json" for name in "abc"]
+    assert staging(s3).sealed("quarantine/z/") == []
+
+
+def test_a_key_that_s3_hides_from_a_role_which_may_not_list_is_missing() -> None:
+    s3 = holding(array([]))
+    denied = "User: arn:role is not authorized to perform: s3:ListBucket on resource: arn:aws:s3:::staging"
+    s3.faults.fail(1, lambda: client_error("AccessDenied", 403, message=denied))
+
+    with pytest.raises(StagingError, match="is missing"):
+        staging(s3).get_unsealed(KEY)
 
 
 @pytest.mark.parametrize("read", [lambda bucket: bucket.get(KEY), lambda bucket: list(bucket.batches(KEY))])
@@ -218,7 +281,7 @@ def parts(segment: Work, *bodies: bytes) -> FakeS3:
     s3 = FakeS3()
     for part, body in enumerate(bodies):
         name = f"{segment.segment:04d}-{part:04d}"
-        s3.objects[f"extract/20240116T020000123Z/{name}.json"] = body
+        hold(s3, f"extract/20240116T020000123Z/{name}.json", body)
     return s3
 
 

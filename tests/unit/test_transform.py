@@ -16,6 +16,7 @@ from etl.user_code import Transformation
 from tests.unit.builders import (
     Units,
     array,
+    hold,
     item,
     keys,
     run,
@@ -51,7 +52,7 @@ def extract(*parts: list[Item]) -> tuple[FakeS3, Work]:
     s3 = FakeS3()
     for part, items in enumerate(parts):
         name = f"0000-{part:04d}" if part else "data"
-        s3.objects[f"extract/{TIMESTAMP}/{name}.json"] = array(items)
+        hold(s3, f"extract/{TIMESTAMP}/{name}.json", array(items))
     count = sum(map(len, parts))
     return s3, work(extract_parts=len(parts), read=count, extracted=count)
 
@@ -277,7 +278,7 @@ def test_too_many_groups_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_malformed_item_is_a_staging_error_that_says_where_and_not_what(line: bytes) -> None:
     s3, given = extract([item(1)])
-    s3.objects[f"extract/{TIMESTAMP}/data.json"] = b"[\n" + line + b"\n]\n"
+    hold(s3, f"extract/{TIMESTAMP}/data.json", b"[\n" + line + b"\n]\n")
 
     with pytest.raises(
         StagingError, match=r"extract/.*/data\.json isn't the array.*in the 1 records.*at byte"

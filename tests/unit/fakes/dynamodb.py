@@ -31,6 +31,7 @@ class FakeDynamoDB:
         ledger: the run ledger's table.
         requests: the records of every BatchWriteItem, in their order.
         script: what the next BatchWriteItems do: raise an error, or leave that many of their last items undone.
+        undone_keys: how many of their last keys the next BatchGetItems leave undone; all but one at most.
     """
 
     def __init__(self, faults: Faults | None = None, *, page_items: int = 1000, raw: bool = True) -> None:
@@ -42,6 +43,7 @@ class FakeDynamoDB:
         self.requests: list[list[Item]] = []
         self.scans: list[dict[str, Any]] = []
         self.script: list[BaseException | int] = []
+        self.undone_keys: list[int] = []
         self.faults = faults or Faults()
         self._lock = threading.Lock()
         self.ledger = FakeLedgerTable(self.faults)
@@ -70,9 +72,30 @@ class FakeDynamoDB:
             test = matches(request)
             answer: dict[str, Any] = {"Items": [item for item in page if test(item)], "ScannedCount": len(page)}
             answer["Count"] = len(answer["Items"])
+            assert request["ReturnConsumedCapacity"] == "TOTAL"
+            answer["ConsumedCapacity"] = {"TableName": request["TableName"], "CapacityUnits": len(page) / 2}
             if len(page) == self.page_items:  # as with DynamoDB, a full page may be the last, and not say so
                 answer["LastEvaluatedKey"] = {"id": page[-1]["id"]}
             return self._answer(answer)
+
+    def batch_get_item(self, *, RequestItems: dict[str, Any], ReturnConsumedCapacity: str) -> dict[str, Any]:
+        with self.faults.call("BatchGetItem"):
+            assert ReturnConsumedCapacity == "TOTAL"
+            ((table, request),) = RequestItems.items()
+            assert request["ConsistentRead"]
+            ids = [key["id"]["S"] for key in request["Keys"]]
+            if not 1 <= len(set(ids)) == len(ids) <= 100 or not all(ids):
+                raise _refusal("Too many items, duplicates, or an empty key")
+            undone = ids[max(1, len(ids) - self.undone_keys.pop(0)) :] if self.undone_keys else []
+            found = [item for item in self._items(table, "BatchGetItem") if item["id"]["S"] in set(ids) - set(undone)]
+            left = {table: request | {"Keys": [{"id": {"S": each}} for each in undone]}} if undone else {}
+            return _parsed(
+                {
+                    "Responses": {table: found},
+                    "UnprocessedKeys": left,
+                    "ConsumedCapacity": [{"TableName": table, "CapacityUnits": float(len(ids) - len(undone))}],
+                }
+            )
 
     async def before_write(self) -> None:
         """What happens before a BatchWriteItem that comes over a channel; nothing."""

@@ -57,16 +57,16 @@ class _Parser:
             test = self.disjunction()
             self._expect(")")
             return test
-        if self.tokens[0] in ("attribute_not_exists", "attribute_type", "contains"):
+        if self.tokens[0] in ("attribute_exists", "attribute_not_exists", "attribute_type", "contains"):
             return self._function(self.tokens.pop(0))
         return self._comparison()
 
     def _function(self, name: str) -> Test:
         self._expect("(")
         operand = self._operand()
-        if name == "attribute_not_exists":
+        if name in ("attribute_exists", "attribute_not_exists"):
             self._expect(")")
-            return lambda item: operand(item) is None
+            return lambda item: (operand(item) is None) == (name == "attribute_not_exists")
         self._expect(",")
         argument = self._operand()({})
         self._expect(")")

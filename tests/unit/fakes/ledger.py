@@ -87,7 +87,7 @@ class FakeLedgerTable:
         ConditionExpression: str = "",
     ) -> None:
         self._check(TableName)
-        used = UpdateExpression + ConditionExpression
+        used = f"{UpdateExpression} {ConditionExpression}"
         assert {*ExpressionAttributeNames, *ExpressionAttributeValues} == set(re.findall(r"[#:]\w+", used))
         item = self.items.setdefault(_key(Key), dict(Key))
         steps, _, removed = UpdateExpression.removeprefix("SET ").partition(" REMOVE ")

@@ -6,6 +6,7 @@ import io
 import re
 import threading
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
 from zlib import crc32
 
@@ -33,7 +34,7 @@ class FakeS3:
         objects: bodies by key.
         types: content types by key.
         uploads: multipart uploads that are open: key and parts by id.
-        ranges: the Range of every GetObject, in their order.
+        ranges: the Range of every GetObject but those of seals, in their order.
         body_errors: errors that the next bodies raise when they are read.
     """
 
@@ -55,15 +56,20 @@ class FakeS3:
             assert not more, more
             assert type(Body) is bytes
             self.objects[Key], self.types[Key] = Body, ContentType
-            return {"ETag": _etag(Body)}
+            return {"ETag": etag(Body)}
 
-    def get_object(self, *, Bucket: str, Key: str, Range: str | None = None) -> dict[str, Any]:
+    def get_object(
+        self, *, Bucket: str, Key: str, Range: str | None = None, IfMatch: str | None = None
+    ) -> dict[str, Any]:
         with self.faults.call("GetObject"):
-            self.ranges.append(Range)
+            if not Key.startswith("seals/"):
+                self.ranges.append(Range)
             self._check_bucket(Bucket, "GetObject")
             if Key not in self.objects:
                 raise client_error("NoSuchKey", 404, operation="GetObject")
             body, answer = self.objects[Key], {}
+            if IfMatch is not None and IfMatch != etag(body):
+                raise client_error("PreconditionFailed", 412, operation="GetObject")
             if Range is not None:
                 match = re.fullmatch(r"bytes=(\d+)-(\d+)", Range)
                 assert match, Range
@@ -93,7 +99,7 @@ class FakeS3:
         with self.faults.call("UploadPart"):
             assert ChecksumCRC32 == _checksum(Body)
             self._parts_of(Bucket, Key, UploadId, "UploadPart")[PartNumber] = Body
-            return {"ETag": _etag(Body), "ChecksumCRC32": _checksum(Body)}
+            return {"ETag": etag(Body), "ChecksumCRC32": _checksum(Body)}
 
     def complete_multipart_upload(
         self, *, Bucket: str, Key: str, UploadId: str, MultipartUpload: dict[str, Any]
@@ -101,7 +107,7 @@ class FakeS3:
         with self.faults.call("CompleteMultipartUpload"):
             parts = self._parts_of(Bucket, Key, UploadId, "CompleteMultipartUpload")
             expected = [
-                {"PartNumber": number, "ETag": _etag(body), "ChecksumCRC32": _checksum(body)}
+                {"PartNumber": number, "ETag": etag(body), "ChecksumCRC32": _checksum(body)}
                 for number, body in sorted(parts.items())
             ]
             if MultipartUpload["Parts"] != expected:
@@ -111,7 +117,20 @@ class FakeS3:
                 raise client_error("EntityTooSmall", operation="CompleteMultipartUpload")
             self.objects[Key] = b"".join(bodies)
             del self.uploads[UploadId]
-            return {}
+            return {"ETag": etag(self.objects[Key])}
+
+    def get_paginator(self, operation: str) -> "FakeS3":
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, *, Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:
+        """The keys with a prefix, two a page."""
+        with self.faults.call("ListObjectsV2"):
+            self._check_bucket(Bucket, "ListObjectsV2")
+            found = sorted(key for key in self.objects if key.startswith(Prefix))
+        yield from ({"Contents": [{"Key": key} for key in found[n : n + 2]]} for n in range(0, len(found), 2))
+        if not found:
+            yield {}
 
     def abort_multipart_upload(self, *, Bucket: str, Key: str, UploadId: str) -> dict[str, Any]:
         with self.faults.call("AbortMultipartUpload"):
@@ -130,7 +149,8 @@ class FakeS3:
             raise client_error("NoSuchBucket", 404, operation=operation)
 
 
-def _etag(body: bytes) -> str:
+def etag(body: bytes) -> str:
+    """The entity tag of an object."""
     return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 

@@ -1,0 +1,380 @@
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from etl.errors import BalanceError, InputError, RejectedError, StagingError
+from etl.quarantine import rejected_line
+from etl.replay import plan_replay, quarantined_pages
+from etl.run import Replayed, Run, Work
+from etl.source import Page
+from etl.window import requested_replay
+from tests.unit.builders import Units, array, hold, item, ledger, run, source, staged, staging, work
+from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
+from tests.unit.fakes.s3 import FakeS3
+from tests.unit.pipeline import Pipeline
+
+REPLAYED = Replayed("20240116T020000123Z", "arn:aws:states:execution:1")
+RUN = msgspec.structs.replace(run(timestamp="20240117T000000000Z"), replay=REPLAYED)
+PREFIX = f"quarantine/{REPLAYED.run}/"
+
+
+def rejected(stage: str, *items: Any) -> bytes:
+    """An object of quarantine."""
+    reason = RejectedError("value", "a number", "text")
+    lines = [rejected_line(stage, run(), 0, reason, json.dumps(each).encode()) for each in items]
+    return b"[\n" + b",\n".join(lines) + b"\n]\n"
+
+
+def pages(
+    s3: FakeS3, dynamodb: FakeDynamoDB, given: Work | None = None, units: int = 1000, *, run: Run = RUN
+) -> list[Page]:
+    found = quarantined_pages(run, REPLAYED, given or work(), source(dynamodb), staging(s3), Units(units))
+    return list(found)
+
+
+def records(found: list[Page]) -> list[Any]:
+    return [json.loads(line) for page in found for line in page.items]
+
+
+def table(*items: Item) -> FakeDynamoDB:
+    dynamodb = FakeDynamoDB()
+    dynamodb.tables["source"] = list(items)
+    return dynamodb
+
+
+def test_a_record_is_taken_up_as_its_item_is_now_whatever_its_timestamp() -> None:
+    s3 = FakeS3()
+    hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, value="-1"), item(2, timestamp="soon")))
+    corrected = item(1), item(2, timestamp="2031-05-05T00:00:00Z")
+
+    found = pages(s3, table(*corrected, item(3)))
+
+    assert records(found) == [*corrected]
+    assert (found[0].read, found[0].scanned, found[0].left, found[0].units) == (2, 2, 0, Decimal(2))
+
+
+def test_a_record_whose_item_is_gone_is_taken_up_as_it_lies_in_quarantine() -> None:
+    s3 = FakeS3()
+    hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, value="-1")))
+
+    found = pages(s3, table())
+
+    assert records(found) == [item(1, value="-1")]
+    assert (found[0].read, found[0].scanned, found[0].left) == (1, 0, 0)
+
+
+def test_what_load_rejected_is_taken_up_from_the_source_table_or_left() -> None:
+    s3 = FakeS3()
+    plain = [{"id": each, "timestamp": "2024-01-15T10:00:00Z", "value": 1} for each in ("item-0001", "made-up")]
+    hold(s3, PREFIX + "load-0000-0000.json", rejected("load", *plain))
+
+    found = pages(s3, table(item(1)))
+
+    assert records(found) == [item(1)]
+    assert (found[0].read, found[0].scanned, found[0].left) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 2049, "é" * 1025])
+def test_a_key_that_dynamodb_cannot_have_is_not_asked_for(key: str) -> None:
+    s3 = FakeS3()
+    hold(s3, PREFIX + "load-0000-0000.json", rejected("load", {"id": key, "timestamp": "2024-01-15T10:00:00Z"}))
+    dynamodb = table()
+
+    assert [page.left for page in pages(s3, dynamodb)] == [1, 0]
+    assert dynamodb.faults.calls == []
+
+
+def test_two_records_of_one_item_are_both_accounted_for() -> None:
+    s3 = FakeS3()
+    plain = {"id": "item-0001", "timestamp": "2024-01-15T10:00:00Z"}
+    hold(s3, PREFIX + "load-0000-0000.json", rejected("load", plain, plain))
+
+    found = pages(s3, table(item(1)))
+
+    assert records(found) == [item(1), item(1)]
+    assert (found[0].read, found[0].scanned) == (2, 1)
+
+
+def test_the_segments_share_the_objects_and_go_on_at_their_cursors() -> None:
+    s3 = FakeS3()
+    names = [f"{stage}-{n:04d}-0000.json" for stage in ("load", "transform") for n in range(3)]
+    for number, name in enumerate(names):
+        first = number * 60
+        items = [item(n) for n in range(first, first + 60)]
+        plain = [{"id": each["id"]["S"], "timestamp": "x"} for each in items]
+        stage = name.partition("-")[0]
+        hold(s3, PREFIX + name, rejected(stage, *(items if stage == "transform" else plain)))
+    dynamodb = table(*(item(n) for n in range(360)))
+    wide = msgspec.structs.replace(RUN, segments=4)
+    taken = []
+    for segment in range(4):
+        given = work(segment=segment)
+        while True:
+            found = pages(s3, dynamodb, given, units=2, run=wide)
+            taken += records(found)
+            if found[-1].cursor is None:
+                break
+            given = work(segment=segment, cursor=found[-1].cursor)
+
+    assert sorted(each["id"]["S"] for each in taken) == [f"item-{n:04d}" for n in range(360)]
+
+
+def test_a_quarantine_that_was_changed_is_refused() -> None:
+    s3 = FakeS3()
+    hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1)))
+    s3.objects[PREFIX + "transform-0000-0000.json"] = rejected("transform", item(2))
+
+    with pytest.raises(StagingError, match="its ETag isn't that of its seal"):
+        pages(s3, table())
+
+
+@pytest.mark.parametrize(
+    "line", [b"5", b"{}", b'{"stage":"transform"}', b'{"stage":"load","item":{}}', b'{"stage":"load"']
+)
+def test_a_quarantine_that_no_stage_wrote_is_refused(line: bytes) -> None:
+    s3 = FakeS3()
+    hold(s3, PREFIX + "load-0000-0000.json", b"[\n" + line + b"\n]\n")
+
+    with pytest.raises(StagingError, match=r"load-0000-0000\.json isn't the array .*, in the 1 records from there"):
+        pages(s3, table())
+
+
+def test_an_item_without_a_key_is_taken_up_as_it_is() -> None:
+    s3 = FakeS3()
+    odd: list[Any] = [{}, {"id": {"N": "5"}}, {"id": {"S": ""}}]
+    hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", *odd))
+
+    assert records(pages(s3, table())) == odd
+
+
+def planned(s3: FakeS3, dynamodb: FakeDynamoDB, concurrency: int = 40) -> Run:
+    return plan_replay(REPLAYED.run, staging(s3), ledger(dynamodb), concurrency)
+
+
+def ended(s3: FakeS3, *, objects: int = 1) -> FakeDynamoDB:
+    """A run that has succeeded, with so many objects in quarantine."""
+    original = msgspec.structs.replace(run(segments=7), execution=REPLAYED.execution)
+    s3.objects[f"extract/{REPLAYED.run}/run.json"] = msgspec.json.encode(original)
+    for number in range(objects):
+        hold(s3, f"{PREFIX}transform-{number:04d}-0000.json", array([]))
+    dynamodb = FakeDynamoDB()
+    ledger(dynamodb).begin(original)
+    ledger(dynamodb).succeed(original, {}, "2024-01-16T02:10:00Z")
+    return dynamodb
+
+
+def test_a_replay_has_the_window_of_the_run_and_a_segment_for_each_object() -> None:
+    s3 = FakeS3()
+    dynamodb = ended(s3, objects=3)
+
+    replay = planned(s3, dynamodb)
+
+    assert (replay.start, replay.end, replay.segments) == (run().start, run().end, 3)
+    assert replay.replay == REPLAYED
+    assert planned(s3, dynamodb, concurrency=2).segments == 2
+
+
+def test_a_run_that_never_was_or_has_expired_is_not_replayed() -> None:
+    with pytest.raises(InputError, match=f"there is no run {REPLAYED.run}, or what it staged has expired"):
+        planned(FakeS3(), FakeDynamoDB())
+
+
+def test_a_run_that_has_nothing_in_quarantine_is_not_replayed() -> None:
+    s3 = FakeS3()
+    dynamodb = ended(s3, objects=0)
+    s3.objects[f"{PREFIX}transform-0000-0000.json"] = b"left by an invocation that died"
+
+    with pytest.raises(InputError, match=f"nothing of run {REPLAYED.run} is in quarantine"):
+        planned(s3, dynamodb)
+
+
+def test_a_run_that_is_still_going_is_not_replayed() -> None:
+    s3 = FakeS3()
+    ended(s3)
+    going = FakeDynamoDB()
+    ledger(going).begin(msgspec.structs.replace(run(), execution=REPLAYED.execution))
+
+    with pytest.raises(InputError, match=f"run {REPLAYED.run} is still running"):
+        planned(s3, going)
+
+
+def test_a_run_whose_entry_is_lost_is_replayed_all_the_same() -> None:
+    s3 = FakeS3()
+    ended(s3)
+
+    assert planned(s3, FakeDynamoDB()).replay == REPLAYED
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"replay": REPLAYED.run},
+        {"detail": {"replay": REPLAYED.run}, "time": "2024-01-17T00:00:00Z"},
+        {"detail": {"replay": REPLAYED.run, "action": "start"}},
+    ],
+)
+def test_a_replay_is_asked_for_by_the_input_or_an_event(given: Any) -> None:
+    assert requested_replay(given) == REPLAYED.run
+
+
+@pytest.mark.parametrize("given", [{}, {"lookback_hours": 4}, {"detail": {}}, None, [], "replay", 5])
+def test_other_inputs_ask_for_a_window(given: Any) -> None:
+    assert requested_replay(given) is None
+
+
+@pytest.mark.parametrize("value", [None, 5, "", "latest", "2024-01-16T02:00:00Z", REPLAYED.run + "\n", [REPLAYED.run]])
+def test_what_is_no_timestamp_of_a_run_is_refused_with_an_example(value: Any) -> None:
+    with pytest.raises(InputError, match="replay must be a run's timestamp, such as 20240116T020000123Z, got"):
+        requested_replay({"replay": value})
+
+
+@pytest.mark.parametrize("beside", ["start", "end", "lookback_hours", "time", "unknown"])
+def test_a_replay_takes_nothing_beside_it(beside: str) -> None:
+    with pytest.raises(InputError, match="replay can't be combined"):
+        requested_replay({"replay": REPLAYED.run, beside: 1})
+
+
+BAD = [item(n, value="-1") for n in range(3)]
+
+
+class Night(Pipeline):
+    """A pipeline that has loaded 100 items and rejected three."""
+
+    first: dict[str, Any]
+
+    def __init__(self) -> None:
+        super().__init__([*(item(n) for n in range(3, 103)), *BAD])
+
+    def correct(self, *numbers: int) -> None:
+        """Correct items in the source table."""
+        source = {each["id"]["S"]: each for each in self.dynamodb.tables["source"]}
+        source |= {f"item-{n:04d}": item(n) for n in numbers}
+        self.dynamodb.tables["source"] = list(source.values())
+
+    def replay(self, number: int = 2, of: str = "") -> dict[str, Any]:
+        """Replay the first run, or another."""
+        started_at = datetime(2024, 1, 17, tzinfo=UTC) + timedelta(minutes=number)
+        execution = {
+            "id": f"arn:aws:states:execution:{number}",
+            "name": str(number),
+            "started_at": started_at.isoformat(),
+        }
+        return self.run({"replay": of or self.first["run"]}, execution)
+
+    def destination(self) -> list[str]:
+        return sorted(json.dumps(each, sort_keys=True) for each in self.dynamodb.tables["destination"])
+
+
+@pytest.fixture
+def night() -> Iterator[Night]:
+    pipeline = Night()
+    with pipeline.deployed():
+        pipeline.first = pipeline.run({"start": run().start, "end": run().end})
+        yield pipeline
+
+
+def test_what_passes_is_loaded_and_what_fails_again_is_quarantined_again(night: Night) -> None:
+    night.correct(0, 2)
+
+    report = night.replay()
+
+    counts = report["counts"]
+    assert report["replay"] == night.first["run"]
+    assert report["window"] == night.first["window"]
+    assert (counts["read"], counts["loaded"], counts["rejected_transform"]) == (3, 2, 1)
+    assert len(night.dynamodb.tables["destination"]) == 102
+    [again] = staged(night.s3, f"quarantine/{report['run']}/")
+    assert (again["item"]["id"]["S"], again["run"]) == ("item-0001", report["run"])
+
+
+def test_what_is_replayed_is_what_the_run_would_have_loaded(night: Night) -> None:
+    other = Pipeline([item(n) for n in range(103)])
+    night.correct(0, 1, 2)
+    night.replay()
+    replayed = night.destination()
+    with other.deployed():
+        other.run({"start": run().start, "end": run().end})
+    whole = sorted(json.dumps(each, sort_keys=True) for each in other.dynamodb.tables["destination"])
+
+    assert replayed == whole
+
+
+def test_the_run_is_marked_as_replayed_and_the_watermark_stays(night: Night) -> None:
+    night.correct(0, 2)
+    report = night.replay()
+
+    ledger = night.dynamodb.ledger
+    assert ledger.entry("1")["replayed"] == {
+        "run": report["run"],
+        "finished_at": "2024-01-16T02:10:00.000Z",
+        "read": 3,
+        "left": 0,
+        "dropped": 0,
+        "loaded": 2,
+        "superseded": 0,
+        "rejected_transform": 1,
+        "rejected_load": 0,
+    }
+    assert (ledger.entry("2")["status"], ledger.entry("2")["replay"]) == ("SUCCEEDED", night.first["run"])
+    assert ledger.watermark is None
+
+
+def test_a_second_replay_changes_nothing(night: Night) -> None:
+    night.correct(0, 2)
+    first = night.replay()
+    before = night.destination()
+    second = night.replay(3)
+
+    assert night.destination() == before
+    assert second["counts"] == first["counts"]
+    assert night.dynamodb.ledger.entry("1")["replayed"]["run"] == second["run"]
+
+
+def test_a_replay_is_replayed_in_its_turn(night: Night) -> None:
+    night.correct(0, 2)
+    first = night.replay()
+    night.correct(1)
+    second = night.replay(3, of=first["run"])
+
+    assert (second["counts"]["read"], second["counts"]["loaded"]) == (1, 1)
+    assert len(night.dynamodb.tables["destination"]) == 103
+    assert night.dynamodb.ledger.entry("2")["replayed"]["run"] == second["run"]
+
+
+def test_a_replay_whose_run_has_no_entry_any_more_succeeds_and_marks_none(night: Night) -> None:
+    del night.dynamodb.ledger.items["run", "1"]
+    night.replay()
+
+    assert [entry["status"] for entry in night.dynamodb.ledger.entries()] == ["SUCCEEDED"]
+
+
+def test_a_replay_that_crashes_anywhere_is_done_once(night: Night) -> None:
+    night.correct(0, 2)
+    night.faults.calls.clear()
+    night.replay()
+    undisturbed, calls = night.destination(), len(night.faults.calls)
+    for number in range(1, calls + 1):
+        night.faults.calls.clear()
+        night.faults.fail(number)
+        night.replay(number + 2)
+        assert night.destination() == undisturbed
+
+
+def test_a_quarantined_record_that_goes_missing_unbalances_the_replay(night: Night) -> None:
+    key = f"quarantine/{night.first['run']}/transform-0000-0000.json"
+    hold(night.s3, key, rejected("transform", *BAD))
+    map_segments = night._map
+
+    def lose(state: Any, action: str, handler: Any) -> None:
+        map_segments(state, action, handler)
+        if action == "extract":
+            state["segments"][0]["counts"][1] += 1
+
+    night._map = lose  # type: ignore[method-assign]
+    with pytest.raises(BalanceError, match="quarantine held 4 records and extract accounts for 3, 1 fewer"):
+        night.replay()
