@@ -148,9 +148,11 @@ class EtlPipelineStack(Stack):
             },
             settings=self.settings,
         )
-        self.source_table.grant(stage.function, "dynamodb:Scan", "dynamodb:DescribeTable")
+        self.source_table.grant(stage.function, "dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem")
         self.ledger.table.grant(stage.function, "dynamodb:GetItem", "dynamodb:PutItem")
-        stage.may_read(self.staging_bucket, "extract/*/run.json")
+        stage.may_read(self.staging_bucket, "extract/*/run.json", sealed=False)
+        stage.may_read(self.staging_bucket, "quarantine/*")
+        stage.may_list_seals(self.staging_bucket, "quarantine/*")
         stage.may_write(self.staging_bucket, "extract/*")
         return stage
 
@@ -189,7 +191,7 @@ class EtlPipelineStack(Stack):
         )
         self.destination_table.grant(stage.function, "dynamodb:BatchWriteItem")
         self.ledger.table.grant(stage.function, "dynamodb:UpdateItem")
-        stage.may_read(self.staging_bucket, "transform/*")
+        stage.may_read(self.staging_bucket, "transform/*", "quarantine/*")
         stage.may_write(self.staging_bucket, "quarantine/*")
         return stage
 
