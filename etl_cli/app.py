@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etl_cli import demo, gaps, local
+from etl_cli import demo, doctor, gaps, local, run, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,6 +15,19 @@ app = typer.Typer(
     epilog="Exit codes:  0 done  ·  1 failed, the message says why  ·  2 wrong usage  ·  130 interrupted",
 )
 app.command(epilog="Examples:  etl demo  ·  etl demo --items 200 --json  ·  etl demo --strict")(demo.demo)
+app.command(
+    epilog="Exit codes:  0 no problem, warnings at most  ·  1 a problem\n\n"
+    "Examples:  etl doctor  ·  etl doctor --json  ·  etl doctor --profile night --late-hours 50"
+)(doctor.doctor)
+app.command(
+    epilog="Exit codes:  0 the run succeeded, or was started with --no-follow  ·  1 it failed  ·  130 interrupted, it "
+    "goes on\n\n"
+    "Examples:  etl run  ·  etl run --start 2026-11-01 --end 2026-11-02  ·  etl run --lookback 48 --no-follow"
+)(run.run)
+app.command(
+    epilog="Exit codes:  0 the run succeeded  ·  1 it failed  ·  130 interrupted, it goes on\n\n"
+    "Examples:  etl watch  ·  etl watch 20261124T020000123Z  ·  etl watch run-20261124T020000Z-3f9a --json"
+)(watch.watch)
 app.command(
     epilog="Exit codes:  0 no gaps  ·  1 gaps, or an error\n\n"
     "Examples:  etl gaps  ·  etl gaps --json  ·  etl gaps --since 2026-11-01"

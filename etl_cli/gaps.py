@@ -18,6 +18,7 @@ from etl_cli.times import Times, since_option
 from etl_cli.wording import count, duration, format_instant
 
 EXIT_GAPS = 1
+OVERDUE_HOURS = 25  # a night, and an hour for the run
 
 
 def gaps(
@@ -26,7 +27,7 @@ def gaps(
     overdue_hours: Annotated[
         int,
         typer.Option(min=1, max=8784, help="How old the time behind the last run must be to be a gap."),
-    ] = 25,
+    ] = OVERDUE_HOURS,
     profile: Profile = None,
     region: Region = None,
     local_time: LocalTime = False,

@@ -1,0 +1,365 @@
+"""`etl doctor`: what it finds in an AWS that answers in every way it can."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+from typer.testing import CliRunner
+
+from etl_cli.app import app
+from etl_cli.checkup import Checkup
+from etl_cli.coverage import Span, Watermark
+from etl_cli.doctor import checkup_document, print_findings
+from etl_cli.etl_lines import EtlLines
+from etl_cli.findings import Finding
+from etl_cli.ledger import Entry
+from etl_cli.ledger_findings import ledger_findings
+from etl_cli.times import Times
+from tests.cli.fake_aws import Answer, FakeAws, RefusalError, unreachable
+from tests.docs.examples import example
+
+NOW = datetime(2026, 11, 5, 8, tzinfo=UTC)
+MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
+QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/etl-pipeline-dead-letters"
+OUTPUTS = [
+    {"OutputKey": "SourceTableName", "OutputValue": "etl-source-data"},
+    {"OutputKey": "DestinationTableName", "OutputValue": "etl-destination-data"},
+    {"OutputKey": "StagingBucketName", "OutputValue": "etl-staging-111122223333-eu-west-1"},
+    {"OutputKey": "StateMachineArn", "OutputValue": MACHINE},
+]
+ETL = EtlLines(program="etl")
+PLACE = ["credentials", "region", "stack", "schedule", "workflow", "etl-extract", "etl-transform", "etl-load"]
+STORES = ["source", "destination", "staging", "dead letters", "ledger"]
+ABOUT = [*PLACE, *STORES, "last run", "watermark", "gaps"]
+
+
+def run_item(day: int, **attributes: str) -> dict[str, Any]:
+    """The ledger's item of a night's run."""
+    given = {
+        "kind": "run",
+        "id": f"night-{day}",
+        "run": f"202611{day:02}T020000123Z",
+        "status": "SUCCEEDED",
+        "window_start": f"2026-11-{day - 1:02}T01:45:00Z",
+        "window_end": f"2026-11-{day:02}T02:00:00Z",
+        "started_at": f"2026-11-{day:02}T02:00:00.123Z",
+        "finished_at": f"2026-11-{day:02}T02:03:07.123Z",
+    } | attributes
+    return {name: {"S": value} for name, value in given.items()} | {"counts": {"M": {"loaded": {"N": "11204"}}}}
+
+
+def watermark_item(day: int) -> dict[str, Any]:
+    return {"since": {"S": "2026-11-03T01:45:00Z"}, "end": {"S": f"2026-11-{day:02}T02:00:00Z"}}
+
+
+def well() -> dict[str, Answer]:
+    """What AWS answers when all is well."""
+    return {
+        "sts.GetCallerIdentity": {"Account": "111122223333", "Arn": "arn:aws:iam::111122223333:user/oncall"},
+        "cloudformation.DescribeStacks": {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": OUTPUTS}]},
+        "eventbridge.DescribeRule": {"State": "ENABLED", "ScheduleExpression": "cron(0 2 * * ? *)"},
+        "eventbridge.ListTargetsByRule": {"Targets": [{"Id": "0", "Arn": MACHINE}]},
+        "sfn.DescribeStateMachine": {"status": "ACTIVE"},
+        "lambda.GetFunctionConfiguration": {"State": "Active", "LastUpdateStatus": "Successful"},
+        "dynamodb.DescribeTable": {"Table": {"TableStatus": "ACTIVE"}},
+        "s3.HeadBucket": {},
+        "sqs.GetQueueUrl": {"QueueUrl": QUEUE},
+        "sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
+        "dynamodb.Query": {"Items": [run_item(4), run_item(5)]},
+        "dynamodb.GetItem": {"Item": watermark_item(5)},
+    }
+
+
+def look(changes: dict[str, Answer], **place: Any) -> list[Finding]:
+    """What is found when AWS answers differently from when all is well."""
+    aws = FakeAws(well() | changes, **place)
+    return list(Checkup(aws.session, ETL, Times(), NOW, timedelta(hours=26)).findings())
+
+
+def wrong(findings: list[Finding]) -> Finding:
+    """The one finding that isn't ok; all the others have been looked at."""
+    (found,) = [finding for finding in findings if finding.level != "ok"]
+    assert {finding.about for finding in findings} == set(ABOUT)
+    return found
+
+
+def test_all_is_well() -> None:
+    found = look({})
+
+    assert [finding.about for finding in found] == ABOUT
+    assert {finding.level for finding in found} == {"ok"}
+    assert not any(finding.remedy or finding.command for finding in found)
+    assert checkup_document(found)["well"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "about", "level", "says", "helps"),
+    [
+        ("eventbridge.DescribeRule", {"State": "DISABLED"}, "schedule", "warning", "is disabled", "aws events enable-"),
+        ("eventbridge.ListTargetsByRule", {"Targets": []}, "schedule", "problem", "does not start", "cdk deploy"),
+        ("sfn.DescribeStateMachine", {"status": "DELETING"}, "workflow", "problem", "is DELETING", "cdk deploy"),
+        ("s3.HeadBucket", RefusalError("404"), "staging", "problem", "no bucket etl-staging-1111", "cdk deploy"),
+        ("s3.HeadBucket", RefusalError("301"), "staging", "problem", "(301)", "Health Dashboard"),
+        (
+            "sqs.GetQueueAttributes",
+            {"Attributes": {"ApproximateNumberOfMessages": "3"}},
+            "dead letters",
+            "problem",
+            "3 events",
+            f"receive-message --message-attribute-names All --queue-url {QUEUE}",
+        ),
+        ("dynamodb.Query", {"Items": []}, "last run", "warning", "none yet", "etl run"),
+        ("dynamodb.GetItem", {}, "watermark", "warning", "none yet", "etl run"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_helps(
+    operation: str, answer: Answer, about: str, level: str, says: str, helps: str
+) -> None:
+    found = wrong(look({operation: answer}))
+
+    assert (found.about, found.level) == (about, level)
+    assert says in found.text
+    assert helps in f"{found.remedy} {found.command}"
+
+
+@pytest.mark.parametrize("name", ["etl-extract", "etl-transform", "etl-load"])
+@pytest.mark.parametrize(
+    ("configuration", "says"),
+    [
+        ({"State": "Failed", "StateReason": "its key is gone"}, "function is Failed: its key is gone"),
+        ({"State": "Active", "LastUpdateStatus": "Failed", "LastUpdateStatusReason": "no"}, "is not updated: no"),
+    ],
+)
+def test_a_function_that_is_not_active(name: str, configuration: dict[str, str], says: str) -> None:
+    def answer(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        return configuration if FunctionName == name else {"State": "Inactive"}
+
+    found = wrong(look({"lambda.GetFunctionConfiguration": answer}))
+
+    assert found.about == name
+    assert says in found.text
+
+
+@pytest.mark.parametrize(
+    ("table", "about"),
+    [("etl-source-data", "source"), ("etl-destination-data", "destination")],
+)
+def test_a_table_that_is_gone(table: str, about: str) -> None:
+    def answer(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        if TableName == table:
+            raise RefusalError("ResourceNotFoundException")
+        return {"Table": {"TableStatus": "ACTIVE"}}
+
+    found = wrong(look({"dynamodb.DescribeTable": answer}))
+
+    assert (found.about, found.text) == (about, f"There is no table {table}")
+
+
+def test_without_a_ledger_what_it_would_tell_is_missing() -> None:
+    found = look({"dynamodb.Query": RefusalError("ResourceNotFoundException")})
+
+    assert found[-1].about == "ledger"
+    assert (found[-1].level, found[-1].text) == ("problem", "There is no table etl-run-ledger.")
+
+
+@pytest.mark.parametrize("operation", sorted(set(well()) - {"sts.GetCallerIdentity"}))
+def test_a_permission_that_is_missing_is_named_and_the_others_are_looked_at(operation: str) -> None:
+    found = look({operation: RefusalError("AccessDeniedException")})
+
+    service, name = operation.split(".")
+    prefix = {"eventbridge": "events", "sfn": "states"}.get(service, service)
+    action = {"s3:HeadBucket": "s3:ListBucket"}.get(f"{prefix}:{name}", f"{prefix}:{name}")
+    problems = [finding for finding in found if finding.level != "ok"]
+    assert problems
+    for problem in problems:
+        assert f"{action} is denied" in problem.text
+        assert problem.remedy == f"Allow {action} to arn:aws:iam::111122223333:user/oncall."
+    assert {finding.about for finding in found} >= set(ABOUT[:-3])
+
+
+def test_the_permission_is_the_one_that_aws_names() -> None:
+    message = "User: arn:aws:iam::1:user/a is not authorized to perform: kms:Decrypt on resource: b"
+    found = wrong(look({"sqs.GetQueueAttributes": RefusalError("AccessDenied", message)}))
+
+    assert found.text.startswith("kms:Decrypt is denied: queue etl-pipeline-dead-letters")
+
+
+@pytest.mark.parametrize("operation", sorted(well()))
+def test_a_service_that_does_not_answer_is_a_problem_and_the_others_are_looked_at(operation: str) -> None:
+    found = look({operation: unreachable()})
+
+    problems = [finding for finding in found if finding.level != "ok"]
+    assert problems
+    assert all("Could not connect" in problem.text for problem in problems)
+    assert len({finding.about for finding in found}) >= len(ABOUT) - 3
+
+
+def test_a_stack_that_can_not_be_read_is_looked_for_by_the_names_it_always_has() -> None:
+    assert wrong(look({"cloudformation.DescribeStacks": RefusalError("AccessDenied")})).about == "stack"
+
+
+@pytest.mark.parametrize(
+    ("status", "level"),
+    [
+        ("CREATE_COMPLETE", "ok"),
+        ("UPDATE_IN_PROGRESS", "warning"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "warning"),
+        ("UPDATE_ROLLBACK_COMPLETE", "warning"),
+        ("ROLLBACK_COMPLETE", "problem"),
+        ("DELETE_FAILED", "problem"),
+        ("UPDATE_ROLLBACK_FAILED", "problem"),
+    ],
+)
+def test_the_stack_has_a_status(status: str, level: str) -> None:
+    answer = {"Stacks": [{"StackStatus": status, "Outputs": OUTPUTS}]}
+    found = [each for each in look({"cloudformation.DescribeStacks": answer}) if each.about == "stack"]
+
+    assert [(each.level, status in each.text) for each in found] == [(level, True)]
+
+
+def test_a_stack_that_is_not_the_pipelines() -> None:
+    found = wrong(look({"cloudformation.DescribeStacks": {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}}))
+
+    assert "has no output SourceTableName, DestinationTableName, StagingBucketName, StateMachineArn" in found.text
+
+
+def test_without_a_stack_nothing_else_is_looked_for() -> None:
+    found = look({"cloudformation.DescribeStacks": RefusalError("ValidationError")})
+
+    assert [finding.about for finding in found] == ["credentials", "region", "stack"]
+    assert (found[-1].text, found[-1].command) == (
+        "There is no stack EtlPipelineStack in eu-west-1",
+        "cdk deploy EtlPipelineStack",
+    )
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])
+def test_with_credentials_of_no_use_nothing_else_is_looked_for(code: str) -> None:
+    (found,) = look({"sts.GetCallerIdentity": RefusalError(code)})
+
+    assert (found.about, found.level) == ("credentials", "problem")
+    assert code in found.text
+    assert "--profile" in found.remedy
+
+
+def test_a_local_environment_that_is_down_is_one_finding() -> None:
+    (found,) = look({"sts.GetCallerIdentity": unreachable()}, endpoint="http://127.0.0.1:4566")
+
+    assert found.text == "The local environment does not answer at http://127.0.0.1:4566"
+    assert "etl local start" in found.remedy
+
+
+def test_the_local_environment_is_said_to_be_one() -> None:
+    region = look({}, endpoint="http://127.0.0.1:4566")[1]
+
+    assert region.text == "eu-west-1, the local environment at http://127.0.0.1:4566"
+
+
+def test_without_a_region_nothing_can_be_asked() -> None:
+    (found,) = look({}, region=None)
+
+    assert (found.about, found.level) == ("region", "problem")
+
+
+WINDOW = Span(datetime(2026, 11, 4, 2, tzinfo=UTC), datetime(2026, 11, 5, 2, tzinfo=UTC))
+MARK = Watermark(WINDOW.start, WINDOW.end)
+
+
+def of_ledger(*entries: Entry, watermark: Watermark | None = MARK) -> dict[str, Finding]:
+    found = ledger_findings(entries, watermark, NOW, timedelta(hours=26), Times(), ETL)
+    return {finding.about: finding for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ("FAILED", "20261105T020000123Z failed at Load: TransientError"),
+        ("ABORTED", "20261105T020000123Z was stopped at Load: TransientError"),
+        ("TIMED_OUT", "20261105T020000123Z ran out of time at Load: TransientError"),
+    ],
+)
+def test_a_last_run_that_did_not_succeed_is_a_problem(status: str, says: str) -> None:
+    found = of_ledger(Entry(status, WINDOW, run="20261105T020000123Z", stage="Load", error="TransientError"))
+
+    assert (found["last run"].level, found["last run"].text) == ("problem", says)
+    assert found["last run"].command == "etl show 20261105T020000123Z"
+
+
+def test_a_run_that_goes_on_is_well_for_as_long_as_it_may() -> None:
+    levels = {
+        minutes: of_ledger(Entry("RUNNING", WINDOW, started=NOW - timedelta(minutes=minutes)))["last run"].level
+        for minutes in (0, 34, 36)
+    }
+
+    assert levels == {0: "ok", 34: "ok", 36: "problem"}
+
+
+def test_a_watermark_may_be_so_old_and_no_older() -> None:
+    def age(hours: int) -> Finding:
+        end = NOW - timedelta(hours=hours)
+        return of_ledger(watermark=Watermark(end, end))["watermark"]
+
+    assert age(26).level == "ok"
+    assert age(27).level == "problem"
+    assert age(27).text == "2026-11-04 05:00:00 UTC, 27 h 00 min ago: data are late, 26 h are allowed"
+
+
+def test_gaps_are_a_problem() -> None:
+    before = Span(WINDOW.start - timedelta(days=9), WINDOW.start - timedelta(days=8))
+    found = of_ledger(Entry("SUCCEEDED", WINDOW), Entry("FAILED", before))["gaps"]
+
+    assert (found.level, found.command) == ("problem", "etl gaps")
+    assert found.text == "1 gap: time that no run has covered, from 2026-10-26 02:00:00 UTC on"
+
+
+def printed(findings: list[Finding], width: int, *, terminal: bool = False) -> str:
+    stream = io.StringIO()
+    print_findings(Console(file=stream, width=width, highlight=False, force_terminal=terminal), findings)
+    return stream.getvalue()
+
+
+def test_the_example_of_the_documentation() -> None:
+    failed = run_item(5, status="FAILED", stage="Gate", error="QualityGateError")
+    changes: dict[str, Answer] = {
+        "eventbridge.DescribeRule": {"State": "DISABLED"},
+        "dynamodb.Query": {"Items": [run_item(4), failed]},
+        "dynamodb.GetItem": {"Item": watermark_item(4)},
+    }
+
+    assert printed(look(changes), 80) == example("etl doctor")
+
+
+def test_a_terminal_has_its_width_and_commands_are_not_broken() -> None:
+    command = "etl show " + "x" * 90
+    shown = printed([Finding("last run", "problem", "word " * 30, "Do this. " * 9, command)], 80, terminal=True)
+    lines = Text.from_ansi(shown).plain.splitlines()
+
+    assert [line.strip() for line in lines if len(line) > 80] == [command]
+    assert len(lines) > 5
+
+
+def test_without_findings_to_act_upon_all_is_well() -> None:
+    assert printed([Finding("gaps", "ok", "none")], 80) == "  ok       gaps           none\n\nAll is well.\n"
+
+
+def test_without_credentials_the_command_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+
+    no_keys = CliRunner().invoke(app, ["doctor", "--json", "--region", "eu-west-1"])
+    no_profile = CliRunner().invoke(app, ["doctor", "--profile", "nobody"])
+
+    assert no_keys.exit_code == no_profile.exit_code == 1
+    document = json.loads(no_keys.stdout)
+    assert not document["well"]
+    assert [finding["about"] for finding in document["findings"]] == ["credentials"]
+    assert "nobody" in no_profile.stdout
