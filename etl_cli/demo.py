@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from etl_cli.board import Board
 from etl_cli.commands import report_commands
@@ -23,12 +20,13 @@ from etl_cli.deployment_progress import DeploymentProgress
 from etl_cli.emulator.environment import LocalEnvironment
 from etl_cli.errors import UserError
 from etl_cli.failure import ExecutionError, Failure
-from etl_cli.following import show_execution
+from etl_cli.following import console_of_progress, print_outcome_of_failure, show_execution
 from etl_cli.history import STAGES, Timeline
 from etl_cli.paths import ROOT, command
 from etl_cli.report import RunReport, collect
-from etl_cli.report_json import failure_document, report_document
-from etl_cli.report_view import print_commands, print_failure, print_report
+from etl_cli.report_json import report_document
+from etl_cli.report_view import print_commands, print_report
+from etl_cli.run import run_name
 from etl_cli.seed import make_items, write_items
 from etl_cli.times import Times
 from etl_cli.verify import Verified, verify
@@ -98,7 +96,7 @@ class Demonstration:
         self._as_json = as_json
         self._context = context
         self._strict = strict
-        self._console = _console(on_error_output=as_json)
+        self._console = console_of_progress(as_json=as_json)
         self._started_here = False
         self._deployed = False
         self._running: tuple[Pipeline, str] | None = None
@@ -175,7 +173,7 @@ class Demonstration:
 
     def _execute(self, board: Board, pipeline: Pipeline) -> tuple[str, Timeline]:
         board.begin(STAGES[0], "starting the execution")
-        execution = pipeline.start()
+        execution = pipeline.start(run_name("demo"))
         self._running = pipeline, execution
         timeline = show_execution(board, pipeline, execution, Times(), _LOOK_SECONDS)
         self._running = None
@@ -199,10 +197,7 @@ class Demonstration:
         self._print_how_to_stop()
 
     def _print_failure(self, failure: Failure) -> None:
-        if self._as_json:
-            print_json(failure_document(failure))
-        print_failure(self._console, failure)
-        print_commands(self._console, failure.commands, _environment_line())
+        print_outcome_of_failure(self._console, failure, as_json=self._as_json, first=_environment_line())
         self._print_how_to_stop()
 
     def _print_error(self, error: UserError) -> None:
@@ -218,13 +213,6 @@ class Demonstration:
 
 def _environment_line() -> str:
     return f'eval "$({command()} local env)"'
-
-
-def _console(*, on_error_output: bool) -> Console:
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows question marks, and no traceback
-    return Console(highlight=False, stderr=on_error_output)
 
 
 @contextlib.contextmanager

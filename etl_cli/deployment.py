@@ -5,6 +5,7 @@ The same for AWS and for the local environment; the session says which.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -83,11 +84,15 @@ class Pipeline:
             client=partial(session.client, **options),
         )
 
-    def start(self, execution_input: str = "{}") -> str:
-        """Start an execution with a JSON document as its input, and return its ARN."""
-        return self.stepfunctions.start_execution(stateMachineArn=self.state_machine, input=execution_input)[
-            "executionArn"
-        ]
+    def start(self, name: str, execution_input: Mapping[str, Any] | None = None) -> str:
+        """Start an execution of a name that no other has, and return its ARN."""
+        return self.stepfunctions.start_execution(
+            stateMachineArn=self.state_machine, name=name, input=json.dumps(execution_input or {})
+        )["executionArn"]
+
+    def execution(self, name: str) -> str:
+        """The ARN of the execution with a name, whether there is one or not."""
+        return f"{self.state_machine.replace(':stateMachine:', ':execution:', 1)}:{name}"
 
 
 def _outputs(session: boto3.Session, options: dict[str, Any], stack: str) -> dict[str, str]:

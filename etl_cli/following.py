@@ -2,22 +2,104 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from etl_cli.board import Board
-from etl_cli.failure import ExecutionError, explain
+from etl_cli.console import err, print_json
+from etl_cli.errors import UserError
+from etl_cli.etl_lines import EtlLines
+from etl_cli.failure import ExecutionError, Failure, explain
 from etl_cli.history import STAGES, Timeline
 from etl_cli.progress import follow
 from etl_cli.report import RunReport, collect
+from etl_cli.report_json import failure_document, report_document
+from etl_cli.report_view import print_commands, print_failure, print_report
 from etl_cli.stage_steps import stage_steps
 from etl_cli.times import Times
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
 
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
 LOOK_SECONDS = 1.0
+
+
+def attend(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *, as_json: bool = False) -> None:
+    """Follow an execution to its end, and print its report; the execution goes on when this is interrupted.
+
+    Args:
+        pipeline: where it runs.
+        execution: its ARN.
+        lines: makes the line that follows it again.
+        times: how to print instants.
+        as_json: print the report as JSON, and the progress on the error output.
+
+    Raises:
+        typer.Exit: it failed, or this was interrupted.
+        UserError: AWS can't be asked any more, or an object of the run isn't in the bucket.
+    """
+    console = console_of_progress(as_json=as_json)
+    try:
+        with _going_on(lines.line("watch", execution_name(execution))):
+            report = follow_to_end(pipeline, execution, console, times)
+    except ExecutionError as error:
+        print_outcome_of_failure(console, error.failure, as_json=as_json)
+        raise typer.Exit(EXIT_FAILED) from None
+    if as_json:
+        print_json(report_document(report))
+    else:
+        print_report(console, report, (pipeline.source_table, pipeline.destination_table), times=times)
+
+
+@contextmanager
+def _going_on(again: str) -> Iterator[None]:
+    """Say that a run goes on when its following ends early."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as reason:
+        err.print(f"interrupted: the run goes on. Watch it again:\n  {again}", markup=False)
+        raise typer.Exit(int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED) from None
+    except (BotoCoreError, ClientError) as error:
+        raise UserError(
+            f"AWS can't be asked any more: {error}", f"The run goes on. Watch it again:\n  {again}"
+        ) from None
+
+
+def print_outcome_of_failure(console: Console, failure: Failure, *, as_json: bool, first: str = "") -> None:
+    """Print why an execution failed, and what to look at.
+
+    Args:
+        console: where.
+        failure: why.
+        as_json: print it as JSON on the output, too.
+        first: a line that has to come before those that look further; may be empty.
+    """
+    if as_json:
+        print_json(failure_document(failure))
+    print_failure(console, failure)
+    print_commands(console, failure.commands, first)
+
+
+def console_of_progress(*, as_json: bool) -> Console:
+    """Where progress is shown: the output, or the error output while the output is for JSON."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows question marks, and no traceback
+    return Console(highlight=False, stderr=as_json)
+
+
+def execution_name(execution: str) -> str:
+    """The name in an execution's ARN."""
+    return execution.rpartition(":")[2]
 
 
 def follow_to_end(

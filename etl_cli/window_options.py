@@ -42,10 +42,11 @@ def checked_span(start: datetime, end: datetime, now: datetime, names: tuple[str
     """
     span = Span(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
     if span.start >= span.end:
-        raise typer.BadParameter(f"{names[0]} must be before {names[1]}: a window holds the instants between them.")
+        raise typer.BadParameter(f"{names[1]} must be later: a window holds the instants between.", param_hint=names[0])
     if span.end > now:
         raise typer.BadParameter(
-            f"{names[1]} is in the future: it is {format_instant(now)}. What arrives before then would be missed."
+            f"that is in the future, now is {format_instant(now)}; what arrives before then would be missed.",
+            param_hint=names[1],
         )
     return span
 
@@ -60,11 +61,12 @@ def execution_input(
     """
     if lookback is not None:
         if start or end:
-            raise typer.BadParameter("--lookback can't be combined with --start and --end: give the one or the other.")
+            raise typer.BadParameter("a window is given by it alone, or by --start and --end.", param_hint="--lookback")
         return {"lookback_hours": lookback}
     if start is None and end is None:
         return {}
     if start is None or end is None:
-        raise typer.BadParameter("--start and --end belong together: a window is given by both.")
+        given, missing = ("--start", "--end") if start else ("--end", "--start")
+        raise typer.BadParameter(f"a window needs {missing} too.", param_hint=given)
     span = checked_span(start, end, now)
     return {"start": format_instant(span.start), "end": format_instant(span.end)}

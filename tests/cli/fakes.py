@@ -116,6 +116,7 @@ class FakeStepFunctions:
     Attributes:
         shown: how many events there are to see.
         step: how many more there are at each look.
+        started: name and input of the executions that were started; each is the one execution.
         stopped: the executions that were stopped.
         map_runs: how many segments the Map Run of a Distributed Map has done, by the Map's name.
     """
@@ -125,12 +126,13 @@ class FakeStepFunctions:
         self._events = events
         self.shown = 0
         self.step = step
+        self.started: list[tuple[str, Any]] = []
         self.stopped: list[str] = []
         self.map_runs: dict[str, int] = {}
 
-    def start_execution(self, *, stateMachineArn: str, input: str) -> dict[str, Any]:  # noqa: A002
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, Any]:  # noqa: A002
         assert stateMachineArn
-        assert input == "{}"
+        self.started.append((name, json.loads(input)))
         return {"executionArn": self._description["executionArn"]}
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
