@@ -1,5 +1,7 @@
 """Tables and numbers in Markdown."""
 
+from decimal import Decimal
+
 
 def table(header: list[str], rows: list[list[str]], left: int) -> str:
     """A table whose first ``left`` columns are text, and the others numbers."""
@@ -29,11 +31,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:,.0f} days"
 
 
-def dollars(value: float) -> str:
+def dollars(value: Decimal) -> str:
     """A sum of money, to the cent where cents matter."""
     if value >= 100:
         return f"${value:,.0f}"
-    return f"${value:.2f}" if value >= 0.095 else f"${float(f'{value:.1g}'):g}"
+    return f"${value:.2f}" if value >= Decimal("0.095") else f"${Decimal(f'{value:.1g}'):f}"
 
 
 def size(size_bytes: float) -> str:

@@ -1,4 +1,4 @@
-"""The tables of docs/performance.md and docs/scaling.md, made from docs/measured.json alone.
+"""The tables of docs/performance.md, docs/scaling.md and docs/costs.md, made from docs/measured.json and the prices.
 
 `python -m bench.pages` writes them between the pages' marks, `<!-- table NAME -->` and `<!-- end -->`.
 """
@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.cost_tables import COST_TABLES
 from bench.markdown import short, table
 from bench.scaling_tables import SCALING_TABLES
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 MEASURED = DOCS / "measured.json"
-PAGES = ("performance.md", "scaling.md")
+PAGES = ("performance.md", "scaling.md", "costs.md")
 _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Document = dict[str, Any]
@@ -101,6 +102,7 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "continued": _continued,
     "cold": _cold,
     **SCALING_TABLES,
+    **COST_TABLES,
 }
 
 
@@ -114,7 +116,7 @@ def updated(page: str, document: Document) -> str:
 
 
 def update_pages() -> None:
-    """Write the tables into both pages."""
+    """Write the tables into the pages."""
     document = json.loads(MEASURED.read_text())
     for name in PAGES:
         path = DOCS / name

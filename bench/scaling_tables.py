@@ -15,23 +15,32 @@ from etl_cli.capacity import (
     table_read_units,
 )
 from etl_cli.capacity_advice import break_even_share, export_dollars, largest_table, recommend
-from etl_cli.capacity_inputs import GB, KB, CapacitySettings, Costs, Prices, Workload
+from etl_cli.capacity_inputs import GB, KB, CapacitySettings, Costs, Workload
+from etl_cli.cost import Cost, predicted
+from etl_cli.prices import price_list
 
 SIZES = tuple(GB * gb for gb in (1, 10, 100, 1024, 10 * 1024))
 DAILY = 0.01
 SHARES = {"all": 1.0, "1 %": DAILY}
-DEFAULT, PRICES = CapacitySettings(), Prices()
+DEFAULT, PRICES = CapacitySettings(), price_list("us-east-1")
 UNBOUND = 1e12
+# The services whose share is worth a column: events and traces are thousandths of a cent.
+BILLED = ("DynamoDB reads", "DynamoDB writes", "Lambda", "S3", "Step Functions", "CloudWatch Logs")
 
 Document = dict[str, Any]
 
 
-def _costs(document: Document) -> Costs:
+def costs_of(document: Document) -> Costs:
+    """What a record was measured to cost."""
     return Costs(**document["model"])
 
 
 def _workloads() -> list[tuple[str, Workload]]:
     return [(words, Workload(table_bytes=each, share=share)) for words, share in SHARES.items() for each in SIZES]
+
+
+def _cost(workload: Workload, document: Document) -> Cost:
+    return predicted(estimate(workload, DEFAULT, costs_of(document)), PRICES)
 
 
 def _first(words: str, workload: Workload) -> list[str]:
@@ -43,7 +52,7 @@ def _bound(found: Estimate) -> str:
 
 
 def _inputs(document: Document) -> str:
-    costs = _costs(document)
+    costs = costs_of(document)
     rows = [
         ["a page of a Scan", short(costs.page_us)],
         ["an item extracted", short(costs.extract_us)],
@@ -70,7 +79,7 @@ def _check(document: Document) -> str:
             start_ms=0,
         )
         workload = Workload(table_bytes=case["items"] * Workload.item_bytes)
-        stages = estimate(workload, settings, PRICES, _costs(document)).stages
+        stages = estimate(workload, settings, costs_of(document)).stages
         predicted = next(stage.seconds for stage in stages if stage.name == case["stage"])
         measured = case["wall_us"] * case["items"] / 1e6
         rows.append(
@@ -82,7 +91,7 @@ def _check(document: Document) -> str:
 def _sizes(document: Document) -> str:
     rows = []
     for words, workload in _workloads():
-        found = estimate(workload, DEFAULT, PRICES, _costs(document))
+        found = estimate(workload, DEFAULT, costs_of(document))
         rows.append(
             [
                 *_first(words, workload),
@@ -91,7 +100,7 @@ def _sizes(document: Document) -> str:
                 duration(found.seconds),
                 large(found.read_units),
                 large(found.write_units),
-                dollars(found.total),
+                dollars(predicted(found, PRICES).total),
                 _bound(found),
                 "yes" if found.seconds <= DEFAULT.timeout_seconds else "no",
             ]
@@ -103,17 +112,16 @@ def _sizes(document: Document) -> str:
 def _dollars(document: Document) -> str:
     rows = []
     for words, workload in _workloads():
-        found = estimate(workload, DEFAULT, PRICES, _costs(document)).dollars
-        rows.append([*_first(words, workload), *map(dollars, found.values())])
-    header = list(estimate(Workload(table_bytes=GB), DEFAULT, PRICES, _costs(document)).dollars)
-    return table(["Table", "Window", *header], rows, left=2)
+        found = _cost(workload, document).services
+        rows.append([*_first(words, workload), *(dollars(found[name]) for name in BILLED)])
+    return table(["Table", "Window", *BILLED], rows, left=2)
 
 
 def _recommended(document: Document) -> str:
-    costs, rows = _costs(document), []
+    costs, rows = costs_of(document), []
     for words, workload in _workloads():
-        settings = recommend(workload, DEFAULT, PRICES, costs)
-        found = estimate(workload, settings, PRICES, costs)
+        settings = recommend(workload, DEFAULT, costs)
+        found = estimate(workload, settings, costs)
         rows.append(
             [
                 *_first(words, workload),
@@ -125,7 +133,7 @@ def _recommended(document: Document) -> str:
                 f"{found.segments}",
                 f"{found.invocations:,}",
                 duration(found.seconds),
-                dollars(found.total),
+                dollars(predicted(found, PRICES).total),
                 _bound(found),
             ]
         )
@@ -155,10 +163,7 @@ def _largest(document: Document) -> str:
     rows = [
         [
             words,
-            *(
-                size(largest_table(Workload(table_bytes=GB, share=share), step, PRICES, _costs(document)))
-                for share in shares
-            ),
+            *(size(largest_table(Workload(table_bytes=GB, share=share), step, costs_of(document))) for share in shares),
         ]
         for words, step in STEPS.items()
     ]
@@ -169,14 +174,21 @@ def _export(document: Document) -> str:
     rows = []
     for each in SIZES:
         workload = Workload(table_bytes=each, share=DAILY)
-        found = estimate(workload, DEFAULT, PRICES, _costs(document))
-        cells = [export_dollars(replace(workload, share=share), PRICES) for share in (DAILY, 0.1, 1.0)]
+        found = estimate(workload, DEFAULT, costs_of(document))
+        cells = [export_dollars(replace(workload, share=share)) for share in (DAILY, 0.1, 1.0)]
         scan = found.stages[0]
         rows.append(
-            [size(each), duration(scan.seconds), dollars(found.dollars["DynamoDB reads"]), *map(dollars, cells)]
+            [
+                size(each),
+                duration(scan.seconds),
+                dollars(_cost(workload, document).services["DynamoDB reads"]),
+                *map(dollars, cells),
+            ]
         )
     header = ["Table", "Scan, time", "Scan, reads", "Export, 1 % changed", "10 %", "100 %"]
-    return table(header, rows, left=1) + f"\nThe two cost the same where {break_even_share(PRICES):.1%} changes.\n"
+    return (
+        table(header, rows, left=1) + f"\nThe two cost the same where {break_even_share(PRICES.prices):.1%} changes.\n"
+    )
 
 
 def _history(document: Document) -> str:
@@ -194,7 +206,7 @@ def _history(document: Document) -> str:
             ]
         )
     header = ["Segments", "Events without continuation", "Invocations that fit", "for a segment", "which last"]
-    state = ", ".join(f"{_costs(document).state_bytes * each / KB:.1f} KiB at {each:,}" for each in (40, 1_000))
+    state = ", ".join(f"{costs_of(document).state_bytes * each / KB:.1f} KiB at {each:,}" for each in (40, 1_000))
     return (
         table(header, rows, left=0)
         + f"\n{HISTORY_EVENTS:,} events at most. State of the execution: {state} segments.\n"

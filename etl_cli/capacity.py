@@ -1,4 +1,4 @@
-"""The capacity model: what a run of the pipeline takes, in time, units and dollars. docs/scaling.md explains it.
+"""The capacity model: what a run of the pipeline takes, in time and in units. docs/scaling.md explains it.
 
 Nothing here calls AWS. A run is three stages one after the other, each as slow as the slowest of what it needs: its
 workers' CPU, their waiting, what the source table delivers, what the destination table takes.
@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from etl_cli.capacity_inputs import GB, KB, MB, STAGES, CapacitySettings, Costs, Prices, Workload
+from etl_cli.capacity_inputs import GB, KB, MB, STAGES, CapacitySettings, Costs, Workload
 
 Bound = Literal["CPU", "latency", "source table", "destination table"]
 
@@ -28,6 +28,10 @@ INVOCATION_SECONDS, RESERVE = 300.0, 1 / 50
 # An inline Map runs at most 40 at once, an execution's history has at most 25,000 events, a state 256 KiB; Lambda runs
 # 1,000 invocations at once. Sources: Step Functions Developer Guide, "Service quotas"; "Lambda quotas".
 INLINE_WORKERS, HISTORY_EVENTS, STATE_BYTES, ACCOUNT_WORKERS = 40, 25_000, 256 * KB, 1_000
+
+# What is logged of an event of a history, without the data of its states, and of an invocation: Lambda's START, END and
+# REPORT, and a line or two of the function's own. Assumptions, from the shape of these lines.
+EVENT_LOG_BYTES, INVOCATION_LOG_BYTES = 500, 1_500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ class Estimate:
         history_events: events of the execution's own history; children of a Distributed Map have their own.
         state_bytes: size of the execution's state.
         gb_seconds: what Lambda bills, beside requests.
-        dollars: by service.
+        log_bytes: what the functions and Step Functions log.
     """
 
     segments: int
@@ -78,7 +82,7 @@ class Estimate:
     history_events: int
     state_bytes: float
     gb_seconds: float
-    dollars: dict[str, float]
+    log_bytes: float
 
     @property
     def invocations(self) -> int:
@@ -89,11 +93,6 @@ class Estimate:
     def slowest(self) -> StageEstimate:
         """The stage that takes longest."""
         return max(self.stages, key=lambda stage: stage.seconds)
-
-    @property
-    def total(self) -> float:
-        """Dollars in all."""
-        return sum(self.dollars.values())
 
 
 def table_read_units(table_bytes: float) -> float:
@@ -116,13 +115,12 @@ def write_seconds(units: float, first: float, most: float) -> float:
     return seconds + units / rate
 
 
-def estimate(workload: Workload, settings: CapacitySettings, prices: Prices, costs: Costs) -> Estimate:
+def estimate(workload: Workload, settings: CapacitySettings, costs: Costs) -> Estimate:
     """Estimate a run.
 
     Args:
         workload: the table and the window.
         settings: the stack's settings, and what the tables and the account allow.
-        prices: AWS's.
         costs: what a record costs, measured.
     """
     segments = max(1, min(settings.concurrency, math.ceil(workload.table_bytes / settings.segment_bytes)))
@@ -134,33 +132,23 @@ def estimate(workload: Workload, settings: CapacitySettings, prices: Prices, cos
         for name, needs in _needs(workload, settings, costs, segments, read_units, write_units).items()
     )
     invocations = sum(stage.invocations for stage in stages)
-    raw, plain = workload.records * workload.wire_bytes, workload.records * workload.record_bytes
-    puts, gets = _puts(raw, segments) + _puts(plain, segments), (raw + plain) / READ_BYTES + 2 * segments
-    gb_seconds = settings.memory_mb / 1024 * sum(segments * stage.seconds / waves for stage in stages)
-    transitions = 6 + 2 * invocations + 3 * segments * (1 if settings.concurrency <= INLINE_WORKERS else 2)
+    raw, plain = workload.read * workload.wire_bytes, workload.records * workload.record_bytes
+    inline = settings.concurrency <= INLINE_WORKERS
     return Estimate(
         segments=segments,
         waves=waves,
         stages=stages,
-        seconds=sum(stage.seconds for stage in stages) + 3 * settings.start_ms / 1000,
+        seconds=sum(stage.seconds for stage in stages) + 3 * settings.pace * settings.start_ms / 1000,
         read_units=read_units,
         write_units=write_units,
         staged_bytes=raw + plain,
-        puts=puts,
-        gets=gets,
-        transitions=transitions,
-        history_events=history_events(segments, invocations, inline=settings.concurrency <= INLINE_WORKERS),
+        puts=put_requests(raw, segments) + put_requests(plain, segments),
+        gets=get_requests(raw, segments) + get_requests(plain, segments),
+        transitions=transitions(segments, invocations, inline=inline),
+        history_events=history_events(segments, invocations, inline=inline),
         state_bytes=segments * costs.state_bytes,
-        gb_seconds=gb_seconds,
-        dollars={
-            "DynamoDB reads": read_units / 1e6 * prices.million_read_units,
-            "DynamoDB writes": write_units / 1e6 * prices.million_write_units,
-            "Lambda": gb_seconds * prices.lambda_gb_second + invocations / 1e6 * prices.lambda_million_requests,
-            "S3": puts / 1e3 * prices.thousand_puts
-            + gets / 1e3 * prices.thousand_gets
-            + (raw + plain) / GB * prices.gb_month * prices.staged_days / 30,
-            "Step Functions": transitions / 1e3 * prices.thousand_transitions,
-        },
+        gb_seconds=settings.memory_mb / 1024 * sum(segments * stage.seconds / waves for stage in stages),
+        log_bytes=log_bytes(segments, invocations),
     )
 
 
@@ -169,7 +157,7 @@ def _needs(
 ) -> dict[str, dict[Bound, float]]:
     """Seconds that each stage needs of each thing: of a worker's for its segment, of a table's for all."""
     pages = workload.table_bytes / PAGE_BYTES / segments
-    records = workload.records / segments
+    read, records = workload.read / segments, workload.records / segments
     cpu = 1e-6 / settings.cpu_share * workload.wire_bytes / costs.wire_bytes
     page = 1e-6 / settings.cpu_share * costs.page_us
     get = settings.s3_ms / 1000 / READ_BYTES
@@ -177,15 +165,15 @@ def _needs(
     most_writes = min(
         max(TABLE_UNITS, settings.write_units_per_second), settings.max_write_units_per_second or math.inf
     )
-    from_raw, from_plain = records * workload.wire_bytes * get, records * workload.record_bytes * get
+    from_raw, from_plain = read * workload.wire_bytes * get, records * workload.record_bytes * get
     return {
         # Pages are fetched while the last is worked on, so that waiting and CPU overlap.
         "extract": {
-            "CPU": pages * page + records * costs.extract_us * cpu,
+            "CPU": pages * page + read * costs.extract_us * cpu,
             "latency": pages * settings.scan_ms / 1000,
             "source table": read_units / reads,
         },
-        "transform": {"CPU": records * costs.transform_us * cpu + from_raw},
+        "transform": {"CPU": read * costs.transform_us * cpu + from_raw},
         "load": {
             "CPU": records * costs.load_us * cpu + from_plain,
             "latency": records / BATCH_RECORDS / IN_FLIGHT * settings.write_ms / 1000 + from_plain,
@@ -198,14 +186,39 @@ def _stage(
     name: str, segments: int, waves: int, needs: dict[Bound, float], settings: CapacitySettings
 ) -> StageEstimate:
     bound_by = max(needs, key=lambda each: needs[each])
-    each = math.ceil(needs[bound_by] / (INVOCATION_SECONDS * (1 - RESERVE))) or 1
-    seconds = waves * (needs[bound_by] + each * settings.start_ms / 1000)
+    needed = settings.pace * needs[bound_by]
+    each = math.ceil(needed / (INVOCATION_SECONDS * (1 - RESERVE))) or 1
+    seconds = waves * (needed + each * settings.pace * settings.start_ms / 1000)
     return StageEstimate(name=name, seconds=seconds, invocations=segments * each, bound_by=bound_by)
 
 
-def _puts(size: float, segments: int) -> float:
-    """Requests that write ``size`` bytes: parts of uploads, and two more to begin and end each object."""
-    return size / UPLOAD_BYTES + 2 * max(segments, size / PART_BYTES)
+def put_requests(size: float, parts: float) -> float:
+    """Requests that write ``size`` bytes as so many objects, or as many more as they fill.
+
+    An object and its seal; of one that is uploaded in parts, these, and one more to begin it.
+    """
+    objects = max(parts, size / PART_BYTES)
+    return 2 * objects if size <= objects * UPLOAD_BYTES else size / UPLOAD_BYTES + 3 * objects
+
+
+def get_requests(size: float, parts: float) -> float:
+    """Requests that read ``size`` bytes of so many objects, or as many more as they fill, and their seals."""
+    return size / READ_BYTES + 2 * max(parts, size / PART_BYTES)
+
+
+def transitions(segments: int, invocations: int, *, inline: bool) -> int:
+    """State transitions of an execution, and of the children of its Maps.
+
+    Six states; a task and a Choice for each invocation of a segment; a Succeed for each segment in each Map. A segment
+    of a Distributed Map is an execution of its own, which is one more to begin.
+    """
+    return 6 + 2 * invocations + len(STAGES) * segments * (1 if inline else 2)
+
+
+def log_bytes(segments: int, invocations: int) -> float:
+    """What an execution logs: its own events, and what its functions and Lambda write of each invocation."""
+    events = history_events(segments, invocations, inline=True)
+    return events * EVENT_LOG_BYTES + (invocations + 3) * INVOCATION_LOG_BYTES
 
 
 def history_events(segments: int, invocations: int, *, inline: bool) -> int:

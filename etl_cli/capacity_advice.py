@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from decimal import Decimal
 
 from etl_cli.capacity import (
     BYTES_PER_READ_UNIT,
@@ -16,7 +17,12 @@ from etl_cli.capacity import (
     estimate,
     table_read_units,
 )
-from etl_cli.capacity_inputs import GB, MB, CapacitySettings, Costs, Prices, Workload
+from etl_cli.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
+from etl_cli.prices import Prices
+
+# Dollars for a GB of changes that DynamoDB exports to S3, in us-east-1. Source: "Amazon DynamoDB pricing", Data export
+# to Amazon S3.
+EXPORT_GB = Decimal("0.10")
 
 REMEDIES: dict[Bound, str] = {
     "CPU": "raise etl:concurrency or lower etl:segment_bytes; more memory for the functions gives them more CPU",
@@ -55,14 +61,14 @@ _UNITS = (4_000, 12_000, 24_000, 40_000, 80_000, 160_000, 320_000)
 _FILLED = 0.8
 
 
-def recommend(workload: Workload, settings: CapacitySettings, prices: Prices, costs: Costs) -> CapacitySettings:
+def recommend(workload: Workload, settings: CapacitySettings, costs: Costs) -> CapacitySettings:
     """Raise what binds, a step at a time, until the run fills at most 80 % of its time; else, give it the time.
 
     What binds is a table's throughput (its warm throughput, then its quota) or the number of workers. Where nothing
     is left to raise, the state machine's time-out is.
     """
     while True:
-        found = estimate(workload, settings, prices, costs)
+        found = estimate(workload, settings, costs)
         if found.seconds <= _FILLED * settings.timeout_seconds:
             return settings
         raised = _raised(workload, settings, found)
@@ -93,21 +99,21 @@ def _next(steps: tuple[int, ...], value: float) -> float:
     return next((step for step in steps if step > value), value)
 
 
-def largest_table(workload: Workload, settings: CapacitySettings, prices: Prices, costs: Costs) -> float:
+def largest_table(workload: Workload, settings: CapacitySettings, costs: Costs) -> float:
     """Size in bytes of the largest table, of such items and such a share of them, that fits the time; 0 for none."""
     low, high = 0.0, 1e15
     while high - low > MB:
         middle = (low + high) / 2
-        found = estimate(replace(workload, table_bytes=middle), settings, prices, costs)
+        found = estimate(replace(workload, table_bytes=middle), settings, costs)
         low, high = (middle, high) if found.seconds <= settings.timeout_seconds else (low, middle)
     return low
 
 
-def export_dollars(workload: Workload, prices: Prices) -> float:
+def export_dollars(workload: Workload) -> Decimal:
     """What an incremental export of the window's items costs, if each of them changed once in it."""
-    return workload.table_bytes * workload.share / GB * prices.export_gb
+    return Decimal(str(workload.table_bytes * workload.share / GB)) * EXPORT_GB
 
 
-def break_even_share(prices: Prices) -> float:
+def break_even_share(prices: Prices) -> Decimal:
     """Share of a table that changes above which scanning it costs less than an incremental export."""
-    return GB / BYTES_PER_READ_UNIT / 1e6 * prices.million_read_units / prices.export_gb
+    return Decimal(GB) / BYTES_PER_READ_UNIT / 1_000_000 * prices.million_read_units / EXPORT_GB

@@ -1,4 +1,4 @@
-"""What the capacity model is told: the work, the settings, what a record costs, what AWS asks for it."""
+"""What the capacity model is told: the work, the settings, what a record costs."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Workload:
         wire_bytes: size of an item as DynamoDB JSON, which is how Extract stages it.
         record_bytes: size of a record as Transform stages it.
         added_bytes: what the transformation adds to an item, as DynamoDB counts it (date, size and as_of).
+        kept: records that Load writes for each item of the window; what is left out or rejected isn't written.
     """
 
     table_bytes: float
@@ -37,6 +38,7 @@ class Workload:
     wire_bytes: float = 418.0
     record_bytes: float = 360.0
     added_bytes: float = 49.0
+    kept: float = 1.0
 
     @property
     def items(self) -> float:
@@ -44,9 +46,14 @@ class Workload:
         return self.table_bytes / self.item_bytes
 
     @property
-    def records(self) -> float:
+    def read(self) -> float:
         """Items of the window."""
         return self.items * self.share
+
+    @property
+    def records(self) -> float:
+        """Records that Load writes."""
+        return self.read * self.kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +74,7 @@ class CapacitySettings:
         write_ms: time of a BatchWriteItem. An assumption, not measured.
         s3_ms: time of a ranged GET of 4 MiB. An assumption, not measured.
         start_ms: what an invocation costs before its work: Step Functions, a cold start. An assumption.
+        pace: how many times as long as the model says a stage takes; above 1 where runs have been slower.
     """
 
     concurrency: int = 40
@@ -81,6 +89,7 @@ class CapacitySettings:
     write_ms: float = 10.0
     s3_ms: float = 50.0
     start_ms: float = 1_000.0
+    pace: float = 1.0
 
     @property
     def cpu_share(self) -> float:
@@ -121,30 +130,3 @@ class Costs:
         """
         document: dict[str, Any] = json.loads(path.read_text())
         return cls(**{each.name: document["model"][each.name] for each in fields(cls)})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prices:
-    """Dollars in us-east-1, without free tiers, looked up in November 2026: check them before relying on them.
-
-    Attributes:
-        million_read_units, million_write_units: on demand. Source: "Amazon DynamoDB pricing for on-demand capacity";
-            AWS News Blog, "Amazon DynamoDB On-Demand" (halved in November 2024).
-        export_gb: export to S3, for a GB of the table (full) or of the changes (incremental). Source: "Amazon DynamoDB
-            pricing", Data export to Amazon S3.
-        lambda_gb_second, lambda_million_requests: x86. Source: "AWS Lambda pricing".
-        thousand_transitions: standard workflows. Source: "AWS Step Functions pricing".
-        thousand_puts, thousand_gets, gb_month: S3 Standard. Source: "Amazon S3 pricing".
-        staged_days: how long staged objects are kept: the bucket's lifecycle rule.
-    """
-
-    million_read_units: float = 0.125
-    million_write_units: float = 0.625
-    export_gb: float = 0.10
-    lambda_gb_second: float = 0.0000166667
-    lambda_million_requests: float = 0.20
-    thousand_transitions: float = 0.025
-    thousand_puts: float = 0.005
-    thousand_gets: float = 0.0004
-    gb_month: float = 0.023
-    staged_days: float = 30.0

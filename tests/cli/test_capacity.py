@@ -20,7 +20,8 @@ from etl_cli.capacity import (
     write_seconds,
 )
 from etl_cli.capacity_advice import break_even_share, export_dollars, largest_table, problems, recommend
-from etl_cli.capacity_inputs import GB, MB, CapacitySettings, Costs, Prices, Workload
+from etl_cli.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
+from etl_cli.prices import price_list
 from serverless_app.settings import PipelineSettings
 
 COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)
@@ -28,7 +29,7 @@ COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes
 SWIFT = CapacitySettings(
     memory_mb=1769, scan_ms=0, write_ms=0, s3_ms=0, start_ms=0, read_units_per_second=1e12, write_units_per_second=1e12
 )
-PRICES = Prices()
+PRICES = price_list("us-east-1").prices
 MILLION = 1_000_000
 
 
@@ -37,7 +38,7 @@ def of(items: float, **more: Any) -> Workload:
 
 
 def run(workload: Workload, settings: CapacitySettings = SWIFT, **more: Any) -> Estimate:
-    return estimate(workload, replace(settings, **more), PRICES, COSTS)
+    return estimate(workload, replace(settings, **more), COSTS)
 
 
 def stage(found: Estimate, name: str) -> capacity.StageEstimate:
@@ -192,56 +193,81 @@ def test_lambda_bills_the_workers_time_and_not_only_their_cpu() -> None:
     assert found.gb_seconds == pytest.approx(0.5 * 2 * sum(each.seconds for each in found.stages))
 
 
-def test_dollars_by_hand() -> None:
-    found = run(Workload(table_bytes=8192 * MILLION, item_bytes=1024, share=0.5, added_bytes=0))
-    assert found.dollars["DynamoDB reads"] == pytest.approx(0.125)
-    assert found.dollars["DynamoDB writes"] == pytest.approx(4 * 0.625)
-    assert found.dollars["Step Functions"] == pytest.approx((6 + 2 * 3 * 31 + 3 * 31) * 0.025 / 1000)
-    assert found.dollars["Lambda"] == pytest.approx(found.gb_seconds * 0.0000166667 + found.invocations * 0.2 / 1e6)
-    assert found.total == pytest.approx(sum(found.dollars.values()))
-
-
-def test_s3_bills_requests_and_thirty_days() -> None:
+def test_what_s3_is_asked_for_a_large_object_is_uploaded_in_parts() -> None:
     found = run(of(MILLION), segment_bytes=1e15)
     staged = MILLION * (418 + 360)
-    assert found.puts == pytest.approx(staged / (5 * MB) + 2 * staged / (64 * MB))
-    assert found.gets == pytest.approx(staged / (4 * MB) + 2)
-    assert found.dollars["S3"] == pytest.approx(
-        found.puts * 0.005 / 1000 + found.gets * 0.0004 / 1000 + staged / GB * 0.023
-    )
+    assert found.staged_bytes == staged
+    assert found.puts == pytest.approx(staged / (5 * MB) + 3 * staged / (64 * MB))
+    assert found.gets == pytest.approx(staged / (4 * MB) + 2 * staged / (64 * MB))
+
+
+def test_what_s3_is_asked_for_small_objects_is_one_request_each_and_one_for_each_seal() -> None:
+    found = run(of(1000), segment_bytes=1000 * 212 / 4)
+    assert found.segments == 4
+    assert found.puts == 2 * 4 * 2
+    assert found.gets == pytest.approx(2 * 4 * 2, abs=0.2)
+
+
+def test_transitions_are_those_of_the_definition() -> None:
+    found = run(of(MILLION), segment_bytes=MILLION * 212 / 4)
+    assert found.transitions == 6 + 3 * 4 * (2 + 1)
+    assert run(of(MILLION), segment_bytes=MILLION * 212 / 4, concurrency=41).transitions == 6 + 3 * 4 * (2 + 2)
+
+
+def test_what_is_logged_grows_with_events_and_invocations() -> None:
+    one, four = (run(of(MILLION), segment_bytes=MILLION * 212 / segments) for segments in (1, 4))
+    assert one.log_bytes == 62 * 500 + (3 + 3) * 1_500
+    assert four.log_bytes == (2 + 15 + 12 + 3 * 4 * 4 + 7 * 12) * 500 + (12 + 3) * 1_500
+
+
+def test_what_the_window_leaves_out_is_read_and_transformed_and_not_written() -> None:
+    all_kept, half = run(of(MILLION)), run(of(MILLION, kept=0.5))
+    assert [stage(half, name).seconds for name in ("extract", "transform")] == [
+        stage(all_kept, name).seconds for name in ("extract", "transform")
+    ]
+    assert stage(half, "load").seconds == pytest.approx(stage(all_kept, "load").seconds / 2)
+    assert half.write_units == all_kept.write_units / 2
+    assert half.staged_bytes == MILLION * (418 + 360 / 2)
+
+
+def test_a_slower_pace_stretches_every_stage_and_what_lambda_bills() -> None:
+    usual, slow = (run(of(30 * MILLION), CapacitySettings(), pace=pace, start_ms=0) for pace in (1.0, 1.5))
+    assert slow.seconds == pytest.approx(1.5 * usual.seconds)
+    assert slow.gb_seconds == pytest.approx(1.5 * usual.gb_seconds)
+    assert slow.invocations > usual.invocations
 
 
 def test_nothing_is_advised_where_the_time_suffices() -> None:
     settings = CapacitySettings()
-    assert recommend(Workload(table_bytes=GB, share=0.01), settings, PRICES, COSTS) == settings
+    assert recommend(Workload(table_bytes=GB, share=0.01), settings, COSTS) == settings
 
 
 @pytest.mark.parametrize("share", [1.0, 0.01])
 @pytest.mark.parametrize("gb", [1, 10, 100, 1024, 10 * 1024])
 def test_what_is_advised_fits_the_time_that_it_gives(gb: int, share: float) -> None:
     workload = Workload(table_bytes=gb * GB, share=share)
-    settings = recommend(workload, CapacitySettings(), PRICES, COSTS)
-    assert estimate(workload, settings, PRICES, COSTS).seconds <= 0.8 * settings.timeout_seconds
+    settings = recommend(workload, CapacitySettings(), COSTS)
+    assert estimate(workload, settings, COSTS).seconds <= 0.8 * settings.timeout_seconds
 
 
 def test_the_table_that_binds_is_raised_and_workers_are_left_alone() -> None:
-    advised = recommend(of(20 * MILLION), CapacitySettings(), PRICES, COSTS)
+    advised = recommend(of(20 * MILLION), CapacitySettings(), COSTS)
     assert advised == replace(CapacitySettings(), write_units_per_second=advised.write_units_per_second)
     assert advised.write_units_per_second > 4_000
 
 
 def test_more_workers_come_by_smaller_segments_until_there_are_as_many_as_allowed() -> None:
     slow = CapacitySettings(cpu_speed=0.01, write_units_per_second=320_000)
-    advised = recommend(of(2 * MILLION), slow, PRICES, COSTS)
+    advised = recommend(of(2 * MILLION), slow, COSTS)
     assert advised.segment_bytes < slow.segment_bytes
     assert advised.concurrency == slow.concurrency
 
 
 def test_the_largest_table_fits_and_a_larger_one_does_not() -> None:
     workload, settings = Workload(table_bytes=GB), CapacitySettings()
-    most = largest_table(workload, settings, PRICES, COSTS)
+    most = largest_table(workload, settings, COSTS)
     fits, not_any_more = (
-        estimate(replace(workload, table_bytes=most + more), settings, PRICES, COSTS).seconds for more in (0, 4 * MB)
+        estimate(replace(workload, table_bytes=most + more), settings, COSTS).seconds for more in (0, 4 * MB)
     )
     assert fits <= 1800 < not_any_more
 
@@ -266,9 +292,10 @@ def test_problems_name_the_history_the_state_and_the_quota() -> None:
 
 def test_an_export_is_billed_by_what_changed_and_a_scan_by_the_table() -> None:
     workload = Workload(table_bytes=100 * GB, share=0.01)
-    assert export_dollars(workload, PRICES) == pytest.approx(0.1)
-    even = replace(workload, share=break_even_share(PRICES))
-    assert export_dollars(even, PRICES) == pytest.approx(run(even).dollars["DynamoDB reads"])
+    assert float(export_dollars(workload)) == pytest.approx(0.1)
+    even = replace(workload, share=float(break_even_share(PRICES)))
+    reads = run(even).read_units / MILLION * float(PRICES.million_read_units)
+    assert float(export_dollars(even)) == pytest.approx(reads)
 
 
 def test_costs_are_read_from_what_the_benchmark_recorded(tmp_path: Path) -> None:

@@ -1,0 +1,144 @@
+"""What AWS asks, by region: the table is prices.toml, beside this file, with its dates and sources."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from etl_cli.errors import UserError
+
+TABLE = Path(__file__).with_suffix(".toml")
+# Whose prices stand in for those of a region that the table doesn't have.
+BASE = "us-east-1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices:
+    """US dollars in one region, on demand, without tax, free tiers and volume tiers.
+
+    Attributes:
+        million_read_units, million_write_units: request units of DynamoDB.
+        lambda_gb_second_x86_64, lambda_gb_second_arm64: a GB of memory for a second, by the function's architecture.
+        lambda_million_requests: invocations.
+        thousand_transitions: state transitions of standard workflows.
+        thousand_puts, thousand_gets, gb_month: requests and storage of S3 Standard.
+        gb_logs: what is written to CloudWatch Logs.
+        million_events: custom events on EventBridge.
+        million_traces: traces that X-Ray records.
+    """
+
+    million_read_units: Decimal
+    million_write_units: Decimal
+    lambda_gb_second_x86_64: Decimal
+    lambda_gb_second_arm64: Decimal
+    lambda_million_requests: Decimal
+    thousand_transitions: Decimal
+    thousand_puts: Decimal
+    thousand_gets: Decimal
+    gb_month: Decimal
+    gb_logs: Decimal
+    million_events: Decimal
+    million_traces: Decimal
+
+    def lambda_gb_second(self, architecture: str) -> Decimal:
+        """The price of a GB-second of ``x86_64`` or ``arm64``."""
+        return self.lambda_gb_second_arm64 if architecture == "arm64" else self.lambda_gb_second_x86_64
+
+
+NAMES = tuple(each.name for each in fields(Prices))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceList:
+    """The prices that a command reckons with, and where they are from.
+
+    Attributes:
+        region: the region that was asked for.
+        prices: its prices.
+        source: whose prices these are, and of when, in words.
+        recalled: names of prices that were not found with a date.
+    """
+
+    region: str
+    prices: Prices
+    source: str
+    recalled: tuple[str, ...] = ()
+
+
+def read_table(path: Path = TABLE) -> dict[str, Any]:
+    """A table of prices as it is written, TOML or JSON; numbers are exact.
+
+    Raises:
+        UserError: there is no such file, or it isn't one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = json.loads(text, parse_float=Decimal) if path.suffix == ".json" else _toml(text)
+        regions = table["regions"]
+        if all(isinstance(prices, dict) for prices in regions.values()):
+            return dict(table)
+    except OSError as error:
+        raise UserError(f"The prices in {path} can't be read: {error.strerror}.", "Give another file.") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise UserError(
+        f"{path} is no table of prices.",
+        f"It must be TOML, or JSON with a name that ends in .json, in the shape of {TABLE}.",
+    )
+
+
+def _toml(text: str) -> dict[str, Any]:
+    return tomllib.loads(text, parse_float=Decimal)
+
+
+def price_list(region: str, path: Path | None = None) -> PriceList:
+    """The prices of a region: those of a file of the user's, and from the own table what it leaves out.
+
+    Args:
+        region: name of the region, such as eu-west-1.
+        path: the file; None for the own table alone.
+
+    Raises:
+        UserError: the file can't be read, hasn't the region, or has a price that is none.
+    """
+    table = read_table()["regions"]
+    own = table.get(region, table[BASE])
+    source = f"of {region}, {own['dated']}"
+    if region not in table:
+        source = (
+            f"of {BASE}, {own['dated']}: those of {region} aren't in the table, and may be higher; give --prices FILE"
+        )
+    given = _given(region, path) if path else {}
+    if path:
+        source = f"from {path}" if given.keys() >= set(NAMES) else f"from {path}; those it leaves out {source}"
+    return PriceList(
+        region=region,
+        prices=Prices(**{name: Decimal(value) for name, value in (own | given).items() if name in NAMES}),
+        source=source,
+        recalled=tuple(name for name in own["recalled"] if name not in given),
+    )
+
+
+def _given(region: str, path: Path) -> dict[str, Decimal]:
+    regions = read_table(path)["regions"]
+    if region not in regions:
+        raise UserError(
+            f"{path} has no prices of {region}: it has {', '.join(regions) or 'none'}.",
+            f"Add a table [regions.{region}].",
+        )
+    given = {name: value for name, value in regions[region].items() if name not in ("dated", "recalled")}
+    for name, value in given.items():
+        if name not in NAMES:
+            raise UserError(f"{path}: there is no price {name!r}.", f"The prices are {', '.join(NAMES)}.")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | Decimal)
+            or not Decimal(value).is_finite()
+            or value < 0
+        ):
+            raise UserError(f"{path}: {name} of {region} must be a number of US dollars, 0 or more.", "Correct it.")
+    return {name: Decimal(value) for name, value in given.items()}

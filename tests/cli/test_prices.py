@@ -1,0 +1,145 @@
+"""The table of prices is complete and dated, and a file of the user's goes before it."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl_cli.errors import UserError
+from etl_cli.prices import BASE, NAMES, TABLE, price_list, read_table
+
+OWN = read_table()
+REGIONS: dict[str, Any] = OWN["regions"]
+# When the table was put together; a figure can't be of a later day.
+LATEST = date(2026, 11, 30)
+
+
+def file(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_region_has_every_price_exact_and_nothing_else(region: str) -> None:
+    prices = {name: value for name, value in REGIONS[region].items() if name not in ("dated", "recalled")}
+    assert sorted(prices) == sorted(NAMES)
+    assert all(isinstance(value, Decimal) and value > 0 for value in prices.values())
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_region_is_dated(region: str) -> None:
+    assert date(2025, 1, 1) < REGIONS[region]["dated"] <= LATEST
+
+
+def test_every_price_has_a_source() -> None:
+    assert sorted(name for source in OWN["sources"].values() for name in source["prices"]) == sorted(NAMES)
+    assert all(source["page"] and source["seen"] for source in OWN["sources"].values())
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_price_that_no_source_has_for_the_region_is_said_to_be_recalled(region: str) -> None:
+    without = {
+        name
+        for source in OWN["sources"].values()
+        for name in source["prices"]
+        if region not in source["seen"] and "for all of these regions" not in " ".join(source["seen"].split())
+    }
+    assert set(REGIONS[region]["recalled"]) == without
+
+
+def test_no_region_is_cheaper_than_the_base_in_what_a_run_costs_most() -> None:
+    for name in ("million_read_units", "million_write_units", "gb_month", "gb_logs", "thousand_transitions"):
+        assert min(prices[name] for prices in REGIONS.values()) == REGIONS[BASE][name]
+
+
+def test_a_region_s_prices_come_with_their_date_and_with_what_is_recalled() -> None:
+    found = price_list("eu-west-1")
+
+    assert found.prices.million_write_units == Decimal("0.705")
+    assert found.source == "of eu-west-1, 2026-08-15"
+    assert found.recalled == ("million_traces",)
+
+
+def test_lambda_costs_less_on_arm() -> None:
+    prices = price_list(BASE).prices
+
+    assert prices.lambda_gb_second("arm64") == Decimal("0.0000133334")
+    assert prices.lambda_gb_second("x86_64") == Decimal("0.0000166667")
+
+
+def test_a_region_that_is_not_in_the_table_gets_the_base_s_prices_and_a_word_about_it() -> None:
+    found = price_list("me-central-1")
+
+    assert found.prices == price_list(BASE).prices
+    assert "of us-east-1, 2026-08-15" in found.source
+    assert "me-central-1 aren't in the table" in found.source
+    assert "--prices" in found.source
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("mine.toml", "[regions.eu-west-1]\nmillion_write_units = 0.5\nmillion_traces = 4\n"),
+        ("mine.json", json.dumps({"regions": {"eu-west-1": {"million_write_units": 0.5, "million_traces": 4}}})),
+    ],
+)
+def test_a_file_s_prices_go_before_and_what_it_leaves_out_is_the_table_s(tmp_path: Path, name: str, text: str) -> None:
+    path = file(tmp_path / name, text)
+    found = price_list("eu-west-1", path)
+
+    assert (found.prices.million_write_units, found.prices.million_traces) == (Decimal("0.5"), Decimal(4))
+    assert found.prices.million_read_units == Decimal("0.1415")
+    assert found.source == f"from {path}; those it leaves out of eu-west-1, 2026-08-15"
+    assert found.recalled == ()
+
+
+def test_a_file_with_all_prices_is_the_only_source(tmp_path: Path) -> None:
+    prices = "".join(f"{name} = 1\n" for name in NAMES)
+    path = file(tmp_path / "mine.toml", f"[regions.xx-north-1]\ndated = 2026-11-01\n{prices}")
+
+    found = price_list("xx-north-1", path)
+
+    assert found.source == f"from {path}"
+    assert found.recalled == ()
+    assert set(vars(found.prices).values()) == {Decimal(1)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[regions.eu-west-2]\n", "has no prices of eu-west-1: it has eu-west-2"),
+        ("[regions]\n", "it has none"),
+        ("[regions.eu-west-1]\nmillion_writes = 1\n", "there is no price 'million_writes'"),
+        ('[regions.eu-west-1]\ngb_logs = "1"\n', "gb_logs of eu-west-1 must be a number"),
+        ("[regions.eu-west-1]\ngb_logs = -1\n", "gb_logs of eu-west-1 must be a number"),
+        ("[regions.eu-west-1]\ngb_logs = nan\n", "gb_logs of eu-west-1 must be a number"),
+        ("[regions.eu-west-1]\ngb_logs = true\n", "gb_logs of eu-west-1 must be a number"),
+        ("[regions]\neu-west-1 = 3\n", "is no table of prices"),
+        ("regions = [1]\n", "is no table of prices"),
+        ("gb_logs = 1\n", "is no table of prices"),
+        ("not toml", "is no table of prices"),
+    ],
+)
+def test_a_file_that_is_no_table_of_prices_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        price_list("eu-west-1", file(tmp_path / "mine.toml", text))
+
+    assert message in caught.value.message
+    assert caught.value.remedy
+
+
+def test_a_file_that_is_not_there_or_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="can't be read"):
+        price_list("eu-west-1", tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="no table of prices"):
+        price_list("eu-west-1", tmp_path / "binary.toml")
+
+
+def test_the_table_is_a_file_that_a_user_can_start_from() -> None:
+    assert price_list("eu-west-1", TABLE).prices == price_list("eu-west-1").prices
