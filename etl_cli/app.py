@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etl_cli import demo, doctor, gaps, local, run, watch
+from etl_cli import demo, doctor, gaps, local, preview, run, runs, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,8 +28,12 @@ app.command(
     epilog="Exit codes:  0 the run succeeded  ·  1 it failed  ·  130 interrupted, it goes on\n\n"
     "Examples:  etl watch  ·  etl watch 20261124T020000123Z  ·  etl watch run-20261124T020000Z-3f9a --json"
 )(watch.watch)
+app.command(epilog="Examples:  etl runs  ·  etl runs --status failed --since 7d  ·  etl runs --limit 100 --json")(
+    runs.runs
+)
 app.command(
     epilog="Exit codes:  0 no gaps  ·  1 gaps, or an error\n\n"
     "Examples:  etl gaps  ·  etl gaps --json  ·  etl gaps --since 2026-11-01"
 )(gaps.gaps)
+app.command(epilog=preview.EPILOG)(preview.preview)
 app.add_typer(local.app, name="local")

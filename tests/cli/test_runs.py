@@ -1,0 +1,141 @@
+"""`etl runs`: which runs it picks, and how the table fits a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from etl_cli.coverage import Span
+from etl_cli.etl_lines import EtlLines
+from etl_cli.ledger import Entry
+from etl_cli.runs import Status, entry_document, print_runs, select
+from etl_cli.times import Times
+from tests.docs.examples import example
+
+ETL = EtlLines(program="etl")
+
+
+def night(day: int, status: str = "SUCCEEDED", **facts: Any) -> Entry:
+    """The run of a night of November; one that succeeded has counts."""
+    started = datetime(2026, 11, day, 2, 0, 0, 123_000, tzinfo=UTC)
+    end = started.replace(microsecond=0)
+    known = Entry(
+        status=status,
+        window=Span(end - timedelta(hours=24, minutes=15), end),
+        name=f"night-{day}",
+        execution=f"arn:aws:states:eu-west-1:111122223333:execution:etl-pipeline:night-{day}",
+        run=f"202611{day:02}T020000123Z",
+        started=started,
+        finished=started + timedelta(seconds=187.4),
+        segments=4,
+        counts={"read": 1_204_551, "loaded": 1_204_400, "rejected_transform": 150, "rejected_load": 1}
+        if status == "SUCCEEDED"
+        else {},
+    )
+    return replace(known, **facts)
+
+
+REPLAYED = {"run": "20261106T091500007Z", "loaded": 151, "rejected": 0, "left": 0}
+NAME = "d5154808-bb14-42e4-9d81-70a29d266c4e"
+HISTORY = [
+    night(7, "RUNNING", finished=None),
+    night(6, replay="20261105T020000123Z", run="20261106T091500007Z", counts={"read": 151, "loaded": 151}),
+    night(6, "FAILED", run="", window=None, name=NAME, stage="Plan", error="InputError", segments=0),
+    night(5, replayed=REPLAYED),
+    night(4, "TIMED_OUT", stage="Load", error="TIMED_OUT", finished=datetime(2026, 11, 4, 2, 30, tzinfo=UTC)),
+    night(3),
+]
+
+
+def printed(entries: list[Entry], width: int | None = None, total: int | None = None) -> list[str]:
+    """What is printed: on a terminal with so many columns, or into a file."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=width or 80, force_terminal=width is not None, highlight=False)
+    print_runs(console, entries, total or len(entries), Times(), ETL)
+    return Text.from_ansi(stream.getvalue()).plain.splitlines()
+
+
+def test_the_example_of_the_documentation() -> None:
+    assert "\n".join(printed(HISTORY)) + "\n" == example("etl runs")
+
+
+def test_in_80_columns_all_columns_are_there() -> None:
+    lines = printed(HISTORY, 80)
+
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split() == ["run", "window,", "UTC", "took", "read", "loaded", "rejected"]
+    assert lines[-1].split() == [
+        *("✔", "20261103T020000123Z", "11-02", "01:45", "→", "11-03", "02:00", "3m07s", "1.2M", "1.2M", "151")
+    ]
+    assert lines[1].startswith("… 20261107T020000123Z")
+
+
+def test_a_wide_terminal_has_every_digit() -> None:
+    (_, *rows) = printed([night(3)], 120)
+
+    assert rows == [
+        "20261103T020000123Z  succeeded  2026-11-02 01:45:00 → 2026-11-03 02:00:00  3 min 07 s  1,204,551  1,204,400"
+        "       151"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(99_999, "99,999"), (100_000, "100k"), (1_234_567, "1.23M"), (12_345_678, "12.3M"), (1_234_567_890, "1.23G")],
+)
+def test_large_numbers_are_abbreviated_where_there_is_little_room(number: int, shown: str) -> None:
+    assert printed([night(3, counts={"loaded": number})], 80)[1].split()[-2] == shown
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(12.34, "12.3s"), (187.4, "3m07s"), (3900, "1h05m")])
+def test_durations_are_abbreviated_where_there_is_little_room(seconds: float, shown: str) -> None:
+    entry = night(3)
+    assert entry.started
+    lines = printed([replace(entry, finished=entry.started + timedelta(seconds=seconds))], 80)
+
+    assert lines[1].split()[-4] == shown
+
+
+def test_why_a_run_failed_and_how_to_see_more_is_below_it() -> None:
+    lines = printed(HISTORY, 80)
+
+    assert lines[4] == f"    failed at Plan, InputError: etl show {NAME}"
+    assert "    timed out at Load" in lines
+    assert "    what it rejected was replayed by 20261106T091500007Z, 151 loaded" in lines
+
+
+def test_more_than_the_limit_is_said() -> None:
+    assert printed([night(3)], total=9)[-1] == "The latest 1 of 9 runs; --limit 9 shows all."
+    assert printed([]) == ["No runs. Start one: etl run"]
+
+
+def test_runs_are_picked_by_status_and_start() -> None:
+    def days(found: list[Entry]) -> list[int]:
+        return [entry.started.day for entry in found if entry.started]
+
+    assert days(select(HISTORY, [Status.FAILED, Status.TIMED_OUT], None)) == [6, 4]
+    assert days(select(HISTORY, list(Status), night(5).started)) == [7, 6, 6, 5]
+    assert select([night(3, started=None)], list(Status), night(3).started) == []
+
+
+def test_programs_get_all_that_the_ledger_has() -> None:
+    document = json.loads(json.dumps(entry_document(night(5, replayed=REPLAYED))))
+
+    assert document["window"] == {"start": "2026-11-04T01:45:00Z", "end": "2026-11-05T02:00:00Z"}
+    assert (document["run"], document["seconds"], document["segments"]) == ("20261105T020000123Z", 187.4, 4)
+    assert (document["counts"]["loaded"], document["replayed"], document["failure"]) == (1_204_400, REPLAYED, None)
+
+
+def test_programs_get_null_for_what_a_run_does_not_have() -> None:
+    document = entry_document(HISTORY[2])
+
+    assert (document["run"], document["window"], document["segments"], document["replay_of"]) == (None,) * 4
+    assert document["failure"] == {"stage": "Plan", "error": "InputError", "cause": ""}
+    assert entry_document(HISTORY[0])["finished"] is None
