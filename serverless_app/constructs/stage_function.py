@@ -83,7 +83,7 @@ class StageFunction(Construct):
             grantee=self.function,
             actions=["s3:ListBucket"],
             resource_arns=[bucket.bucket_arn],
-            conditions={"StringLike": {"s3:prefix": _seals(keys)}},
+            conditions={"StringLike": {"s3:prefix": list(_seals(keys))}},
         )
 
     def _grant(self, actions: list[str], bucket: s3.IBucket, keys: tuple[str, ...]) -> None:
