@@ -1,9 +1,10 @@
-"""Items of DynamoDB JSON as people read them, two of them side by side."""
+"""Items of DynamoDB JSON as people read them, two of them side by side, and what differs between them."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -11,10 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 Wire = dict[str, Any]
-"""An attribute value of DynamoDB JSON, such as {"N": "12.50"}; binaries are bytes."""
+"""An attribute value of DynamoDB JSON, such as {"N": "12.50"}; binaries are bytes, or base64."""
+
+Item = dict[str, Wire]
 
 
 _NESTED = ("M", "L")
+_LONGEST_NAME = 28
 
 
 def shown(value: Wire) -> str:
@@ -36,8 +40,8 @@ def _text(content: str) -> str:
     return " ".join(content.split()) or '""'
 
 
-def _binary(content: bytes) -> str:
-    return b64encode(content).decode()
+def _binary(content: bytes | str) -> str:
+    return content if isinstance(content, str) else b64encode(content).decode()
 
 
 def _set(member: Callable[[Any], str], order: Callable[[Any], Any]) -> Callable[[list[Any]], str]:
@@ -54,12 +58,91 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "L": _list,
     "SS": _set(_text, str),
     "NS": _set(str, Decimal),
-    "BS": _set(_binary, bytes),
+    "BS": _set(_binary, _binary),
 }
 
 
-def side_by_side(before: dict[str, Wire], after: dict[str, Wire], titles: tuple[str, str], width: int) -> Table:
-    """Two items as a table: what stayed is quiet, what came is green, what went is yellow.
+@dataclass(frozen=True)
+class Change:
+    """One attribute of an item, or one value within it, before and after.
+
+    Attributes:
+        path: where it is: ``size``, ``customer.email``, ``lines[0].price``.
+        before: None if it came.
+        after: None if it went.
+    """
+
+    path: str
+    before: Wire | None
+    after: Wire | None
+
+    @property
+    def mark(self) -> str:
+        """``+`` for what came, ``-`` for what went, ``~`` for what is another, empty for what stayed."""
+        if self.before is None:
+            return "+"
+        if self.after is None:
+            return "-"
+        return "" if same(self.before, self.after) else "~"
+
+
+def same(one: Wire, other: Wire) -> bool:
+    """Whether two attribute values are equal to DynamoDB: a number however written, a set in any order."""
+    return one == other or _comparable(one) == _comparable(other)
+
+
+def _comparable(value: Wire) -> Any:
+    ((kind, content),) = value.items()
+    if kind == "M":
+        return kind, {name: _comparable(each) for name, each in content.items()}
+    if kind == "L":
+        return kind, [_comparable(each) for each in content]
+    if kind == "N":
+        return kind, Decimal(content)
+    if kind == "NS":
+        return kind, set(map(Decimal, content))
+    if kind in ("B", "BS"):
+        return kind, shown(value)
+    return kind, set(content) if kind == "SS" else content
+
+
+def compare(before: Item, after: Item) -> list[Change]:
+    """All attributes of two items: those of the first, the key at their head, then those that came.
+
+    What changed within a map, or a list of the same length, is told by its path, and what stayed there isn't.
+    """
+    return [change for name in _names(before, after) for change in _within(name, before.get(name), after.get(name))]
+
+
+def changes(before: Item, after: Item) -> list[Change]:
+    """What differs between two items, in the order of `compare`."""
+    return [change for change in compare(before, after) if change.mark]
+
+
+def _names(before: Item, after: Item) -> list[str]:
+    return sorted(before, key=_keys_first) + sorted(after.keys() - before.keys())
+
+
+def _within(path: str, before: Wire | None, after: Wire | None) -> Iterator[Change]:
+    if before is None or after is None or before.keys() != after.keys() or same(before, after):
+        yield Change(path, before, after)
+    elif "M" in before:
+        old, new = before["M"], after["M"]
+        for name in sorted(old.keys() | new.keys()):
+            yield from _differing(f"{path}.{name}", old.get(name), new.get(name))
+    elif "L" in before and len(before["L"]) == len(after["L"]):
+        for position, (one, other) in enumerate(zip(before["L"], after["L"], strict=True)):
+            yield from _differing(f"{path}[{position}]", one, other)
+    else:
+        yield Change(path, before, after)
+
+
+def _differing(path: str, before: Wire | None, after: Wire | None) -> Iterator[Change]:
+    return (change for change in _within(path, before, after) if change.mark)
+
+
+def side_by_side(before: Item, after: Item, titles: tuple[str, str], width: int) -> Table:
+    """Two items as a table: what stayed is quiet, what came is green, what went is yellow; long values are cut.
 
     Args:
         before: the one on the left.
@@ -67,32 +150,76 @@ def side_by_side(before: dict[str, Wire], after: dict[str, Wire], titles: tuple[
         titles: of the two.
         width: of the table, in characters.
     """
-    names = sorted(before, key=_keys_first) + sorted(after.keys() - before.keys())
-    first = max(map(len, names))
+    found = [Change(name, before.get(name), after.get(name)) for name in _names(before, after)]
+    table = _table(found, titles, width)
+    for change in found:
+        new = Text(shown(change.after), _STYLES[change.mark]) if change.after else Text("left out", "dim")
+        table.add_row(*_heads(change), Text(shown(change.before) if change.before else ""), new)
+    return table
+
+
+def whole(found: Iterable[Change], titles: tuple[str, str], width: int) -> Table:
+    """What `compare` or `changes` found as a table: numbers, and what differs, with every digit and sign.
+
+    Args:
+        found: a line each.
+        titles: of the item on the left, and of the one on the right.
+        width: of the table, in characters.
+    """
+    found = list(found)
+    table = _table(found, titles, width)
+    for change in found:
+        fold = bool(change.mark) or "N" in (change.before or ())
+        after = _cell(change.after, fold, _STYLES[change.mark]) if change.after else Text("left out", "dim")
+        table.add_row(*_heads(change), _cell(change.before, fold), after if change.mark else Text("=", "dim"))
+    return table
+
+
+def alone(item: Item, width: int) -> Table:
+    """One item as a table, values with every digit and sign.
+
+    Args:
+        item: the item.
+        width: of the table, in characters.
+    """
+    table = Table.grid(padding=(0, 1))
+    first = _first_width(item, width)
+    for column in (2, first, 4, max(8, width - first - 9)):
+        table.add_column(width=column, overflow="fold")
+    for name in _names(item, {}):
+        table.add_row("", name, Text(next(iter(item[name])), "dim"), _cell(item[name], fold=True))
+    return table
+
+
+def _cell(value: Wire | None, fold: bool, style: str = "") -> Text:
+    """A value, in as many lines as it takes if it is to fold, else in one."""
+    return Text(shown(value) if value else "", style, no_wrap=not fold, overflow="fold" if fold else "ellipsis")
+
+
+_STYLES = {"": "", "~": "yellow", "+": "green", "-": "yellow"}
+
+
+def _table(found: list[Change], titles: tuple[str, str], width: int) -> Table:
+    first = _first_width((change.path for change in found), width)
     half = max(8, (width - first - 11) // 2)
     table = Table.grid(padding=(0, 1))
     table.add_column(width=2)
-    table.add_column(width=first, no_wrap=True)
+    table.add_column(width=first, overflow="fold")
     table.add_column(width=4, no_wrap=True)
     table.add_column(width=half, no_wrap=True, overflow="ellipsis")
     table.add_column(width=half, no_wrap=True, overflow="ellipsis")
     table.add_row("", "", "", Text(titles[0], "dim"), Text(titles[1], "dim"))
-    for name in names:
-        old, new = before.get(name), after.get(name)
-        kind = next(iter(new or old or {}), "")
-        mark, style = ("", "") if old == new or (old and new and shown(old) == shown(new)) else ("~", "yellow")
-        if old is None:
-            mark, style = "+", "green"
-        elif new is None:
-            mark, style = "-", "yellow"
-        table.add_row(
-            Text(f"{mark:>2}", style),
-            Text(name, style),
-            Text(kind, "dim"),
-            Text(shown(old) if old else ""),
-            Text(shown(new), style) if new else Text("left out", "dim"),
-        )
     return table
+
+
+def _first_width(names: Iterable[str], width: int) -> int:
+    return min(max(map(len, names), default=0), max(_LONGEST_NAME, width // 3))
+
+
+def _heads(change: Change) -> tuple[Text, Text, Text]:
+    kind = next(iter(change.after or change.before or {}), "")
+    style = _STYLES[change.mark]
+    return Text(f"{change.mark:>2}", style), Text(change.path, style), Text(kind, "dim")
 
 
 def _keys_first(name: str) -> tuple[bool, bool, str]:

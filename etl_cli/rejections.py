@@ -1,0 +1,90 @@
+"""Why records are rejected: the reasons, and how many records each is the reason of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+
+class Reason(NamedTuple):
+    """Why a record is rejected.
+
+    Attributes:
+        field: path of the attribute; empty for the whole record.
+        expected: what is allowed there, in words.
+        got: what was there.
+    """
+
+    field: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        """As quarantine has it: ``value: expected a number, got text``."""
+        return f"{self.field or 'record'}: expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A kind of reason, and the records that were rejected for it.
+
+    Attributes:
+        stage: the stage that rejected them.
+        example: the reason of the first.
+        example_id: its id; empty if it has none.
+        count: how many there are.
+    """
+
+    stage: str
+    example: Reason
+    example_id: str
+    count: int
+
+    def document(self) -> dict[str, Any]:
+        """As programs get it."""
+        return {
+            "stage": self.stage,
+            "field": self.example.field,
+            "expected": self.example.expected,
+            "count": self.count,
+            "example": {"id": self.example_id, "got": self.example.got},
+        }
+
+
+class Tally:
+    """Rejected records, counted by stage, attribute and what was expected of it."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._first: dict[tuple[str, str, str], tuple[Reason, str]] = {}
+
+    def add(self, stage: str, reason: Reason, identity: str) -> None:
+        """Count a record, whose id is ``identity``."""
+        kind = (stage, reason.field, reason.expected)
+        self._counts[kind] += 1
+        self._first.setdefault(kind, (reason, identity))
+
+    @property
+    def total(self) -> int:
+        """How many records were counted."""
+        return self._counts.total()
+
+    def reasons(self) -> list[Rejected]:
+        """The kinds of reasons, the commonest first."""
+        return [Rejected(kind[0], *self._first[kind], number) for kind, number in self._counts.most_common()]
+
+
+def reasons_table(found: Iterable[Rejected]) -> Table:
+    """Reasons with their counts, a sentence each and the record that it comes from."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", no_wrap=True, min_width=6)
+    table.add_column(overflow="fold")
+    table.add_column(style="dim", overflow="fold")
+    for each in found:
+        table.add_row(f"{each.count:,}", Text(str(each.example)), Text(each.example_id))
+    return table
