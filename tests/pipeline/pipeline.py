@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from tests.etl_pipeline.sample import expected_loaded, expected_record
 from tests.etl_pipeline.values import Canonical, Item, Key, canonical, compare, of_boto3
-from tests.pipeline.execution import Execution
+from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Behaviour, interposer
 from tests.pipeline.processes import processes
 from tests.support import Deployed
@@ -66,6 +66,12 @@ class Pipeline:
         self._items += items
         self._write(self.deployed.source_table, [{"PutRequest": {"Item": item}} for item in items])
         return items
+
+    def put_some_of_each(self, window: Window) -> None:
+        """Put items into the source table of which Transform rejects one and Load another, below the quality gate."""
+        self.put(self.item(f"{n}", window.at(n)) for n in range(40))
+        self.put([self.item("negative", window.at(1), value={"N": "-1"})])
+        self.put([self.largest_item("large", window.at(1))])
 
     def source_count(self) -> int:
         """The number of items in the source table, other tests' included."""
