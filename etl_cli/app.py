@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etl_cli import demo, doctor, gaps, local, preview, run, runs, watch
+from etl_cli import backfill, demo, doctor, gaps, local, preview, run, runs, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +28,7 @@ app.command(
     epilog="Exit codes:  0 the run succeeded  ·  1 it failed  ·  130 interrupted, it goes on\n\n"
     "Examples:  etl watch  ·  etl watch 20261124T020000123Z  ·  etl watch run-20261124T020000Z-3f9a --json"
 )(watch.watch)
+app.command(epilog=backfill.EPILOG)(backfill.backfill)
 app.command(epilog="Examples:  etl runs  ·  etl runs --status failed --since 7d  ·  etl runs --limit 100 --json")(
     runs.runs
 )

@@ -65,17 +65,19 @@ def follow(pipeline: Pipeline, execution: str, interval_seconds: float = 1.0) ->
 class Watch:
     """Looks at one execution, and remembers what it has read of the history."""
 
-    def __init__(self, pipeline: Pipeline, execution: str) -> None:
+    def __init__(self, pipeline: Pipeline, execution: str, *, alone: bool = True) -> None:
         """Look at an execution from now on.
 
         Args:
             pipeline: where it runs.
             execution: its ARN.
+            alone: whether no other run writes the destination meanwhile, so that its growth is this one's.
         """
         self._pipeline = pipeline
         self._execution = execution
         self._timeline = Timeline()
-        self._items_before = self._destination_items()
+        self._alone = alone
+        self._items_before = self._destination_items() if alone else 0
         self._looked_at = ("", 0.0)
         self._arrived_first: tuple[int, float] | None = None
         self._seen = Snapshot(self._timeline)
@@ -108,7 +110,7 @@ class Watch:
             self._count_segments(stage)
         if stage.name in _PREFIXES:
             return Snapshot(self._timeline, *self._staged(f"{_PREFIXES[stage.name]}/{run['timestamp']}/"))
-        return self._arrived() if stage.name == "Load" else Snapshot(self._timeline)
+        return self._arrived() if stage.name == "Load" and self._alone else Snapshot(self._timeline)
 
     def _arrived(self) -> Snapshot:
         arrived, now = max(0, self._destination_items() - self._items_before), time.monotonic()
