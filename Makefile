@@ -21,6 +21,9 @@ LOCKS := requirements/uv.txt requirements/dev.txt $(if $(filter wheel,$(NODE)),r
 # An environment whose interpreter is gone, or whose checkout has moved, is made anew.
 VENV_STATE := $(shell [ "$$(cat $(STAMPS)/venv 2>/dev/null)" = "$(CURDIR)" ] && $(PY) -c '' 2>/dev/null || echo stale)
 
+# Chromium for the test of the report's page: a package of the registry, locked as all others are; no root is needed.
+BROWSER := tests/browser/node_modules/.stamp
+
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(USER_PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
@@ -33,9 +36,12 @@ demo: setup ## Run the whole pipeline on this machine: deploy, fill, execute, re
 	@PATH="$(USER_PATH)" .venv/bin/etl demo # with the user's PATH, so that it shows commands as the user must type them
 
 .PHONY: test
-test: setup ## Run all tests; the unit tests must cover 95 % of runtime/etl, branches included
+test: setup $(BROWSER) ## Run all tests; the unit tests must cover 95 % of runtime/etl, branches included
 	@$(PY) -m pytest tests/unit -n 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 	@$(PY) -m pytest tests --ignore=tests/unit -n 2 --dist loadfile
+
+.PHONY: browser
+browser: setup $(BROWSER) ## Install the Chromium that looks at the report's page in its test
 
 .PHONY: faults
 faults: setup ## Break the deployed pipeline on purpose, and count; FAULTS_ARGS="--rounds 3 --seed 7"
@@ -70,7 +76,7 @@ lock: setup ## Bring the locks in step with requirements/*.in and package.json (
 .PHONY: clean
 clean: ## Stop the local environment and remove all that was made: .venv, node_modules, caches
 	@if [ -x .venv/bin/etl ]; then .venv/bin/etl local stop; fi
-	@rm -rf .venv .venv-bench node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-bench node_modules tests/browser/node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup
@@ -106,4 +112,10 @@ $(STAMPS)/project: pyproject.toml $(STAMPS)/packages-$(NODE)
 node_modules/.stamp: package.json package-lock.json $(STAMPS)/packages-$(NODE)
 	@echo "Installing the CDK CLI ($(NODE) Node.js $$(node --version))"
 	@NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" npm ci --loglevel=error >/dev/null
+	@touch $@
+
+$(BROWSER): tests/browser/package.json tests/browser/package-lock.json tests/browser/unpack.mjs node_modules/.stamp
+	@echo "Installing Chromium for the test of the report"
+	@cd tests/browser && NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" \
+	  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && node unpack.mjs
 	@touch $@

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compiles the locks: requirements/*.txt from *.in, package-lock.json from package.json.
+# Compiles the locks: requirements/*.txt from *.in, and each package-lock.json from its package.json.
 # Usage: sh requirements/lock.sh [--upgrade | --check]
 #   (nothing)   versions already locked stay where the .in files still allow them
 #   --upgrade   the newest versions that the .in files allow
@@ -15,17 +15,23 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/requirements"
 cp requirements/*.in "$work/requirements/"
 if [ "$mode" != --upgrade ]; then cp requirements/*.txt "$work/requirements/"; fi
-cp package.json package-lock.json .npmrc "$work/"
+mkdir -p "$work/tests/browser"
+for folder in . tests/browser; do
+    cp "$folder/package.json" "$folder/package-lock.json" .npmrc "$work/$folder/"
+done
 
 # dev.txt and bench.txt are constrained by runtime.txt: the order matters.
 for group in uv node runtime bench dev; do
     (cd "$work" && sh "$root/requirements/uv.sh" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --custom-compile-command "make lock" --output-file "requirements/$group.txt" "requirements/$group.in" >/dev/null)
 done
-(cd "$work" && npm install --package-lock-only --ignore-scripts --loglevel=error >/dev/null)
+for folder in . tests/browser; do
+    (cd "$work/$folder" && npm install --package-lock-only --ignore-scripts --loglevel=error >/dev/null)
+done
 
 status=0
-for file in requirements/uv.txt requirements/node.txt requirements/runtime.txt requirements/bench.txt requirements/dev.txt package-lock.json; do
+for file in requirements/uv.txt requirements/node.txt requirements/runtime.txt requirements/bench.txt requirements/dev.txt \
+    package-lock.json tests/browser/package-lock.json; do
     if [ "$mode" = --check ]; then
         grep -v -- '--hash=' "$file" >"$work/locked" || true
         grep -v -- '--hash=' "$work/$file" >"$work/wanted" || true
