@@ -100,16 +100,21 @@ def find_coverage(
         since: from where on to look.
     """
     runs = [run for run in runs if not run.replay]
-    covered = [run.window for run in runs if run.window and run.status == "SUCCEEDED"]
+    covered = covered_by(runs, watermark)
     asked = [run.window for run in runs if run.window and run.status not in ("SUCCEEDED", "RUNNING")]
     if watermark:
-        covered.append(Span(watermark.since, watermark.end))
         asked.append(Span(watermark.since, now))
     gaps = without(asked, [*covered, Span(EARLIEST, since)])
     pending = None
     if watermark and gaps and gaps[-1].end >= now and gaps[-1].start > now - overdue:
         pending = gaps.pop()
     return Coverage(gaps, pending, _behind(merged(covered), watermark))
+
+
+def covered_by(runs: Iterable[Run], watermark: Watermark | None) -> list[Span]:
+    """The windows that runs have covered, and all that the watermark says is; as they come."""
+    spans = [run.window for run in runs if run.window and run.status == "SUCCEEDED" and not run.replay]
+    return [*spans, Span(watermark.since, watermark.end)] if watermark else spans
 
 
 def _behind(covered: list[Span], watermark: Watermark | None) -> Span | None:

@@ -9,6 +9,7 @@ from typing import Any
 from etl_cli.commands import Command, failure_commands
 from etl_cli.deployment import Pipeline
 from etl_cli.history import Timeline
+from etl_cli.ledger import Entry
 
 # The function behind each stage. Source: the stack's resources, whose names are fixed.
 FUNCTIONS = {
@@ -35,6 +36,25 @@ _STATUS = {
     "ABORTED": ("Aborted", "The execution was stopped by hand, or by another program."),
     "TIMED_OUT": ("TimedOut", "The execution ran into the state machine's time limit of 30 minutes."),
 }
+# What to do, by the error's name. Running a window again writes the same records to the same keys.
+_AGAIN = "run the window again."
+_REMEDIES = {
+    "InputError": "Start it again with an input that the message allows.",
+    "CatchUpError": "Run the time that is missing, the oldest first: etl gaps lists it.",
+    "ConfigurationError": "See with etl doctor what is missing, and deploy the stack again; then " + _AGAIN,
+    "TransformationError": "Correct runtime/etl/transformation.py, try it with etl preview, deploy it; then " + _AGAIN,
+    "QualityGateError": "See in quarantine what was rejected; correct the data or the transformation, and " + _AGAIN,
+    "StagingError": "A staged object was changed, cut off or removed: " + _AGAIN,
+    "BalanceError": "A staged object was changed, cut off or removed: " + _AGAIN,
+    "TransientError": "AWS throttled for minutes: set a ceiling with max_write_units_per_second, and " + _AGAIN,
+    "Sandbox.Timedout": "One item is too much for a worker, or transform() never returns: its log shows where.",
+    "Runtime.ExitError": "One item is too much for a worker's memory: its log shows where.",
+    "States.ExceedToleratedFailureThreshold": "A segment failed: the log of its stage has its error.",
+    "ABORTED": "If it was stopped by mistake, " + _AGAIN,
+    "TIMED_OUT": "etl plan says which setting makes such a window fit 30 minutes; deploy with it, and " + _AGAIN,
+}
+_REMEDIES["States.Timeout"] = _REMEDIES["TIMED_OUT"]
+_UNEXPECTED = "Nobody expected this error: the log has its traceback."
 
 
 @dataclass(frozen=True)
@@ -49,6 +69,7 @@ class Failure:
         where: the last lines of code, where the error brought them along.
         run: the run's timestamp; empty if Plan did not get so far.
         commands: what to look at next.
+        remedy: what to do.
     """
 
     execution: str
@@ -59,6 +80,7 @@ class Failure:
     where: list[str] = field(default_factory=list)
     run: str = ""
     commands: list[Command] = field(default_factory=list)
+    remedy: str = ""
 
 
 class ExecutionError(Exception):
@@ -74,26 +96,38 @@ class ExecutionError(Exception):
 
 
 def explain(pipeline: Pipeline, execution: str, timeline: Timeline) -> Failure:
-    """Say why an execution ended without success.
+    """Say why an execution ended without success, by its history.
 
     Args:
         pipeline: where it ran.
         execution: its ARN.
         timeline: its whole history.
     """
-    error, message = _STATUS.get(timeline.status, ("", ""))
-    told, where = _read_cause(timeline.cause)
     stage = timeline.current.name if timeline.current else ""
     run = timeline.run.get("timestamp", "")
+    return _failure(pipeline, execution, (timeline.status, stage, timeline.error, timeline.cause), run)
+
+
+def explain_entry(pipeline: Pipeline, entry: Entry) -> Failure:
+    """Say the same by the ledger, which keeps it when Step Functions has forgotten the execution."""
+    return _failure(pipeline, entry.execution, (entry.status, entry.stage, entry.error, entry.cause), entry.run)
+
+
+def _failure(pipeline: Pipeline, execution: str, ending: tuple[str, str, str, str], run: str) -> Failure:
+    """A failure by its status, stage, error and cause."""
+    status, stage, error, cause = ending
+    name, message = _STATUS.get(status, ("", ""))
+    told, where = _read_cause(cause)
     return Failure(
         execution=execution,
-        status=timeline.status,
+        status=status,
         stage=stage,
-        error=timeline.error or error or "UnknownError",
+        error=error or name or "UnknownError",
         message=told or message or "Step Functions gives no cause.",
-        where=[] if timeline.error in _EXPLAINED else where,
+        where=[] if error in _EXPLAINED else where,
         run=run,
         commands=failure_commands(pipeline, execution, run, FUNCTIONS.get(stage, "")),
+        remedy=_REMEDIES.get(error) or _REMEDIES.get(status) or _UNEXPECTED,
     )
 
 
