@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etl_cli import backfill, demo, doctor, gaps, local, preview, run, runs, watch
+from etl_cli import backfill, demo, doctor, gaps, local, preview, run, runs, seed_command, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,4 +37,5 @@ app.command(
     "Examples:  etl gaps  ·  etl gaps --json  ·  etl gaps --since 2026-11-01"
 )(gaps.gaps)
 app.command(epilog=preview.EPILOG)(preview.preview)
+app.command(epilog=seed_command.EPILOG)(seed_command.seed)
 app.add_typer(local.app, name="local")

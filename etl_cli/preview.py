@@ -176,9 +176,7 @@ def _prepare_run(pipeline: Pipeline, asked: Asked, times: Times, *, as_json: boo
 
     def preview_run() -> Rehearsed:
         with counting("Transforming again what the run has read") as progress:
-            rehearsed = past.rehearse(
-                LocalTransformation(), asked.sample, SHOWN if asked.shown is None else asked.shown, progress
-            )
+            rehearsed = past.rehearse(LocalTransformation(), asked.sample, most_examples, progress)
         if as_json:
             print_json(run_document(rehearsed))
         else:

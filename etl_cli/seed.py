@@ -1,7 +1,7 @@
 """Items for the source table: the orders of a coffee shop, made up and always the same.
 
-An order is a function of the seed, its number and the reference time. Of every hundred, 93 are good and lie in
-the 23 hours before the reference time, 6 are older by days, and 1 breaks the pipeline's contract.
+An order is a function of the seed, its number and the reference time. Unless told otherwise, of every hundred 93 are
+good and lie in the 23 hours before the reference time, 6 are late by days, and 1 breaks the pipeline's contract.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -25,40 +26,73 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 """An item as boto3's serializer takes it: numbers are int or Decimal, binaries bytes."""
 
-RECENT = timedelta(hours=23)
-OLDEST = timedelta(days=30)
-OLDER = timedelta(days=3)
+DAY = timedelta(days=1)
+# A run within the hour after the reference time reads them too.
+_SPARE = timedelta(hours=1)
+# How long before the first of the good ones the late ones begin, and end.
+_LATE = (timedelta(days=2), timedelta(days=29))
 
 # BatchWriteItem takes at most 25 puts. Source: DynamoDB API Reference.
 BATCH_ITEMS = 25
 WRITERS = 4
 _PATIENCE_SECONDS = 60.0
 
-# Of a hundred consecutive orders, spread by a step; the first hundred's invalid one comes late enough that even
-# a handful of orders stays below the threshold of the quality gate.
-_KINDS = ["invalid", *["older"] * 6, *["recent"] * 93]
+# Consecutive orders, spread by a step; the first hundred's invalid one comes late enough that even a handful of orders
+# stays below the threshold of the quality gate.
 _STEP, _OFFSET = 37, 83
 
 
-def kind_of(number: int) -> str:
-    """What the order of this number is: ``recent``, ``older`` or ``invalid``."""
-    return _KINDS[(number * _STEP + _OFFSET) % len(_KINDS)]
+@dataclass(frozen=True)
+class Mix:
+    """What the items are like.
+
+    Attributes:
+        late_percent: how many of a hundred have a timestamp that is older by days than all good ones.
+        invalid_percent: how many of a hundred break the pipeline's contract.
+        days: how long the time is in which the good ones lie.
+    """
+
+    late_percent: int = 6
+    invalid_percent: int = 1
+    days: int = 1
+
+    def kind_of(self, number: int) -> str:
+        """What the order of this number is: ``recent``, ``late`` or ``invalid``."""
+        place = self._place(number)
+        if place < self.invalid_percent:
+            return "invalid"
+        return "late" if place < self.invalid_percent + self.late_percent else "recent"
+
+    def flaw_of(self, number: int) -> int:
+        """The how manieth of all invalid orders the one of this number is, from 0."""
+        return number // 100 * self.invalid_percent + self._place(number)
+
+    def age(self, kind: str, dice: random.Random) -> timedelta:
+        """How long before the reference time an order of this kind was placed."""
+        if kind == "late":
+            first, last = (self.days * DAY + each for each in _LATE)
+            return dice.uniform(first / last, 1) * last
+        return dice.random() * (self.days * DAY - _SPARE)
+
+    def _place(self, number: int) -> int:
+        """The order's place in its hundred: a number of 0 to 99 that no other of it has."""
+        return (number * _STEP + _OFFSET) % 100
 
 
-def make_items(count: int, reference: datetime, seed: int = 0) -> Iterator[Item]:
+def make_items(count: int, reference: datetime, seed: int = 0, mix: Mix = Mix()) -> Iterator[Item]:
     """Make items, the same for the same arguments; more of them begin with the same ones.
 
     Args:
         count: how many.
-        reference: aware; the recent ones lie in the 23 hours before it.
+        reference: aware; none is younger.
         seed: for other orders with the same ids.
+        mix: what they are like.
     """
     for number in range(count):
         dice = random.Random(f"{seed}:{number}")  # noqa: S311 - not for secrets
-        kind = kind_of(number)
-        age = dice.uniform(OLDER / OLDEST, 1) * OLDEST if kind == "older" else dice.random() * RECENT
-        item = make_order(number + 1, reference - age, dice)
-        yield _broken(item, number // len(_KINDS)) if kind == "invalid" else item
+        kind = mix.kind_of(number)
+        item = make_order(number + 1, reference - mix.age(kind, dice), dice)
+        yield _broken(item, mix.flaw_of(number)) if kind == "invalid" else item
 
 
 def _broken(item: Item, number: int) -> Item:

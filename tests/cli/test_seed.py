@@ -1,4 +1,4 @@
-"""The made-up items of the source table."""
+"""The made-up items of the source table, and `etl seed`, which puts them there."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from etl_cli import seed
+from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
-from etl_cli.seed import Item, kind_of, make_items, write_items
+from etl_cli.etl_lines import EtlLines
+from etl_cli.seed import Item, Mix, make_items, write_items
+from etl_cli.seed_command import print_seeded, require_local
 from tests.cli.fakes import FakeDynamoDB
+from tests.docs.examples import example
 
 REFERENCE = datetime(2026, 11, 24, 20, tzinfo=UTC)
 COUNT = 5000
 THRESHOLD_PERCENT = 5  # of the quality gate
+DAY = timedelta(days=1)
+kind_of = Mix().kind_of
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +56,8 @@ def test_ids_are_unique(items: list[Item]) -> None:
     assert len({item["id"] for item in items}) == COUNT
 
 
-def test_of_a_hundred_93_are_recent_6_older_and_1_invalid() -> None:
-    assert Counter(map(kind_of, range(COUNT))) == {"recent": 4650, "older": 300, "invalid": 50}
+def test_of_a_hundred_93_are_recent_6_late_and_1_invalid() -> None:
+    assert Counter(map(kind_of, range(COUNT))) == {"recent": 4650, "late": 300, "invalid": 50}
 
 
 def test_what_is_invalid_stays_well_below_the_threshold_of_the_gate() -> None:
@@ -68,10 +74,38 @@ def test_recent_items_lie_in_the_window_of_any_run_of_the_next_hour(items: list[
             assert latest_start < datetime.fromisoformat(item["timestamp"]) <= REFERENCE
 
 
-def test_older_items_lie_before_any_window_of_two_days(items: list[Item]) -> None:
+def test_late_items_lie_before_any_window_of_two_days(items: list[Item]) -> None:
     for number, item in enumerate(items):
-        if kind_of(number) == "older":
+        if kind_of(number) == "late":
             assert datetime.fromisoformat(item["timestamp"]) < REFERENCE - timedelta(days=2)
+
+
+@pytest.mark.parametrize(("late", "invalid"), [(0, 0), (100, 0), (0, 100), (30, 20), (6, 1)])
+def test_shares_are_exact_in_each_hundred(late: int, invalid: int) -> None:
+    mix = Mix(late, invalid)
+    for first in (0, 100, 700):
+        kinds = Counter(mix.kind_of(first + number) for number in range(100))
+        assert (kinds["late"], kinds["invalid"]) == (late, invalid)
+
+
+@pytest.mark.parametrize("days", [1, 2, 10])
+def test_good_items_lie_in_so_many_days_and_late_ones_days_before(days: int) -> None:
+    mix = Mix(late_percent=30, invalid_percent=0, days=days)
+    ages: dict[str, list[timedelta]] = {"recent": [], "late": []}
+    for number, item in enumerate(make_items(1000, REFERENCE, mix=mix)):
+        ages[mix.kind_of(number)].append(REFERENCE - datetime.fromisoformat(item["timestamp"]))
+
+    assert timedelta(0) <= min(ages["recent"])
+    assert (days - 0.2) * DAY < max(ages["recent"]) < days * DAY
+    assert (days + 2) * DAY <= min(ages["late"]) < max(ages["late"]) < (days + 30) * DAY
+
+
+def test_all_flaws_occur_however_many_are_invalid() -> None:
+    for invalid in (1, 7, 100):
+        mix = Mix(0, invalid)
+        numbers = [number for number in range(1000) if mix.kind_of(number) == "invalid"]
+        assert sorted(map(mix.flaw_of, numbers)) == list(range(len(numbers)))
+        assert len({flaw(item) for item in make_items(1000, REFERENCE, mix=mix) if flaw(item) != "none"}) == 5
 
 
 def test_good_items_satisfy_the_contract_of_the_transformation(items: list[Item]) -> None:
@@ -164,3 +198,35 @@ def test_a_table_that_takes_nothing_more_is_an_error_after_some_patience(monkeyp
 
     with pytest.raises(UserError, match="The table source is throttled"):
         written(dynamodb, 25)
+
+
+def pipeline(endpoint: str) -> Pipeline:
+    class Client:
+        class meta:  # noqa: N801 - botocore's name
+            endpoint_url = endpoint
+
+    client = cast(Any, Client())
+    return Pipeline("etl-source-data", "destination", "bucket", "machine", client, client, client, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://127.0.0.1:4566", "https://localhost:4566", "http://[::1]:4566", "http://127.1.2.3"]
+)
+def test_a_local_environment_takes_made_up_items(endpoint: str) -> None:
+    require_local(pipeline(endpoint))
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://dynamodb.eu-west-1.amazonaws.com", "http://10.0.0.7:4566", "http://localhost.example.org"]
+)
+def test_no_other_table_takes_them_unasked(endpoint: str) -> None:
+    with pytest.raises(UserError, match=r"etl-source-data at .* isn't in the local environment") as caught:
+        require_local(pipeline(endpoint))
+    assert "Nothing was written" in caught.value.message
+    assert "--yes" in caught.value.remedy
+
+
+def test_what_was_put_is_printed_as_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    print_seeded("etl-source-data", 1000, REFERENCE, Mix(), EtlLines(program="etl"))
+
+    assert capsys.readouterr().out == example("etl seed")
