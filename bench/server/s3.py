@@ -1,6 +1,7 @@
 """S3, as far as the variants use it: staged arrays of any length to read, uploads that are counted and let go."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from bench.server.http import Request, Response
 _RANGE = re.compile(rb"bytes=(\d+)-(\d*)")
 _RECORD = b'"id"'
 _KEPT = 64 * 1024
+# Of every object that is read here.
+_ETAG = '"bench"'
 _LINES = {"raw": raw_lines, "plain": plain_lines, "transformed": transformed_lines}
 
 
@@ -78,8 +81,10 @@ class S3:
     _uploads: dict[str, dict[int, _Part]] = field(default_factory=dict)
 
     def give(self, key: str, kind: str, records: int) -> int:
-        """Put a staged array there to be read, of ``kind`` raw, plain or transformed; returns its size in bytes."""
+        """Put a staged array there to be read, with the seal that our stages ask for, of ``kind`` raw, plain or transformed; returns its size in bytes."""
         self.given[key] = RepeatedArray(_LINES[kind](), records)
+        seal = json.dumps({"etag": _ETAG, "records": records}).encode()
+        self.stored[f"seals/{key}"] = _Stored(len(seal), 0, seal, seal)
         return self.given[key].size
 
     def answer(self, request: Request) -> Response:
@@ -108,7 +113,8 @@ class S3:
         stop = min(size, int(span[2] or size) + 1) if span else size
         if start >= size > 0:
             return _error(416, "InvalidRange")
-        headers = b'etag: "bench"\r\nlast-modified: Sun, 22 Nov 2026 00:00:00 GMT\r\ncontent-type: application/json\r\n'
+        headers = b"etag: %s\r\n" % _ETAG.encode()
+        headers += b'last-modified: Sun, 22 Nov 2026 00:00:00 GMT\r\ncontent-type: application/json\r\n'
         headers += b"content-length: %d\r\naccept-ranges: bytes\r\n" % (stop - start)
         if span:
             headers += b"content-range: bytes %d-%d/%d\r\n" % (start, stop - 1, size)
