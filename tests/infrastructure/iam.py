@@ -14,7 +14,10 @@ class Policies:
     statements: list[dict[str, Any]]
 
     def allow(self, action: str, resource: str) -> bool:
-        """Tell whether the role may do ``action`` on the resource of this ARN."""
+        """Tell whether the role may do ``action`` on the resource of this ARN.
+
+        A list of keys of a bucket is the resource ``arn:aws:s3:::bucket?prefix=the/prefix/``.
+        """
         effects = {each["Effect"] for each in self.statements if _covers(each, action, resource)}
         return effects == {"Allow"}
 
@@ -39,11 +42,24 @@ def policies_of(stack: Synthesized, role: str) -> Policies:
 
 def _covers(statement: dict[str, Any], action: str, resource: str) -> bool:
     """Tell whether a statement is about an action on a resource."""
-    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource"}
+    unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
     assert not unknown, f"not known to this evaluator: {unknown}"
+    resource, _, prefix = resource.partition("?prefix=")
+    if not all(_matches(pattern, prefix) for pattern in _prefixes(statement.get("Condition", {}))):
+        return False
     return any(_matches(pattern, action, re.IGNORECASE) for pattern in _list(statement["Action"])) and any(
         _matches(pattern, resource) for pattern in _list(statement["Resource"])
     )
+
+
+def _prefixes(condition: dict[str, Any]) -> list[str]:
+    """Give the one pattern of listed prefixes that a condition holds, if there is a condition."""
+    if not condition:
+        return []
+    assert condition.keys() == {"StringLike"}, f"not known to this evaluator: {condition}"
+    assert condition["StringLike"].keys() == {"s3:prefix"}, f"not known to this evaluator: {condition}"
+    [pattern] = _list(condition["StringLike"]["s3:prefix"])
+    return [pattern]
 
 
 def _matches(pattern: str, text: str, flags: int = 0) -> bool:

@@ -27,6 +27,16 @@ AGGREGATES = f"{BUCKET}/transform/{TIMESTAMP}/aggregates.json"
 QUARANTINED = f"{BUCKET}/quarantine/{TIMESTAMP}/transform-0000-0000.json"
 
 
+def seal(arn: str) -> str:
+    """The seal of an object."""
+    return arn.replace(BUCKET, f"{BUCKET}/seals", 1)
+
+
+def listed(prefix: str) -> str:
+    """A list of the keys that begin with a prefix."""
+    return f"{BUCKET}?prefix={prefix}"
+
+
 def function_arn(stage: str) -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:etl-{stage}"
 
@@ -37,6 +47,8 @@ def log_stream(stage: str) -> str:
 
 RESOURCES = [
     *(MANIFEST, EXTRACTED, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED),
+    *map(seal, (MANIFEST, EXTRACTED, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED)),
+    *map(listed, ("", "seals/", f"seals/quarantine/{TIMESTAMP}/", f"seals/extract/{TIMESTAMP}/", "quarantine/")),
     BUCKET,
     f"{BUCKET}/other/{TIMESTAMP}/data.json",
     f"{BUCKET}/data.json",
@@ -91,7 +103,7 @@ def both(actions: tuple[str, ...], *resources: str) -> set[tuple[str, str]]:
     return {(action, resource) for action in actions for resource in resources}
 
 
-READ, WRITE = ("s3:GetObject",), ("s3:PutObject", "s3:AbortMultipartUpload")
+READ, WRITE, SEAL = ("s3:GetObject",), ("s3:PutObject", "s3:AbortMultipartUpload"), ("s3:PutObject",)
 LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 # What acts on no single resource is granted on all of them.
 TRACE = both(("xray:PutTraceSegments", "xray:PutTelemetryRecords"), *RESOURCES)
@@ -113,21 +125,27 @@ LOG_DELIVERY = both(
 ALLOWED = {
     "extract": TRACE
     | both(LOG, log_stream("extract"))
-    | both(("dynamodb:Scan", "dynamodb:DescribeTable"), SOURCE)
+    | both(("dynamodb:Scan", "dynamodb:DescribeTable", "dynamodb:BatchGetItem"), SOURCE)
     | both(("dynamodb:GetItem", "dynamodb:PutItem"), LEDGER)
-    | both(READ, MANIFEST)
-    | both(WRITE, MANIFEST, EXTRACTED),
+    | both(READ, MANIFEST, QUARANTINED, seal(QUARANTINED))
+    | both(("s3:ListBucket",), listed(f"seals/quarantine/{TIMESTAMP}/"))
+    | both(WRITE, MANIFEST, EXTRACTED)
+    | both(SEAL, seal(MANIFEST), seal(EXTRACTED)),
     "transform": TRACE
     | both(LOG, log_stream("transform"))
     | both(READ, MANIFEST, EXTRACTED, PARTIAL, QUARANTINED)
-    | both(WRITE, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED),
+    | both(READ, *map(seal, (MANIFEST, EXTRACTED, PARTIAL, QUARANTINED)))
+    | both(WRITE, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED)
+    | both(SEAL, *map(seal, (TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED))),
     "load": TRACE
     | both(LOG, log_stream("load"))
     | both(("dynamodb:BatchWriteItem",), DESTINATION)
     # DynamoDB asks for a transaction's actions one by one.
     | both(("dynamodb:UpdateItem",), LEDGER)
-    | both(READ, TRANSFORMED, PARTIAL, AGGREGATES)
-    | both(WRITE, QUARANTINED),
+    | both(READ, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED)
+    | both(READ, *map(seal, (TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED)))
+    | both(WRITE, QUARANTINED)
+    | both(SEAL, seal(QUARANTINED)),
 }
 
 
