@@ -1,5 +1,6 @@
-"""The edge of a function: what its event asks for, what its errors become, what its log says."""
+"""The edge of a function: what its event asks for, what its errors become, what log, metrics and trace say of it."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -8,11 +9,12 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl import log
+from etl import log, metrics
 from etl.aws import explained
 from etl.deadline import Deadline
-from etl.errors import BalanceError, ConfigurationError, EtlError
-from etl.run import COUNTS, Run, Work
+from etl.errors import BalanceError, ConfigurationError, EtlError, QualityGateError
+from etl.run import COUNTS, Run, Work, totals
+from etl.trace import annotate, current_trace
 
 
 class Context(Protocol):
@@ -24,6 +26,9 @@ class Context(Protocol):
 
 
 Event = Mapping[str, Any]
+_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+# By what the traces of a run, or of an error, are found.
+_ANNOTATED = ("run", "execution", "error")
 _T = TypeVar("_T")
 # Source: DynamoDB API reference, Scan, TotalSegments.
 _MOST_SEGMENTS = 1_000_000
@@ -38,27 +43,80 @@ def run_action(event: Any, context: Context, actions: Mapping[str, Action]) -> A
     Raises:
         EtlError: the invocation failed; the concrete class decides what the workflow does.
     """
-    logger = log.configure(os.environ.get("LOG_LEVEL", "INFO"))
+    log.configure(os.environ.get("LOG_LEVEL", "INFO"))
     name = event.get("action", "") if isinstance(event, Mapping) else None
     if not isinstance(name, str) or name not in actions:
         got = repr(name[:80]) if isinstance(name, str) else f"a {type(name).__name__}"
         raise ConfigurationError(f"action must be one of {', '.join(actions)}, got {got}; the workflow sets it")
-    facts = _facts(name, event)
-    started = time.monotonic()
+    ending = _Ending(name, event, context)
     try:
         result = actions[name](event, Deadline(context.get_remaining_time_in_millis))
     except Exception as error:
         # The message of an error of ours names no record's contents; a traceback shows none either.
-        logger.error("failed", exc_info=True, extra=facts)
+        ending.failed(error)
         if isinstance(error, (ClientError, BotoCoreError)):
             raise explained(error, _resources(os.environ)) from None
         if isinstance(error, EtlError):
             # Its message is what a person needs; the traceback is in the log, and would fill the execution's cause.
             raise error.with_traceback(None) from None
         raise
-    facts |= _outcome(result)
-    logger.info("finished", extra=facts | {"duration_ms": round((time.monotonic() - started) * 1000)})
+    ending.succeeded(result)
     return msgspec.to_builtins(result)
+
+
+class _Ending:
+    """Tells how an invocation ended: by one line of the log, which is its metrics as well, and in X-Ray's trace."""
+
+    def __init__(self, name: str, event: Event, context: Context) -> None:
+        self._name = name
+        self._event = event
+        self._context = context
+        self._facts = _facts(name, event)
+        self._trace = current_trace(os.environ)
+        self._began = time.time()
+        self._clock = time.monotonic()
+
+    def succeeded(self, result: Any) -> None:
+        """The action has done its work, and this is its result."""
+        if isinstance(result, Work):
+            outcome = {"counts": result.by_name(), "done": result.done}
+            values = metrics.worked(self._name, work_of(self._event), result)
+        else:
+            outcome = {"counts": result.get("counts"), "done": True}
+            values = self._rejected_share()
+            if self._name == "plan":
+                self._facts["run"] = result["run"].timestamp
+        self._tell(logging.INFO, "finished", outcome, values)
+
+    def failed(self, error: Exception) -> None:
+        """The action has raised this error, which is being handled."""
+        values = self._rejected_share() if isinstance(error, QualityGateError) else {}
+        self._tell(logging.ERROR, "failed", {"error": type(error).__name__}, values)
+
+    def _rejected_share(self) -> dict[str, float]:
+        """What Gate and Finish look at. A replay may reject any share, and has none."""
+        if "segments" not in self._event or run_of(self._event).replay:
+            return {}
+        counts = totals(segments_of(self._event))
+        before = self._event.get("gate", {}).get("counts", {})
+        return metrics.rejected_share(self._name, {name: count + before.get(name, 0) for name, count in counts.items()})
+
+    def _tell(self, level: int, message: str, outcome: dict[str, Any], values: dict[str, float]) -> None:
+        ended, duration_ms = time.time(), round((time.monotonic() - self._clock) * 1000)
+        remaining_ms, limit_mb = self._context.get_remaining_time_in_millis(), os.environ.get(_MEMORY, "inf")
+        values |= metrics.used(self._name, duration_ms, remaining_ms, metrics.peak_memory_mb(), float(limit_mb))
+        values["Retries"] = int(bool(self._event.get("retry")))  # how often the workflow has tried before
+        facts = self._facts | outcome | {"duration_ms": duration_ms}
+        if self._trace:
+            facts["trace"] = self._trace.root
+            named = {name: str(facts[name]) for name in _ANNOTATED if facts.get(name) is not None}
+            annotate(self._trace, self._name, (self._began, ended), named, os.environ)
+        logging.getLogger(log.INVOCATIONS).log(
+            level,
+            message,
+            exc_info=level == logging.ERROR,
+            extra=facts | metrics.embedded(self._name, values, round(ended * 1000)),
+        )
 
 
 def run_of(event: Event) -> Run:
@@ -136,12 +194,15 @@ def _resources(env: Mapping[str, str]) -> list[str]:
     return [env[name] for name in ("SOURCE_TABLE", "DESTINATION_TABLE", "STAGING_BUCKET") if name in env]
 
 
-def _outcome(result: Any) -> dict[str, Any]:
-    if isinstance(result, Work):
-        return {"counts": result.by_name(), "done": result.done}
-    return {"counts": result.get("counts"), "done": True}
-
-
 def _facts(name: str, event: Event) -> dict[str, Any]:
-    run, work = (part if isinstance(part := event.get(each), Mapping) else {} for each in ("run", "work"))
-    return {"action": name, "run": run.get("timestamp"), "segment": work.get("segment")}
+    """What an invocation's line is found by."""
+    run, work, execution = (
+        part if isinstance(part := event.get(each), Mapping) else {} for each in ("run", "work", "execution")
+    )
+    arn = run.get("execution") or execution.get("id") or ""
+    return {
+        "action": name,
+        "run": run.get("timestamp"),
+        "execution": str(arn).rpartition(":")[2] or None,
+        "segment": work.get("segment"),
+    }

@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 from etl.errors import ConfigurationError
 
+# Its lines are metrics too, and are written whatever the level is.
+INVOCATIONS = "etl.invocations"
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({})))
 
 
@@ -45,4 +47,5 @@ def configure(level: str, stream: TextIO | None = None) -> logging.Logger:
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
+    logging.getLogger(INVOCATIONS).setLevel(logging.INFO)
     return logger

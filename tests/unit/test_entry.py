@@ -1,34 +1,50 @@
 import json
 import logging
+import time
 from typing import Any
 
 import msgspec
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from etl import metrics
 from etl.entry import run_action, run_of, segments_of, work_of
 from etl.errors import (
     BalanceError,
     ConfigurationError,
     EtlError,
     InputError,
+    QualityGateError,
     StagingError,
     TransientError,
 )
 from etl.run import Work
 from tests.unit.builders import run, work
 from tests.unit.fakes.faults import client_error
+from tests.unit.fakes.xray import daemon
 from tests.unit.pipeline import Context
 
 EVENT = {
     "action": "extract",
-    "run": {"timestamp": "20240116T020000123Z"},
-    "work": {"segment": 3, "counts": {}},
+    "run": msgspec.to_builtins(run(segments=4)),
+    "work": {"segment": 3, "counts": [10, 4]},
 }
+GATE = {"action": "gate", "run": EVENT["run"], "segments": [{"segment": number} for number in range(4)]}
+TRACE = "Root=1-581cf771-a006649127e371903a2de979;Parent=53995c3f42cd8ad8;Sampled=1"
+
+
+@pytest.fixture(autouse=True)
+def untraced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("_X_AMZN_TRACE_ID", raising=False)
 
 
 def acted(action: Any, event: dict[str, Any] | None = None) -> Any:
-    return run_action(event or EVENT, Context(), {"plan": action, "extract": action})
+    event = event or EVENT
+    return run_action(event, Context(), {event["action"]: action})
+
+
+def done(*_: Any) -> Any:
+    return work(segment=3)
 
 
 def raising(error: Exception) -> Any:
@@ -65,7 +81,7 @@ def test_a_wrong_log_level_is_a_configuration_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("LOG_LEVEL", "LOUD")
 
     with pytest.raises(ConfigurationError, match="LOG_LEVEL"):
-        acted(lambda *_: {})
+        acted(done)
 
 
 def test_what_was_done_is_logged_as_facts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,22 +89,43 @@ def test_what_was_done_is_logged_as_facts(capsys: pytest.CaptureFixture[str]) ->
     (line,) = lines(capsys)
 
     assert line["duration_ms"] >= 0
-    assert {name: value for name, value in line.items() if name not in ("time", "duration_ms")} == {
+    facts = ("level", "message", "action", "run", "execution", "segment", "counts", "done", "Stage")
+    assert {name: line[name] for name in facts} == {
         "level": "INFO",
         "message": "finished",
         "action": "extract",
         "run": "20240116T020000123Z",
+        "execution": "execution",
         "segment": 3,
         "counts": {"read": 5},
         "done": True,
+        "Stage": "Extract",
     }
+    assert not [name for name in line if name not in (*facts, "time", "duration_ms", "_aws", *metrics.UNITS)]
 
 
-def test_an_action_without_run_and_work_is_logged_too(capsys: pytest.CaptureFixture[str]) -> None:
-    acted(lambda *_: {"run": {}}, {"action": "plan", "input": {}})
+def test_plan_is_logged_with_the_run_that_it_fixed(capsys: pytest.CaptureFixture[str]) -> None:
+    acted(lambda *_: {"run": run(), "segments": []}, {"action": "plan", "input": {}, "execution": {"id": "arn:a:7"}})
     (line,) = lines(capsys)
 
-    assert (line["action"], line["run"], line["segment"], line["done"]) == ("plan", None, None, True)
+    assert (line["action"], line["run"], line["execution"]) == ("plan", "20240116T020000123Z", "7")
+    assert (line["segment"], line["done"]) == (None, True)
+
+
+def test_a_plan_that_fails_is_logged_with_its_execution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError):
+        acted(raising(InputError("no")), {"action": "plan", "input": {}, "execution": {"id": "arn:a:7"}})
+    (line,) = lines(capsys)
+
+    assert (line["run"], line["execution"], line["error"]) == (None, "7", "InputError")
+
+
+def test_a_line_of_an_event_that_says_nothing_is_written_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigurationError):
+        acted(lambda event, _: work_of(event), {"action": "extract"})
+    (line,) = lines(capsys)
+
+    assert [line[name] for name in ("run", "execution", "segment")] == [None] * 3
 
 
 def test_a_failure_is_logged_with_its_facts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,6 +134,7 @@ def test_a_failure_is_logged_with_its_facts(capsys: pytest.CaptureFixture[str]) 
     (line,) = lines(capsys)
 
     assert (line["level"], line["message"], line["action"], line["segment"]) == ("ERROR", "failed", "extract", 3)
+    assert line["error"] == "StagingError"
     assert line["traceback"].endswith("StagingError: it is missing")
 
 
@@ -151,14 +189,16 @@ def test_an_error_that_nobody_foresaw_is_logged_and_raised_as_it_is(capsys: pyte
     assert lines(capsys)[0]["traceback"].endswith("ZeroDivisionError: why")
 
 
-def test_the_levels_below_the_set_one_are_not_logged(
+def test_an_invocations_line_is_written_whatever_the_level_since_it_is_its_metrics(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("LOG_LEVEL", "ERROR")
-    acted(lambda *_: {})
+    monkeypatch.setenv("LOG_LEVEL", "CRITICAL")
+    acted(done)
+    with pytest.raises(ZeroDivisionError):
+        acted(raising(ZeroDivisionError("why")))
 
-    assert lines(capsys) == []
-    assert logging.getLogger("etl").level == logging.ERROR
+    assert [line["message"] for line in lines(capsys)] == ["finished", "failed"]
+    assert logging.getLogger("etl").level == logging.CRITICAL
 
 
 def test_a_workers_event_carries_run_work_and_segments() -> None:
@@ -207,3 +247,109 @@ def test_a_worker_that_ran_out_of_time_is_logged_as_not_done(capsys: pytest.Capt
     (line,) = lines(capsys)
 
     assert (line["done"], line["counts"]) == (False, {})
+
+
+def measured(line: dict[str, Any]) -> dict[str, float]:
+    """The values of the metrics that CloudWatch finds in a line."""
+    directives = line["_aws"]["CloudWatchMetrics"]
+    return {each["Name"]: line[each["Name"]] for directive in directives for each in directive["Metrics"]}
+
+
+def test_a_worker_measures_what_it_added_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    acted(lambda *_: work(segment=3, scanned=25, read=5, extract_bytes=700))
+    (line,) = lines(capsys)
+
+    found = measured(line)
+    assert (found["ItemsScanned"], found["ItemsRead"], found["BytesStaged"], found["Retries"]) == (15, 1, 700, 0)
+    assert found["MemoryUsed"] > 5
+    assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 60
+
+
+def test_an_invocation_that_repeats_another_is_a_retry_whatever_comes_of_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    again = EVENT | {"retry": 2}
+    acted(done, again)
+    with pytest.raises(TransientError):
+        acted(raising(TransientError("later")), again)
+
+    assert [measured(line)["Retries"] for line in lines(capsys)] == [1, 1]
+
+
+def test_an_invocation_that_fails_has_added_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(TransientError):
+        acted(raising(TransientError("later")))
+    (line,) = lines(capsys)
+
+    assert measured(line).keys() == {"Retries", "NearLimit", "Duration", "MemoryUsed"}
+
+
+@pytest.mark.parametrize(("memory_mb", "near"), [("100000", 0), ("5", 1), (None, 0)])
+def test_memory_is_held_against_that_of_the_function(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], memory_mb: str | None, near: int
+) -> None:
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", raising=False)
+    if memory_mb:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory_mb)
+    acted(done)
+    (line,) = lines(capsys)
+
+    assert measured(line)["NearLimit"] == near
+
+
+def rejecting(rejected: int, read: int) -> list[dict[str, Any]]:
+    """Four segments that have read and rejected so many items together."""
+    first = msgspec.to_builtins(work(segment=0, read=read, rejected_transform=rejected))
+    return [first, *GATE["segments"][1:]]
+
+
+def test_gate_measures_the_share_of_rejected_items(capsys: pytest.CaptureFixture[str]) -> None:
+    acted(lambda *_: {"gate": {}}, GATE | {"segments": rejecting(1, 8)})
+    (line,) = lines(capsys)
+
+    assert measured(line)["RejectedShare"] == 12.5
+
+
+def test_a_gate_that_stops_a_run_measures_why(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(QualityGateError):
+        acted(raising(QualityGateError("too many")), GATE | {"segments": rejecting(3, 4)})
+    (line,) = lines(capsys)
+
+    assert measured(line)["RejectedShare"] == 75
+
+
+def test_finish_measures_the_share_of_what_was_to_be_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    first = msgspec.to_builtins(work(segment=0, loaded=4, rejected_load=1))
+    event = GATE | {"action": "finish", "segments": [first, *GATE["segments"][1:]], "gate": {"counts": {"records": 5}}}
+    acted(lambda *_: {"counts": {"loaded": 4}}, event)
+    (line,) = lines(capsys)
+
+    assert measured(line)["RejectedShare"] == 20
+    assert line["counts"] == {"loaded": 4}
+
+
+def test_a_replay_may_reject_any_share_and_measures_none(capsys: pytest.CaptureFixture[str]) -> None:
+    replay = EVENT["run"] | {"replay": {"run": "20240116T020000000Z", "execution": "arn:a:6"}}
+    acted(lambda *_: {"gate": {}}, GATE | {"run": replay, "segments": rejecting(1, 1)})
+    (line,) = lines(capsys)
+
+    assert "RejectedShare" not in measured(line)
+
+
+def test_a_line_and_its_trace_name_each_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with daemon() as received:
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", TRACE)
+        monkeypatch.setenv("AWS_XRAY_DAEMON_ADDRESS", received.address)
+        acted(done)
+        with pytest.raises(StagingError):
+            acted(raising(StagingError("it is missing")))
+        succeeded, failed = received(), received()
+
+    assert {line["trace"] for line in lines(capsys)} == {"1-581cf771-a006649127e371903a2de979"}
+    assert succeeded["trace_id"] == "1-581cf771-a006649127e371903a2de979"
+    assert succeeded["name"] == "extract"
+    assert succeeded["start_time"] <= succeeded["end_time"]
+    assert succeeded["annotations"] == {"run": "20240116T020000123Z", "execution": "execution"}
+    assert failed["annotations"] == succeeded["annotations"] | {"error": "StagingError"}

@@ -70,6 +70,14 @@ def test_lines_below_the_level_are_left_out() -> None:
     assert stream.getvalue() == ""
 
 
+def test_the_line_of_an_invocation_is_written_at_every_level() -> None:
+    stream = io.StringIO()
+    log.configure("CRITICAL", stream)
+    logging.getLogger(log.INVOCATIONS).info("finished")
+
+    assert json.loads(stream.getvalue())["message"] == "finished"
+
+
 def test_the_default_is_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("INFO").info("here")
 
