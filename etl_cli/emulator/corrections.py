@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from etl_cli.emulator.linked_history import link_history
+
 MINISTACK_VERSION = "1.5.33"
 
 # What AWS's Python runtime brings beside the standard library (Lambda developer guide, "Runtime-included SDK").
@@ -310,5 +312,10 @@ CORRECTIONS = (
         "a function's log is written whatever its role may do; on AWS, Lambda writes it with the function's role, "
         "and without its permission there is none",
         _log_as_the_role_may,
+    ),
+    Correction(
+        "linked-history",
+        "no event of a history says which came before it, nor to which item of a Map it belongs",
+        link_history,
     ),
 )

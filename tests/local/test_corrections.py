@@ -388,6 +388,53 @@ def test_uncorrected_stopped_execution_works_on_and_fails(uncorrected: Clients) 
     assert stop_in_a_map(uncorrected, "stopped") == ("FAILED", 5)
 
 
+def map_history(clients: Clients, name: str) -> list[dict[str, Any]]:
+    """The history of a Map over the items 0, 1 and 2, of which 1 takes longest and fails once."""
+    source = """
+        import time
+
+        def handler(event, context):
+            time.sleep(0.3 if event["item"] == 1 else 0.05)
+            if event["item"] == 1 and event["retries"] == 0:
+                raise ValueError("once")
+    """
+    each = task(
+        create_function(clients, name, source),
+        Parameters={"item.$": "$", "retries.$": "$$.State.RetryCount"},
+        Retry=[{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1}],
+    )
+    states = {"Map": {"Type": "Map", "ItemProcessor": each, "End": True}}
+    execution = start(clients, name, {"StartAt": "Map", "States": states}, [0, 1, 2])
+    assert finish(clients, execution)["status"] == "SUCCEEDED"
+    return list(clients.stepfunctions.get_execution_history(executionArn=execution)["events"])
+
+
+def items_of(events: list[dict[str, Any]]) -> dict[int, list[str]]:
+    """What happened to each item of a Map, found by following the events back."""
+    item_of: dict[int, int] = {}
+    found: dict[int, list[str]] = {}
+    for event in events:
+        if event["type"] == "MapIterationStarted":
+            item_of[event["id"]] = event["mapIterationStartedEventDetails"]["index"]
+        elif event["type"].startswith("Task") and event.get("previousEventId") in item_of:
+            item_of[event["id"]] = item_of[event["previousEventId"]]
+            found.setdefault(item_of[event["id"]], []).append(event["type"].removeprefix("Task"))
+    return found
+
+
+def test_history_tells_the_items_of_a_map_apart(corrected: Clients) -> None:
+    events = map_history(corrected, "linked")
+    once = ["Scheduled", "Succeeded"]
+
+    assert items_of(events) == {0: once, 1: ["Scheduled", "Failed", *once], 2: once}
+    assert [event["id"] for event in events] == list(range(1, len(events) + 1))
+    assert [event.get("previousEventId", 0) for event in events[:2]] == [0, 1]
+
+
+def test_uncorrected_history_does_not_tell_the_items_of_a_map_apart(uncorrected: Clients) -> None:
+    assert items_of(map_history(uncorrected, "unlinked")) == {}
+
+
 WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
