@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etl_cli import backfill, demo, doctor, gaps, local, preview, run, runs, seed_command, watch
+from etl_cli import backfill, demo, doctor, gaps, local, plan, preview, run, runs, seed_command, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +19,7 @@ app.command(
     epilog="Exit codes:  0 no problem, warnings at most  ·  1 a problem\n\n"
     "Examples:  etl doctor  ·  etl doctor --json  ·  etl doctor --profile night --late-hours 50"
 )(doctor.doctor)
+app.command(epilog=plan.EPILOG)(plan.plan)
 app.command(
     epilog="Exit codes:  0 the run succeeded, or was started with --no-follow  ·  1 it failed  ·  130 interrupted, it "
     "goes on\n\n"

@@ -126,7 +126,8 @@ def estimate(workload: Workload, settings: CapacitySettings, costs: Costs) -> Es
     segments = max(1, min(settings.concurrency, math.ceil(workload.table_bytes / settings.segment_bytes)))
     waves = math.ceil(segments / ACCOUNT_WORKERS)
     read_units = workload.table_bytes / BYTES_PER_READ_UNIT
-    write_units = workload.records * math.ceil((workload.item_bytes + workload.added_bytes) / KB)
+    reckoned = math.ceil((workload.item_bytes + workload.added_bytes) / KB)
+    write_units = workload.records * (workload.units_per_record or reckoned)
     stages = tuple(
         _stage(name, segments, waves, needs, settings)
         for name, needs in _needs(workload, settings, costs, segments, read_units, write_units).items()

@@ -39,7 +39,7 @@ def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
         slowest = found.slowest
         against.append(
             f"it takes {found.seconds / 60:,.0f} minutes and has {settings.timeout_seconds / 60:,.0f}; most of it goes "
-            f"into {slowest.name}, for the {slowest.bound_by}: {REMEDIES[slowest.bound_by]}"
+            f"into {slowest.name}, for the {slowest.bound_by}: {_remedy(slowest.bound_by, settings)}"
         )
     if found.history_events > HISTORY_EVENTS:
         against.append(
@@ -55,25 +55,36 @@ def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
     return against
 
 
+def _remedy(bound_by: Bound, settings: CapacitySettings) -> str:
+    if bound_by == "destination table" and _ceiling_binds(settings):
+        return "raise etl:max_write_units_per_second, or set it to 0 for no ceiling"
+    return REMEDIES[bound_by]
+
+
+def _ceiling_binds(settings: CapacitySettings) -> bool:
+    return 0 < settings.max_write_units_per_second <= settings.write_units_per_second
+
+
 # Steps by which an operator raises things; above 40,000 units a quota must be raised first.
 _WORKERS = (40, 100, 200, 400, 1_000)
 _UNITS = (4_000, 12_000, 24_000, 40_000, 80_000, 160_000, 320_000)
-_FILLED = 0.8
+# The share of its time that a run may fill; what is left is for the nights that are not like the others.
+FILLED = 0.8
 
 
 def recommend(workload: Workload, settings: CapacitySettings, costs: Costs) -> CapacitySettings:
     """Raise what binds, a step at a time, until the run fills at most 80 % of its time; else, give it the time.
 
-    What binds is a table's throughput (its warm throughput, then its quota) or the number of workers. Where nothing
-    is left to raise, the state machine's time-out is.
+    What binds is a table's throughput (a ceiling on it, its warm throughput, then its quota) or the number of workers.
+    Where nothing is left to raise, the state machine's time-out is.
     """
     while True:
         found = estimate(workload, settings, costs)
-        if found.seconds <= _FILLED * settings.timeout_seconds:
+        if found.seconds <= FILLED * settings.timeout_seconds:
             return settings
         raised = _raised(workload, settings, found)
         if raised == settings:
-            hours = math.ceil(found.seconds / _FILLED / 3600)
+            hours = math.ceil(found.seconds / FILLED / 3600)
             return replace(settings, timeout_seconds=hours * 3600)
         settings = raised
 
@@ -84,6 +95,8 @@ def _raised(workload: Workload, settings: CapacitySettings, found: Estimate) -> 
         if stage.bound_by == "source table":
             units = settings.read_units_per_second or table_read_units(workload.table_bytes)
             raised = replace(settings, read_units_per_second=_next(_UNITS, units))
+        elif stage.bound_by == "destination table" and _ceiling_binds(settings):
+            raised = replace(settings, max_write_units_per_second=_next(_UNITS, settings.max_write_units_per_second))
         elif stage.bound_by == "destination table":
             raised = replace(settings, write_units_per_second=_next(_UNITS, settings.write_units_per_second))
         elif found.segments < settings.concurrency:

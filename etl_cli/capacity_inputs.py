@@ -30,6 +30,7 @@ class Workload:
         record_bytes: size of a record as Transform stages it.
         added_bytes: what the transformation adds to an item, as DynamoDB counts it (date, size and as_of).
         kept: records that Load writes for each item of the window; what is left out or rejected isn't written.
+        units_per_record: write units of a record, as runs have counted them; None to reckon them from its size.
     """
 
     table_bytes: float
@@ -39,6 +40,7 @@ class Workload:
     record_bytes: float = 360.0
     added_bytes: float = 49.0
     kept: float = 1.0
+    units_per_record: float | None = None
 
     @property
     def items(self) -> float:
