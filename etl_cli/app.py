@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from etl_cli import backfill, demo, doctor, gaps, local, plan, preview, run, runs, seed_command, watch
+from etl_cli import backfill, demo, doctor, gaps, local, logs, plan, preview, run, runs, seed_command, show, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,9 +34,17 @@ app.command(epilog="Examples:  etl runs  ·  etl runs --status failed --since 7d
     runs.runs
 )
 app.command(
+    epilog="Exit codes:  0 shown, however the run ended  ·  1 there is no such run, or an error\n\n"
+    "Examples:  etl show  ·  etl show 20261124T020000123Z  ·  etl show night-3 --json"
+)(show.show)
+app.command(
     epilog="Exit codes:  0 no gaps  ·  1 gaps, or an error\n\n"
     "Examples:  etl gaps  ·  etl gaps --json  ·  etl gaps --since 2026-11-01"
 )(gaps.gaps)
+app.command(
+    epilog="Exit codes:  0 shown  ·  1 an error  ·  130 interrupted, as --follow is\n\n"
+    "Examples:  etl logs  ·  etl logs load --since 1d  ·  etl logs --run latest  ·  etl logs --follow"
+)(logs.logs)
 app.command(epilog=preview.EPILOG)(preview.preview)
 app.command(epilog=seed_command.EPILOG)(seed_command.seed)
 app.add_typer(local.app, name="local")

@@ -54,6 +54,14 @@ _REMEDIES = {
     "TIMED_OUT": "etl plan says which setting makes such a window fit 30 minutes; deploy with it, and " + _AGAIN,
 }
 _REMEDIES["States.Timeout"] = _REMEDIES["TIMED_OUT"]
+# Where to look for that, as words of this command.
+_LOOK = {
+    "CatchUpError": "gaps",
+    "ConfigurationError": "doctor",
+    "TransformationError": "preview",
+    "QualityGateError": "quarantine show {run}",
+}
+_LOOK_ELSE = "logs --run {run}"
 _UNEXPECTED = "Nobody expected this error: the log has its traceback."
 
 
@@ -81,6 +89,12 @@ class Failure:
     run: str = ""
     commands: list[Command] = field(default_factory=list)
     remedy: str = ""
+
+
+def look_words(failure: Failure) -> list[str]:
+    """The words of this command that show more of a failure, such as ``logs --run 20261103T020000123Z``."""
+    name = failure.run or failure.execution.rpartition(":")[2]
+    return _LOOK.get(failure.error, _LOOK_ELSE).format(run=name).split()
 
 
 class ExecutionError(Exception):
