@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from etl_cli.backfill_document import work_document
-from etl_cli.backfill_view import NAME_WIDTH, BackfillBoard, loaded
+from etl_cli.backfill_view import BackfillBoard, loaded, window_names
 from etl_cli.backfill_windows import Planned
 from etl_cli.backfill_work import BackfillWork
 from etl_cli.board import Board
@@ -19,7 +19,7 @@ from etl_cli.coverage import Span
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.following import EXIT_FAILED, EXIT_INTERRUPTED, LOOK_SECONDS, execution_name
-from etl_cli.report_view import print_commands, print_failure
+from etl_cli.report_view import print_advice, print_failure
 from etl_cli.times import Times
 from etl_cli.wording import count
 
@@ -59,7 +59,8 @@ class BackfillSession:
             UserError: AWS can't be asked any more.
         """
         try:
-            self._follow()
+            if self._work.left:
+                self._follow()
         except (KeyboardInterrupt, SystemExit) as reason:
             err.print(f"interrupted: {self._standing()}\n{self._how_to_go_on()}", markup=False)
             code = int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED
@@ -69,15 +70,16 @@ class BackfillSession:
             ) from None
         else:
             code = EXIT_FAILED if self._work.failed else 0
-            self._conclude()
+            (self._print_failures if code else self._print_success)()
         if as_json:
             document = work_document(self._span, self._planned, self._work)
             print_json(document | {"again": self._again if self._work.unfinished else None})
         return code
 
     def _follow(self) -> None:
-        with Board(self._console, [], name_width=NAME_WIDTH, owns=False) as board:
-            view = BackfillBoard(board, self._work, self._times)
+        names = window_names(self._planned, self._times)
+        with Board(self._console, [], name_width=max(map(len, names.values())), owns=False) as board:
+            view = BackfillBoard(board, self._work, names, self._times)
             view.sum_up()
             while not self._work.over:
                 for window, snapshot in self._work.advance():
@@ -87,26 +89,27 @@ class BackfillSession:
                     time.sleep(LOOK_SECONDS)
             view.sum_up(ended=True)
 
-    def _conclude(self) -> None:
+    def _print_success(self) -> None:
         work, total = self._work, len(self._planned)
-        if not work.failed:
-            counts = Counter[str]()
-            for found in [
-                *(each.counts for each in work.ended),
-                *(each.last.counts for each in work.before if each.last),
-            ]:
-                counts.update(found)
-            before = f", {len(work.before):,} of them before" if work.before else ""
-            what = f"All {count(total, 'window')} are done{before}" if total > 1 else "The window is done"
-            self._console.print(f"\n  [bold green]✔ {what}: {loaded(counts)}[/]", soft_wrap=True)
-            return
-        first = work.failed[0]
+        counts = Counter[str]()
+        for found in (*(each.counts for each in work.ended), *(each.last.counts for each in work.before if each.last)):
+            counts.update(found)
+        what = f"All {count(total, 'window')} are done" if total > 1 else "The window is done"
+        before = f", {len(work.before):,} of them before" if work.ended else " already"
+        self._console.print(
+            f"\n  [bold green]✔ {what}{before if work.before else ''}: {loaded(counts)}[/]", soft_wrap=True
+        )
+        if not work.ended:
+            self._console.print("  To run them again: --redo")
+
+    def _print_failures(self) -> None:
+        first = self._work.failed[0]
         self._console.print(f"\n  {self._times.window(*first.window)}", soft_wrap=True)
         if first.failure:
             print_failure(self._console, first.failure)
-            print_commands(self._console, first.failure.commands)
+            print_advice(self._console, first.failure, self._lines)
         self._console.print(f"\n  {self._standing()}\n  Go on, once the cause is mended:", soft_wrap=True)
-        self._console.print(f"  {self._again}", soft_wrap=True)
+        self._console.print(f"  {self._again}", markup=False, soft_wrap=True)
 
     def _standing(self) -> str:
         work = self._work

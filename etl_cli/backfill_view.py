@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
@@ -19,27 +19,28 @@ from etl_cli.stage_steps import stage_steps
 from etl_cli.times import Times
 from etl_cli.wording import count, duration
 
-NAME_WIDTH = len("2026-11-01 00:00:00")
+_DATE, _MINUTE, _SECOND = 10, 16, 19  # so many characters of an instant
 
 
 class BackfillBoard:
     """Shows the windows that run, and what all come to; on a terminal lines of those that ended stay above."""
 
-    def __init__(self, board: Board, work: BackfillWork, times: Times) -> None:
+    def __init__(self, board: Board, work: BackfillWork, names: Mapping[Span, str], times: Times) -> None:
         """Show a backfill.
 
         Args:
             board: where; without steps.
             work: the backfill.
+            names: the windows' names, see `window_names`.
             times: how to print instants.
         """
-        self._board, self._work, self._times = board, work, times
+        self._board, self._work, self._names, self._times = board, work, names, times
         self._total = len(work.before) + len(work.left)
         self._started = time.monotonic()
 
     def show(self, window: Span, snapshot: Snapshot) -> None:
         """A window is as it was looked at."""
-        name, timeline = self._times.bare(window.start), snapshot.timeline
+        name, timeline = self._names[window], snapshot.timeline
         if window in self._work.running:
             if self._board.lives:  # elsewhere each would leave lines behind
                 begun = (snapshot.looked_at - timeline.started).total_seconds() if timeline.started else 0.0
@@ -67,13 +68,23 @@ class BackfillBoard:
         each = (time.monotonic() - self._started) / len(self._work.ended)
         now = datetime.now(UTC)
         end = now + timedelta(seconds=each * (len(self._work.left) + len(self._work.running)))
-        day, minute = self._times.bare(end)[:10], self._times.bare(end)[11:16]
-        day = "" if day == self._times.bare(now)[:10] else f"{day} "
-        return [f"until {day}{minute} {self._times.zones([end])}", f"one in {duration(each)}"]
+        shown = self._times.bare(end)[:_MINUTE]
+        if shown[:_DATE] == self._times.bare(now)[:_DATE]:
+            shown = shown[_DATE + 1 :]
+        return [f"until {shown} {self._times.zones([end])}", f"one in {duration(each)}"]
 
     def _stage(self, snapshot: Snapshot) -> str:
         steps = [step for step in stage_steps(snapshot, self._times) if step.state != "waiting"]
         return f"{steps[-1].name}: {steps[-1].detail}" if steps else "starting"
+
+
+def window_names(planned: Iterable[Planned], times: Times) -> dict[Span, str]:
+    """What to call each window: its start, as briefly as that can be said for all."""
+    starts = {each.window: times.bare(each.window.start) for each in planned}
+    length = _SECOND
+    if all(start.endswith(":00") for start in starts.values()):
+        length = _DATE if all(start.endswith(" 00:00:00") for start in starts.values()) else _MINUTE
+    return {window: start[:length] for window, start in starts.items()}
 
 
 def _outcome(ended: Ended) -> str:

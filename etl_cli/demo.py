@@ -20,12 +20,12 @@ from etl_cli.deployment_progress import DeploymentProgress
 from etl_cli.emulator.environment import LocalEnvironment
 from etl_cli.errors import UserError
 from etl_cli.failure import ExecutionError, Failure
-from etl_cli.following import console_of_progress, print_outcome_of_failure, show_execution
+from etl_cli.following import console_of_progress, show_execution
 from etl_cli.history import STAGES, Timeline
 from etl_cli.paths import ROOT, command
 from etl_cli.report import RunReport, collect
-from etl_cli.report_json import report_document
-from etl_cli.report_view import print_commands, print_report
+from etl_cli.report_json import failure_document, report_document
+from etl_cli.report_view import print_commands, print_failure, print_report
 from etl_cli.run import run_name
 from etl_cli.seed import make_items, write_items
 from etl_cli.times import Times
@@ -197,7 +197,10 @@ class Demonstration:
         self._print_how_to_stop()
 
     def _print_failure(self, failure: Failure) -> None:
-        print_outcome_of_failure(self._console, failure, as_json=self._as_json, first=_environment_line())
+        if self._as_json:
+            print_json(failure_document(failure))
+        print_failure(self._console, failure)
+        print_commands(self._console, failure.commands, _environment_line())
         self._print_how_to_stop()
 
     def _print_error(self, error: UserError) -> None:

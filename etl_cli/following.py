@@ -16,12 +16,12 @@ from etl_cli.board import Board
 from etl_cli.console import err, print_json
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
-from etl_cli.failure import ExecutionError, Failure, explain
+from etl_cli.failure import ExecutionError, explain
 from etl_cli.history import STAGES, Timeline
 from etl_cli.progress import follow
 from etl_cli.report import RunReport, collect
 from etl_cli.report_json import failure_document, report_document
-from etl_cli.report_view import print_commands, print_failure, print_report
+from etl_cli.report_view import print_advice, print_failure, print_report
 from etl_cli.stage_steps import stage_steps
 from etl_cli.times import Times
 
@@ -52,7 +52,10 @@ def attend(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *,
         with _going_on(lines.line("watch", execution_name(execution))):
             report = follow_to_end(pipeline, execution, console, times)
     except ExecutionError as error:
-        print_outcome_of_failure(console, error.failure, as_json=as_json)
+        if as_json:
+            print_json(failure_document(error.failure))
+        print_failure(console, error.failure)
+        print_advice(console, error.failure, lines)
         raise typer.Exit(EXIT_FAILED) from None
     if as_json:
         print_json(report_document(report))
@@ -74,21 +77,6 @@ def _going_on(again: str) -> Iterator[None]:
         ) from None
 
 
-def print_outcome_of_failure(console: Console, failure: Failure, *, as_json: bool, first: str = "") -> None:
-    """Print why an execution failed, and what to look at.
-
-    Args:
-        console: where.
-        failure: why.
-        as_json: print it as JSON on the output, too.
-        first: a line that has to come before those that look further; may be empty.
-    """
-    if as_json:
-        print_json(failure_document(failure))
-    print_failure(console, failure)
-    print_commands(console, failure.commands, first)
-
-
 def console_of_progress(*, as_json: bool) -> Console:
     """Where progress is shown: the output, or the error output while the output is for JSON."""
     for stream in (sys.stdout, sys.stderr):
@@ -102,13 +90,7 @@ def execution_name(execution: str) -> str:
     return execution.rpartition(":")[2]
 
 
-def follow_to_end(
-    pipeline: Pipeline,
-    execution: str,
-    console: Console,
-    times: Times | None = None,
-    interval_seconds: float = LOOK_SECONDS,
-) -> RunReport:
+def follow_to_end(pipeline: Pipeline, execution: str, console: Console, times: Times | None = None) -> RunReport:
     """Show how an execution goes on until it has ended, and put its report together. It may have ended already.
 
     Args:
@@ -116,14 +98,13 @@ def follow_to_end(
         execution: its ARN.
         console: where to show it.
         times: how to print instants; in UTC if left out.
-        interval_seconds: time between two looks.
 
     Raises:
         ExecutionError: it ended without success.
         UserError: an object of the run isn't in the bucket any more.
     """
     with Board(console, STAGES, owns=False) as board:
-        timeline = show_execution(board, pipeline, execution, times or Times(), interval_seconds, alone=True)
+        timeline = show_execution(board, pipeline, execution, times or Times(), LOOK_SECONDS, alone=True)
     return collect(pipeline, execution, timeline)
 
 

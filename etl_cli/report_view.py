@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from etl_cli.commands import Command
-from etl_cli.failure import Failure
+from etl_cli.etl_lines import EtlLines
+from etl_cli.failure import Failure, look_words
 from etl_cli.item_view import side_by_side
 from etl_cli.report import Equation, Rejection, RunReport
 from etl_cli.times import Times
@@ -87,6 +88,16 @@ def print_failure(console: Console, failure: Failure) -> None:
             console.print()
         for line in lines:
             console.print(Text(f"    {line}", style), soft_wrap=True)
+
+
+def print_advice(console: Console, failure: Failure, lines: EtlLines) -> None:
+    """Print what to do about a failure, and where to look."""
+    console.print("\n  [bold]What to do[/]")
+    for line in wrap(failure.remedy, min(console.width, WIDEST) - 4, break_long_words=False, break_on_hyphens=False):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    name = failure.run or failure.execution.rpartition(":")[2]
+    for words in (look_words(failure), ["show", name]):
+        console.print(f"  {lines.line(*words)}", markup=False, soft_wrap=True)
 
 
 def _verdict(report: RunReport) -> Text:
