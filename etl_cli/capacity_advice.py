@@ -50,9 +50,14 @@ def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
         against.append(
             f"its state would have {found.state_bytes:,.0f} bytes and may have {STATE_BYTES:,}: lower etl:concurrency"
         )
-    if settings.write_units_per_second > TABLE_UNITS or (settings.read_units_per_second or 0) > TABLE_UNITS:
-        against.append(f"it needs a quota above {TABLE_UNITS:,} units a second for a table: ask AWS to raise it")
     return against
+
+
+def needs_quota(advised: CapacitySettings, now: CapacitySettings) -> bool:
+    """Whether a table must be given more units a second than its quota allows by default, and than it has now."""
+    return advised.write_units_per_second > max(TABLE_UNITS, now.write_units_per_second) or (
+        advised.read_units_per_second or 0
+    ) > max(TABLE_UNITS, now.read_units_per_second or 0)
 
 
 def _remedy(bound_by: Bound, settings: CapacitySettings) -> str:

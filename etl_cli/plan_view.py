@@ -9,7 +9,8 @@ from textwrap import wrap
 from rich.console import Console
 from rich.text import Text
 
-from etl_cli.capacity_advice import problems
+from etl_cli.capacity import TABLE_UNITS
+from etl_cli.capacity_advice import needs_quota
 from etl_cli.capacity_deployed import OLDEST_SIZE
 from etl_cli.cost import STEPS, Cost, Usage, money
 from etl_cli.etl_lines import EtlLines
@@ -130,7 +131,9 @@ def _notes(plan: Plan) -> list[str]:
     times = "Times are those of the model in docs/scaling.md: no run of about this size has told."
     if plan.alike:
         runs = "a run of about this size" if plan.alike == 1 else f"{plan.alike} runs of about this size"
-        times = f"Times are {plan.outlook.settings.pace:.2f} times those of the model in docs/scaling.md, as {runs} took."
+        times = (
+            f"Times are {plan.outlook.settings.pace:.2f} times those of the model in docs/scaling.md, as {runs} took."
+        )
     return [times, f"Prices {prices.source}{recalled}. See docs/costs.md."]
 
 
@@ -147,8 +150,8 @@ def _print_advice(console: Console, plan: Plan, advised: Outlook, etl: EtlLines)
         _print_wrapped(
             console, "Warm throughput is billed once, when it is set, for what the table didn't have before."
         )
-    for problem in problems(advised.found, advised.settings):
-        _print_wrapped(console, f"And {problem}.")
+    if needs_quota(advised.settings, plan.outlook.settings):
+        _print_wrapped(console, f"AWS must first raise the table's quota of {TABLE_UNITS:,} units a second.")
 
 
 def _print_parts(console: Console, parts: Parts, line: str) -> None:

@@ -15,7 +15,8 @@ from etl_cli.plan_window import PlannedWindow, hours
 
 # How many of the latest runs are looked at.
 RECENT = 10
-# A run tells how long another takes when the model gives both about the same time: within this factor.
+# A run tells how long another takes when the model gives both about the same time, within this factor. One that took
+# less or more than that of its own time had other settings, or a night of its own.
 ALIKE = 4
 
 
@@ -90,14 +91,18 @@ def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now
 def pace(expected: Workload, settings: CapacitySettings, costs: Costs, runs: Iterable[Entry]) -> tuple[float, int]:
     """How many times as long as by the model runs of about this size took, and how many such runs there were.
 
+    Only runs in as many segments tell: settings may have changed since the others.
+
     Args:
         expected: what the run will find.
         settings: the stack's.
         costs: what a record costs.
         runs: `telling` runs.
     """
-    usual, ratios = estimate(expected, settings, costs).seconds, []
+    usual, ratios = estimate(expected, settings, costs), []
     for run in runs:
+        if run.segments != usual.segments or not run.seconds:
+            continue
         scanned, read = run.counts["scanned"], run.counts.get("read", 0)
         workload = replace(
             expected,
@@ -106,9 +111,14 @@ def pace(expected: Workload, settings: CapacitySettings, costs: Costs, runs: Ite
             kept=run.counts.get("records", 0) / (read or 1),
         )
         seconds = estimate(workload, settings, costs).seconds
-        if run.seconds and usual / ALIKE <= seconds <= usual * ALIKE:
+        if max(_off(seconds, usual.seconds), _off(run.seconds, seconds)) <= ALIKE:
             ratios.append(run.seconds / seconds)
     return (median(ratios), len(ratios)) if ratios else (1.0, 0)
+
+
+def _off(one: float, other: float) -> float:
+    """How many times as large the larger of two is."""
+    return max(one / other, other / one)
 
 
 def _sum(runs: Iterable[Entry], name: str) -> int:

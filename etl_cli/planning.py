@@ -83,7 +83,12 @@ class Plan:
 
 
 def make_plan(
-    window: PlannedWindow, deployed: Deployed, runs: Sequence[Entry], prices: PriceList, now: datetime
+    window: PlannedWindow,
+    deployed: Deployed,
+    runs: Sequence[Entry],
+    prices: PriceList,
+    now: datetime,
+    costs: Costs | None = None,
 ) -> Plan:
     """What a run of a window would take.
 
@@ -93,8 +98,9 @@ def make_plan(
         runs: the runs that tell what to expect, the latest first; see `telling`.
         prices: what AWS asks.
         now: the present.
+        costs: what a record costs; None for what was measured last.
     """
-    costs = Costs.read()
+    costs = costs or Costs.read()
     expected = expect(window, deployed.source, runs, now)
     times, alike = pace(expected.workload, deployed.capacity, costs, runs)
     settings = replace(deployed.capacity, pace=times)

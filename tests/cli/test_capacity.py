@@ -19,7 +19,14 @@ from etl_cli.capacity import (
     table_read_units,
     write_seconds,
 )
-from etl_cli.capacity_advice import break_even_share, export_dollars, largest_table, problems, recommend
+from etl_cli.capacity_advice import (
+    break_even_share,
+    export_dollars,
+    largest_table,
+    needs_quota,
+    problems,
+    recommend,
+)
 from etl_cli.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
 from etl_cli.prices import price_list
 from serverless_app.settings import PipelineSettings
@@ -281,13 +288,28 @@ def test_problems_name_what_to_raise() -> None:
     assert problems(run(of(1), settings), settings) == []
 
 
-def test_problems_name_the_history_the_state_and_the_quota() -> None:
-    settings = CapacitySettings(timeout_seconds=1e9, read_units_per_second=80_000)
+def test_problems_name_the_history_and_the_state() -> None:
+    settings = CapacitySettings(timeout_seconds=1e9)
     found = replace(run(of(1), settings), history_events=25_001, state_bytes=262_145)
-    history, state, quota = problems(found, settings)
+    history, state = problems(found, settings)
     assert "25,001 events" in history
     assert "262,145 bytes" in state
-    assert "above 40,000 units" in quota
+
+
+def test_a_quota_is_needed_for_more_than_a_table_has_by_default_or_was_given() -> None:
+    now, given = CapacitySettings(), CapacitySettings(write_units_per_second=80_000, read_units_per_second=80_000)
+    assert not needs_quota(replace(now, write_units_per_second=40_000, read_units_per_second=40_000), now)
+    assert needs_quota(replace(now, write_units_per_second=80_000), now)
+    assert needs_quota(replace(now, read_units_per_second=80_000), now)
+    assert not needs_quota(given, given)
+
+
+def test_a_ceiling_on_writes_is_raised_before_the_table_is_warmed() -> None:
+    low = CapacitySettings(max_write_units_per_second=1_000)
+    advised = recommend(of(4 * MILLION), low, COSTS)
+    assert advised == replace(low, max_write_units_per_second=4_000)
+    (problem,) = problems(run(of(4 * MILLION), low), low)
+    assert "raise etl:max_write_units_per_second" in problem
 
 
 def test_an_export_is_billed_by_what_changed_and_a_scan_by_the_table() -> None:

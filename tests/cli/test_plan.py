@@ -1,0 +1,514 @@
+"""`etl plan`: its window, what it expects by the runs before, what it asks AWS for, and what it says."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from typer.testing import CliRunner
+
+from etl.errors import CatchUpError
+from etl.window import resolve_window
+from etl_cli.app import app
+from etl_cli.capacity import estimate
+from etl_cli.capacity_deployed import Deployed, SourceSize, read_deployed
+from etl_cli.capacity_inputs import GB, CapacitySettings, Costs, Workload
+from etl_cli.cost import Functions, cost_of
+from etl_cli.coverage import Span
+from etl_cli.deployment import Pipeline
+from etl_cli.errors import UserError
+from etl_cli.etl_lines import EtlLines
+from etl_cli.ledger import Entry
+from etl_cli.plan import plan_document
+from etl_cli.plan_advice import advice_lines, parts_line
+from etl_cli.plan_view import print_plan
+from etl_cli.plan_window import PlannedWindow, WindowRules, planned_window
+from etl_cli.plan_workload import RECENT, expect, pace, telling
+from etl_cli.planning import Outlook, Plan, make_plan, predicted_cost
+from etl_cli.prices import price_list
+from etl_cli.times import Times
+from tests.cli.fake_aws import FakeAws
+from tests.docs.examples import example
+
+NOW = datetime(2026, 11, 23, 2, 0, 5, tzinfo=UTC)
+ETL = EtlLines(program="etl")
+RULES = WindowRules(lookback=timedelta(hours=24), lateness=timedelta(minutes=15), catch_up=timedelta(days=30))
+COSTS = Costs(page_us=1_200, extract_us=2, transform_us=15, load_us=11, wire_bytes=418, state_bytes=100)
+SOURCE = SourceSize(name="etl-source-data", size_bytes=10 * GB, items=50_000_000)
+DEPLOYED = Deployed(
+    region="eu-west-1",
+    source=SOURCE,
+    destination="etl-destination-data",
+    rules=RULES,
+    capacity=CapacitySettings(),
+    functions=Functions(),
+)
+DAY = Span(NOW - timedelta(hours=24), NOW)
+PRICES = price_list("eu-west-1")
+
+
+def night(day: int, read: int = 500_000, seconds: float = 250, **counts: int) -> Entry:
+    """The entry of a night's run, whose window has 25 hours."""
+    end = datetime(2026, 11, day, 2, tzinfo=UTC)
+    return Entry(
+        "SUCCEEDED",
+        Span(end - timedelta(hours=25), end),
+        name=f"night-{day}",
+        started=end,
+        finished=end + timedelta(seconds=seconds),
+        segments=40,
+        counts={
+            "scanned": 50_000_000,
+            "read": read,
+            "extracted": read,
+            "extract_bytes": 420 * read,
+            "records": read * 98 // 100,
+            "transform_bytes": 350 * (read * 98 // 100),
+            "loaded": read * 98 // 100,
+            "write_units": read * 98 // 100,
+        }
+        | counts,
+    )
+
+
+def made(window: Span = DAY, runs: tuple[Entry, ...] = (), **deployed: Any) -> Plan:
+    planned = PlannedWindow(window, "as asked for")
+    return make_plan(planned, replace(DEPLOYED, **deployed), runs, PRICES, NOW, COSTS)
+
+
+instants = st.integers(0, 8 * 365 * 86_400 * 1_000).map(lambda ms: NOW - timedelta(milliseconds=ms))
+rules = st.builds(
+    WindowRules,
+    lookback=st.integers(1, 8784).map(lambda hours: timedelta(hours=hours)),
+    lateness=st.integers(0, 10080).map(lambda minutes: timedelta(minutes=minutes)),
+    catch_up=st.integers(1, 366).map(lambda days: timedelta(days=days)),
+)
+
+
+@given(instants, instants | st.none(), rules, st.just({}) | st.integers(1, 10_000).map(lambda n: {"lookback_hours": n}))
+def test_the_window_is_the_one_that_the_function_would_find(
+    now: datetime, watermark: datetime | None, found: WindowRules, asked: dict[str, Any]
+) -> None:
+    watermark = watermark and watermark.replace(microsecond=0)
+    try:
+        planned = planned_window(asked, found, watermark, now, ETL).span
+    except UserError:
+        planned = None
+    try:
+        window = resolve_window(
+            asked,
+            started_at=now,
+            lookback=found.lookback,
+            lateness=found.lateness,
+            watermark=lambda: watermark,
+            catch_up=found.catch_up,
+        )
+    except CatchUpError:
+        assert planned is None
+    else:
+        assert planned == (window.start, window.end)
+
+
+def test_a_window_says_why_it_is_that_one() -> None:
+    def why(asked: dict[str, Any], watermark: datetime | None, found: WindowRules = RULES) -> str:
+        return planned_window(asked, found, watermark, NOW, ETL).why
+
+    assert why({}, None) == "the last 24 hours, and 15 min for late items"
+    assert why({}, NOW - timedelta(hours=30)) == "all since the watermark, and 15 min for late items"
+    assert why({}, None, replace(RULES, lateness=timedelta(0))) == "the last 24 hours"
+    assert why({"lookback_hours": 1}, None) == "the last 1 hour, as asked for"
+    assert why({"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}, None) == "as asked for"
+
+
+def test_more_than_a_run_catches_up_on_is_refused_with_the_line_that_plans_it() -> None:
+    with pytest.raises(UserError, match="CatchUpError") as caught:
+        planned_window({}, RULES, NOW - timedelta(days=31), NOW, ETL)
+
+    assert caught.value.remedy.endswith("etl plan --start 2026-10-23T02:00:05Z --end 2026-11-23T02:00:05Z")
+
+
+def test_only_runs_that_succeeded_in_a_window_and_had_ended_tell_what_to_expect() -> None:
+    others = [
+        replace(night(22), status="FAILED"),
+        replace(night(21), replay="20261101T020000000Z"),
+        replace(night(20), window=None),
+        replace(night(19), counts={}),
+        replace(night(18), finished=None),
+        night(23),  # ends after the present
+    ]
+
+    assert telling([*others, night(17)], NOW) == [night(17)]
+    assert len(telling([night(day) for day in range(22, 8, -1)], NOW)) == RECENT
+
+
+def test_a_window_holds_as_many_items_an_hour_as_the_median_of_the_runs_before() -> None:
+    runs = [night(22, 500_000), night(21, 25_000), night(20, 5_000_000)]
+
+    found = expect(PlannedWindow(DAY, ""), SOURCE, runs, NOW)
+
+    assert (found.per_hour, found.runs) == (20_000, 3)
+    assert found.workload.read == pytest.approx(24 * 20_000)
+    assert found.workload.table_bytes == pytest.approx(10 * GB)
+
+
+def test_sizes_and_what_is_kept_are_those_of_the_runs_before() -> None:
+    workload = expect(PlannedWindow(DAY, ""), SOURCE, [night(22, write_units=980_000)], NOW).workload
+
+    assert (workload.wire_bytes, workload.record_bytes, workload.kept) == (420, 350, 0.98)
+    assert workload.item_bytes == pytest.approx(10 * GB / 50_000_000)
+    assert workload.units_per_record == 2
+
+
+def test_without_a_run_everything_in_the_table_may_be_in_the_window() -> None:
+    found = expect(PlannedWindow(DAY, ""), SOURCE, [], NOW)
+
+    assert (found.per_hour, found.runs) == (None, 0)
+    assert found.workload.read == pytest.approx(50_000_000)
+    assert found.workload.wire_bytes == pytest.approx(418 * (10 * GB / 50_000_000) / 212)
+    assert (found.workload.kept, found.workload.units_per_record) == (1, None)
+
+
+def test_a_window_never_holds_more_than_the_table() -> None:
+    year = Span(NOW - timedelta(days=3660), NOW)
+
+    assert expect(PlannedWindow(year, ""), SOURCE, [night(22)], NOW).workload.read == pytest.approx(50_000_000)
+
+
+@pytest.mark.parametrize(("ended", "items"), [(timedelta(hours=5), 60_000_000), (timedelta(hours=7), 50_000_000)])
+def test_a_run_of_the_last_six_hours_knows_better_than_the_table_how_large_it_is(ended: timedelta, items: int) -> None:
+    run = replace(night(22, scanned=60_000_000), finished=NOW - ended)
+
+    assert expect(PlannedWindow(DAY, ""), SOURCE, [run], NOW).workload.items == pytest.approx(items)
+
+
+def test_a_table_that_dynamodb_has_not_counted_yet_is_as_large_as_the_run_before_found_it() -> None:
+    run = replace(night(22, scanned=1_000, read=1_000), finished=NOW - timedelta(hours=1))
+    source = SourceSize(name="new", size_bytes=0, items=0)
+
+    workload = expect(PlannedWindow(DAY, ""), source, [run], NOW).workload
+
+    assert workload.table_bytes == pytest.approx(1_000 * 420 * 212 / 418)
+    assert workload.read == pytest.approx(24 / 25 * 1_000)
+
+
+def test_an_empty_table_is_planned_too() -> None:
+    found = made(source=SourceSize(name="new", size_bytes=0, items=0))
+
+    assert found.expected.workload.read == 0
+    assert found.problems == ()
+
+
+def test_times_are_stretched_as_runs_of_about_the_size_were_slower() -> None:
+    workload = expect(PlannedWindow(DAY, ""), SOURCE, [night(22)], NOW).workload
+    usual = estimate(replace(workload, share=0.01), CapacitySettings(), COSTS).seconds
+    runs = [night(day, seconds=usual * times) for day, times in ((22, 1.5), (21, 1.2), (20, 0.9))]
+    others = [
+        night(19, seconds=usual * 9),
+        night(18, seconds=usual / 9),
+        night(17, read=49_000_000, seconds=5_000),
+        replace(night(16, seconds=usual * 3), segments=4),
+        replace(night(15), finished=None),
+    ]
+
+    assert pace(workload, CapacitySettings(), COSTS, [*runs, *others]) == (pytest.approx(1.2, rel=0.01), 3)
+    assert pace(workload, CapacitySettings(), COSTS, others) == (1.0, 0)
+
+
+def test_a_run_that_fits_has_no_problems_and_no_advice() -> None:
+    found = made(runs=(night(22), night(21)))
+
+    assert (found.problems, found.advice, found.parts, found.alike) == ((), None, None, 2)
+    assert found.outlook.cost.total == sum(found.outlook.cost.services.values())
+    assert found.outlook.settings.pace != 1
+
+
+MONTHS = Span(NOW - timedelta(days=100), NOW)
+
+
+def test_a_run_that_does_not_fit_gets_the_settings_with_which_it_would() -> None:
+    found = made(MONTHS, (night(22),))
+
+    assert "destination table's warm throughput" in found.problems[0]
+    assert isinstance(found.advice, Outlook)
+    assert found.advice.found.seconds <= 0.8 * 1800 < 1800 < found.outlook.found.seconds
+    assert advice_lines(found, EtlLines("night", "eu-west-1", "etl")) == [
+        "aws dynamodb update-table --table-name etl-destination-data --warm-throughput WriteUnitsPerSecond=40000 "
+        "--profile night --region eu-west-1"
+    ]
+
+
+def test_a_ceiling_that_binds_is_what_is_raised() -> None:
+    low = CapacitySettings(max_write_units_per_second=100)
+
+    found = made(Span(NOW - timedelta(days=10), NOW), (night(22),), capacity=low)
+
+    assert "raise etl:max_write_units_per_second" in found.problems[0]
+    assert advice_lines(found, EtlLines("night", None, "etl")) == [
+        "cdk deploy EtlPipelineStack -c etl:max_write_units_per_second=4000 --profile night"
+    ]
+
+
+def test_workers_and_source_are_raised_where_they_bind() -> None:
+    slow = CapacitySettings(concurrency=4, segment_bytes=GB, read_units_per_second=100, write_units_per_second=40_000)
+
+    lines = advice_lines(made(runs=(night(22),), capacity=slow), ETL)
+
+    assert any(re.search(r"etl-source-data --warm-throughput ReadUnitsPerSecond=\d+$", line) for line in lines)
+    slow = replace(slow, read_units_per_second=40_000, cpu_speed=0.01)
+    assert any("-c etl:concurrency=" in line for line in advice_lines(made(runs=(night(22),), capacity=slow), ETL))
+
+
+def test_where_nothing_helps_but_time_the_time_is_told() -> None:
+    most = CapacitySettings(concurrency=1_000, read_units_per_second=320_000, write_units_per_second=320_000)
+    source = SourceSize(name="etl-source-data", size_bytes=2_000 * GB, items=10_000_000_000)
+
+    found = made(source=source, capacity=most)
+
+    assert found.advice
+    assert found.advice.settings == replace(most, timeout_seconds=found.advice.settings.timeout_seconds)
+    assert found.advice.settings.timeout_seconds > 1800
+    assert advice_lines(found, ETL) == []
+    assert "serverless_app/constructs/workflow.py" in printed(found)
+
+
+def test_more_than_the_quota_is_advised_with_a_word_about_it() -> None:
+    text = " ".join(printed(made()).split())
+
+    assert "WriteUnitsPerSecond=80000 Warm throughput is billed once" in text
+    assert "AWS must first raise the table's quota of 40,000 units a second." in text
+
+
+def test_a_long_window_may_be_run_in_parts_of_whole_days_or_hours() -> None:
+    found = made(MONTHS, (night(22),))
+
+    assert found.parts
+    assert found.parts.hours % 24 == 0
+    assert found.parts.number * found.parts.hours >= 2400 > (found.parts.number - 1) * found.parts.hours
+    assert found.parts.each.found.seconds <= 0.8 * 1800
+    longer = made(Span(NOW - timedelta(hours=found.parts.hours + 24), NOW), (night(22),))
+    assert longer.outlook.found.seconds > 0.8 * 1800
+    assert found.parts.dollars == found.parts.number * found.parts.each.cost.total
+    assert parts_line(found, ETL) == (
+        f"etl backfill --from 2026-08-15T02:00:05Z --to 2026-11-23T02:00:05Z --step {found.parts.hours // 24}d"
+    )
+
+
+def test_parts_are_hours_where_a_day_is_too_much_and_none_where_an_hour_is() -> None:
+    hourly = made(runs=(night(22, read=49_000_000),))
+    never = made(runs=(night(22),), capacity=CapacitySettings(read_units_per_second=100))
+
+    assert hourly.parts
+    assert 1 <= hourly.parts.hours < 24
+    assert parts_line(hourly, ETL).endswith(f"--step {hourly.parts.hours}h")
+    assert never.problems
+    assert (never.parts, parts_line(never, ETL)) == (None, "")
+
+
+def test_what_was_predicted_for_a_run_is_by_the_runs_before_it_and_its_own_window() -> None:
+    entries = [night(22, read=9_999_999), night(21), night(20, read=450_000), night(19, read=450_000)]
+
+    cost = predicted_cost(entries[1], entries, DEPLOYED, PRICES)
+
+    assert cost
+    assert cost.usage.write_units == pytest.approx(450_000 * 0.98)
+    assert cost.services.keys() == cost_of(entries[1], None, PRICES).services.keys()
+    assert predicted_cost(replace(entries[1], window=None), entries, DEPLOYED, PRICES) is None
+    assert predicted_cost(replace(entries[1], replay="20261101T020000000Z"), entries, DEPLOYED, PRICES) is None
+
+
+def test_what_was_predicted_takes_the_table_as_the_run_found_it() -> None:
+    half = night(21, scanned=25_000_000)
+
+    cost = predicted_cost(half, [half, night(20)], DEPLOYED, PRICES)
+
+    assert cost
+    assert cost.usage.read_units == pytest.approx(5 * GB / 8192)
+
+
+def printed(plan: Plan, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width, highlight=False, soft_wrap=True)
+    print_plan(console, plan, Times(), ETL)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(text, str)
+    return text
+
+
+def test_the_example_of_the_documentation() -> None:
+    five_days = Span(datetime(2026, 11, 18, tzinfo=UTC), datetime(2026, 11, 23, tzinfo=UTC))
+
+    assert printed(made(five_days, (night(22, 2_500_000, 830), night(21, 2_300_000, 790)))) == example("etl plan")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_nothing_but_lines_to_type_is_wider_than_the_terminal(width: int) -> None:
+    for plan in (made(), made(runs=(night(22),)), made(MONTHS, (night(22),))):
+        lines = printed(plan, width).splitlines()
+        assert [line for line in lines if len(line) > width and not re.match(r"  (aws|cdk|etl) ", line)] == []
+        assert all(line == line.rstrip() for line in lines)
+
+
+def test_what_was_never_run_is_said_to_be_the_most_it_can_be() -> None:
+    text = " ".join(printed(made()).split())
+
+    assert "about 50,000,000 items all that the table has, the most it can be" in text
+    assert "no run of about this size has told" in text
+
+
+def test_programs_get_the_plan_with_exact_dollars() -> None:
+    found = made(MONTHS, (night(22),))
+
+    document = json.loads(json.dumps(plan_document(found, ETL)))
+
+    assert not document["fits"]
+    assert document["window"] == {
+        "start": "2026-08-15T02:00:05Z",
+        "end": "2026-11-23T02:00:05Z",
+        "why": "as asked for",
+    }
+    assert document["expected"]["from_runs"] == 1
+    assert [stage["name"] for stage in document["stages"]] == ["extract", "transform", "load"]
+    assert document["cost"]["total"] == f"{found.outlook.cost.total:.9f}".rstrip("0")
+    assert document["advice"]["commands"] == advice_lines(found, ETL)
+    assert document["parts"]["command"] == parts_line(found, ETL)
+    fits = plan_document(made(runs=(night(22),)), ETL)
+    assert (fits["fits"], fits["problems"], fits["advice"], fits["parts"]) == (True, [], None, None)
+
+
+MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
+OUTPUTS = {
+    "SourceTableName": "etl-source-data",
+    "DestinationTableName": "etl-destination-data",
+    "StagingBucketName": "etl-staging-111122223333-eu-west-1",
+    "StateMachineArn": MACHINE,
+}
+SETTINGS = {
+    "LOOKBACK_HOURS": "48",
+    "LATENESS_MINUTES": "30",
+    "CATCH_UP_DAYS": "7",
+    "CONCURRENCY": "100",
+    "SEGMENT_BYTES": "1048576",
+    "MAX_WRITE_UNITS_PER_SECOND": "500",
+}
+
+
+def aws(**answers: Any) -> FakeAws:
+    table = {"TableName": "t", "TableSizeBytes": 4_000_000, "ItemCount": 20_000, "TableStatus": "ACTIVE"}
+    function = {
+        "FunctionName": "etl-extract",
+        "MemorySize": 1024,
+        "Architectures": ["arm64"],
+        "Environment": {"Variables": SETTINGS},
+    }
+    definition = json.dumps({"TimeoutSeconds": 7200})
+    return FakeAws(
+        {
+            "cloudformation.DescribeStacks": {
+                "Stacks": [
+                    {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]},
+                ]
+            },
+            "lambda.GetFunctionConfiguration": function,
+            "dynamodb.DescribeTable": {"Table": table},
+            "sfn.DescribeStateMachine": {"definition": definition, "status": "ACTIVE"},
+            "dynamodb.Query": {"Items": []},
+            "dynamodb.GetItem": {},
+        }
+        | answers
+    )
+
+
+def test_settings_are_those_of_the_deployed_functions() -> None:
+    found = read_deployed(Pipeline.find(aws().session))
+
+    assert found.rules == WindowRules(
+        lookback=timedelta(hours=48), lateness=timedelta(minutes=30), catch_up=timedelta(days=7)
+    )
+    assert found.source == SourceSize(name="etl-source-data", size_bytes=4_000_000, items=20_000)
+    assert found.functions == Functions(memory_mb=1024, architecture="arm64")
+    assert found.capacity == CapacitySettings(
+        concurrency=100,
+        segment_bytes=1048576,
+        max_write_units_per_second=500,
+        memory_mb=1024,
+        timeout_seconds=7200,
+    )
+    assert (found.region, found.destination) == ("eu-west-1", "etl-destination-data")
+
+
+def test_what_the_tables_can_take_is_what_dynamodb_tells() -> None:
+    def described(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        units = 15_000 if TableName == "etl-source-data" else 9_000
+        return {"Table": {"WarmThroughput": {"ReadUnitsPerSecond": units, "WriteUnitsPerSecond": units}}}
+
+    found = read_deployed(Pipeline.find(aws(**{"dynamodb.DescribeTable": described}).session))
+
+    assert (found.capacity.read_units_per_second, found.capacity.write_units_per_second) == (15_000, 9_000)
+
+
+@pytest.mark.parametrize("value", ["", "many", "-1"])
+def test_a_function_without_its_settings_is_to_be_deployed_again(value: str) -> None:
+    function = {"FunctionName": "etl-extract", "MemorySize": 512, "Environment": {"Variables": {"CONCURRENCY": value}}}
+
+    with pytest.raises(UserError, match="etl-extract has no setting") as caught:
+        read_deployed(Pipeline.find(aws(**{"lambda.GetFunctionConfiguration": function}).session))
+    assert "cdk deploy" in caught.value.remedy
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    made_up = aws()
+    monkeypatch.setattr("boto3.Session", lambda **_: made_up.session)
+    return made_up
+
+
+def test_the_command_asks_for_nothing_but_descriptions_and_the_ledger(fake: FakeAws) -> None:
+    done = CliRunner().invoke(app, ["plan", "--json"])
+
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["fits"]
+    assert sorted(set(fake.asked)) == [
+        "cloudformation.DescribeStacks",
+        "dynamodb.DescribeTable",
+        "dynamodb.GetItem",
+        "dynamodb.Query",
+        "lambda.GetFunctionConfiguration",
+        "sfn.DescribeStateMachine",
+    ]
+
+
+def test_the_command_exits_with_1_where_the_run_does_not_fit(fake: FakeAws) -> None:
+    fake.answers["sfn.DescribeStateMachine"] = {"definition": json.dumps({"TimeoutSeconds": 3}), "status": "ACTIVE"}
+
+    done = CliRunner().invoke(app, ["plan"])
+
+    assert done.exit_code == 1
+    assert "It does not fit:" in done.stdout
+
+
+@pytest.mark.usefixtures("fake")
+def test_the_command_takes_a_window_and_prices(tmp_path: Any) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text("[regions.eu-west-1]\nmillion_write_units = 1000\n")
+    words = ["plan", "--start", "2026-11-01", "--end", "2026-11-02", "--json"]
+
+    usual, dear = (CliRunner().invoke(app, [*words, *more]) for more in ([], ["--prices", str(mine)]))
+
+    first, second = (json.loads(done.stdout) for done in (usual, dear))
+    assert first["window"]["start"] == "2026-11-01T00:00:00Z"
+    assert first["cost"]["services"]["DynamoDB writes"] == "0.0141"
+    assert second["cost"]["services"]["DynamoDB writes"] == "20.00"
+    assert CliRunner().invoke(app, ["plan", "--start", "2026-11-01"]).exit_code == 2
+
+
+def test_the_benchmark_s_item_is_what_is_expected_of_a_table_that_tells_nothing() -> None:
+    workload = expect(PlannedWindow(DAY, ""), SourceSize(name="new", size_bytes=0, items=0), [], NOW).workload
+
+    assert (workload.item_bytes, workload.wire_bytes) == (Workload.item_bytes, Workload.wire_bytes)
