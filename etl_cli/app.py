@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from etl_cli import backfill, demo, doctor, gaps, local, logs, plan, preview, run, runs, seed_command, show, watch
+from etl_cli import (
+    backfill,
+    demo,
+    doctor,
+    explain,
+    gaps,
+    local,
+    logs,
+    plan,
+    preview,
+    run,
+    runs,
+    seed_command,
+    show,
+    watch,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +60,7 @@ app.command(
     epilog="Exit codes:  0 shown  ·  1 an error  ·  130 interrupted, as --follow is\n\n"
     "Examples:  etl logs  ·  etl logs load --since 1d  ·  etl logs --run latest  ·  etl logs --follow"
 )(logs.logs)
+app.command(epilog=explain.EPILOG)(explain.explain)
 app.command(epilog=preview.EPILOG)(preview.preview)
 app.command(epilog=seed_command.EPILOG)(seed_command.seed)
 app.add_typer(local.app, name="local")

@@ -1,4 +1,4 @@
-"""Progress of work whose end isn't known: a count that grows, on a terminal alone."""
+"""Progress of long work: a count that grows, on a terminal alone."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from etl_cli.console import err
-from etl_cli.wording import count
 
 
 @contextmanager
-def counting(title: str, thing: str = "item") -> Iterator[Callable[[int], None]]:
-    """Show how many things there are so far, on the error output, as long as it takes; nothing off a terminal.
+def counting(title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show how many items there are so far, on the error output, as long as it takes; nothing off a terminal.
 
     Args:
         title: what is being done.
-        thing: what is counted, in the singular.
+        total: how many there will be; None if nobody knows.
     """
     if not err.is_terminal:
         yield lambda _: None
         return
+    of = f" of {total:,}" if total else ""
     with err.status(title) as status:
-        yield lambda number: status.update(f"{title}  [dim]{count(number, thing)}[/]")
+        yield lambda number: status.update(f"{title}  [dim]{number:,}{of} items[/]")

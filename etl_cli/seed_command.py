@@ -45,7 +45,7 @@ def seed(  # noqa: PLR0913 - each is an option
         typer.Option(
             metavar="TIME",
             parser=parse_since,
-            help="No item is younger: 2026-11-01, 2026-11-01T02:00:00Z, or 2d ago; the current hour if left out.",
+            help="No item is younger: 2026-11-01, 2026-11-01T02:00:00Z, or how long ago: 2d; the current hour if left out.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it on AWS too, among whatever the table holds.")] = False,
@@ -65,7 +65,7 @@ def seed(  # noqa: PLR0913 - each is an option
     with connected(profile, region) as pipeline:
         if not yes:
             require_local(pipeline)
-        with counting(f"Putting items into {pipeline.source_table}") as progress:
+        with counting(f"Putting items into {pipeline.source_table}", count) as progress:
             write_items(pipeline.dynamodb, pipeline.source_table, make_items(count, reference, number, mix), progress)
     print_seeded(pipeline.source_table, count, reference, mix, EtlLines(profile, region))
 
