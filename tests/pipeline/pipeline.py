@@ -82,7 +82,8 @@ class Pipeline:
 
     def clean_up(self) -> None:
         """Remove the items from both tables."""
-        sources = [{"DeleteRequest": {"Key": {"id": item["id"]}}} for item in self._items]
+        ids = {item["id"]["S"] for item in self._items}
+        sources = [{"DeleteRequest": {"Key": {"id": {"S": each}}}} for each in ids]
         self._write(self.deployed.source_table, sources)
         keys = ({name: item[name] for name in ("id", "timestamp")} for item in self._scan(self.token))
         self._write(self.deployed.destination_table, [{"DeleteRequest": {"Key": key}} for key in keys])
