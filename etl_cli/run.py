@@ -46,6 +46,7 @@ def run(  # noqa: PLR0913 - each is an option
         console.print(f"  Execution  {name}", soft_wrap=True)
         console.print(f"  Window     {_asked(given, times)}", soft_wrap=True)
         if follow:
+            console.print()
             attend(pipeline, execution, lines, times, as_json=as_json)
         elif as_json:
             print_json({"status": "started", "execution": execution, "name": name, "input": given})

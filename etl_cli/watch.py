@@ -61,7 +61,7 @@ def find_execution(pipeline: Pipeline, name: str) -> str:
     if not _is_known(pipeline, execution):
         raise UserError(
             f"Step Functions has forgotten the execution {execution_name(execution)}: it keeps them for 90 days.",
-            "What the ledger has of it: etl show " + name,
+            f"What the ledger has of it: etl show {name}",
         )
     return execution
 

@@ -1,0 +1,298 @@
+"""`etl backfill`: its windows, what it runs, where it goes on, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import typer
+from botocore.exceptions import EndpointConnectionError
+from typer.testing import CliRunner, Result
+
+from etl_cli.backfill import backfill
+from etl_cli.backfill_windows import attempt_name, parse_step, split
+from etl_cli.coverage import Span
+from etl_cli.errors import UserError
+from tests.cli.executions import StateMachine
+from tests.docs.examples import example
+
+FIVE_DAYS = ("--from", "2026-11-01", "--to", "2026-11-06")
+THIRD = "2026-11-03T00:00:00Z"
+
+
+def etl_backfill(*options: str) -> Result:
+    app = typer.Typer()
+    app.command()(backfill)
+    return CliRunner().invoke(app, options)
+
+
+def day(number: int, attempt: int = 1) -> str:
+    """The name of the execution that runs a day of November."""
+    start = datetime(2026, 11, number, tzinfo=UTC)
+    return attempt_name(Span(start, start + timedelta(days=1)), attempt)
+
+
+def failing(*starts: str) -> Any:
+    """A course of executions: those of the windows with these starts fail."""
+    return lambda given: "failed_at_gate" if given.get("start") in starts else "succeeded"
+
+
+def statuses(result: Result) -> list[str]:
+    return [window["status"] for window in json.loads(result.stdout)["windows"]]
+
+
+def names(machine: StateMachine) -> list[str]:
+    return list(machine.executions)
+
+
+def test_windows_run_one_at_a_time_the_oldest_first(machine: StateMachine) -> None:
+    result = etl_backfill(*FIVE_DAYS)
+
+    assert result.exit_code == 0, result.exception
+    assert [execution.given for execution in machine.executions.values()] == [
+        {"start": f"2026-11-0{number}T00:00:00Z", "end": f"2026-11-0{number + 1}T00:00:00Z"} for number in range(1, 6)
+    ]
+    assert names(machine) == [day(number) for number in range(1, 6)]
+    assert machine.most_running == 1
+
+
+@pytest.mark.usefixtures("machine")
+def test_it_says_what_each_window_came_to_and_all_of_them() -> None:
+    lines = etl_backfill(*FIVE_DAYS).stdout.splitlines()
+
+    assert lines[:2] == ["  Backfill  2026-11-01 00:00:00 → 2026-11-06 00:00:00 UTC", "  Windows   5 of 1d"]
+    windows = [line for line in lines if line.startswith("  ✔ 2026-11-0")]
+    assert [line.split()[1:5] for line in windows] == [
+        [f"2026-11-0{number}", "37", "loaded,", "1"] for number in range(1, 6)
+    ]
+    assert lines[-1] == "  ✔ All 5 windows are done: 185 loaded, 5 rejected"
+
+
+@pytest.mark.parametrize(("parallel", "most"), [(3, 3), (9, 5)])
+def test_so_many_windows_run_at_once(machine: StateMachine, parallel: int, most: int) -> None:
+    assert etl_backfill(*FIVE_DAYS, "--parallel", str(parallel)).exit_code == 0
+
+    assert machine.most_running == most
+    assert len(machine.executions) == 5
+
+
+def test_the_first_failure_ends_it(machine: StateMachine) -> None:
+    machine.course = failing(THIRD)
+    result = etl_backfill(*FIVE_DAYS)
+
+    assert result.exit_code == 1
+    assert names(machine) == [day(1), day(2), day(3)]
+    out = result.stdout
+    assert "✘ 2026-11-03  Gate: QualityGateError" in out
+    assert "  2026-11-03 00:00:00 → 2026-11-04 00:00:00 UTC\n\n  ✘ The run failed at Gate: QualityGateError" in out
+    assert "  2 of 5 windows done, 1 failed, 2 left.\n  Go on, once the cause is mended:\n" in out
+    assert out.splitlines()[-1].endswith("etl backfill --from 2026-11-01 --to 2026-11-06 --step 1d")
+
+
+def test_after_a_failure_those_that_run_may_end(machine: StateMachine) -> None:
+    machine.course = failing("2026-11-01T00:00:00Z")
+    machine.on_start = lambda execution: setattr(execution, "looks", 1 if execution.name == day(1) else 5)
+    result = etl_backfill(*FIVE_DAYS, "--parallel", "2", "--json")
+
+    assert statuses(result) == ["failed", "done", "left", "left", "left"]
+    assert {execution.status for execution in machine.executions.values()} == {"FAILED", "SUCCEEDED"}
+
+
+def test_it_goes_on_after_a_failure_if_asked_to(machine: StateMachine) -> None:
+    machine.course = failing(THIRD)
+    result = etl_backfill(*FIVE_DAYS, "--keep-going", "--json")
+
+    assert result.exit_code == 1
+    assert statuses(result) == ["done", "done", "failed", "done", "done"]
+    document = json.loads(result.stdout)
+    assert (document["done"], document["failed"], document["running"], document["left"]) == (4, 1, 0, 0)
+    assert document["windows"][2]["error"] == "QualityGateError"
+    assert document["windows"][0]["counts"]["loaded"] == 37
+    assert document["again"].endswith("--step 1d --keep-going")
+
+
+def test_started_again_it_goes_on_where_it_failed(machine: StateMachine) -> None:
+    machine.course = failing(THIRD)
+    etl_backfill(*FIVE_DAYS)
+    machine.course = failing()
+    result = etl_backfill(*FIVE_DAYS)
+
+    assert names(machine) == [day(1), day(2), day(3), day(3, attempt=2), day(4), day(5)]
+    assert "5 of 1d, 2 done already" in result.stdout
+    assert "✔ All 5 windows are done, 2 of them before: 185 loaded, 5 rejected" in result.stdout
+
+
+def test_what_is_done_is_not_run_again(machine: StateMachine) -> None:
+    etl_backfill(*FIVE_DAYS)
+    result = etl_backfill(*FIVE_DAYS)
+
+    assert len(machine.executions) == 5
+    assert result.exit_code == 0
+    assert result.stdout.endswith(
+        "✔ All 5 windows are done already: 185 loaded, 5 rejected\n  To run them again: --redo\n"
+    )
+
+
+def test_other_windows_are_not_done_by_it(machine: StateMachine) -> None:
+    etl_backfill(*FIVE_DAYS)
+    etl_backfill(*FIVE_DAYS, "--step", "12h")
+
+    assert len(machine.executions) == 15
+
+
+def test_a_redo_runs_all_again_and_goes_on_without_what_it_has_done(machine: StateMachine) -> None:
+    etl_backfill(*FIVE_DAYS)
+    machine.now = datetime.now(UTC)
+    machine.course = failing(THIRD)
+    document = json.loads(etl_backfill(*FIVE_DAYS, "--redo", "--json").stdout)
+    machine.course = failing()
+    _, _, options = document["again"].partition("etl backfill ")
+    etl_backfill(*options.split())
+
+    assert "--done-since" in options
+    assert names(machine)[5:] == [day(1, 2), day(2, 2), day(3, 2), day(3, 3), day(4, 2), day(5, 2)]
+
+
+def test_what_was_done_since_a_time_is_not_run_again(machine: StateMachine) -> None:
+    etl_backfill(*FIVE_DAYS)
+    since = machine.executions[day(4)].started
+    result = etl_backfill(*FIVE_DAYS, "--done-since", f"{since:%Y-%m-%dT%H:%M:%SZ}", "--dry-run", "--json")
+
+    assert statuses(result) == ["left", "left", "left", "done", "done"]
+
+
+def test_an_interrupt_leaves_what_runs_going_and_says_how_to_go_on(machine: StateMachine) -> None:
+    machine.on_start = lambda _: setattr(machine, "refuse", KeyboardInterrupt())
+    machine.begin(day(1)).status = "SUCCEEDED"
+    result = etl_backfill(*FIVE_DAYS, "--parallel", "2", "--region", "eu-west-1", "--json")
+
+    assert result.exit_code == 130
+    said = result.stderr.split("interrupted: ")[1].splitlines()
+    assert said[0] == "1 of 5 windows done, 2 still running, 2 left."
+    assert said[2].endswith(f"etl watch {day(2)} --region eu-west-1")
+    assert said[3].endswith(f"etl watch {day(3)} --region eu-west-1")
+    assert said[5].endswith("etl backfill --from 2026-11-01 --to 2026-11-06 --step 1d --parallel 2 --region eu-west-1")
+    assert statuses(result) == ["done", "running", "running", "left", "left"]
+
+
+def test_started_again_it_takes_up_what_still_runs(machine: StateMachine) -> None:
+    machine.begin(day(1), {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"})
+    result = etl_backfill(*FIVE_DAYS)
+
+    assert names(machine) == [day(number) for number in range(1, 6)]
+    assert "✔ All 5 windows are done: 185 loaded" in result.stdout
+
+
+def test_a_window_whose_execution_ended_without_an_entry_is_run_again(machine: StateMachine) -> None:
+    machine.begin(day(1)).status = "FAILED"
+    machine.begin(day(1, 2)).status = "ABORTED"
+    machine.unrecorded = {day(1), day(1, 2)}
+    etl_backfill("--from", "2026-11-01", "--to", "2026-11-02")
+
+    assert names(machine) == [day(1), day(1, 2), day(1, 3)]
+
+
+def test_a_window_that_another_process_has_done_meanwhile_is_done(machine: StateMachine) -> None:
+    machine.begin(day(1)).status = "SUCCEEDED"
+    machine.unrecorded = {day(1)}
+    result = etl_backfill("--from", "2026-11-01", "--to", "2026-11-02")
+
+    assert names(machine) == [day(1)]
+    assert "✔ The window is done: 37 loaded" in result.stdout
+
+
+def test_an_entry_that_still_runs_of_an_execution_that_was_stopped_is_no_obstacle(machine: StateMachine) -> None:
+    machine.begin(day(1)).entry_status = "RUNNING"
+    machine.executions[day(1)].status = "ABORTED"
+    etl_backfill("--from", "2026-11-01", "--to", "2026-11-02")
+
+    assert names(machine) == [day(1), day(1, 2)]
+
+
+def test_a_connection_that_is_lost_is_told_with_what_still_runs(machine: StateMachine) -> None:
+    machine.refuse = EndpointConnectionError(endpoint_url="https://states.example")
+    error = etl_backfill(*FIVE_DAYS).exception
+
+    assert isinstance(error, UserError)
+    assert error.message.startswith("AWS can't be asked any more: Could not connect")
+    assert error.remedy.startswith("0 of 5 windows done, 1 still running, 4 left.\nWhat runs goes on. Watch it:\n")
+    assert day(1) in error.remedy
+
+
+def test_a_dry_run_lists_the_windows_and_starts_nothing(machine: StateMachine) -> None:
+    machine.course = failing(THIRD)
+    etl_backfill(*FIVE_DAYS)
+    machine.begin(day(4))
+    result = etl_backfill(*FIVE_DAYS, "--dry-run")
+
+    assert [line.split("UTC  ")[1] for line in result.stdout.splitlines()[3:]] == [
+        f"done by {machine.executions[day(1)].run}",
+        f"done by {machine.executions[day(2)].run}",
+        "to run again, failed at Gate: QualityGateError",
+        f"runs as {day(4)}",
+        "to run",
+    ]
+    assert len(machine.executions) == 4
+    document = json.loads(etl_backfill(*FIVE_DAYS, "--dry-run", "--json").stdout)
+    assert (document["done"], document["running"], document["left"]) == (2, 1, 2)
+
+
+def test_the_example_of_the_documentation(machine: StateMachine) -> None:
+    machine.course = failing(THIRD)
+    shown = etl_backfill(*FIVE_DAYS).stdout
+
+    # All but one of the durations are the recorded executions'.
+    assert re.sub(r"(in all .*  )[0-9.]+ s\n", r"\g<1>8.4 s\n", shown) == example("etl backfill")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--from", "2026-11-02", "--to", "2026-11-01"], "--to must be later"),
+        (["--from", "2026-11-02", "--to", "2026-11-02"], "--to must be later"),
+        (["--from", "2026-11-02", "--to", "2999-01-01"], "that is in the future"),
+        ([*FIVE_DAYS, "--step", "0d"], "'0d' is no length of a window"),
+        ([*FIVE_DAYS, "--step", "1w"], "such as 1d, 6h or 30m"),
+        ([*FIVE_DAYS, "--step", "1.5h"], "such as 1d, 6h or 30m"),
+        (["--from", "2020-01-01", "--to", "2026-11-01", "--step", "5m"], "718,848 windows, and 10,000 are the most"),
+        ([*FIVE_DAYS, "--parallel", "0"], "greater than or equal to 1"),
+        ([*FIVE_DAYS, "--redo", "--done-since", "2026-11-01"], "both say what is run again"),
+        (["--from", "2026-11-01T00:00:00.5Z", "--to", "2026-11-02"], "does not match the formats"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_starts(machine: StateMachine, options: list[str], message: str) -> None:
+    result = etl_backfill(*options)
+
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+    assert machine.executions == {}
+
+
+def test_windows_meet_and_the_last_ends_with_the_backfill() -> None:
+    span = Span(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, 15, tzinfo=UTC))
+    windows = split(span, parse_step("12h"))
+
+    assert [window.start for window in windows[1:]] == [window.end for window in windows[:-1]]
+    assert (windows[0].start, windows[-1].end, len(windows)) == (*span, 4)
+    assert windows[-1].end - windows[-1].start == timedelta(hours=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [("1d", timedelta(days=1)), ("6h", timedelta(hours=6)), ("90m", timedelta(minutes=90)), ("7D", timedelta(days=7))],
+)
+def test_steps_are_days_hours_or_minutes(text: str, length: timedelta) -> None:
+    assert parse_step(text) == length
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(
+    ("step", "label"), [("1d", "2026-11-01"), ("6h", "2026-11-01 00:00"), ("7h", "2026-11-01 00:00")]
+)
+def test_windows_are_named_as_briefly_as_can_be(step: str, label: str) -> None:
+    lines = etl_backfill("--from", "2026-11-01", "--to", "2026-11-02", "--step", step).stdout.splitlines()
+
+    assert next(line for line in lines if "loaded" in line).startswith(f"  ✔ {label}  37 loaded")
