@@ -14,6 +14,7 @@ from etl_cli import (
     logs,
     plan,
     preview,
+    quarantine,
     run,
     runs,
     seed_command,
@@ -60,6 +61,7 @@ app.command(
     epilog="Exit codes:  0 shown  ·  1 an error  ·  130 interrupted, as --follow is\n\n"
     "Examples:  etl logs  ·  etl logs load --since 1d  ·  etl logs --run latest  ·  etl logs --follow"
 )(logs.logs)
+app.add_typer(quarantine.app, name="quarantine")
 app.command(epilog=explain.EPILOG)(explain.explain)
 app.command(epilog=preview.EPILOG)(preview.preview)
 app.command(epilog=seed_command.EPILOG)(seed_command.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -182,12 +183,30 @@ def alone(item: Item, width: int) -> Table:
         item: the item.
         width: of the table, in characters.
     """
+    return _list_of_values(
+        {name: (next(iter(item[name])), shown(item[name])) for name in sorted(item, key=_keys_first)}, width
+    )
+
+
+def alone_plain(record: dict[str, Any], width: int) -> Table:
+    """One record of plain JSON as a table, like an item with `alone`, each value as JSON writes it."""
+    return _list_of_values(
+        {
+            name: ("", json.dumps(record[name], ensure_ascii=False, default=str))
+            for name in sorted(record, key=_keys_first)
+        },
+        width,
+    )
+
+
+def _list_of_values(rows: dict[str, tuple[str, str]], width: int) -> Table:
+    """A line for each name: the type, and the value in as many lines as it takes."""
     table = Table.grid(padding=(0, 1))
-    first = _first_width(item, width)
+    first = _first_width(rows, width)
     for column in (2, first, 4, max(8, width - first - 9)):
         table.add_column(width=column, overflow="fold")
-    for name in _names(item, {}):
-        table.add_row("", name, Text(next(iter(item[name])), "dim"), _cell(item[name], fold=True))
+    for name, (kind, value) in rows.items():
+        table.add_row("", Text(name), Text(kind, "dim"), Text(value))
     return table
 
 
