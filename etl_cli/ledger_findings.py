@@ -45,7 +45,7 @@ def _last_run(entries: Sequence[Entry], now: datetime, times: Times, etl: EtlLin
         return Finding("last run", "warning", "there is none yet", "Start one:", etl.line("run"))
     last = entries[0]
     name = last.run or last.name
-    started = f", started {times.instant(last.started)}" if last.started else ""
+    started = f", {times.instant(last.started)}" if last.started else ""
     show = etl.line("show", name)
     if last.status == "RUNNING":
         if last.started and now - last.started > _LONGEST_RUN:

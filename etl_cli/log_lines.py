@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from rich.text import Text
@@ -24,7 +25,7 @@ _PLACED = {
 # Which counts sum up an action, the first in any case, the others if they aren't 0; and what they are called.
 _TOLD = {
     "extract": ("read", "extract_bytes"),
-    "transform": ("records", "dropped", "rejected_transform", "transform_bytes"),
+    "transform": ("records", "dropped", "rejected_transform"),
     "gate": ("read", "rejected_transform"),
     "load": ("loaded", "superseded", "rejected_load", "load_throttled"),
     "finish": ("loaded", "superseded", "rejected_transform", "rejected_load"),
@@ -64,6 +65,12 @@ class LogLine:
         """Whether Lambda writes such a line about every invocation."""
         return not self.facts and _ROUTINE.match(self.text) is not None
 
+    @property
+    def error(self) -> str:
+        """The error that ended the invocation, by the last line of its traceback: ``InputError: end is …``."""
+        kind, colon, message = str(self.facts.get("traceback", "")).rstrip().rpartition("\n")[2].partition(": ")
+        return kind.rpartition(".")[2] + colon + message
+
     def belongs_to(self, run: str, execution: str) -> bool:
         """Whether it is of a run, by the run's timestamp or the execution's name, or of nobody in particular."""
         own = self.facts.get("run"), self.facts.get("execution")
@@ -81,15 +88,34 @@ def _facts(text: str) -> dict[str, Any]:
     return {}
 
 
+def joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
+    """The same lines, with those of one text together: the local environment stores each line of a text by itself."""
+
+    def kind(line: LogLine) -> tuple[Any, ...]:
+        return line.at, line.function, bool(line.facts), line.routine
+
+    for (at, function, own, routine), group in groupby(lines, kind):
+        together = list(group)
+        if own or routine:
+            yield from together
+        else:
+            yield LogLine(at, function, "\n".join(line.text for line in together))
+
+
 class LogView:
     """Shows lines one after the other, with a heading whenever the day or the run changes."""
 
     def __init__(self, times: Times) -> None:
         self._times = times
+        self._errors: dict[str, str] = {}
         self._heading, self._run = "", ""
 
     def show(self, line: LogLine) -> Iterator[Text]:
-        """What is printed of a line."""
+        """What is printed of a line; nothing of what Lambda says again of an error that the function has told."""
+        if not line.facts and line.function in self._errors and self._errors[line.function] in line.text:
+            return
+        if line.error:
+            self._errors[line.function] = line.error
         at = self._times.shifted(line.at)
         self._run = line.facts.get("run") or line.facts.get("execution") or self._run
         heading = f"{at:%Y-%m-%d} {self._times.zones([line.at])}"
@@ -131,11 +157,14 @@ def _told(action: str, facts: Mapping[str, Any]) -> Iterator[str]:
     for name, value in facts.items():
         if name not in _PLACED and name not in _metrics(facts):
             yield f"{name}={value}"
+    if facts.get("NearLimit"):
+        yield f"near its limits, {facts.get('MemoryUsed', '?')} MB used"
     if isinstance(facts.get("duration_ms"), (int, float)):
         yield duration(facts["duration_ms"] / 1000)
 
 
 def _metrics(facts: Mapping[str, Any]) -> set[str]:
-    """Names of the facts that CloudWatch takes as metrics. Source: CloudWatch's embedded metric format."""
+    """Names of the facts that are metrics, or tell these apart. Source: CloudWatch's embedded metric format."""
     described = facts.get("_aws", {}).get("CloudWatchMetrics", [])
-    return {metric["Name"] for each in described for metric in each.get("Metrics", [])}
+    names = {metric["Name"] for each in described for metric in each.get("Metrics", [])}
+    return names | {name for each in described for chosen in each.get("Dimensions", []) for name in chosen}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from etl_cli.connection import LocalTime, Profile, Region, connected
 from etl_cli.console import out
 from etl_cli.deployment import STACK_NAME, Pipeline
 from etl_cli.errors import UserError
 from etl_cli.ledger import find_run, read_ledger
-from etl_cli.log_lines import LogLine, LogView
+from etl_cli.log_lines import LogLine, LogView, joined
 from etl_cli.times import Times, since_option
 
 _DEFAULT_SINCE = timedelta(hours=2)
@@ -153,19 +153,14 @@ def _printer(sought: _Sought, times: Times, *, as_json: bool) -> Callable[[Itera
     view = LogView(times)
 
     def show(lines: Iterable[LogLine]) -> int:
-        shown = 0
-        for line in lines:
-            if sought.execution and not line.belongs_to(sought.run, sought.execution):
-                continue
-            if as_json:
-                sys.stdout.write(f"{line.text}\n")
-            elif not line.routine:
-                for text in view.show(line):
-                    out.print(text)
-            else:
-                continue
-            shown += 1
-        sys.stdout.flush()
-        return shown
+        if sought.execution:
+            lines = [line for line in lines if line.belongs_to(sought.run, sought.execution)]
+        if as_json:
+            texts: list[str | Text] = [line.text for line in lines]
+        else:
+            texts = [text for line in joined(lines) if not line.routine for text in view.show(line)]
+        for text in texts:
+            out.print(text, markup=False)
+        return len(texts)
 
     return show

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,9 +22,18 @@ _COUNTS = ("read", "loaded", "rejected")
 _UNKNOWN = "-"
 
 
-def rejected(entry: Entry) -> int:
-    """How many items the stages of a run set aside."""
-    return sum(entry.counts.get(f"rejected_{stage}", 0) for stage in ("transform", "load"))
+def rejected(counts: Mapping[str, int]) -> int:
+    """How many items the stages of a run set aside, by its counts."""
+    return sum(counts.get(f"rejected_{stage}", 0) for stage in ("transform", "load"))
+
+
+def replay_words(entry: Entry) -> str:
+    """How a later run replayed what this one rejected: ``replayed by 20261106T…: 150 loaded, 1 rejected again``."""
+    counts = {name: number for name, number in entry.replayed.items() if isinstance(number, int)}
+    told = {name: counts.get(name, 0) for name in ("dropped", "superseded")} | {"rejected again": rejected(counts)}
+    told["left, not in the source table any more"] = counts.get("left", 0)
+    more = "".join(f", {number:,} {name}" for name, number in told.items() if number)
+    return f"replayed by {entry.replayed['run']}: {counts.get('loaded', 0):,} loaded{more}"
 
 
 def runs_table(entries: Sequence[Entry], times: Times, etl: EtlLines, width: int | None) -> Iterator[Text]:
@@ -77,7 +86,7 @@ class _Full:
 
     def facts(self, entry: Entry) -> list[Text]:
         took = _UNKNOWN if entry.seconds is None else self.took(entry.seconds)
-        counted = {name: entry.counts.get(name, 0) for name in _COUNTS} | {"rejected": rejected(entry)}
+        counted = {name: entry.counts.get(name, 0) for name in _COUNTS} | {"rejected": rejected(entry.counts)}
         numbers = [self.number(counted[name]) if entry.counts else _UNKNOWN for name in _COUNTS]
         return [Text(self.window(entry)), Text(took), *map(Text, numbers)]
 
@@ -136,5 +145,4 @@ def _notes(entry: Entry, etl: EtlLines) -> Iterable[Text]:
         which = "" if entry.run else f": {etl.line('show', entry.name)}"
         yield Text(f"    {_ENDED.get(entry.status, 'failed')}{at}{error}{which}", _FAILED_STYLE)
     if entry.replayed:
-        loaded = entry.replayed.get("loaded", 0)
-        yield Text(f"    what it rejected was replayed by {entry.replayed['run']}, {loaded:,} loaded", "dim")
+        yield Text(f"    {replay_words(entry)}", "dim")

@@ -18,7 +18,7 @@ from etl_cli.plan_view import uses
 from etl_cli.progress import Snapshot
 from etl_cli.report_view import WIDEST, print_failure, print_report
 from etl_cli.run_record import RunRecord
-from etl_cli.runs_table import rejected
+from etl_cli.runs_table import rejected, replay_words
 from etl_cli.stage_steps import stage_steps
 from etl_cli.times import Times
 from etl_cli.wording import count, duration
@@ -94,8 +94,8 @@ def _facts(record: RunRecord, times: Times) -> Iterator[str]:
     entry = record.entry
     facts = {"Name": entry.name}
     if not record.report:  # which says it too
-        facts["Run"] = entry.run or "it ended before it had a timestamp"
-        facts["Window"] = times.window(*entry.window) if entry.window else "it ended before it had one"
+        facts["Run"] = entry.run or "none: it ended before Plan had named it"
+        facts["Window"] = times.window(*entry.window) if entry.window else "none: it ended before Plan had fixed one"
         if entry.replay:
             facts["Replay of"] = f"what run {entry.replay} had in quarantine"
     if entry.started:
@@ -112,12 +112,11 @@ def _facts(record: RunRecord, times: Times) -> Iterator[str]:
 
 def _quarantine(record: RunRecord, etl: EtlLines) -> Iterator[str]:
     """What a run rejected, and what became of it."""
-    entry, number = record.entry, rejected(record.entry)
+    entry, number = record.entry, rejected(record.entry.counts)
     if number:
         yield f"{count(number, 'item')}: {etl.line('quarantine', 'show', entry.run)}"
     if entry.replayed:
-        told = ", ".join(f"{value:,} {name}" for name, value in entry.replayed.items() if isinstance(value, int))
-        yield f"replayed by {entry.replayed['run']}: {told}"
+        yield replay_words(entry)
     elif number:
         yield f"not replayed yet: {etl.line('quarantine', 'replay', entry.run)}"
 

@@ -42,11 +42,17 @@ def night(day: int, status: str = "SUCCEEDED", **facts: Any) -> Entry:
     return replace(known, **facts)
 
 
-REPLAYED = {"run": "20261106T091500007Z", "loaded": 151, "rejected": 0, "left": 0}
+REPLAY = {"read": 151, "left": 0, "loaded": 150, "rejected_transform": 1}
+REPLAYED = {"run": "20261106T091500007Z"} | REPLAY
 NAME = "d5154808-bb14-42e4-9d81-70a29d266c4e"
 HISTORY = [
     night(7, "RUNNING", finished=None),
-    night(6, replay="20261105T020000123Z", run="20261106T091500007Z", counts={"read": 151, "loaded": 151}),
+    night(
+        6,
+        replay="20261105T020000123Z",
+        run="20261106T091500007Z",
+        counts={"read": 151, "loaded": 150, "rejected_transform": 1},
+    ),
     night(6, "FAILED", run="", window=None, name=NAME, stage="Plan", error="InputError", segments=0),
     night(5, replayed=REPLAYED),
     night(4, "TIMED_OUT", stage="Load", error="TIMED_OUT", finished=datetime(2026, 11, 4, 2, 30, tzinfo=UTC)),
@@ -108,7 +114,7 @@ def test_why_a_run_failed_and_how_to_see_more_is_below_it() -> None:
 
     assert lines[4] == f"    failed at Plan, InputError: etl show {NAME}"
     assert "    timed out at Load" in lines
-    assert "    what it rejected was replayed by 20261106T091500007Z, 151 loaded" in lines
+    assert "    replayed by 20261106T091500007Z: 150 loaded, 1 rejected again" in lines
 
 
 def test_more_than_the_limit_is_said() -> None:

@@ -1,0 +1,188 @@
+"""`etl logs`: three logs merged, read again and again without a line lost or shown twice, and told to people."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from etl_cli.errors import UserError
+from etl_cli.log_lines import LogLine, LogView, joined
+from etl_cli.logs import Function, LogReader
+from etl_cli.times import Times
+from tests.cli.fake_aws import FakeAws, RefusalError
+from tests.docs.examples import example
+
+NIGHT = datetime(2026, 11, 3, 2, tzinfo=UTC)
+RUN, NAME = "20261103T020000123Z", "night-3"
+METRICS = {
+    "Stage": "Load",
+    "MemoryUsed": 480.5,
+    "NearLimit": 0,
+    "_aws": {
+        "CloudWatchMetrics": [{"Dimensions": [["Stage"]], "Metrics": [{"Name": "MemoryUsed"}, {"Name": "NearLimit"}]}]
+    },
+}
+
+
+def fact(seconds: float, action: str, **facts: Any) -> str:
+    """A line of the pipeline's own, so many seconds into the night."""
+    at = (NIGHT + timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+    known = {"time": at, "level": "INFO", "message": "finished", "action": action, "run": RUN, "execution": NAME}
+    return json.dumps(known | {"segment": None, "counts": None, "done": True, "duration_ms": 310} | METRICS | facts)
+
+
+def event(seconds: float, message: str, identity: str = "") -> dict[str, Any]:
+    """An event of a log; on AWS it has an id."""
+    at = round((NIGHT + timedelta(seconds=seconds)).timestamp() * 1000)
+    return {"logStreamName": "a", "timestamp": at, "message": message} | ({"eventId": identity} if identity else {})
+
+
+TRACEBACK = (
+    'Traceback (most recent call last):\n  File "/var/task/etl/load.py", line 90, in load_segment\n'
+    "etl.errors.StagingError: transform/0001.json is cut off"
+)
+EVENTS = {
+    "extract": [
+        event(0, "INIT_START Runtime Version: python:3.11.v100\tRuntime Version ARN: arn"),
+        event(0.2, "START RequestId: 1 Version: $LATEST\n"),
+        event(0.6, fact(0.5, "plan")),
+        event(0.7, "REPORT RequestId: 1\tDuration: 300 ms\tBilled Duration: 300 ms\tMax Memory Used: 70 MB\n"),
+        event(31, fact(31, "extract", segment=0, counts={"read": 120_412, "extract_bytes": 61_000_000})),
+        event(280, fact(280, "extract", segment=1, counts={"read": 980_000}, done=False, duration_ms=279_000)),
+    ],
+    "transform": [
+        event(300, fact(300, "transform", segment=0, counts={"records": 120_400, "rejected_transform": 12})),
+        event(302, "RequestId: 7 Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n"),
+        event(302, "REPORT RequestId: 7\tDuration: 9 ms\tStatus: error\tError Type: Runtime.ExitError\n"),
+        event(320, fact(320, "gate", counts={"read": 1_100_412, "rejected_transform": 12})),
+    ],
+    "load": [
+        event(340, fact(340, "load", segment=0, counts={"loaded": 120_400, "load_throttled": 3}, NearLimit=1)),
+        event(
+            341,
+            fact(341, "load", segment=1, message="failed", level="ERROR", error="StagingError", traceback=TRACEBACK),
+        ),
+        event(342, f"[ERROR] StagingError: transform/0001.json is cut off\n{TRACEBACK}"),
+    ],
+}
+
+
+def reader(events: dict[str, list[dict[str, Any]]], *functions: Function, **bounds: datetime) -> LogReader:
+    """A reader of these logs, an event a page."""
+    return LogReader(client(events), functions or list(Function), bounds.get("start", NIGHT), bounds.get("end"))
+
+
+def client(events: dict[str, list[dict[str, Any]]]) -> Any:
+    def answer(logGroupName: str, startTime: int, endTime: int | None = None, nextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - boto3's names
+        found = [
+            each
+            for each in events[logGroupName.removeprefix("/aws/lambda/etl-")]
+            if startTime <= each["timestamp"] and (endTime is None or each["timestamp"] <= endTime)
+        ]
+        position = int(nextToken)
+        more = {"nextToken": str(position + 1)} if position + 1 < len(found) else {}
+        return {"events": found[position : position + 1]} | more
+
+    return FakeAws({"cloudwatch-logs.FilterLogEvents": answer}).session.client("logs")
+
+
+def seconds(lines: list[LogLine]) -> list[float]:
+    return [(line.at - NIGHT).total_seconds() for line in lines]
+
+
+def shown(lines: list[LogLine], times: Times | None = None) -> list[str]:
+    view = LogView(times or Times())
+    return [text.plain.rstrip() for line in joined(lines) if not line.routine for text in view.show(line)]
+
+
+def test_the_example_of_the_documentation() -> None:
+    assert "\n".join(shown(reader(EVENTS).new_lines())) + "\n" == example("etl logs")
+
+
+def test_the_logs_are_merged_in_the_order_of_time() -> None:
+    found = seconds(reader(EVENTS).new_lines())
+
+    assert found == sorted(found)
+    assert len(found) == sum(map(len, EVENTS.values()))
+    assert found[2] == 0.5, "when the function wrote the line, not when it came to the log"
+
+
+def test_only_the_functions_and_the_time_that_are_asked_for() -> None:
+    assert {line.function for line in reader(EVENTS, Function.LOAD).new_lines()} == {"load"}
+    bounds = {"start": NIGHT + timedelta(seconds=300), "end": NIGHT + timedelta(seconds=341)}
+    assert seconds(reader(EVENTS, **bounds).new_lines()) == [300, 302, 302, 320, 340, 341]
+
+
+def test_what_comes_later_is_shown_once_also_when_it_comes_late() -> None:
+    events: dict[str, list[dict[str, Any]]] = {"load": [event(0, "a"), event(40, "b", "1"), event(40, "b", "2")]}
+    following = reader(events, Function.LOAD)
+
+    assert [line.text for line in following.new_lines()] == ["a", "b", "b"]
+    assert following.new_lines() == []
+    events["load"] += [event(15, "late"), event(41, "c")]
+    assert [line.text for line in following.new_lines()] == ["late", "c"]
+    events["load"].append(event(90, "d"))
+    assert [line.text for line in following.new_lines()] == ["d"]
+    assert following.new_lines() == []
+
+
+def test_a_log_that_is_not_there_is_named() -> None:
+    aws = FakeAws({"cloudwatch-logs.FilterLogEvents": RefusalError("ResourceNotFoundException")})
+
+    with pytest.raises(UserError, match="There is no log group /aws/lambda/etl-load") as caught:
+        LogReader(aws.session.client("logs"), [Function.LOAD], NIGHT).new_lines()
+    assert "cdk deploy EtlPipelineStack" in caught.value.remedy
+
+
+def line(text: str) -> LogLine:
+    return LogLine.of("load", event(1, text))
+
+
+def test_a_line_belongs_to_its_run_and_lambdas_own_to_any() -> None:
+    own = line(fact(1, "load"))
+
+    assert own.belongs_to(RUN, "another")
+    assert own.belongs_to("", NAME)
+    assert not own.belongs_to("20261104T020000123Z", "night-4")
+    assert line("Task timed out after 300.00 seconds").belongs_to("20261104T020000123Z", "night-4")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"message": 1}', '{"message": "a"}', '{"message": "a", "time": "now"}', ""]
+)
+def test_what_is_no_line_of_the_pipeline_is_shown_as_it_is(text: str) -> None:
+    found = line(text)
+
+    assert not found.facts
+    assert not found.routine
+    assert shown([found])[-1].endswith(f"load       {text}".rstrip())
+
+
+def test_facts_that_nobody_expected_are_shown() -> None:
+    assert shown([line(fact(1, "load", message="waiting", attempt=3))])[-1].endswith("waiting   attempt=3, 0.3 s")
+
+
+def test_texts_of_several_lines_are_put_together_again() -> None:
+    lines = [LogLine.of("load", event(1, text)) for text in ("START RequestId: 1", "Traceback:", "  a", "KeyError: 0")]
+
+    assert [each.text for each in joined(lines)] == ["START RequestId: 1", "Traceback:\n  a\nKeyError: 0"]
+
+
+def test_an_error_is_told_once() -> None:
+    failed = line(fact(1, "load", message="failed", traceback="Traceback:\n  a\nKeyError: 'x'"))
+
+    assert len(shown([failed, line("[ERROR] KeyError: 'x'\nTraceback")])) == 5
+    assert shown([failed, line("[ERROR] KeyError: 'y'")])[-1].endswith("[ERROR] KeyError: 'y'")
+
+
+def test_a_heading_tells_day_zone_and_run_when_they_change() -> None:
+    lines = [line(fact(1, "load")), line(fact(2, "load", run="other")), line(fact(90_000, "load", run="other"))]
+
+    assert [text for text in shown(lines) if not text.startswith("0")] == [
+        f"2026-11-03 UTC  run {RUN}",
+        "2026-11-03 UTC  run other",
+        "2026-11-04 UTC  run other",
+    ]
