@@ -24,7 +24,7 @@ DAILY = 0.01
 SHARES = {"all": 1.0, "1 %": DAILY}
 DEFAULT, PRICES = CapacitySettings(), price_list("us-east-1")
 UNBOUND = 1e12
-# The services whose share is worth a column: events and traces are thousandths of a cent.
+# The services whose share grows with the run: metrics are a cent, events and traces thousandths of one.
 BILLED = ("DynamoDB reads", "DynamoDB writes", "Lambda", "S3", "Step Functions", "CloudWatch Logs")
 
 Document = dict[str, Any]

@@ -29,6 +29,9 @@ from etl_cli.prices import PriceList
 STAGED_DAYS, MONTH_DAYS = 30, 30
 # Plan, Gate and Finish call a function each.
 STEPS = 3
+# Metrics that the functions' log lines carry: those of the whole run, and two for each state. A metric is billed for
+# each hour in which it has a value. Source: "Amazon CloudWatch pricing"; runtime/etl/metrics.py.
+METRICS, HOUR_SECONDS = 24, 3600
 _CENT = Decimal("0.01")
 
 
@@ -44,6 +47,7 @@ class Usage:
         puts, gets: requests to S3.
         staged_bytes: what lies in S3 until it expires.
         log_bytes: what is written to CloudWatch Logs.
+        metric_hours: hours of custom metrics of CloudWatch.
         events: custom events on EventBridge. Its schedule and what AWS's services send are free.
         traces: recorded by X-Ray.
     """
@@ -57,6 +61,7 @@ class Usage:
     gets: float
     staged_bytes: float
     log_bytes: float
+    metric_hours: float
     events: float = 1
     traces: float = 1
 
@@ -119,6 +124,7 @@ def bill(usage: Usage, prices: PriceList, architecture: str = "x86_64", estimate
         + dollars(usage.gets, each.thousand_gets, 1_000)
         + dollars(usage.staged_bytes, each.gb_month, GB) * STAGED_DAYS / MONTH_DAYS,
         "CloudWatch Logs": dollars(usage.log_bytes, each.gb_logs, GB),
+        "CloudWatch metrics": dollars(usage.metric_hours, each.metric_month, MONTH_DAYS * 24),
         "EventBridge": dollars(usage.events, each.million_events, million),
         "X-Ray": dollars(usage.traces, each.million_traces, million),
     }
@@ -137,6 +143,7 @@ def predicted(found: Estimate, prices: PriceList, architecture: str = "x86_64") 
         gets=found.gets,
         staged_bytes=found.staged_bytes,
         log_bytes=found.log_bytes,
+        metric_hours=_metric_hours(found.seconds),
     )
     return bill(usage, prices, architecture, tuple(vars(usage)))
 
@@ -189,6 +196,7 @@ def cost_of(
         gets=sum(map(get_requests, staged, parts)),
         staged_bytes=sum(staged),
         log_bytes=log_bytes(segments, invocations),
+        metric_hours=_metric_hours(entry.seconds or 0.0),
     )
     estimated = [name for name in ("read_units", "write_units") if name not in counts]
     if not inline or not timeline:
@@ -249,6 +257,10 @@ def _write_units(counts: dict[str, int]) -> float:
     record_bytes = counts.get("transform_bytes", 0) / (counts.get("records", 0) or 1)
     item_bytes = record_bytes * (Workload.item_bytes + Workload.added_bytes) / Workload.record_bytes
     return counts.get("loaded", 0) * math.ceil(item_bytes / KB)
+
+
+def _metric_hours(seconds: float) -> int:
+    return METRICS * max(1, math.ceil(seconds / HOUR_SECONDS))
 
 
 def plain(dollars: Decimal) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from etl_cli.capacity import TABLE_UNITS
 from etl_cli.capacity_advice import needs_quota
 from etl_cli.capacity_deployed import OLDEST_SIZE
-from etl_cli.cost import STEPS, Cost, Usage, money
+from etl_cli.cost import STAGED_DAYS, STEPS, Cost, Usage, money
 from etl_cli.etl_lines import EtlLines
 from etl_cli.plan_advice import advice_lines, parts_line
 from etl_cli.plan_window import hours
@@ -100,12 +100,13 @@ def _bill(cost: Cost) -> list[list[str]]:
 def uses(service: str, usage: Usage) -> str:
     """What is billed of a service, in words."""
     return {
-        "DynamoDB reads": f"{usage.read_units:,.0f} read units",
-        "DynamoDB writes": f"{usage.write_units:,.0f} write units",
-        "Lambda": f"{usage.gb_seconds:,.0f} GB-seconds, {usage.invocations:,.0f} invocations",
-        "Step Functions": f"{usage.transitions:,.0f} state transitions",
-        "S3": f"{usage.puts + usage.gets:,.0f} requests, {size(usage.staged_bytes)} for 30 days",
+        "DynamoDB reads": count(round(usage.read_units), "read unit"),
+        "DynamoDB writes": count(round(usage.write_units), "write unit"),
+        "Lambda": f"{count(round(usage.gb_seconds), 'GB-second')}, {count(round(usage.invocations), 'invocation')}",
+        "Step Functions": count(round(usage.transitions), "state transition"),
+        "S3": f"{count(round(usage.puts + usage.gets), 'request')}, {size(usage.staged_bytes)} for {STAGED_DAYS} days",
         "CloudWatch Logs": f"{size(usage.log_bytes)} of logs",
+        "CloudWatch metrics": f"{count(round(usage.metric_hours), 'metric')} for an hour",
         "EventBridge": count(round(usage.events), "event"),
         "X-Ray": count(round(usage.traces), "trace"),
     }[service]

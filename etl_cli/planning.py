@@ -43,16 +43,13 @@ class Parts:
         hours: length of a part.
         number: how many there are.
         each: one of them.
+        dollars: what all of them cost; the last one may be shorter.
     """
 
     hours: int
     number: int
     each: Outlook
-
-    @property
-    def dollars(self) -> Decimal:
-        """What all of them cost."""
-        return self.number * self.each.cost.total
+    dollars: Decimal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +141,9 @@ def _parts(length: float, outlook: Callable[[float], Outlook]) -> Parts | None:
     if longest == 0:
         return None
     part = longest - longest % 24 if longest > 24 else longest
-    return Parts(hours=part, number=math.ceil(length / part), each=outlook(part / length))
+    number, each = math.ceil(length / part), outlook(part / length)
+    last = outlook(1 - (number - 1) * part / length)
+    return Parts(hours=part, number=number, each=each, dollars=(number - 1) * each.cost.total + last.cost.total)
 
 
 def predicted_cost(entry: Entry, entries: Sequence[Entry], deployed: Deployed, prices: PriceList) -> Cost | None:

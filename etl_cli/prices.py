@@ -27,6 +27,7 @@ class Prices:
         thousand_transitions: state transitions of standard workflows.
         thousand_puts, thousand_gets, gb_month: requests and storage of S3 Standard.
         gb_logs: what is written to CloudWatch Logs.
+        metric_month: a custom metric of CloudWatch, billed by the hours in which there is a value.
         million_events: custom events on EventBridge.
         million_traces: traces that X-Ray records.
     """
@@ -41,6 +42,7 @@ class Prices:
     thousand_gets: Decimal
     gb_month: Decimal
     gb_logs: Decimal
+    metric_month: Decimal
     million_events: Decimal
     million_traces: Decimal
 

@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import pytest
 
+from etl import metrics
 from etl_cli.capacity import estimate
 from etl_cli.capacity_inputs import GB, CapacitySettings, Costs, Workload
-from etl_cli.cost import Cost, Functions, Usage, bill, cost_of, money, plain, predicted
-from etl_cli.history import Timeline, read_new
+from etl_cli.cost import METRICS, Cost, Functions, Usage, bill, cost_of, money, plain, predicted
+from etl_cli.history import STAGES, Timeline, read_new
 from etl_cli.ledger import Entry
 from etl_cli.prices import price_list
 from tests.cli.fakes import Recording
@@ -30,6 +31,7 @@ NONE = Usage(
     gets=0,
     staged_bytes=0,
     log_bytes=0,
+    metric_hours=0,
     events=0,
     traces=0,
 )
@@ -70,6 +72,7 @@ RUN = Entry(
         ({"gets": 5_000}, "S3", "0.002"),
         ({"staged_bytes": 10 * GB}, "S3", "0.23"),
         ({"log_bytes": 3 * GB}, "CloudWatch Logs", "1.5"),
+        ({"metric_hours": 24 * 30 * 2}, "CloudWatch metrics", "0.6"),
         ({"events": 2 * MILLION}, "EventBridge", "2"),
         ({"traces": MILLION / 10}, "X-Ray", "0.5"),
     ],
@@ -231,7 +234,15 @@ def test_a_run_that_never_began_costs_next_to_nothing() -> None:
     cost = actual(Entry("FAILED", None), Timeline())
 
     assert (cost.usage.gb_seconds, cost.usage.invocations, cost.usage.staged_bytes) == (0, 0, 0)
-    assert cost.total < Decimal("0.001")
+    assert cost.total < Decimal("0.02")
+
+
+def test_metrics_are_those_of_the_functions_for_each_hour_that_has_a_value() -> None:
+    of_each_state = len(metrics.BY_STAGE)
+
+    assert len(metrics.UNITS) - of_each_state + of_each_state * len(STAGES) == METRICS
+    assert actual(RUN, WHOLE).usage.metric_hours == METRICS
+    assert actual(replace(RUN, finished=START + timedelta(minutes=61)), WHOLE).usage.metric_hours == 2 * METRICS
 
 
 @pytest.mark.parametrize(
