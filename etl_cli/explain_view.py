@@ -12,8 +12,8 @@ from rich.text import Text
 
 from etl_cli.explain_search import Found
 from etl_cli.item_view import alone, compare, shown, whole
-from etl_cli.preview_view import table_width
 from etl_cli.report import item_text
+from etl_cli.table_width import table_width
 from etl_cli.wording import count
 
 if TYPE_CHECKING:

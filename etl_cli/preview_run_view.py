@@ -11,7 +11,8 @@ from rich.text import Text
 
 from etl_cli.comparison import Comparison, FieldChanges, Key
 from etl_cli.item_view import changes, shown, whole
-from etl_cli.preview_view import aggregate_parts, as_in_a_run, rejected_parts, table_width, verdict
+from etl_cli.preview_view import aggregate_parts, as_in_a_run, rejected_parts, verdict
+from etl_cli.table_width import table_width
 from etl_cli.wording import count
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from rich.text import Text
 from etl_cli.item_view import Change, alone, changes, compare, whole
 from etl_cli.rejections import reasons_table
 from etl_cli.report import item_text
-from etl_cli.report_view import NARROWEST, WIDEST
 from etl_cli.stage_code import Outcome, loaded_item
+from etl_cli.table_width import table_width
 from etl_cli.wording import count, parse_instant
 
 if TYPE_CHECKING:
@@ -47,11 +47,6 @@ def print_rehearsed(
         parts += ["", Text("  What happens", "bold"), _kinds(rehearsed.outcomes)]
     parts += [*rejected_parts(rehearsed), *aggregate_parts(rehearsed.aggregates), "", verdict(rehearsed)]
     console.print(Group(*parts), width=width, soft_wrap=False)
-
-
-def table_width(console: Console) -> int:
-    """How wide tables are."""
-    return min(max(console.width, NARROWEST), WIDEST)
 
 
 def as_in_a_run(rehearsed: Rehearsed, times: Times) -> str:

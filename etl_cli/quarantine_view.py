@@ -10,10 +10,10 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from etl_cli.item_view import alone, alone_plain
-from etl_cli.preview_view import table_width
 from etl_cli.quarantine_content import reason_of
 from etl_cli.rejections import reasons_table
 from etl_cli.report import item_text
+from etl_cli.table_width import table_width
 from etl_cli.wording import count, format_instant
 
 if TYPE_CHECKING:

@@ -1,0 +1,12 @@
+"""How wide tables are."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from etl_cli.report_view import NARROWEST, WIDEST
+
+
+def table_width(console: Console) -> int:
+    """A width that a table of items can be read at: a narrower terminal breaks its lines."""
+    return min(max(console.width, NARROWEST), WIDEST)
