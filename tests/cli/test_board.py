@@ -7,6 +7,7 @@ import time
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from etl_cli.board import Board, Step
 from etl_cli.errors import UserError
@@ -119,3 +120,85 @@ def test_on_a_terminal_all_steps_are_shown_within_its_width(width: int) -> None:
         "in all",
     ]
     assert all(len(line) <= width for line in last[1:])
+
+
+def terminal(width: int = 80) -> Console:
+    return Console(file=io.StringIO(), width=width, force_terminal=True, highlight=False, color_system=None)
+
+
+def frames(console: Console) -> list[str]:
+    """All lines that a terminal was shown, one frame after the other."""
+    return [line for line in Text.from_ansi("\n".join(lines(console))).plain.splitlines() if line.strip()]
+
+
+def test_steps_that_go_on_without_the_board_are_left_as_they_are() -> None:
+    console = terminal()
+
+    def begin_and_interrupt() -> None:
+        with Board(console, ["Load"], owns=False) as board:
+            board.update("Load", "5 of 30 records", 0.5)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        begin_and_interrupt()
+    assert frames(console)[-2].split()[:2] == ["…", "Load"]
+    assert "5 of 30 records" in frames(console)[-2]
+
+
+def test_a_step_that_the_board_first_sees_in_its_middle_is_as_old_as_it_is(clock: Clock) -> None:
+    console = plain()
+    with Board(console, ["Load"]) as board:
+        board.show(Step("Load", "running", "writing", seconds=60))
+        clock.now += 1
+        board.show(Step("Load", "running", "writing", seconds=99))  # which it knows better by now
+        board.end("Load", "written")
+
+    assert lines(console) == ["  … Load          writing  1 min 00 s", "  ✔ Load          written  1 min 01 s"]
+
+
+def test_the_board_may_be_younger_than_what_it_shows(clock: Clock) -> None:
+    board = Board(plain(), ["Load"])
+    board.count_from(40)
+    clock.now += 2
+
+    assert board.seconds == 42
+
+
+def test_a_step_that_is_dismissed_leaves_its_line_above_the_board() -> None:
+    console = terminal()
+    with Board(console, [], name_width=10) as board:
+        board.sum_up(Step("in all", "running", "0 of 2", fraction=0))
+        board.show(Step("2026-11-01", "running", "Extract: reading"))
+        board.show(Step("2026-11-01", "succeeded", "37 loaded", seconds=2.5))
+        board.dismiss("2026-11-01")
+        board.show(Step("2026-11-02", "running", "Plan: fixing"))
+        board.sum_up(Step("in all", "running", "1 of 2", fraction=0.5))
+
+    shown = [" ".join(line.split()) for line in frames(console)]
+    assert [line for line in shown if "37 loaded" in line] == ["✔ 2026-11-01 37 loaded 2.5 s"]
+    assert [line.split()[1] for line in shown[-2:]] == ["2026-11-02", "in"]
+    assert shown[-1].startswith("… in all ━━━━━━━━ 1 of 2")
+
+
+def test_without_a_terminal_the_sum_says_now_and_then_how_far_it_is(clock: Clock) -> None:
+    console = plain()
+    with Board(console, [], name_width=10) as board:
+        for done in range(14):
+            board.sum_up(Step("in all", "running", f"{done} of 13"))
+            clock.now += 1
+        board.sum_up(Step("in all", "succeeded", "13 windows"))
+
+    assert lines(console) == [
+        "  … in all      2 of 13  2.0 s",
+        "  … in all      12 of 13  12.0 s",
+        "  ✔ in all      13 windows  14.0 s",
+    ]
+
+
+@pytest.mark.parametrize(("width", "bar"), [(80, 8), (99, 8), (100, 16), (140, 16)])
+def test_the_bar_leaves_room_for_words_on_a_narrow_terminal(width: int, bar: int) -> None:
+    console = terminal(width)
+    with Board(console, ["Load"], owns=False) as board:
+        board.update("Load", "5 of 30 records", 0.5)
+
+    assert frames(console)[-2].count("━") == bar

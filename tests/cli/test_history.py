@@ -206,3 +206,50 @@ def test_recording_a_failure_is_no_work_of_the_stage_that_failed() -> None:
     ]
     gate = timeline.stages["Gate"]
     assert (gate.invocations, gate.failed_invocations) == (0, 1)
+
+
+def test_states_that_are_no_stage_are_passed_over() -> None:
+    recording = Recording("succeeded")
+    *events, succeeded = recording.events
+    started, *called = [
+        {"type": "TaskStateEntered", "stateEnteredEventDetails": {"name": "Announce", "input": "{}"}},
+        {"type": "TaskScheduled", "taskScheduledEventDetails": {"resource": "putEvents"}},
+        {"type": "TaskFailed", "taskFailedEventDetails": {"error": "Events.Throttled"}},
+        {"type": "TaskSucceeded", "taskSucceededEventDetails": {"output": '{"FailedEntryCount": 0}'}},
+        {"type": "TaskStateExited", "stateExitedEventDetails": {"name": "Announce", "output": "{}"}},
+    ]
+    timeline = Timeline()
+    for number, event in enumerate([*events, started, *called, succeeded]):
+        timeline.apply({"timestamp": START} | event | {"id": number + 1})
+
+    assert states(timeline) == "ssssss"
+    assert timeline.stages == read(recording).stages
+    assert timeline.output == read(recording).output
+
+
+def test_a_stage_has_failed_when_it_failed_and_not_when_that_was_recorded() -> None:
+    timeline = read(Recording("failed_at_gate"))
+    left = timeline.stages["Gate"].left
+    timeline.apply({"id": 99, "type": "FailStateEntered", "timestamp": START})
+
+    assert timeline.stages["Gate"].left == left
+
+
+def test_a_redriven_execution_goes_on_where_it_was_stopped() -> None:
+    recording = Recording("succeeded")
+    timeline = read(recording, events=7)
+    timeline.apply({"id": 8, "type": "ExecutionTimedOut", "timestamp": START})
+    timeline.apply({"id": 9, "type": "ExecutionRedriven", "timestamp": START + timedelta(hours=1)})
+
+    assert (timeline.status, timeline.stopped, states(timeline)) == ("RUNNING", None, "srwwww")
+    for number, event in enumerate(recording.events[7:]):
+        timeline.apply(event | {"id": number + 10})
+    assert (timeline.status, states(timeline)) == ("SUCCEEDED", "ssssss")
+
+
+def test_it_is_known_when_a_stage_was_counted_last() -> None:
+    timeline = Timeline()
+    for number, event in enumerate(aws_events()):
+        timeline.apply(event | {"id": number + 1, "timestamp": START + timedelta(seconds=number)})
+
+    assert timeline.stages["Extract"].counted == START + timedelta(seconds=8)

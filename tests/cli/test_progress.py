@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from etl_cli.board import Step
 from etl_cli.history import Timeline
-from etl_cli.progress import Snapshot, follow
+from etl_cli.progress import Snapshot, Watch, follow
 from etl_cli.stage_steps import stage_steps
 from etl_cli.times import Times
 from tests.cli.fakes import Recording
@@ -147,3 +148,64 @@ def test_transform_shows_how_many_items_it_has_taken() -> None:
 
     assert shown.detail == "400 of 1,000 items (200/s), 1.5 MB in 1 object"
     assert shown.fraction == 0.4
+
+
+def test_a_stage_that_is_first_seen_in_its_middle_is_as_old_as_it_is(loading: Timeline) -> None:
+    assert step(loading, "Load").seconds == 20
+
+
+def test_a_stage_that_began_by_a_clock_that_is_ahead_is_new(loading: Timeline) -> None:
+    loading.stages["Load"].entered = START + timedelta(minutes=1)
+
+    assert step(loading, "Load").seconds == 0
+
+
+def test_how_fast_records_arrive_is_told_from_the_second_look_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = Recording("succeeded")
+    load = next(n for n, event in enumerate(recording.events) if named(event) == "Load")
+    recording.stepfunctions.shown, recording.stepfunctions.step = load + 1, 0
+    clock = iter(range(100, 200, 4))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    destination = recording.dynamodb.tables["etl-destination-data"]
+    watch = Watch(recording.pipeline, recording.execution)
+
+    first = watch.look()
+    destination += [{}] * 30
+    second = watch.look()
+
+    assert (first.arrived, first.arriving) == (0, 0)
+    assert second.arrived == 30
+    assert second.arriving > 0
+
+
+def test_what_arrives_beside_other_runs_says_nothing() -> None:
+    recording = Recording("succeeded")
+    load = next(n for n, event in enumerate(recording.events) if named(event) == "Load")
+    recording.stepfunctions.shown, recording.stepfunctions.step = load + 1, 0
+    watch = Watch(recording.pipeline, recording.execution, alone=False)
+    recording.dynamodb.tables["etl-destination-data"] += [{}] * 30
+
+    assert watch.look().arrived is None
+
+
+def named(event: dict[str, Any]) -> str:
+    """The name of the state that an event enters."""
+    return str(event.get("stateEnteredEventDetails", {}).get("name", ""))
+
+
+def test_instants_are_printed_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        plan = stage_steps(Snapshot(ended("succeeded")), Times(local=True))[0]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert plan.detail == "2026-11-24 05:58:15 → 2026-11-25 06:13:15 JST"
+
+
+def ended(name: str) -> Timeline:
+    """The whole history of a recorded execution."""
+    *_, last = follow(Recording(name, step=1000).pipeline, Recording(name).execution, 0)
+    return last.timeline

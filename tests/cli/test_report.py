@@ -165,3 +165,24 @@ def test_json_keeps_every_digit(report: RunReport) -> None:
     assert document["verified"] == {"source": 38, "destination": 37}
     assert all(len(group["value_avg"]) > 30 for group in aggregate["groups"])
     assert document["sample"]["before"]["barcode"] == {"B": "AAAAApymSe4="}
+
+
+def test_a_replay_says_what_became_of_the_records_in_quarantine(recording: Recording) -> None:
+    output = json.loads(recording.description["output"])
+    output |= {"replay": "20261123T020000123Z"}
+    output["counts"] |= {"scanned": 30, "read": 42, "left": 4}
+    timeline = Timeline(status="SUCCEEDED", output=output)
+    replay = collect(recording.pipeline, recording.execution, timeline)
+
+    assert replay.balance()[0] == Equation("read", 42, {"extracted": 38, "left": 4})
+    assert replay.balance()[0].holds
+    text = printed(replay, 80)
+    assert "Replay of what run 20261123T020000123Z had in quarantine" in text
+    assert "read      42 = 38 extracted" in text
+    assert "outside" not in text  # it scans nothing
+    assert report_document(replay)["replay"] == "20261123T020000123Z"
+
+
+def test_a_run_that_is_no_replay_does_not_speak_of_one(report: RunReport) -> None:
+    assert "Replay" not in printed(report, 80)
+    assert report.balance()[0].parts == {"extracted": 38}
