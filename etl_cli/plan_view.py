@@ -54,6 +54,8 @@ def _facts(plan: Plan, times: Times) -> dict[str, list[str]]:
     else:
         runs = "run" if expected.runs == 1 else f"{expected.runs} runs"
         why = f"{expected.per_hour:,.0f} for each of its {hours(span):,.2f} hours, as in the last {runs}"
+        if expected.per_hour * hours(span) > expected.workload.items:
+            why = f"all that the table has: the last {runs} found {expected.per_hour:,.0f} in an hour of window"
     return {
         "Window": [times.window(span.start, span.end), plan.window.why],
         "Table": [

@@ -367,6 +367,12 @@ def test_what_was_never_run_is_said_to_be_the_most_it_can_be() -> None:
     assert "no run of about this size has told" in text
 
 
+def test_more_hours_than_the_table_has_items_for_are_said_to_hold_all_of_it() -> None:
+    text = " ".join(printed(made(Span(NOW - timedelta(days=3660), NOW), (night(22),))).split())
+
+    assert "about 50,000,000 items all that the table has: the last run found 20,000 in an hour of window" in text
+
+
 def test_programs_get_the_plan_with_exact_dollars() -> None:
     found = made(MONTHS, (night(22),))
 
