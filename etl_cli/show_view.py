@@ -68,11 +68,10 @@ def _advice(console: Console, record: RunRecord, failure: Failure, times: Times,
         yield "Nothing is missing: other runs have covered its window."
     mark = record.watermark
     for span in record.missing:
-        by_itself = mark is not None and span.start >= mark.end
-        how = (
-            "the next run of the schedule covers it too; or now:" if by_itself else "no run of the schedule covers it:"
-        )
-        yield from _wrapped(console, f"Missing is {times.window(*span)}; {how}")
+        how = "No scheduled run will cover it; this does:"
+        if mark is not None and span.start >= mark.end:
+            how = "The next scheduled run covers it too, or at once:"
+        yield from _wrapped(console, f"Missing: {times.window(*span)}. {how}")
         yield f"  {etl.run(span)}"
 
 

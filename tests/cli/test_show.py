@@ -1,0 +1,303 @@
+"""`etl show`: all that ledger, Step Functions and settings have of a run, also when one of them has it no more."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from rich.console import Console
+
+from etl.errors import EtlError
+from etl_cli.coverage import Span, Watermark
+from etl_cli.deployment import Pipeline
+from etl_cli.etl_lines import EtlLines
+from etl_cli.failure import explain_entry, look_words
+from etl_cli.ledger import Entry
+from etl_cli.run_record import RunRecord, read_record
+from etl_cli.show import record_document
+from etl_cli.show_view import print_record
+from etl_cli.times import Times
+from etl_cli.wording import parse_instant
+from tests.cli.fake_aws import Answer, FakeAws, RefusalError
+from tests.cli.fakes import Recording
+from tests.docs.examples import example
+
+LOCAL = "http://127.0.0.1:4566"
+SETTINGS = {
+    "CONCURRENCY": "40",
+    "SEGMENT_BYTES": "268435456",
+    "MAX_WRITE_UNITS_PER_SECOND": "0",
+    "LOOKBACK_HOURS": "24",
+    "LATENESS_MINUTES": "15",
+    "CATCH_UP_DAYS": "30",
+}
+REPLAYED = {"run": "20261125T091500007Z", "loaded": 1, "rejected_transform": 0}
+
+
+def entry_of(recording: Recording, **facts: Any) -> Entry:
+    """What the ledger has of a recorded execution; of one that failed, what `facts` say."""
+    description = recording.description
+    output = json.loads(description.get("output", "{}"))
+    window = output.get("window")
+    known = Entry(
+        status=description["status"],
+        window=Span(parse_instant(window["start"]), parse_instant(window["end"])) if window else None,
+        name=description["name"],
+        execution=recording.execution,
+        run=output.get("run", ""),
+        started=description["startDate"],
+        finished=description["stopDate"],
+        segments=output.get("segments", 0),
+        counts=output.get("counts", {}),
+    )
+    return replace(known, **facts)
+
+
+def aws_of(recording: Recording, changes: dict[str, Answer] | None = None, endpoint: str = LOCAL) -> FakeAws:
+    """AWS with a recorded execution, and the stack as it is deployed without settings."""
+    outputs = {
+        "SourceTableName": recording.pipeline.source_table,
+        "DestinationTableName": recording.pipeline.destination_table,
+        "StagingBucketName": recording.pipeline.staging_bucket,
+        "StateMachineArn": recording.pipeline.state_machine,
+    }
+    stack = {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
+    function = {"FunctionName": "etl-load", "MemorySize": 512, "Environment": {"Variables": SETTINGS}}
+    answers: dict[str, Answer] = {
+        "cloudformation.DescribeStacks": {"Stacks": [stack]},
+        "sfn.DescribeExecution": recording.description,
+        "sfn.GetExecutionHistory": {"events": recording.events[::-1]},
+        "sfn.DescribeStateMachine": {"definition": '{"TimeoutSeconds": 1800}'},
+        "lambda.GetFunctionConfiguration": function,
+        "dynamodb.DescribeTable": {"Table": {"TableSizeBytes": 8480, "ItemCount": 40}},
+    }
+    return FakeAws(answers | (changes or {}), "us-east-1", endpoint)
+
+
+def record_of(
+    recording: Recording,
+    entry: Entry,
+    *others: Entry,
+    watermark: Watermark | None = None,
+    changes: dict[str, Answer] | None = None,
+    endpoint: str = LOCAL,
+) -> RunRecord:
+    pipeline = Pipeline.find(aws_of(recording, changes, endpoint).session)
+    return read_record(pipeline, entry, [entry, *others], watermark)
+
+
+def printed(record: RunRecord, times: Times | None = None) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, highlight=False)
+    tables = ("etl-source-data", "etl-destination-data")
+    print_record(console, record, tables, times or Times(), EtlLines(program="etl"))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def unwrapped(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.fixture
+def recording() -> Recording:
+    return Recording("succeeded")
+
+
+WINDOW = Span(datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC))
+GATE = {"stage": "Gate", "error": "QualityGateError", "cause": "1 of 19 items were rejected, 5.3 %"}
+
+
+def failed_at_gate(**facts: Any) -> tuple[Recording, Entry]:
+    """A window that failed at the gate, as history and ledger have it."""
+    failed = Recording("failed_at_gate")
+    known = {"window": WINDOW, "run": "20261124T211351447Z", "segments": 1, **GATE}
+    return failed, entry_of(failed, **known | facts)
+
+
+def test_the_example_of_the_documentation(recording: Recording) -> None:
+    assert printed(record_of(recording, entry_of(recording, replayed=REPLAYED))) == example("etl show")
+
+
+def test_a_run_that_succeeded(recording: Recording) -> None:
+    entry = entry_of(recording)
+    document = json.loads(json.dumps(record_document(record_of(recording, entry))))
+
+    assert (document["status"], document["run"], document["failure"]) == ("SUCCEEDED", entry.run, None)
+    assert list(document["stages"]) == ["Plan", "Extract", "Transform", "Gate", "Load", "Finish"]
+    assert all(seconds > 0 for seconds in document["stages"].values())
+    assert [(line["name"], line["total"], line["holds"]) for line in document["balance"]] == [
+        ("read", 38, True),
+        ("extracted", 38, True),
+        ("records", 37, True),
+    ]
+    assert document["cost"]["services"].keys() == document["predicted_cost"]["services"].keys()
+    assert document["links"] == {}
+
+
+def test_the_ledger_alone_is_enough(recording: Recording) -> None:
+    entry = entry_of(recording)
+    forgotten = record_of(recording, entry, changes={"sfn.DescribeExecution": RefusalError("ExecutionDoesNotExist")})
+
+    assert forgotten.timeline is None
+    text = printed(forgotten)
+    assert "✔ 37 loaded, 1 rejected with its reason, nothing unaccounted for" in text
+    assert "records   37 = 37 loaded" in text
+    assert "Step Functions has forgotten their durations" in text
+    document = record_document(forgotten)
+    assert (document["status"], document["stages"]) == ("SUCCEEDED", None)
+    assert "gb_seconds" in document["cost"]["estimated"]
+
+
+def test_settings_that_may_not_be_read_leave_out_the_prediction(recording: Recording) -> None:
+    denied: dict[str, Answer] = {"lambda.GetFunctionConfiguration": RefusalError("AccessDeniedException")}
+    record = record_of(recording, entry_of(recording), changes=denied)
+
+    assert record.predicted is None
+    assert record_document(record)["predicted_cost"] is None
+    assert "Predicted is what" not in printed(record)
+
+
+def test_a_failure_says_what_to_do_and_what_is_missing() -> None:
+    failed, entry = failed_at_gate()
+    record = record_of(failed, entry)
+    text = printed(record)
+
+    assert "✘ The run failed at Gate: QualityGateError\n\n    1 of 19 items were rejected, 5.3 %\n" in text
+    assert "    etl quarantine show 20261124T211351447Z\n" in text
+    missing = "Missing: 2026-11-20 00:00:00 → 2026-11-21 00:00:00 UTC. No scheduled run will cover it; this does:"
+    assert missing in unwrapped(text)
+    assert "    etl run --start 2026-11-20T00:00:00Z --end 2026-11-21T00:00:00Z\n" in text
+    assert "✔ Transform " in text
+    assert "✘ Gate " in text
+    document = record_document(record)
+    assert document["failure"]["missing"] == [{"start": "2026-11-20T00:00:00Z", "end": "2026-11-21T00:00:00Z"}]
+    assert document["balance"] is None
+
+
+def test_what_lies_behind_the_watermark_is_covered_by_the_next_run_too() -> None:
+    failed, entry = failed_at_gate()
+    half = WINDOW.start + timedelta(hours=12)
+    record = record_of(failed, entry, watermark=Watermark(WINDOW.start - timedelta(days=9), half))
+
+    assert record.missing == [Span(half, WINDOW.end)]
+    assert "The next scheduled run covers it too, or at once:" in unwrapped(printed(record))
+
+
+def test_what_other_runs_have_covered_is_not_missing() -> None:
+    failed, entry = failed_at_gate()
+    half = WINDOW.start + timedelta(hours=12)
+    others = [Entry("SUCCEEDED", Span(WINDOW.start, half)), Entry("SUCCEEDED", Span(half, WINDOW.end))]
+    record = record_of(failed, entry, *others)
+
+    assert record.missing == []
+    assert "Nothing is missing: other runs have covered its window." in printed(record)
+    assert record_of(failed, entry, replace(others[0], replay="20261101T020000000Z"), others[1]).missing == [
+        Span(WINDOW.start, half)
+    ]
+
+
+def test_a_run_that_ended_before_it_had_a_window() -> None:
+    failed = Recording("failed_at_plan")
+    entry = entry_of(failed, stage="Plan", error="InputError", cause="unknown field")
+    text = printed(record_of(failed, entry))
+
+    assert "Window    none" in text
+    assert "issing" not in text
+    assert f"    etl logs --run {entry.name}\n" in text
+    assert "predicted\n" in text
+
+
+def test_a_failure_that_the_ledger_does_not_know_yet_is_taken_from_the_history() -> None:
+    failed, entry = failed_at_gate(status="RUNNING", stage="", error="", cause="")
+    record = record_of(failed, entry)
+
+    assert record.failure
+    assert (record.status, record.failure.error, record.failure.stage) == ("FAILED", "QualityGateError", "Gate")
+
+
+def test_a_run_that_goes_on(recording: Recording) -> None:
+    recording.description |= {"status": "RUNNING"}
+    entry = entry_of(recording, status="RUNNING", finished=None, counts={})
+    running: dict[str, Answer] = {"sfn.GetExecutionHistory": {"events": recording.events[8::-1]}}
+    record = record_of(recording, entry, changes=running)
+    text = printed(record)
+
+    assert (record.status, record.failure, record.report) == ("RUNNING", None, None)
+    assert "… The run is running" in text
+    assert f"etl watch {entry.name}" in text
+    assert "✔ Plan " in text
+    assert "Ended" not in text
+
+
+def test_links_lead_to_the_execution_its_logs_and_its_objects(recording: Recording) -> None:
+    links = record_of(recording, entry_of(recording), endpoint="https://states.us-east-1.amazonaws.com").links
+    root, run = "https://us-east-1.console.aws.amazon.com", "20261124T211315190Z"
+
+    assert list(links) == [
+        *("execution", "log of etl-extract", "log of etl-transform", "log of etl-load"),
+        *("extract", "transform", "quarantine"),
+    ]
+    assert links["execution"] == f"{root}/states/home?region=us-east-1#/v2/executions/details/{recording.execution}"
+    assert links["quarantine"] == (
+        f"{root}/s3/buckets/etl-staging-000000000000-us-east-1?region=us-east-1&prefix=quarantine/{run}/"
+    )
+    page, _, query = links["log of etl-load"].partition("/log-events$3F")
+    assert page == (
+        f"{root}/cloudwatch/home?region=us-east-1#logsV2:log-groups/log-group/$252Faws$252Flambda$252Fetl-load"
+    )
+    given = dict(each.split("=") for each in unquote(query.replace("$", "%")).split("&"))
+    assert unquote(given["filterPattern"]) == f'{{ $.run = "{run}" }}'
+    started = round(recording.description["startDate"].timestamp() * 1000)
+    assert int(given["start"]) < started < int(given["end"])
+
+
+@pytest.mark.parametrize(
+    ("partition", "console"),
+    [("aws-cn", "console.amazonaws.cn"), ("aws-us-gov", "console.amazonaws-us-gov.com"), ("aws-iso", None)],
+)
+def test_links_are_those_of_the_partition(recording: Recording, partition: str, console: str | None) -> None:
+    entry = entry_of(recording, execution=recording.execution.replace("arn:aws:", f"arn:{partition}:"))
+    links = record_of(recording, entry, endpoint="https://aws.example").links
+
+    assert links.get("execution", "").startswith(f"https://us-east-1.{console}/states" if console else "")
+    assert bool(links) == bool(console)
+
+
+def test_a_failure_links_to_the_log_of_its_function() -> None:
+    failed, entry = failed_at_gate()
+    links = record_of(failed, entry, endpoint="https://aws.example").links
+
+    assert [name for name in links if name.startswith("log")] == ["log of etl-transform"]
+    unnamed = record_of(failed, replace(entry, run="", started=None), endpoint="https://aws.example").links
+    assert list(unnamed) == ["execution", "log of etl-transform"]
+    assert f"execution$2520$253D$2520$2522{entry.name}$2522" in unnamed["log of etl-transform"]
+
+
+def test_every_error_of_the_functions_has_a_remedy(recording: Recording) -> None:
+    unexpected = explain_entry(recording.pipeline, entry_of(recording, status="FAILED", error="KeyError")).remedy
+    errors = {error.__name__ for error in EtlError.__subclasses__()} | {"ABORTED", "TIMED_OUT", "Sandbox.Timedout"}
+    remedies = {
+        error: explain_entry(recording.pipeline, entry_of(recording, status="FAILED", error=error)).remedy
+        for error in errors
+    }
+
+    assert len(errors) > 9
+    assert unexpected not in remedies.values()
+    assert explain_entry(recording.pipeline, entry_of(recording, status="ABORTED")).remedy == remedies["ABORTED"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("CatchUpError", "gaps"),
+        ("QualityGateError", "quarantine show R"),
+        ("KeyError", "logs --run R"),
+    ],
+)
+def test_a_failure_leads_on(recording: Recording, error: str, words: str) -> None:
+    assert look_words(explain_entry(recording.pipeline, Entry("FAILED", None, run="R", error=error))) == words.split()
