@@ -15,6 +15,7 @@ from etl_cli import (
     plan,
     preview,
     quarantine,
+    report_command,
     run,
     runs,
     seed_command,
@@ -53,6 +54,7 @@ app.command(
     epilog="Exit codes:  0 shown, however the run ended  ·  1 there is no such run, or an error\n\n"
     "Examples:  etl show  ·  etl show 20261124T020000123Z  ·  etl show night-3 --json"
 )(show.show)
+app.command(epilog=report_command.EPILOG)(report_command.report)
 app.command(
     epilog="Exit codes:  0 no gaps  ·  1 gaps, or an error\n\n"
     "Examples:  etl gaps  ·  etl gaps --json  ·  etl gaps --since 2026-11-01"

@@ -1,0 +1,1 @@
+"""The report of a run as one page of HTML, which needs no network and no script."""

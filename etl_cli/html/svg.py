@@ -1,0 +1,92 @@
+"""Elements of SVG as markup, in which all values are escaped.
+
+Charts are as wide as their place: across they are laid out in percent of it, and down in pixels. So text keeps its size
+on a phone and on paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from markupsafe import Markup
+
+
+def element(name: str, /, *content: str, **attributes: str | float | None) -> Markup:
+    """An element; text in it is escaped, markup is not.
+
+    Args:
+        name: of the element.
+        content: what is in it, in its order.
+        attributes: a number is written to a hundredth, what is None is left out; ``class_`` is class, and other
+            underscores are hyphens.
+    """
+    given = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items() if value is not None}
+    opening = Markup("").join(Markup(' {}="{}"').format(key, _value(value)) for key, value in given.items())
+    return Markup("<{0}{1}>{2}</{0}>").format(name, opening, join(content))
+
+
+def join(parts: Iterable[str]) -> Markup:
+    """Parts behind each other; those that are no markup are escaped."""
+    return Markup("").join(parts)
+
+
+def percent(fraction: float) -> str:
+    """A share of the width: ``12.5%``."""
+    return f"{_value(100 * fraction)}%"
+
+
+def chart(described: str, height: float, *content: str, class_: str = "") -> Markup:
+    """A chart as wide as its place.
+
+    Args:
+        described: what it shows, for who doesn't see it.
+        height: in pixels.
+        content: its elements.
+        class_: for the style sheet.
+    """
+    title = element("title", described)
+    return element(
+        "svg", title, *content, class_=f"chart {class_}".strip(), role="img", aria_label=described, height=height
+    )
+
+
+def bar(start: float, end: float, top: float, height: float, class_: str, title: str = "") -> Markup:
+    """A bar across.
+
+    Args:
+        start: its left edge, in shares of the width.
+        end: its right edge; a bar of next to no width is seen by its outline.
+        top: in pixels, as its height.
+        height: of it.
+        class_: for the style sheet.
+        title: shown when a pointer rests on it.
+    """
+    told = element("title", title) if title else Markup("")
+    return element(
+        "rect", told, x=percent(start), y=top, width=percent(max(0.0, end - start)), height=height, class_=class_
+    )
+
+
+def text(fraction: float, baseline: float, words: str, class_: str = "", anchor: str | None = None) -> Markup:
+    """A line of text.
+
+    Args:
+        fraction: where it begins, in shares of the width; or ends, or has its middle.
+        baseline: in pixels.
+        words: the text.
+        class_: for the style sheet.
+        anchor: ``middle`` or ``end``.
+    """
+    return element("text", words, x=percent(fraction), y=baseline, class_=class_ or None, text_anchor=anchor)
+
+
+def tick(fraction: float, top: float, bottom: float, words: str, class_: str = "") -> Markup:
+    """A line down, and below it what it stands for; near the edges the words stay within the chart."""
+    anchor = "middle" if 0.06 < fraction < 0.94 else "end" if fraction > 0.5 else None
+    where = percent(fraction)
+    line = element("line", x1=where, x2=where, y1=top, y2=bottom, class_="tick")
+    return line + text(fraction, bottom + 14, words, f"axis {class_}".strip(), anchor)
+
+
+def _value(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")
