@@ -12,13 +12,14 @@ from rich.text import Text
 from etl_cli.capacity import TABLE_UNITS
 from etl_cli.capacity_advice import needs_quota
 from etl_cli.capacity_deployed import OLDEST_SIZE
-from etl_cli.cost import STAGED_DAYS, STEPS, Cost, Usage, money
+from etl_cli.cost import STAGED_DAYS, Cost, money
 from etl_cli.etl_lines import EtlLines
 from etl_cli.plan_advice import advice_lines, parts_line
 from etl_cli.plan_window import hours
 from etl_cli.planning import Outlook, Parts, Plan
 from etl_cli.prices import NAMES
 from etl_cli.times import Times
+from etl_cli.usage import STEPS, Usage
 from etl_cli.wording import count, duration, size
 
 _WIDEST = 100

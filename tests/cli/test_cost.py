@@ -13,10 +13,11 @@ import pytest
 from etl import metrics
 from etl_cli.capacity import estimate
 from etl_cli.capacity_inputs import GB, CapacitySettings, Costs, Workload
-from etl_cli.cost import METRICS, Cost, Functions, Usage, bill, cost_of, money, plain, predicted
+from etl_cli.cost import Cost, Functions, bill, cost_of, money, plain, predicted
 from etl_cli.history import STAGES, Timeline, read_new
 from etl_cli.ledger import Entry
 from etl_cli.prices import price_list
+from etl_cli.usage import METRICS, Usage
 from tests.cli.fakes import Recording
 
 PRICES = price_list("us-east-1")
