@@ -1,20 +1,21 @@
-"""The deployed pipeline in memory, for commands that follow executions."""
+"""What the tests of the command share."""
 
 from __future__ import annotations
 
-import boto3
+import sys
+from collections.abc import Iterator
+
 import pytest
 
-from etl_cli import backfill_session, following
-from tests.cli.executions import StateMachine
+_NAME = "etl.transformation"
 
 
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> StateMachine:
-    """The state machine that the commands find; they look at it without a pause, and print on 80 columns."""
-    made = StateMachine()
-    monkeypatch.setattr(boto3, "Session", lambda **_: made.aws.session)
-    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(backfill_session, "LOOK_SECONDS", 0.0)
-    monkeypatch.setenv("COLUMNS", "80")
-    return made
+@pytest.fixture(autouse=True)
+def own_transformation() -> Iterator[None]:
+    """Other tests find the transformation that is shipped, whichever files this one has loaded."""
+    before = sys.modules.get(_NAME)
+    yield
+    if before:
+        sys.modules[_NAME] = before
+    else:
+        sys.modules.pop(_NAME, None)

@@ -1,0 +1,137 @@
+"""Runs of the past, in memory: made by the functions' own code, and looked at by the command."""
+# ruff: noqa: N803 - the names of arguments are those of AWS
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from etl_cli import deployment
+from etl_cli.ledger import TABLE, Entry, find_run, read_ledger
+from etl_cli.paths import ROOT
+from etl_cli.transformation_file import load
+from tests.cli.fakes import FakeS3
+from tests.unit.builders import END, START, item
+from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
+from tests.unit.pipeline import Pipeline
+
+SHIPPED = (ROOT / "runtime" / "etl" / "transformation.py").read_text()
+WINDOW = {"start": START, "end": END}
+LENIENT = {"REJECT_THRESHOLD_PERCENT": "100"}
+
+
+def edited(path: Path, *edits: tuple[str, str]) -> Path:
+    """Write the shipped transformation to a file, with some of its text replaced."""
+    text = SHIPPED
+    for old, new in edits:
+        assert old in text, old
+        text = text.replace(old, new)
+    path.write_text(text)
+    return path
+
+
+def items(count: int = 60) -> list[Item]:
+    """Items of the window; each tenth breaks the contract, and each is another."""
+    return [
+        item(number, value="-1" if number % 10 == 9 else f"{number}.50", barcode={"B": "AAE="}, note={"NULL": True})
+        for number in range(count)
+    ]
+
+
+class Past:
+    """A pipeline that runs in memory, and the command's view of it.
+
+    Attributes:
+        runs: the functions' side.
+        pipeline: the command's side.
+    """
+
+    def __init__(self, found: list[Item], file: Path, *, segments: int = 1) -> None:
+        self.runs = Pipeline(found, segments=segments, page_items=7)
+        self.runs.dynamodb.raw = False
+        self._file = file
+        self._s3 = FakeS3({})
+        client = cast(Any, _DynamoDB(self.runs.dynamodb))
+        self.pipeline = deployment.Pipeline(
+            "source", "destination", "staging", "machine", client, cast(Any, self._s3), cast(Any, None), lambda _: None
+        )
+
+    @property
+    def objects(self) -> dict[str, str]:
+        """What is staged, as the command sees it."""
+        return self._s3.objects
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The ledger's, the latest first."""
+        return read_ledger(self.pipeline.dynamodb)[0]
+
+    @property
+    def entry(self) -> Entry:
+        """The latest of them."""
+        return find_run(self.entries, "latest")
+
+    def run(
+        self, given: Mapping[str, Any] = WINDOW, *, number: int = 1, environment: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Run it with the file as it is now; its output.
+
+        Args:
+            given: the execution's input.
+            number: of the execution, which starts an hour later for each.
+            environment: settings of the functions.
+        """
+        execution = {
+            "id": f"arn:aws:states:execution:{number}",
+            "name": str(number),
+            "started_at": f"2024-01-16T{number + 1:02}:00:00.123Z",
+        }
+        try:
+            with self.runs.deployed(LENIENT | (environment or {}), load(self._file)):
+                return self.runs.run(given, execution)
+        finally:
+            self._s3.objects.update({key: body.decode() for key, body in self.runs.s3.objects.items()})
+
+    def fail(self, stage: str, error: str = "SomeError") -> None:
+        """Let the latest run have failed in a stage, in the ledger."""
+        entry = self.entry
+        self.runs.dynamodb.ledger.items["run", entry.name] |= {
+            "status": {"S": "FAILED"},
+            "stage": {"S": stage},
+            "error": {"S": error},
+        }
+
+
+class _DynamoDB:
+    """The tables that the functions work on, as a client."""
+
+    class exceptions:  # noqa: N801 - boto3's name
+        class ResourceNotFoundException(Exception):  # noqa: N818 - boto3's name
+            pass
+
+    def __init__(self, tables: FakeDynamoDB) -> None:
+        self._tables = tables
+        self.scan = tables.scan
+
+    def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
+        assert ConsistentRead
+        if TableName == TABLE:
+            return self._tables.ledger.get_item(TableName="ledger", Key=Key, ConsistentRead=True)
+        found = [each for each in self._tables.tables[TableName] if Key.items() <= each.items()]
+        return {"Item": found[0]} if found else {}
+
+    def query(self, *, TableName: str, ExpressionAttributeValues: Item, **request: Any) -> dict[str, Any]:
+        assert request["KeyConditionExpression"] == "#id = :id"
+        found = [each for each in self._tables.tables[TableName] if each["id"] == ExpressionAttributeValues[":id"]]
+        found.sort(key=lambda each: each["timestamp"]["S"], reverse=not request["ScanIndexForward"])
+        return {"Items": found[: request["Limit"]]}
+
+    def get_paginator(self, name: str) -> _DynamoDB:
+        assert name == "query"
+        return self
+
+    def paginate(self, *, TableName: str, **_: Any) -> Iterator[dict[str, Any]]:
+        assert TableName == TABLE
+        ledger = self._tables.ledger.items
+        yield {"Items": [entry for (kind, _), entry in ledger.items() if kind == "run"]}

@@ -1,0 +1,207 @@
+"""What the local transformation makes of a run's items, beside what the run made of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from etl_cli import rehearsal
+from etl_cli.coverage import Span
+from etl_cli.errors import UserError
+from etl_cli.rehearsal import PastRun, RehearsedRun, rehearse, run_now, take_items, take_sample
+from etl_cli.stage_code import LocalTransformation
+from tests.cli.past import Past, edited, items
+from tests.unit.builders import item
+
+NOW = datetime(2024, 1, 16, 2, tzinfo=UTC)
+DAY = Span(datetime(2024, 1, 15, tzinfo=UTC), datetime(2024, 1, 16, tzinfo=UTC))
+LOADED_AGGREGATE = ('name="value_by_date",', 'name="value_by_date", load=True,')
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return edited(tmp_path / "transformation.py")
+
+
+@pytest.fixture
+def past(file: Path) -> Past:
+    made = Past(items(), file, segments=3)
+    made.run(environment={"PART_BYTES": "2000"})
+    return made
+
+
+def again(past: Past, file: Path, most: int | None = None) -> RehearsedRun:
+    return PastRun(past.pipeline, past.entry).rehearse(LocalTransformation(file), most)
+
+
+def comparison(past: Past, file: Path, most: int | None = None) -> tuple[RehearsedRun, tuple[int, int, int, int]]:
+    """How many records are the same, another, new and gone."""
+    found = again(past, file, most)
+    assert found.comparison
+    counts = found.comparison
+    return found, (counts.unchanged, counts.changed, counts.come_count, counts.gone_count)
+
+
+def test_what_is_shown_is_what_the_run_did(past: Past, file: Path) -> None:
+    assert sum(key.startswith("extract/") for key in past.objects) > 5  # several segments, of several parts
+    found, counts = comparison(past, file)
+
+    assert counts == (54, 0, 0, 0)
+    assert (found.items, found.records, found.dropped, found.rejected.total) == (60, 54, 0, 6)
+    assert found.rejected.reasons()[0].count == 6
+    assert {each.example for each in found.rejected.reasons()} == {
+        each.example for each in found.rejected_then.reasons()
+    }
+    staged = json.loads(past.objects[f"transform/{past.entry.run}/aggregates.json"], parse_float=str)
+    assert found.aggregates == staged["aggregates"]
+
+
+def test_a_field_that_changes_is_counted_with_an_example(past: Past, file: Path) -> None:
+    edited(file, ('"small" if', '"tiny" if'), ('record["as_of"]', 'record["until"]'))
+    found, counts = comparison(past, file)
+
+    assert counts == (0, 54, 0, 0)
+    assert found.comparison
+    fields = {(each.mark, each.path): each.count for each in found.comparison.fields.values()}
+    assert fields == {("~", "size"): 54, ("-", "as_of"): 54, ("+", "until"): 54}
+    size = found.comparison.fields["size", "~"].example
+    assert (size.before, size.after) == ({"S": "small"}, {"S": "tiny"})
+
+
+def test_records_that_are_rejected_now_are_gone(past: Past, file: Path) -> None:
+    edited(file, ('record["value"] < 0', 'record["value"] < 20'))
+    found, counts = comparison(past, file)
+
+    assert counts == (36, 0, 0, 18)
+    assert (found.rejected_then.total, found.rejected.total) == (6, 24)
+
+
+def test_records_that_were_rejected_then_come(past: Past, file: Path) -> None:
+    edited(file, ('record["value"] < 0', 'record["value"] < -5'))
+    found, counts = comparison(past, file)
+
+    assert counts == (54, 0, 6, 0)
+    assert found.comparison
+    assert len(found.comparison.come) == 3
+    assert {identity[-1] for identity, _ in found.comparison.come} == {"9"}
+
+
+def test_records_with_other_keys_are_new_ones(past: Past, file: Path) -> None:
+    edited(file, ("    return record", '    record["id"] += "#1"\n    return record'))
+
+    assert comparison(past, file)[1] == (0, 0, 54, 54)
+
+
+def test_a_part_of_the_items_is_compared_with_what_was_made_of_them(past: Past, file: Path) -> None:
+    edited(file, ('record["value"] < 0', 'record["value"] < 20'))
+    found, (unchanged, changed, come, gone) = comparison(past, file, 12)
+
+    assert (found.items, found.complete) == (12, False)
+    assert (changed, come) == (0, 0)
+    assert unchanged == found.records
+    assert unchanged + gone + found.rejected_then.total == 12
+
+
+def test_a_part_of_the_items_says_nothing_of_the_others(past: Past, file: Path) -> None:
+    assert comparison(past, file, 12)[1] == (12 - again(past, file, 12).rejected.total, 0, 0, 0)
+
+
+def test_loaded_aggregates_are_records_too(tmp_path: Path) -> None:
+    file = edited(tmp_path / "transformation.py", LOADED_AGGREGATE)
+    past = Past(items(), file, segments=2)
+    past.run()
+
+    assert comparison(past, file)[1] == (55, 0, 0, 0)
+    edited(file, LOADED_AGGREGATE, ('"small" if', '"tiny" if'))
+    assert comparison(past, file)[1] == (1, 54, 0, 0)
+    edited(file)
+    assert comparison(past, file)[1] == (54, 0, 0, 1)
+    assert comparison(past, file, 12)[1][3] == 0
+
+
+@pytest.mark.parametrize("stage", ["Gate", "Load", "Finish"])
+def test_a_run_that_failed_behind_transform_is_compared(past: Past, file: Path, stage: str) -> None:
+    past.fail(stage)
+
+    assert comparison(past, file)[1] == (54, 0, 0, 0)
+
+
+@pytest.mark.parametrize("stage", ["Extract", "Transform"])
+def test_a_run_that_failed_earlier_is_previewed_and_not_compared(past: Past, file: Path, stage: str) -> None:
+    past.fail(stage)
+    found = again(past, file)
+
+    assert (found.items, found.comparison) == (60, None)
+
+
+def test_a_run_that_is_going_on_is_refused(past: Past) -> None:
+    past.runs.dynamodb.ledger.items["run", past.entry.name]["status"] = {"S": "RUNNING"}
+
+    with pytest.raises(UserError, match="is still running"):
+        PastRun(past.pipeline, past.entry)
+
+
+def test_a_run_whose_objects_have_expired_is_refused(past: Past) -> None:
+    past.objects.clear()
+
+    with pytest.raises(UserError, match="nothing to see of what run 20240116T020000123Z has read"):
+        PastRun(past.pipeline, past.entry)
+
+
+def test_a_sample_is_what_a_scan_finds_first(past: Past, file: Path) -> None:
+    taken = take_sample(past.pipeline, 10, None, run_now(None, NOW))
+    found = rehearse(LocalTransformation(file), taken)
+
+    assert (found.items, len(found.outcomes), taken.cut) == (10, 10, False)
+    assert taken.lines == take_sample(past.pipeline, 10, None, run_now(None, NOW)).lines
+    assert found.records + found.rejected.total == 10
+
+
+def test_a_sample_of_a_window_has_its_items_and_those_without_a_time(past: Past) -> None:
+    untimed = item(901) | {"timestamp": {"S": "yesterday"}}
+    past.runs.dynamodb.tables["source"] += [item(900, timestamp="2024-01-14T23:59:59Z"), untimed]
+
+    ids = {json.loads(line)["id"]["S"] for line in take_sample(past.pipeline, 99, DAY, run_now(DAY, NOW)).lines}
+
+    assert len(ids) == 61
+    assert "item-0901" in ids
+    assert "item-0900" not in ids
+    assert len(take_sample(past.pipeline, 99, None, run_now(None, NOW)).lines) == 62
+
+
+def test_a_scan_that_finds_little_ends_and_says_so(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rehearsal, "MOST_SCANNED", 20)
+    seen: list[int] = []
+    taken = take_sample(past.pipeline, 99, DAY, run_now(DAY, NOW), seen.append)
+
+    assert (taken.scanned, taken.cut) == (21, True)
+    assert seen == [7, 14, 21]
+
+
+def test_a_window_without_items_is_an_error(past: Past) -> None:
+    empty = Span(DAY.start - timedelta(days=9), DAY.start - timedelta(days=8))
+
+    with pytest.raises(UserError, match="nothing of this window among the 60 items of source"):
+        take_sample(past.pipeline, 5, empty, run_now(empty, NOW))
+
+
+def test_a_table_without_items_is_an_error(file: Path) -> None:
+    with pytest.raises(UserError, match="source has no items") as caught:
+        take_sample(Past([], file).pipeline, 5, None, run_now(None, NOW))
+    assert "etl seed" in caught.value.remedy
+
+
+def test_items_are_taken_by_their_ids_in_the_order_given(past: Past) -> None:
+    taken = take_items(past.pipeline, ["item-0005", "item-0001"], run_now(None, NOW))
+
+    assert [json.loads(line)["id"]["S"] for line in taken.lines] == ["item-0005", "item-0001"]
+    with pytest.raises(UserError, match="source has no item 'nobody'"):
+        take_items(past.pipeline, ["nobody"], run_now(None, NOW))
+
+
+def test_the_run_that_transform_is_told_of_is_that_of_the_window() -> None:
+    assert (run_now(DAY, NOW).start, run_now(DAY, NOW).end) == ("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z")
+    assert (run_now(None, NOW).start, run_now(None, NOW).end) == ("2024-01-15T02:00:00Z", "2024-01-16T02:00:00Z")

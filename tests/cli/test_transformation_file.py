@@ -1,0 +1,150 @@
+"""Loading a transformation file: always as it is now, and with an error that says where it is wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from etl_cli.errors import UserError
+from etl_cli.paths import ROOT
+from etl_cli.stage_code import LocalTransformation, Outcome, Run
+from etl_cli.transformation_file import files, load
+from tests.cli.past import edited
+from tests.unit import builders
+
+RUN = Run(timestamp="run", start=builders.START, end=builders.END, time=builders.TIME, execution="e", segments=1)
+GOOD = b'{"id":{"S":"a"},"timestamp":{"S":"2024-01-15T10:00:00Z"},"name":{"S":"n"},"value":{"N":"1"}}'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return edited(tmp_path / "transformation.py")
+
+
+def outcome(file: Path, line: bytes = GOOD) -> Outcome:
+    (found,) = LocalTransformation(file).outcomes([line], RUN)
+    return found
+
+
+def refusal(file: Path, text: str) -> str:
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        LocalTransformation(file)
+    assert "docs/transformations.md" in caught.value.remedy
+    return caught.value.message
+
+
+def test_an_edit_of_the_same_size_in_the_same_second_is_seen(file: Path) -> None:
+    before = file.stat()
+    assert b'"size":"small"' in outcome(file).records[0]
+    edited(file, ('"small"', '"large"'), ('"medium"', '"medium"'))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert b'"size":"large"' in outcome(file).records[0]
+
+
+def test_a_module_beside_it_is_loaded_anew_too(file: Path) -> None:
+    helper = file.with_name("prices_of_this_test.py")
+    helper.write_text("WORD = 'small'\n")
+    edited(
+        file, ("from typing import", "from prices_of_this_test import WORD\nfrom typing import"), ('"small"', "WORD")
+    )
+    sys.path.insert(0, str(file.parent))
+    try:
+        assert b'"size":"small"' in outcome(file).records[0]
+        assert files(file) == [file, helper]
+        helper.write_text("WORD = 'tiny'\n")
+        assert b'"size":"tiny"' in outcome(file).records[0]
+    finally:
+        sys.path.remove(str(file.parent))
+        del sys.modules["prices_of_this_test"]
+
+
+def test_no_bytecode_is_left_behind(file: Path) -> None:
+    load(file)
+
+    assert [each.name for each in file.parent.iterdir()] == ["transformation.py"]
+
+
+def test_types_that_are_named_as_text_are_found(file: Path) -> None:
+    edited(file, ("    value: Number", '    value: "Price"'), ("class Contract", "Price = int\n\n\nclass Contract"))
+
+    assert outcome(file).reason is None
+    assert str(outcome(file, GOOD.replace(b'"1"', b'"1.5"')).reason) == (
+        "value: expected a whole number, got a number with a fraction (Number takes both)"
+    )
+
+
+def test_a_syntax_error_is_told_with_its_line(file: Path) -> None:
+    assert refusal(file, "x = 1\ndef transform(record, run)\n    return record\n") == (
+        f"{file}, line 2: SyntaxError: expected ':'\n    def transform(record, run)"
+    )
+
+
+def test_an_exception_is_told_with_the_line_of_the_file(file: Path) -> None:
+    text = "from etl.aggregates import Aggregate\n\nAGGREGATES = [Aggregate(name='x', by='date')]\n"
+
+    assert refusal(file, text) == (
+        f'{file}, line 3: TransformationError: aggregate x: by must be a list of attributes, got "date"\n'
+        "    AGGREGATES = [Aggregate(name='x', by='date')]"
+    )
+
+
+def test_an_edited_line_is_shown_as_it_is_now(file: Path) -> None:
+    assert refusal(file, "first\n").endswith("    first")
+    assert refusal(file, "other\n").endswith("    other")
+
+
+@pytest.mark.parametrize("statement", ["exit()", "raise SystemExit", "import no_such_module_anywhere", "1 / 0"])
+def test_whatever_the_file_does_is_its_own_error(file: Path, statement: str) -> None:
+    assert refusal(file, f"\n{statement}\n").startswith(f"{file}, line 2: ")
+
+
+def test_a_file_without_a_contract_is_told_so(file: Path) -> None:
+    assert "transformation.py must define Contract" in refusal(file, "def transform(record, run):\n    return record\n")
+
+
+def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no such file"):
+        LocalTransformation(tmp_path / "transformation.py")
+
+
+def test_a_file_of_the_checkout_is_named_from_there() -> None:
+    with pytest.raises(UserError, match=r"^runtime/etl/none\.py: there is no such file"):
+        load(ROOT / "runtime" / "etl" / "none.py")
+
+
+def test_an_interrupt_is_a_persons(file: Path) -> None:
+    file.write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        LocalTransformation(file)
+
+
+def test_what_the_file_prints_is_kept_out_of_the_output(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edited(
+        file,
+        ('    record["date"]', '    print("here")\n    record["date"]'),
+        ("class Contract", "print('up')\nclass Contract"),
+    )
+    outcome(file)
+
+    assert capsys.readouterr() == ("", "up\nhere\n")
+
+
+def test_more_groups_than_an_aggregate_may_have_are_the_files_error(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.aggregates.MAX_GROUPS", 0)
+
+    with pytest.raises(UserError, match="aggregate value_by_date has more than 0 groups"):
+        outcome(file)
+
+
+def test_what_is_no_item_is_refused(file: Path) -> None:
+    with pytest.raises(UserError, match="isn't an item of DynamoDB JSON"):
+        outcome(file, b'{"id":{"X":"a"}}')
+    with pytest.raises(UserError, match="isn't an item of DynamoDB JSON"):
+        outcome(file, b'{"id"')
