@@ -129,7 +129,7 @@ def test_what_differs_from_a_run_is_shown(past: Past, file: Path) -> None:
 
     assert output.startswith("60 items of run 20240116T020000123Z, as in a run of 2024-01-15 00:00:00 → 2024-01-16")
     assert "    36 ~ size  small → tiny" in output
-    assert "Made then, and no more: 18  such as item-0000" in output
+    assert "Made then, and no more: 18  such as item-00" in output
     assert [line.split() for line in output.splitlines() if line.startswith(("  records", "  rejected"))] == [
         ["records", "54", "36"],
         ["rejected", "6", "24"],
