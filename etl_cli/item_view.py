@@ -190,13 +190,16 @@ def alone(item: Item, width: int) -> Table:
 
 def alone_plain(record: dict[str, Any], width: int) -> Table:
     """One record of plain JSON as a table, like an item with `alone`, each value as JSON writes it."""
-    return _list_of_values(
-        {
-            name: ("", json.dumps(record[name], ensure_ascii=False, default=str))
-            for name in sorted(record, key=_keys_first)
-        },
-        width,
-    )
+    return _list_of_values({name: ("", _as_json(record[name])) for name in sorted(record, key=_keys_first)}, width)
+
+
+def _as_json(value: Any) -> str:
+    """A value of plain JSON, its Decimals as numbers with every digit."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_as_json(name)}: {_as_json(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_as_json, value)) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
 
 
 def _list_of_values(rows: dict[str, tuple[str, str]], width: int) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ def line(number: int, **fields: object) -> bytes:
     return json.dumps({"id": f"{number}", "timestamp": "2024-01-15T10:00:00Z", **fields}).encode()
 
 
-def compared(then: list[bytes], now: list[bytes], **options: int) -> Comparison:
+def compared(then: list[bytes], now: list[bytes], **options: Any) -> Comparison:
     made = Comparison(key_of, loaded_item, **options)
     for each in then:
         made.take_then(each)

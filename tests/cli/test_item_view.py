@@ -1,14 +1,15 @@
-"""Attribute values in one line, and two items side by side."""
+"""Attribute values in one line, items as tables, and what differs between two of them."""
 
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from etl_cli.item_view import shown, side_by_side
+from etl_cli.item_view import Change, alone, alone_plain, changes, compare, same, shown, side_by_side, whole
 
 
 @pytest.mark.parametrize(
@@ -39,11 +40,8 @@ def test_what_came_went_and_changed_is_marked() -> None:
         "value": {"S": "one"},
         "size": {"S": "small"},
     }
-    console = Console(file=io.StringIO(), width=60)
-    console.print(side_by_side(before, after, ("source", "destination"), 60))
-    assert isinstance(console.file, io.StringIO)
 
-    assert [" ".join(line.split()) for line in console.file.getvalue().splitlines()] == [
+    assert lines(side_by_side(before, after, ("source", "destination"), 60)) == [
         "source destination",
         "id S a a",
         "- gone NULL null left out",
@@ -51,3 +49,84 @@ def test_what_came_went_and_changed_is_marked() -> None:
         "~ value S 1 one",
         "+ size S small",
     ]
+
+
+def lines(table: Any, width: int = 60) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"N": "1.50"}, {"N": "1.5"}, True),
+        ({"N": "1"}, {"BOOL": True}, False),
+        ({"N": "1"}, {"S": "1"}, False),
+        ({"NS": ["1.0", "2"]}, {"NS": ["2", "1"]}, True),
+        ({"SS": ["a", "b"]}, {"SS": ["b", "a"]}, True),
+        ({"SS": ["a"]}, {"SS": ["b"]}, False),
+        ({"B": b"\x00\x01"}, {"B": "AAE="}, True),
+        ({"BS": [b"a", b"b"]}, {"BS": ["Yg==", "YQ=="]}, True),
+        ({"L": [{"N": "1"}]}, {"L": [{"N": "1.0"}]}, True),
+        ({"L": [{"N": "1"}, {"N": "2"}]}, {"L": [{"N": "2"}, {"N": "1"}]}, False),
+        ({"M": {"a": {"N": "1"}}}, {"M": {"a": {"N": "1.0"}}}, True),
+        ({"M": {"a": {"N": "1"}}}, {"M": {"b": {"N": "1"}}}, False),
+        ({"S": "two  spaces"}, {"S": "two spaces"}, False),
+        ({"N": "1234567890123456789012345678901234567.1"}, {"N": "1234567890123456789012345678901234567.2"}, False),
+    ],
+)
+def test_values_are_the_same_when_they_are_to_dynamodb(one: dict[str, Any], other: dict[str, Any], equal: bool) -> None:
+    assert same(one, other) is same(other, one) is equal
+
+
+def test_what_changed_within_is_told_by_its_path() -> None:
+    before = {
+        "m": {"M": {"a": {"M": {"b": {"N": "1"}, "c": {"NULL": True}}}, "d": {"S": "x"}}},
+        "l": {"L": [{"N": "1"}]},
+    }
+    after = {"m": {"M": {"a": {"M": {"b": {"N": "2"}, "e": {"N": "3"}}}, "d": {"S": "x"}}}, "l": {"L": [{"N": "2"}]}}
+
+    assert [(change.mark, change.path) for change in changes(before, after)] == [
+        ("~", "l[0]"),
+        ("~", "m.a.b"),
+        ("-", "m.a.c"),
+        ("+", "m.a.e"),
+    ]
+
+
+@pytest.mark.parametrize("after", [{"L": [{"N": "1"}, {"N": "2"}]}, {"S": "x"}, {"M": {}}])
+def test_a_list_of_another_length_or_another_type_is_one_change(after: dict[str, Any]) -> None:
+    assert changes({"l": {"L": [{"N": "1"}]}}, {"l": after}) == [Change("l", {"L": [{"N": "1"}]}, after)]
+
+
+def test_what_stayed_is_compared_too() -> None:
+    found = compare({"value": {"N": "1"}, "id": {"S": "a"}}, {"id": {"S": "a"}, "value": {"N": "1.0"}, "b": {"N": "2"}})
+
+    assert [(change.mark, change.path) for change in found] == [("", "id"), ("", "value"), ("+", "b")]
+
+
+def test_numbers_and_changes_are_whole_and_the_rest_is_cut() -> None:
+    digits, text = "2.8620448302818067243901633994681979173", "many words " * 5
+    item = {"number": {"N": digits}, "text": {"S": text}, "other": {"S": text}}
+    output = lines(whole(compare(item, item | {"other": {"S": text.upper()}}), ("before", "after"), 60))
+
+    assert "".join(line.removesuffix(" =").split(" ")[-1] for line in output[1:3]) == digits
+    assert " ".join(output).count("…") == 1
+    assert " ".join(output).count("MANY") == 5
+
+
+def test_one_item_is_shown_whole_with_its_key_first() -> None:
+    item = {"a": {"S": "word " * 20}, "timestamp": {"S": "t"}, "id": {"S": "x"}, "b": {"B": "AAE="}}
+    output = lines(alone(item, 60))
+
+    assert output[:2] == ["id S x", "timestamp S t"]
+    assert " ".join(output).count("word") == 20
+    assert output[-1] == "b B AAE="
+
+
+def test_a_record_of_plain_json_is_shown_as_json() -> None:
+    record = {"value": Decimal("1.50"), "id": "x", "tags": {"$set": ["ä", Decimal("1.0")]}, "none": None}
+
+    assert lines(alone_plain(record, 60)) == ['id "x"', "none null", 'tags {"$set": ["ä", 1.0]}', "value 1.50"]

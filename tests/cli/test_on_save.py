@@ -19,8 +19,11 @@ def works(files: list[Path], steps: Iterator[Callable[[], object]], work: Callab
         count += 1
         work()
 
+    def look(_: float) -> None:
+        next(steps)()
+
     with pytest.raises(KeyboardInterrupt):
-        on_save(lambda: files, counted, lambda _: next(steps)())
+        on_save(lambda: files, counted, look)
     return count
 
 
