@@ -1,21 +1,36 @@
-"""What the tests of the command share."""
+"""What the tests of the command share: the deployed pipeline in memory, for commands that follow executions."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 
+import boto3
 import pytest
 
-_NAME = "etl.transformation"
+from etl_cli import backfill_session, following
+from tests.cli.executions import StateMachine
+
+_TRANSFORMATION = "etl.transformation"
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> StateMachine:
+    """The state machine that the commands find; they look at it without a pause, and print on 80 columns."""
+    made = StateMachine()
+    monkeypatch.setattr(boto3, "Session", lambda **_: made.aws.session)
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(backfill_session, "LOOK_SECONDS", 0.0)
+    monkeypatch.setenv("COLUMNS", "80")
+    return made
 
 
 @pytest.fixture(autouse=True)
 def own_transformation() -> Iterator[None]:
     """Other tests find the transformation that is shipped, whichever files this one has loaded."""
-    before = sys.modules.get(_NAME)
+    before = sys.modules.get(_TRANSFORMATION)
     yield
     if before:
-        sys.modules[_NAME] = before
+        sys.modules[_TRANSFORMATION] = before
     else:
-        sys.modules.pop(_NAME, None)
+        sys.modules.pop(_TRANSFORMATION, None)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from etl_cli.item_view import Change, alone, alone_plain, changes, compare, same, shown, side_by_side, whole
+from etl_cli.item_view import Change, Item, alone, alone_plain, changes, compare, same, shown, side_by_side, whole
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,10 @@ def test_what_changed_within_is_told_by_its_path() -> None:
         "m": {"M": {"a": {"M": {"b": {"N": "1"}, "c": {"NULL": True}}}, "d": {"S": "x"}}},
         "l": {"L": [{"N": "1"}]},
     }
-    after = {"m": {"M": {"a": {"M": {"b": {"N": "2"}, "e": {"N": "3"}}}, "d": {"S": "x"}}}, "l": {"L": [{"N": "2"}]}}
+    after: Item = {
+        "m": {"M": {"a": {"M": {"b": {"N": "2"}, "e": {"N": "3"}}}, "d": {"S": "x"}}},
+        "l": {"L": [{"N": "2"}]},
+    }
 
     assert [(change.mark, change.path) for change in changes(before, after)] == [
         ("~", "l[0]"),
