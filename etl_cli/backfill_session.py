@@ -117,7 +117,7 @@ class BackfillSession:
         parts = [f"{len(work.before) + len(work.ended) - failed:,} of {count(len(self._planned), 'window')} done"]
         parts += [f"{failed:,} failed"] if failed else []
         parts += [f"{len(work.running):,} still running"] if work.running else []
-        return ", ".join([*parts, f"{len(work.unstarted):,} left"]) + "."
+        return ", ".join([*parts, f"{len(work.left):,} left"]) + "."
 
     def _how_to_go_on(self) -> str:
         lines = []

@@ -44,7 +44,6 @@ class BackfillWork:
 
     Attributes:
         before: windows that were done already.
-        left: windows that are to be started.
         running: the executions that run, by window.
         ended: windows that have ended, in this order.
     """
@@ -69,7 +68,8 @@ class BackfillWork:
         """
         planned = list(planned)
         self.before = [each for each in planned if each.done]
-        self.left = deque(each for each in planned if not each.done)
+        self._pending = [each for each in planned if not each.done]
+        self._queue = deque(self._pending)
         self.running: dict[Span, str] = {}
         self.ended: list[Ended] = []
         self._pipeline = pipeline
@@ -82,9 +82,10 @@ class BackfillWork:
         return [each for each in self.ended if each.failure]
 
     @property
-    def unstarted(self) -> list[Planned]:
-        """The windows that no execution runs yet."""
-        return [each for each in self.left if each.window not in self.running]
+    def left(self) -> list[Planned]:
+        """The windows that are still to be started."""
+        started = {*self.running, *(each.window for each in self.ended)}
+        return [each for each in self._pending if each.window not in started]
 
     @property
     def unfinished(self) -> bool:
@@ -99,17 +100,14 @@ class BackfillWork:
     @property
     def over(self) -> bool:
         """Whether there is nothing to wait for."""
-        return not self.running and (not self.left or self.stopping)
+        return not self.running and (not self._queue or self.stopping)
 
     def advance(self) -> Iterator[tuple[Span, Snapshot]]:
         """Start what may be started, and look at each execution that runs. It may have ended: see `ended`."""
-        while self.left and len(self.running) < self._parallel and not self.stopping:
-            planned = self.left[0]
-            self.running[planned.window] = self._start(planned)
-            self.left.popleft()
-            self._watches[planned.window] = Watch(
-                self._pipeline, self.running[planned.window], alone=self._parallel == 1
-            )
+        while self._queue and len(self.running) < self._parallel and not self.stopping:
+            planned = self._queue.popleft()
+            execution = self.running[planned.window] = self._start(planned)
+            self._watches[planned.window] = Watch(self._pipeline, execution, alone=self._parallel == 1)
         for window, execution in list(self.running.items()):
             snapshot = self._watches[window].look()
             if snapshot.timeline.status != "RUNNING":

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError
@@ -93,7 +94,7 @@ class StateMachine:
     refuse: BaseException | None = None
     on_start: Callable[[Execution], None] = lambda _: None
 
-    @property
+    @cached_property
     def aws(self) -> FakeAws:
         """AWS with this state machine, its tables and its bucket."""
         files = Recording("succeeded")

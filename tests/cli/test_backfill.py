@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import typer
 from botocore.exceptions import EndpointConnectionError
+from rich.console import Console
+from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from etl_cli.backfill import backfill
-from etl_cli.backfill_windows import attempt_name, parse_step, split
+from etl_cli.backfill_view import BackfillBoard, window_names
+from etl_cli.backfill_windows import Planned, attempt_name, parse_step, plan, split
+from etl_cli.backfill_work import BackfillWork
+from etl_cli.board import Board
 from etl_cli.coverage import Span
+from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
+from etl_cli.ledger import Entry
+from etl_cli.times import Times
 from tests.cli.executions import StateMachine
 from tests.docs.examples import example
 
@@ -31,8 +41,11 @@ def etl_backfill(*options: str) -> Result:
 
 def day(number: int, attempt: int = 1) -> str:
     """The name of the execution that runs a day of November."""
-    start = datetime(2026, 11, number, tzinfo=UTC)
-    return attempt_name(Span(start, start + timedelta(days=1)), attempt)
+    return attempt_name(Span(at(number), at(number + 1)), attempt)
+
+
+def at(day: int) -> datetime:
+    return datetime(2026, 11, day, tzinfo=UTC)
 
 
 def failing(*starts: str) -> Any:
@@ -77,6 +90,8 @@ def test_so_many_windows_run_at_once(machine: StateMachine, parallel: int, most:
 
     assert machine.most_running == most
     assert len(machine.executions) == 5
+    # The growth of the destination table would be that of all of them.
+    assert "dynamodb.DescribeTable" not in machine.aws.asked
 
 
 def test_the_first_failure_ends_it(machine: StateMachine) -> None:
@@ -131,6 +146,7 @@ def test_what_is_done_is_not_run_again(machine: StateMachine) -> None:
 
     assert len(machine.executions) == 5
     assert result.exit_code == 0
+    assert "in all" not in result.stdout
     assert result.stdout.endswith(
         "✔ All 5 windows are done already: 185 loaded, 5 rejected\n  To run them again: --redo\n"
     )
@@ -154,6 +170,31 @@ def test_a_redo_runs_all_again_and_goes_on_without_what_it_has_done(machine: Sta
 
     assert "--done-since" in options
     assert names(machine)[5:] == [day(1, 2), day(2, 2), day(3, 2), day(3, 3), day(4, 2), day(5, 2)]
+
+
+def test_a_redo_runs_again_what_the_ledger_does_not_know(machine: StateMachine) -> None:
+    machine.begin(day(1)).status = "SUCCEEDED"
+    machine.unrecorded = {day(1)}
+    machine.now = datetime.now(UTC) + timedelta(minutes=1)
+    etl_backfill("--from", "2026-11-01", "--to", "2026-11-02", "--redo")
+
+    assert names(machine) == [day(1), day(1, 2)]
+
+
+def test_the_last_attempt_counts_unless_an_earlier_one_has_done_it() -> None:
+    first, second = split(Span(at(1), at(3)), timedelta(days=1))
+    entries = [
+        Entry("FAILED", first, name=day(1, 2)),
+        Entry("FAILED", first, name=day(1)),
+        Entry("SUCCEEDED", second, name=day(2)),
+        Entry("ABORTED", second, name=day(2, 2)),
+        Entry("SUCCEEDED", first, name="run-20261124T211314Z-3f9a"),
+    ]
+
+    assert plan([first, second], entries) == [
+        Planned(first, 3, entries[0]),
+        Planned(second, 1, entries[2], done=True),
+    ]
 
 
 def test_what_was_done_since_a_time_is_not_run_again(machine: StateMachine) -> None:
@@ -296,3 +337,27 @@ def test_windows_are_named_as_briefly_as_can_be(step: str, label: str) -> None:
     lines = etl_backfill("--from", "2026-11-01", "--to", "2026-11-02", "--step", step).stdout.splitlines()
 
     assert next(line for line in lines if "loaded" in line).startswith(f"  ✔ {label}  37 loaded")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "forecast"),
+    [(30, r"until [0-9]{2}:[0-9]{2} UTC, one in 30\.0 s"), (86_400, r"until 20[0-9]{2}-.* UTC, one in 24 h 00 min")],
+)
+def test_on_a_terminal_it_tells_when_it_will_be_over(
+    machine: StateMachine, monkeypatch: pytest.MonkeyPatch, seconds: int, forecast: str
+) -> None:
+    machine.looks = 0
+    planned = [Planned(window) for window in split(Span(at(1), at(5)), timedelta(days=1))]
+    work = BackfillWork(Pipeline.find(machine.aws.session), planned)
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, highlight=False, color_system=None)
+    with Board(console, [], name_width=10, owns=False) as board:
+        view = BackfillBoard(board, work, window_names(planned, Times()), Times())
+        began = time.monotonic()
+        for window, snapshot in work.advance():
+            view.show(window, snapshot)
+        monkeypatch.setattr(time, "monotonic", lambda: began + seconds)
+        view.sum_up()
+
+    assert isinstance(console.file, io.StringIO)
+    last = Text.from_ansi(console.file.getvalue()).plain.splitlines()[-1]
+    assert re.search(rf"in all     ━+  1 of 4, {forecast}", last)

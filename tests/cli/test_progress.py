@@ -161,36 +161,36 @@ def test_a_stage_that_began_by_a_clock_that_is_ahead_is_new(loading: Timeline) -
 
 
 def test_how_fast_records_arrive_is_told_from_the_second_look_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    recording = Recording("succeeded")
-    load = next(n for n, event in enumerate(recording.events) if named(event) == "Load")
-    recording.stepfunctions.shown, recording.stepfunctions.step = load + 1, 0
-    clock = iter(range(100, 200, 4))
-    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    recording = loading_recording()
     destination = recording.dynamodb.tables["etl-destination-data"]
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     watch = Watch(recording.pipeline, recording.execution)
 
+    destination += [{}] * 70
     first = watch.look()
     destination += [{}] * 30
+    now[0] += 4
     second = watch.look()
 
-    assert (first.arrived, first.arriving) == (0, 0)
-    assert second.arrived == 30
-    assert second.arriving > 0
+    assert (first.arrived, first.arriving) == (70, 0)
+    assert (second.arrived, second.arriving) == (100, 7.5)
 
 
 def test_what_arrives_beside_other_runs_says_nothing() -> None:
-    recording = Recording("succeeded")
-    load = next(n for n, event in enumerate(recording.events) if named(event) == "Load")
-    recording.stepfunctions.shown, recording.stepfunctions.step = load + 1, 0
+    recording = loading_recording()
     watch = Watch(recording.pipeline, recording.execution, alone=False)
     recording.dynamodb.tables["etl-destination-data"] += [{}] * 30
 
     assert watch.look().arrived is None
 
 
-def named(event: dict[str, Any]) -> str:
-    """The name of the state that an event enters."""
-    return str(event.get("stateEnteredEventDetails", {}).get("name", ""))
+def loading_recording() -> Recording:
+    """An execution that has come to Load, and stays there."""
+    recording = Recording("succeeded", step=0)
+    entered = [event.get("stateEnteredEventDetails", {}).get("name") for event in recording.events]
+    recording.stepfunctions.shown = entered.index("Load") + 1
+    return recording
 
 
 def test_instants_are_printed_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
