@@ -18,6 +18,7 @@ from etl_cli.wording import count
 
 DAYS = timedelta(days=30)
 _MOST_TICKS = 5
+_SEEN = 0.004  # of the width
 # From the top, in pixels.
 _OWN, _ALL, _BAR, _AXIS, _HEIGHT = 18, 58, 14, 78, 100
 
@@ -39,6 +40,12 @@ class CoverageLine:
     succeeded: bool
     covered: list[Span]
     coverage: Coverage
+
+    @property
+    def pending(self) -> Span | None:
+        """What isn't overdue yet, if it is long enough to be seen."""
+        pending = self.coverage.pending
+        return pending if pending and pending.end - pending.start > _SEEN * (self.axis.end - self.axis.start) else None
 
     @property
     def gaps(self) -> list[Span]:
@@ -81,8 +88,8 @@ def draw_coverage(line: CoverageLine, times: Times) -> Markup:
         _spans(line.axis, line.covered, _ALL, "covered", times),
         _spans(line.axis, line.gaps, _ALL, "gap", times),
     ]
-    if line.coverage.pending:
-        parts.append(_spans(line.axis, [line.coverage.pending], _ALL, "pending", times))
+    if line.pending:
+        parts.append(_spans(line.axis, [line.pending], _ALL, "pending", times))
     parts += [tick(where, _ALL + _BAR, _AXIS, day) for where, day in line.axis.days(_MOST_TICKS, times)]
     days = max(1, round(line.axis.seconds / 86_400))
     told = f"Coverage of {count(days, 'day')} up to {times.instant(line.axis.end)}: {count(len(line.gaps), 'gap')}"

@@ -65,8 +65,8 @@ def flow_of(counts: Mapping[str, int], stopped: str = "") -> Flow:
     loaded = Node("Loaded", known["loaded"], 2)
     first = _given(
         Node("Rejected", known["rejected_transform"], 1, "rejected", "set aside by Transform, in quarantine"),
-        Node("Left out", known["dropped"], 1, "left", "transform() returned nothing for them"),
-        Node("Left there", known["left"], 1, "left", "in quarantine, since the source table has their items no more"),
+        Node("Dropped", known["dropped"], 1, "left", "transform() returned nothing for them"),
+        Node("Left", known["left"], 1, "left", "in quarantine, since the source table has their items no more"),
     )
     second = _given(
         Node("Rejected", known["rejected_load"], 2, "rejected", "set aside by Load, in quarantine"),

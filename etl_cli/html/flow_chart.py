@@ -15,6 +15,7 @@ from etl_cli.html.svg import chart, element, join, percent, text
 _COLUMNS = (0.0, 0.4, 1.0)
 # In pixels: the widest ribbon, the narrowest, a node's bar, the two lines above it, and what is below it.
 _WIDEST, _NARROWEST, _NODE, _LABEL, _GAP = 128.0, 2.0, 6.0, 38.0, 8.0
+_THIN = 5.0  # is drawn darker, to be seen
 # Ribbons are drawn on a field of this width, which is stretched to that of the chart.
 _FIELD = 1000
 
@@ -72,7 +73,8 @@ def _ribbon(link: Link, places: dict[Node, _Place], width: float) -> Markup:
         f"{left:.0f} {upper + width:.2f}Z"
     )
     title = element("title", f"{link.source.name} to {link.target.name}: {link.amount:,}")
-    return element("path", title, d=path, class_=f"ribbon {link.target.kind}")
+    thin = "thin " if width < _THIN else ""
+    return element("path", title, d=path, class_=f"ribbon {thin}{link.target.kind}")
 
 
 def _node(node: Node, place: _Place) -> Markup:

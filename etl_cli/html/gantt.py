@@ -11,7 +11,7 @@ from markupsafe import Markup
 from etl_cli.history import Timeline
 from etl_cli.html.busy import draw_busy, most_at_once
 from etl_cli.html.scale import Axis, clock
-from etl_cli.html.svg import bar, chart, element, text, tick
+from etl_cli.html.svg import bar, chart, element, percent, text, tick
 from etl_cli.html.workers import Invocation, MapRun
 from etl_cli.wording import count, duration
 
@@ -83,7 +83,9 @@ def draw_gantt(gantt: Gantt, timeline: Timeline) -> Markup:
         names.append(text(1, row + 11, str(segment), "axis", "end"))
         parts += [_bar(each, gantt.axis, row + (_ROW - _BAR) / 2) for each in _merged(invocations, gantt.axis)]
     told = f"When the workers of {count(gantt.segments, 'segment')} worked, by stage"
-    return _beside(names, told, [*parts, *_time(gantt.axis, bottom)], bottom + _FOOT)
+    return _beside(
+        names, told, [*parts, *_edges(timeline, gantt.axis, bottom), *_time(gantt.axis, bottom)], bottom + _FOOT
+    )
 
 
 def draw_map_runs(runs: Sequence[MapRun], timeline: Timeline, axis: Axis) -> Markup:
@@ -122,6 +124,14 @@ def _stages(timeline: Timeline, axis: Axis, bottom: float) -> Markup:
             narrow = "label roomy" if end - start < _NARROW else "label"
             parts.append(text((start + end) / 2, 14, stage.name, narrow, "middle"))
     return element("g", *parts)
+
+
+def _edges(timeline: Timeline, axis: Axis, bottom: float) -> Iterator[Markup]:
+    """Lines that keep the bars of one stage apart from those of the next."""
+    for stage in timeline.stages.values():
+        if stage.entered:
+            where = percent(axis.at(stage.entered))
+            yield element("line", x1=where, x2=where, y1=_HEAD, y2=bottom, class_="edge")
 
 
 def _time(axis: Axis, bottom: float) -> Iterator[Markup]:

@@ -58,7 +58,6 @@ def render(facts: RunFacts, times: Times, etl: EtlLines, *, with_items: bool = T
         etl=etl,
         count=count,
         duration=duration,
-        money=money,
         short=short,
         aggregate_tables=aggregate_tables,
         most_reasons=MOST_REASONS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from etl_cli.cost import Cost, money
+from etl_cli.cost import Cost
 from etl_cli.item_view import Wire, compare, shown
 from etl_cli.plan_view import uses
 from etl_cli.report import Sample
@@ -83,13 +83,22 @@ def _shown(value: Wire | None) -> str | None:
 
 
 def cost_rows(cost: Cost, predicted: Cost | None) -> list[CostRow]:
-    """What each service has cost, beside what was predicted."""
-    return [
-        CostRow(
-            service, uses(service, cost.usage), money(dollars), money(predicted.services[service]) if predicted else ""
-        )
-        for service, dollars in cost.services.items()
+    """What each service has cost, beside what was predicted; the last row is all together.
+
+    All dollars have the same number of decimals, so that their digits stand below one another.
+    """
+    most = max(cost.total, predicted.total if predicted else cost.total)
+    decimals = 6 if most < 1 else 4 if most < 100 else 2
+
+    def dollars(amount: Decimal | None) -> str:
+        return "" if amount is None else f"${amount:,.{decimals}f}"
+
+    before = predicted.services if predicted else {}
+    rows = [
+        CostRow(service, uses(service, cost.usage), dollars(amount), dollars(before.get(service)))
+        for service, amount in cost.services.items()
     ]
+    return [*rows, CostRow("In all", "", dollars(cost.total), dollars(predicted.total if predicted else None))]
 
 
 def aggregate_tables(aggregates: Iterable[dict[str, Any]]) -> Iterator[Grid]:

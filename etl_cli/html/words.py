@@ -15,14 +15,22 @@ from etl_cli.wording import count, duration
 
 def span_words(span: Span, times: Times) -> str:
     """A span with its length: ``2026-11-03 02:00:00 to 2026-11-04 02:00:00 UTC, 24 h 00 min``."""
-    return f"{times.window(*span).replace(' → ', ' to ')}, {duration((span.end - span.start).total_seconds())}"
+    return f"{times.window(*span).replace(' → ', ' to ')}, {long_duration((span.end - span.start).total_seconds())}"
+
+
+def long_duration(seconds: float) -> str:
+    """How long, in days and hours where it is more than two days: ``8 days 18 h``."""
+    days, rest = divmod(round(seconds), 86_400)
+    if days < 2:
+        return duration(seconds)
+    return f"{days:,} days {rest // 3600} h" if rest >= 3600 else f"{days:,} days"
 
 
 def coverage_words(line: CoverageLine, times: Times) -> str:
     """What the time line shows."""
     days = count(max(1, round(line.axis.seconds / 86_400)), "day")
     seconds = sum((gap.end - gap.start).total_seconds() for gap in line.gaps)
-    missing = f"{count(len(line.gaps), 'gap')} that no run has covered, {duration(seconds)} in all"
+    missing = f"{count(len(line.gaps), 'gap')} that no run has covered, {long_duration(seconds)} in all"
     return f"In the {days} up to {times.instant(line.axis.end)}: {missing if line.gaps else 'no gaps'}."
 
 
