@@ -36,8 +36,10 @@ INPUTS: list[Any] = [
     {"detail": DAY},
     EVENT | {"detail": DAY | {"action": "start"}},
 ]
-FIELDS = r"^(the input|unknown field|detail|time|start|end|lookback_hours|the window)\b"
-REMEDY = r"must be|allowed|write|needs|give|choose|send|examples"
+# There is no such run here: also what is right ends with words.
+REPLAYS: list[Any] = [{"replay": "20240115T020000123Z"}, EVENT | {"detail": {"replay": "20240115T020000123Z"}}]
+FIELDS = r"^(the input|unknown field|detail|time|start|end|lookback_hours|replay|the window)\b"
+REMEDY = r"must be|allowed|write|needs|give|choose|send|examples|run its window again|can't be combined"
 WORKER_FIELDS = r"\b(action|run|work|segments)\b"
 SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
@@ -70,14 +72,14 @@ def test_an_input_of_any_shape_gives_a_window_or_an_error_that_names_the_field()
 
 
 def test_an_input_that_is_nearly_right_gives_a_window_or_an_error_that_names_the_field() -> None:
-    outcomes = repeated("near", 1200, lambda random: planned(changed(random, random.choice(INPUTS))))
+    outcomes = repeated("near", 1200, lambda random: planned(changed(random, random.choice(INPUTS + REPLAYS))))
 
     assert set(outcomes) == {True, False}
 
 
 def test_an_input_that_is_wrong_in_several_places_is_refused_in_words_too() -> None:
     def case(random: Random) -> bool:
-        given = random.choice(INPUTS)
+        given = random.choice(INPUTS + REPLAYS)
         for _ in range(random.randrange(2, 6)):
             given = changed(random, given)
         return planned(given)
