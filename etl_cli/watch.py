@@ -9,7 +9,7 @@ import typer
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
-from etl_cli.following import attend, execution_name
+from etl_cli.following import attend, console_of_progress, execution_name
 from etl_cli.ledger import find_run, read_ledger
 from etl_cli.times import Times
 
@@ -35,6 +35,8 @@ def watch(
     """
     with connected(profile, region) as pipeline:
         execution = find_execution(pipeline, run)
+        console = console_of_progress(as_json=as_json)
+        console.print(f"  Execution  {execution_name(execution)}\n", markup=False, soft_wrap=True)
         attend(pipeline, execution, EtlLines(profile, region), Times(local_time), as_json=as_json)
 
 

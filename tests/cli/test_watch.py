@@ -63,7 +63,7 @@ def test_a_run_that_has_no_entry_yet_is_found_by_the_others(nights: StateMachine
 def test_a_run_that_has_ended_is_shown_as_it_ended() -> None:
     result = etl_watch("last")
 
-    assert [line.split()[:2] for line in result.stdout.splitlines()[:6]] == [
+    assert [line.split()[:2] for line in result.stdout.splitlines()[2:8]] == [
         ["✔", stage] for stage in ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
     ]
     assert "nothing unaccounted for" in result.stdout
