@@ -11,7 +11,7 @@ from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
-from etl_cli.following import attend, console_of_progress
+from etl_cli.following import attend, console_of_progress, execution_name
 from etl_cli.ledger import Entry, find_run, read_ledger
 from etl_cli.quarantine_content import Quarantine, quarantine_of, quarantines, records_of, replay_left
 from etl_cli.quarantine_view import print_quarantines, print_records, quarantine_document, record_document
@@ -120,7 +120,9 @@ def replay(
                 "See what there is: " + lines.line("quarantine", "list"),
             )
         execution = pipeline.start(run_name("replay"), {"replay": quarantine.run})
-        console_of_progress(as_json=as_json).print(f"  Replays    the quarantine of run {quarantine.run}")
+        console = console_of_progress(as_json=as_json)
+        console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
+        console.print(f"  Replays    what run {quarantine.run} has in quarantine\n", soft_wrap=True)
         attend(pipeline, execution, lines, times, as_json=as_json)
         entry = find_run(read_ledger(pipeline.dynamodb)[0], execution)
     if replay_left(entry):

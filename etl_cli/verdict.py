@@ -136,8 +136,6 @@ def _why_not(explanation: Explanation) -> tuple[str, str]:
     if succeeded:
         says = f"Run {succeeded.entry.run} covers its timestamp and didn't find it: it came into the table afterwards."
         return "not read", says
-    failed = next(iter(explanation.runs)).entry
-    return (
-        "not read",
-        f"Run {failed.run or failed.name} covers its timestamp, and failed in {failed.stage}: {failed.error}.",
-    )
+    latest = explanation.runs[0].entry
+    says = f"Run {latest.run or latest.name} covers its timestamp, and ended in {latest.stage}: {latest.error}."
+    return "not read", says

@@ -1,0 +1,302 @@
+"""`etl explain`: one item's way, in runs that the functions' own code has made."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from etl_cli.app import app
+from etl_cli.deployment import Pipeline
+from etl_cli.errors import UserError
+from etl_cli.etl_lines import EtlLines
+from etl_cli.explain_search import occurs_in
+from etl_cli.explain_view import explanation_document, print_explanation
+from etl_cli.explanation import Explanation, explain_item
+from etl_cli.ledger import read_ledger
+from etl_cli.times import Times
+from etl_cli.verdict import Verdict, judge
+from tests.cli.past import Past, edited, items
+from tests.docs.examples import example
+from tests.unit.builders import END, item
+
+NOW = datetime(2024, 1, 16, 12, tzinfo=UTC)
+RUN = "20240116T020000123Z"
+SECOND = "20240116T030000123Z"
+NEXT_DAY = {"start": END, "end": "2024-01-16T01:00:00Z"}
+AGAIN = ["etl run --start 2024-01-15T10:00:00Z --end 2024-01-15T10:00:01Z"]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return edited(tmp_path / "transformation.py")
+
+
+@pytest.fixture
+def past(file: Path) -> Past:
+    made = Past(items(30), file, segments=2)
+    made.run()
+    return made
+
+
+def explained(past: Past, identity: str, most_runs: int = 5) -> tuple[Explanation, Verdict]:
+    found = explain_item(past.pipeline, identity, read_ledger(past.pipeline.dynamodb), NOW, most_runs)
+    return found, judge(found, EtlLines(program="etl"))
+
+
+def verdict(past: Past, identity: str, most_runs: int = 5) -> Verdict:
+    return explained(past, identity, most_runs)[1]
+
+
+def table(past: Past, name: str) -> list[dict[str, Any]]:
+    return past.runs.dynamodb.tables[name]
+
+
+def change(past: Past, identity: str, name: str = "source", **attributes: dict[str, Any]) -> None:
+    (found,) = [each for each in table(past, name) if each["id"]["S"] == identity]
+    found |= attributes
+
+
+def remove(past: Past, identity: str, name: str) -> None:
+    table(past, name)[:] = [each for each in table(past, name) if each["id"]["S"] != identity]
+
+
+def test_an_item_that_was_loaded(past: Past) -> None:
+    found, said = explained(past, "item-0001")
+
+    assert (said.outcome, said.advice, said.lines) == ("loaded", "", [])
+    assert said.says == f"The destination holds what run {RUN} made of it."
+    assert [(each.entry.run, each.state) for each in found.runs] == [(RUN, "read")]
+    assert found.destination[0]["size"] == {"S": "small"}
+
+
+def test_an_item_in_quarantine_has_its_reason_and_the_way_out(past: Past) -> None:
+    said = verdict(past, "item-0009")
+
+    assert said.outcome == "quarantined"
+    assert "which Transform put it into: value: expected a number >= 0, got -1." in said.says
+    assert said.lines == ["etl preview --id item-0009", f"etl quarantine replay {RUN}"]
+
+
+def test_an_item_that_was_corrected_and_replayed_is_loaded(past: Past) -> None:
+    change(past, "item-0009", value={"N": "5"})
+    past.run({"replay": RUN}, number=2)
+    found, said = explained(past, "item-0009")
+
+    assert (said.outcome, said.says) == ("loaded", f"The destination holds what run {SECOND} made of it.")
+    assert [each.entry.run for each in found.runs] == [SECOND, RUN]
+    # A replay covers what was in quarantine alone.
+    assert [each.entry.run for each in explained(past, "item-0001")[0].runs] == [RUN]
+
+
+def test_an_item_that_has_changed_since_is_to_be_read_again(past: Past) -> None:
+    change(past, "item-0001", value={"N": "7"})
+    said = verdict(past, "item-0001")
+
+    assert (said.outcome, said.lines) == ("changed", AGAIN)
+    assert "the source table holds another version now" in said.says
+
+
+def test_an_item_whose_timestamp_has_changed_was_read_at_its_old_one(past: Past) -> None:
+    change(past, "item-0001", timestamp={"S": "2023-05-05T10:00:00Z"})
+    found, said = explained(past, "item-0001")
+
+    assert (said.outcome, [each.state for each in found.runs]) == ("changed", ["read"])
+    assert said.lines == ["etl run --start 2023-05-05T10:00:00Z --end 2023-05-05T10:00:01Z"]
+
+
+def test_an_item_that_the_transformation_drops(file: Path) -> None:
+    edited(file, ("    return record", '    return None if record["id"] == "item-0001" else record'))
+    past = Past(items(30), file)
+    past.run()
+
+    assert verdict(past, "item-0001").says == f"Run {RUN} read it, and transform() returned nothing for it."
+
+
+def test_an_item_that_becomes_records_with_other_ids(file: Path) -> None:
+    edited(file, ("    return record", '    return [record | {"id": f"{record[\'id\']}#{n}"} for n in range(2)]'))
+    past = Past([item(1), item(11)], file)
+    past.run()
+    found, said = explained(past, "item-0001")
+
+    assert said.outcome == "loaded"
+    assert [each["id"]["S"] for each in found.destination] == ["item-0001#0", "item-0001#1"]
+    assert found.runs[0].related
+
+
+def test_an_item_whose_records_do_not_name_it(file: Path) -> None:
+    edited(file, ("    return record", '    record["id"] = "x"\n    return record'))
+    past = Past([item(1)], file)
+    past.run()
+
+    assert "transform() gave what it made of it other ids" in verdict(past, "item-0001").says
+
+
+def test_an_item_that_a_failed_run_has_read(past: Past) -> None:
+    past.fail("Load", "TransientError")
+    said = verdict(past, "item-0001")
+
+    assert (said.outcome, said.lines) == ("failed", AGAIN)
+    assert said.says == f"Run {RUN} read it, and ended in Load: TransientError."
+
+
+def test_an_item_that_a_run_is_at(past: Past) -> None:
+    past.runs.dynamodb.ledger.items["run", past.entry.name]["status"] = {"S": "RUNNING"}
+
+    assert (verdict(past, "item-0001").outcome, verdict(past, "item-0001").lines) == ("running", [f"etl watch {RUN}"])
+
+
+def test_an_item_that_is_gone_from_the_destination(past: Past) -> None:
+    remove(past, "item-0001", "destination")
+
+    assert (verdict(past, "item-0001").outcome, verdict(past, "item-0001").lines) == ("deleted", AGAIN)
+
+
+def test_an_item_that_another_program_has_written_over(past: Past) -> None:
+    change(past, "item-0001", "destination", size={"S": "huge"})
+
+    assert verdict(past, "item-0001").outcome == "overwritten"
+
+
+def test_an_item_that_is_gone_from_the_source(past: Past) -> None:
+    remove(past, "item-0001", "source")
+    assert verdict(past, "item-0001").outcome == "loaded"
+
+    past.objects.clear()
+    assert verdict(past, "item-0001").outcome == "unknown"
+
+
+def test_an_item_that_came_after_its_run(past: Past) -> None:
+    table(past, "source").append(item(500))
+    said = verdict(past, "item-0500")
+
+    assert (said.outcome, said.lines) == ("not read", AGAIN)
+    assert said.says == f"Run {RUN} covers its timestamp and didn't find it: it came into the table afterwards."
+    assert said.advice == "To run its time:"
+
+
+def test_an_item_that_the_schedule_has_yet_to_come_to(past: Past) -> None:
+    past.runs.dynamodb.ledger.items["watermark", "watermark"] = {"since": {"S": END}, "end": {"S": END}}
+    table(past, "source").append(item(500, timestamp="2024-01-16T11:00:00.5Z"))
+    said = verdict(past, "item-0500")
+
+    assert said.says == "No run's window covers its timestamp."
+    assert said.advice == "The next scheduled run reads it. To run its time now:"
+    assert said.lines == ["etl run --start 2024-01-16T11:00:00Z --end 2024-01-16T11:00:01Z"]
+
+
+def test_an_item_of_the_future(past: Past) -> None:
+    table(past, "source").append(item(500, timestamp="2024-01-16T12:00:00Z"))
+
+    assert "in the future" in verdict(past, "item-0500").says
+    assert verdict(past, "item-0500").lines == []
+
+
+def test_an_item_whose_runs_failed_before_they_read_it(past: Past) -> None:
+    table(past, "source").append(item(500))
+    past.fail("Extract", "ConfigurationError")
+
+    assert verdict(past, "item-0500").says == (
+        f"Run {RUN} covers its timestamp, and ended in Extract: ConfigurationError."
+    )
+
+
+def test_an_item_without_a_usable_timestamp(past: Past) -> None:
+    table(past, "source").append(item(500, timestamp="yesterday"))
+    assert verdict(past, "item-0500").says.startswith(
+        "It has no usable timestamp, and no run has read it yet: timestamp:"
+    )
+
+    past.run(NEXT_DAY, number=2)  # every run reads it
+    assert f"In quarantine of run {SECOND}" in verdict(past, "item-0500").says
+
+
+def test_staged_objects_that_have_expired_are_said_to_be(past: Past) -> None:
+    past.objects.clear()
+    assert verdict(past, "item-0001").says == (
+        f"The destination holds it. Run {RUN} covers its timestamp; what it staged has expired."
+    )
+
+    remove(past, "item-0001", "destination")
+    assert (verdict(past, "item-0001").outcome, verdict(past, "item-0001").lines) == ("not read", AGAIN)
+
+
+def test_no_more_runs_are_searched_than_asked_for(past: Past) -> None:
+    past.run(number=2)
+    found, _ = explained(past, "item-0001", most_runs=1)
+
+    assert [(each.entry.run, each.state) for each in found.runs] == [(SECOND, "read"), (RUN, "not searched")]
+    assert "was not searched (--runs)" in verdict(past, "item-0001", most_runs=0).says
+
+
+def test_an_id_that_nobody_knows(past: Past) -> None:
+    with pytest.raises(UserError, match="no trace of 'item-000'"):
+        explained(past, "item-000")
+
+
+@pytest.mark.parametrize("identity", ['say "x"', "ä/ö", "back\\slash", "a b,c", "item-0001\u2028", "[.*]"])
+def test_ids_may_have_any_characters(file: Path, identity: str) -> None:
+    past = Past([*items(10), item(1) | {"id": {"S": identity}}], file)
+    past.run()
+
+    assert verdict(past, identity).outcome == "loaded"
+
+
+@pytest.mark.parametrize(
+    ("identity", "other", "occurs"),
+    [
+        ("order-1", "order-1", True),
+        ("order-1", "order-1#2", True),
+        ("order-1", "line/order-1", True),
+        ("order-1", "order-12", False),
+        ("order-1", "reorder-1", False),
+        ("a.c", "abc", False),
+    ],
+)
+def test_an_id_occurs_as_a_word(identity: str, other: str, occurs: bool) -> None:
+    assert occurs_in(identity, other) is occurs
+
+
+def test_programs_get_all_of_it(past: Past) -> None:
+    document = json.loads(json.dumps(explanation_document(*explained(past, "item-0009"))))
+
+    assert (document["outcome"], document["source"]["value"]) == ("quarantined", {"N": "-1"})
+    assert document["runs"][0]["rejections"] == [
+        {"stage": "transform", "field": "value", "expected": "a number >= 0", "got": "-1"}
+    ]
+    assert (document["made"], document["destination"], document["destination_is_as_made"]) == ([], [], False)
+    assert document["commands"][-1] == f"etl quarantine replay {RUN}"
+
+
+def printed(past: Past, identity: str) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    print_explanation(console, *explained(past, identity), ("etl-source-data", "etl-destination-data"), Times())
+    assert isinstance(console.file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+
+
+def test_the_example_of_the_page(past: Past) -> None:
+    assert printed(past, "item-0009") == example("etl explain")
+
+
+def test_what_was_loaded_is_beside_what_was_read(past: Past) -> None:
+    past.run(NEXT_DAY, number=2)
+    output = printed(past, "item-0001")
+
+    assert f"runs         {RUN}   read it, 1 record came of it\n" in " " + output.replace("  runs", "runs")
+    assert " + as_of" in output
+    assert f"as run {RUN} read it" in output
+    assert SECOND not in output  # its window is another
+
+
+def test_the_command_prints_json(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
+    done = CliRunner().invoke(app, ["explain", "item-0001", "--region", "eu-west-1", "--json"])
+
+    assert (done.exit_code, json.loads(done.stdout)["outcome"]) == (0, "loaded")

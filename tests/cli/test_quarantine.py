@@ -1,0 +1,242 @@
+"""`etl quarantine`: what it lists and shows of runs that the functions' own code has made, and what it starts."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from etl_cli import quarantine_content
+from etl_cli.app import app
+from etl_cli.deployment import Pipeline
+from etl_cli.errors import UserError
+from etl_cli.etl_lines import EtlLines
+from etl_cli.ledger import Entry
+from etl_cli.quarantine import EXIT_LEFT
+from etl_cli.quarantine_content import quarantine_of, quarantines, records_of, replay_left
+from etl_cli.quarantine_view import print_quarantines, print_records, quarantine_document, record_document
+from etl_cli.times import Times
+from tests.cli.executions import StateMachine
+from tests.cli.fakes import FakeS3, Recording
+from tests.cli.past import Past, edited
+from tests.docs.examples import example
+from tests.unit.builders import item
+
+RUN, SECOND = "20240116T020000123Z", "20240116T030000123Z"
+FIRST = "20261124T200000000Z"
+LINES = EtlLines(program="etl")
+
+
+@pytest.fixture
+def past(tmp_path: Path) -> Past:
+    """A run with rejects of several kinds, of which one was corrected and run again."""
+    broken = [
+        item(1, value="-96.75"),
+        item(2, value="-5"),
+        item(3) | {"value": {"S": "12 EUR"}},
+        item(4, timestamp="15.1. 10 o'clock"),
+        item(5, value="-1"),
+    ]
+    made = Past([*broken, item(6), item(7)], edited(tmp_path / "transformation.py"))
+    made.run()
+    made.runs.dynamodb.tables["source"] = [item(2), *broken[2:]]  # corrected; the first is gone
+    made.run({"replay": RUN}, number=2)
+    return made
+
+
+def printed(show: Callable[[Console], None]) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    show(console)
+    assert isinstance(console.file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+
+
+def listed(past: Past) -> str:
+    found = list(quarantines(past.pipeline, past.entries))
+    return printed(lambda console: print_quarantines(console, found, Times(), LINES))
+
+
+def test_runs_are_listed_with_their_reasons_and_what_became_of_them(past: Past) -> None:
+    assert listed(past) == example("etl quarantine list")
+
+
+def test_reasons_are_counted_by_what_was_expected(past: Past) -> None:
+    document = quarantine_document(quarantine_of(past.pipeline, RUN, past.entries[1]))
+
+    counts = {f"{each['field']}: {each['expected']}"[:20]: each["count"] for each in document["reasons"]}
+    assert counts == {"value: a number >= 0": 3, "value: a number": 1, "timestamp: a time in": 1}
+    assert document["rejected"] == 5
+    assert document["window"] == {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}
+    assert (document["replayed"]["run"], document["replayed"]["loaded"]) == (SECOND, 1)
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_a_quarantine_without_an_entry_in_the_ledger_is_listed(past: Past) -> None:
+    past.runs.dynamodb.ledger.items.clear()
+
+    assert f"{RUN}  5 rejected\n" in listed(past)
+
+
+def test_no_more_is_counted_than_a_person_can_use(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quarantine_content, "MOST_REJECTED", 3)
+
+    assert "more than 3 rejected" in listed(past)
+
+
+def test_a_run_that_failed_says_so(past: Past) -> None:
+    past.fail("Gate", "QualityGateError")
+
+    assert "4 rejected  the run failed in Gate" in listed(past)
+
+
+def test_nothing_in_quarantine_is_said_to_be_nothing(past: Past) -> None:
+    past.objects.clear()
+
+    assert listed(past) == "Nothing is in quarantine.\n"
+
+
+def shown(past: Past, run: str = RUN, **options: str) -> list[str]:
+    return [record["item"]["id"]["S"] for record in records_of(past.pipeline, run, **options)]
+
+
+def test_records_are_picked_by_attribute_and_by_id(past: Past) -> None:
+    assert len(shown(past)) == 5
+    assert shown(past, field="timestamp") == ["item-0004"]
+    assert shown(past, identity="item-0003") == ["item-0003"]
+    assert shown(past, field="timestamp", identity="item-0003") == []
+    assert shown(past, "20990101T000000000Z") == []
+
+
+def test_a_record_is_shown_with_its_reason_and_as_it_was_read(past: Past) -> None:
+    records = list(records_of(past.pipeline, RUN, identity="item-0001"))
+
+    assert printed(lambda console: print_records(console, records, has_more=False)) == example("etl quarantine show")
+
+
+def test_what_load_rejected_is_shown_as_it_was_transformed() -> None:
+    record = {"stage": "load", "field": "", "expected": "less", "got": "more", "item": {"id": "a", "value": 1.5}}
+    output = printed(lambda console: print_records(console, [record], has_more=True))
+
+    assert output.splitlines()[0] == "a  Load rejected it: record: expected less, got more"
+    assert "value      1.5" in output
+    assert "There are more: --limit" in output
+
+
+def test_programs_get_the_record_with_every_digit(past: Past) -> None:
+    (record,) = records_of(past.pipeline, RUN, identity="item-0001")
+    document = json.loads(json.dumps(record_document(record)))
+
+    assert document["item"] == item(1, value="-96.75")
+    assert document["reason"] == "value: expected a number >= 0, got -96.75"
+
+
+@pytest.fixture
+def invoke(past: Past, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
+    return lambda *options: CliRunner().invoke(app, ["quarantine", *options, "--region", "eu-west-1"])
+
+
+def test_the_commands_print_json(invoke: Callable[..., Result]) -> None:
+    listing = json.loads(invoke("list", "--json").stdout)
+    assert [each["run"] for each in listing["runs"]] == [SECOND, RUN]
+    assert len(json.loads(invoke("list", "--json", "--limit", "1").stdout)["runs"]) == 1
+    assert [each["run"] for each in json.loads(invoke("list", "--json", "--run", RUN).stdout)["runs"]] == [RUN]
+
+    few = json.loads(invoke("show", RUN, "--json", "--limit", "2").stdout)
+    assert (few["run"], len(few["records"]), few["has_more"]) == (RUN, 2, True)
+    assert not json.loads(invoke("show", RUN, "--json", "--limit", "5").stdout)["has_more"]
+
+
+def test_nothing_to_show_is_an_error(invoke: Callable[..., Result]) -> None:
+    assert str(invoke("show", RUN, "--id", "nobody").exception).startswith(
+        f"Run {RUN} has nothing in quarantine that matches."
+    )
+
+
+def test_what_is_rejected_again_or_left_counts_as_left() -> None:
+    counts = {"loaded": 5, "rejected_transform": 1, "rejected_load": 2, "left": 4}
+
+    assert replay_left(Entry("SUCCEEDED", None, counts=counts)) == 7
+    assert replay_left(Entry("SUCCEEDED", None, counts={"loaded": 5, "dropped": 1})) == 0
+
+
+@pytest.fixture
+def recorded(machine: StateMachine, monkeypatch: pytest.MonkeyPatch) -> StateMachine:
+    """A state machine whose first run has something in quarantine; a replay goes as a recorded one went."""
+    machine.begin("first").status = "SUCCEEDED"
+    machine.course, machine.looks = lambda _: "replayed", 0
+    recording = Recording("replayed").s3
+    (lines,) = [body for key, body in recording.objects.items() if key.startswith("quarantine/")]
+    files = FakeS3(recording.objects | {f"quarantine/{FIRST}/transform-0000-0000.json": lines})
+    aws = machine.aws
+    aws.answers["s3.ListObjectsV2"] = lambda **asked: next(iter(files._pages(**picked(asked, "Bucket", "Prefix"))))
+    aws.answers["s3.GetObject"] = lambda **asked: files.get_object(**picked(asked, "Bucket", "Key"))
+    monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
+    monkeypatch.setattr("secrets.token_hex", lambda _: "3f9a")
+    return machine
+
+
+def picked(asked: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: asked[name] for name in names}
+
+
+def replay(*options: str) -> Result:
+    return CliRunner().invoke(app, ["quarantine", "replay", *options])
+
+
+def test_a_replay_is_started_and_followed_to_its_report(recorded: StateMachine) -> None:
+    done = replay("first")
+    execution = list(recorded.executions.values())[-1]
+
+    assert execution.given == {"replay": FIRST}
+    assert execution.name.startswith(f"replay-{datetime.now(UTC):%Y}")
+    assert f"  Replays    what run {FIRST} has in quarantine\n" in done.stdout
+    assert "✔ 2 loaded, 1 rejected with its reason, nothing unaccounted for" in done.stdout
+    assert done.exit_code == EXIT_LEFT == 3  # one of them was rejected again
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_example_of_the_page() -> None:
+    output = re.sub(r"replay-20[0-9]{6}T[0-9]{6}Z", "replay-20261126T020713Z", replay("first").stdout)
+    beginning, cut, end = example("etl quarantine replay").partition("  …\n")
+
+    assert (cut, end) == ("  …\n", "")
+    assert "\n".join(line.rstrip() for line in output.splitlines()).startswith(beginning)
+
+
+def test_a_replay_that_fails_ends_with_1(recorded: StateMachine) -> None:
+    recorded.course = lambda _: "failed_at_gate"
+
+    assert replay("first").exit_code == 1
+
+
+def test_programs_get_the_report_of_the_replay_alone(recorded: StateMachine) -> None:
+    assert json.loads(replay("first", "--json").stdout)["counts"]["loaded"] == 2
+    assert len(recorded.executions) == 2
+
+
+def test_a_run_without_quarantine_is_not_replayed(recorded: StateMachine) -> None:
+    recorded.begin("second").status = "SUCCEEDED"
+    done = replay("second")
+
+    assert isinstance(done.exception, UserError)
+    assert "has nothing in quarantine, or it has expired" in done.exception.message
+    assert len(recorded.executions) == 2
+
+
+def test_a_run_that_is_going_on_is_not_replayed(recorded: StateMachine) -> None:
+    recorded.executions["first"].status = "RUNNING"
+    done = replay("first")
+
+    assert isinstance(done.exception, UserError)
+    assert "is still running" in done.exception.message
+    assert len(recorded.executions) == 1
