@@ -82,7 +82,7 @@ def test_values_are_the_same_when_they_are_to_dynamodb(one: dict[str, Any], othe
 
 
 def test_what_changed_within_is_told_by_its_path() -> None:
-    before = {
+    before: Item = {
         "m": {"M": {"a": {"M": {"b": {"N": "1"}, "c": {"NULL": True}}}, "d": {"S": "x"}}},
         "l": {"L": [{"N": "1"}]},
     }
