@@ -196,7 +196,7 @@ class Checkup:
         if not waiting:
             yield Finding("dead letters", "ok", f"queue {_QUEUE} is empty")
             return
-        text = f"{count(waiting, 'event')} in {_QUEUE}: what they should have started did not start"
+        text = f"{count(waiting, 'event')} in {_QUEUE} could not start anything"
         remedy = "Read why, see with etl gaps what is missing, then delete them:"
         words = ["aws sqs receive-message --message-attribute-names All --queue-url", url, *self._etl.options]
         yield Finding("dead letters", "problem", text, remedy, " ".join(words))

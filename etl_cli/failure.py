@@ -131,7 +131,7 @@ def _failure(pipeline: Pipeline, execution: str, ending: tuple[str, str, str, st
     """A failure by its status, stage, error and cause."""
     status, stage, error, cause = ending
     name, message = _STATUS.get(status, ("", ""))
-    told, where = _read_cause(cause)
+    told, where = read_cause(cause)
     return Failure(
         execution=execution,
         status=status,
@@ -145,7 +145,7 @@ def _failure(pipeline: Pipeline, execution: str, ending: tuple[str, str, str, st
     )
 
 
-def _read_cause(cause: str) -> tuple[str, list[str]]:
+def read_cause(cause: str) -> tuple[str, list[str]]:
     """A cause as a message and lines of code; a function's error comes as JSON."""
     try:
         document: Any = json.loads(cause)

@@ -14,6 +14,7 @@ from rich.text import Text
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.etl_lines import EtlLines
+from etl_cli.failure import read_cause
 from etl_cli.ledger import Entry, read_ledger
 from etl_cli.runs_table import runs_table
 from etl_cli.times import Times, since_option
@@ -80,7 +81,9 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "seconds": entry.seconds,
         "segments": entry.segments or None,
         "counts": entry.counts,
-        "failure": {"stage": entry.stage, "error": entry.error, "cause": entry.cause} if entry.error else None,
+        "failure": {"stage": entry.stage, "error": entry.error, "cause": read_cause(entry.cause)[0]}
+        if entry.error
+        else None,
         "replay_of": entry.replay or None,
         "replayed": entry.replayed or None,
     }

@@ -145,3 +145,12 @@ def test_programs_get_null_for_what_a_run_does_not_have() -> None:
     assert (document["run"], document["window"], document["segments"], document["replay_of"]) == (None,) * 4
     assert document["failure"] == {"stage": "Plan", "error": "InputError", "cause": ""}
     assert entry_document(HISTORY[0])["finished"] is None
+
+
+def test_programs_get_the_cause_in_words() -> None:
+    cause = json.dumps({"errorMessage": "end is in the future", "errorType": "InputError", "stackTrace": []})
+
+    assert (
+        entry_document(night(3, "FAILED", error="InputError", cause=cause))["failure"]["cause"]
+        == "end is in the future"
+    )
