@@ -70,6 +70,7 @@ def entry_document(entry: Entry) -> dict[str, Any]:
     def text(instant: datetime | None) -> str | None:
         return format_instant(instant) if instant else None
 
+    failure = {"stage": entry.stage, "error": entry.error, "cause": read_cause(entry.cause)[0]}
     return {
         "run": entry.run or None,
         "name": entry.name,
@@ -81,9 +82,7 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "seconds": entry.seconds,
         "segments": entry.segments or None,
         "counts": entry.counts,
-        "failure": {"stage": entry.stage, "error": entry.error, "cause": read_cause(entry.cause)[0]}
-        if entry.error
-        else None,
+        "failure": failure if entry.error else None,
         "replay_of": entry.replay or None,
         "replayed": entry.replayed or None,
     }

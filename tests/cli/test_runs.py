@@ -149,8 +149,6 @@ def test_programs_get_null_for_what_a_run_does_not_have() -> None:
 
 def test_programs_get_the_cause_in_words() -> None:
     cause = json.dumps({"errorMessage": "end is in the future", "errorType": "InputError", "stackTrace": []})
+    failed = night(3, "FAILED", error="InputError", cause=cause)
 
-    assert (
-        entry_document(night(3, "FAILED", error="InputError", cause=cause))["failure"]["cause"]
-        == "end is in the future"
-    )
+    assert entry_document(failed)["failure"]["cause"] == "end is in the future"
