@@ -69,6 +69,12 @@ ACKNOWLEDGED = (
         "The history of the pipeline's executions, whose ids nobody knows before; the verb only reads.",
     ),
     (
+        "WatermarkWatch",
+        "IAM5[Resource::*]",
+        "CloudWatch's PutMetricData acts on no resource: the role has it for the pipeline's own namespace alone. So do "
+        "X-Ray's actions, and those by which Step Functions sets up the delivery of its logs.",
+    ),
+    (
         "DeadLetters",
         "SQS3",
         "This queue is itself a dead-letter queue: that of the rule's target, where the check does not look.",

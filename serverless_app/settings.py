@@ -133,7 +133,10 @@ class PipelineSettings:
         removal_policy: what ``cdk destroy`` does with the bucket and the tables: ``destroy`` them, with all data,
             as the specification's clean-up wants it, or ``retain`` them.
         log_retention_days: how long logs are kept.
-        alarm_email: address that is told when a run fails or could not be started; None for no alarms.
+        alarm_email: address that gets the alarms; None for nobody.
+        late_hours: age of the watermark above which data is late, in hours; longer than from one run to the end of
+            the next.
+        reject_alarm_percent: share of rejected items above which there is an alarm, whether or not the run fails.
         architecture: processor of the functions.
         log_level: least level of the functions' log lines.
         lambda_platform: platform of the functions' packages: the ``function``'s own, or the ``host``'s interpreter,
@@ -156,6 +159,8 @@ class PipelineSettings:
     removal_policy: Literal["destroy", "retain"] = _knob("destroy", _one_of("destroy", "retain"))
     log_retention_days: int = _knob(30, _one_of(*LOG_RETENTIONS))
     alarm_email: str | None = _knob(None, _optional("an e-mail address", lambda v: bool(_EMAIL.fullmatch(v))))
+    late_hours: int = _knob(26, _whole("hours", 1, 8784, "a year"))
+    reject_alarm_percent: float = _knob(1, _Rule("a number of percent from 0 to 100", _is_percent, float))
     architecture: Literal["x86_64", "arm64"] = _knob("x86_64", _one_of("x86_64", "arm64"))
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _knob(
         "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR")

@@ -1,7 +1,6 @@
 """The run ledger: its table, and the states that write into it how a run failed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
@@ -64,9 +63,11 @@ class RunLedger(Construct):
         *,
         keep: Sequence[str],
         comment: str,
-        outputs: Any = "{% $states.input %}",
+        outputs: Mapping[str, str] | None = None,
     ) -> tasks.DynamoUpdateItem:
         """Make a state that writes the end of a run into its entry, or makes the entry.
+
+        Its output is ``end``: the same values, and the run and its window if the entry has them.
 
         Args:
             scope: the state's scope.
@@ -75,7 +76,7 @@ class RunLedger(Construct):
                 ``error``, ``cause``, ``started`` and ``finished``; each gives a string.
             keep: JSONata expressions for statuses; an entry that has one of them stays as it is.
             comment: what the state is for.
-            outputs: what the state passes on; its input if nothing is said.
+            outputs: what the state passes on beside that.
         """
         kept = {f"kept{number}": status for number, status in enumerate(keep)}
         filled = {name: _text(f"{{% {expression} %}}") for name, expression in {**values, **kept}.items()}
@@ -92,11 +93,32 @@ class RunLedger(Construct):
             condition_expression=f"attribute_not_exists(#status) OR NOT #status IN ({any_kept})",
             expression_attribute_names=_NAMES,
             expression_attribute_values={f":{name}": value for name, value in filled.items()},
-            outputs=outputs,
+            return_values=tasks.DynamoReturnValues.ALL_NEW,
+            outputs={**(outputs or {}), "end": run_end(values, _RUN_OF_ENTRY)},
         )
         state.add_retry(errors=[RECORDED], max_attempts=0)
         state.add_retry(errors=[sfn.Errors.ALL], interval=Duration.seconds(1), max_attempts=3, backoff_rate=2)
         return state
+
+
+# JSONata leaves out what is not there.
+_RUN_OF_ENTRY = (
+    "$states.result.Attributes.{'run': run.S, 'replay': replay.S, "
+    "'window': $exists(window_start) ? {'start': window_start.S, 'end': window_end.S}}"
+)
+
+
+def run_end(values: Mapping[str, str], more: str = "{}") -> str:
+    """Make the JSONata expression of how a run ended.
+
+    Args:
+        values: as ``RunLedger.record`` gets them.
+        more: an expression for an object with more of the run.
+    """
+    names = {each: each for each in ("execution", "status", "stage", "error", "cause")}
+    names |= {"started_at": "started", "finished_at": "finished"}
+    told = ", ".join(f"'{name}': {values[value]}" for name, value in names.items())
+    return f"{{% $merge([{{{told}}}, {more}]) %}}"
 
 
 def _text(value: str) -> tasks.DynamoAttributeValue:

@@ -8,6 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from serverless_app.constructs.run_events import announce_failure
 from serverless_app.constructs.run_ledger import RECORDED, RunLedger
 from serverless_app.constructs.workflow import STATES, workflow_logging
 from serverless_app.settings import PipelineSettings
@@ -16,7 +17,11 @@ from serverless_app.settings import PipelineSettings
 class RunRecorder(Construct):
     """Records the ends of runs that no state of the run can record: stopped, out of time, a fault of the workflow.
 
-    A rule on Step Functions' own events starts a small state machine, which needs no function.
+    A rule on Step Functions' own events starts a small state machine, which needs no function. What it records, it
+    announces; a run that has recorded its end has announced it.
+
+    Attributes:
+        state_machine: the small one.
 
     Args:
         ledger: where to.
@@ -36,11 +41,11 @@ class RunRecorder(Construct):
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
-        recorder = sfn.StateMachine(
+        self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
             state_machine_name="etl-pipeline-recorder",
-            comment="Writes the end of a run into the ledger that the run could not write itself.",
+            comment="Writes the end of a run into the ledger that the run could not write itself, and tells of it.",
             definition_body=sfn.DefinitionBody.from_chainable(self._find_stage(self._record(ledger))),
             query_language=sfn.QueryLanguage.JSONATA,
             timeout=Duration.minutes(5),
@@ -61,7 +66,7 @@ class RunRecorder(Construct):
                     "status": ["FAILED", "TIMED_OUT", "ABORTED"],
                 },
             ),
-            targets=[targets.SfnStateMachine(recorder, dead_letter_queue=dead_letters)],
+            targets=[targets.SfnStateMachine(self.state_machine, dead_letter_queue=dead_letters)],
         )
 
     def _find_stage(self, record: sfn.TaskStateBase) -> sfn.IChainable:
@@ -113,7 +118,9 @@ class RunRecorder(Construct):
             comment="Write how the run ended, unless that is known",
         )
         known = sfn.Succeed(self, "Known", state_name="Known", comment="The run has recorded it itself")
-        return record.add_catch(known, errors=[RECORDED])
+        record.add_catch(known, errors=[RECORDED])
+        record.next(announce_failure(self, "Announce"))
+        return record
 
 
 # Without data an event is some 300 bytes, and a state takes 256 KiB: so many of the last ones fit well, and show the

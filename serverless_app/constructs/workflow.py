@@ -11,7 +11,8 @@ from constructs import Construct
 
 from serverless_app.constructs.failed_segment import CHILD_FAILED, FailedSegment
 from serverless_app.constructs.log_group import log_group
-from serverless_app.constructs.run_ledger import FAILED_STATE, FAILURE, RunLedger
+from serverless_app.constructs.run_events import announce_failure, announce_success
+from serverless_app.constructs.run_ledger import FAILED_STATE, FAILURE, RunLedger, run_end
 from serverless_app.settings import PipelineSettings
 
 # What passes when an invocation is run again: faults of the service, throttling, a function that ran out of time or
@@ -80,6 +81,7 @@ class Workflow(Construct):
         chain = sfn.Chain.start(states[0])
         for state in states[1:]:
             chain = chain.next(state)
+        chain = chain.next(self._announce_success())
 
         self.state_machine = sfn.StateMachine(
             self,
@@ -102,28 +104,39 @@ class Workflow(Construct):
             error_path="$.failure.Error",
             cause_path="$.failure.Cause",
         )
+        announce = announce_failure(self, "AnnounceFailure")
+        announce.add_catch(failed, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")
+        announce.next(failed)
         execution = "$states.context.Execution"
         failure = {"failure": f"{{% {FAILURE} %}}"}
+        values = {
+            "name": f"{execution}.Name",
+            "execution": f"{execution}.Id",
+            "status": "'FAILED'",
+            "stage": FAILED_STATE,
+            "error": f"{FAILURE}.Error",
+            "cause": f"$exists({FAILURE}.Cause) ? {FAILURE}.Cause : ''",
+            "started": f"{execution}.StartTime",
+            "finished": "$states.context.State.EnteredTime",
+        }
         record = ledger.record(
             self,
             "RecordFailure",
-            {
-                "name": f"{execution}.Name",
-                "execution": f"{execution}.Id",
-                "status": "'FAILED'",
-                "stage": FAILED_STATE,
-                "error": f"{FAILURE}.Error",
-                "cause": f"$exists({FAILURE}.Cause) ? {FAILURE}.Cause : ''",
-                "started": f"{execution}.StartTime",
-                "finished": "$states.context.State.EnteredTime",
-            },
+            values,
             keep=["'SUCCEEDED'"],
             comment="Write into the ledger how the run failed",
             outputs=failure,
         )
-        record.add_catch(failed, errors=[sfn.Errors.ALL], outputs=failure)
-        record.next(failed)
+        record.add_catch(announce, errors=[sfn.Errors.ALL], outputs={**failure, "end": run_end(values)})
+        record.next(announce)
         return record
+
+    def _announce_success(self) -> sfn.IChainable:
+        """Make the states in which a run succeeds, whether or not the event can be put."""
+        succeeded = sfn.Succeed(self, "Succeeded", comment="The output is the run's report")
+        announce = announce_success(self)
+        announce.add_catch(succeeded, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")
+        return announce.next(succeeded)
 
     def _step(
         self, name: str, function: lambda_.IFunction, payload: Mapping[str, Any], result: str, comment: str
@@ -173,7 +186,7 @@ class Workflow(Construct):
             name,
             comment=comment,
             lambda_function=function,
-            payload=sfn.TaskInput.from_object(payload),
+            payload=sfn.TaskInput.from_object({**payload, "retry.$": "$$.State.RetryCount"}),
             payload_response_only=True,
             result_path=result,
             retry_on_service_exceptions=False,

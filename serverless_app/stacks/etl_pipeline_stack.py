@@ -12,10 +12,13 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from serverless_app.bundling import CHECKOUT, bundle
+from serverless_app.constructs.dashboard import Dashboard
 from serverless_app.constructs.monitoring import Monitoring
+from serverless_app.constructs.platform_widgets import REQUEST_METRICS
 from serverless_app.constructs.run_ledger import RunLedger
 from serverless_app.constructs.run_recorder import RunRecorder
 from serverless_app.constructs.stage_function import StageFunction
+from serverless_app.constructs.watermark_watch import WatermarkWatch
 from serverless_app.constructs.workflow import Workflow
 from serverless_app.nag import acknowledge_findings
 from serverless_app.settings import PipelineSettings
@@ -60,23 +63,16 @@ class EtlPipelineStack(Stack):
             settings=self.settings,
         ).state_machine
         self.dead_letters = self._dead_letters()
-        RunRecorder(
+        self.recorder = RunRecorder(
             self,
             "RunRecorder",
             ledger=self.ledger,
             state_machine=self.state_machine,
             dead_letters=self.dead_letters,
             settings=self.settings,
-        )
+        ).state_machine
         self._daily_schedule()
-        if self.settings.alarm_email:
-            Monitoring(
-                self,
-                "Monitoring",
-                email=self.settings.alarm_email,
-                state_machine=self.state_machine,
-                dead_letters=self.dead_letters,
-            )
+        self._monitoring()
         self._outputs()
         acknowledge_findings(self, distributed=self.settings.distributed)
 
@@ -91,6 +87,7 @@ class EtlPipelineStack(Stack):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
+            metrics=[s3.BucketMetrics(id=REQUEST_METRICS)],
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="expire",
@@ -242,6 +239,34 @@ class EtlPipelineStack(Stack):
                     retry_attempts=185,
                 )
             ],
+        )
+
+    def _monitoring(self) -> None:
+        """Make what measures, what shows and what alarms."""
+        stages = [self.extract, self.transform, self.load]
+        WatermarkWatch(
+            self, "WatermarkWatch", ledger=self.ledger, state_machine=self.state_machine, settings=self.settings
+        )
+        monitoring = Monitoring(
+            self,
+            "Monitoring",
+            state_machine=self.state_machine,
+            recorder=self.recorder,
+            dead_letters=self.dead_letters,
+            source=self.source_table,
+            destination=self.destination_table,
+            stages=stages,
+            settings=self.settings,
+        )
+        Dashboard(
+            self,
+            "Dashboard",
+            alarms=monitoring.alarms,
+            state_machine=self.state_machine,
+            functions=[stage.function for stage in stages],
+            tables={"source": self.source_table, "destination": self.destination_table, "ledger": self.ledger.table},
+            bucket=self.staging_bucket,
+            settings=self.settings,
         )
 
     def _outputs(self) -> None:

@@ -10,7 +10,10 @@ import pytest
 
 from tests.support import ROOT, Deployed
 
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/design.md", "docs/operations.md", "docs/transformations.md")
+PAGES = (
+    *("README.md", "CONTRIBUTING.md"),
+    *("docs/design.md", "docs/monitoring.md", "docs/operations.md", "docs/transformations.md"),
+)
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 # Lines that other tests run, each in an environment of its own, and one for the other version of the AWS CLI.

@@ -37,6 +37,8 @@ def tuned_stack(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
         removal_policy="retain",
         log_retention_days=90,
         alarm_email="ops@example.com",
+        late_hours=9,
+        reject_alarm_percent=0.5,
         architecture="arm64",
         log_level="DEBUG",
     )

@@ -16,7 +16,8 @@ class Policies:
     def allow(self, action: str, resource: str) -> bool:
         """Tell whether the role may do ``action`` on the resource of this ARN.
 
-        A list of keys of a bucket is the resource ``arn:aws:s3:::bucket?prefix=the/prefix/``.
+        A list of keys of a bucket is the resource ``arn:aws:s3:::bucket?prefix=the/prefix/``, a namespace of metrics
+        is ``*?namespace=Its Name``.
         """
         effects = {each["Effect"] for each in self.statements if _covers(each, action, resource)}
         return effects == {"Allow"}
@@ -44,22 +45,25 @@ def _covers(statement: dict[str, Any], action: str, resource: str) -> bool:
     """Tell whether a statement is about an action on a resource."""
     unknown = set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
     assert not unknown, f"not known to this evaluator: {unknown}"
-    resource, _, prefix = resource.partition("?prefix=")
-    if not all(_matches(pattern, prefix) for pattern in _prefixes(statement.get("Condition", {}))):
+    resource, _, asked = resource.partition("?")
+    if not all(_matches(f"{name}={pattern}", asked) for name, pattern in _conditions(statement.get("Condition", {}))):
         return False
     return any(_matches(pattern, action, re.IGNORECASE) for pattern in _list(statement["Action"])) and any(
         _matches(pattern, resource) for pattern in _list(statement["Resource"])
     )
 
 
-def _prefixes(condition: dict[str, Any]) -> list[str]:
-    """Give the one pattern of listed prefixes that a condition holds, if there is a condition."""
-    if not condition:
-        return []
-    assert condition.keys() == {"StringLike"}, f"not known to this evaluator: {condition}"
-    assert condition["StringLike"].keys() == {"s3:prefix"}, f"not known to this evaluator: {condition}"
-    [pattern] = _list(condition["StringLike"]["s3:prefix"])
-    return [pattern]
+# The conditions that this stack's policies have: what of a request each is about, and the name of that here.
+_CONDITIONS = {("StringLike", "s3:prefix"): "prefix", ("StringEquals", "cloudwatch:namespace"): "namespace"}
+
+
+def _conditions(conditions: dict[str, Any]) -> list[tuple[str, str]]:
+    """Give what conditions ask for: names with one pattern each."""
+    asked = [(operator, key, values) for operator, keys in conditions.items() for key, values in keys.items()]
+    for operator, key, values in asked:
+        assert (operator, key) in _CONDITIONS, f"not known to this evaluator: {conditions}"
+        assert len(_list(values)) == 1, f"not known to this evaluator: {conditions}"
+    return [(_CONDITIONS[operator, key], _list(values)[0]) for operator, key, values in asked]
 
 
 def _matches(pattern: str, text: str, flags: int = 0) -> bool:

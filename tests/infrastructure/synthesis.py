@@ -33,6 +33,8 @@ _ARNS = {
     "AWS::IAM::Role": ("RoleName", f"arn:{PARTITION}:iam::{ACCOUNT}:role/{{}}"),
     "AWS::SQS::Queue": ("QueueName", f"arn:{PARTITION}:sqs:{REGION}:{ACCOUNT}:{{}}"),
     "AWS::SNS::Topic": ("TopicName", f"arn:{PARTITION}:sns:{REGION}:{ACCOUNT}:{{}}"),
+    "AWS::CloudWatch::Alarm": ("AlarmName", f"arn:{PARTITION}:cloudwatch:{REGION}:{ACCOUNT}:alarm:{{}}"),
+    "AWS::CloudWatch::Dashboard": ("DashboardName", f"arn:{PARTITION}:cloudwatch::{ACCOUNT}:dashboard/{{}}"),
     "AWS::KMS::Key": ("KeyId", f"arn:{PARTITION}:kms:{REGION}:{ACCOUNT}:key/{{}}"),
     "AWS::Events::Rule": ("Name", f"arn:{PARTITION}:events:{REGION}:{ACCOUNT}:rule/{{}}"),
     "AWS::StepFunctions::StateMachine": (

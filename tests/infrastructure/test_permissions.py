@@ -14,10 +14,15 @@ DESTINATION = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/etl-destination-data"
 LEDGER = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/etl-run-ledger"
 STATE_MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:etl-pipeline"
 RECORDER = f"{STATE_MACHINE}-recorder"
+WATCH = f"{STATE_MACHINE}-watch"
+METRICS = "*?namespace=EtlPipeline"
+BUS = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
 EXECUTION = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:etl-pipeline:0123"
 CHILD = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:etl-pipeline/Extract:0123"
 MAP_RUN = f"arn:aws:states:{REGION}:{ACCOUNT}:mapRun:etl-pipeline/Extract:0123"
 STAGES = ("extract", "transform", "load")
+MACHINES = ("etl-pipeline", "etl-pipeline-recorder", "etl-pipeline-watch")
+RULES = ("etl-daily-schedule", "etl-pipeline-ended", "etl-pipeline-watch")
 
 MANIFEST = f"{BUCKET}/extract/{TIMESTAMP}/run.json"
 EXTRACTED = f"{BUCKET}/extract/{TIMESTAMP}/data.json"
@@ -59,9 +64,12 @@ RESOURCES = [
     f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/another-table",
     *(log_stream(stage) for stage in (*STAGES, "other")),
     *(function_arn(stage) for stage in (*STAGES, "other")),
-    *(STATE_MACHINE, RECORDER, EXECUTION, CHILD, MAP_RUN),
+    *(STATE_MACHINE, RECORDER, WATCH, EXECUTION, CHILD, MAP_RUN),
     *(each.replace("etl-pipeline", "another-pipeline") for each in (STATE_MACHINE, EXECUTION, CHILD, MAP_RUN)),
     f"arn:aws:sqs:{REGION}:{ACCOUNT}:etl-pipeline-dead-letters",
+    f"arn:aws:sns:{REGION}:{ACCOUNT}:etl-pipeline-alarms",
+    *(METRICS, "*?namespace=Another"),
+    *(BUS, f"{BUS.removesuffix('default')}another"),
     f"arn:aws:iam::{ACCOUNT}:role/another-role",
     "*",
 ]
@@ -92,7 +100,8 @@ ACTIONS = [
     *("lambda:InvokeFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration"),
     *("states:StartExecution", "states:StopExecution", "states:UpdateStateMachine", "events:PutEvents"),
     *("states:DescribeExecution", "states:RedriveExecution", "states:ListExecutions", "states:ListMapRuns"),
-    *("states:DescribeMapRun", "states:UpdateMapRun", "states:GetExecutionHistory", "states:DeleteStateMachine"),
+    *("states:DescribeStateMachine", "states:DescribeMapRun", "states:UpdateMapRun"),
+    *("states:GetExecutionHistory", "states:DeleteStateMachine"),
     *("iam:PassRole", "iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "sts:AssumeRole"),
     *("kms:Decrypt", "secretsmanager:GetSecretValue", "ssm:GetParameter", "sqs:SendMessage", "sns:Publish"),
     *("ec2:CreateNetworkInterface", "cloudformation:DeleteStack", "cloudwatch:PutMetricData"),
@@ -108,6 +117,7 @@ LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
 # What acts on no single resource is granted on all of them.
 TRACE = both(("xray:PutTraceSegments", "xray:PutTelemetryRecords"), *RESOURCES)
 
+TELL = both(("events:PutEvents",), BUS)
 SAMPLING = both(("xray:GetSamplingRules", "xray:GetSamplingTargets"), *RESOURCES)
 LOG_DELIVERY = both(
     (
@@ -168,8 +178,8 @@ def roles_of(stack: Synthesized) -> dict[str, list[str]]:
     """All roles that are tested here, by the service that assumes them."""
     return {
         "lambda": [role_of_function(stack, f"etl-{stage}") for stage in STAGES],
-        "states": [role_of_workflow(stack), role_of_workflow(stack, "etl-pipeline-recorder")],
-        "events": [role_of_rule(stack), role_of_rule(stack, "etl-pipeline-ended")],
+        "states": [role_of_workflow(stack, name) for name in MACHINES],
+        "events": [role_of_rule(stack, name) for name in RULES],
     }
 
 
@@ -196,21 +206,31 @@ def test_every_action_that_is_granted_is_asked_about(distributed_stack: Synthesi
     assert granted - set(ACTIONS) == set()
 
 
-def test_the_workflow_may_invoke_the_three_functions_and_write_into_the_ledger(stack: Synthesized) -> None:
+def test_the_workflow_may_invoke_the_three_functions_write_into_the_ledger_and_tell(stack: Synthesized) -> None:
     invoke = both(("lambda:InvokeFunction",), *map(function_arn, STAGES))
-    record = both(("dynamodb:UpdateItem",), LEDGER)
+    record = both(("dynamodb:UpdateItem",), LEDGER) | TELL
 
     assert allowed_of(stack, role_of_workflow(stack)) == TRACE | SAMPLING | LOG_DELIVERY | invoke | record
 
 
 @pytest.mark.parametrize("name", ["stack", "distributed_stack"])
-def test_the_recorder_may_read_histories_and_write_into_the_ledger(request: pytest.FixtureRequest, name: str) -> None:
+def test_the_recorder_may_read_histories_write_into_the_ledger_and_tell(
+    request: pytest.FixtureRequest, name: str
+) -> None:
     stack = request.getfixturevalue(name)
     look = both(("states:GetExecutionHistory",), EXECUTION)
-    record = both(("dynamodb:UpdateItem",), LEDGER)
+    record = both(("dynamodb:UpdateItem",), LEDGER) | TELL
 
     allowed = allowed_of(stack, role_of_workflow(stack, "etl-pipeline-recorder"))
     assert allowed == TRACE | SAMPLING | LOG_DELIVERY | look | record
+
+
+def test_the_watch_may_read_the_watermark_and_measure_its_age_and_nothing_else(stack: Synthesized) -> None:
+    look = both(("dynamodb:GetItem",), LEDGER) | both(("states:DescribeStateMachine",), STATE_MACHINE)
+    measure = both(("cloudwatch:PutMetricData",), METRICS)
+
+    allowed = allowed_of(stack, role_of_workflow(stack, "etl-pipeline-watch"))
+    assert allowed == TRACE | SAMPLING | LOG_DELIVERY | look | measure
 
 
 def test_distributed_maps_add_executions_of_the_workflow_itself_alone(
@@ -231,7 +251,7 @@ def test_distributed_maps_add_executions_of_the_workflow_itself_alone(
     }
 
 
-@pytest.mark.parametrize(("rule", "machine"), [("etl-daily-schedule", STATE_MACHINE), ("etl-pipeline-ended", RECORDER)])
+@pytest.mark.parametrize(("rule", "machine"), [*zip(RULES, (STATE_MACHINE, RECORDER, WATCH), strict=True)])
 def test_a_rule_may_start_its_state_machine_alone(stack: Synthesized, rule: str, machine: str) -> None:
     assert allowed_of(stack, role_of_rule(stack, rule)) == {("states:StartExecution", machine)}
 
@@ -250,7 +270,7 @@ def test_each_role_is_assumed_by_its_service_alone(stack: Synthesized, service: 
         assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
 
 
-@pytest.mark.parametrize("name", ["etl-pipeline", "etl-pipeline-recorder"])
+@pytest.mark.parametrize("name", MACHINES)
 def test_a_workflow_role_is_assumed_for_state_machines_of_this_account_alone(stack: Synthesized, name: str) -> None:
     role = stack.template["Resources"][role_of_workflow(stack, name)]["Properties"]
     [trust] = stack.resolve(role["AssumeRolePolicyDocument"]["Statement"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
+from aws_cdk.assertions import Template
 
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 
@@ -40,6 +40,11 @@ def test_logical_ids_of_what_holds_data_or_a_name_are_frozen(stack: Synthesized)
         "RunRecorderLogs0853A091": "AWS::Logs::LogGroup",
         "RunRecorderStateMachineA9DAF180": "AWS::StepFunctions::StateMachine",
         "RunRecorderEnded82DEE9FA": "AWS::Events::Rule",
+        "WatermarkWatchLogs039FDCB3": "AWS::Logs::LogGroup",
+        "WatermarkWatchStateMachineE201E1CB": "AWS::StepFunctions::StateMachine",
+        "WatermarkWatchRule9F5D98E2": "AWS::Events::Rule",
+        "MonitoringAlarmsTopic63051086": "AWS::SNS::Topic",
+        "Dashboard7A714131": "AWS::CloudWatch::Dashboard",
     }.items()
 
 
@@ -143,6 +148,7 @@ def test_functions_share_one_asset(stack: Synthesized) -> None:
         "/aws/lambda/etl-load",
         "/aws/vendedlogs/states/etl-pipeline",
         "/aws/vendedlogs/states/etl-pipeline-recorder",
+        "/aws/vendedlogs/states/etl-pipeline-watch",
     ],
 )
 def test_logs_are_kept_as_long_as_the_settings_say_and_go_with_the_stack(
@@ -196,71 +202,3 @@ def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: 
         "DestinationTableE41E7513",
         "RunLedgerTable3162D107",
     }
-
-
-def test_there_are_no_alarms_without_an_address(stack: Synthesized) -> None:
-    for kind in ("AWS::CloudWatch::Alarm", "AWS::SNS::Topic", "AWS::KMS::Key"):
-        assert not stack.of_type(kind)
-
-
-@pytest.mark.parametrize(
-    ("alarm", "namespace", "metric"),
-    [
-        ("etl-pipeline-execution-failed", "AWS/States", "ExecutionsFailed"),
-        ("etl-pipeline-execution-timed-out", "AWS/States", "ExecutionsTimedOut"),
-        ("etl-pipeline-start-lost", "AWS/SQS", "ApproximateNumberOfMessagesVisible"),
-    ],
-)
-def test_an_address_is_told_of_the_first_failure(
-    tuned_stack: Synthesized, alarm: str, namespace: str, metric: str
-) -> None:
-    [topic] = tuned_stack.of_type("AWS::SNS::Topic")
-    template_of(tuned_stack).has_resource_properties(
-        "AWS::CloudWatch::Alarm",
-        {
-            "AlarmName": alarm,
-            "Namespace": namespace,
-            "MetricName": metric,
-            "Threshold": 1,
-            "EvaluationPeriods": 1,
-            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
-            "TreatMissingData": "notBreaching",
-            "AlarmActions": [{"Ref": topic}],
-            "Dimensions": Match.any_value(),
-        },
-    )
-    template_of(tuned_stack).has_resource_properties(
-        "AWS::SNS::Subscription", {"Protocol": "email", "Endpoint": "ops@example.com", "TopicArn": {"Ref": topic}}
-    )
-
-
-def test_the_alarms_topic_is_encrypted_with_a_key_that_alarms_may_use(tuned_stack: Synthesized) -> None:
-    [topic] = tuned_stack.of_type("AWS::SNS::Topic").values()
-    [key] = tuned_stack.of_type("AWS::KMS::Key")
-    statements = tuned_stack.template["Resources"][key]["Properties"]["KeyPolicy"]["Statement"]
-    [alarms] = [each for each in statements if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"}]
-
-    assert topic["Properties"]["KmsMasterKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
-    assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
-    assert tuned_stack.resolve(alarms["Condition"]) == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-
-
-def test_the_alarms_topic_takes_no_message_without_tls(tuned_stack: Synthesized) -> None:
-    template_of(tuned_stack).has_resource_properties(
-        "AWS::SNS::TopicPolicy",
-        {
-            "PolicyDocument": {
-                "Statement": Match.array_with(
-                    [
-                        Match.object_like(
-                            {
-                                "Action": "sns:Publish",
-                                "Effect": "Deny",
-                                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                            }
-                        )
-                    ]
-                )
-            }
-        },
-    )

@@ -59,10 +59,15 @@ def test_what_the_entry_keeps_is_not_tried_again_and_whatever_else_fails_is(reco
 
 def test_a_run_fails_with_its_error_whatever_becomes_of_its_entry(stack: Synthesized) -> None:
     record = stack.definition["States"]["RecordFailure"]
-    failure = {"failure": "{% $lookup($states.input.failure, $keys($states.input.failure)[-1]) %}"}
+    failure = "{% $lookup($states.input.failure, $keys($states.input.failure)[-1]) %}"
+    [caught] = record["Catch"]
 
-    assert (record["Next"], record["Output"]) == ("Failed", failure)
-    assert record["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "Failed", "Output": failure}]
+    assert (caught["ErrorEquals"], caught["Next"]) == (["States.ALL"], record["Next"])
+    assert record["Output"]["failure"] == caught["Output"]["failure"] == failure
+    # Without an entry there is still all that the states know of the end.
+    told = record["Output"]["end"].partition("$states.result")[0]
+    assert caught["Output"]["end"] == f"{told}{{}}]) %}}"
+    assert "$states.result" not in caught["Output"]["end"]
 
 
 def test_without_a_history_the_recorder_writes_all_the_same(stack: Synthesized) -> None:
@@ -80,7 +85,8 @@ def test_without_a_history_the_recorder_writes_all_the_same(stack: Synthesized) 
 
 def test_the_recorder_knows_the_states_of_the_workflow(stack: Synthesized) -> None:
     states = [name for name, state in stack.definition["States"].items() if state["Type"] in ("Task", "Map")]
-    states.remove("RecordFailure")
+    for name in ("RecordFailure", "AnnounceFailure", "AnnounceSuccess"):
+        states.remove(name)
 
     assert f"[{', '.join(map(repr, states))}]" in recorder(stack)["States"]["FindStage"]["Output"]
 

@@ -32,6 +32,8 @@ def test_defaults_are_those_of_the_specification() -> None:
         removal_policy="destroy",
         log_retention_days=30,
         alarm_email=None,
+        late_hours=26,
+        reject_alarm_percent=1,
         architecture="x86_64",
         log_level="INFO",
         lambda_platform="function",

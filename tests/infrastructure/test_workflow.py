@@ -14,9 +14,14 @@ import pytest
 from tests.infrastructure.synthesis import ACCOUNT, REGION, ROOT, Synthesized
 
 ORDER = ["Plan", "Extract", "Transform", "Gate", "Load", "Finish"]
-FAILING = ["RecordFailure", "Failed"]
+SUCCEEDING = ["AnnounceSuccess", "Succeeded"]
+FAILING = ["RecordFailure", "AnnounceFailure", "Failed"]
 MAPS = {"Extract": "etl-extract", "Transform": "etl-transform", "Load": "etl-load"}
 STEPS = {"Plan": "etl-extract", "Gate": "etl-transform", "Finish": "etl-load"}
+
+
+# So that an invocation knows that it repeats one. Source: Step Functions developer guide, "Context object data".
+RETRY = {"retry.$": "$$.State.RetryCount"}
 
 
 def arn_of(function: str) -> str:
@@ -49,9 +54,9 @@ def test_states_follow_one_another_in_the_specified_order(
     while "Next" in (state := states[order[-1]]):
         order.append(state["Next"])
 
-    assert order == ORDER
-    assert states["Finish"]["End"] is True
-    assert set(states) == {*ORDER, *others}
+    assert order == [*ORDER, *SUCCEEDING]
+    assert states["Succeeded"]["Type"] == "Succeed"
+    assert set(states) == {*order, *others}
 
 
 @pytest.mark.parametrize("name", ["stack", "distributed_stack"])
@@ -74,7 +79,7 @@ def test_an_execution_ends_after_30_minutes(stack: Synthesized) -> None:
 def test_plan_gets_the_input_and_the_execution_and_its_result_is_the_state(stack: Synthesized) -> None:
     plan = stack.definition["States"]["Plan"]
 
-    assert plan["Parameters"] == {
+    assert plan["Parameters"] == RETRY | {
         "action": "plan",
         "input.$": "$",
         "execution": {
@@ -89,14 +94,14 @@ def test_plan_gets_the_input_and_the_execution_and_its_result_is_the_state(stack
 def test_gate_gets_the_segments_and_its_result_is_the_state_that_load_starts_from(stack: Synthesized) -> None:
     gate = stack.definition["States"]["Gate"]
 
-    assert gate["Parameters"] == {"action": "gate", "run.$": "$.run", "segments.$": "$.segments"}
+    assert gate["Parameters"] == RETRY | {"action": "gate", "run.$": "$.run", "segments.$": "$.segments"}
     assert gate["ResultPath"] == "$"
 
 
 def test_the_result_of_finish_is_the_output_of_the_execution(stack: Synthesized) -> None:
     finish = stack.definition["States"]["Finish"]
 
-    assert finish["Parameters"] == {
+    assert finish["Parameters"] == RETRY | {
         "action": "finish",
         "run.$": "$.run",
         "segments.$": "$.segments",
@@ -104,6 +109,8 @@ def test_the_result_of_finish_is_the_output_of_the_execution(stack: Synthesized)
         "finished_at.$": "$$.State.EnteredTime",
     }
     assert finish["ResultPath"] == "$"
+    assert stack.definition["States"]["AnnounceSuccess"]["Output"] == "{% $states.input %}"
+    assert "Output" not in stack.definition["States"]["Succeeded"]
 
 
 @pytest.mark.parametrize(("name", "function"), STEPS.items())
@@ -129,7 +136,7 @@ def test_a_worker_is_called_again_until_its_segment_is_done(stack: Synthesized, 
 
     assert (processor["StartAt"], set(states)) == (worker, {worker, done, end})
     assert states[worker]["Resource"] == arn_of(function)
-    assert states[worker]["Parameters"] == {"action": name.lower(), "run.$": "$.run", "work.$": "$.work"}
+    assert states[worker]["Parameters"] == RETRY | {"action": name.lower(), "run.$": "$.run", "work.$": "$.work"}
     assert (states[worker]["ResultPath"], states[worker]["Next"]) == ("$.work", done)
     assert states[done]["Choices"] == [{"Variable": "$.work.cursor", "IsPresent": True, "Next": worker}]
     assert states[done]["Default"] == end
@@ -176,7 +183,7 @@ def test_the_error_of_a_distributed_map_is_replaced_by_that_of_its_segment(
     while "Next" in (state := states[followed[-1]]):
         followed.append(state["Next"])
     assert followed == ["FindMapRun", "FindFailedSegment", "ReadFailure", *FAILING]
-    for each in followed[:-2]:
+    for each in followed[: -len(FAILING)]:
         assert states[each]["Catch"] == [
             {
                 "ErrorEquals": ["States.ALL"],
@@ -193,7 +200,8 @@ def test_concurrency_is_that_of_the_settings(stack: Synthesized, tuned_stack: Sy
 
 def test_every_task_is_retried_after_what_passes(stack: Synthesized) -> None:
     tasks = dict(tasks_of(stack.definition["States"]))
-    tasks.pop("RecordFailure")
+    for name in ("RecordFailure", "AnnounceFailure", "AnnounceSuccess"):
+        tasks.pop(name)
 
     assert set(tasks) == {*STEPS, *(f"{name}Segment" for name in MAPS)}
     for name, task in tasks.items():
@@ -224,7 +232,8 @@ def test_every_error_ends_in_a_failed_execution_with_its_cause(stack: Synthesize
     states = stack.definition["States"]
 
     assert states[name]["Catch"] == [caught(name)]
-    assert states["RecordFailure"]["Next"] == "Failed"
+    assert states["RecordFailure"]["Next"] == "AnnounceFailure"
+    assert states["AnnounceFailure"]["Next"] == "Failed"
     assert states["Failed"]["Type"] == "Fail"
     assert states["Failed"]["ErrorPath"] == "$.failure.Error"
     assert states["Failed"]["CausePath"] == "$.failure.Cause"

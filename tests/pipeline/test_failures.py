@@ -27,13 +27,16 @@ WRONG_INPUTS: dict[str, tuple[Any, str]] = {
 }
 
 
+FAILING = ["RecordFailure", "AnnounceFailure", "Failed"]
+
+
 def test_a_wrong_input_fails_at_once_and_the_cause_names_the_field(pipeline: Pipeline) -> None:
     started = {name: pipeline.start(given) for name, (given, _) in WRONG_INPUTS.items()}
     for name, (_, words) in WRONG_INPUTS.items():
         execution = pipeline.ended(started[name])
         assert (execution.status, execution.error) == ("FAILED", "InputError"), name
         assert words in execution.message
-        assert execution.entered() == ["Plan", "RecordFailure", "Failed"], name
+        assert execution.entered() == ["Plan", *FAILING], name
 
 
 def expect_failure(execution: Execution, error: str, state: str, *words: str) -> None:
@@ -41,7 +44,7 @@ def expect_failure(execution: Execution, error: str, state: str, *words: str) ->
     assert (execution.status, execution.error) == ("FAILED", error), execution.message
     # A Distributed Map's own error says nothing: that of its child is looked up.
     looked_up = ["FindMapRun", "FindFailedSegment", "ReadFailure"] if state in execution.children else []
-    assert execution.entered()[-3 - len(looked_up) :] == [state, *looked_up, "RecordFailure", "Failed"]
+    assert execution.entered()[-4 - len(looked_up) :] == [state, *looked_up, *FAILING]
     assert execution.failures(state) == [error]
     for word in words:
         assert word in execution.message
@@ -234,7 +237,7 @@ def test_without_the_error_of_its_segment_that_of_the_map_stays(distributed: Dep
     states = {
         name: state
         for name, state in json.loads(machine["definition"])["States"].items()
-        if name in ("FindMapRun", "FindFailedSegment", "ReadFailure", "RecordFailure", "Failed")
+        if name in ("FindMapRun", "FindFailedSegment", "ReadFailure", *FAILING)
     }
     states["FindMapRun"].pop("Retry")
     alone = stepfunctions.create_state_machine(

@@ -1,0 +1,52 @@
+"""The topic of the alarms: encrypted, over TLS alone, for this account's alarms alone."""
+
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+
+class AlarmTopic(Construct):
+    """The topic ``etl-pipeline-alarms``.
+
+    Attributes:
+        topic: the topic itself.
+
+    Args:
+        alarms: pattern of the names of the alarms that may publish.
+        email: who is told; AWS asks that address to confirm once. None for nobody.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, alarms: str, email: str | None) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        names = stack.format_arn(
+            service="cloudwatch", resource="alarm", resource_name=alarms, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        publisher = iam.ServicePrincipal(
+            "cloudwatch.amazonaws.com",
+            conditions={"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": names}},
+        )
+        # Alarms can't publish to a topic under the key that AWS manages for SNS.
+        key = kms.Key(
+            self,
+            "Key",
+            description="Alarms of the ETL pipeline",
+            enable_key_rotation=True,
+            pending_window=Duration.days(7),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.topic = sns.Topic(
+            self,
+            "Topic",
+            topic_name="etl-pipeline-alarms",
+            display_name="ETL pipeline",
+            enforce_ssl=True,
+            master_key=key,
+        )
+        # A policy that denies what isn't TLS takes the place of the one that lets the account's alarms publish.
+        self.topic.grant_publish(publisher)
+        if email:
+            self.topic.add_subscription(subscriptions.EmailSubscription(email))

@@ -1,0 +1,153 @@
+"""The dashboard ``etl-pipeline``: was last night fine, how much, how long, what was rejected, and the trend."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from serverless_app.constructs.pipeline_metrics import NEAR_LIMIT, WATERMARK_AGE, pipeline_metric
+from serverless_app.constructs.platform_widgets import bucket_graphs, function_graphs, table_graphs, workflow_graph
+from serverless_app.constructs.watermark_watch import PERIOD as WATCH_PERIOD
+from serverless_app.constructs.widgets import FIVE_MINUTES, NIGHT, graph, limit
+from serverless_app.constructs.workflow import STATES
+from serverless_app.settings import PipelineSettings
+
+_HEADLINE = """# ETL pipeline
+Something is to be done where an alarm is red: its description says what. Items are sums of a day in UTC.
+`etl runs` lists the runs, `etl gaps` the time that none has covered. docs/monitoring.md explains each figure.
+"""
+_ERRORS = [
+    "filter level = 'ERROR'",
+    "fields @timestamp, action, run, error, execution",
+    "sort @timestamp desc",
+    "limit 20",
+]
+
+
+class Dashboard(Construct):
+    """The dashboard.
+
+    Args:
+        alarms: what it shows first.
+        state_machine: the pipeline's.
+        functions: the stages' functions.
+        tables: the tables, by what graphs call them.
+        bucket: what lies between the stages.
+        settings: the pipeline's settings.
+    """
+
+    def __init__(  # noqa: PLR0913 - each has its name at the call
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        alarms: Sequence[cloudwatch.IAlarm],
+        state_machine: sfn.IStateMachine,
+        functions: Sequence[lambda_.Function],
+        tables: Mapping[str, dynamodb.ITable],
+        bucket: s3.IBucket,
+        settings: PipelineSettings,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        board = cloudwatch.Dashboard(
+            self, "Dashboard", dashboard_name="etl-pipeline", default_interval=Duration.days(14)
+        )
+        board.add_widgets(cloudwatch.TextWidget(markdown=_HEADLINE, width=24, height=3))
+        board.add_widgets(
+            cloudwatch.AlarmStatusWidget(title="Is anything to be done?", alarms=alarms, width=10, height=6),
+            _last_night(state_machine),
+        )
+        board.add_widgets(*_trend(state_machine, settings))
+        board.add_widgets(*_workers(settings))
+        board.add_widgets(_errors(functions))
+        board.add_widgets(workflow_graph(state_machine), *function_graphs(functions))
+        board.add_widgets(*table_graphs(tables), *bucket_graphs(bucket))
+
+
+def _last_night(state_machine: sfn.IStateMachine) -> cloudwatch.IWidget:
+    """Figures of the last day that has any."""
+    items = {"ItemsRead": "Items read", "ItemsLoaded": "Items loaded", "ItemsRejected": "Items rejected"}
+    return cloudwatch.SingleValueWidget(
+        title="The last night",
+        metrics=[
+            state_machine.metric_succeeded(statistic="Sum", period=NIGHT, label="Runs that succeeded"),
+            state_machine.metric_failed(statistic="Sum", period=NIGHT, label="Runs that failed"),
+            *(pipeline_metric(name, "Sum", NIGHT, label=label) for name, label in items.items()),
+            _minutes(state_machine, "Longest run, minutes"),
+            _age("Age of the watermark, hours"),
+        ],
+        width=14,
+        height=6,
+    )
+
+
+def _trend(state_machine: sfn.IStateMachine, settings: PipelineSettings) -> list[cloudwatch.IWidget]:
+    """One point for each day."""
+    moved = ("ItemsRead", "ItemsTransformed", "ItemsLoaded", "ItemsSuperseded", "ItemsDropped")
+    return [
+        graph("How much: items a day", [pipeline_metric(name, "Sum", NIGHT) for name in moved]),
+        graph(
+            "How many rejected: items a day; largest share, %",
+            [pipeline_metric("ItemsRejected", "Sum", NIGHT)],
+            [pipeline_metric("RejectedShare", "Maximum", NIGHT)],
+            limits=[
+                limit(settings.reject_alarm_percent, "alarm", cloudwatch.Color.ORANGE),
+                limit(settings.reject_threshold_percent, "nothing is loaded"),
+            ],
+        ),
+        graph(
+            "How long: longest run of a day, minutes",
+            [_minutes(state_machine, "Minutes")],
+            limits=[limit(30, "timed out")],
+        ),
+        graph(
+            "What for: items scanned a day; bytes staged",
+            [pipeline_metric("ItemsScanned", "Sum", NIGHT)],
+            [pipeline_metric("BytesStaged", "Sum", NIGHT)],
+        ),
+    ]
+
+
+def _workers(settings: PipelineSettings) -> list[cloudwatch.IWidget]:
+    """What the workers did, and what they used."""
+
+    def by_stage(name: str, statistic: str, period: Duration) -> list[cloudwatch.IMetric]:
+        return [pipeline_metric(name, statistic, period, stage=stage, label=stage) for stage in STATES]
+
+    return [
+        graph("Age of the watermark, hours", [_age("Hours")], limits=[limit(settings.late_hours, "late")]),
+        graph("Workers' time a day, milliseconds", by_stage("Duration", "Sum", NIGHT)),
+        graph("Most memory, MB", by_stage("MemoryUsed", "Maximum", FIVE_MINUTES), limits=[limit(512, "all there is")]),
+        graph(
+            "Trouble that passed",
+            [pipeline_metric(name, "Sum", FIVE_MINUTES) for name in ("Throttles", "Retries", NEAR_LIMIT)],
+        ),
+    ]
+
+
+def _errors(functions: Sequence[lambda_.Function]) -> cloudwatch.IWidget:
+    """The last invocations that failed; a run may have succeeded when they were repeated."""
+    return cloudwatch.LogQueryWidget(
+        title="Invocations that failed",
+        log_group_names=[function.log_group.log_group_name for function in functions],
+        query_lines=_ERRORS,
+        width=24,
+        height=5,
+    )
+
+
+def _minutes(state_machine: sfn.IStateMachine, label: str) -> cloudwatch.IMetric:
+    time = state_machine.metric_time(statistic="Maximum", period=NIGHT)
+    return cloudwatch.MathExpression(expression="time / 60000", using_metrics={"time": time}, label=label, period=NIGHT)
+
+
+def _age(label: str) -> cloudwatch.IMetric:
+    age = pipeline_metric(WATERMARK_AGE, "Minimum", WATCH_PERIOD)
+    return cloudwatch.MathExpression(
+        expression="age / 3600", using_metrics={"age": age}, label=label, period=WATCH_PERIOD
+    )

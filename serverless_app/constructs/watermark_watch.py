@@ -1,0 +1,134 @@
+"""Measures how old the watermark is, whether runs are started or not."""
+
+from typing import Any
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from serverless_app.constructs.pipeline_metrics import NAMESPACE, WATERMARK_AGE
+from serverless_app.constructs.run_events import SOURCE, SUCCEEDED
+from serverless_app.constructs.run_ledger import RunLedger
+from serverless_app.constructs.workflow import workflow_logging
+from serverless_app.settings import PipelineSettings
+
+_NAME = "etl-pipeline-watch"
+PERIOD = Duration.minutes(15)
+# In the middle of CloudWatch's periods, which begin at the full hour: each has one measurement, if a minute late.
+_SCHEDULE = "cron(7/15 * * * ? *)"
+
+_NOW = "$toMillis($states.context.State.EnteredTime)"
+_RETRY: Any = {"errors": [sfn.Errors.ALL], "interval": Duration.seconds(1), "max_attempts": 3, "backoff_rate": 2}
+_AGE = f"{{% ({_NOW} - $toMillis($states.input.since)) / 1000 %}}"
+
+
+class WatermarkWatch(Construct):
+    """The state machine ``etl-pipeline-watch``, which tells CloudWatch the watermark's age every quarter of an hour.
+
+    Who watches for a run that is never started can't be a part of a run. Before the first scheduled run there is no
+    watermark: until then the age is that of the pipeline's state machine. After a run that succeeded it measures
+    once more, so that an alarm ends soon.
+
+    Attributes:
+        state_machine: the watch's.
+
+    Args:
+        ledger: has the watermark.
+        state_machine: the pipeline's.
+        settings: the pipeline's settings.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        ledger: RunLedger,
+        state_machine: sfn.StateMachine,
+        settings: PipelineSettings,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        measure = self._measure()
+        found = sfn.Choice.jsonata(self, "Found?", state_name="Found?", comment="There is none before the first run")
+        found.when(sfn.Condition.jsonata("{% $exists($states.input.since) %}"), measure)
+        found.otherwise(self._read_creation(state_machine).next(measure))
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            state_machine_name=_NAME,
+            # It takes a second, 96 times a day: an express execution costs next to nothing.
+            state_machine_type=sfn.StateMachineType.EXPRESS,
+            comment="Tells CloudWatch how old the watermark is.",
+            definition_body=sfn.DefinitionBody.from_chainable(self._read_watermark(ledger).next(found)),
+            query_language=sfn.QueryLanguage.JSONATA,
+            timeout=Duration.minutes(2),
+            tracing_enabled=True,
+            logs=workflow_logging(self, _NAME, settings),
+        )
+        self.state_machine.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["cloudwatch:PutMetricData"],
+                resources=["*"],
+                conditions={"StringEquals": {"cloudwatch:namespace": NAMESPACE}},
+            )
+        )
+        events.Rule(
+            self,
+            "Rule",
+            rule_name=_NAME,
+            description="Measures the age of the watermark every quarter of an hour, and after each run",
+            schedule=events.Schedule.expression(_SCHEDULE),
+            event_pattern=events.EventPattern(source=[SOURCE], detail_type=[SUCCEEDED]),
+            # What is late is out of date, and what is lost is missed by the alarm.
+            targets=[targets.SfnStateMachine(self.state_machine, max_event_age=PERIOD, retry_attempts=3)],
+        )
+
+    def _read_watermark(self, ledger: RunLedger) -> tasks.DynamoGetItem:
+        """Make the state that asks the ledger."""
+        key = tasks.DynamoAttributeValue.from_string("watermark")
+        state = tasks.DynamoGetItem.jsonata(
+            self,
+            "ReadWatermark",
+            state_name="ReadWatermark",
+            table=ledger.table,
+            key={"kind": key, "id": key},
+            consistent_read=True,
+            outputs="{% {'since': $states.result.Item.end.S} %}",
+        )
+        state.add_retry(**_RETRY)
+        return state
+
+    def _read_creation(self, state_machine: sfn.StateMachine) -> tasks.CallAwsService:
+        """Make the state that asks since when there is a pipeline."""
+        state = tasks.CallAwsService.jsonata(
+            self,
+            "ReadCreation",
+            state_name="ReadCreation",
+            service="sfn",
+            action="describeStateMachine",
+            iam_action="states:DescribeStateMachine",
+            iam_resources=[state_machine.state_machine_arn],
+            parameters={"StateMachineArn": state_machine.state_machine_arn},
+            outputs="{% {'since': $states.result.CreationDate} %}",
+        )
+        state.add_retry(**_RETRY)
+        return state
+
+    def _measure(self) -> sfn.CustomState:
+        """Make the state that tells CloudWatch. CDK's own task would grant it every namespace."""
+        data = {"MetricName": WATERMARK_AGE, "Unit": "Seconds", "Value": _AGE}
+        state = sfn.CustomState(
+            self,
+            "Measure",
+            state_json={
+                "Type": "Task",
+                "Resource": f"arn:{Aws.PARTITION}:states:::aws-sdk:cloudwatch:putMetricData",
+                "Arguments": {"Namespace": NAMESPACE, "MetricData": [data]},
+            },
+        )
+        state.add_retry(**_RETRY)
+        return state

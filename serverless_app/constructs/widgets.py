@@ -1,0 +1,43 @@
+"""Graphs of the dashboard, all of one make."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+
+# CloudWatch's days begin at midnight in UTC: each has one night.
+NIGHT = Duration.days(1)
+FIVE_MINUTES = Duration.minutes(5)
+
+
+def graph(
+    title: str,
+    left: Sequence[cloudwatch.IMetric],
+    right: Sequence[cloudwatch.IMetric] = (),
+    *,
+    limits: Sequence[cloudwatch.HorizontalAnnotation] = (),
+) -> cloudwatch.GraphWidget:
+    """Make a graph.
+
+    Args:
+        title: what it shows, and in which unit.
+        left: what is drawn against the left axis.
+        right: what is drawn against the right axis.
+        limits: lines across; against the right axis if anything is.
+    """
+    from_zero = cloudwatch.YAxisProps(min=0)
+    return cloudwatch.GraphWidget(
+        title=title,
+        left=list(left),
+        right=list(right),
+        left_annotations=[] if right else list(limits),
+        right_annotations=list(limits) if right else [],
+        left_y_axis=from_zero,
+        right_y_axis=from_zero,
+        width=6,  # of 24 columns
+    )
+
+
+def limit(value: float, label: str, color: str = cloudwatch.Color.RED) -> cloudwatch.HorizontalAnnotation:
+    """Make a line across a graph."""
+    return cloudwatch.HorizontalAnnotation(value=value, label=label, color=color)

@@ -1,0 +1,173 @@
+"""Alarms, their topic, and what they are about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
+
+MACHINE = {"StateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:etl-pipeline"}
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:etl-pipeline-alarms"
+# Of each alarm: namespace, metric, dimensions, statistic, seconds of a period, periods, and the value it must exceed.
+ALARMS: dict[str, tuple[str, str, dict[str, str], str, int, int, float]] = {
+    "execution-failed": ("AWS/States", "ExecutionsFailed", MACHINE, "Sum", 300, 1, 0),
+    "execution-timed-out": ("AWS/States", "ExecutionsTimedOut", MACHINE, "Sum", 300, 1, 0),
+    "execution-throttled": ("AWS/States", "ExecutionThrottled", MACHINE, "Sum", 300, 2, 0),
+    "recorder-failed": (
+        *("AWS/States", "ExecutionsFailed", {"StateMachineArn": f"{MACHINE['StateMachineArn']}-recorder"}),
+        *("Sum", 300, 1, 0),
+    ),
+    "start-lost": (
+        *("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": "etl-pipeline-dead-letters"}),
+        *("Maximum", 300, 1, 0),
+    ),
+    "data-late": ("EtlPipeline", "WatermarkAge", {}, "Minimum", 900, 2, 26 * 3600),
+    "rejected-share": ("EtlPipeline", "RejectedShare", {}, "Maximum", 300, 1, 1),
+    "function-limit": ("EtlPipeline", "NearLimit", {}, "Sum", 300, 1, 0),
+    "source-throttled": (
+        *("AWS/DynamoDB", "ReadThrottleEvents", {"TableName": "etl-source-data"}),
+        *("Sum", 300, 2, 0),
+    ),
+    "destination-throttled": (
+        *("AWS/DynamoDB", "WriteThrottleEvents", {"TableName": "etl-destination-data"}),
+        *("Sum", 300, 2, 0),
+    ),
+}
+# Source: CloudWatch API reference, PutMetricAlarm.
+MOST_DESCRIPTION = 1024
+MOST_SECONDS_OF_SHORT_PERIODS = 86_400
+
+
+def alarm_of(stack: Synthesized, name: str) -> dict[str, Any]:
+    return stack.named("AWS::CloudWatch::Alarm", f"etl-pipeline-{name}")
+
+
+def test_there_are_these_alarms_whether_or_not_anybody_is_told(stack: Synthesized, tuned_stack: Synthesized) -> None:
+    for each in (stack, tuned_stack):
+        alarms = [alarm["Properties"]["AlarmName"] for alarm in each.of_type("AWS::CloudWatch::Alarm").values()]
+        assert sorted(alarms) == sorted(f"etl-pipeline-{name}" for name in ALARMS)
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_is_about_its_metric(stack: Synthesized, name: str) -> None:
+    alarm = alarm_of(stack, name)
+
+    found = (
+        alarm["Namespace"],
+        alarm["MetricName"],
+        {each["Name"]: each["Value"] for each in alarm.get("Dimensions", [])},
+        alarm["Statistic"],
+        alarm["Period"],
+        alarm["EvaluationPeriods"],
+        alarm["Threshold"],
+    )
+    assert found == ALARMS[name]
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    assert "DatapointsToAlarm" not in alarm, "all of the periods must be above the threshold"
+    assert alarm["Period"] * alarm["EvaluationPeriods"] <= MOST_SECONDS_OF_SHORT_PERIODS
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_no_measurement_is_no_news_but_for_the_age_of_the_watermark(stack: Synthesized, name: str) -> None:
+    # Said of DynamoDB's metrics too: without it their alarms stay as they are until the next throttling.
+    assert alarm_of(stack, name)["TreatMissingData"] == ("breaching" if name == "data-late" else "notBreaching")
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_goes_to_the_topic_and_says_what_to_do(stack: Synthesized, name: str) -> None:
+    alarm = alarm_of(stack, name)
+
+    assert alarm["AlarmActions"] == [TOPIC]
+    assert alarm.get("OKActions", []) == ([TOPIC] if name == "data-late" else [])
+    assert alarm.get("ActionsEnabled", True) is True
+    assert 100 < len(alarm["AlarmDescription"]) <= MOST_DESCRIPTION
+    assert alarm["AlarmDescription"].isascii()
+
+
+def test_thresholds_are_those_of_the_settings(tuned_stack: Synthesized) -> None:
+    late, rejected = alarm_of(tuned_stack, "data-late"), alarm_of(tuned_stack, "rejected-share")
+
+    assert (late["Threshold"], rejected["Threshold"]) == (9 * 3600, 0.5)
+    assert "more than 9 hours ago" in late["AlarmDescription"]
+    assert "More than 0.5 %" in rejected["AlarmDescription"]
+
+
+def test_a_schedule_that_a_setting_disables_makes_nobody_late(tuned_stack: Synthesized) -> None:
+    assert alarm_of(tuned_stack, "data-late")["ActionsEnabled"] is False
+
+
+@pytest.mark.parametrize("stage", ["extract", "transform", "load"])
+def test_what_lambda_stops_counts_as_near_a_limit(stack: Synthesized, stage: str) -> None:
+    filters = [stack.resolve(each["Properties"]) for each in stack.of_type("AWS::Logs::MetricFilter").values()]
+    [found] = [each for each in filters if each["LogGroupName"] == f"/aws/lambda/etl-{stage}"]
+
+    # Source: Lambda developer guide, "Troubleshoot invocation issues", and what functions log when they are stopped.
+    assert found["FilterPattern"] == '?"Task timed out after" ?"Runtime exited with error"'
+    assert found["MetricTransformations"] == [
+        {"MetricName": "NearLimit", "MetricNamespace": "EtlPipeline", "MetricValue": "1", "Unit": "Count"}
+    ]
+
+
+def test_the_pipelines_metrics_are_called_as_the_functions_call_them() -> None:
+    from etl import metrics
+    from serverless_app.constructs import pipeline_metrics
+
+    assert pipeline_metrics.NAMESPACE == metrics.NAMESPACE
+    assert pipeline_metrics.NEAR_LIMIT in metrics.UNITS
+    own = {metric for namespace, metric, *_ in ALARMS.values() if namespace == metrics.NAMESPACE}
+    assert own - metrics.UNITS.keys() == {pipeline_metrics.WATERMARK_AGE}
+
+
+def test_only_an_address_in_the_settings_is_told(stack: Synthesized, tuned_stack: Synthesized) -> None:
+    assert not stack.of_type("AWS::SNS::Subscription")
+    [subscription] = tuned_stack.of_type("AWS::SNS::Subscription").values()
+    assert tuned_stack.resolve(subscription["Properties"]) == {
+        "Protocol": "email",
+        "Endpoint": "ops@example.com",
+        "TopicArn": TOPIC,
+    }
+
+
+def test_the_topic_is_encrypted_with_a_key_that_the_alarms_may_use(stack: Synthesized) -> None:
+    topic = stack.named("AWS::SNS::Topic", "etl-pipeline-alarms")
+    [key] = stack.of_type("AWS::KMS::Key").values()
+    [alarms] = [
+        each
+        for each in stack.resolve(key["Properties"]["KeyPolicy"]["Statement"])
+        if each["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    ]
+
+    assert topic["KmsMasterKeyId"].startswith(f"arn:aws:kms:{REGION}:{ACCOUNT}:key/")
+    assert alarms["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    assert alarms["Condition"] == OWN_ALARMS
+    assert key["Properties"]["EnableKeyRotation"] is True
+
+
+OWN_ALARMS = {
+    "StringEquals": {"aws:SourceAccount": ACCOUNT},
+    "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:etl-pipeline-*"},
+}
+
+
+def test_the_alarms_and_nobody_else_may_publish_and_only_over_tls(stack: Synthesized) -> None:
+    [policy] = stack.of_type("AWS::SNS::TopicPolicy").values()
+    statements = stack.resolve(policy["Properties"]["PolicyDocument"]["Statement"])
+    by_effect = {each["Effect"]: each for each in statements}
+
+    assert len(statements) == 2
+    assert by_effect["Deny"]["Principal"] == "*"
+    assert by_effect["Deny"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    # A policy of its own replaces the topic's default, which lets the account's alarms publish.
+    assert by_effect["Allow"]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert by_effect["Allow"]["Condition"] == OWN_ALARMS
+    assert {each["Action"] for each in statements} == {"sns:Publish"}
+    assert policy["Properties"]["Topics"] == [{"Ref": "MonitoringAlarmsTopic63051086"}]
+
+
+def test_the_bucket_measures_its_requests(stack: Synthesized) -> None:
+    Template.from_json(stack.template).has_resource_properties(
+        "AWS::S3::Bucket", {"MetricsConfigurations": [{"Id": "EntireBucket", "Prefix": Match.absent()}]}
+    )

@@ -1,0 +1,89 @@
+"""The events by which a run's end is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.infrastructure.synthesis import Synthesized
+from tests.infrastructure.test_run_ledger import recorder
+
+ANNOUNCING = {
+    "AnnounceSuccess": "ETL Pipeline Run Succeeded",
+    "AnnounceFailure": "ETL Pipeline Run Failed",
+    "Announce": "ETL Pipeline Run Failed",
+}
+
+
+@pytest.fixture(params=["stack", "distributed_stack"])
+def states(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The states of the workflow and of the recorder."""
+    stack: Synthesized = request.getfixturevalue(request.param)
+    return {**stack.definition["States"], **recorder(stack)["States"]}
+
+
+def entry(state: dict[str, Any]) -> dict[str, str]:
+    [found] = state["Arguments"]["Entries"]
+    return dict(found)
+
+
+@pytest.mark.parametrize(("name", "detail_type"), ANNOUNCING.items())
+def test_an_end_is_told_by_step_functions_itself(states: dict[str, Any], name: str, detail_type: str) -> None:
+    assert states[name]["Resource"] == "arn:aws:states:::events:putEvents"
+    assert states[name]["Output"] == "{% $states.input %}"
+    told = entry(states[name])
+    # No bus is named: it is the default one.
+    assert told.keys() == {"Source", "DetailType", "Detail"}
+    assert (told["Source"], told["DetailType"]) == ("etl-pipeline", detail_type)
+
+
+def test_exactly_these_states_tell(states: dict[str, Any]) -> None:
+    assert {name for name, state in states.items() if state.get("Resource", "").endswith("putEvents")} == {*ANNOUNCING}
+
+
+@pytest.mark.parametrize(("name", "end"), [("AnnounceSuccess", "Succeeded"), ("AnnounceFailure", "Failed")])
+def test_a_run_ends_as_it_does_when_nobody_can_be_told(states: dict[str, Any], name: str, end: str) -> None:
+    assert states[name]["Next"] == end
+    assert states[name]["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": end, "Output": "{% $states.input %}"}]
+    # Not for long: the state machine's time is the run's.
+    [retry] = states[name]["Retry"]
+    waits = [retry["IntervalSeconds"] * retry["BackoffRate"] ** n for n in range(retry["MaxAttempts"])]
+    assert sum(waits) < 10
+
+
+def test_the_recorder_tells_what_it_has_recorded_and_fails_if_it_cannot(states: dict[str, Any]) -> None:
+    assert states["Record"]["Next"] == "Announce"
+    assert [caught["Next"] for caught in states["Record"]["Catch"]] == ["Known"]
+    assert states["Known"]["Type"] == "Succeed"
+    assert states["Announce"]["End"] is True
+    assert "Catch" not in states["Announce"]
+
+
+def test_there_is_a_remedy_for_every_error_of_the_functions() -> None:
+    from etl import errors
+    from serverless_app.constructs.run_events import REMEDIES
+
+    own = {kind.__name__ for kind in errors.EtlError.__subclasses__()}
+
+    assert own
+    assert own <= REMEDIES.keys()
+    assert {"Sandbox.Timedout", "Runtime.ExitError", "TIMED_OUT", "ABORTED", "States.Timeout"} == REMEDIES.keys() - own
+
+
+def test_the_remedy_is_looked_up_by_the_error(states: dict[str, Any]) -> None:
+    from serverless_app.constructs.run_events import REMEDIES, REMEDY_OTHERWISE
+
+    for name in ("AnnounceFailure", "Announce"):
+        detail = entry(states[name])["Detail"]
+        table, _, rest = detail.partition("$lookup(")[2].partition(", $states.input.end.error)")
+        assert json.loads(table) == REMEDIES
+        assert json.dumps(REMEDY_OTHERWISE) in rest
+
+
+def test_an_event_is_far_below_the_size_that_eventbridge_takes() -> None:
+    from serverless_app.constructs.run_events import MOST_CAUSE, REMEDIES
+
+    # JSON writes six bytes for a character at most: \\u0000.
+    assert 6 * (MOST_CAUSE + max(map(len, REMEDIES.values()))) < 256 * 1024 / 4
