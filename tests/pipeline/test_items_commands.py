@@ -1,0 +1,61 @@
+"""The commands that look at single items, against the deployed pipeline: quarantine, explain, preview."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from etl_cli.app import app
+from tests.pipeline.execution import Window
+from tests.pipeline.pipeline import Pipeline
+
+
+@pytest.fixture(autouse=True)
+def shell(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell whose AWS variables point at the local environment."""
+    for name, value in pipeline.deployed.environment.variables().items():
+        monkeypatch.setenv(name, value)
+
+
+def etl(*words: str, exits: int = 0) -> Any:
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == exits, done.output
+    return json.loads(done.stdout)
+
+
+def test_an_item_is_found_corrected_replayed_and_explained(pipeline: Pipeline, window: Window) -> None:
+    every_type = {
+        "barcode": {"B": b"\x00\xff"},
+        "digits": {"N": "1." + "23456789" * 4 + "12345"},
+        "tags": {"SS": ["a"]},
+    }
+    pipeline.put(pipeline.item(f"good{n}", window.at(n), **every_type) for n in range(40))
+    pipeline.put(pipeline.item(f"bad{n}", window.at(50 + n), value={"S": "x"}) for n in range(2))
+    good, bad, corrected = (f"{pipeline.token}{name}" for name in ("good1", "bad0", "bad1"))
+    run = pipeline.run(window.input).run
+
+    (listed,) = etl("quarantine", "list", "--run", run)["runs"]
+    assert (listed["rejected"], listed["reasons"][0]["field"], listed["replayed"]) == (2, "value", None)
+    (shown,) = etl("quarantine", "show", run, "--id", bad)["records"]
+    assert shown["item"]["value"] == {"S": "x"}
+    assert etl("explain", corrected)["outcome"] == "quarantined"
+
+    pipeline.put([pipeline.item("bad1", window.at(51), value={"N": "5"})])
+    replayed = etl("quarantine", "replay", run, exits=3)  # the other is as it was
+    assert (replayed["counts"]["loaded"], replayed["counts"]["rejected_transform"]) == (1, 1)
+    assert etl("quarantine", "list", "--run", run)["runs"][0]["replayed"]["run"] == replayed["run"]
+    found = etl("explain", corrected)
+    assert (found["outcome"], found["runs"][0]["run"]) == ("loaded", replayed["run"])
+    assert found["destination"][0]["value"] == {"N": "5"}
+
+    assert etl("explain", good)["destination_is_as_made"]
+    differences = etl("preview", "--run", run, exits=3)["differences"]
+    assert (differences["unchanged"], differences["changed"], differences["gone"]["count"]) == (40, 0, 0)
+    (item,) = etl("preview", "--id", good)["items"]
+    assert item["item"]["digits"] == item["records"][0]["record"]["digits"] == every_type["digits"]
+    assert item["records"][0]["record"]["barcode"] == {"B": "AP8="}
+    sampled = etl("preview", "--start", window.input["start"][:10], "--end", window.input["end"][:10], exits=3)
+    assert (sampled["counts"]["records"], sampled["counts"]["rejected"]) == (41, 1)
