@@ -18,8 +18,8 @@ from etl_cli.wording import count, duration
 MOST_ROWS = 40  # as many as an inline Map has workers at most
 SLOWEST = 24
 _MOST_TICKS = 6
-# In pixels: the names of the stages, a row, its bar, the area of workers at once, the axis.
-_HEAD, _ROW, _BAR, _BUSY, _FOOT = 22, 15, 9, 76, 24
+# In pixels: the names of the stages, a row, its bar, the area of workers at once, a Distributed Map, the axis.
+_HEAD, _ROW, _BAR, _BUSY, _MAP, _FOOT = 22, 15, 9, 76, 44, 24
 # A stage that takes less of the width than this has no room for its name: on a phone, on any screen.
 _NARROW, _TOO_NARROW = 0.25, 0.09
 # Invocations that follow one another this closely are drawn as one: in shares of the width.
@@ -89,20 +89,20 @@ def draw_gantt(gantt: Gantt, timeline: Timeline) -> Markup:
 
 
 def draw_map_runs(runs: Sequence[MapRun], timeline: Timeline, axis: Axis) -> Markup:
-    """A bar for each Distributed Map, as far filled as its segments are done."""
-    height, parts = 26, []
-    bottom = _HEAD + len(runs) * height
+    """A bar for each Distributed Map, below its name, as far filled as its segments are done."""
+    parts, bottom = [], float(len(runs) * _MAP)
     for number, run in enumerate(runs):
         start, end = axis.at(run.started), axis.at(run.ended or axis.end)
-        top = _HEAD + number * height + 6
+        top = number * _MAP + 20
         done = start + (end - start) * run.succeeded / max(1, run.segments)
         lost = done + (end - start) * run.failed / max(1, run.segments)
-        told = f"{run.stage}: {run.succeeded:,} of {count(run.segments, 'segment')} done"
-        parts += [bar(start, end, top, 14, "track"), bar(start, done, top, 14, "work", told)]
+        name = f"{run.stage}, {run.succeeded:,} of {run.segments:,}"
+        parts.append(text(start if start < 0.5 else end, top - 6, name, "label", None if start < 0.5 else "end"))
+        parts += [bar(start, end, top, 12, "track"), bar(start, done, top, 12, "work")]
         if run.failed:
-            parts.append(bar(done, lost, top, 14, "bad", f"{run.failed:,} failed"))
-    told = "; ".join(f"{run.stage} {run.succeeded:,} of {run.segments:,} segments" for run in runs)
-    return _beside([], told, [_stages(timeline, axis, bottom), *parts, *_time(axis, bottom)], bottom + _FOOT)
+            parts.append(bar(done, lost, top, 12, "bad", f"{run.failed:,} failed"))
+    told = "; ".join(f"{run.stage} {run.succeeded:,} of {count(run.segments, 'segment')}" for run in runs)
+    return chart(told, bottom + _FOOT, _stages(timeline, axis, bottom, named=False), *parts, *_time(axis, bottom))
 
 
 def _beside(names: Iterable[str], told: str, parts: Iterable[str], height: float) -> Markup:
@@ -111,7 +111,7 @@ def _beside(names: Iterable[str], told: str, parts: Iterable[str], height: float
     return element("div", scale, chart(told, height, *parts), class_="beside")
 
 
-def _stages(timeline: Timeline, axis: Axis, bottom: float) -> Markup:
+def _stages(timeline: Timeline, axis: Axis, bottom: float, *, named: bool = True) -> Markup:
     """A field for each stage, with its name where there is room."""
     parts = []
     for number, stage in enumerate(timeline.stages.values()):
@@ -120,7 +120,7 @@ def _stages(timeline: Timeline, axis: Axis, bottom: float) -> Markup:
         start, end = axis.at(stage.entered), axis.at(stage.left or axis.end)
         told = f"{stage.name}: {duration(stage.seconds or 0.0)}"
         parts.append(bar(start, end, 0, bottom, "stage odd" if number % 2 else "stage", told))
-        if end - start >= _TOO_NARROW:
+        if named and end - start >= _TOO_NARROW:
             narrow = "label roomy" if end - start < _NARROW else "label"
             parts.append(text((start + end) / 2, 14, stage.name, narrow, "middle"))
     return element("g", *parts)

@@ -17,6 +17,8 @@ LONGEST = 240
 MOST_ATTRIBUTES = 60
 MOST_REASONS = 20
 MOST_GROUPS = 20
+# HTML has no control characters but these; Unicode has pictures of them from U+2400 on.
+_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
 _MARKS = {"+": "came", "-": "went", "~": "changed", "": ""}
 
 
@@ -67,8 +69,9 @@ class Grid:
 
 
 def short(text: str, longest: int = LONGEST) -> str:
-    """A text of any length, cut where it is too long to be read."""
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
+    """A text of any length and content as it can be read: cut, and control characters as pictures of themselves."""
+    cut = text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
+    return cut.translate(_PICTURES)
 
 
 def changes_of(sample: Sample) -> Iterator[Attribute]:

@@ -37,10 +37,11 @@ def coverage_words(line: CoverageLine, times: Times) -> str:
 def workers_words(gantt: Gantt | None, runs: list[MapRun]) -> str:
     """What the chart of the workers shows."""
     if gantt is None:
-        return (
+        why = (
             "This run's Maps are Distributed Maps: each segment was an execution with a history of its own, so that no "
-            f"worker is seen here. {'; '.join(map(_map_words, runs))}."
+            "worker is seen here, only how many segments each Map has done."
         )
+        return " ".join([why, *(_lost_words(run) for run in runs if run.failed)])
     parts = [f"{count(gantt.segments, 'segment')}, {count(gantt.most_at_once, 'worker')} at once at most"]
     parts.append(f"{count(len(gantt.invocations), 'invocation')}")
     if gantt.gone_on:
@@ -50,9 +51,8 @@ def workers_words(gantt: Gantt | None, runs: list[MapRun]) -> str:
     return ", ".join(parts) + "."
 
 
-def _map_words(run: MapRun) -> str:
-    failed = f", {run.failed:,} failed or stopped" if run.failed else ""
-    return f"{run.stage}: {run.succeeded:,} of {count(run.segments, 'segment')} done{failed}"
+def _lost_words(run: MapRun) -> str:
+    return f"Of {run.stage}, {count(run.failed, 'segment')} failed or stopped."
 
 
 def workers_note(gantt: Gantt | None) -> str:
