@@ -210,10 +210,10 @@ def get_requests(size: float, parts: float) -> float:
 def transitions(segments: int, invocations: int, *, inline: bool) -> int:
     """State transitions of an execution, and of the children of its Maps.
 
-    Six states; a task and a Choice for each invocation of a segment; a Succeed for each segment in each Map. A segment
-    of a Distributed Map is an execution of its own, which is one more to begin.
+    Eight states; a task and a Choice for each invocation of a segment; a Succeed for each segment in each Map. A
+    segment of a Distributed Map is an execution of its own, which is one more to begin.
     """
-    return 6 + 2 * invocations + len(STAGES) * segments * (1 if inline else 2)
+    return 8 + 2 * invocations + len(STAGES) * segments * (1 if inline else 2)
 
 
 def log_bytes(segments: int, invocations: int) -> float:
@@ -225,13 +225,15 @@ def log_bytes(segments: int, invocations: int) -> float:
 def history_events(segments: int, invocations: int, *, inline: bool) -> int:
     """Events in the history of an execution.
 
-    Start and end 2; Plan, Gate and Finish 5 each (a task: entered, scheduled, started, succeeded, exited); a Map 4,
-    and 2 more for a Distributed Map's run. In an inline Map a segment adds 4 (its iteration and its Succeed state),
-    an invocation 7 (the task's 5, and 2 of the Choice). Source: API reference of Step Functions, HistoryEvent.
+    Start and end 2; Plan, Gate, Finish and AnnounceSuccess 5 each (a task: entered, scheduled, started, succeeded,
+    exited); Succeeded 2; a Map 4, and 2 more for a Distributed Map's run. In an inline Map a segment adds 4 (its
+    iteration and its Succeed state), an invocation 7 (the task's 5, and 2 of the Choice). Source: API reference of Step
+    Functions, HistoryEvent.
     """
+    around = 2 + 4 * 5 + 2
     if not inline:
-        return 2 + 3 * 5 + len(STAGES) * 6
-    return 2 + 3 * 5 + len(STAGES) * (4 + 4 * segments) + 7 * invocations
+        return around + len(STAGES) * 6
+    return around + len(STAGES) * (4 + 4 * segments) + 7 * invocations
 
 
 def most_invocations(segments: int) -> int:

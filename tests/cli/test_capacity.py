@@ -185,9 +185,10 @@ def test_each_invocation_costs_its_start() -> None:
 
 
 def test_events_are_those_of_the_definition() -> None:
-    # 2 of the execution, 5 of each of 3 tasks, 4 of each of 3 Maps, 4 of each segment in each, 7 of each invocation.
-    assert history_events(1, 3, inline=True) == 2 + 15 + 12 + 12 + 21
-    assert history_events(1_000, 3_000, inline=False) == 2 + 15 + 18
+    # 2 of the execution, 5 of each of 4 tasks, 2 of the last state, 4 of each of 3 Maps, 4 of each segment in each, 7
+    # of each invocation.
+    assert history_events(1, 3, inline=True) == 2 + 20 + 2 + 12 + 12 + 21
+    assert history_events(1_000, 3_000, inline=False) == 2 + 20 + 2 + 18
 
 
 def test_as_many_invocations_fit_as_the_history_has_events_for() -> None:
@@ -217,14 +218,14 @@ def test_what_s3_is_asked_for_small_objects_is_one_request_each_and_one_for_each
 
 def test_transitions_are_those_of_the_definition() -> None:
     found = run(of(MILLION), segment_bytes=MILLION * 212 / 4)
-    assert found.transitions == 6 + 3 * 4 * (2 + 1)
-    assert run(of(MILLION), segment_bytes=MILLION * 212 / 4, concurrency=41).transitions == 6 + 3 * 4 * (2 + 2)
+    assert found.transitions == 8 + 3 * 4 * (2 + 1)
+    assert run(of(MILLION), segment_bytes=MILLION * 212 / 4, concurrency=41).transitions == 8 + 3 * 4 * (2 + 2)
 
 
 def test_what_is_logged_grows_with_events_and_invocations() -> None:
     one, four = (run(of(MILLION), segment_bytes=MILLION * 212 / segments) for segments in (1, 4))
-    assert one.log_bytes == 62 * 500 + (3 + 3) * 1_500
-    assert four.log_bytes == (2 + 15 + 12 + 3 * 4 * 4 + 7 * 12) * 500 + (12 + 3) * 1_500
+    assert one.log_bytes == (2 + 22 + 12 + 3 * 4 + 7 * 3) * 500 + (3 + 3) * 1_500
+    assert four.log_bytes == (2 + 22 + 12 + 3 * 4 * 4 + 7 * 12) * 500 + (12 + 3) * 1_500
 
 
 def test_what_the_window_leaves_out_is_read_and_transformed_and_not_written() -> None:

@@ -153,7 +153,7 @@ def test_a_run_is_billed_by_what_it_counted_and_by_the_time_of_its_invocations()
     assert (cost.usage.read_units, cost.usage.write_units) == (870, 905)
     assert cost.usage.gb_seconds == 0.5 * (2 + 8 + 10 + 20 + 10 + 1 + 30 + 10 + 10 + 1)
     assert cost.usage.invocations == 3 + 7
-    assert cost.usage.transitions == 6 + 2 * 7 + 3 * 2
+    assert cost.usage.transitions == 8 + 2 * 7 + 3 * 2
     assert cost.usage.staged_bytes == 418_000 + 324_000
     assert (cost.usage.puts, cost.usage.events, cost.usage.traces) == (2 * (2 + 2), 1, 1)
     assert cost.estimated == ("puts", "gets", "log_bytes")
@@ -202,7 +202,7 @@ def test_the_calls_of_a_distributed_map_are_reckoned_with_the_most_that_they_can
 
     assert cost.usage.gb_seconds == 0.5 * (2 + 1 + 1 + 50 * (10 + 400 + 100))
     assert cost.usage.invocations == 3 + 50 * (1 + 2 + 1)
-    assert cost.usage.transitions == 6 + 2 * 200 + 6 * 50
+    assert cost.usage.transitions == 8 + 2 * 200 + 6 * 50
     assert {"gb_seconds", "invocations", "transitions"} < set(cost.estimated)
 
 
