@@ -19,7 +19,7 @@ from etl_cli.etl_lines import EtlLines
 from etl_cli.failure import ExecutionError, explain
 from etl_cli.history import STAGES, Timeline
 from etl_cli.progress import follow
-from etl_cli.report import RunReport, collect
+from etl_cli.report import collect
 from etl_cli.report_json import failure_document, report_document
 from etl_cli.report_view import print_advice, print_failure, print_report
 from etl_cli.stage_steps import stage_steps
@@ -50,13 +50,14 @@ def attend(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *,
     console = console_of_progress(as_json=as_json)
     try:
         with _going_on(lines.line("watch", execution_name(execution))):
-            report = follow_to_end(pipeline, execution, console, times)
+            timeline = _to_end(pipeline, execution, console, times)
     except ExecutionError as error:
         if as_json:
             print_json(failure_document(error.failure))
         print_failure(console, error.failure)
         print_advice(console, error.failure, lines)
         raise typer.Exit(EXIT_FAILED) from None
+    report = collect(pipeline, execution, timeline)
     if as_json:
         print_json(report_document(report))
     else:
@@ -90,22 +91,9 @@ def execution_name(execution: str) -> str:
     return execution.rpartition(":")[2]
 
 
-def follow_to_end(pipeline: Pipeline, execution: str, console: Console, times: Times | None = None) -> RunReport:
-    """Show how an execution goes on until it has ended, and put its report together. It may have ended already.
-
-    Args:
-        pipeline: where it runs.
-        execution: its ARN.
-        console: where to show it.
-        times: how to print instants; in UTC if left out.
-
-    Raises:
-        ExecutionError: it ended without success.
-        UserError: an object of the run isn't in the bucket any more.
-    """
+def _to_end(pipeline: Pipeline, execution: str, console: Console, times: Times) -> Timeline:
     with Board(console, STAGES, owns=False) as board:
-        timeline = show_execution(board, pipeline, execution, times or Times(), LOOK_SECONDS, alone=True)
-    return collect(pipeline, execution, timeline)
+        return show_execution(board, pipeline, execution, times, LOOK_SECONDS, alone=True)
 
 
 def show_execution(

@@ -16,6 +16,7 @@ from etl_cli.errors import UserError
 from etl_cli.run import run
 from etl_cli.window_options import execution_input
 from tests.cli.executions import StateMachine
+from tests.cli.fake_aws import unreachable
 from tests.docs.examples import example
 
 NOW = datetime(2026, 11, 24, 20, tzinfo=UTC)
@@ -133,6 +134,15 @@ def test_a_connection_that_is_lost_leaves_the_run_going_too(machine: StateMachin
     (execution,) = machine.executions.values()
     assert "AWS can't be asked any more: Could not connect" in result.exception.message
     assert result.exception.remedy.endswith(f"etl watch {execution.name}")
+
+
+def test_a_run_that_has_ended_is_not_said_to_go_on(machine: StateMachine) -> None:
+    machine.aws.answers["s3.GetObject"] = unreachable("https://s3.example")
+    result = etl_run()
+
+    assert isinstance(result.exception, UserError)
+    assert "✔ Finish" in result.stdout
+    assert "goes on" not in str(result.exception)
 
 
 @pytest.mark.parametrize(
