@@ -42,16 +42,6 @@ def format_instant(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def instant(text: str) -> str:
-    """An instant of a run: ``2026-11-23 02:00:00``."""
-    return parse_instant(text).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def window(start: str, end: str) -> str:
-    """A window with its length: ``2026-11-22 01:45:00 → 2026-11-23 02:00:00 UTC``."""
-    return f"{instant(start)} → {instant(end)} UTC"
-
-
 def number(value: Decimal | int | str | None) -> str:
     """A number of an aggregate, with separators and at most two decimals, or three digits of a small one."""
     if value is None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import time
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
+from rich.console import Console
 
-from etl_cli.board import Step
-from etl_cli.history import Timeline
+from etl_cli.board import Board, Step
+from etl_cli.following import show_execution
+from etl_cli.history import STAGES, Timeline
 from etl_cli.progress import Snapshot, Watch, follow
 from etl_cli.stage_steps import stage_steps
 from etl_cli.times import Times
@@ -209,3 +212,12 @@ def ended(name: str) -> Timeline:
     """The whole history of a recorded execution."""
     *_, last = follow(Recording(name, step=1000).pipeline, Recording(name).execution, 0)
     return last.timeline
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_board_of_one_execution_is_as_old_as_that(alone: bool) -> None:
+    recording = Recording("succeeded", step=10)
+    board = Board(Console(file=io.StringIO()), STAGES)
+    timeline = show_execution(board, recording.pipeline, recording.execution, Times(), 0, alone=alone)
+
+    assert (board.seconds == pytest.approx(timeline.seconds, abs=0.5)) is alone

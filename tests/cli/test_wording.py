@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from etl_cli.wording import count, duration, number, size, window
+from etl_cli.wording import count, duration, number, size
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,3 @@ def test_counts_have_the_right_noun() -> None:
         "4,650 items",
         "2 entries",
     ]
-
-
-def test_windows_are_told_in_utc() -> None:
-    assert (
-        window("2026-11-22T01:45:00Z", "2026-11-23T04:00:00+02:00") == "2026-11-22 01:45:00 → 2026-11-23 02:00:00 UTC"
-    )
