@@ -30,6 +30,17 @@ def counts(found: Comparison) -> tuple[int, int, int, int]:
     return found.unchanged, found.changed, found.come_count, found.gone_count
 
 
+def test_of_a_part_what_was_made_of_its_items_is_gone_and_what_may_be_of_others_is_not() -> None:
+    made = Comparison(key_of, loaded_item)
+    for number in range(6):
+        made.take_then(line(number))
+    made.take_now(line(2))
+    made.finish({"2", "4"})
+
+    # 0 and 1 lie before the last that has a counterpart, 4 is one of the items; 3 and 5 may be another's.
+    assert {identity for identity, _ in made.gone} == {"0", "1", "4"}
+
+
 def test_order_does_not_matter() -> None:
     assert counts(compared([line(1), line(2), line(3)], [line(3), line(1), line(2)])) == (3, 0, 0, 0)
 

@@ -180,6 +180,9 @@ def test_an_item_that_came_after_its_run(past: Past) -> None:
     assert said.says == f"Run {RUN} covers its timestamp and didn't find it: it came into the table afterwards."
     assert said.advice == "To run its time:"
 
+    past.runs.dynamodb.ledger.items["watermark", "watermark"] = {"since": {"S": END}, "end": {"S": END}}
+    assert verdict(past, "item-0500").advice == "To run its time:"  # the schedule is beyond it
+
 
 def test_an_item_that_the_schedule_has_yet_to_come_to(past: Past) -> None:
     past.runs.dynamodb.ledger.items["watermark", "watermark"] = {"since": {"S": END}, "end": {"S": END}}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli import rehearsal
+from etl_cli import rehearsal, staged_parts
 from etl_cli.coverage import Span
 from etl_cli.errors import UserError
 from etl_cli.rehearsal import PastRun, RehearsedRun, rehearse, run_now, take_items, take_sample
@@ -57,6 +57,22 @@ def test_what_is_shown_is_what_the_run_did(past: Past, file: Path) -> None:
     }
     staged = json.loads(past.objects[f"transform/{past.entry.run}/aggregates.json"], parse_float=str)
     assert found.aggregates == staged["aggregates"]
+
+
+def test_what_load_rejected_is_not_the_transformations(past: Past, file: Path) -> None:
+    record = {"stage": "load", "field": "", "expected": "less", "got": "more", "item": {"id": "item-0001"}}
+    past.objects[f"quarantine/{past.entry.run}/load-0000-0000.json"] = f"[\n{json.dumps(record)}\n]\n"
+
+    assert again(past, file).rejected_then.total == 6
+
+
+def test_parts_are_in_the_order_in_which_they_were_written(file: Path) -> None:
+    past = Past(items(), file)
+    past.run(environment={"PART_BYTES": "500"})
+    found = staged_parts.segments(past.pipeline, "extract", past.entry.run)
+
+    assert [key.rpartition("/")[2] for key in found[0]][:3] == ["data.json", "0000-0001.json", "0000-0002.json"]
+    assert comparison(past, file)[1] == (54, 0, 0, 0)
 
 
 def test_a_field_that_changes_is_counted_with_an_example(past: Past, file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import py_compile
 import sys
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def refusal(file: Path, text: str) -> str:
 
 def test_an_edit_of_the_same_size_in_the_same_second_is_seen(file: Path) -> None:
     before = file.stat()
+    py_compile.compile(str(file))
     assert b'"size":"small"' in outcome(file).records[0]
     edited(file, ('"small"', '"large"'), ('"medium"', '"medium"'))
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -53,11 +55,13 @@ def test_a_module_beside_it_is_loaded_anew_too(file: Path) -> None:
         file, ("from typing import", "from prices_of_this_test import WORD\nfrom typing import"), ('"small"', "WORD")
     )
     sys.path.insert(0, str(file.parent))
+    before = helper.stat()
     try:
         assert b'"size":"small"' in outcome(file).records[0]
         assert files(file) == [file, helper]
-        helper.write_text("WORD = 'tiny'\n")
-        assert b'"size":"tiny"' in outcome(file).records[0]
+        helper.write_text("WORD = 'large'\n")
+        os.utime(helper, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert b'"size":"large"' in outcome(file).records[0]
     finally:
         sys.path.remove(str(file.parent))
         del sys.modules["prices_of_this_test"]
