@@ -21,9 +21,10 @@ from etl_cli.ledger import Entry
 
 # Plan, Gate and Finish call a function each.
 STEPS = 3
-# Metrics that the functions' log lines carry: those of the whole run, and two for each state. A metric is billed for
-# each hour in which it has a value. Source: "Amazon CloudWatch pricing"; runtime/etl/metrics.py.
-METRICS, HOUR_SECONDS = 24, 3600
+# Metrics that the functions' log lines carry, those of the whole run and two for each state; and the bucket's, by the
+# kinds of a run's requests. Either kind is billed for each hour in which there is a value. Sources: "Amazon CloudWatch
+# pricing"; runtime/etl/metrics.py; S3 User Guide, "Amazon S3 metrics and dimensions".
+FUNCTION_METRICS, BUCKET_METRICS, HOUR_SECONDS = 24, 10, 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,7 @@ class Usage:
         puts, gets: requests to S3.
         staged_bytes: what lies in S3 until it expires.
         log_bytes: what is written to CloudWatch Logs.
-        metric_hours: hours of custom metrics of CloudWatch.
+        metric_hours: hours of CloudWatch's metrics of functions and bucket.
         events: custom events on EventBridge. Its schedule and what AWS's services send are free.
         traces: recorded by X-Ray.
     """
@@ -165,4 +166,4 @@ def _write_units(counts: dict[str, int]) -> float:
 
 
 def _metric_hours(seconds: float) -> int:
-    return METRICS * max(1, math.ceil(seconds / HOUR_SECONDS))
+    return (FUNCTION_METRICS + BUCKET_METRICS) * max(1, math.ceil(seconds / HOUR_SECONDS))

@@ -17,7 +17,7 @@ from etl_cli.cost import Cost, Functions, bill, cost_of, money, plain, predicted
 from etl_cli.history import STAGES, Timeline, read_new
 from etl_cli.ledger import Entry
 from etl_cli.prices import price_list
-from etl_cli.usage import METRICS, Usage
+from etl_cli.usage import BUCKET_METRICS, FUNCTION_METRICS, Usage
 from tests.cli.fakes import Recording
 
 PRICES = price_list("us-east-1")
@@ -238,12 +238,13 @@ def test_a_run_that_never_began_costs_next_to_nothing() -> None:
     assert cost.total < Decimal("0.02")
 
 
-def test_metrics_are_those_of_the_functions_for_each_hour_that_has_a_value() -> None:
-    of_each_state = len(metrics.BY_STAGE)
+def test_metrics_are_those_of_functions_and_bucket_for_each_hour_that_has_a_value() -> None:
+    of_each_state, an_hour = len(metrics.BY_STAGE), FUNCTION_METRICS + BUCKET_METRICS
+    longer = replace(RUN, finished=START + timedelta(minutes=61))
 
-    assert len(metrics.UNITS) - of_each_state + of_each_state * len(STAGES) == METRICS
-    assert actual(RUN, WHOLE).usage.metric_hours == METRICS
-    assert actual(replace(RUN, finished=START + timedelta(minutes=61)), WHOLE).usage.metric_hours == 2 * METRICS
+    assert len(metrics.UNITS) - of_each_state + of_each_state * len(STAGES) == FUNCTION_METRICS
+    assert actual(RUN, WHOLE).usage.metric_hours == an_hour
+    assert actual(longer, WHOLE).usage.metric_hours == 2 * an_hour
 
 
 @pytest.mark.parametrize(
