@@ -41,7 +41,10 @@ def draw_flow(flow: Flow) -> Markup:
     widths = {link: max(_NARROWEST, link.amount / most * _WIDEST) for link in flow.links}
     places = _places(flow.nodes, widths)
     height = max(place.top + place.height for place in places.values()) + _GAP
-    ribbons = [_ribbon(link, places, widths[link]) for link in flow.links]
+    # From the top down on both sides, so that none crosses another without need.
+    order = {node: number for number, node in enumerate(flow.nodes)}
+    links = sorted(flow.links, key=lambda link: (order[link.source], order[link.target]))
+    ribbons = [_ribbon(link, places, widths[link]) for link in links]
     field_ = element(
         "svg", *ribbons, width="100%", height=height, viewBox=f"0 0 {_FIELD} {height:.2f}", preserveAspectRatio="none"
     )

@@ -119,7 +119,7 @@ def _stages(timeline: Timeline, axis: Axis, bottom: float, *, named: bool = True
             continue
         start, end = axis.at(stage.entered), axis.at(stage.left or axis.end)
         told = f"{stage.name}: {duration(stage.seconds or 0.0)}"
-        parts.append(bar(start, end, 0, bottom, "stage odd" if number % 2 else "stage", told))
+        parts.append(bar(start, end, 0, bottom, "stage" if number % 3 != 1 else "stage odd", told))
         if named and end - start >= _TOO_NARROW:
             narrow = "label roomy" if end - start < _NARROW else "label"
             parts.append(text((start + end) / 2, 14, stage.name, narrow, "middle"))

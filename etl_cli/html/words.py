@@ -60,12 +60,14 @@ def workers_note(gantt: Gantt | None) -> str:
     clock = "The time is that since the start, in minutes and seconds."
     if gantt is None:
         return f"A bar is filled as far as its segments are done. {clock}"
-    rows = "A row is a segment, by its number; a bar is an invocation of its worker."
+    rows = "A row is a segment, by its number; a bar is an invocation of its worker, every second one lighter."
     if len(gantt.rows) < gantt.segments:
         rows = (
             f"On top, how many workers there were at once. Below, the {len(gantt.rows)} segments that took longest, by "
-            "their numbers; a bar is an invocation."
+            "their numbers; a bar is an invocation, every second one lighter."
         )
+    if gantt.failed:
+        rows += " Red ones failed, and were tried again or ended the run."
     return f"{rows} {clock}"
 
 
