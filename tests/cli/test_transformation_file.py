@@ -49,11 +49,9 @@ def test_an_edit_of_the_same_size_in_the_same_second_is_seen(file: Path) -> None
 
 
 def test_a_module_beside_it_is_loaded_anew_too(file: Path) -> None:
-    helper = file.with_name("prices_of_this_test.py")
+    helper = file.with_name("prices_of_coffee.py")
     helper.write_text("WORD = 'small'\n")
-    edited(
-        file, ("from typing import", "from prices_of_this_test import WORD\nfrom typing import"), ('"small"', "WORD")
-    )
+    edited(file, ("from typing import", "from prices_of_coffee import WORD\nfrom typing import"), ('"small"', "WORD"))
     sys.path.insert(0, str(file.parent))
     before = helper.stat()
     try:
@@ -64,7 +62,7 @@ def test_a_module_beside_it_is_loaded_anew_too(file: Path) -> None:
         assert b'"size":"large"' in outcome(file).records[0]
     finally:
         sys.path.remove(str(file.parent))
-        del sys.modules["prices_of_this_test"]
+        del sys.modules["prices_of_coffee"]
 
 
 def test_no_bytecode_is_left_behind(file: Path) -> None:
