@@ -153,4 +153,4 @@ def _items(explanation: Explanation, tables: tuple[str, str], width: int) -> Ite
 
 
 def _title(latest: Found | None, table: str) -> str:
-    return f"as run {latest.entry.run} read it" if latest else table
+    return "as it was read" if latest else table
