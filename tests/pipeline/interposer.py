@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+
+from urllib3 import HTTPConnectionPool, connection_from_url
 
 HOST = "127.0.0.1"
 HOP_BY_HOP = ("connection", "content-length", "transfer-encoding", "keep-alive")
+# Of connections to the emulator; what is opened beyond these is closed after its request.
+MOST_KEPT = 100
 
 
 class Answer(NamedTuple):
@@ -32,11 +33,13 @@ class Request:
     Attributes:
         operation: of DynamoDB ("Scan"), or the method and the path of S3 ("PUT /bucket/key").
         body: what it carries.
+        client: the function's end of the connection, "address:port"; no other process has it while it is open.
         forward: has the emulator answer it.
     """
 
     operation: str
     body: bytes
+    client: str
     forward: Callable[[], Answer]
 
 
@@ -72,10 +75,11 @@ def interposer(variables: Mapping[str, str], behaviour: Behaviour) -> Iterator[s
         behaviour: may be called by several threads at once.
     """
 
+    trusted = {"ca_certs": variables["AWS_CA_BUNDLE"]} if "AWS_CA_BUNDLE" in variables else {}
+
     class Handler(_Handler):
         behave = staticmethod(behaviour)
-        address = urlsplit(variables["AWS_ENDPOINT_URL"])
-        certificate = variables.get("AWS_CA_BUNDLE")
+        pool = connection_from_url(variables["AWS_ENDPOINT_URL"], maxsize=MOST_KEPT, timeout=60, **trusted)
 
     server = ThreadingHTTPServer((HOST, 0), Handler)
     server.daemon_threads = True
@@ -87,12 +91,12 @@ def interposer(variables: Mapping[str, str], behaviour: Behaviour) -> Iterator[s
         server.shutdown()
         server.server_close()
         thread.join()
+        Handler.pool.close()
 
 
 class _Handler(BaseHTTPRequestHandler):
     behave: Behaviour
-    address: SplitResult
-    certificate: str | None
+    pool: HTTPConnectionPool
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
@@ -106,7 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         target = self.headers.get("X-Amz-Target", "")
         operation = target.partition(".")[2] or f"{self.command} {self.path.partition('?')[0]}"
-        answer = self.behave(Request(operation, body, lambda: self._forward(body)))
+        client = "{}:{}".format(*self.client_address)
+        answer = self.behave(Request(operation, body, client, lambda: self._forward(body)))
         if answer is None:
             self.close_connection = True
             return
@@ -122,22 +127,13 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _answer  # noqa: N815 - http.server's names
 
     def _forward(self, body: bytes) -> Answer:
-        connection = self._connection()
-        try:
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
-            connection.request(self.command, self.path, body, headers)
-            answer = connection.getresponse()
-            kept = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
-            return Answer(answer.status, kept, answer.read())
-        finally:
-            connection.close()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        host, port = self.address.hostname or HOST, self.address.port
-        if self.address.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=60)
-        context = ssl.create_default_context(cafile=self.certificate)
-        return http.client.HTTPSConnection(host, port, timeout=60, context=context)
+        """Hand the request on as it is, its signature's headers included, over a connection that is kept."""
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+        answer = self.pool.urlopen(
+            self.command, self.path, body, headers, retries=False, redirect=False, decode_content=False
+        )
+        kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
+        return Answer(answer.status, kept, answer.data)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
         """Log nothing."""
