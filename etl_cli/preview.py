@@ -21,7 +21,8 @@ from etl_cli.wording import parse_instant
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
-    from etl_cli.rehearsal import Rehearsed, Taken
+    from etl_cli.preview_items import Taken
+    from etl_cli.rehearsal import Rehearsed
     from etl_cli.stage_code import Outcome
 
 EXIT_REJECTED = 3
@@ -134,7 +135,7 @@ def prepare(pipeline: Pipeline, asked: Asked, times: Times, *, as_json: bool) ->
 
 
 def _take(pipeline: Pipeline, asked: Asked) -> Taken:
-    from etl_cli.rehearsal import run_now, take_items, take_sample
+    from etl_cli.preview_items import run_now, take_items, take_sample
 
     run = run_now(asked.window, datetime.now(UTC).replace(microsecond=0))
     if asked.ids:

@@ -19,9 +19,10 @@ from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.preview import EXIT_REJECTED
 from etl_cli.preview_document import rehearsed_document, run_document
+from etl_cli.preview_items import Taken
 from etl_cli.preview_run_view import print_run
 from etl_cli.preview_view import one_of_each_kind, print_rehearsed
-from etl_cli.rehearsal import PastRun, Rehearsed, RehearsedRun, Taken, rehearse
+from etl_cli.rehearsal import PastRun, Rehearsed, RehearsedRun, rehearse
 from etl_cli.stage_code import LocalTransformation, Run
 from etl_cli.times import Times
 from tests.cli.past import Past, edited, items

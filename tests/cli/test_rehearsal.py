@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli import rehearsal, staged_parts
+from etl_cli import preview_items, staged_parts
 from etl_cli.coverage import Span
 from etl_cli.errors import UserError
-from etl_cli.rehearsal import PastRun, RehearsedRun, rehearse, run_now, take_items, take_sample
+from etl_cli.preview_items import run_now, take_items, take_sample
+from etl_cli.rehearsal import PastRun, RehearsedRun, rehearse
 from etl_cli.stage_code import LocalTransformation
 from tests.cli.past import Past, edited, items
 from tests.unit.builders import item
@@ -189,7 +190,7 @@ def test_a_sample_of_a_window_has_its_items_and_those_without_a_time(past: Past)
 
 
 def test_a_scan_that_finds_little_ends_and_says_so(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rehearsal, "MOST_SCANNED", 20)
+    monkeypatch.setattr(preview_items, "MOST_SCANNED", 20)
     seen: list[int] = []
     taken = take_sample(past.pipeline, 99, DAY, run_now(DAY, NOW), seen.append)
 

@@ -13,6 +13,9 @@ from tests.pipeline.execution import Window
 from tests.pipeline.pipeline import Pipeline
 
 
+DIGITS = "1.2345678912345678912345678912345678912"
+
+
 @pytest.fixture(autouse=True)
 def shell(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shell whose AWS variables point at the local environment."""
@@ -27,9 +30,9 @@ def etl(*words: str, exits: int = 0) -> Any:
 
 
 def test_an_item_is_found_corrected_replayed_and_explained(pipeline: Pipeline, window: Window) -> None:
-    every_type = {
+    every_type: dict[str, dict[str, Any] | None] = {
         "barcode": {"B": b"\x00\xff"},
-        "digits": {"N": "1." + "23456789" * 4 + "12345"},
+        "digits": {"N": DIGITS},
         "tags": {"SS": ["a"]},
     }
     pipeline.put(pipeline.item(f"good{n}", window.at(n), **every_type) for n in range(40))
@@ -55,7 +58,7 @@ def test_an_item_is_found_corrected_replayed_and_explained(pipeline: Pipeline, w
     differences = etl("preview", "--run", run, exits=3)["differences"]
     assert (differences["unchanged"], differences["changed"], differences["gone"]["count"]) == (40, 0, 0)
     (item,) = etl("preview", "--id", good)["items"]
-    assert item["item"]["digits"] == item["records"][0]["record"]["digits"] == every_type["digits"]
+    assert item["item"]["digits"] == item["records"][0]["record"]["digits"] == {"N": DIGITS}
     assert item["records"][0]["record"]["barcode"] == {"B": "AP8="}
     sampled = etl("preview", "--start", window.input["start"][:10], "--end", window.input["end"][:10], exits=3)
     assert (sampled["counts"]["records"], sampled["counts"]["rejected"]) == (41, 1)
