@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from rich.console import Console
 from rich.text import Text
@@ -161,6 +162,12 @@ def test_a_table_that_is_gone(table: str, about: str) -> None:
     assert (found.about, found.text) == (about, f"There is no table {table}")
 
 
+def test_a_table_that_is_being_changed_is_there() -> None:
+    found = look({"dynamodb.DescribeTable": {"Table": {"TableStatus": "UPDATING"}}})
+
+    assert {finding.level for finding in found} == {"ok"}
+
+
 def test_without_a_ledger_what_it_would_tell_is_missing() -> None:
     found = look({"dynamodb.Query": RefusalError("ResourceNotFoundException")})
 
@@ -255,6 +262,13 @@ def test_a_local_environment_that_is_down_is_one_finding() -> None:
     assert "etl local start" in found.remedy
 
 
+def test_a_local_environment_that_answers_with_an_error_is_looked_at_all_the_same() -> None:
+    found = look({"sts.GetCallerIdentity": RefusalError("InternalFailure")}, endpoint="http://127.0.0.1:4566")
+
+    assert [finding.level for finding in found[:2]] == ["problem", "ok"]
+    assert found[-1].about == "gaps"
+
+
 def test_the_local_environment_is_said_to_be_one() -> None:
     region = look({}, endpoint="http://127.0.0.1:4566")[1]
 
@@ -346,6 +360,17 @@ def test_a_terminal_has_its_width_and_commands_are_not_broken() -> None:
 
 def test_without_findings_to_act_upon_all_is_well() -> None:
     assert printed([Finding("gaps", "ok", "none")], 80) == "  ok       gaps           none\n\nAll is well.\n"
+
+
+def test_warnings_alone_are_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = FakeAws(well() | {"dynamodb.Query": {"Items": []}, "dynamodb.GetItem": {}})
+    monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
+
+    done = CliRunner().invoke(app, ["doctor"])
+
+    assert done.exit_code == 0
+    assert done.stdout.endswith("\n2 warnings.\n")
+    assert json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)["well"]
 
 
 def test_without_credentials_the_command_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:

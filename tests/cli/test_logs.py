@@ -108,6 +108,8 @@ def test_the_logs_are_merged_in_the_order_of_time() -> None:
     assert found == sorted(found)
     assert len(found) == sum(map(len, EVENTS.values()))
     assert found[2] == 0.5, "when the function wrote the line, not when it came to the log"
+    crossed = {"extract": [event(1, "a"), event(3, "c")], "transform": [event(2, "b")], "load": [event(0, "0")]}
+    assert [each.text for each in reader(crossed).new_lines()] == ["0", "a", "b", "c"]
 
 
 def test_only_the_functions_and_the_time_that_are_asked_for() -> None:
@@ -117,10 +119,12 @@ def test_only_the_functions_and_the_time_that_are_asked_for() -> None:
 
 
 def test_what_comes_later_is_shown_once_also_when_it_comes_late() -> None:
-    events: dict[str, list[dict[str, Any]]] = {"load": [event(0, "a"), event(40, "b", "1"), event(40, "b", "2")]}
+    events: dict[str, list[dict[str, Any]]] = {
+        "load": [event(0, "a"), event(10, "at the edge"), event(40, "b", "1"), event(40, "b", "2")]
+    }
     following = reader(events, Function.LOAD)
 
-    assert [line.text for line in following.new_lines()] == ["a", "b", "b"]
+    assert [line.text for line in following.new_lines()] == ["a", "at the edge", "b", "b"]
     assert following.new_lines() == []
     events["load"] += [event(15, "late"), event(41, "c")]
     assert [line.text for line in following.new_lines()] == ["late", "c"]
@@ -163,6 +167,12 @@ def test_what_is_no_line_of_the_pipeline_is_shown_as_it_is(text: str) -> None:
 
 def test_facts_that_nobody_expected_are_shown() -> None:
     assert shown([line(fact(1, "load", message="waiting", attempt=3))])[-1].endswith("waiting   attempt=3, 0.3 s")
+
+
+def test_what_an_action_counted_is_told_even_if_it_is_nothing() -> None:
+    nothing = line(fact(1, "load", counts={"loaded": 0, "superseded": 0}))
+
+    assert shown([nothing])[-1].endswith("finished  0 loaded, 0.3 s")
 
 
 def test_texts_of_several_lines_are_put_together_again() -> None:
