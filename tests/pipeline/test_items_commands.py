@@ -12,7 +12,6 @@ from etl_cli.app import app
 from tests.pipeline.execution import Window
 from tests.pipeline.pipeline import Pipeline
 
-
 DIGITS = "1.2345678912345678912345678912345678912"
 
 
