@@ -31,6 +31,8 @@ from etl_cli.times import Times
 from etl_cli.wording import count, duration
 
 _FOLDER = Path(__file__).parent
+# HTML has no control characters but these; Unicode has pictures of the others, from U+2400 on.
+_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
 _ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -64,7 +66,7 @@ def render(facts: RunFacts, times: Times, etl: EtlLines, *, with_items: bool = T
         most_attributes=MOST_ATTRIBUTES,
         cost_rows=cost_rows,
     )
-    return html
+    return html.translate(_PICTURES)
 
 
 class Figure(NamedTuple):
@@ -214,7 +216,7 @@ class Page:
     @property
     def items_words(self) -> str:
         """How many items there were; only of a run that read some."""
-        return items_words(self.facts.counts)
+        return items_words(self.facts.counts, replay=bool(self.facts.record.entry.replay))
 
     @property
     def changes(self) -> list[Attribute]:

@@ -17,8 +17,6 @@ LONGEST = 240
 MOST_ATTRIBUTES = 60
 MOST_REASONS = 20
 MOST_GROUPS = 20
-# HTML has no control characters but these; Unicode has pictures of them from U+2400 on.
-_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
 _MARKS = {"+": "came", "-": "went", "~": "changed", "": ""}
 
 
@@ -69,9 +67,8 @@ class Grid:
 
 
 def short(text: str, longest: int = LONGEST) -> str:
-    """A text of any length and content as it can be read: cut, and control characters as pictures of themselves."""
-    cut = text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
-    return cut.translate(_PICTURES)
+    """A text of any length, cut where it is too long to be read."""
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
 
 
 def changes_of(sample: Sample) -> Iterator[Attribute]:
@@ -111,7 +108,7 @@ def aggregate_tables(aggregates: Iterable[dict[str, Any]]) -> Iterator[Grid]:
         by = set(each["by"])
         heads = sorted(groups[0], key=lambda name: name not in by) if groups else []
         rows = [[_cell(group.get(name)) for name in heads] for group in groups[:MOST_GROUPS]]
-        yield Grid(each["name"], heads, len(by), rows, max(0, len(groups) - MOST_GROUPS))
+        yield Grid(short(each["name"]), list(map(short, heads)), len(by), rows, max(0, len(groups) - MOST_GROUPS))
 
 
 def _cell(value: Any) -> str:

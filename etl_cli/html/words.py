@@ -71,10 +71,10 @@ def workers_note(gantt: Gantt | None) -> str:
     return f"{rows} {clock}"
 
 
-def items_words(counts: Mapping[str, int]) -> str:
+def items_words(counts: Mapping[str, int], *, replay: bool) -> str:
     """How many items the run found."""
     read, scanned = counts["read"], counts.get("scanned", 0)
-    if not scanned:
+    if replay:
         return f"{count(read, 'record was', 'records were')} taken up from quarantine."
     return f"{count(scanned, 'item')} in the table, {read:,} of them in the window, or without a usable timestamp."
 

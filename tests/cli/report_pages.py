@@ -107,7 +107,12 @@ def nights(entry: Entry) -> list[Entry]:
 
 
 def facts_of(
-    recording: Recording, entry: Entry | None = None, *, with_nights: bool = True, endpoint: str = LOCAL, **changes: Any
+    recording: Recording,
+    entry: Entry | None = None,
+    *,
+    with_nights: bool = True,
+    endpoint: str = LOCAL,
+    changes: dict[str, Answer] | None = None,
 ) -> RunFacts:
     """What the page tells of a recorded run, ten minutes after its end."""
     entry = entry or run_of(recording)
@@ -115,7 +120,7 @@ def facts_of(
     assert entry.finished
     first = min(each.window.start for each in entries if each.window)
     watermark = Watermark(first, first + timedelta(days=5)) if with_nights else None
-    pipeline = Pipeline.find(aws_of(recording, answers_of(recording) | changes, endpoint).session)
+    pipeline = Pipeline.find(aws_of(recording, answers_of(recording) | (changes or {}), endpoint).session)
     record = read_record(pipeline, entry, entries, watermark)
     now = (entry.finished + timedelta(minutes=10)).replace(microsecond=0)
     return read_facts(pipeline, record, entries, watermark, now)

@@ -406,7 +406,8 @@ def map_history(clients: Clients, name: str) -> list[dict[str, Any]]:
     states = {"Map": {"Type": "Map", "ItemProcessor": each, "End": True}}
     execution = start(clients, name, {"StartAt": "Map", "States": states}, [0, 1, 2])
     assert finish(clients, execution)["status"] == "SUCCEEDED"
-    return list(clients.stepfunctions.get_execution_history(executionArn=execution)["events"])
+    events: Any = clients.stepfunctions.get_execution_history(executionArn=execution)["events"]
+    return list(events)
 
 
 def items_of(events: list[dict[str, Any]]) -> dict[int, list[str]]:
