@@ -39,8 +39,9 @@ def doctor(
 ) -> None:
     """Look at everything that the pipeline needs, and say what is wrong and what to do.
 
-    Credentials, stack, schedule, workflow, functions, tables, bucket, events that were lost, the last run, whether data
-    are late, and whether any time is missing. It only reads, and goes on after what it can't see.
+    Credentials, stack, schedule, workflow, functions, tables, bucket,
+    events that were lost, the last run, late data, missing time.
+    It only reads, and goes on after what it can't see.
     """
     etl, times = EtlLines(profile, region), Times(local_time)
     found = list(look(etl, times, timedelta(hours=late_hours)))

@@ -37,7 +37,10 @@ class Function(StrEnum):
 
 
 def logs(  # noqa: PLR0913 - each is an option
-    function: Annotated[Function | None, typer.Argument(help="Only the log of this function; all if left out.")] = None,
+    function: Annotated[
+        Function | None,
+        typer.Argument(help="Only this function's log; all if left out."),
+    ] = None,
     *,
     run: Annotated[
         str, typer.Option(metavar="RUN", help="Only of this run: its timestamp, execution's name or ARN, or latest.")
@@ -51,8 +54,9 @@ def logs(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Show the functions' logs, merged in the order of time: those of the last two hours, or those of a run.
 
-    A line tells how an invocation ended: stage, segment, what it counted, how long it took; a failure with its
-    traceback. Plan is the function extract's, Gate that of transform, Finish that of load.
+    A line tells how an invocation ended: stage, segment, what it counted,
+    how long it took; a failure with its traceback.
+    Plan is in the log of extract, Gate in that of transform, Finish in that of load.
     """
     with connected(profile, region) as pipeline:
         sought = _of_run(pipeline, run) if run else _Sought()

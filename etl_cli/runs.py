@@ -31,10 +31,13 @@ class Status(StrEnum):
     ABORTED = "aborted"
 
 
+_STATUS_HELP = f"Only runs that have it; may be repeated: {', '.join(Status)}."
+
+
 def runs(  # noqa: PLR0913 - each is an option
     *,
     limit: Annotated[int, typer.Option(min=1, help="How many to show, the latest.")] = 20,
-    status: Annotated[list[Status] | None, typer.Option(help="Only these; may be repeated.")] = None,
+    status: Annotated[list[Status] | None, typer.Option(metavar="STATUS", help=_STATUS_HELP)] = None,
     since: Annotated[datetime | None, since_option("Show runs that started")] = None,
     as_json: AsJson = False,
     local_time: LocalTime = False,
@@ -43,7 +46,8 @@ def runs(  # noqa: PLR0913 - each is an option
 ) -> None:
     """List the runs, the latest first: window, outcome, how long, and how many items.
 
-    Every execution has an entry in the ledger for ever, also one that never came to read anything.
+    Every execution has an entry in the ledger for ever,
+    also one that never came to read anything.
     """
     with connected(profile, region) as pipeline:
         entries, _ = read_ledger(pipeline.dynamodb)

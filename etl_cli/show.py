@@ -19,7 +19,9 @@ from etl_cli.wording import format_instant
 
 
 def show(
-    run: Annotated[str, typer.Argument(help="The run's timestamp, its execution's name or ARN, or latest.")] = "latest",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="The run's timestamp, its execution's name or ARN, or latest.")
+    ] = "latest",
     as_json: AsJson = False,
     local_time: LocalTime = False,
     profile: Profile = None,
@@ -27,7 +29,8 @@ def show(
 ) -> None:
     """Show all that is known of a run: window, balance, durations, capacity and cost, or why it failed and what to do.
 
-    The ledger knows a run for ever. Durations by stage are in its execution's history, for 90 days.
+    The ledger knows a run for ever. Durations by stage
+    are in its execution's history, for 90 days.
     """
     with connected(profile, region) as pipeline:
         entries, watermark = read_ledger(pipeline.dynamodb)
