@@ -21,7 +21,7 @@ from etl.plain_json import MAX_DEPTH, plain_line
 from etl.transform import transform_segment
 from etl.user_code import Transformation
 from tests.support import ROOT
-from tests.unit.builders import destination, run, staged, staging, unlimited
+from tests.unit.builders import destination, hold, run, staged, staging, unlimited
 from tests.unit.builders import work as new_work
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 from tests.unit.fakes.s3 import FakeS3
@@ -78,7 +78,7 @@ class Outcome:
 def carried_out(example: Example) -> Outcome:
     s3, dynamodb = FakeS3(), FakeDynamoDB()
     items = [msgspec.json.encode(to_wire(_plain.decode(line))) for line in example.shown[SOURCE].splitlines()]
-    s3.objects["extract/20240116T020000123Z/data.json"] = b"[\n" + b",\n".join(items) + b"\n]\n"
+    hold(s3, "extract/20240116T020000123Z/data.json", b"[\n" + b",\n".join(items) + b"\n]\n")
     work = new_work(read=len(items), extracted=len(items), extract_parts=1)
     user = Transformation(SimpleNamespace(**defined(example)))
     work = transform_segment(run(), work, user, staging(s3), unlimited(), 10**9)
