@@ -92,7 +92,7 @@ def _trend(state_machine: sfn.IStateMachine, settings: PipelineSettings) -> list
     return [
         graph("How much: items a day", [pipeline_metric(name, "Sum", NIGHT) for name in moved]),
         graph(
-            "How many rejected: items a day; largest share, %",
+            "Rejected items a day; largest share, %",
             [pipeline_metric("ItemsRejected", "Sum", NIGHT)],
             [pipeline_metric("RejectedShare", "Maximum", NIGHT)],
             limits=[
@@ -101,12 +101,12 @@ def _trend(state_machine: sfn.IStateMachine, settings: PipelineSettings) -> list
             ],
         ),
         graph(
-            "How long: longest run of a day, minutes",
+            "How long: longest run a day, minutes",
             [_minutes(state_machine, "Minutes")],
             limits=[limit(30, "timed out")],
         ),
         graph(
-            "What for: items scanned a day; bytes staged",
+            "Scanned items a day; bytes staged",
             [pipeline_metric("ItemsScanned", "Sum", NIGHT)],
             [pipeline_metric("BytesStaged", "Sum", NIGHT)],
         ),

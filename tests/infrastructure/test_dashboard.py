@@ -57,7 +57,7 @@ def test_alarms_and_the_last_night_come_first(widgets: list[dict[str, Any]]) -> 
     assert alarms["y"] == night["y"] < 10
 
 
-@pytest.mark.parametrize("words", ["How much", "How many rejected", "How long", "What for"])
+@pytest.mark.parametrize("words", ["How much", "Rejected items a day", "How long", "Scanned items"])
 def test_the_trend_has_a_value_for_each_day(widgets: list[dict[str, Any]], words: str) -> None:
     graph = titled(widgets, words)
 
@@ -122,7 +122,7 @@ def test_lines_across_are_those_of_the_settings(tuned_stack: Synthesized) -> Non
     def lines(words: str) -> list[float]:
         return [each["value"] for each in titled(tuned, words)["properties"]["annotations"]["horizontal"]]
 
-    assert lines("How many rejected") == [0.5, 2.5]
+    assert lines("Rejected items a day") == [0.5, 2.5]
     assert lines("Age of the watermark") == [9]
 
 
