@@ -83,8 +83,10 @@ def _wrapped(console: Console, text: str) -> list[str]:
 def _print_stages(console: Console, timeline: Timeline, times: Times) -> None:
     console.print(Text("\n  Stages", "bold"))
     with Board(console, STAGES, owns=False) as board:
-        board.count_from(timeline.seconds or 0.0)
-        for step in stage_steps(Snapshot(timeline), times):
+        snapshot = Snapshot(timeline)
+        running_for = (snapshot.looked_at - timeline.started).total_seconds() if timeline.started else 0.0
+        board.count_from(running_for if timeline.seconds is None else timeline.seconds)
+        for step in stage_steps(snapshot, times):
             if step.state != "waiting":
                 board.show(step)
 
@@ -125,13 +127,14 @@ def _print_cost(console: Console, record: RunRecord) -> None:
     table = Table.grid(padding=(0, 3, 0, 0))
     for side in ("left", "left", "right", "right"):
         table.add_column(justify=side, no_wrap=True)
-    table.add_row(Text("  Capacity and cost", "bold"), "", *(Text(title, "dim") for title in ("cost", "predicted")))
+    table.add_row("", "", *(Text(head, "dim") for head in ("cost", "predicted")))
     for service, dollars in cost.services.items():
         before = money(predicted.services[service]) if predicted else _UNKNOWN
         table.add_row(f"  {service}", uses(service, cost.usage), money(dollars), before)
     before = money(predicted.total) if predicted else _UNKNOWN
     table.add_row("  in all", "", Text(money(cost.total), "bold"), before)
-    console.print()
+    so_far = " so far" if record.status == "RUNNING" else ""
+    console.print(Text(f"\n  Capacity and cost{so_far}", "bold"))
     console.print(table)
     notes = [f"Prices {cost.prices.source}."]
     if predicted:

@@ -232,6 +232,7 @@ def test_a_run_that_goes_on(recording: Recording) -> None:
     assert f"etl watch {entry.name}" in text
     assert "✔ Plan " in text
     assert "Ended" not in text
+    assert "Capacity and cost so far" in text
 
 
 def test_links_lead_to_the_execution_its_logs_and_its_objects(recording: Recording) -> None:
