@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.pipeline.pipeline import wait_for
 from tests.support import ROOT, Deployed
 
 PAGES = (
@@ -55,8 +57,13 @@ def variables(deployed: Deployed) -> dict[str, str]:
     key = f"quarantine/{RUN}/transform-0000-0000.json"
     deployed.clients.s3.put_object(Bucket=deployed.staging_bucket, Key=key, Body=b"[\n]\n")
     machine = deployed.state_machine_arn
-    execution = deployed.clients.stepfunctions.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
-    return deployed.environment.environ() | {
+    stepfunctions = deployed.clients.stepfunctions
+    execution = stepfunctions.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
+    ended = wait_for("a run", lambda: stepfunctions.describe_execution(executionArn=execution).get("stopDate"))
+    assert ended
+    environ = deployed.environment.environ()
+    return environ | {
+        "PATH": f"{ROOT / '.venv/bin'}:{environ['PATH']}",
         "STATE_MACHINE_ARN": machine,
         "EXECUTION_ARN": execution,
         "STAGING_BUCKET": deployed.staging_bucket,
@@ -66,10 +73,10 @@ def variables(deployed: Deployed) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("commands", [pytest.param(commands, id=name) for name, commands in blocks()])
-def test_documented_commands_run(commands: str, variables: dict[str, str]) -> None:
+def test_documented_commands_run(commands: str, variables: dict[str, str], tmp_path: Path) -> None:
     done = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", commands],
-        cwd=ROOT,
+        cwd=tmp_path,
         env=variables,
         capture_output=True,
         text=True,
