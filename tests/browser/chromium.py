@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
 import platform
-import subprocess
+import signal
 import sys
+import time
 from base64 import b64decode
 from pathlib import Path
 from types import TracebackType
@@ -57,19 +59,19 @@ class Chromium:
         program, environment = find_program()
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
-        # It reads commands from its file 3, and writes answers to its file 4.
-        redirected = f'exec "$0" "$@" 3<&{commands} 4>&{answers}'
-        arguments = [str(program), "--remote-debugging-pipe", *_OPTIONS, f"--user-data-dir={self._profile}"]
-        self._process = subprocess.Popen(
-            ["/bin/sh", "-c", redirected, *arguments],
-            env=environment,
-            pass_fds=(commands, answers),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+        # Beyond those that they are put at: it reads commands from its file 3, and writes answers to its file 4.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (commands, answers)]
+        self._process = os.posix_spawn(
+            program,
+            [str(program), "--remote-debugging-pipe", *_OPTIONS, f"--user-data-dir={self._profile}"],
+            environment,
+            file_actions=[
+                *((os.POSIX_SPAWN_DUP2, end, place) for place, end in enumerate(ends, 3)),
+                *((os.POSIX_SPAWN_OPEN, output, os.devnull, os.O_WRONLY, 0) for output in (1, 2)),
+            ],
         )
-        os.close(commands)
-        os.close(answers)
+        for end in (commands, answers, *ends):
+            os.close(end)
         return self
 
     def __exit__(
@@ -77,11 +79,11 @@ class Chromium:
     ) -> None:
         """End it."""
         os.close(self._commands)  # which ends it
-        try:
-            self._process.wait(_CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        while os.waitpid(self._process, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                os.kill(self._process, signal.SIGKILL)
+            time.sleep(0.02)
         os.close(self._answers)
 
     def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
@@ -177,8 +179,8 @@ class Page:
         return result["result"].get("value")
 
     def screenshot(self) -> bytes:
-        """The whole page as a PNG."""
-        return b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"])
+        """What is on the screen, as a PNG."""
+        return b64decode(self.call("Page.captureScreenshot")["data"])
 
     def pdf(self) -> bytes:
         """The page as it is printed."""

@@ -129,13 +129,15 @@ def facts_of(
 def made_up(segments: int) -> Recording:
     """A recorded run as if it had had so many segments, a night's window, and many more items."""
     recording = Recording(SUCCEEDED)
-    description, output = recording.description, json.loads(recording.description["output"])
+    description = recording.description
     started = description["startDate"].replace(hour=2, minute=0, second=0)
-    end = started.replace(microsecond=0)
-    window = {"start": format_instant(end - timedelta(days=1, minutes=15)), "end": format_instant(end)}
-    run = {"timestamp": output["run"], **window}
-    history = History(started, segments, run, output | {"window": window})
+    end, run = started.replace(microsecond=0), f"{started:%Y%m%dT%H%M%S%f}"[:-3] + "Z"
+    before = json.loads(description["output"])["run"]
+    output = json.loads(description["output"].replace(before, run))
+    output["window"] = {"start": format_instant(end - timedelta(days=1, minutes=15)), "end": format_instant(end)}
+    history = History(started, segments, {"timestamp": run, **output["window"]}, output)
     recording.events[:] = history.events
+    recording.s3.objects = {key.replace(before, run): content for key, content in recording.s3.objects.items()}
     description.update(startDate=started, stopDate=history.ended)
-    description["output"] = json.dumps(output | {"window": window, "counts": history.counts, "segments": segments})
+    description["output"] = json.dumps(output | {"counts": history.counts, "segments": segments})
     return recording

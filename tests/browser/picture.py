@@ -1,0 +1,32 @@
+"""Makes the picture of the page in the documentation: `.venv/bin/python -m tests.browser.picture`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from etl_cli.etl_lines import EtlLines
+from etl_cli.html.page import render
+from etl_cli.times import Times
+from tests.browser.chromium import Chromium
+from tests.cli.report_pages import facts_of, made_up
+from tests.support import ROOT
+
+PICTURE = ROOT / "docs" / "images" / "report.png"
+_WIDTH, _HEIGHT = 1000, 1850
+_SEGMENTS = 14
+
+
+def main() -> None:
+    """Make it: the page's upper part, of a made-up run."""
+    with tempfile.TemporaryDirectory() as folder, Chromium(Path(folder) / "profile") as browser:
+        file = Path(folder) / "report.html"
+        file.write_text(render(facts_of(made_up(_SEGMENTS)), Times(), EtlLines(program="etl")), encoding="utf-8")
+        page = browser.open(file.as_uri())
+        page.show(_WIDTH, _HEIGHT)
+        PICTURE.write_bytes(page.screenshot())
+    print(f"wrote {PICTURE.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
