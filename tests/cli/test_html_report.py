@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -226,7 +227,11 @@ def test_long_windows_and_the_windows_of_long_ago_are_on_the_line() -> None:
 
 def hostile(facts: RunFacts, text: str) -> RunFacts:
     """The facts with a text wherever one can come from outside."""
-    failure = facts.record.failure
+    failure, timeline = facts.record.failure, deepcopy(facts.timeline)
+    assert timeline
+    timeline.error = text
+    for invocation in timeline.invocations:
+        invocation.error = text
     record = replace(
         facts.record,
         entry=replace(facts.record.entry, name=text, run=text, execution=f"arn:aws:states:{text}:{text}:x:y"),
@@ -238,7 +243,7 @@ def hostile(facts: RunFacts, text: str) -> RunFacts:
         sample=Sample({}, {text: {"S": text}, "b": {"M": {text: {"S": text}}}}, {text: {"L": [{"S": text}]}}),
         gone=text,
     )
-    return replace(facts, record=record, contents=contents, tables=(text, text))
+    return replace(facts, record=record, timeline=timeline, contents=contents, tables=(text, text))
 
 
 PLAIN = {name: hostile(ALL[name](), "aplainz") for name in ("succeeded", "failed")}

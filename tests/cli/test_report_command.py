@@ -116,9 +116,12 @@ def test_the_page_is_printed(report: Report) -> None:
 def test_half_a_character_is_replaced(report: Report) -> None:
     recording = Recording(SUCCEEDED)
     key = next(key for key in recording.s3.objects if key.startswith("quarantine/"))
-    recording.s3.objects[key] = recording.s3.objects[key].replace('"got": "', '"got": "\\ud800', 1)
+    recording.s3.objects[key] = re.sub(r'("got": ?")', r"\1before \\ud800 after", recording.s3.objects[key])
 
-    assert report("--html", "-", aws=aws_with(recording)).exit_code == 0
+    done = report("--html", "-", aws=aws_with(recording))
+
+    assert done.exit_code == 0
+    assert b"before ? after" in done.stdout_bytes
 
 
 @pytest.mark.parametrize(
