@@ -36,22 +36,19 @@ _OUTPUT = "-"
 def report(  # noqa: PLR0913 - each is an option
     run: Annotated[str, typer.Argument(help="The run's timestamp, its execution's name or ARN, or latest.")] = "latest",
     *,
-    html: Annotated[
-        str, typer.Option(metavar="FILE", help="Write one page of HTML that can be sent; - prints it.")
-    ] = "",
+    html: Annotated[str, typer.Option(metavar="FILE", help="Write the page to a file; - prints it.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
-    items: Annotated[
-        bool, typer.Option("--items/--no-items", help="Whether the page shows contents of items: samples.")
-    ] = True,
+    items: Annotated[bool, typer.Option("--items/--no-items", help="Whether the page shows contents of items.")] = True,
     as_json: AsJson = False,
     local_time: LocalTime = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Report on a run that has ended: in the terminal, or as a page that needs neither network nor script.
+    """Report on a run that has ended: in the terminal, or as one page of HTML that can be sent.
 
-    The page has the verdict, the window and what 30 days of runs have covered, every state and worker,
-    where each item went and why, samples, and the cost. It is for screens of any size, and for paper.
+    The page needs neither network nor script. It has the verdict, the window
+    and what 30 days of runs have covered, every state and worker,
+    where each item went and why, a sample, and the cost.
     """
     if html and as_json:
         raise UserError("--html and --json are two forms of the report.", "Give one of them.")

@@ -40,8 +40,9 @@ def test_lock_pins_every_package_by_hash_and_names_no_index(lock: Path) -> None:
     assert "--find-links" not in text
 
 
-def test_package_lock_names_no_registry_and_pins_every_package() -> None:
-    packages = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("folder", [".", "tests/browser"])
+def test_package_lock_names_no_registry_and_pins_every_package(folder: str) -> None:
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
 
     for name, package in packages.items():
         if name:
