@@ -49,7 +49,7 @@ def console_links(pipeline: Pipeline, entry: Entry) -> dict[str, str]:
 
 
 def _log(root: str, region: str, function: str, entry: Entry) -> str:
-    """The lines of a run in a function's log. The console wants its fragment encoded twice, with $ in the place of %."""
+    """The lines of a run in a function's log. The console wants its fragment encoded twice, with $ for %."""
     name, value = ("run", entry.run) if entry.run else ("execution", entry.name)
     shown = {"filterPattern": f'{{ $.{name} = "{value}" }}'}
     if entry.started:

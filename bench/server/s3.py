@@ -81,7 +81,16 @@ class S3:
     _uploads: dict[str, dict[int, _Part]] = field(default_factory=dict)
 
     def give(self, key: str, kind: str, records: int) -> int:
-        """Put a staged array there to be read, with the seal that our stages ask for, of ``kind`` raw, plain or transformed; returns its size in bytes."""
+        """Put a staged array there to be read, and the seal that our stages ask for.
+
+        Args:
+            key: its key.
+            kind: raw, plain or transformed.
+            records: how many records it has.
+
+        Returns:
+            Its size in bytes.
+        """
         self.given[key] = RepeatedArray(_LINES[kind](), records)
         seal = json.dumps({"etag": _ETAG, "records": records}).encode()
         self.stored[f"seals/{key}"] = _Stored(len(seal), 0, seal, seal)

@@ -89,13 +89,12 @@ class FakeDynamoDB:
             undone = ids[max(1, len(ids) - self.undone_keys.pop(0)) :] if self.undone_keys else []
             found = [item for item in self._items(table, "BatchGetItem") if item["id"]["S"] in set(ids) - set(undone)]
             left = {table: request | {"Keys": [{"id": {"S": each}} for each in undone]}} if undone else {}
-            return _parsed(
-                {
-                    "Responses": {table: found},
-                    "UnprocessedKeys": left,
-                    "ConsumedCapacity": [{"TableName": table, "CapacityUnits": float(len(ids) - len(undone))}],
-                }
-            )
+            consumed = [{"TableName": table, "CapacityUnits": float(len(ids) - len(undone))}]
+            return {
+                "Responses": {table: _parsed(found)},
+                "UnprocessedKeys": left,
+                "ConsumedCapacity": consumed,
+            }
 
     async def before_write(self) -> None:
         """What happens before a BatchWriteItem that comes over a channel; nothing."""
