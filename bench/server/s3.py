@@ -123,7 +123,7 @@ class S3:
         if start >= size > 0:
             return _error(416, "InvalidRange")
         headers = b"etag: %s\r\n" % _ETAG.encode()
-        headers += b'last-modified: Sun, 22 Nov 2026 00:00:00 GMT\r\ncontent-type: application/json\r\n'
+        headers += b"last-modified: Sun, 22 Nov 2026 00:00:00 GMT\r\ncontent-type: application/json\r\n"
         headers += b"content-length: %d\r\naccept-ranges: bytes\r\n" % (stop - start)
         if span:
             headers += b"content-range: bytes %d-%d/%d\r\n" % (start, stop - 1, size)
