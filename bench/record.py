@@ -59,7 +59,7 @@ def _rounded(value: float) -> float:
 
 
 def _model(results: list[Result]) -> dict[str, float]:
-    """What the capacity model is told (``etl_cli.capacity_inputs.Costs``); empty where a stage of ours is missing.
+    """What the capacity model is told (``etl_cli.costs.capacity_inputs.Costs``); empty where we lack a stage.
 
     A page costs the same whether it has many items of the window or few, so that its part follows from both.
     """

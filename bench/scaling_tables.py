@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.markdown import dollars, duration, large, short, size, table
-from etl_cli.capacity import (
+from etl_cli.costs.capacity import (
     HISTORY_EVENTS,
     INVOCATION_SECONDS,
     Estimate,
@@ -14,10 +14,10 @@ from etl_cli.capacity import (
     most_invocations,
     table_read_units,
 )
-from etl_cli.capacity_advice import break_even_share, export_dollars, largest_table, recommend
-from etl_cli.capacity_inputs import GB, KB, CapacitySettings, Costs, Workload
-from etl_cli.cost import Cost, predicted
-from etl_cli.prices import price_list
+from etl_cli.costs.capacity_advice import break_even_share, export_dollars, largest_table, recommend
+from etl_cli.costs.capacity_inputs import GB, KB, CapacitySettings, Costs, Workload
+from etl_cli.costs.cost import Cost, predicted
+from etl_cli.costs.prices import price_list
 
 SIZES = tuple(GB * gb for gb in (1, 10, 100, 1024, 10 * 1024))
 DAILY = 0.01

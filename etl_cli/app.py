@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from etl_cli import (
-    backfill,
-    demo,
-    doctor,
-    explain,
-    gaps,
-    local,
-    logs,
-    plan,
-    preview,
-    quarantine,
-    report_command,
-    run,
-    runs,
-    seed_command,
-    show,
-    watch,
-)
+from etl_cli import local
+from etl_cli.backfill import command as backfill
+from etl_cli.demo import command as demo
+from etl_cli.doctor import command as doctor
+from etl_cli.explain import command as explain
+from etl_cli.following import run, watch
+from etl_cli.past import gaps, logs, runs, show
+from etl_cli.plan import command as plan
+from etl_cli.preview import command as preview
+from etl_cli.quarantine import command as quarantine
+from etl_cli.report import command as report
+from etl_cli.seed import command as seed
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,7 +48,7 @@ app.command(
     epilog="Exit codes:  0 shown, however the run ended  ·  1 there is no such run, or an error\n\n"
     "Examples:  etl show  ·  etl show 20261124T020000123Z  ·  etl show night-3 --json"
 )(show.show)
-app.command(epilog=report_command.EPILOG)(report_command.report)
+app.command(epilog=report.EPILOG)(report.report)
 app.command(
     epilog="Exit codes:  0 no gaps  ·  1 gaps, or an error\n\n"
     "Examples:  etl gaps  ·  etl gaps --json  ·  etl gaps --since 2026-11-01"
@@ -66,5 +60,5 @@ app.command(
 app.add_typer(quarantine.app, name="quarantine")
 app.command(epilog=explain.EPILOG)(explain.explain)
 app.command(epilog=preview.EPILOG)(preview.preview)
-app.command(epilog=seed_command.EPILOG)(seed_command.seed)
+app.command(epilog=seed.EPILOG)(seed.seed)
 app.add_typer(local.app, name="local")

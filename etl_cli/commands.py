@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
-    from etl_cli.report import RunReport
+    from etl_cli.report.report import RunReport
 
 
 @dataclass(frozen=True)

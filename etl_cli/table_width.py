@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from etl_cli.report_view import NARROWEST, WIDEST
+from etl_cli.report.view import NARROWEST, WIDEST
 
 
 def table_width(console: Console) -> int:

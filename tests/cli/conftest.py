@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from etl_cli import backfill_session, following
+from etl_cli.backfill import session as backfill_session
+from etl_cli.following import following
 from tests.cli.executions import StateMachine
 
 _TRANSFORMATION = "etl.transformation"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from etl_cli import deployment
-from etl_cli.ledger import TABLE, Entry, find_run, read_ledger
+from etl_cli.past.ledger import TABLE, Entry, find_run, read_ledger
 from etl_cli.paths import ROOT
-from etl_cli.transformation_file import load
+from etl_cli.preview.transformation_file import load
 from tests.cli.fakes import FakeS3
 from tests.unit.builders import END, START, item
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item

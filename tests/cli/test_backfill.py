@@ -16,15 +16,15 @@ from rich.console import Console
 from rich.text import Text
 from typer.testing import CliRunner, Result
 
-from etl_cli.backfill import backfill
-from etl_cli.backfill_view import BackfillBoard, window_names
-from etl_cli.backfill_windows import Planned, attempt_name, parse_step, plan, split
-from etl_cli.backfill_work import BackfillWork
-from etl_cli.board import Board
-from etl_cli.coverage import Span
+from etl_cli.backfill.command import backfill
+from etl_cli.backfill.view import BackfillBoard, window_names
+from etl_cli.backfill.windows import Planned, attempt_name, parse_step, plan, split
+from etl_cli.backfill.work import BackfillWork
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
-from etl_cli.ledger import Entry
+from etl_cli.following.board import Board
+from etl_cli.past.coverage import Span
+from etl_cli.past.ledger import Entry
 from etl_cli.times import Times
 from tests.cli.executions import StateMachine
 from tests.docs.examples import example

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from etl_cli.board import Board, Step
 from etl_cli.errors import UserError
+from etl_cli.following.board import Board, Step
 
 
 class Clock:

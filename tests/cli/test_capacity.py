@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from etl import destination, staged_writer, staging
-from etl_cli import capacity
-from etl_cli.capacity import (
+from etl_cli.costs import capacity
+from etl_cli.costs.capacity import (
     Estimate,
     estimate,
     history_events,
@@ -19,7 +19,7 @@ from etl_cli.capacity import (
     table_read_units,
     write_seconds,
 )
-from etl_cli.capacity_advice import (
+from etl_cli.costs.capacity_advice import (
     break_even_share,
     export_dollars,
     largest_table,
@@ -27,8 +27,8 @@ from etl_cli.capacity_advice import (
     problems,
     recommend,
 )
-from etl_cli.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
-from etl_cli.prices import price_list
+from etl_cli.costs.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
+from etl_cli.costs.prices import price_list
 from serverless_app.settings import PipelineSettings
 
 COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from etl_cli.comparison import Comparison
 from etl_cli.errors import UserError
-from etl_cli.stage_code import key_of, loaded_item
+from etl_cli.preview.comparison import Comparison
+from etl_cli.preview.stage_code import key_of, loaded_item
 
 
 def line(number: int, **fields: object) -> bytes:

@@ -11,13 +11,13 @@ from typing import Any, cast
 import pytest
 
 from etl import metrics
-from etl_cli.capacity import estimate
-from etl_cli.capacity_inputs import GB, CapacitySettings, Costs, Workload
-from etl_cli.cost import Cost, Functions, bill, cost_of, money, plain, predicted
-from etl_cli.history import STAGES, Timeline, read_new
-from etl_cli.ledger import Entry
-from etl_cli.prices import price_list
-from etl_cli.usage import BUCKET_METRICS, FUNCTION_METRICS, Usage
+from etl_cli.costs.capacity import estimate
+from etl_cli.costs.capacity_inputs import GB, CapacitySettings, Costs, Workload
+from etl_cli.costs.cost import Cost, Functions, bill, cost_of, money, plain, predicted
+from etl_cli.costs.prices import price_list
+from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, Usage
+from etl_cli.following.history import STAGES, Timeline, read_new
+from etl_cli.past.ledger import Entry
 from tests.cli.fakes import Recording
 
 PRICES = price_list("us-east-1")

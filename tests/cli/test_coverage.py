@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_cli.coverage import Coverage, Run, Span, Watermark, find_coverage, merged, without
+from etl_cli.past.coverage import Coverage, Run, Span, Watermark, find_coverage, merged, without
 
 ORIGIN = datetime(2026, 11, 1, tzinfo=UTC)
 NOW = 72

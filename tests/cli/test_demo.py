@@ -13,8 +13,8 @@ import pytest
 import typer
 from botocore.exceptions import EndpointConnectionError
 
-from etl_cli import demo as demo_module
-from etl_cli.demo import Demonstration, demo
+from etl_cli.demo import command as demo_module
+from etl_cli.demo.command import Demonstration, demo
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from tests.cli.fakes import Recording

@@ -14,13 +14,13 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.checkup import Checkup
-from etl_cli.coverage import Span, Watermark
-from etl_cli.doctor import checkup_document, print_findings
+from etl_cli.doctor.checkup import Checkup
+from etl_cli.doctor.command import checkup_document, print_findings
+from etl_cli.doctor.findings import Finding
+from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.etl_lines import EtlLines
-from etl_cli.findings import Finding
-from etl_cli.ledger import Entry
-from etl_cli.ledger_findings import ledger_findings
+from etl_cli.past.coverage import Span, Watermark
+from etl_cli.past.ledger import Entry
 from etl_cli.times import Times
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError, unreachable
 from tests.docs.examples import example

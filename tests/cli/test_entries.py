@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from etl_cli.coverage import Span
 from etl_cli.errors import UserError
-from etl_cli.ledger import Entry, find_run, read_ledger
+from etl_cli.past.coverage import Span
+from etl_cli.past.ledger import Entry, find_run, read_ledger
 from tests.cli.fakes import FakeDynamoDB
 
 

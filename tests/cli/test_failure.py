@@ -8,11 +8,11 @@ import json
 import pytest
 from rich.console import Console
 
-from etl_cli.failure import Failure, explain
-from etl_cli.history import Timeline
-from etl_cli.progress import follow
-from etl_cli.report_json import failure_document
-from etl_cli.report_view import print_failure
+from etl_cli.following.failure import Failure, explain
+from etl_cli.following.history import Timeline
+from etl_cli.following.progress import follow
+from etl_cli.report.document import failure_document
+from etl_cli.report.view import print_failure
 from tests.cli.fakes import Recording
 
 

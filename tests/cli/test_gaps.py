@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from etl_cli.coverage import Coverage, Span, Watermark
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
-from etl_cli.gaps import Fill, coverage_document, print_coverage
-from etl_cli.ledger import Entry, read_ledger
+from etl_cli.past.coverage import Coverage, Span, Watermark
+from etl_cli.past.gaps import Fill, coverage_document, print_coverage
+from etl_cli.past.ledger import Entry, read_ledger
 from etl_cli.times import Times
 from tests.docs.examples import example
 

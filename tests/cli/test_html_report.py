@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl_cli.etl_lines import EtlLines
-from etl_cli.html.contents import Contents
-from etl_cli.html.facts import RunFacts
-from etl_cli.html.page import _PICTURES, render
-from etl_cli.html.tables import LONGEST
-from etl_cli.report import Rejection, Sample
+from etl_cli.report.html.contents import Contents
+from etl_cli.report.html.facts import RunFacts
+from etl_cli.report.html.page import _PICTURES, render
+from etl_cli.report.html.tables import LONGEST
+from etl_cli.report.report import Rejection, Sample
 from etl_cli.times import Times
 from tests.cli.fake_aws import RefusalError
 from tests.cli.fakes import Recording

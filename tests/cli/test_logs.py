@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from etl_cli.errors import UserError
-from etl_cli.log_lines import LogLine, LogView, joined
-from etl_cli.logs import Function, LogReader
+from etl_cli.past.log_lines import LogLine, LogView, joined
+from etl_cli.past.logs import Function, LogReader
 from etl_cli.times import Times
 from tests.cli.fake_aws import FakeAws, RefusalError
 from tests.docs.examples import example

@@ -17,13 +17,13 @@ from typer.testing import CliRunner, Result
 from etl_cli.app import app
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
-from etl_cli.preview import EXIT_REJECTED
-from etl_cli.preview_document import rehearsed_document, run_document
-from etl_cli.preview_items import Taken
-from etl_cli.preview_run_view import print_run
-from etl_cli.preview_view import one_of_each_kind, print_rehearsed
-from etl_cli.rehearsal import PastRun, Rehearsed, RehearsedRun, rehearse
-from etl_cli.stage_code import LocalTransformation, Run
+from etl_cli.preview.command import EXIT_REJECTED
+from etl_cli.preview.document import rehearsed_document, run_document
+from etl_cli.preview.items import Taken
+from etl_cli.preview.rehearsal import PastRun, Rehearsed, RehearsedRun, rehearse
+from etl_cli.preview.run_view import print_run
+from etl_cli.preview.stage_code import LocalTransformation, Run
+from etl_cli.preview.view import one_of_each_kind, print_rehearsed
 from etl_cli.times import Times
 from tests.cli.past import Past, edited, items
 from tests.docs.examples import example

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from etl_cli.costs.prices import BASE, NAMES, TABLE, price_list, read_table
 from etl_cli.errors import UserError
-from etl_cli.prices import BASE, NAMES, TABLE, price_list, read_table
 
 OWN = read_table()
 REGIONS: dict[str, Any] = OWN["regions"]

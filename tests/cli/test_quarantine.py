@@ -15,15 +15,15 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from etl_cli import quarantine_content
 from etl_cli.app import app
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
-from etl_cli.ledger import Entry
-from etl_cli.quarantine import EXIT_LEFT
-from etl_cli.quarantine_content import quarantine_of, quarantines, records_of, replay_left
-from etl_cli.quarantine_view import print_quarantines, print_records, quarantine_document, record_document
+from etl_cli.past.ledger import Entry
+from etl_cli.quarantine import content as quarantine_content
+from etl_cli.quarantine.command import EXIT_LEFT
+from etl_cli.quarantine.content import quarantine_of, quarantines, records_of, replay_left
+from etl_cli.quarantine.view import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.times import Times
 from tests.cli.executions import StateMachine
 from tests.cli.fakes import FakeS3, Recording

@@ -11,14 +11,14 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from etl_cli import report as report_module
 from etl_cli.commands import report_commands
 from etl_cli.errors import UserError
-from etl_cli.history import Timeline, read_new
-from etl_cli.report import Equation, Rejection, RunReport, collect
-from etl_cli.report_json import report_document
-from etl_cli.report_view import print_commands, print_report
-from etl_cli.verify import Verified
+from etl_cli.following.history import Timeline, read_new
+from etl_cli.report import report as report_module
+from etl_cli.report.document import report_document
+from etl_cli.report.report import Equation, Rejection, RunReport, collect
+from etl_cli.report.verify import Verified
+from etl_cli.report.view import print_commands, print_report
 from tests.cli.fakes import Recording
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_cli.coverage import Coverage, Span
-from etl_cli.history import Timeline
-from etl_cli.html.busy import draw_busy, most_at_once
-from etl_cli.html.coverage_chart import CoverageLine, draw_coverage
-from etl_cli.html.flow import Node, flow_of
-from etl_cli.html.flow_chart import draw_flow
-from etl_cli.html.gantt import MOST_ROWS, SLOWEST, draw_gantt, draw_map_runs, gantt_of
-from etl_cli.html.scale import Axis, clock
-from etl_cli.html.words import coverage_words, long_duration, workers_words
-from etl_cli.html.workers import Invocation, MapRun, WorkerTimeline
+from etl_cli.following.history import Timeline
+from etl_cli.past.coverage import Coverage, Span
+from etl_cli.report.html.busy import draw_busy, most_at_once
+from etl_cli.report.html.coverage_chart import CoverageLine, draw_coverage
+from etl_cli.report.html.flow import Node, flow_of
+from etl_cli.report.html.flow_chart import draw_flow
+from etl_cli.report.html.gantt import MOST_ROWS, SLOWEST, draw_gantt, draw_map_runs, gantt_of
+from etl_cli.report.html.scale import Axis, clock
+from etl_cli.report.html.words import coverage_words, long_duration, workers_words
+from etl_cli.report.html.workers import Invocation, MapRun, WorkerTimeline
 from etl_cli.times import Times
 from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline

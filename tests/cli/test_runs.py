@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from etl_cli.coverage import Span
 from etl_cli.etl_lines import EtlLines
-from etl_cli.ledger import Entry
-from etl_cli.runs import Status, entry_document, print_runs, select
+from etl_cli.past.coverage import Span
+from etl_cli.past.ledger import Entry
+from etl_cli.past.runs import Status, entry_document, print_runs, select
 from etl_cli.times import Times
 from tests.docs.examples import example
 

@@ -11,8 +11,8 @@ import pytest
 
 from etl_cli.errors import UserError
 from etl_cli.paths import ROOT
-from etl_cli.stage_code import LocalTransformation, Outcome, Run
-from etl_cli.transformation_file import files, load
+from etl_cli.preview.stage_code import LocalTransformation, Outcome, Run
+from etl_cli.preview.transformation_file import files, load
 from tests.cli.past import edited
 from tests.unit import builders
 

@@ -10,8 +10,8 @@ import pytest
 
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
-from etl_cli.report import RunReport
-from etl_cli.verify import Verified, verify
+from etl_cli.report.report import RunReport
+from etl_cli.report.verify import Verified, verify
 from tests.cli.fakes import FakeDynamoDB, FakeS3
 
 RUN = "20261124T200000000Z"

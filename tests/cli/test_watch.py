@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from etl_cli.errors import UserError
-from etl_cli.watch import watch
+from etl_cli.following.watch import watch
 from tests.cli.executions import MACHINE, StateMachine
 from tests.docs.examples import example
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.pages import PAGES, TABLES, updated
-from etl_cli.capacity_inputs import MEASURED
+from etl_cli.costs.capacity_inputs import MEASURED
 from tests.support import ROOT
 
 DOCUMENT: dict[str, Any] = json.loads(MEASURED.read_text())

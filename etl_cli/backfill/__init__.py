@@ -1,0 +1,1 @@
+"""`etl backfill`: a long time, window by window."""

@@ -1,0 +1,137 @@
+"""What the capacity model advises: which setting or quota to raise, how large a table may be, what an export costs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from decimal import Decimal
+
+from etl_cli.costs.capacity import (
+    BYTES_PER_READ_UNIT,
+    HISTORY_EVENTS,
+    INLINE_WORKERS,
+    STATE_BYTES,
+    TABLE_UNITS,
+    Bound,
+    Estimate,
+    estimate,
+    table_read_units,
+)
+from etl_cli.costs.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
+from etl_cli.costs.prices import Prices
+
+# Dollars for a GB of changes that DynamoDB exports to S3, in us-east-1. Source: "Amazon DynamoDB pricing", Data export
+# to Amazon S3.
+EXPORT_GB = Decimal("0.10")
+
+REMEDIES: dict[Bound, str] = {
+    "CPU": "raise etl:concurrency or lower etl:segment_bytes; more memory for the functions gives them more CPU",
+    "latency": "raise etl:concurrency or lower etl:segment_bytes",
+    "source table": "raise the source table's warm throughput, and above 40,000 units a second its quota; or export it",
+    "destination table": "raise the destination table's warm throughput, and above 40,000 units a second its quota",
+}
+
+
+def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
+    """What stands against a run with these settings, each with its remedy; empty when nothing does."""
+    against = []
+    if found.seconds > settings.timeout_seconds:
+        slowest = found.slowest
+        against.append(
+            f"it takes {found.seconds / 60:,.0f} minutes and has {settings.timeout_seconds / 60:,.0f}; most of it goes "
+            f"into {slowest.name}, for the {slowest.bound_by}: {_remedy(slowest.bound_by, settings)}"
+        )
+    if found.history_events > HISTORY_EVENTS:
+        against.append(
+            f"its history would have {found.history_events:,} events and may have {HISTORY_EVENTS:,}: set "
+            f"etl:concurrency above {INLINE_WORKERS}, so that each segment has a history of its own"
+        )
+    if found.state_bytes > STATE_BYTES:
+        against.append(
+            f"its state would have {found.state_bytes:,.0f} bytes and may have {STATE_BYTES:,}: lower etl:concurrency"
+        )
+    return against
+
+
+def needs_quota(advised: CapacitySettings, now: CapacitySettings) -> bool:
+    """Whether a table must be given more units a second than its quota allows by default, and than it has now."""
+    return advised.write_units_per_second > max(TABLE_UNITS, now.write_units_per_second) or (
+        advised.read_units_per_second or 0
+    ) > max(TABLE_UNITS, now.read_units_per_second or 0)
+
+
+def _remedy(bound_by: Bound, settings: CapacitySettings) -> str:
+    if bound_by == "destination table" and _ceiling_binds(settings):
+        return "raise etl:max_write_units_per_second, or set it to 0 for no ceiling"
+    return REMEDIES[bound_by]
+
+
+def _ceiling_binds(settings: CapacitySettings) -> bool:
+    return 0 < settings.max_write_units_per_second <= settings.write_units_per_second
+
+
+# Steps by which an operator raises things; above 40,000 units a quota must be raised first.
+_WORKERS = (40, 100, 200, 400, 1_000)
+_UNITS = (4_000, 12_000, 24_000, 40_000, 80_000, 160_000, 320_000)
+# The share of its time that a run may fill; what is left is for the nights that are not like the others.
+FILLED = 0.8
+
+
+def recommend(workload: Workload, settings: CapacitySettings, costs: Costs) -> CapacitySettings:
+    """Raise what binds, a step at a time, until the run fills at most 80 % of its time; else, give it the time.
+
+    What binds is a table's throughput (a ceiling on it, its warm throughput, then its quota) or the number of workers.
+    Where nothing is left to raise, the state machine's time-out is.
+    """
+    while True:
+        found = estimate(workload, settings, costs)
+        if found.seconds <= FILLED * settings.timeout_seconds:
+            return settings
+        raised = _raised(workload, settings, found)
+        if raised == settings:
+            hours = math.ceil(found.seconds / FILLED / 3600)
+            return replace(settings, timeout_seconds=hours * 3600)
+        settings = raised
+
+
+def _raised(workload: Workload, settings: CapacitySettings, found: Estimate) -> CapacitySettings:
+    """The settings with what binds the slowest stage that can be relieved raised by a step; the same if none can."""
+    for stage in sorted(found.stages, key=lambda each: -each.seconds):
+        if stage.bound_by == "source table":
+            units = settings.read_units_per_second or table_read_units(workload.table_bytes)
+            raised = replace(settings, read_units_per_second=_next(_UNITS, units))
+        elif stage.bound_by == "destination table" and _ceiling_binds(settings):
+            raised = replace(settings, max_write_units_per_second=_next(_UNITS, settings.max_write_units_per_second))
+        elif stage.bound_by == "destination table":
+            raised = replace(settings, write_units_per_second=_next(_UNITS, settings.write_units_per_second))
+        elif found.segments < settings.concurrency:
+            raised = replace(settings, segment_bytes=settings.segment_bytes / 2)
+        else:
+            raised = replace(settings, concurrency=int(_next(_WORKERS, settings.concurrency)))
+        if raised != settings:
+            return raised
+    return settings
+
+
+def _next(steps: tuple[int, ...], value: float) -> float:
+    return next((step for step in steps if step > value), value)
+
+
+def largest_table(workload: Workload, settings: CapacitySettings, costs: Costs) -> float:
+    """Size in bytes of the largest table, of such items and such a share of them, that fits the time; 0 for none."""
+    low, high = 0.0, 1e15
+    while high - low > MB:
+        middle = (low + high) / 2
+        found = estimate(replace(workload, table_bytes=middle), settings, costs)
+        low, high = (middle, high) if found.seconds <= settings.timeout_seconds else (low, middle)
+    return low
+
+
+def export_dollars(workload: Workload) -> Decimal:
+    """What an incremental export of the window's items costs, if each of them changed once in it."""
+    return Decimal(str(workload.table_bytes * workload.share / GB)) * EXPORT_GB
+
+
+def break_even_share(prices: Prices) -> Decimal:
+    """Share of a table that changes above which scanning it costs less than an incremental export."""
+    return Decimal(GB) / BYTES_PER_READ_UNIT / 1_000_000 * prices.million_read_units / EXPORT_GB

@@ -1,0 +1,1 @@
+"""`etl demo`: the whole pipeline on this machine."""

@@ -1,0 +1,1 @@
+"""`etl doctor`: whether the pipeline is well."""

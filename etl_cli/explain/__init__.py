@@ -1,0 +1,1 @@
+"""`etl explain`: one item's way through the pipeline."""

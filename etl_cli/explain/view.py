@@ -1,0 +1,156 @@
+"""What `etl explain` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from etl_cli.explain.search import Found
+from etl_cli.item_view import alone, compare, shown, whole
+from etl_cli.report.report import item_text
+from etl_cli.table_width import table_width
+from etl_cli.wording import count
+
+if TYPE_CHECKING:
+    from etl_cli.explain.explanation import Explanation
+    from etl_cli.explain.verdict import Verdict
+    from etl_cli.times import Times
+
+_STYLES = {"loaded": "green", "dropped": "green", "unknown": "", "overwritten": ""}
+_STATUS = {"SUCCEEDED": "succeeded", "FAILED": "failed", "TIMED_OUT": "timed out", "ABORTED": "stopped"}
+
+
+def print_explanation(
+    console: Console, explanation: Explanation, verdict: Verdict, tables: tuple[str, str], times: Times
+) -> None:
+    """Print an item's way.
+
+    Args:
+        console: where.
+        explanation: all that is known of it.
+        verdict: what that comes to.
+        tables: names of the source table and of the destination table.
+        times: how to print instants.
+    """
+    width = table_width(console)
+    parts: list[RenderableType] = [Text(explanation.identity, "bold"), "", _way(explanation, tables, times)]
+    parts += _items(explanation, tables, width)
+    says = Text(verdict.says, f"bold {_STYLES.get(verdict.outcome, 'yellow')}".strip())
+    parts += ["", *(Padding(text, (0, 0, 0, 2)) for text in (says, Text(verdict.advice)) if text)]
+    console.print(Group(*parts), width=width, soft_wrap=False)
+    for line in verdict.lines:
+        console.print(f"    {line}", markup=False, soft_wrap=True)
+
+
+def explanation_document(explanation: Explanation, verdict: Verdict) -> dict[str, Any]:
+    """What `etl explain --json` prints. Items are DynamoDB JSON, binaries in base64."""
+    return {
+        "id": explanation.identity,
+        "outcome": verdict.outcome,
+        "says": verdict.says,
+        "advice": verdict.advice,
+        "commands": verdict.lines,
+        "source": explanation.source,
+        "timestamp_problem": explanation.untimed._asdict() if explanation.untimed else None,
+        "source_has_changed": explanation.has_changed,
+        "runs": [_run_document(found) for found in explanation.runs],
+        "made": explanation.made,
+        "destination": explanation.destination,
+        "destination_is_as_made": explanation.is_as_made,
+    }
+
+
+def _run_document(found: Found) -> dict[str, Any]:
+    return {
+        "run": found.entry.run,
+        "execution": found.entry.execution,
+        "status": found.entry.status,
+        "state": found.state,
+        "item": found.item,
+        "records": len(found.records),
+        "rejections": [{"stage": stage, **reason._asdict()} for stage, reason in found.rejections],
+    }
+
+
+def _way(explanation: Explanation, tables: tuple[str, str], times: Times) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, row in enumerate(_source_rows(explanation)):
+        table.add_row("  source" if not number else "", tables[0] if not number else "", row)
+    for number, found in enumerate(explanation.runs):
+        table.add_row("  runs" if not number else "", found.entry.run or found.entry.name[:20], _run(found, times))
+    if not explanation.runs:
+        table.add_row("  runs", "-", "none covers its timestamp")
+    for number, row in enumerate(_destination_rows(explanation)):
+        table.add_row("  destination" if not number else "", tables[1] if not number else "", row)
+    return table
+
+
+def _source_rows(explanation: Explanation) -> Iterator[str]:
+    if explanation.source is None:
+        yield "not there"
+        return
+    timestamp = explanation.source.get("timestamp")
+    yield f"timestamp {shown(timestamp)}" if timestamp else "without a timestamp"
+    if explanation.has_changed:
+        yield "another version than the latest run read"
+
+
+def _run(found: Found, times: Times) -> str:
+    entry = found.entry
+    window = times.window(*entry.window) if entry.window else ""
+    status = "" if entry.status == "SUCCEEDED" else f"; {_STATUS.get(entry.status, 'running')}"
+    status += f" in {entry.stage}" if entry.stage else ""
+    kind = f"replay of {entry.replay}" if entry.replay else window
+    return f"{_what(found)}{status}\n{kind}"
+
+
+def _what(found: Found) -> str:
+    if found.rejections:
+        stage, reason = found.rejections[0]
+        return f"read it, {stage.capitalize()} rejected it: {reason}"
+    words = {
+        "not read": "did not read it",
+        "gone": "nothing of it is staged any more",
+        "not searched": "was not searched",
+    }
+    if found.state != "read":
+        return words[found.state]
+    if not found.records:
+        return "read it, no record of this id came of it"
+    return f"read it, {count(len(found.records), 'record')} came of it" + (" with other ids" if found.related else "")
+
+
+def _destination_rows(explanation: Explanation) -> Iterator[str]:
+    if not explanation.destination:
+        yield "not there"
+    for item in explanation.destination:
+        identity = item_text(item, "id")
+        name = f"{identity}, " if identity != explanation.identity else ""
+        as_made = ", as the latest run made it" if item in explanation.as_made else ""
+        yield f"{name}timestamp {item_text(item, 'timestamp')}{as_made}"
+
+
+def _items(explanation: Explanation, tables: tuple[str, str], width: int) -> Iterator[RenderableType]:
+    """The item, and beside it what is at the destination or, if nothing is, what the latest run made of it."""
+    latest = explanation.latest
+    before = (latest.item if latest and not latest.rejections else None) or explanation.source
+    after = explanation.as_made or explanation.destination[:1] or explanation.made
+    title = tables[1] if explanation.destination else "made, and not there"
+    if before is None or not after or (latest and latest.rejections):
+        for item in [before] if before else after:
+            yield from ("", alone(item, width))
+        return
+    for each in after:
+        yield from ("", whole(compare(before, each), (_title(latest, tables[0]), title), width))
+
+
+def _title(latest: Found | None, table: str) -> str:
+    return "as it was read" if latest else table

@@ -1,0 +1,1 @@
+"""`etl run`, `etl watch`: a run while it goes on."""

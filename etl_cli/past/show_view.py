@@ -1,0 +1,145 @@
+"""What `etl show` tells people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from etl_cli.costs.cost import money
+from etl_cli.etl_lines import EtlLines
+from etl_cli.following.board import Board
+from etl_cli.following.failure import Failure, look_words
+from etl_cli.following.history import STAGES, Timeline
+from etl_cli.following.progress import Snapshot
+from etl_cli.following.stage_steps import stage_steps
+from etl_cli.past.run_record import RunRecord
+from etl_cli.past.runs_table import rejected, replay_words
+from etl_cli.plan.view import uses
+from etl_cli.report.view import WIDEST, print_failure, print_report
+from etl_cli.times import Times
+from etl_cli.wording import count, duration
+
+_UNKNOWN = "-"
+
+
+def print_record(console: Console, record: RunRecord, tables: tuple[str, str], times: Times, etl: EtlLines) -> None:
+    """Print all that is known of a run.
+
+    Args:
+        console: where.
+        record: the run.
+        tables: names of the source table and of the destination table.
+        times: prints instants.
+        etl: makes lines of this command.
+    """
+    if record.report:
+        print_report(console, record.report, tables, times=times)
+    elif record.failure:
+        print_failure(console, record.failure)
+        _section(console, "What to do", _advice(console, record, record.failure, times, etl))
+    else:
+        console.print(Text(f"\n  … The run is {record.status.lower()}", "cyan"))
+        _section(console, "What to do", [f"Watch it: {etl.line('watch', record.entry.name)}"])
+    if record.timeline and not record.report:
+        _print_stages(console, record.timeline, times)
+    _section(console, "Execution", _facts(record, times))
+    _section(console, "Quarantine", _quarantine(record, etl))
+    _print_cost(console, record)
+    _section(console, "In the AWS console", (f"{name:<18}{link}" for name, link in record.links.items()))
+
+
+def _section(console: Console, title: str, lines: Iterable[str]) -> None:
+    """Print lines below a title, if there are any; none is broken, so that it can be copied."""
+    for number, line in enumerate(lines):
+        if number == 0:
+            console.print(Text(f"\n  {title}", "bold"), soft_wrap=True)
+        console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _advice(console: Console, record: RunRecord, failure: Failure, times: Times, etl: EtlLines) -> Iterator[str]:
+    """What to do about a failure, and about what is missing by it."""
+    yield from _wrapped(console, failure.remedy)
+    yield f"  {etl.line(*look_words(failure))}"
+    if record.entry.window and not record.missing:
+        yield "Nothing is missing: other runs have covered its window."
+    mark = record.watermark
+    for span in record.missing:
+        how = "No scheduled run will cover it; this does:"
+        if mark is not None and span.start >= mark.end:
+            how = "The next scheduled run covers it too, or at once:"
+        yield from _wrapped(console, f"Missing: {times.window(*span)}. {how}")
+        yield f"  {etl.run(span)}"
+
+
+def _wrapped(console: Console, text: str) -> list[str]:
+    width = min(console.width, WIDEST) - 2
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def _print_stages(console: Console, timeline: Timeline, times: Times) -> None:
+    console.print(Text("\n  Stages", "bold"))
+    with Board(console, STAGES, owns=False) as board:
+        snapshot = Snapshot(timeline)
+        running_for = (snapshot.looked_at - timeline.started).total_seconds() if timeline.started else 0.0
+        board.count_from(running_for if timeline.seconds is None else timeline.seconds)
+        for step in stage_steps(snapshot, times):
+            if step.state != "waiting":
+                board.show(step)
+
+
+def _facts(record: RunRecord, times: Times) -> Iterator[str]:
+    entry = record.entry
+    facts = {"Name": entry.name}
+    if not record.report:  # which says it too
+        facts["Run"] = entry.run or "none: it ended before Plan had named it"
+        facts["Window"] = times.window(*entry.window) if entry.window else "none: it ended before Plan had fixed one"
+        if entry.replay:
+            facts["Replay of"] = f"what run {entry.replay} had in quarantine"
+    if entry.started:
+        facts["Started"] = times.instant(entry.started)
+    if entry.finished and entry.seconds is not None:
+        facts["Ended"] = f"{times.instant(entry.finished)}, after {duration(entry.seconds)}"
+    if entry.segments:
+        facts["Segments"] = f"{entry.segments:,}"
+    if record.report and record.timeline is None:
+        facts["Stages"] = "Step Functions has forgotten their durations, 90 days after the run"
+    for name, value in facts.items():
+        yield f"{name:<10}{value}"
+
+
+def _quarantine(record: RunRecord, etl: EtlLines) -> Iterator[str]:
+    """What a run rejected, and what became of it."""
+    entry, number = record.entry, rejected(record.entry.counts)
+    if number:
+        yield f"{count(number, 'item')}: {etl.line('quarantine', 'show', entry.run)}"
+    if entry.replayed:
+        yield replay_words(entry)
+    elif number:
+        yield f"not replayed yet: {etl.line('quarantine', 'replay', entry.run)}"
+
+
+def _print_cost(console: Console, record: RunRecord) -> None:
+    cost, predicted = record.cost, record.predicted
+    table = Table.grid(padding=(0, 3, 0, 0))
+    for side in ("left", "left", "right", "right"):
+        table.add_column(justify=side, no_wrap=True)
+    table.add_row("", "", *(Text(head, "dim") for head in ("cost", "predicted")))
+    for service, dollars in cost.services.items():
+        before = money(predicted.services[service]) if predicted else _UNKNOWN
+        table.add_row(f"  {service}", uses(service, cost.usage), money(dollars), before)
+    before = money(predicted.total) if predicted else _UNKNOWN
+    table.add_row("  in all", "", Text(money(cost.total), "bold"), before)
+    so_far = " so far" if record.status == "RUNNING" else ""
+    console.print(Text(f"\n  Capacity and cost{so_far}", "bold"))
+    console.print(table)
+    notes = [f"Prices {cost.prices.source}."]
+    if predicted:
+        notes.append("Predicted is what etl plan would have said before, with the settings of now.")
+    if cost.estimated:
+        notes.append(f"Not counted but reckoned: {', '.join(name.replace('_', ' ') for name in cost.estimated)}.")
+    for line in _wrapped(console, " ".join(notes)):
+        console.print(Text(f"  {line}", "dim"), soft_wrap=True)

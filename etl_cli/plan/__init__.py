@@ -1,0 +1,1 @@
+"""`etl plan`: what a run would take and cost, before it begins."""

@@ -1,0 +1,173 @@
+"""What `etl plan` tells people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from textwrap import wrap
+
+from rich.console import Console
+from rich.text import Text
+
+from etl_cli.costs.capacity import TABLE_UNITS
+from etl_cli.costs.capacity_advice import needs_quota
+from etl_cli.costs.capacity_deployed import OLDEST_SIZE
+from etl_cli.costs.cost import STAGED_DAYS, Cost, money
+from etl_cli.costs.prices import NAMES
+from etl_cli.costs.usage import STEPS, Usage
+from etl_cli.etl_lines import EtlLines
+from etl_cli.plan.advice import advice_lines, parts_line
+from etl_cli.plan.planning import Outlook, Parts, Plan
+from etl_cli.plan.window import hours
+from etl_cli.times import Times
+from etl_cli.wording import count, duration, size
+
+_WIDEST = 100
+_FACT_WIDTH = 10
+
+
+def print_plan(console: Console, plan: Plan, times: Times, etl: EtlLines) -> None:
+    """Print the plan: what is expected, the stages, the bill, and whether it fits."""
+    for name, lines in _facts(plan, times).items():
+        _print_fact(console, name, lines)
+    _print_rows(console, [["Stage", "Time", "Invocations", "Waits most for"], *_stages(plan.outlook)], "lrrl")
+    _print_rows(console, [["Service", "Uses", "Dollars"], *_bill(plan.outlook.cost)], "lll")
+    console.print()
+    for line in _notes(plan):
+        _print_wrapped(console, line)
+    console.print()
+    if not plan.problems:
+        console.print("It fits.", style="green")
+        return
+    console.print("It does not fit:", style="bold red")
+    for problem in plan.problems:
+        _print_wrapped(console, f"{problem}.")
+    if plan.advice:
+        _print_advice(console, plan, plan.advice, etl)
+    if plan.parts:
+        _print_parts(console, plan.parts, parts_line(plan, etl))
+
+
+def _facts(plan: Plan, times: Times) -> dict[str, list[str]]:
+    span, expected, source = plan.window.span, plan.expected, plan.source
+    if expected.per_hour is None:
+        why = "all that the table has, the most it can be: no run has told yet what a window holds"
+    else:
+        runs = "run" if expected.runs == 1 else f"{expected.runs} runs"
+        why = f"{expected.per_hour:,.0f} for each of its {hours(span):,.2f} hours, as in the last {runs}"
+        if expected.per_hour * hours(span) > expected.workload.items:
+            why = f"all that the table has: the last {runs} found {expected.per_hour:,.0f} in an hour of window"
+    return {
+        "Window": [times.window(span.start, span.end), plan.window.why],
+        "Table": [
+            f"{source.name}: {count(source.items, 'item')}, {size(source.size_bytes)}",
+            f"as DynamoDB tells it, up to {OLDEST_SIZE // timedelta(hours=1)} hours old",
+        ],
+        "Finds": [f"about {count(round(float(f'{expected.workload.read:.3g}')), 'item')}", why],
+        "Segments": [f"{plan.outlook.found.segments}, with a worker each"],
+    }
+
+
+def _print_fact(console: Console, name: str, lines: Sequence[str]) -> None:
+    width = _width(console) - _FACT_WIDTH
+    for number, line in enumerate(part for each in lines for part in wrap(each, width)):
+        console.print(Text.assemble("  ", (f"{'' if number else name:<{_FACT_WIDTH}}", "dim"), line), soft_wrap=True)
+
+
+def _stages(outlook: Outlook) -> list[list[str]]:
+    found = outlook.found
+    rows = [
+        [stage.name.capitalize(), duration(stage.seconds), f"{stage.invocations:,}", stage.bound_by]
+        for stage in found.stages
+    ]
+    between = found.seconds - sum(stage.seconds for stage in found.stages)
+    return [
+        *rows,
+        ["Plan, Gate, Finish", duration(between), f"{STEPS}", ""],
+        ["In all", duration(found.seconds), f"{found.invocations + STEPS:,}", _of(outlook)],
+    ]
+
+
+def _of(outlook: Outlook) -> str:
+    return f"a run has {duration(outlook.settings.timeout_seconds)}"
+
+
+def _bill(cost: Cost) -> list[list[str]]:
+    """The services, with their dollars aligned at the point."""
+    bill = [(name, uses(name, cost.usage), money(dollars)) for name, dollars in cost.services.items()]
+    bill.append(("In all", "", money(cost.total)))
+    longest = max(dollars.index(".") for _, _, dollars in bill)
+    return [[name, uses, " " * (longest - dollars.index(".")) + dollars] for name, uses, dollars in bill]
+
+
+def uses(service: str, usage: Usage) -> str:
+    """What is billed of a service, in words."""
+    return {
+        "DynamoDB reads": count(round(usage.read_units), "read unit"),
+        "DynamoDB writes": count(round(usage.write_units), "write unit"),
+        "Lambda": f"{count(round(usage.gb_seconds), 'GB-second')}, {count(round(usage.invocations), 'invocation')}",
+        "Step Functions": count(round(usage.transitions), "state transition"),
+        "S3": f"{count(round(usage.puts + usage.gets), 'request')}, {size(usage.staged_bytes)} for {STAGED_DAYS} days",
+        "CloudWatch Logs": f"{size(usage.log_bytes)} of logs",
+        "CloudWatch metrics": f"{count(round(usage.metric_hours), 'metric')} for an hour",
+        "EventBridge": count(round(usage.events), "event"),
+        "X-Ray": count(round(usage.traces), "trace"),
+    }[service]
+
+
+def _print_rows(console: Console, rows: Sequence[Sequence[str]], alignment: str) -> None:
+    """Print columns: the first row is their heads, the last one the sum. ``alignment`` has an l or an r for each."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    console.print()
+    for number, row in enumerate(rows, 1):
+        cells = [
+            cell.rjust(width) if side == "r" else cell.ljust(width)
+            for cell, width, side in zip(row, widths, alignment, strict=True)
+        ]
+        style = "dim" if number == 1 else "bold" if number == len(rows) else ""
+        console.print(Text("  " + "   ".join(cells).rstrip(), style), soft_wrap=True)
+
+
+def _notes(plan: Plan) -> list[str]:
+    """What the figures rest on."""
+    prices = plan.outlook.cost.prices
+    recalled = f"; {len(prices.recalled)} of {len(NAMES)} without a date" if prices.recalled else ""
+    times = "Times are those of the model in docs/scaling.md: no run of about this size has told."
+    if plan.alike:
+        runs = "a run of about this size" if plan.alike == 1 else f"{plan.alike} runs of about this size"
+        times = (
+            f"Times are {plan.outlook.settings.pace:.2f} times those of the model in docs/scaling.md, as {runs} took."
+        )
+    return [times, f"Prices {prices.source}{recalled}. See docs/costs.md."]
+
+
+def _print_advice(console: Console, plan: Plan, advised: Outlook, etl: EtlLines) -> None:
+    takes = f"{duration(advised.found.seconds)} and {money(advised.cost.total)}"
+    lines = advice_lines(plan, etl)
+    if advised.settings.timeout_seconds != plan.outlook.settings.timeout_seconds:
+        hours_given = f"{advised.settings.timeout_seconds / 3600:g} hours"
+        lines.append(f"a time-out of {hours_given} in serverless_app/constructs/workflow.py")
+    console.print(f"\nIt would take {takes} with", soft_wrap=True)
+    for line in lines:
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    if any("--warm-throughput" in line for line in lines):
+        _print_wrapped(
+            console, "Warm throughput is billed once, when it is set, for what the table didn't have before."
+        )
+    if needs_quota(advised.settings, plan.outlook.settings):
+        _print_wrapped(console, f"AWS must first raise the table's quota of {TABLE_UNITS:,} units a second.")
+
+
+def _print_parts(console: Console, parts: Parts, line: str) -> None:
+    takes = f"{duration(parts.each.found.seconds)} each, {money(parts.dollars)} in all"
+    console.print(f"\nOr in {parts.number:,} parts, {takes}:", soft_wrap=True)
+    console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _print_wrapped(console: Console, text: str) -> None:
+    for line in wrap(text, _width(console), break_long_words=False, break_on_hyphens=False):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _width(console: Console) -> int:
+    return min(console.width, _WIDEST) - 2

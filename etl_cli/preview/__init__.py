@@ -1,0 +1,1 @@
+"""`etl preview`: the local transformation at work on real items."""

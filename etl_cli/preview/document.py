@@ -1,0 +1,58 @@
+"""What `etl preview` tells programs. Items are DynamoDB JSON, binaries in base64."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from etl_cli.item_view import Change
+from etl_cli.preview.stage_code import Outcome, loaded_item
+from etl_cli.preview.view import outcome_changes
+
+if TYPE_CHECKING:
+    from etl_cli.preview.rehearsal import Rehearsed, RehearsedRun
+
+
+def rehearsed_document(rehearsed: Rehearsed) -> dict[str, Any]:
+    """What `etl preview --json` prints."""
+    return _summary(rehearsed) | {"items": [_outcome(each) for each in rehearsed.outcomes]}
+
+
+def run_document(rehearsed: RehearsedRun) -> dict[str, Any]:
+    """What `etl preview --run RUN --json` prints; ``differences`` is null when there is nothing to compare with."""
+    return _summary(rehearsed) | {
+        "run": rehearsed.run.timestamp,
+        "complete": rehearsed.complete,
+        "rejected_then": [each.document() for each in rehearsed.rejected_then.reasons()],
+        "differences": rehearsed.comparison.document() if rehearsed.comparison else None,
+    }
+
+
+def _summary(rehearsed: Rehearsed) -> dict[str, Any]:
+    return {
+        "window": {"start": rehearsed.run.start, "end": rehearsed.run.end},
+        "counts": {
+            "items": rehearsed.items,
+            "records": rehearsed.records,
+            "dropped": rehearsed.dropped,
+            "rejected": rehearsed.rejected.total,
+        },
+        "rejected": [each.document() for each in rehearsed.rejected.reasons()],
+        "aggregates": rehearsed.aggregates,
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    became = "rejected" if outcome.reason else "transformed" if outcome.records else "dropped"
+    return {
+        "outcome": became,
+        "reason": outcome.reason._asdict() if outcome.reason else None,
+        "item": outcome.item,
+        "records": [
+            {"record": loaded_item(record), "changes": [_change(change) for change in found]}
+            for record, found in zip(outcome.records, outcome_changes(outcome), strict=True)
+        ],
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {"path": change.path, "mark": change.mark, "before": change.before, "after": change.after}

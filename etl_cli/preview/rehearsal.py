@@ -1,0 +1,188 @@
+"""What the local transformation makes of items: of some of the source table, or of what a run has read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from etl_cli.errors import UserError
+from etl_cli.preview import stage_code
+from etl_cli.preview.comparison import Comparison
+from etl_cli.preview.items import OnProgress, Taken
+from etl_cli.preview.stage_code import LocalTransformation, Outcome, Run
+from etl_cli.quarantine import staged_parts
+from etl_cli.quarantine.rejections import Reason, Tally
+from etl_cli.report.report import item_text, rejected_records
+
+if TYPE_CHECKING:
+    from etl_cli.deployment import Pipeline
+    from etl_cli.past.ledger import Entry
+
+# Stages behind Transform: what a run that failed there has transformed lies there whole.
+_AFTER_TRANSFORM = ("Gate", "Load", "Finish")
+_LOOK_AHEAD = 10_000
+_PROGRESS_ITEMS = 1000
+STAGE = "transform"
+
+
+@dataclass
+class Rehearsed:
+    """What became of items.
+
+    Attributes:
+        run: what `transform()` was told of the run.
+        items: how many there were.
+        dropped: of how many nothing is loaded.
+        records: how many records are loaded.
+        rejected: the reasons why others aren't.
+        outcomes: what became of each; of the first only, when there are many.
+        aggregates: ``name``, ``by`` and ``groups`` of each.
+    """
+
+    run: Run
+    items: int = 0
+    dropped: int = 0
+    records: int = 0
+    rejected: Tally = field(default_factory=Tally)
+    outcomes: list[Outcome] = field(default_factory=list)
+    aggregates: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, outcome: Outcome) -> None:
+        """Count what became of an item."""
+        self.items += 1
+        self.records += len(outcome.records)
+        if outcome.reason:
+            self.rejected.add(STAGE, outcome.reason, item_text(outcome.item, "id"))
+        elif not outcome.records:
+            self.dropped += 1
+
+
+@dataclass
+class RehearsedRun(Rehearsed):
+    """What became of the items of an earlier run, and what had become of them then.
+
+    Attributes:
+        entry: the run's in the ledger.
+        comparison: records of then and now; None if the run got no further than Transform.
+        rejected_then: what Transform rejected then.
+        complete: whether all of the run's items were taken.
+    """
+
+    entry: Entry = field(kw_only=True)
+    comparison: Comparison | None = None
+    rejected_then: Tally = field(default_factory=Tally)
+    complete: bool = True
+
+
+def rehearse(transformation: LocalTransformation, taken: Taken) -> Rehearsed:
+    """Run items through a transformation."""
+    rehearsed = Rehearsed(taken.run)
+    for outcome in transformation.outcomes(taken.lines, taken.run):
+        rehearsed.take(outcome)
+        rehearsed.outcomes.append(outcome)
+    rehearsed.aggregates = transformation.aggregates()
+    return rehearsed
+
+
+class PastRun:
+    """A run of the past whose items go through a transformation once more, in that run's window.
+
+    Args:
+        pipeline: where to look.
+        entry: the run's in the ledger.
+
+    Raises:
+        UserError: it is still running, has read nothing, or what it staged has expired.
+    """
+
+    def __init__(self, pipeline: Pipeline, entry: Entry) -> None:
+        if entry.status == "RUNNING":
+            raise UserError(f"Run {entry.run or entry.name} is still running.", "Try again when it has ended.")
+        run = stage_code.manifest(pipeline, entry.run) if entry.run else None
+        self._extract = staged_parts.segments(pipeline, "extract", entry.run) if run else {}
+        if run is None or not self._extract:
+            raise UserError(
+                f"There is nothing to see of what run {entry.run or entry.name} has read.",
+                "It ended before it read anything, or that has expired, as staged objects do after 30 days.",
+            )
+        self._pipeline = pipeline
+        self._entry = entry
+        self.run = run
+        transformed = entry.status == "SUCCEEDED" or entry.stage in _AFTER_TRANSFORM
+        self._transform = staged_parts.segments(pipeline, "transform", entry.run) if transformed else None
+
+    def rehearse(
+        self,
+        transformation: LocalTransformation,
+        most: int | None = None,
+        most_examples: int = 3,
+        on_progress: OnProgress = lambda _: None,
+    ) -> RehearsedRun:
+        """Run its items through a transformation, and compare what comes of them with what came of them then.
+
+        Args:
+            transformation: the transformation.
+            most: how many items; None for all.
+            most_examples: of each kind of difference.
+            on_progress: called with the number of items so far.
+        """
+        comparison = Comparison(stage_code.key_of, stage_code.loaded_item, most_examples) if self._transform else None
+        rehearsed = RehearsedRun(self.run, entry=self._entry, comparison=comparison)
+        ids: set[str] = set()
+        for segment, parts in self._extract.items():
+            left = None if most is None else most - rehearsed.items
+            then = staged_parts.lines(self._pipeline, (self._transform or {}).get(segment, ()))
+            lines = islice(staged_parts.lines(self._pipeline, parts), left)
+            for outcome in transformation.outcomes(lines, self.run):
+                rehearsed.take(outcome)
+                if most is not None:
+                    ids.add(item_text(outcome.item, "id"))
+                if comparison:
+                    _side_by_side(comparison, outcome, then)
+                if rehearsed.items % _PROGRESS_ITEMS == 0:
+                    on_progress(rehearsed.items)
+            rehearsed.complete = most is None or rehearsed.items < most
+            if comparison:
+                _catch_up(comparison, then, rehearsed)
+            if not rehearsed.complete:
+                break
+        if comparison and rehearsed.complete:
+            for line in transformation.aggregate_records(self.run):
+                comparison.take_now(line)
+        taken = None if rehearsed.complete else ids
+        if comparison:
+            comparison.finish(taken)
+        rehearsed.aggregates = transformation.aggregates()
+        rehearsed.rejected_then = self._rejected_then(taken)
+        return rehearsed
+
+    def _rejected_then(self, ids: set[str] | None) -> Tally:
+        tally = Tally()
+        for record in rejected_records(self._pipeline, self._entry.run):
+            identity = item_text(record["item"], "id")
+            if record["stage"] == STAGE and (ids is None or identity in ids):
+                tally.add(STAGE, Reason(record["field"], record["expected"], record["got"]), identity)
+        return tally
+
+
+def _side_by_side(comparison: Comparison, outcome: Outcome, then: Iterator[bytes]) -> None:
+    """Take as many records of then as there are now: Transform kept the order of the items."""
+    for line in outcome.records:
+        comparison.take_now(line)
+        earlier = next(then, None)
+        if earlier is not None:
+            comparison.take_then(earlier)
+
+
+def _catch_up(comparison: Comparison, then: Iterator[bytes], rehearsed: RehearsedRun) -> None:
+    """Take the other records of then: all of them, or as many as are likely to come of the items that were taken."""
+    if rehearsed.complete:
+        for line in then:
+            comparison.take_then(line)
+        return
+    for line in islice(then, _LOOK_AHEAD):
+        comparison.take_then(line)
+        if comparison.taken_then >= rehearsed.items and not comparison.is_waiting:
+            return

@@ -1,0 +1,108 @@
+"""What `etl preview --run` prints: what would differ from what a run loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from etl_cli.item_view import changes, shown, whole
+from etl_cli.preview.comparison import Comparison, FieldChanges, Key
+from etl_cli.preview.view import aggregate_parts, as_in_a_run, rejected_parts, verdict
+from etl_cli.table_width import table_width
+from etl_cli.wording import count
+
+if TYPE_CHECKING:
+    from etl_cli.preview.rehearsal import RehearsedRun
+    from etl_cli.times import Times
+
+_MOST_FIELDS = 30
+_TITLES = ("then", "now")
+
+
+def print_run(console: Console, rehearsed: RehearsedRun, times: Times) -> None:
+    """Print what became of a run's items, and what differs from what the run made of them."""
+    width = table_width(console)
+    some = "" if rehearsed.complete else "the first "
+    intro = f"{some}{count(rehearsed.items, 'item')} of run {rehearsed.run.timestamp}, {as_in_a_run(rehearsed, times)}"
+    parts: list[RenderableType] = [Text(intro[0].upper() + intro[1:])]
+    comparison = rehearsed.comparison
+    if comparison:
+        parts += _examples(comparison, width)
+        parts += _fields(list(comparison.fields.values()), width)
+        parts += _keys("Made now, and not then", comparison.come_count, comparison.come)
+        parts += _keys("Made then, and no more", comparison.gone_count, comparison.gone)
+    parts += [*rejected_parts(rehearsed), *aggregate_parts(rehearsed.aggregates), "", _numbers(rehearsed), ""]
+    parts.append(verdict(rehearsed))
+    parts.append(_difference(comparison) if comparison else Text(f"  {_nothing_to_compare(rehearsed)}"))
+    console.print(Group(*parts), width=width, soft_wrap=False)
+
+
+def _examples(comparison: Comparison, width: int) -> Iterator[RenderableType]:
+    for example in comparison.examples:
+        yield from ("", Text.assemble("  ", (example.key[0], "bold"), f"  {example.key[1]}"))
+        yield whole(changes(example.then, example.now), _TITLES, width)
+
+
+def _fields(fields: Sequence[FieldChanges], width: int) -> Iterator[RenderableType]:
+    if not fields:
+        return
+    yield from ("", Text("  Fields that differ", "bold"))
+    table = Table.grid(padding=(0, 1))
+    table.add_column(justify="right", min_width=6, no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(max_width=width // 3, overflow="fold")
+    table.add_column(overflow="fold")
+    table.add_row(*(Text(title, "dim") for title in ("records", "", "field", "for example")))
+    for each in sorted(fields, key=lambda found: -found.count)[:_MOST_FIELDS]:
+        values = [shown(value) for value in (each.example.before, each.example.after) if value]
+        table.add_row(f"{each.count:,}", each.mark, each.path, Text(" → ".join(values)))
+    yield table
+    if len(fields) > _MOST_FIELDS:
+        yield Text(f"  and {count(len(fields) - _MOST_FIELDS, 'more field')}", "dim")
+
+
+def _keys(title: str, number: int, keys: Iterable[Key]) -> Iterator[RenderableType]:
+    if number:
+        such = ", ".join(identity for identity, _ in keys)
+        yield from ("", Text.assemble((f"  {title}: {number:,}", "bold"), f"  such as {such}" if such else ""))
+
+
+def _numbers(rehearsed: RehearsedRun) -> Table:
+    """Records and rejections of then and now."""
+    comparison = rehearsed.comparison
+    then = comparison.unchanged + comparison.changed + comparison.gone_count if comparison else None
+    now = rehearsed.records
+    if comparison and rehearsed.complete:
+        now = comparison.unchanged + comparison.changed + comparison.come_count
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    table.add_row("", *(Text(title, "dim") for title in _TITLES))
+    table.add_row("  records", "-" if then is None else f"{then:,}", f"{now:,}")
+    table.add_row("  rejected", f"{rehearsed.rejected_then.total:,}", f"{rehearsed.rejected.total:,}")
+    return table
+
+
+def _difference(comparison: Comparison) -> Text:
+    differing = comparison.changed + comparison.come_count + comparison.gone_count
+    if not differing:
+        return Text("  ✔ nothing differs from what was transformed then", "bold green")
+    parts = {
+        f"{count(comparison.changed, 'record')} would change": comparison.changed,
+        f"{comparison.come_count:,} would come": comparison.come_count,
+        f"{comparison.gone_count:,} would be made no more": comparison.gone_count,
+        f"{comparison.unchanged:,} stay as they are": comparison.unchanged,
+    }
+    return Text("  ~ " + ", ".join(part for part, number in parts.items() if number), "bold yellow")
+
+
+def _nothing_to_compare(rehearsed: RehearsedRun) -> str:
+    entry = rehearsed.entry
+    if entry.status == "SUCCEEDED":
+        return "What it transformed has expired: there is nothing to compare with."
+    return f"The run ended in {entry.stage or 'its beginning'}, before all was transformed: nothing to compare with."

@@ -1,0 +1,211 @@
+"""The one module of the command that imports the functions' code: what a transformation does is asked of itself.
+
+`transformation.py` is taken from the checkout and run as the function Transform runs it: the same contract, the same
+guards, the same numbers. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from etl.aggregates import Accumulator
+from etl.attribute_values import Number, from_wire, to_wire
+from etl.errors import RejectedError, TransformationError
+from etl.gate import aggregate_record
+from etl.keys import manifest_key
+from etl.plain_json import encode
+from etl.run import Run
+from etl.source import SourceTable
+from etl.timestamps import check_timestamps
+from etl.user_code import Transformation
+from etl_cli.errors import UserError
+from etl_cli.paths import ROOT
+from etl_cli.preview.transformation_file import broken, load
+from etl_cli.quarantine.rejections import Reason
+
+if TYPE_CHECKING:
+    from etl_cli.deployment import Pipeline
+    from etl_cli.item_view import Item, Wire
+
+__all__ = [
+    "LocalTransformation",
+    "Outcome",
+    "Run",
+    "key_of",
+    "loaded_item",
+    "manifest",
+    "source_lines",
+    "untimed",
+    "wire_line",
+]
+
+TRANSFORMATION = ROOT / "runtime" / "etl" / "transformation.py"
+EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
+# As many as Transform takes at a time.
+_BATCH_RECORDS = 25
+_plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
+
+
+class _Key(msgspec.Struct):
+    id: str
+    timestamp: str
+
+
+_keys = msgspec.json.Decoder(_Key)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the transformation makes of one item.
+
+    Attributes:
+        line: the item, a line of DynamoDB JSON.
+        records: what is loaded, a line of plain JSON each.
+        reason: why it is rejected; None if it isn't.
+    """
+
+    line: bytes
+    records: list[bytes] = field(default_factory=list)
+    reason: Reason | None = None
+
+    @cached_property
+    def item(self) -> Item:
+        """The item before."""
+        found: Item = json.loads(self.line)
+        return found
+
+
+class LocalTransformation:
+    """The transformation file of the checkout, as it is now.
+
+    Args:
+        path: the file.
+
+    Raises:
+        UserError: it can't be used; the message says where it is wrong, and how.
+    """
+
+    def __init__(self, path: Path = TRANSFORMATION) -> None:
+        self._path = path
+        with _printing_aside():
+            module = load(path)
+            try:
+                self._user = Transformation(module)
+            except TransformationError as error:
+                raise broken(path, str(error)) from error
+        self._accumulators = [Accumulator(each) for each in self._user.aggregates]
+
+    def outcomes(self, lines: Iterable[bytes], run: Run) -> Iterator[Outcome]:
+        """Run items through, and add what comes of them to the aggregates.
+
+        Args:
+            lines: an item of DynamoDB JSON each.
+            run: what `transform()` is told of the run.
+
+        Raises:
+            UserError: a line isn't DynamoDB JSON, or there are more groups than an aggregate may have.
+        """
+        rest = iter(lines)
+        while batch := list(islice(rest, _BATCH_RECORDS)):
+            with _printing_aside():
+                outcomes = self._batch(batch, run)
+            yield from outcomes
+
+    def _batch(self, lines: Sequence[bytes], run: Run) -> list[Outcome]:
+        try:
+            records = from_wire(b"[" + b",".join(lines) + b"]")
+        except (msgspec.DecodeError, ValueError) as error:
+            raise UserError(f"What was read isn't an item of DynamoDB JSON a line: {error}.") from error
+        readers = [each.prepare for each in self._accumulators]
+        outcomes = []
+        for line, record, breach in zip(lines, records, self._user.check(records), strict=True):
+            try:
+                if breach:
+                    raise breach
+                results = self._user.apply(record, run, readers)
+            except RejectedError as error:
+                outcomes.append(Outcome(line, reason=Reason(error.field, error.expected, error.got)))
+                continue
+            outcomes.append(Outcome(line, [result for result, _ in results]))
+            try:
+                for position, accumulator in enumerate(self._accumulators):
+                    accumulator.add(prepared[position] for _, prepared in results)
+            except TransformationError as error:
+                raise broken(self._path, str(error)) from error
+        return outcomes
+
+    def aggregates(self) -> list[dict[str, Any]]:
+        """The aggregates so far: ``name``, ``by``, ``groups``; a number with a fraction is text, with every digit."""
+        document = [
+            {"name": each.aggregate.name, "by": list(each.aggregate.by), "groups": each.results()}
+            for each in self._accumulators
+        ]
+        found: list[dict[str, Any]] = json.loads(encode(document), parse_float=str)
+        return found
+
+    def aggregate_records(self, run: Run) -> list[bytes]:
+        """The records that aggregates are loaded as, a line of plain JSON each."""
+        return [
+            encode(aggregate_record(run, each.aggregate, row))
+            for each in self._accumulators
+            if each.aggregate.load
+            for row in each.results()
+        ]
+
+
+def _printing_aside() -> contextlib.AbstractContextManager[Any]:
+    """What the file prints goes to the error output: it is none of the command's."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+def loaded_item(line: bytes) -> Item:
+    """A record of plain JSON as the item that Load writes."""
+    item: Item = json.loads(msgspec.json.encode(to_wire(_plain.decode(line))))
+    return item
+
+
+def key_of(line: bytes) -> tuple[str, str]:
+    """``id`` and ``timestamp`` of a record of plain JSON."""
+    key = _keys.decode(line)
+    return key.id, key.timestamp
+
+
+def wire_line(item: Any) -> bytes:
+    """An item as the client returns it, as a line of DynamoDB JSON."""
+    return msgspec.json.encode(item)
+
+
+def source_lines(pipeline: Pipeline, start: str, end: str) -> Iterator[tuple[int, list[bytes]]]:
+    """The source table's items of a window and those without a usable time, as Extract reads them, page by page.
+
+    Yields:
+        How many items DynamoDB read for the page, and those of the window, a line of DynamoDB JSON each.
+    """
+    pages = SourceTable(pipeline.dynamodb, pipeline.source_table).pages(start, end, 0, 1, None)
+    return ((page.scanned, list(map(bytes, page.items))) for page in pages)
+
+
+def manifest(pipeline: Pipeline, run: str) -> Run | None:
+    """A run as Plan fixed it; None when that has expired."""
+    try:
+        body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=manifest_key(run))["Body"].read()
+    except pipeline.s3.exceptions.NoSuchKey:
+        return None
+    return msgspec.json.decode(body, type=Run)
+
+
+def untimed(timestamp: Wire | None) -> Reason | None:
+    """Why an item's timestamp isn't one; None if it is."""
+    line = msgspec.json.encode({"timestamp": timestamp} if timestamp else {})
+    (breach,) = check_timestamps(from_wire(b"[" + line + b"]"))
+    return Reason(breach.field, breach.expected, breach.got) if breach else None

@@ -1,0 +1,153 @@
+"""What `etl preview` prints: items before and after, what would be rejected, and what differs from a past run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from etl_cli.item_view import Change, alone, changes, compare, whole
+from etl_cli.preview.stage_code import Outcome, loaded_item
+from etl_cli.quarantine.rejections import reasons_table
+from etl_cli.report.report import item_text
+from etl_cli.table_width import table_width
+from etl_cli.wording import count, parse_instant
+
+if TYPE_CHECKING:
+    from etl_cli.preview.rehearsal import Rehearsed
+    from etl_cli.times import Times
+
+_MOST_GROUPS = 20
+_MOST_KINDS = 12
+
+
+def print_rehearsed(
+    console: Console, rehearsed: Rehearsed, table: str, times: Times, chosen: Iterable[Outcome]
+) -> None:
+    """Print what became of items.
+
+    Args:
+        console: where.
+        rehearsed: what became of them.
+        table: the table that they come from.
+        times: how to print instants.
+        chosen: what to show field by field.
+    """
+    width = table_width(console)
+    parts: list[RenderableType] = [
+        Text(f"{count(rehearsed.items, 'item')} of {table}, {as_in_a_run(rehearsed, times)}")
+    ]
+    for outcome in chosen:
+        parts += ["", *_outcome(outcome, width)]
+    if len(rehearsed.outcomes) > 1:
+        parts += ["", Text("  What happens", "bold"), _kinds(rehearsed.outcomes)]
+    parts += [*rejected_parts(rehearsed), *aggregate_parts(rehearsed.aggregates), "", verdict(rehearsed)]
+    console.print(Group(*parts), width=width, soft_wrap=False)
+
+
+def as_in_a_run(rehearsed: Rehearsed, times: Times) -> str:
+    """A part of a sentence: in which window."""
+    window = times.window(parse_instant(rehearsed.run.start), parse_instant(rehearsed.run.end))
+    return f"as in a run of {window}; nothing is written"
+
+
+def verdict(rehearsed: Rehearsed) -> Text:
+    """The line that says it all."""
+    rejected = rehearsed.rejected.total
+    share = f" ({100 * rejected / rehearsed.items:.1f} %)" if rejected else ""
+    line = f"{count(rehearsed.records, 'record')} of {count(rehearsed.items, 'item')}"
+    line += f", {rejected:,} rejected{share}" if rejected else ", none rejected"
+    line += f", {rehearsed.dropped:,} dropped" if rehearsed.dropped else ""
+    return Text(f"  {'~' if rejected else '✔'} {line}", "bold yellow" if rejected else "bold green")
+
+
+def aggregate_parts(aggregates: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
+    """The aggregates, every number with all its digits."""
+    for aggregate in aggregates:
+        groups = aggregate["groups"]
+        yield from ("", Text(f"  Aggregate {aggregate['name']}", "bold"))
+        if not groups:
+            yield Text("  no records", "dim")
+            continue
+        table = Table.grid(padding=(0, 2))
+        for name in ("", *groups[0]):
+            table.add_column(justify="left" if name in aggregate["by"] else "right", overflow="fold")
+        table.add_row("", *(Text(name, "dim") for name in groups[0]))
+        for group in groups[:_MOST_GROUPS]:
+            table.add_row("", *("-" if value is None else str(value) for value in group.values()))
+        yield table
+        if len(groups) > _MOST_GROUPS:
+            yield Text(f"  and {count(len(groups) - _MOST_GROUPS, 'more group')}", "dim")
+
+
+def rejected_parts(rehearsed: Rehearsed) -> Iterator[RenderableType]:
+    """What would be rejected, by reason, if anything is."""
+    if rehearsed.rejected.total:
+        yield from ("", Text("  Rejected", "bold"))
+        yield reasons_table(rehearsed.rejected.reasons())
+
+
+def outcome_changes(outcome: Outcome) -> list[list[Change]]:
+    """What differs between an item and each record that it becomes."""
+    return [changes(outcome.item, loaded_item(record)) for record in outcome.records]
+
+
+def one_of_each_kind(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The first of those that change in the same way; none that is rejected."""
+    firsts: dict[str, Outcome] = {}
+    for outcome in outcomes:
+        if outcome.reason is None:
+            firsts.setdefault(_kind(outcome), outcome)
+    return list(firsts.values())
+
+
+def _kinds(outcomes: Iterable[Outcome]) -> Table:
+    """How many items change in the same way."""
+    tally = Counter(map(_kind, outcomes))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", min_width=6)
+    table.add_column(overflow="fold")
+    shown = tally.most_common(_MOST_KINDS)
+    for kind, number in shown:
+        table.add_row(f"{number:,}", kind)
+    rest = tally.total() - sum(number for _, number in shown)
+    if rest:
+        table.add_row(f"{rest:,}", Text("in other ways", "dim"))
+    return table
+
+
+def _kind(outcome: Outcome) -> str:
+    if outcome.reason:
+        return "rejected"
+    if not outcome.records:
+        return "dropped"
+    if len(outcome.records) > 1:
+        return f"{len(outcome.records)} records each"
+    (found,) = outcome_changes(outcome)
+    by_mark: dict[str, list[str]] = {}
+    for change in found:
+        by_mark.setdefault(change.mark, []).append(change.path)
+    return "  ".join(f"{mark} {', '.join(by_mark[mark])}" for mark in "~+-" if mark in by_mark) or "unchanged"
+
+
+def _outcome(outcome: Outcome, width: int) -> Iterator[RenderableType]:
+    head = Text.assemble("  ", (item_text(outcome.item, "id"), "bold"), "  ")
+    if outcome.reason:
+        yield head + Text(f"rejected: {outcome.reason}", "yellow")
+        yield alone(outcome.item, width)
+    elif not outcome.records:
+        yield head + Text("dropped: transform() returns nothing for it", "yellow")
+        yield alone(outcome.item, width)
+    elif len(outcome.records) == 1:
+        yield head
+        yield whole(compare(outcome.item, loaded_item(outcome.records[0])), ("before", "after"), width)
+    else:
+        yield head + Text(f"becomes {len(outcome.records)} records", "yellow")
+        yield alone(outcome.item, width)
+        for number, record in enumerate(outcome.records, 1):
+            yield Text(f"  record {number} of {len(outcome.records)}", "dim")
+            yield whole(compare(outcome.item, loaded_item(record)), ("before", "after"), width)

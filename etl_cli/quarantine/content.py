@@ -1,0 +1,85 @@
+"""What the runs have in quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from etl_cli.quarantine.rejections import Reason, Tally
+from etl_cli.report.report import MOST_REJECTED, item_text, rejected_records, staged_keys
+
+if TYPE_CHECKING:
+    from etl_cli.deployment import Pipeline
+    from etl_cli.past.ledger import Entry
+
+_PREFIX = "quarantine/"
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """What one run has rejected.
+
+    Attributes:
+        run: its timestamp.
+        rejected: the records, counted by reason.
+        is_cut: whether there are more than were counted.
+        entry: the run's in the ledger; None if it has none.
+    """
+
+    run: str
+    rejected: Tally
+    is_cut: bool = False
+    entry: Entry | None = None
+
+
+def quarantines(pipeline: Pipeline, entries: Sequence[Entry]) -> Iterator[Quarantine]:
+    """The runs that have something in quarantine, the latest first."""
+    by_run = {entry.run: entry for entry in entries if entry.run}
+    keys = staged_keys(pipeline, _PREFIX)
+    runs = [run for run, _ in groupby(keys, lambda key: key.removeprefix(_PREFIX).partition("/")[0])]
+    for run in reversed(runs):
+        yield quarantine_of(pipeline, run, by_run.get(run))
+
+
+def quarantine_of(pipeline: Pipeline, run: str, entry: Entry | None = None) -> Quarantine:
+    """What a run has in quarantine, which may be nothing.
+
+    Args:
+        pipeline: where to look.
+        run: its timestamp; empty if it never had one.
+        entry: its entry in the ledger.
+    """
+    tally, is_cut = Tally(), False
+    for record in rejected_records(pipeline, run) if run else ():
+        if is_cut := tally.total >= MOST_REJECTED:
+            break
+        tally.add(record["stage"], reason_of(record), item_text(record["item"], "id"))
+    return Quarantine(run, tally, is_cut, entry)
+
+
+def records_of(
+    pipeline: Pipeline, run: str, field: str | None = None, identity: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """The records that a run has rejected: ``stage``, ``field``, ``expected``, ``got``, and ``item`` as it was read.
+
+    Args:
+        pipeline: where to look.
+        run: its timestamp.
+        field: only those that were rejected for this attribute; empty for the whole record.
+        identity: only those of this id.
+    """
+    for record in rejected_records(pipeline, run) if run else ():
+        if field in (None, record["field"]) and identity in (None, item_text(record["item"], "id")):
+            yield record
+
+
+def reason_of(record: dict[str, Any]) -> Reason:
+    """Why a record was rejected."""
+    return Reason(record["field"], record["expected"], record["got"])
+
+
+def replay_left(entry: Entry) -> int:
+    """How many records a replay has rejected again, or couldn't take up."""
+    return sum(entry.counts.get(name, 0) for name in ("rejected_transform", "rejected_load", "left"))

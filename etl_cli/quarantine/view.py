@@ -1,0 +1,122 @@
+"""What `etl quarantine` prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from etl_cli.item_view import alone, alone_plain
+from etl_cli.quarantine.content import reason_of
+from etl_cli.quarantine.rejections import reasons_table
+from etl_cli.report.report import item_text
+from etl_cli.table_width import table_width
+from etl_cli.wording import count, format_instant
+
+if TYPE_CHECKING:
+    from etl_cli.etl_lines import EtlLines
+    from etl_cli.past.ledger import Entry
+    from etl_cli.quarantine.content import Quarantine
+    from etl_cli.times import Times
+
+_MOST_REASONS = 5
+
+
+def print_quarantines(console: Console, found: Sequence[Quarantine], times: Times, lines: EtlLines) -> None:
+    """Print what runs have in quarantine, and how to go on.
+
+    Args:
+        console: where.
+        found: a run each, the latest first.
+        times: how to print instants.
+        lines: makes lines for a shell.
+    """
+    full = [each for each in found if each.rejected.total]
+    if not full:
+        console.print("Nothing is in quarantine.")
+        return
+    parts: list[RenderableType] = []
+    for each in full:
+        parts += [_heading(each, times), *_replayed(each.entry), reasons_table(_shown(each)), *_more(each), ""]
+    console.print(Group(*parts), width=table_width(console), soft_wrap=False)
+    latest = full[0].run
+    console.print(f"The records:  {lines.line('quarantine', 'show', latest)}", markup=False, soft_wrap=True)
+    console.print(f"Run it again: {lines.line('quarantine', 'replay', latest)}", markup=False, soft_wrap=True)
+
+
+def quarantine_document(found: Quarantine) -> dict[str, Any]:
+    """What programs are told of a run's quarantine."""
+    entry = found.entry
+    window = entry.window if entry else None
+    return {
+        "run": found.run,
+        "status": entry.status if entry else None,
+        "window": {"start": format_instant(window.start), "end": format_instant(window.end)} if window else None,
+        "rejected": found.rejected.total,
+        "is_cut": found.is_cut,
+        "reasons": [each.document() for each in found.rejected.reasons()],
+        "replayed": (entry.replayed if entry else None) or None,
+    }
+
+
+def print_records(console: Console, records: Iterable[dict[str, Any]], *, has_more: bool) -> None:
+    """Print rejected records.
+
+    Args:
+        console: where.
+        records: as they lie in quarantine.
+        has_more: whether there are more than these.
+    """
+    width = table_width(console)
+    parts: list[RenderableType] = []
+    for record in records:
+        identity = item_text(record["item"], "id") or "(without an id)"
+        reason = f"{record['stage'].capitalize()} rejected it: {reason_of(record)}"
+        parts += [Text.assemble((identity, "bold"), "  ", (reason, "yellow")), _item(record, width), ""]
+    if has_more:
+        parts.append(Text("There are more: --limit says how many to show.", "dim"))
+    console.print(Group(*parts), width=width, soft_wrap=False)
+
+
+def record_document(record: dict[str, Any]) -> dict[str, Any]:
+    """What programs are told of a rejected record; a number of a transformed one that has a fraction is text."""
+    found: dict[str, Any] = json.loads(json.dumps(record, default=str))
+    return found
+
+
+def _item(record: dict[str, Any], width: int) -> RenderableType:
+    # What Transform rejected lies there as it was read, what Load rejected as it was transformed.
+    return alone(record["item"], width) if record["stage"] == "transform" else alone_plain(record["item"], width)
+
+
+def _heading(found: Quarantine, times: Times) -> Text:
+    entry = found.entry
+    more = "more than " if found.is_cut else ""
+    window = f"  {times.window(*entry.window)}" if entry and entry.window else ""
+    if entry and entry.replay:
+        window = f"  replay of {entry.replay}"
+    failed = f"  the run failed in {entry.stage}" if entry and entry.stage else ""
+    return Text.assemble((found.run, "bold"), window, f"  {more}{found.rejected.total:,} rejected", (failed, "yellow"))
+
+
+def _replayed(entry: Entry | None) -> list[Text]:
+    """What became of a run's quarantine, if it was run again."""
+    if not entry or not entry.replayed:
+        return []
+    noted = entry.replayed
+    again = sum(noted.get(name, 0) for name in ("rejected_transform", "rejected_load"))
+    counts = {"loaded": noted.get("loaded", 0), "rejected again": again, "left": noted.get("left", 0)}
+    told = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number or name == "loaded")
+    return [Text(f"  replayed by {noted['run']}: {told}", "green" if not again + counts["left"] else "yellow")]
+
+
+def _shown(found: Quarantine) -> Sequence[Any]:
+    return found.rejected.reasons()[:_MOST_REASONS]
+
+
+def _more(found: Quarantine) -> list[Text]:
+    rest = len(found.rejected.reasons()) - _MOST_REASONS
+    return [Text(f"        and {count(rest, 'more reason')}", "dim")] if rest > 0 else []

@@ -1,0 +1,73 @@
+"""What a run left in the bucket and in the tables: why items were rejected, aggregates, one item before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from etl_cli.errors import UserError
+from etl_cli.following.history import Timeline
+from etl_cli.past.ledger import Entry
+from etl_cli.quarantine.rejections import Reason, Tally
+from etl_cli.report.report import MOST_REJECTED, Rejection, Sample, collect, item_text, rejected_records
+
+if TYPE_CHECKING:
+    from etl_cli.deployment import Pipeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What is there.
+
+    Attributes:
+        rejections: why items were rejected, the commonest reason first.
+        cut: whether more were rejected than were looked at.
+        aggregates: as the gate staged them.
+        sample: one item before and after.
+        gone: in words, why it isn't all there; empty if it is.
+    """
+
+    rejections: list[Rejection] = field(default_factory=list)
+    cut: bool = False
+    aggregates: list[dict[str, Any]] = field(default_factory=list)
+    sample: Sample | None = None
+    gone: str = ""
+
+
+def read_contents(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -> Contents:
+    """Read what a run left.
+
+    Args:
+        pipeline: where it ran.
+        entry: its entry in the ledger.
+        timeline: its history; None when Step Functions has forgotten it, and the bucket long before.
+    """
+    if not entry.run:
+        return Contents()
+    gone = Contents(gone="What the run staged has expired, 30 days after it: why items were rejected, and aggregates.")
+    if timeline is None:
+        return gone
+    try:
+        if timeline.status != "SUCCEEDED":
+            return _rejected(pipeline, entry.run)
+        report = collect(pipeline, entry.execution, timeline)
+    except (UserError, pipeline.s3.exceptions.NoSuchKey):
+        return gone
+    return Contents(
+        rejections=report.rejections, cut=report.rejections_cut, aggregates=report.aggregates, sample=report.sample
+    )
+
+
+def _rejected(pipeline: Pipeline, run: str) -> Contents:
+    """Of a run that failed, what it had rejected until then."""
+    tally = Tally()
+    for record in rejected_records(pipeline, run):
+        reason = Reason(record["field"], record["expected"], record["got"])
+        tally.add(record["stage"], reason, item_text(record["item"], "id"))
+        if tally.total >= MOST_REJECTED:
+            break
+    found = [
+        Rejection(each.stage, each.example.field, each.example.expected, each.count, each.example_id, each.example.got)
+        for each in tally.reasons()
+    ]
+    return Contents(rejections=found, cut=tally.total >= MOST_REJECTED)

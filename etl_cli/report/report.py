@@ -1,0 +1,225 @@
+"""The report of a run that succeeded, put together from what AWS has of it: history, bucket and tables."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from etl_cli.errors import UserError
+from etl_cli.following.history import Timeline
+
+if TYPE_CHECKING:
+    from etl_cli.deployment import Pipeline
+
+# What is rejected is rare; should it not be, so many are looked at.
+MOST_REJECTED = 100_000
+
+WireItem = dict[str, Any]
+"""An item of DynamoDB JSON, as the client returns it: binaries are bytes."""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One line of the balance: ``total`` is the sum of ``parts``, or an item is unaccounted for."""
+
+    name: str
+    total: int
+    parts: dict[str, int]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it adds up."""
+        return self.total == sum(self.parts.values())
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a stage set items aside, how many, and one of them.
+
+    Attributes:
+        field: path of the attribute; empty for the whole record.
+        example: id of one of them; empty when it has none.
+        got: what was there in the example.
+    """
+
+    stage: str
+    field: str
+    expected: str
+    count: int
+    example: str
+    got: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One item before and after: as it was extracted and as the destination table holds it, in DynamoDB JSON."""
+
+    key: dict[str, str]
+    before: WireItem
+    after: WireItem
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """All that is told of a run.
+
+    Attributes:
+        run: its timestamp, which names it.
+        window: ``start`` and ``end``, half-open, UTC.
+        counts: the execution's counts by name.
+        keys: S3 keys of the first object of each kind.
+        quarantine: S3 keys of what was rejected.
+        aggregates: as the gate staged them, numbers exact.
+        stages: seconds by stage, in their order.
+        seconds: how long the execution took.
+        rejections_cut: whether there are more rejected items than were looked at.
+        replay: timestamp of the run whose quarantine this one took up, in that run's window; empty for a run of a
+            window. What it read then are the quarantined records.
+    """
+
+    execution: str
+    run: str
+    window: dict[str, str]
+    counts: dict[str, int]
+    keys: dict[str, str]
+    stages: dict[str, float]
+    seconds: float
+    quarantine: list[str] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    rejections_cut: bool = False
+    aggregates: list[dict[str, Any]] = field(default_factory=list)
+    sample: Sample | None = None
+    replay: str = ""
+
+    @property
+    def rejected(self) -> int:
+        """Items that any stage set aside."""
+        return sum(self.counts.get(f"rejected_{stage}", 0) for stage in ("transform", "load"))
+
+    def balance(self) -> list[Equation]:
+        """Where every item and every record went."""
+        counts = Counter(self.counts)
+        return [
+            Equation("read", counts["read"], _parts(counts, "extracted", *(["left"] if self.replay else []))),
+            Equation(
+                "extracted",
+                counts["extracted"],
+                _parts(counts, "transformed", "dropped") | {"rejected": counts["rejected_transform"]},
+            ),
+            Equation(
+                "records",
+                counts["records"],
+                _parts(counts, "loaded", "superseded") | {"rejected": counts["rejected_load"]},
+            ),
+        ]
+
+
+def _parts(counts: Counter[str], *names: str) -> dict[str, int]:
+    return {name: counts[name] for name in names}
+
+
+def collect(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunReport:
+    """Put the report of an execution together.
+
+    Args:
+        pipeline: where it ran.
+        execution: its ARN.
+        timeline: its whole history; it has succeeded.
+
+    Raises:
+        UserError: an object of the run isn't in the bucket any more.
+    """
+    output = timeline.output
+    rejections, quarantine, cut = _rejections(pipeline, output["run"])
+    return RunReport(
+        execution=execution,
+        run=output["run"],
+        window=output["window"],
+        counts=output["counts"],
+        keys=output["keys"],
+        stages={stage.name: stage.seconds or 0.0 for stage in timeline.stages.values()},
+        seconds=timeline.seconds or 0.0,
+        quarantine=quarantine,
+        rejections=rejections,
+        rejections_cut=cut,
+        aggregates=_aggregates(pipeline, output["keys"]["aggregates"]),
+        sample=_sample(pipeline, output["keys"]),
+        replay=output.get("replay", ""),
+    )
+
+
+def staged_lines(pipeline: Pipeline, key: str) -> Iterator[bytes]:
+    """Stream the records of a staged object, a line of JSON each.
+
+    Raises:
+        UserError: there is no such object.
+    """
+    try:
+        body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=key)["Body"]
+    except pipeline.s3.exceptions.NoSuchKey:
+        raise UserError(
+            f"s3://{pipeline.staging_bucket}/{key} is not there.",
+            "Staged objects expire after 30 days; start a new run of the same window.",
+        ) from None
+    with body:
+        for line in body.iter_lines(chunk_size=256 * 1024):
+            if line not in (b"[", b"]"):
+                yield line.removesuffix(b",")
+
+
+def staged_keys(pipeline: Pipeline, prefix: str) -> list[str]:
+    """The keys of a run's objects under a prefix, in order."""
+    pages = pipeline.s3.get_paginator("list_objects_v2").paginate(Bucket=pipeline.staging_bucket, Prefix=prefix)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+
+def rejected_records(pipeline: Pipeline, run: str) -> Iterator[dict[str, Any]]:
+    """What the stages of a run set aside: ``stage``, ``field``, ``expected``, ``got``, and the ``item`` as it was."""
+    for key in staged_keys(pipeline, f"quarantine/{run}/"):
+        for line in staged_lines(pipeline, key):
+            yield json.loads(line, parse_float=Decimal)
+
+
+def item_text(item: dict[str, Any], name: str) -> str:
+    """An attribute of a rejected item that is text, be it in DynamoDB JSON or in plain JSON; else empty."""
+    value = item.get(name)
+    if isinstance(value, dict):
+        value = value.get("S")
+    return value if isinstance(value, str) else ""
+
+
+def _rejections(pipeline: Pipeline, run: str) -> tuple[list[Rejection], list[str], bool]:
+    tally: Counter[tuple[str, str, str]] = Counter()
+    examples: dict[tuple[str, str, str], tuple[str, str]] = {}
+    cut = False
+    for record in rejected_records(pipeline, run):
+        reason = (record["stage"], record["field"], record["expected"])
+        tally[reason] += 1
+        examples.setdefault(reason, (item_text(record["item"], "id"), record["got"]))
+        if cut := tally.total() >= MOST_REJECTED:
+            break
+    found = [Rejection(*reason, number, *examples[reason]) for reason, number in tally.most_common()]
+    return found, staged_keys(pipeline, f"quarantine/{run}/"), cut
+
+
+def _aggregates(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
+    body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=key)["Body"].read()
+    aggregates: list[dict[str, Any]] = json.loads(body, parse_float=Decimal)["aggregates"]
+    return aggregates
+
+
+def _sample(pipeline: Pipeline, keys: dict[str, str]) -> Sample | None:
+    """The first record of the run, if both tables still have it."""
+    first = next(staged_lines(pipeline, keys["transform"]), None)
+    if first is None:
+        return None
+    record = json.loads(first)
+    key = {name: record[name] for name in ("id", "timestamp")}
+    wired = {name: {"S": value} for name, value in key.items()}
+    before = pipeline.dynamodb.get_item(TableName=pipeline.source_table, Key={"id": wired["id"]}).get("Item")
+    after = pipeline.dynamodb.get_item(TableName=pipeline.destination_table, Key=wired).get("Item")
+    return Sample(key, dict(before), dict(after)) if before and after else None

@@ -1,0 +1,216 @@
+"""The report of a run, and the message of a failure, as a terminal shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from textwrap import wrap
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from etl_cli.commands import Command
+from etl_cli.etl_lines import EtlLines
+from etl_cli.following.failure import Failure, look_words
+from etl_cli.item_view import side_by_side
+from etl_cli.report.report import Equation, Rejection, RunReport
+from etl_cli.report.verify import Verified
+from etl_cli.times import Times
+from etl_cli.wording import count, duration, number, parse_instant
+
+WIDEST = 110
+NARROWEST = 78
+_MOST_GROUPS = 8
+
+
+def print_report(
+    console: Console,
+    report: RunReport,
+    tables: tuple[str, str],
+    verified: Verified | None = None,
+    times: Times | None = None,
+) -> None:
+    """Print all that is told of a run.
+
+    Args:
+        console: where.
+        report: the run.
+        tables: names of the source table and of the destination table.
+        verified: what was counted in the tables; None if nothing was.
+        times: how to print instants; in UTC if left out.
+    """
+    width = min(max(console.width, NARROWEST), WIDEST)
+    sections: list[tuple[str, RenderableType]] = [
+        ("Durations", _durations(report)),
+        ("Balance", _balance(report, tables, verified)),
+    ]
+    if report.rejections:
+        sections.append((_rejected_title(report), _rejections(report.rejections, width)))
+    sections += [(_aggregate_title(each), _aggregate(each)) for each in report.aggregates]
+    if report.sample:
+        item = side_by_side(report.sample.before, report.sample.after, tables, width)
+        sections.append(("One item, before and after", item))
+    parts: list[RenderableType] = ["", _verdict(report), "", _facts(report, times or Times())]
+    for title, body in sections:
+        parts += ["", Text(f"  {title}", "bold"), body]
+    # A narrower terminal breaks lines, which is better than numbers that are cut off.
+    console.width = max(console.width, NARROWEST)
+    console.print(Group(*parts), width=width, soft_wrap=False)
+
+
+def print_commands(console: Console, commands: Sequence[Command], first: str = "") -> None:
+    """Print lines for a shell, none of them broken, so that they can be copied.
+
+    Args:
+        console: where.
+        commands: the lines.
+        first: a line that has to come before; may be empty.
+    """
+    console.print("\n  [bold]Look further[/]")
+    if first:
+        console.print(f"  {first}", markup=False, soft_wrap=True)
+    for command in commands:
+        console.print(f"  # {command.shows}", style="dim", markup=False, soft_wrap=True)
+        console.print(f"  {command.line}", markup=False, soft_wrap=True)
+
+
+def print_failure(console: Console, failure: Failure) -> None:
+    """Print why an execution did not succeed."""
+    ended = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}.get(failure.status, "failed")
+    at = f" at {failure.stage}" if failure.stage else ""
+    console.print(Text.assemble("\n  ", (f"✘ The run {ended}{at}: {failure.error}", "bold red")), soft_wrap=True)
+    width = min(console.width, WIDEST)
+    message = wrap(failure.message, width - 6, break_long_words=False, break_on_hyphens=False)
+    for lines, style in ((message, ""), (failure.where, "dim")):
+        if lines:
+            console.print()
+        for line in lines:
+            console.print(Text(f"    {line}", style), soft_wrap=True)
+
+
+def print_advice(console: Console, failure: Failure, lines: EtlLines) -> None:
+    """Print what to do about a failure, and where to look."""
+    console.print("\n  [bold]What to do[/]")
+    for line in wrap(failure.remedy, min(console.width, WIDEST) - 4, break_long_words=False, break_on_hyphens=False):
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    name = failure.run or failure.execution.rpartition(":")[2]
+    for words in (look_words(failure), ["show", name]):
+        console.print(f"  {lines.line(*words)}", markup=False, soft_wrap=True)
+
+
+def _verdict(report: RunReport) -> Text:
+    if not all(equation.holds for equation in report.balance()):
+        return Text("  ✘ The run succeeded, and its counts don't add up", "bold red")
+    reasons = "its reason" if report.rejected == 1 else "their reasons"
+    rejected = f"{report.rejected:,} rejected with {reasons}" if report.rejected else "none rejected"
+    return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}, nothing unaccounted for", "bold green")
+
+
+def _facts(report: RunReport, times: Times) -> Table:
+    table = _grid()
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_row("", "Run", report.run)
+    if report.replay:
+        table.add_row("", "Replay of", f"what run {report.replay} had in quarantine")
+    start, end = (parse_instant(report.window[name]) for name in ("start", "end"))
+    table.add_row("", "Window", times.window(start, end))
+    return table
+
+
+def _durations(report: RunReport) -> Table:
+    shown = report.stages | {"in all": report.seconds}
+    table = _grid()
+    for name in shown:
+        table.add_column(justify="right", no_wrap=True, min_width=8 if name != "Plan" else 0)
+    table.add_row("", *(Text(name, "dim") for name in shown))
+    table.add_row("", *(duration(seconds) for seconds in shown.values()))
+    return table
+
+
+def _balance(report: RunReport, tables: tuple[str, str], verified: Verified | None) -> RenderableType:
+    table = _grid()
+    for position in range(12):
+        table.add_column(justify="right" if position in (1, 3, 6, 9) else "left", no_wrap=True)
+    scanned, read = report.counts.get("scanned", 0), report.counts["read"]
+    outside = Equation("scanned", scanned, {"read": read, "outside": scanned - read})
+    for equation in [*([] if report.replay else [outside]), *report.balance()]:
+        table.add_row("", *_equation(equation))
+    if verified is None:
+        return table
+    counted = _grid()
+    counted.add_column(width=len("extracted"))
+    counted.add_column(justify="right", min_width=len(f"{scanned:,}"))
+    counted.add_column(no_wrap=True)
+    for number_found, where in (
+        (verified.source, f"in the window of {tables[0]}"),
+        (verified.destination, f"of this run in {tables[1]}"),
+    ):
+        counted.add_row(
+            "", "counted", Text(f"{number_found:,}", "bold"), Text.assemble((where, "dim"), " ", ("✔", "green"))
+        )
+    return Group(table, counted)
+
+
+def _equation(equation: Equation) -> list[Text]:
+    parts = list(equation.parts.items())
+    cells = [Text(equation.name), Text(f"{equation.total:,}", "bold"), Text("=", "dim")]
+    for position in range(3):
+        name, value = parts[position] if position < len(parts) else ("", 0)
+        if position:
+            cells.append(Text("+" if name else "", "dim"))
+        cells += [Text(f"{value:,}" if name else ""), Text(name, "dim")]
+    return [*cells, Text("✔", "green") if equation.holds else Text("✘ does not add up", "bold red")]
+
+
+def _rejected_title(report: RunReport) -> str:
+    shown = sum(rejection.count for rejection in report.rejections)
+    return f"Rejected, of the first {shown:,}" if report.rejections_cut else f"Rejected: {shown:,}"
+
+
+def _rejections(rejections: list[Rejection], width: int) -> Table:
+    table = _grid()
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(max_width=(width - 22) // 2)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_row("", *(Text(title, "dim") for title in ("items", "attribute", "expected", "found, for example")))
+    for each in rejections:
+        example = Text.assemble(each.got, (f" in {each.example}" if each.example else "", "dim"))
+        table.add_row("", f"{each.count:,}", each.field or "(record)", each.expected, example)
+    return table
+
+
+def _aggregate_title(aggregate: dict[str, Any]) -> str:
+    return f"Aggregate {aggregate['name']}"
+
+
+def _aggregate(aggregate: dict[str, Any]) -> RenderableType:
+    rows: list[dict[str, Any]] = aggregate["groups"]
+    if not rows:
+        return Text("  no records", "dim")
+    table = _grid()
+    by = aggregate["by"]
+    for name in rows[0]:
+        table.add_column(justify="left" if name in by else "right", no_wrap=True)
+    table.add_row("", *(Text(name, "dim") for name in rows[0]))
+    for row in rows[:_MOST_GROUPS]:
+        table.add_row("", *(_cell(value) for value in row.values()))
+    if len(rows) <= _MOST_GROUPS:
+        return table
+    return Group(table, Text(f"  and {count(len(rows) - _MOST_GROUPS, 'more group')}", "dim"))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return number(value) if isinstance(value, (int, Decimal)) else "-" if value is None else str(value)
+
+
+def _grid() -> Table:
+    """A table without lines, indented by its empty first column."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=1)
+    return table

@@ -1,0 +1,1 @@
+"""`etl seed`: made-up items for the source table."""
