@@ -10,11 +10,11 @@ from etl_cli.demo import command as demo
 from etl_cli.doctor import command as doctor
 from etl_cli.explain import command as explain
 from etl_cli.following import run, watch
+from etl_cli.page import command as report
 from etl_cli.past import gaps, logs, runs, show
 from etl_cli.plan import command as plan
 from etl_cli.preview import command as preview
 from etl_cli.quarantine import command as quarantine
-from etl_cli.report import command as report
 from etl_cli.seed import command as seed
 
 app = typer.Typer(

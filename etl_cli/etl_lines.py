@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 
-from etl_cli.past.coverage import Span
 from etl_cli.paths import command
+from etl_cli.times import Span
 from etl_cli.wording import format_instant
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from etl_cli.report.view import NARROWEST, WIDEST
+WIDEST = 110
+NARROWEST = 78
 
 
 def table_width(console: Console) -> int:

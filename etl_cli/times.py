@@ -1,4 +1,4 @@
-"""How instants and windows are printed for people: in UTC, or in this machine's time zone. Programs get UTC always."""
+"""Spans of time, and how people read them: in UTC, or in this machine's time zone. Programs get UTC always."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import typer
 
@@ -13,6 +14,13 @@ _FORMAT = "%Y-%m-%d %H:%M:%S"
 _AGO = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _TYPED = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ")
+
+
+class Span(NamedTuple):
+    """All instants from ``start`` up to, and without, ``end``."""
+
+    start: datetime
+    end: datetime
 
 
 @dataclass(frozen=True)

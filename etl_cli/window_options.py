@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from etl_cli.past.coverage import Span
+from etl_cli.times import Span
 from etl_cli.wording import format_instant
 
 TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]

@@ -15,10 +15,9 @@ from etl_cli.backfill.work import BackfillWork
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import print_json
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.ledger import read_ledger
 from etl_cli.following.following import console_of_progress
-from etl_cli.past.coverage import Span
-from etl_cli.past.ledger import read_ledger
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from etl_cli.window_options import TIME_FORMATS, checked_span
 from etl_cli.wording import format_instant
 

@@ -9,7 +9,7 @@ from typing import Any
 from etl_cli.backfill.windows import Planned
 from etl_cli.backfill.work import BackfillWork, Ended
 from etl_cli.following.following import execution_name
-from etl_cli.past.coverage import Span
+from etl_cli.times import Span
 from etl_cli.wording import format_instant
 
 STATUSES = ("done", "failed", "running", "left")

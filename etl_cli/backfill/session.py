@@ -18,9 +18,8 @@ from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.following.board import Board
 from etl_cli.following.following import EXIT_FAILED, EXIT_INTERRUPTED, LOOK_SECONDS, execution_name
-from etl_cli.past.coverage import Span
 from etl_cli.report.view import print_advice, print_failure
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from etl_cli.wording import count
 
 

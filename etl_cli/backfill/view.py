@@ -12,11 +12,10 @@ from rich.text import Text
 
 from etl_cli.backfill.windows import Planned
 from etl_cli.backfill.work import BackfillWork, Ended
+from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import IN_ALL, Board, State, Step
-from etl_cli.following.progress import Snapshot
 from etl_cli.following.stage_steps import stage_steps
-from etl_cli.past.coverage import Span
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
 
 _DATE, _MINUTE, _SECOND = 10, 16, 19  # so many characters of an instant

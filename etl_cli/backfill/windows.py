@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 import typer
 
-from etl_cli.past.coverage import Span
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.ledger import Entry
+from etl_cli.times import Span
 
 MOST_WINDOWS = 10_000
 _STEP = re.compile(r"([1-9][0-9]{0,5})([mhd])")

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from etl_cli.backfill.windows import Planned, attempt_name, counts
-from etl_cli.following.failure import Failure, explain
-from etl_cli.following.history import Timeline
-from etl_cli.following.progress import Snapshot, Watch
-from etl_cli.past.coverage import Span
+from etl_cli.execution.failure import Failure, explain
+from etl_cli.execution.history import Timeline
+from etl_cli.execution.progress import Snapshot, Watch
+from etl_cli.times import Span
 from etl_cli.wording import format_instant
 
 if TYPE_CHECKING:

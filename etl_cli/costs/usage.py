@@ -16,8 +16,8 @@ from etl_cli.costs.capacity import (
     transitions,
 )
 from etl_cli.costs.capacity_inputs import KB, STAGES, Workload
-from etl_cli.following.history import Timeline
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.history import Timeline
+from etl_cli.execution.ledger import Entry
 
 # Plan, Gate and Finish call a function each.
 STEPS = 3

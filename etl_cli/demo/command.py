@@ -11,19 +11,19 @@ from typing import Annotated, NamedTuple
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli.commands import report_commands
 from etl_cli.console import err, print_error, print_json
 from etl_cli.context import Context, parse_context
 from etl_cli.demo.deployment_progress import DeploymentProgress
 from etl_cli.deployment import STACK_NAME, Pipeline
 from etl_cli.emulator.environment import LocalEnvironment
 from etl_cli.errors import UserError
+from etl_cli.execution.failure import ExecutionError, Failure
+from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.following.board import Board
-from etl_cli.following.failure import ExecutionError, Failure
 from etl_cli.following.following import console_of_progress, show_execution
-from etl_cli.following.history import STAGES, Timeline
 from etl_cli.following.run import run_name
 from etl_cli.paths import ROOT, command
+from etl_cli.report.commands import report_commands
 from etl_cli.report.document import failure_document, report_document
 from etl_cli.report.report import RunReport, collect
 from etl_cli.report.verify import Verified, verify

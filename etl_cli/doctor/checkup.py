@@ -15,8 +15,8 @@ from etl_cli.doctor.findings import Finding, are_unusable, explained, is_unreach
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.ledger import TABLE, read_ledger
 from etl_cli.past.console_links import is_local
-from etl_cli.past.ledger import TABLE, read_ledger
 from etl_cli.times import Times
 from etl_cli.wording import count
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from etl_cli.doctor.findings import Finding
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.coverage import Watermark, find_coverage
+from etl_cli.execution.coverage import Watermark, find_coverage
+from etl_cli.execution.ledger import Entry
 from etl_cli.past.gaps import OVERDUE_HOURS
-from etl_cli.past.ledger import Entry
 from etl_cli.times import Times
 from etl_cli.wording import count, duration
 

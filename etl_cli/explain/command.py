@@ -10,8 +10,8 @@ import typer
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.ledger import read_ledger
 from etl_cli.long_work import counting
-from etl_cli.past.ledger import read_ledger
 from etl_cli.times import Times
 
 EPILOG = (

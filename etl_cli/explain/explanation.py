@@ -9,15 +9,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
+from etl_cli.execution.coverage import Watermark
 from etl_cli.explain.item_time import instant_of, is_read_in
 from etl_cli.explain.search import Found, search
 from etl_cli.item_view import Item, changes
-from etl_cli.past.coverage import Watermark
 from etl_cli.preview import stage_code
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
-    from etl_cli.past.ledger import Entry
+    from etl_cli.execution.ledger import Entry
     from etl_cli.quarantine.rejections import Reason
 
 # Records of one item in other ids are few; so many are looked up at the destination.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from etl_cli.item_view import Wire
-from etl_cli.past.coverage import Span
+from etl_cli.times import Span
 from etl_cli.wording import format_instant
 
 # As runtime/etl/timestamps.py has them.

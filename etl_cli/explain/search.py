@@ -14,8 +14,8 @@ from etl_cli.report.report import item_text, rejected_records
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
+    from etl_cli.execution.ledger import Entry
     from etl_cli.item_view import Item
-    from etl_cli.past.ledger import Entry
 
 State = Literal["read", "not read", "gone", "not searched"]
 

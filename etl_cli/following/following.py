@@ -15,10 +15,10 @@ from rich.console import Console
 from etl_cli.console import err, print_json
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.failure import ExecutionError, explain
+from etl_cli.execution.history import STAGES, Timeline
+from etl_cli.execution.progress import follow
 from etl_cli.following.board import Board
-from etl_cli.following.failure import ExecutionError, explain
-from etl_cli.following.history import STAGES, Timeline
-from etl_cli.following.progress import follow
 from etl_cli.following.stage_steps import stage_steps
 from etl_cli.report.document import failure_document, report_document
 from etl_cli.report.report import collect

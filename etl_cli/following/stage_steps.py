@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from etl_cli.execution.history import Stage
+from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import Step
-from etl_cli.following.history import Stage
-from etl_cli.following.progress import Snapshot
 from etl_cli.times import Times
 from etl_cli.wording import count, parse_instant, size
 

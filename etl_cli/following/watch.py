@@ -9,8 +9,8 @@ import typer
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.ledger import find_run, read_ledger
 from etl_cli.following.following import attend, console_of_progress, execution_name
-from etl_cli.past.ledger import find_run, read_ledger
 from etl_cli.times import Times
 
 if TYPE_CHECKING:

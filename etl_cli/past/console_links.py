@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from etl_cli.following.failure import FUNCTIONS
+from etl_cli.execution.failure import FUNCTIONS
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
-    from etl_cli.past.ledger import Entry
+    from etl_cli.execution.ledger import Entry
 
 # Where the consoles are, by the partition of an ARN. Source: AWS General Reference, "AWS Management Console endpoints".
 _DOMAINS = {

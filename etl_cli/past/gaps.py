@@ -12,9 +12,9 @@ from etl_cli.commands import window_command
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.coverage import EARLIEST, Coverage, Span, Watermark, find_coverage
-from etl_cli.past.ledger import read_ledger
-from etl_cli.times import Times, since_option
+from etl_cli.execution.coverage import EARLIEST, Coverage, Watermark, find_coverage
+from etl_cli.execution.ledger import read_ledger
+from etl_cli.times import Span, Times, since_option
 from etl_cli.wording import count, duration, format_instant
 
 EXIT_GAPS = 1

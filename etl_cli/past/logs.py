@@ -16,7 +16,7 @@ from etl_cli.connection import LocalTime, Profile, Region, connected
 from etl_cli.console import out
 from etl_cli.deployment import STACK_NAME, Pipeline
 from etl_cli.errors import UserError
-from etl_cli.past.ledger import find_run, read_ledger
+from etl_cli.execution.ledger import find_run, read_ledger
 from etl_cli.past.log_lines import LogLine, LogView, joined
 from etl_cli.times import Times, since_option
 

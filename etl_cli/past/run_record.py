@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli.costs.capacity_deployed import Deployed, read_deployed
 from etl_cli.costs.cost import DEFAULT_FUNCTIONS, Cost, cost_of
 from etl_cli.costs.prices import price_list
 from etl_cli.errors import UserError
-from etl_cli.following.failure import Failure, explain, explain_entry
-from etl_cli.following.history import Timeline, read_new
+from etl_cli.execution.coverage import Watermark, covered_by, without
+from etl_cli.execution.failure import Failure, explain, explain_entry
+from etl_cli.execution.history import Timeline, read_new
+from etl_cli.execution.ledger import Entry
 from etl_cli.past.console_links import console_links
-from etl_cli.past.coverage import Span, Watermark, covered_by, without
-from etl_cli.past.ledger import Entry
+from etl_cli.plan.deployed import Deployed, read_deployed
 from etl_cli.plan.planning import predicted_cost
 from etl_cli.report.report import RunReport
+from etl_cli.times import Span
 from etl_cli.wording import format_instant
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from rich.text import Text
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.etl_lines import EtlLines
-from etl_cli.following.failure import read_cause
-from etl_cli.past.ledger import Entry, read_ledger
+from etl_cli.execution.failure import read_cause
+from etl_cli.execution.ledger import Entry, read_ledger
 from etl_cli.past.runs_table import runs_table
 from etl_cli.times import Times, since_option
 from etl_cli.wording import count, format_instant

@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.text import Text
 
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.ledger import Entry
 from etl_cli.times import Times
 from etl_cli.wording import duration
 

@@ -10,7 +10,7 @@ import typer
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.ledger import find_run, read_ledger
+from etl_cli.execution.ledger import find_run, read_ledger
 from etl_cli.past.run_record import RunRecord, read_record
 from etl_cli.past.runs import entry_document
 from etl_cli.past.show_view import print_record

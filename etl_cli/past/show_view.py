@@ -11,15 +11,16 @@ from rich.text import Text
 
 from etl_cli.costs.cost import money
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.failure import Failure, look_words
+from etl_cli.execution.history import STAGES, Timeline
+from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import Board
-from etl_cli.following.failure import Failure, look_words
-from etl_cli.following.history import STAGES, Timeline
-from etl_cli.following.progress import Snapshot
 from etl_cli.following.stage_steps import stage_steps
 from etl_cli.past.run_record import RunRecord
 from etl_cli.past.runs_table import rejected, replay_words
 from etl_cli.plan.view import uses
-from etl_cli.report.view import WIDEST, print_failure, print_report
+from etl_cli.report.view import print_failure, print_report
+from etl_cli.table_width import WIDEST
 from etl_cli.times import Times
 from etl_cli.wording import count, duration
 

@@ -10,12 +10,12 @@ import typer
 
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
-from etl_cli.costs.capacity_deployed import OLDEST_SIZE, read_deployed
 from etl_cli.costs.cost import plain
 from etl_cli.costs.prices import price_list
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.ledger import read_ledger
+from etl_cli.execution.ledger import read_ledger
 from etl_cli.plan.advice import advice_lines, parts_line
+from etl_cli.plan.deployed import OLDEST_SIZE, read_deployed
 from etl_cli.plan.planning import Outlook, Parts, Plan, make_plan
 from etl_cli.plan.view import print_plan
 from etl_cli.plan.window import planned_window

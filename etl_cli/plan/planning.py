@@ -11,11 +11,11 @@ from decimal import Decimal
 
 from etl_cli.costs.capacity import Estimate, estimate
 from etl_cli.costs.capacity_advice import FILLED, problems, recommend
-from etl_cli.costs.capacity_deployed import Deployed, SourceSize
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs
 from etl_cli.costs.cost import Cost, predicted
 from etl_cli.costs.prices import PriceList
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.ledger import Entry
+from etl_cli.plan.deployed import Deployed, SourceSize
 from etl_cli.plan.window import PlannedWindow, hours
 from etl_cli.plan.workload import Expectation, expect, pace, telling
 

@@ -11,12 +11,12 @@ from rich.text import Text
 
 from etl_cli.costs.capacity import TABLE_UNITS
 from etl_cli.costs.capacity_advice import needs_quota
-from etl_cli.costs.capacity_deployed import OLDEST_SIZE
 from etl_cli.costs.cost import STAGED_DAYS, Cost, money
 from etl_cli.costs.prices import NAMES
 from etl_cli.costs.usage import STEPS, Usage
 from etl_cli.etl_lines import EtlLines
 from etl_cli.plan.advice import advice_lines, parts_line
+from etl_cli.plan.deployed import OLDEST_SIZE
 from etl_cli.plan.planning import Outlook, Parts, Plan
 from etl_cli.plan.window import hours
 from etl_cli.times import Times

@@ -12,7 +12,7 @@ from typing import Any
 
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.coverage import Span
+from etl_cli.times import Span
 from etl_cli.wording import count, format_instant, parse_instant
 
 

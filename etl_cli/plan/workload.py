@@ -8,9 +8,9 @@ from datetime import datetime
 from statistics import median
 
 from etl_cli.costs.capacity import estimate
-from etl_cli.costs.capacity_deployed import OLDEST_SIZE, SourceSize
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.ledger import Entry
+from etl_cli.plan.deployed import OLDEST_SIZE, SourceSize
 from etl_cli.plan.window import PlannedWindow, hours
 
 # How many of the latest runs are looked at.

@@ -11,11 +11,10 @@ import typer
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_error, print_json
 from etl_cli.errors import UserError
+from etl_cli.execution.ledger import find_run, read_ledger
 from etl_cli.long_work import counting
-from etl_cli.past.coverage import Span
-from etl_cli.past.ledger import find_run, read_ledger
 from etl_cli.preview.on_save import on_save
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from etl_cli.window_options import End, Start, execution_input
 from etl_cli.wording import parse_instant
 

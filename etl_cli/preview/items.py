@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from etl_cli.errors import UserError
-from etl_cli.past.coverage import Span
 from etl_cli.preview import stage_code
 from etl_cli.preview.stage_code import Run
+from etl_cli.times import Span
 from etl_cli.wording import count, format_instant
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from etl_cli.report.report import item_text, rejected_records
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
-    from etl_cli.past.ledger import Entry
+    from etl_cli.execution.ledger import Entry
 
 # Stages behind Transform: what a run that failed there has transformed lies there whole.
 _AFTER_TRANSFORM = ("Gate", "Load", "Finish")

@@ -11,9 +11,9 @@ from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.ledger import Entry, find_run, read_ledger
 from etl_cli.following.following import attend, console_of_progress, execution_name
 from etl_cli.following.run import run_name
-from etl_cli.past.ledger import Entry, find_run, read_ledger
 from etl_cli.quarantine.content import Quarantine, quarantine_of, quarantines, records_of, replay_left
 from etl_cli.quarantine.view import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.times import Times

@@ -12,7 +12,7 @@ from etl_cli.report.report import MOST_REJECTED, item_text, rejected_records, st
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
-    from etl_cli.past.ledger import Entry
+    from etl_cli.execution.ledger import Entry
 
 _PREFIX = "quarantine/"
 

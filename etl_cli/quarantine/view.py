@@ -18,7 +18,7 @@ from etl_cli.wording import count, format_instant
 
 if TYPE_CHECKING:
     from etl_cli.etl_lines import EtlLines
-    from etl_cli.past.ledger import Entry
+    from etl_cli.execution.ledger import Entry
     from etl_cli.quarantine.content import Quarantine
     from etl_cli.times import Times
 

@@ -1,1 +1,1 @@
-"""`etl report`: the report of a run, in the terminal, for programs, and as a page."""
+"""The report of a run that succeeded, and the message of one that failed: in the terminal, and for programs."""

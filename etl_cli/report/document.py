@@ -7,7 +7,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from etl_cli.following.failure import Failure
+from etl_cli.execution.failure import Failure
 from etl_cli.report.report import RunReport
 from etl_cli.report.verify import Verified
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
-from etl_cli.following.history import Timeline
+from etl_cli.execution.history import Timeline
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline

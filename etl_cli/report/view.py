@@ -13,15 +13,14 @@ from rich.text import Text
 
 from etl_cli.commands import Command
 from etl_cli.etl_lines import EtlLines
-from etl_cli.following.failure import Failure, look_words
+from etl_cli.execution.failure import Failure, look_words
 from etl_cli.item_view import side_by_side
 from etl_cli.report.report import Equation, Rejection, RunReport
 from etl_cli.report.verify import Verified
+from etl_cli.table_width import NARROWEST, WIDEST, table_width
 from etl_cli.times import Times
 from etl_cli.wording import count, duration, number, parse_instant
 
-WIDEST = 110
-NARROWEST = 78
 _MOST_GROUPS = 8
 
 
@@ -41,7 +40,7 @@ def print_report(
         verified: what was counted in the tables; None if nothing was.
         times: how to print instants; in UTC if left out.
     """
-    width = min(max(console.width, NARROWEST), WIDEST)
+    width = table_width(console)
     sections: list[tuple[str, RenderableType]] = [
         ("Durations", _durations(report)),
         ("Balance", _balance(report, tables, verified)),

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from etl_cli.etl_lines import EtlLines
-from etl_cli.report.html.page import render
+from etl_cli.page.page import render
 from etl_cli.times import Times
 from tests.browser.chromium import Chromium
 from tests.cli.report_pages import facts_of, made_up

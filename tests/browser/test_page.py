@@ -12,8 +12,8 @@ import pytest
 from pypdf import PdfReader
 
 from etl_cli.etl_lines import EtlLines
-from etl_cli.report.html.facts import RunFacts
-from etl_cli.report.html.page import render
+from etl_cli.page.facts import RunFacts
+from etl_cli.page.page import render
 from etl_cli.times import Times
 from tests.browser.chromium import Chromium, Page
 from tests.cli.fakes import Recording

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from etl_cli import deployment
-from etl_cli.past.ledger import TABLE, Entry, find_run, read_ledger
+from etl_cli.execution.ledger import TABLE, Entry, find_run, read_ledger
 from etl_cli.paths import ROOT
 from etl_cli.preview.transformation_file import load
 from tests.cli.fakes import FakeS3

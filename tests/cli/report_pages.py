@@ -11,10 +11,11 @@ from typing import Any
 from botocore.response import StreamingBody
 
 from etl_cli.deployment import Pipeline
-from etl_cli.past.coverage import Span, Watermark
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.coverage import Watermark
+from etl_cli.execution.ledger import Entry
+from etl_cli.page.facts import RunFacts, read_facts
 from etl_cli.past.run_record import read_record
-from etl_cli.report.html.facts import RunFacts, read_facts
+from etl_cli.times import Span
 from etl_cli.wording import format_instant, parse_instant
 from tests.cli.fake_aws import Answer, RefusalError
 from tests.cli.fakes import Recording

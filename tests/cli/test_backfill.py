@@ -22,10 +22,9 @@ from etl_cli.backfill.windows import Planned, attempt_name, parse_step, plan, sp
 from etl_cli.backfill.work import BackfillWork
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
+from etl_cli.execution.ledger import Entry
 from etl_cli.following.board import Board
-from etl_cli.past.coverage import Span
-from etl_cli.past.ledger import Entry
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from tests.cli.executions import StateMachine
 from tests.docs.examples import example
 

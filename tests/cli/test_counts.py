@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from etl import run
-from etl_cli.following.counts import COUNTS, totals
+from etl_cli.execution.counts import COUNTS, totals
 from tests.unit.builders import work
 
 

@@ -19,9 +19,9 @@ from etl_cli.doctor.command import checkup_document, print_findings
 from etl_cli.doctor.findings import Finding
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.coverage import Span, Watermark
-from etl_cli.past.ledger import Entry
-from etl_cli.times import Times
+from etl_cli.execution.coverage import Watermark
+from etl_cli.execution.ledger import Entry
+from etl_cli.times import Span, Times
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError, unreachable
 from tests.docs.examples import example
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 
 from etl_cli.errors import UserError
-from etl_cli.past.coverage import Span
-from etl_cli.past.ledger import Entry, find_run, read_ledger
+from etl_cli.execution.ledger import Entry, find_run, read_ledger
+from etl_cli.times import Span
 from tests.cli.fakes import FakeDynamoDB
 
 

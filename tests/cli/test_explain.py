@@ -16,11 +16,11 @@ from etl_cli.app import app
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.ledger import read_ledger
 from etl_cli.explain.explanation import Explanation, explain_item
 from etl_cli.explain.search import occurs_in
 from etl_cli.explain.verdict import Verdict, judge
 from etl_cli.explain.view import explanation_document, print_explanation
-from etl_cli.past.ledger import read_ledger
 from etl_cli.times import Times
 from tests.cli.past import Past, edited, items
 from tests.docs.examples import example

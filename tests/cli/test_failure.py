@@ -8,9 +8,9 @@ import json
 import pytest
 from rich.console import Console
 
-from etl_cli.following.failure import Failure, explain
-from etl_cli.following.history import Timeline
-from etl_cli.following.progress import follow
+from etl_cli.execution.failure import Failure, explain
+from etl_cli.execution.history import Timeline
+from etl_cli.execution.progress import follow
 from etl_cli.report.document import failure_document
 from etl_cli.report.view import print_failure
 from tests.cli.fakes import Recording

@@ -12,10 +12,10 @@ import pytest
 
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.coverage import Coverage, Span, Watermark
+from etl_cli.execution.coverage import Coverage, Watermark
+from etl_cli.execution.ledger import Entry, read_ledger
 from etl_cli.past.gaps import Fill, coverage_document, print_coverage
-from etl_cli.past.ledger import Entry, read_ledger
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from tests.docs.examples import example
 
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"

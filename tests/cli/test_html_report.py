@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl_cli.etl_lines import EtlLines
-from etl_cli.report.html.contents import Contents
-from etl_cli.report.html.facts import RunFacts
-from etl_cli.report.html.page import _PICTURES, render
-from etl_cli.report.html.tables import LONGEST
+from etl_cli.page.contents import Contents
+from etl_cli.page.facts import RunFacts
+from etl_cli.page.page import _PICTURES, render
+from etl_cli.page.tables import LONGEST
 from etl_cli.report.report import Rejection, Sample
 from etl_cli.times import Times
 from tests.cli.fake_aws import RefusalError

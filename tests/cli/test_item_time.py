@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from etl.timestamps import window_filter
 from etl_cli.explain.item_time import instant_of, is_read_in, smallest_window
-from etl_cli.past.coverage import Span
+from etl_cli.times import Span
 from etl_cli.wording import format_instant
 from tests.pipeline.test_quarantine import INVALID_TIMESTAMPS, VALID_TIMESTAMPS
 from tests.unit.fakes.filter_expression import matches

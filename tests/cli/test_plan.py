@@ -19,22 +19,21 @@ from etl.errors import CatchUpError
 from etl.window import resolve_window
 from etl_cli.app import app
 from etl_cli.costs.capacity import estimate
-from etl_cli.costs.capacity_deployed import Deployed, SourceSize, read_deployed
 from etl_cli.costs.capacity_inputs import GB, CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Functions, cost_of
 from etl_cli.costs.prices import price_list
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.coverage import Span
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.ledger import Entry
 from etl_cli.plan.advice import advice_lines, parts_line
 from etl_cli.plan.command import plan_document
+from etl_cli.plan.deployed import Deployed, SourceSize, read_deployed
 from etl_cli.plan.planning import Outlook, Plan, make_plan, predicted_cost
 from etl_cli.plan.view import print_plan
 from etl_cli.plan.window import PlannedWindow, WindowRules, planned_window
 from etl_cli.plan.workload import RECENT, expect, pace, telling
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from tests.cli.fake_aws import FakeAws
 from tests.docs.examples import example
 

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from etl_cli.execution.history import STAGES, Timeline
+from etl_cli.execution.progress import Snapshot, Watch, follow
 from etl_cli.following.board import Board, Step
 from etl_cli.following.following import show_execution
-from etl_cli.following.history import STAGES, Timeline
-from etl_cli.following.progress import Snapshot, Watch, follow
 from etl_cli.following.stage_steps import stage_steps
 from etl_cli.times import Times
 from tests.cli.fakes import Recording

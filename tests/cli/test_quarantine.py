@@ -19,7 +19,7 @@ from etl_cli.app import app
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.ledger import Entry
 from etl_cli.quarantine import content as quarantine_content
 from etl_cli.quarantine.command import EXIT_LEFT
 from etl_cli.quarantine.content import quarantine_of, quarantines, records_of, replay_left

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from etl_cli.errors import UserError
-from etl_cli.past.coverage import Span
 from etl_cli.preview import items as preview_items
 from etl_cli.preview.items import run_now, take_items, take_sample
 from etl_cli.preview.rehearsal import PastRun, RehearsedRun, rehearse
 from etl_cli.preview.stage_code import LocalTransformation
 from etl_cli.quarantine import staged_parts
+from etl_cli.times import Span
 from tests.cli.past import Past, edited, items
 from tests.unit.builders import item
 

@@ -11,10 +11,10 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from etl_cli.commands import report_commands
 from etl_cli.errors import UserError
-from etl_cli.following.history import Timeline, read_new
+from etl_cli.execution.history import Timeline, read_new
 from etl_cli.report import report as report_module
+from etl_cli.report.commands import report_commands
 from etl_cli.report.document import report_document
 from etl_cli.report.report import Equation, Rejection, RunReport, collect
 from etl_cli.report.verify import Verified

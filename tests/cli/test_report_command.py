@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from etl_cli.app import app
 from etl_cli.errors import UserError
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.ledger import Entry
 from etl_cli.wording import format_instant
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError
 from tests.cli.fakes import Recording

@@ -13,10 +13,9 @@ from rich.console import Console
 from rich.text import Text
 
 from etl_cli.etl_lines import EtlLines
-from etl_cli.past.coverage import Span
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.ledger import Entry
 from etl_cli.past.runs import Status, entry_document, print_runs, select
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from tests.docs.examples import example
 
 ETL = EtlLines(program="etl")

@@ -15,13 +15,13 @@ from rich.console import Console
 from etl.errors import EtlError
 from etl_cli.deployment import Pipeline
 from etl_cli.etl_lines import EtlLines
-from etl_cli.following.failure import explain_entry, look_words
-from etl_cli.past.coverage import Span, Watermark
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.coverage import Watermark
+from etl_cli.execution.failure import explain_entry, look_words
+from etl_cli.execution.ledger import Entry
 from etl_cli.past.run_record import RunRecord, read_record
 from etl_cli.past.show import record_document
 from etl_cli.past.show_view import print_record
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from etl_cli.wording import parse_instant
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError
 from tests.cli.fakes import Recording

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from etl_cli.backfill.command import backfill
 from etl_cli.backfill.windows import attempt_name
 from etl_cli.following.watch import watch
-from etl_cli.past.coverage import Span
+from etl_cli.times import Span
 from tests.pipeline.execution import Window
 from tests.pipeline.pipeline import Pipeline
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.following.history import STAGES
+from etl_cli.execution.history import STAGES
 from tests.pipeline.execution import Window
 from tests.pipeline.pipeline import Pipeline
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
-from etl_cli.report.html.scale import Axis
-from etl_cli.report.html.svg import element
-from etl_cli.report.html.workers import Invocation
+from etl_cli.page.scale import Axis
+from etl_cli.page.svg import element
+from etl_cli.page.workers import Invocation
 
 # Moments across; in each, the most workers at once are drawn.
 _MOMENTS = 500

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etl_cli.commands import report_commands
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.ledger import find_run, read_ledger
 from etl_cli.following.following import console_of_progress
-from etl_cli.past.ledger import find_run, read_ledger
 from etl_cli.past.run_record import RunRecord, read_record
+from etl_cli.report.commands import report_commands
 from etl_cli.report.document import failure_document, report_document
 from etl_cli.report.report import RunReport, collect
 from etl_cli.report.view import print_advice, print_commands, print_failure, print_report
@@ -79,8 +79,8 @@ def _read(  # noqa: PLR0913 - what was typed
         print_outcome(pipeline, record, times, etl, as_json=as_json)
         return b""
     # Its templates take a while to load, which the other forms of the report don't need.
-    from etl_cli.report.html.facts import read_facts
-    from etl_cli.report.html.page import render
+    from etl_cli.page.facts import read_facts
+    from etl_cli.page.page import render
 
     facts = read_facts(pipeline, record, entries, watermark, datetime.now(UTC).replace(microsecond=0))
     # Whoever reads the page has a command of their own, and settings of their own.

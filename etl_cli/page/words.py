@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from etl_cli.costs.cost import Cost
-from etl_cli.past.coverage import Span
-from etl_cli.report.html.coverage_chart import CoverageLine
-from etl_cli.report.html.gantt import Gantt
-from etl_cli.report.html.workers import MapRun
-from etl_cli.times import Times
+from etl_cli.page.coverage_chart import CoverageLine
+from etl_cli.page.gantt import Gantt
+from etl_cli.page.workers import MapRun
+from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
 
 

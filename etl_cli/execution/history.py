@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from etl_cli.following.counts import totals
+from etl_cli.execution.counts import totals
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from etl_cli.following.history import Timeline
-from etl_cli.report.html.busy import draw_busy, most_at_once
-from etl_cli.report.html.scale import Axis, clock
-from etl_cli.report.html.svg import bar, chart, element, percent, text, tick
-from etl_cli.report.html.workers import Invocation, MapRun
+from etl_cli.execution.history import Timeline
+from etl_cli.page.busy import draw_busy, most_at_once
+from etl_cli.page.scale import Axis, clock
+from etl_cli.page.svg import bar, chart, element, percent, text, tick
+from etl_cli.page.workers import Invocation, MapRun
 from etl_cli.wording import count, duration
 
 MOST_ROWS = 40  # as many as an inline Map has workers at most

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from etl_cli.deployment import STACK_NAME
 from etl_cli.errors import UserError
-from etl_cli.past.coverage import Run, Span, Watermark
+from etl_cli.execution.coverage import Run, Watermark
+from etl_cli.times import Span
 from etl_cli.wording import parse_instant
 
 if TYPE_CHECKING:

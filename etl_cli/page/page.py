@@ -13,19 +13,17 @@ from markupsafe import Markup
 
 from etl_cli.costs.cost import money
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.failure import look_words
+from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import Step
-from etl_cli.following.failure import look_words
-from etl_cli.following.progress import Snapshot
 from etl_cli.following.stage_steps import stage_steps
-from etl_cli.past.coverage import Span
-from etl_cli.past.runs_table import rejected
-from etl_cli.report.html.coverage_chart import draw_coverage
-from etl_cli.report.html.facts import RunFacts
-from etl_cli.report.html.flow import Flow, flow_of
-from etl_cli.report.html.flow_chart import draw_flow
-from etl_cli.report.html.gantt import Gantt, draw_gantt, draw_map_runs, gantt_of
-from etl_cli.report.html.scale import Axis
-from etl_cli.report.html.tables import (
+from etl_cli.page.coverage_chart import draw_coverage
+from etl_cli.page.facts import RunFacts
+from etl_cli.page.flow import Flow, flow_of
+from etl_cli.page.flow_chart import draw_flow
+from etl_cli.page.gantt import Gantt, draw_gantt, draw_map_runs, gantt_of
+from etl_cli.page.scale import Axis
+from etl_cli.page.tables import (
     MOST_ATTRIBUTES,
     MOST_REASONS,
     Attribute,
@@ -34,8 +32,9 @@ from etl_cli.report.html.tables import (
     cost_rows,
     short,
 )
-from etl_cli.report.html.words import cost_note, coverage_words, items_words, span_words, workers_note, workers_words
-from etl_cli.times import Times
+from etl_cli.page.words import cost_note, coverage_words, items_words, span_words, workers_note, workers_words
+from etl_cli.past.runs_table import rejected
+from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
 
 _FOLDER = Path(__file__).parent

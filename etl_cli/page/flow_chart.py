@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from etl_cli.report.html.flow import Flow, Link, Node
-from etl_cli.report.html.svg import chart, element, join, percent, text
+from etl_cli.page.flow import Flow, Link, Node
+from etl_cli.page.svg import chart, element, join, percent, text
 
 # Where the columns are, in shares of the width.
 _COLUMNS = (0.0, 0.4, 1.0)

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
-from etl_cli.past.coverage import Coverage, Span, Watermark, covered_by, find_coverage, merged
+from etl_cli.execution.coverage import Coverage, Watermark, covered_by, find_coverage, merged
+from etl_cli.execution.ledger import Entry
+from etl_cli.page.scale import Axis
+from etl_cli.page.svg import bar, chart, join, text, tick
 from etl_cli.past.gaps import OVERDUE_HOURS
-from etl_cli.past.ledger import Entry
-from etl_cli.report.html.scale import Axis
-from etl_cli.report.html.svg import bar, chart, join, text, tick
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from etl_cli.wording import count
 
 DAYS = timedelta(days=30)

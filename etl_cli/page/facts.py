@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from etl_cli.following.history import read_new
-from etl_cli.past.coverage import Watermark
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.coverage import Watermark
+from etl_cli.execution.history import read_new
+from etl_cli.execution.ledger import Entry
+from etl_cli.page.contents import Contents, read_contents
+from etl_cli.page.coverage_chart import CoverageLine, coverage_line
+from etl_cli.page.workers import MapRun, WorkerTimeline, read_map_runs
 from etl_cli.past.run_record import RunRecord
-from etl_cli.report.html.contents import Contents, read_contents
-from etl_cli.report.html.coverage_chart import CoverageLine, coverage_line
-from etl_cli.report.html.workers import MapRun, WorkerTimeline, read_map_runs
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline

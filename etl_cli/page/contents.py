@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
-from etl_cli.following.history import Timeline
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.history import Timeline
+from etl_cli.execution.ledger import Entry
 from etl_cli.quarantine.rejections import Reason, Tally
 from etl_cli.report.report import MOST_REJECTED, Rejection, Sample, collect, item_text, rejected_records
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from etl_cli.commands import Command, failure_commands
 from etl_cli.deployment import Pipeline
-from etl_cli.following.history import Timeline
-from etl_cli.past.ledger import Entry
+from etl_cli.execution.history import Timeline
+from etl_cli.execution.ledger import Entry
 
 # The function behind each stage. Source: the stack's resources, whose names are fixed.
 FUNCTIONS = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from etl_cli.following.history import Event, Timeline
+from etl_cli.execution.history import Event, Timeline
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+
+from etl_cli.times import Span
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
-
-
-class Span(NamedTuple):
-    """All instants from ``start`` up to, and without, ``end``."""
-
-    start: datetime
-    end: datetime
 
 
 @dataclass(frozen=True)
