@@ -6,11 +6,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from etl_cli.emulator.environment import LocalEnvironment
-from tests.support import ROOT, Deployed
+from tests.support import ROOT, Deployed, SharedAssemblies
+from tests.units import UnitScheduling, turn_of
 
 
 def pytest_configure() -> None:
@@ -23,6 +25,18 @@ def pytest_configure() -> None:
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     folders = [str(ROOT / ".venv" / "bin"), str(ROOT / "node_modules" / ".bin")]
     os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> UnitScheduling | None:
+    """With `--dist loadfile`, processes take units of tests that share what is expensive, the longest units first."""
+    return UnitScheduling(config, log) if config.option.dist == "loadfile" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests in the order in which units are handed to processes."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: turn_of(item.nodeid))
 
 
 MakeEnvironment = Callable[..., LocalEnvironment]
@@ -45,6 +59,13 @@ def make_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeE
 
 
 @pytest.fixture(scope="session")
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> SharedAssemblies:
+    """Deploys the stack; what it is synthesized to is shared by all processes of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    return SharedAssemblies(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+@pytest.fixture(scope="session")
 def local_environment(make_environment: MakeEnvironment) -> LocalEnvironment:
     """The local environment of the session, started; tests share it, and must not stop or reset it."""
     environment = make_environment()
@@ -53,7 +74,7 @@ def local_environment(make_environment: MakeEnvironment) -> LocalEnvironment:
 
 
 @pytest.fixture(scope="session")
-def deployed(make_environment: MakeEnvironment) -> Deployed:
+def deployed(make_environment: MakeEnvironment, assemblies: SharedAssemblies) -> Deployed:
     """A local environment with the stack deployed into it by the real CDK CLI; IAM policies are enforced in it.
 
     Tests share it: they tell their data apart by keys, windows or executions, and leave the stack as it is. A test
@@ -61,5 +82,4 @@ def deployed(make_environment: MakeEnvironment) -> Deployed:
     """
     environment = make_environment()
     environment.start(strict=True)
-    outputs = environment.deploy()
-    return Deployed(environment, environment.clients(), outputs)
+    return Deployed(environment, environment.clients(), assemblies.deploy(environment))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +14,8 @@ from etl_cli.emulator.clients import Clients
 from etl_cli.emulator.environment import LocalEnvironment
 
 ROOT = Path(__file__).resolve().parent.parent
+# Of an environment's folder: see etl_cli/emulator/cdk.py.
+ASSEMBLY, FINGERPRINT = "cdk.out", "cdk.out.fingerprint"
 
 
 @dataclass(frozen=True)
@@ -40,3 +47,28 @@ class Deployed:
     @property
     def state_machine_arn(self) -> str:
         return self.outputs["StateMachineArn"]
+
+
+class SharedAssemblies:
+    """Deploys the stack into environments, and synthesizes it once for all that have the same settings.
+
+    The CDK CLI's runner takes an environment's last cloud assembly only if it is what a synthesis would give.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Keep the assemblies in a folder, which several processes may share."""
+        self._folder = folder
+
+    def deploy(self, environment: LocalEnvironment, context: Mapping[str, str] | None = None) -> dict[str, str]:
+        """As `LocalEnvironment.deploy`."""
+        settings = json.dumps(sorted((context or {}).items()))
+        kept = self._folder / f"assembly-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
+        with kept.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                outputs = environment.deploy(context)
+                shutil.copytree(environment.state_dir / ASSEMBLY, kept / ASSEMBLY)
+                shutil.copy(environment.state_dir / FINGERPRINT, kept)
+                return outputs
+        shutil.copytree(kept, environment.state_dir, dirs_exist_ok=True)
+        return environment.deploy(context)

@@ -13,17 +13,17 @@ from tests.pipeline.execution import Window
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.modes import DISTRIBUTED, INLINE
 from tests.pipeline.pipeline import Pipeline
-from tests.support import Deployed
+from tests.support import Deployed, SharedAssemblies
 
 _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def distributed(make_environment: Callable[[], LocalEnvironment]) -> Deployed:
+def distributed(make_environment: Callable[[], LocalEnvironment], assemblies: SharedAssemblies) -> Deployed:
     """As `deployed`, but with so many workers that the Maps are Distributed Maps."""
     environment = make_environment()
     environment.start(strict=True)
-    outputs = environment.deploy({"etl:concurrency": "100"})
+    outputs = assemblies.deploy(environment, {"etl:concurrency": "100"})
     return Deployed(environment, environment.clients(), outputs)
 
 

@@ -1,0 +1,47 @@
+"""Which tests one process runs together, and which begin first."""
+
+from __future__ import annotations
+
+import re
+
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+from tests.pipeline.modes import DISTRIBUTED
+
+# Their tests share fixtures that take as long as all of them together: an environment, synthesized stacks.
+WHOLE_FOLDERS = ("tests/faults", "tests/infrastructure")
+# A unit that takes a minute and begins last has one process work while the others are done. The other units follow.
+LONGEST_FIRST = (
+    "tests/pipeline/test_specification.py",
+    DISTRIBUTED,
+    "tests/faults",
+    "tests/pipeline/test_demo.py",
+    "tests/pipeline/test_segments.py",
+    "tests/infrastructure",
+)
+
+
+def unit_of(test: str) -> str:
+    """The unit of a test: its file, its folder, or the environment with Distributed Maps that it uses."""
+    if re.search(rf"[\[-]{DISTRIBUTED}[\]-]", test):
+        return DISTRIBUTED
+    file = test.partition("::")[0]
+    folder = file.rpartition("/")[0]
+    return folder if folder in WHOLE_FOLDERS else file
+
+
+def turn_of(test: str) -> int:
+    """When a test's unit begins, relative to others."""
+    unit = unit_of(test)
+    return LONGEST_FIRST.index(unit) if unit in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+class UnitScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Hands whole units to processes, in the order in which they were collected."""
+
+    def schedule(self) -> None:
+        self.config.option.loadscopereorder = False
+        super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
