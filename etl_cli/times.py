@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import NamedTuple
 
-import typer
-
 _FORMAT = "%Y-%m-%d %H:%M:%S"
-_AGO = re.compile(r"(\d{1,5})([mhd])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_TYPED = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ")
 
 
 class Span(NamedTuple):
@@ -54,35 +48,3 @@ class Times:
     def shifted(self, instant: datetime) -> datetime:
         """The same instant in the zone of print."""
         return instant.astimezone(None if self.local else UTC)
-
-
-def since_option(what: str) -> typer.models.OptionInfo:
-    """The option --since.
-
-    Args:
-        what: what the command does with it, such as ``Show runs that started``.
-    """
-    option: typer.models.OptionInfo = typer.Option(
-        "--since",
-        metavar="TIME",
-        parser=parse_since,
-        help=f"{what} from here on: 2026-11-01, 2026-11-01T02:00:00Z, or how long ago: 90m, 2h, 7d.",
-    )
-    return option
-
-
-def parse_since(text: str) -> datetime:
-    """An instant as a person types it: a day or an instant in UTC, or how long ago, such as ``2h``.
-
-    Raises:
-        typer.BadParameter: it is none of these.
-    """
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return datetime.now(UTC).replace(microsecond=0) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    for form in _TYPED:
-        try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    raise typer.BadParameter(f"{text!r} is no time: 2026-11-01, 2026-11-01T02:00:00Z, or how long ago: 90m, 2h, 7d.")

@@ -17,8 +17,8 @@ from etl_cli.console import print_json
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import read_ledger
 from etl_cli.following.following import console_of_progress
+from etl_cli.time_options import TIME_FORMATS, checked_span
 from etl_cli.times import Span, Times
-from etl_cli.window_options import TIME_FORMATS, checked_span
 from etl_cli.wording import format_instant
 
 _MOST_PARALLEL = 20

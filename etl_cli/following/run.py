@@ -13,8 +13,8 @@ from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import print_json
 from etl_cli.etl_lines import EtlLines
 from etl_cli.following.following import attend, console_of_progress, execution_name
+from etl_cli.time_options import End, Lookback, Start, execution_input
 from etl_cli.times import Times
-from etl_cli.window_options import End, Lookback, Start, execution_input
 from etl_cli.wording import count, parse_instant
 
 

@@ -14,7 +14,8 @@ from etl_cli.console import out, print_json
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.coverage import EARLIEST, Coverage, Watermark, find_coverage
 from etl_cli.execution.ledger import read_ledger
-from etl_cli.times import Span, Times, since_option
+from etl_cli.time_options import since_option
+from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration, format_instant
 
 EXIT_GAPS = 1

@@ -18,7 +18,8 @@ from etl_cli.deployment import STACK_NAME, Pipeline
 from etl_cli.errors import UserError
 from etl_cli.execution.ledger import find_run, read_ledger
 from etl_cli.past.log_lines import LogLine, LogView, joined
-from etl_cli.times import Times, since_option
+from etl_cli.time_options import since_option
+from etl_cli.times import Times
 
 _DEFAULT_SINCE = timedelta(hours=2)
 # A run's lines, by the functions' clocks, which aren't the ledger's; and what Lambda writes after its end.

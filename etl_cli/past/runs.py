@@ -17,7 +17,8 @@ from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.failure import read_cause
 from etl_cli.execution.ledger import Entry, read_ledger
 from etl_cli.past.runs_table import runs_table
-from etl_cli.times import Times, since_option
+from etl_cli.time_options import since_option
+from etl_cli.times import Times
 from etl_cli.wording import count, format_instant
 
 

@@ -20,8 +20,8 @@ from etl_cli.plan.planning import Outlook, Parts, Plan, make_plan
 from etl_cli.plan.view import print_plan
 from etl_cli.plan.window import planned_window
 from etl_cli.plan.workload import telling
+from etl_cli.time_options import End, Lookback, Start, execution_input
 from etl_cli.times import Times
-from etl_cli.window_options import End, Lookback, Start, execution_input
 from etl_cli.wording import format_instant
 
 EXIT_DOES_NOT_FIT = 1

@@ -14,8 +14,8 @@ from etl_cli.errors import UserError
 from etl_cli.execution.ledger import find_run, read_ledger
 from etl_cli.long_work import counting
 from etl_cli.preview.on_save import on_save
+from etl_cli.time_options import End, Start, execution_input
 from etl_cli.times import Span, Times
-from etl_cli.window_options import End, Start, execution_input
 from etl_cli.wording import parse_instant
 
 if TYPE_CHECKING:

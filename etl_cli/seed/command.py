@@ -16,7 +16,7 @@ from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.long_work import counting
 from etl_cli.seed.items import Mix, make_items, write_items
-from etl_cli.times import parse_since
+from etl_cli.time_options import parse_since
 from etl_cli.wording import count as number_of
 from etl_cli.wording import format_instant
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from etl_cli.times import Times, parse_since
+from etl_cli.time_options import parse_since
+from etl_cli.times import Times
 
 SUMMER = datetime(2026, 7, 1, 22, 30, 5, tzinfo=UTC)
 WINTER = datetime(2026, 12, 1, 2, tzinfo=UTC)

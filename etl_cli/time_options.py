@@ -1,8 +1,9 @@
-"""The options with which a command is told a window, and the execution's input that they make."""
+"""The options with which a command is told a time or a window, and the execution's input that they make."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,8 @@ from etl_cli.times import Span
 from etl_cli.wording import format_instant
 
 TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
+_AGO = re.compile(r"(\d{1,5})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _MOST_HOURS = 24 * 366 * 100
 
 Start = Annotated[
@@ -70,3 +73,35 @@ def execution_input(
         raise typer.BadParameter(f"a window needs {missing} too.", param_hint=given)
     span = checked_span(start, end, now)
     return {"start": format_instant(span.start), "end": format_instant(span.end)}
+
+
+def since_option(what: str) -> typer.models.OptionInfo:
+    """The option --since.
+
+    Args:
+        what: what the command does with it, such as ``Show runs that started``.
+    """
+    option: typer.models.OptionInfo = typer.Option(
+        "--since",
+        metavar="TIME",
+        parser=parse_since,
+        help=f"{what} from here on: 2026-11-01, 2026-11-01T02:00:00Z, or how long ago: 90m, 2h, 7d.",
+    )
+    return option
+
+
+def parse_since(text: str) -> datetime:
+    """An instant as a person types it: a day or an instant in UTC, or how long ago, such as ``2h``.
+
+    Raises:
+        typer.BadParameter: it is none of these.
+    """
+    ago = _AGO.fullmatch(text)
+    if ago:
+        return datetime.now(UTC).replace(microsecond=0) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    for form in TIME_FORMATS:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    raise typer.BadParameter(f"{text!r} is no time: 2026-11-01, 2026-11-01T02:00:00Z, or how long ago: 90m, 2h, 7d.")
