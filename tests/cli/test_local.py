@@ -1,0 +1,140 @@
+"""`etl local` around the environment: what each of its commands prints, as the documentation shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from etl_cli import local
+from etl_cli.app import app
+from etl_cli.emulator.environment import StackSummary, Status
+from tests.cli.executions import OUTPUTS
+from tests.docs.examples import example
+
+STACK = StackSummary("EtlPipelineStack", "CREATE_COMPLETE")
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": "000000000000",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
+    "AWS_SECRET_ACCESS_KEY": "local",
+}
+
+
+@dataclass
+class FakeEnvironment:
+    """A local environment that does what it is told, at once.
+
+    Attributes:
+        state: as `Status.state`.
+        deployed: whether it has the stack.
+        calls: what it was told.
+    """
+
+    state: str = "up"
+    deployed: bool = True
+    calls: list[object] = field(default_factory=list)
+
+    def status(self, *, stacks: bool = False) -> Status:
+        if self.state != "up":
+            return Status(self.state, Path("/checkout/.etl-local"))
+        found = [STACK] if stacks and self.deployed else []
+        started = "2026-11-26T02:33:20Z"
+        return Status(
+            "up", Path("/checkout/.etl-local"), "http://127.0.0.1:4566", 4566, 4711, started, 61.0, stacks=found
+        )
+
+    def start(self, port: int | None, *, strict: bool) -> Status:
+        self.calls.append(("start", port, strict))
+        self.state = "up"
+        return self.status()
+
+    def stop(self) -> bool:
+        was_up, self.state = self.state == "up", "down"
+        return was_up
+
+    def reset(self) -> Status:
+        self.deployed = False
+        return self.status()
+
+    def variables(self) -> dict[str, str]:
+        return VARIABLES
+
+    def deploy(self, context: Mapping[str, str], *, on_line: Callable[[str], None]) -> dict[str, str]:
+        self.calls.append(("deploy", context))
+        on_line("EtlPipelineStack: creating 1 of 42 resources")
+        return OUTPUTS
+
+    def destroy(self, *, on_line: Callable[[str], None]) -> None:
+        on_line("EtlPipelineStack: deleting")
+        self.deployed = False
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
+    made = FakeEnvironment()
+    monkeypatch.setattr(local, "LocalEnvironment", lambda _: made)
+    monkeypatch.setattr(local, "command", lambda: "etl")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    return made
+
+
+def etl_local(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["local", *arguments])
+
+
+def printed(result: Result) -> str:
+    """The output, its lines without the blanks at their ends."""
+    return "".join(f"{line.rstrip()}\n" for line in result.stdout.splitlines())
+
+
+@pytest.mark.parametrize("name", ["start", "stop", "reset", "status", "env", "deploy", "destroy"])
+def test_the_examples_of_the_documentation(environment: FakeEnvironment, name: str) -> None:
+    if name == "start":
+        environment.state = "down"
+    result = etl_local(name)
+
+    assert result.exit_code == 0
+    assert re.sub(r"\(\d+ s\)", "(23 s)", printed(result)) == example(f"etl local {name}")
+
+
+def test_an_environment_that_is_up_already_is_said_to_be(environment: FakeEnvironment) -> None:
+    assert "was up already: http://127.0.0.1:4566" in etl_local("start", "--port", "4566", "--strict").stdout
+    assert environment.calls == [("start", 4566, True)]
+
+
+def test_stopping_what_is_not_up_is_no_error(environment: FakeEnvironment) -> None:
+    environment.state = "down"
+    result = etl_local("stop")
+
+    assert (result.exit_code, result.stdout) == (0, "The local environment was not up.\n")
+
+
+@pytest.mark.parametrize(("state", "code"), [("down", 3), ("died", 4), ("unresponsive", 4)])
+def test_an_environment_that_is_not_up_has_an_exit_code_of_its_own(
+    environment: FakeEnvironment, state: str, code: int
+) -> None:
+    environment.state = state
+
+    assert etl_local("status").exit_code == code
+    assert json.loads(etl_local("status", "--json").stdout)["state"] == state
+
+
+def test_programs_get_the_status_and_the_variables(environment: FakeEnvironment) -> None:
+    found = json.loads(etl_local("status", "--json").stdout)
+
+    assert (found["endpoint"], found["stacks"]) == ("http://127.0.0.1:4566", [vars(STACK)])
+    assert json.loads(etl_local("env", "--json").stdout) == environment.variables()
+
+
+def test_context_values_are_those_of_the_deployment(environment: FakeEnvironment) -> None:
+    etl_local("deploy", "--context", "etl:lookback_hours=48")
+
+    assert environment.calls == [("deploy", {"etl:lookback_hours": "48"})]
