@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from etl_cli import local
 from etl_cli.app import app
-from etl_cli.emulator.environment import StackSummary, Status
+from etl_cli.emulator.clients import StackSummary
+from etl_cli.emulator.environment import Status
 from tests.cli.executions import OUTPUTS
 from tests.docs.examples import example
 
