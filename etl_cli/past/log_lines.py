@@ -103,12 +103,17 @@ def joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
 
 
 class LogView:
-    """Shows lines one after the other, with a heading whenever the day or the run changes."""
+    """Shows lines one after the other, with a heading whenever the day or the run changes.
 
-    def __init__(self, times: Times) -> None:
+    Args:
+        times: how instants are printed.
+        run: the run whose lines they are; empty for anybody's. A line may say itself of which it is.
+    """
+
+    def __init__(self, times: Times, run: str = "") -> None:
         self._times = times
         self._errors: dict[str, str] = {}
-        self._heading, self._run = "", ""
+        self._heading, self._run = "", run
 
     def show(self, line: LogLine) -> Iterator[Text]:
         """What is printed of a line; nothing of what Lambda says again of an error that the function has told."""

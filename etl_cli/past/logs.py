@@ -155,7 +155,7 @@ def _milliseconds(instant: datetime) -> int:
 
 def _printer(sought: _Sought, times: Times, *, as_json: bool) -> Callable[[Iterable[LogLine]], int]:
     """What prints lines, and says how many it has printed."""
-    view = LogView(times)
+    view = LogView(times, sought.run or sought.execution)
 
     def show(lines: Iterable[LogLine]) -> int:
         if sought.execution:
