@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from urllib3 import HTTPConnectionPool, connection_from_url
+from urllib3.exceptions import ClosedPoolError
 
 HOST = "127.0.0.1"
 HOP_BY_HOP = ("connection", "content-length", "transfer-encoding", "keep-alive")
@@ -103,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         try:
             super().handle_one_request()
-        except ConnectionError:  # the function's process is gone
+        except (ConnectionError, ClosedPoolError):  # the function's process, or the test, is gone
             self.close_connection = True
 
     def _answer(self) -> None:
