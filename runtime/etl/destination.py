@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from etl.aws import is_transient
 from etl.channel import BatchWriter
 from etl.errors import RejectedError
-from etl.pacing import InFlight, Pacer
+from etl.pacing import InFlight, Pacer, units_at_most
 
 # With these DynamoDB refuses a whole batch for the sake of one item. Source: API reference of BatchWriteItem.
 _REFUSALS = frozenset(("ValidationException", "RequestEntityTooLargeException"))
@@ -63,6 +63,7 @@ class Outcome:
         finished: whether every record is loaded or rejected; False when time ran out before.
         requests: requests that were sent.
         throttled: requests that DynamoDB answered with "later", in whole or in part.
+        units: write units that DynamoDB says it consumed.
     """
 
     loaded: int = 0
@@ -70,6 +71,7 @@ class Outcome:
     finished: bool = True
     requests: int = 0
     throttled: int = 0
+    units: float = 0.0
 
 
 class DestinationTable:
@@ -97,11 +99,13 @@ class DestinationTable:
         self._remaining_ms = remaining_ms
         self._sleep = sleep
         self._in_flight = InFlight(IN_FLIGHT)
+        self._first: Outcome | None = None
+        self._in_portions = asyncio.Lock()
+        self._pacing = asyncio.Lock()
         self._body = (
             b'{"RequestItems":{"%s":[{"PutRequest":{"Item":' % name.encode(),
             b'}},{"PutRequest":{"Item":',
-            # What was consumed is asked for only where it is used.
-            b'}}]},"ReturnConsumedCapacity":"TOTAL"}' if pacer.has_ceiling else b"}}]}}",
+            b'}}]},"ReturnConsumedCapacity":"TOTAL"}',
         )
 
     async def write(self, items: Mapping[Key, bytes]) -> Outcome:
@@ -114,16 +118,20 @@ class DestinationTable:
             ClientError: the table is missing, or the role may not write it.
         """
         outcome = Outcome()
-        await self._write(items, outcome)
+        self._first = self._first or outcome
+        portions = self._pacer.portions(items)
+        if len(portions) == 1:
+            await self._write(items, outcome)
+            return outcome
+        # One batch after the other: a batch counts as a whole, so that half of each would be nothing.
+        async with self._in_portions:
+            for portion in portions:
+                await self._write(portion, outcome)
         return outcome
 
     async def _write(self, pending: Mapping[Key, bytes], outcome: Outcome) -> None:
         attempt = 0
         while pending and outcome.finished:
-            if not await self._wait(self._pacer.reserve(len(pending))):  # an item consumes one unit at least
-                self._pacer.correct(-len(pending))
-                outcome.finished = False
-                return
             try:
                 left = await self._send(pending, outcome)
             except ClientError as error:
@@ -132,7 +140,7 @@ class DestinationTable:
                 await self._isolate(pending, outcome, error)
                 return
             outcome.loaded += len(pending) - len(left)
-            if left:
+            if left and outcome.finished:
                 outcome.throttled += 1
                 most = min(_MOST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt)
                 outcome.finished = await self._wait(random.uniform(0, most))  # noqa: S311 - jitter
@@ -143,25 +151,46 @@ class DestinationTable:
         """Send one request; returns what DynamoDB did not take: all of it when the request failed in passing."""
         first, between, last = self._body
         place = await self._in_flight.enter()
-        left = pending
-        outcome.requests += 1
+        left: Mapping[Key, bytes] = {}
         try:
+            reserved = await self._reserve(pending, outcome)
+            if not outcome.finished:
+                return pending
+            left = pending
+            outcome.requests += 1
             answer = _answers.decode(
                 await self._channel.batch_write_item(first + between.join(pending.values()) + last)
             )
             left = {key: pending[key] for key in _unprocessed(answer, self._name)}
+            if answer.consumed_capacity:
+                consumed = sum(capacity.capacity_units for capacity in answer.consumed_capacity)
+                outcome.units += consumed
+                self._pacer.correct(consumed - reserved)
         except (ClientError, BotoCoreError) as error:
-            self._pacer.correct(-len(pending))
+            if _is_refused(error):
+                self._pacer.correct(-reserved)
             if not is_transient(error):
                 left = {}
                 raise
-        else:
-            if answer.consumed_capacity:
-                consumed = sum(capacity.capacity_units for capacity in answer.consumed_capacity)
-                self._pacer.correct(consumed - len(pending))
         finally:
             self._in_flight.leave(place, throttled=bool(left))
         return left
+
+    async def _reserve(self, pending: Mapping[Key, bytes], outcome: Outcome) -> int:
+        """Wait until the ceiling allows a request; returns the units. The outcome isn't finished if time is short."""
+        if not self._pacer.has_ceiling:
+            return 0
+        units = sum(map(units_at_most, pending.values()))
+        async with self._pacing:
+            if await self._wait(self._pacer.reserve(units)):
+                return units
+            if outcome is self._first:
+                # Each invocation makes progress: its first batch, 25 requests at most, is done whatever the ceiling.
+                await self._sleep(self._remaining_ms() / 1000 / 50)
+                return units
+        self._pacer.correct(-units)
+        outcome.finished = False
+        return 0
 
     async def _isolate(self, pending: Mapping[Key, bytes], outcome: Outcome, error: ClientError) -> None:
         """DynamoDB refuses the batch for the sake of an item: halve it until that item stands alone."""
@@ -188,3 +217,11 @@ def _unprocessed(answer: _Answer, table: str) -> list[Key]:
     """Keys of the items that DynamoDB left undone."""
     items = (request.put_request.item for request in answer.unprocessed_items.get(table, ()))
     return [(item.id.S, item.timestamp.S) for item in items]
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether nothing was written for certain: behind any other error, the request may have been done."""
+    status = (
+        error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(error, ClientError) else 0
+    )
+    return 400 <= status < 500

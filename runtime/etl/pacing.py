@@ -2,14 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+# Source: DynamoDB Developer Guide, "Read and write operations".
+_UNIT_BYTES = 1024
+_Key = TypeVar("_Key")
 
 
 class Pacer:
     """Holds the writers of one worker to a number of write units a second.
 
-    A writer reserves what a request consumes at least, waits, sends it, and corrects the reservation by what the
-    answer says. Waiting comes first, so a writer whose time is too short for it just doesn't send.
+    A writer reserves what it takes a request to consume, waits, sends it, and corrects the reservation by what the
+    answer says. Waiting comes first, so a writer whose time is too short for it just doesn't send. It is to be one
+    writer at a time that reserves and waits: whoever comes next then knows the corrections up to now.
 
     Args:
         units_per_second: the worker's share of the ceiling; None for no ceiling.
@@ -23,8 +29,26 @@ class Pacer:
 
     @property
     def has_ceiling(self) -> bool:
-        """Whether it matters what a request consumed."""
+        """Whether it matters what a request consumes."""
         return self._rate is not None
+
+    def portions(self, items: Mapping[_Key, bytes]) -> Sequence[Mapping[_Key, bytes]]:
+        """A batch in portions for a request each: of a second's units, lest they be a burst, but of one item at least.
+
+        Args:
+            items: items of DynamoDB JSON by their keys.
+        """
+        if self._rate is None or sum(map(units_at_most, items.values())) <= self._rate:
+            return [items]
+        portions: list[dict[_Key, bytes]] = [{}]
+        units = 0
+        for key, item in items.items():
+            units += units_at_most(item)
+            if portions[-1] and units > self._rate:
+                portions.append({})
+                units = units_at_most(item)
+            portions[-1][key] = item
+        return portions
 
     def reserve(self, units: float) -> float:
         """Take ``units`` of the ceiling; returns how long to wait before they may be consumed, in seconds."""
@@ -39,6 +63,11 @@ class Pacer:
         """Note that ``units`` more were consumed than reserved; fewer when negative."""
         if self._rate is not None:
             self._free_at += units / self._rate
+
+
+def units_at_most(item: bytes) -> int:
+    """Write units of an item of DynamoDB JSON, which is longer than what DynamoDB counts: one for each KB begun."""
+    return -(-len(item) // _UNIT_BYTES)
 
 
 class InFlight:

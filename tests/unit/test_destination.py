@@ -20,6 +20,7 @@ from tests.unit.builders import item, no_waiting
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.faults import client_error
+from tests.unit.virtual_time import in_virtual_time
 
 PLENTY_MS = 300_000
 
@@ -206,37 +207,107 @@ def test_time_that_runs_out_while_isolating_leaves_the_batch_unfinished() -> Non
     assert all(len(request) <= 12 for request in dynamodb.requests[1:])
 
 
+def at_rest(units_per_second: float) -> Pacer:
+    """A pacer whose clock stands still."""
+    return Pacer(units_per_second, lambda: 0.0)
+
+
+def wide(count: int, bytes_each: int) -> list[Item]:
+    """Items of a size: a KB or two, as DynamoDB rounds it up."""
+    return [item(n, blob={"S": "x" * (bytes_each - 150)}) for n in range(count)]
+
+
+def written_in_turn(dynamodb: FakeDynamoDB, batches: list[list[Item]], waiting: Waiting, pacer: Pacer) -> list[Outcome]:
+    async def write() -> list[Outcome]:
+        table = DestinationTable(FakeChannel(dynamodb), "destination", pacer, waiting.remaining_ms, waiting.sleep)
+        return await asyncio.gather(*(table.write(encoded(batch)) for batch in batches))
+
+    return asyncio.run(write())
+
+
 def test_a_batch_waits_for_its_units_before_it_is_sent() -> None:
-    pacer = Pacer(10, lambda: 0.0)
-    pacer.reserve(20)
+    pacer = at_rest(30)
+    pacer.reserve(60)
     waiting = Waiting()
     written(FakeDynamoDB(), numbered(5), waiting, pacer)
 
     assert waiting.slept == [2.0]
 
 
-def test_a_batch_whose_units_come_too_late_is_not_sent_and_takes_none() -> None:
-    pacer = Pacer(10, lambda: 0.0)
-    pacer.reserve(20)
-    dynamodb = FakeDynamoDB()
-    outcome = written(dynamodb, numbered(5), Waiting(remaining_ms=3_000), pacer)
+def test_a_batch_reserves_what_its_items_may_consume_by_their_size() -> None:
+    pacer = at_rest(1000)
+    waiting = Waiting()
+    written_in_turn(FakeDynamoDB(), [wide(25, 1500), wide(25, 1500)], waiting, pacer)
 
-    assert (outcome.finished, dynamodb.requests) == (False, [])
-    assert pacer.reserve(1) == 2
+    assert waiting.slept == [0.05]  # 50 units
+
+
+def test_a_batch_whose_units_come_too_late_is_not_sent_and_takes_none() -> None:
+    pacer = at_rest(30)
+    dynamodb = FakeDynamoDB()
+    first, second = written_in_turn(dynamodb, [numbered(25), numbered(5)], Waiting(remaining_ms=1_700), pacer)
+
+    assert (first.finished, second.finished) == (True, False)
+    assert [len(request) for request in dynamodb.requests] == [25]
+    assert (second.requests, second.throttled) == (0, 0)
+    assert pacer.reserve(1) == 25 / 30
+
+
+def test_a_batch_of_more_than_a_second_goes_out_in_portions_and_paced() -> None:
+    dynamodb, waiting = FakeDynamoDB(), Waiting()
+    outcome = written(dynamodb, numbered(25), waiting, at_rest(10))
+
+    assert [len(request) for request in dynamodb.requests] == [10, 10, 5]
+    assert waiting.slept == [1.0, 2.0]
+    assert (outcome.loaded, outcome.requests, outcome.units) == (25, 3, 25.0)
+
+
+def test_batches_in_portions_go_one_after_the_other_so_that_one_is_finished_when_time_runs_out() -> None:
+    async def write() -> list[Outcome]:
+        clock = asyncio.get_running_loop().time
+        pacer, channel = Pacer(10, clock), FakeChannel(FakeDynamoDB(), 0.1)
+        table = DestinationTable(channel, "destination", pacer, lambda: int(4_000 - clock() * 1000))
+        batches = (encoded([item(n) for n in range(first, first + 25)]) for first in (0, 100))
+        return await asyncio.gather(*map(table.write, batches))
+
+    outcomes = in_virtual_time(write())
+
+    assert [(outcome.finished, outcome.loaded) for outcome in outcomes] == [(True, 25), (False, 10)]
+
+
+def test_the_first_batch_is_done_even_if_its_share_is_too_small_for_it() -> None:
+    dynamodb, waiting = FakeDynamoDB(), Waiting()
+    outcome = written(dynamodb, numbered(25), waiting, at_rest(0.01))
+
+    assert (outcome.finished, outcome.loaded, len(dynamodb.requests)) == (True, 25, 25)
+    assert waiting.remaining_ms() > PLENTY_MS / 3
 
 
 def test_what_was_consumed_is_what_counts() -> None:
-    pacer = Pacer(10, lambda: 0.0)
-    written(scripted(15), numbered(25), pacer=pacer)  # 10 units, then 15
+    pacer = at_rest(50)
+    outcome = written(scripted(15), wide(25, 1500), pacer=pacer)  # the fake consumes a unit an item: 10, then 15
 
-    assert pacer.reserve(1) == 2.5
+    assert outcome.units == 25
+    assert pacer.reserve(1) == pytest.approx(0.5)
 
 
-def test_a_request_that_failed_consumed_nothing() -> None:
-    pacer = Pacer(10, lambda: 0.0)
-    written(scripted(PASSING[0]), numbered(25), pacer=pacer)
+def test_what_was_consumed_is_added_up_without_a_ceiling_too() -> None:
+    assert written(scripted(10, 3), numbered(25)).units == 25
 
-    assert pacer.reserve(1) == 2.5
+
+def test_a_request_that_was_refused_consumed_nothing() -> None:
+    pacer = at_rest(50)
+    outcome = written(scripted(PASSING[0]), numbered(25), pacer=pacer)
+
+    assert (outcome.units, pacer.reserve(1)) == (25, 0.5)
+
+
+@pytest.mark.parametrize("error", [PASSING[2], PASSING[-1]])
+def test_a_request_that_may_have_been_done_consumed_what_was_reserved(error: Exception) -> None:
+    pacer = at_rest(50)
+    written(scripted(error), numbered(25), pacer=pacer)
+
+    assert pacer.reserve(1) == 1.0
 
 
 def test_an_answer_without_capacity_counts_as_reserved() -> None:
@@ -244,10 +315,10 @@ def test_an_answer_without_capacity_counts_as_reserved() -> None:
         def batch_write_item(self, **_: Any) -> dict[str, Any]:
             return {"RawBody": b'{"UnprocessedItems":{}}', "ResponseMetadata": {}}
 
-    pacer = Pacer(10, lambda: 0.0)
-    written(Silent(), numbered(25), pacer=pacer)
+    pacer = at_rest(50)
+    outcome = written(Silent(), numbered(25), pacer=pacer)
 
-    assert pacer.reserve(1) == 2.5
+    assert (outcome.units, pacer.reserve(1)) == (0, 0.5)
 
 
 def test_an_error_that_ends_the_run_is_raised_from_a_half_too() -> None:

@@ -1,12 +1,11 @@
 import asyncio
 import functools
-import heapq
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from etl.pacing import InFlight, Pacer
+from etl.pacing import InFlight, Pacer, units_at_most
 
 
 class Clock:
@@ -53,33 +52,25 @@ def test_a_correction_moves_the_next_reservation() -> None:
     assert pacer.reserve(25) == 7.5
 
 
-def paced(rate: float, units_per_item: int, workers: int, latency: float = 0.02) -> float:
-    """Units that workers consume in a minute, simulated event by event."""
-    clock = Clock()
-    pacer = Pacer(rate, clock)
-    events = [(0.0, worker, "reserve") for worker in range(workers)]
-    consumed = 0.0
-    while events:
-        clock.now, worker, action = heapq.heappop(events)
-        if clock.now >= 60:
-            break
-        if action == "reserve":
-            heapq.heappush(events, (clock.now + pacer.reserve(25), worker, "send"))
-        elif action == "send":
-            consumed += 25 * units_per_item
-            heapq.heappush(events, (clock.now + latency, worker, "answer"))
-        else:
-            pacer.correct(25 * units_per_item - 25)
-            heapq.heappush(events, (clock.now, worker, "reserve"))
-    return consumed
+def test_a_batch_is_one_request_if_it_takes_no_longer_than_a_second() -> None:
+    items = dict.fromkeys(range(25), b"x" * 1024)
+
+    assert Pacer(25, Clock()).portions(items) == [items]
+    assert Pacer(None).portions(items) == [items]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 8])
-@pytest.mark.parametrize(("rate", "units_per_item"), [(50, 1), (100, 1), (100, 2), (1000, 1), (1000, 3), (1000, 10)])
-def test_the_ceiling_holds_within_a_tenth_over_a_minute(rate: float, units_per_item: int, workers: int) -> None:
-    reachable = min(rate, workers * 25 * units_per_item / 0.02)
+def test_a_batch_of_more_than_a_second_is_sent_in_portions_of_a_second() -> None:
+    sizes = [1024, 1025, 1024, 10_000, 1, 2048, 1024]
+    items = {number: b"x" * size for number, size in enumerate(sizes)}
+    portions = Pacer(3, Clock()).portions(items)
 
-    assert paced(rate, units_per_item, workers) == pytest.approx(60 * reachable, rel=0.1)
+    assert [list(portion) for portion in portions] == [[0, 1], [2], [3], [4, 5], [6]]
+    assert {key: item for portion in portions for key, item in portion.items()} == items
+
+
+@pytest.mark.parametrize(("size", "units"), [(1, 1), (1024, 1), (1025, 2), (400 * 1024, 400)])
+def test_an_item_consumes_a_unit_for_each_kb_that_it_begins(size: int, units: int) -> None:
+    assert units_at_most(b"x" * size) == units
 
 
 def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
