@@ -150,6 +150,7 @@ class _Loader:
         self._work.count("rejected_load", len(outcome.rejected))
         self._work.count("load_requests", outcome.requests)
         self._work.count("load_throttled", outcome.throttled)
+        self._work.count("write_units", round(outcome.units))  # DynamoDB counts whole units of writes
         for key, reason in outcome.rejected.items():
             line = _staged_line(pending.batch, key)
             self._rejected.write([rejected_line(STAGE, self._run, self._work.segment, reason, line)])

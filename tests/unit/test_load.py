@@ -77,7 +77,7 @@ def test_every_record_is_written_as_an_item() -> None:
             "deep": {"M": {"a": {"L": [{"N": "1"}, {"NULL": True}]}}},
         }
     ]
-    assert result == work(transform_parts=1, records=1, loaded=1, load_requests=1)
+    assert result == work(transform_parts=1, records=1, loaded=1, load_requests=1, write_units=1)
 
 
 def test_batches_are_of_25() -> None:
@@ -503,3 +503,11 @@ def test_a_share_of_refused_records_up_to_the_threshold_finishes(rejected: int) 
 def test_more_refused_records_than_the_threshold_fail_the_run() -> None:
     with pytest.raises(QualityGateError, match=r"6 of 100 items were rejected, 6\.0 %, and 5 % are allowed"):
         finished(work(loaded=94, rejected_load=6), records=100)
+
+
+def test_write_units_are_those_that_dynamodb_says_were_consumed() -> None:
+    s3, given_work = transformed([record(n) for n in range(60)])
+    dynamodb = FakeDynamoDB()
+    dynamodb.script = [5]  # which are left undone, and consume nothing
+
+    assert loaded(s3, given_work, dynamodb).counted("write_units") == 60
