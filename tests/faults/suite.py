@@ -75,6 +75,10 @@ class Suite:
         self._end = FIRST - DAY
         self._calls: list[Call] = []
 
+    def pipeline(self, token: str) -> Pipeline:
+        """The pipeline for something else than a night, with items of its own."""
+        return Pipeline(self._deployed, token)
+
     def rehearse(self) -> Row:
         """Run a night without faults: its requests are those among which the moments are chosen."""
         row = self.survive(NONE, Random(0))

@@ -237,11 +237,15 @@ class Pipeline:
 
     def kill(self, function: str) -> int:
         """Kill the processes of a function of this environment, as a crash would; gives their number."""
-        folder = str(self.deployed.environment.state_dir / "tmp" / f"ministack-lambda-{function}-")
-        found = [pid for pid, command in processes() if folder in command]
+        found = self.processes(function)
         for pid in found:
             os.kill(pid, signal.SIGKILL)
         return len(found)
+
+    def processes(self, function: str) -> list[int]:
+        """The pids of a function's processes in this environment."""
+        folder = str(self.deployed.environment.state_dir / "tmp" / f"ministack-lambda-{function}-")
+        return [pid for pid, command in processes() if folder in command]
 
 
 def _batches(requests: Sequence[Any], size: int = 25, most_bytes: int = 8_000_000) -> Iterator[list[Any]]:
