@@ -39,6 +39,8 @@ ACKNOWLEDGED = (
     ("Extract", "IAM5[Resource::*]", _TRACES),
     ("Extract", "IAM5[Resource::<{bucket}.Arn>/extract/*]", _KEYS),
     ("Extract", "IAM5[Resource::<{bucket}.Arn>/extract/*/run.json]", _KEYS),
+    ("Extract", "IAM5[Resource::<{bucket}.Arn>/extract/*/replayed.json]", _KEYS),
+    ("Extract", "IAM5[Resource::<{bucket}.Arn>/seals/extract/*/replayed.json]", _KEYS),
     ("Extract", "IAM5[Resource::<{bucket}.Arn>/quarantine/*]", _KEYS),
     ("Extract", "IAM5[Resource::<{bucket}.Arn>/seals/extract/*]", _KEYS),
     ("Extract", "IAM5[Resource::<{bucket}.Arn>/seals/quarantine/*]", _KEYS),

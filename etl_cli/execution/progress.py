@@ -133,7 +133,7 @@ class Watch:
             entry["Size"]
             for page in pages
             for entry in page.get("Contents", [])
-            if not entry["Key"].endswith(("/run.json", "/aggregates.json")) and "/partials/" not in entry["Key"]
+            if not entry["Key"].endswith(("/run.json", "/replayed.json", "/aggregates.json")) and "/partials/" not in entry["Key"]
         ]
         return len(sizes), sum(sizes)
 

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import (
+    BotoCoreError,
+    ChecksumError,
+    ClientError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+)
 from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.session import Session
 
@@ -44,6 +51,7 @@ TRANSIENT_CODES = frozenset(
         "SlowDown",
         "Throttling",
         "ThrottlingException",
+        "TransactionConflictException",
         "TransactionInProgressException",
     )
 )
@@ -111,7 +119,8 @@ def is_transient(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return error.response["Error"]["Code"] in TRANSIENT_CODES or status >= _SERVER_ERROR
-    return isinstance(error, (UnreachableError, HTTPClientError, IncompleteReadError, ChecksumError))
+    passing = (UnreachableError, HTTPClientError, IncompleteReadError, ChecksumError, FlexibleChecksumError)
+    return isinstance(error, passing)
 
 
 def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ()) -> EtlError:

@@ -13,7 +13,7 @@ import msgspec
 from etl.aws import dynamodb_client, s3_client
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
-from etl.keys import manifest_key, part_key
+from etl.keys import manifest_key, part_key, replayed_key
 from etl.ledger import Ledger
 from etl.replay import plan_replay, quarantined_pages
 from etl.run import Run, Work
@@ -53,8 +53,9 @@ def plan(
     """
     started_at = datetime.fromisoformat(execution["started_at"]).astimezone(UTC)
     replayed, due = requested_replay(given), None
+    objects: list[str] = []
     if replayed:
-        run = plan_replay(replayed, staging, ledger, settings.concurrency)
+        run, objects = plan_replay(replayed, started_at, staging, ledger, settings.concurrency)
     else:
         window = resolve_window(
             given,
@@ -75,6 +76,8 @@ def plan(
         )
     run = msgspec.structs.replace(run, time=format_instant(started_at), execution=execution["id"])
     run = claim(run, started_at, staging)
+    if objects:  # listed once, so that all workers share the same
+        staging.put(replayed_key(run.timestamp), msgspec.json.encode(objects))
     ledger.begin(run, due)
     return {"run": run, "segments": [Work(segment=number) for number in range(run.segments)]}
 
@@ -141,7 +144,7 @@ def _extract(event: Event, deadline: Deadline) -> Work:
     settings, source, staging, _ = _adapters()
     run, work = run_of(event), work_of(event)
     if run.replay:
-        pages = quarantined_pages(run, run.replay, work, source, staging, deadline)
+        pages = quarantined_pages(run, work, source, staging, deadline)
     else:
         pages = source.pages(run.start, run.end, work.segment, run.segments, work.cursor, deadline.allows_another)
     return extract_segment(run, work, pages, staging, settings.part_bytes)

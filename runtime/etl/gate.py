@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,6 +20,8 @@ from etl.staging import Staging
 
 _MOST_REASONS = 3
 _MOST_TALLIED = 100_000
+# A run may have thousands of parts, and looking at each takes two requests: the client has so many connections.
+_READERS = 16
 _documents = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -76,7 +80,8 @@ def check_rejected(run: Run, stage: str, segments: list[Work], staging: Staging)
         BalanceError: there is more or less.
         StagingError: an object of quarantine is missing or was changed.
     """
-    quarantined = sum(staging.records(key) for key in _quarantine(run, stage, segments))
+    with ThreadPoolExecutor(_READERS) as readers:
+        quarantined = sum(readers.map(staging.records, _quarantine(run, stage, segments)))
     check_quarantine(run, stage, total(segments, f"rejected_{stage}"), quarantined)
 
 
@@ -143,19 +148,26 @@ def _common_reasons(run: Run, segments: list[Work], staging: Staging) -> list[tu
 def _merged(run: Run, segments: list[Work], staging: Staging, aggregates: list[Aggregate]) -> list[Accumulator]:
     accumulators = [Accumulator(aggregate) for aggregate in aggregates]
     if accumulators:
-        for work in segments:
-            for part in range(work.counted("transform_parts")):
-                key = partial_key(run, work.segment, part)
-                try:
-                    partial = _documents.decode(staging.get(key))
-                    for accumulator in accumulators:
-                        accumulator.merge(partial[accumulator.aggregate.name])
-                except (msgspec.DecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
-                    raise StagingError(
-                        f"{key} doesn't hold the aggregates of transformation.py, which was changed during the run: "
-                        f"start a new run of the window {run.start} to {run.end}"
-                    ) from error
+        for key, body in _partials(run, segments, staging):
+            try:
+                partial = _documents.decode(body)
+                for accumulator in accumulators:
+                    accumulator.merge(partial[accumulator.aggregate.name])
+            except (msgspec.DecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise StagingError(
+                    f"{key} doesn't hold the aggregates of transformation.py, which was changed during the run: "
+                    f"start a new run of the window {run.start} to {run.end}"
+                ) from error
     return accumulators
+
+
+def _partials(run: Run, segments: list[Work], staging: Staging) -> Iterator[tuple[str, bytes]]:
+    """Each part's aggregates with their key, in the order of the parts; a few are fetched at a time."""
+    parts = ((work.segment, part) for work in segments for part in range(work.counted("transform_parts")))
+    keys = (partial_key(run, segment, part) for segment, part in parts)
+    with ThreadPoolExecutor(_READERS) as readers:
+        while some := list(islice(keys, _READERS)):
+            yield from zip(some, readers.map(staging.get, some), strict=True)
 
 
 def _stage_loaded_aggregates(run: Run, work: Work, staging: Staging, accumulators: list[Accumulator]) -> None:

@@ -38,6 +38,11 @@ def seal_key(key: str) -> str:
     return f"seals/{key}"
 
 
+def replayed_key(timestamp: str) -> str:
+    """Key of the list of the objects in quarantine that a replay takes up."""
+    return f"extract/{timestamp}/replayed.json"
+
+
 def manifest_key(timestamp: str) -> str:
     """Key of the run's manifest, which also is its claim to the timestamp."""
     return f"extract/{timestamp}/run.json"

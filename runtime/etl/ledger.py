@@ -18,7 +18,7 @@ How a run failed is written by the state machine, so that it is written when a f
 """
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -33,6 +33,14 @@ _WATERMARK = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
 _CONDITION_FAILED = "ConditionalCheckFailed"
 # What became of the quarantined records of a run that was replayed.
 _NOTED = ("read", "left", "dropped", "loaded", "superseded", "rejected_transform", "rejected_load")
+
+
+class Ending(NamedTuple):
+    """How a run has ended, as its entry says it: text, empty where it doesn't."""
+
+    status: str
+    finished_at: str
+    stage: str
 
 
 class Ledger:
@@ -53,11 +61,11 @@ class Ledger:
         item = answer.get("Item")
         return parse_instant("watermark", item["end"]["S"]) if item else None
 
-    def status(self, run: Run) -> str | None:
-        """The status in a run's entry; None when it has none."""
+    def ending(self, run: Run) -> Ending | None:
+        """How a run has ended; None when it has no entry."""
         answer = self._dynamodb.get_item(TableName=self._table, Key=_key(run.execution), ConsistentRead=True)
         item = answer.get("Item")
-        return item["status"]["S"] if item else None
+        return Ending(*(item.get(name, {"S": ""})["S"] for name in Ending._fields)) if item else None
 
     def begin(self, run: Run, first_watermark: datetime | None = None) -> None:
         """Write a run's entry. Doing it again, as a retry does, writes the same, and never opens what has succeeded.

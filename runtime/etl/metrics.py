@@ -129,7 +129,7 @@ def peak_memory_mb(status: Path = Path("/proc/self/status")) -> float:
     try:
         with status.open() as lines:
             kibibytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    except OSError:  # no Linux: a function on somebody's Mac
+    except (OSError, StopIteration):  # no Linux, such as a function on somebody's Mac, or another kernel
         import resource
 
         kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -1,25 +1,31 @@
 """Replay: the quarantined records of an earlier run go through Transform and Load again.
 
 What was wrong is the transformation or the data. So each record is taken up as its item is in the source table now,
-found by its id, whatever its timestamp; if it is gone from there, as it lies in quarantine. What Load rejected lies
-there transformed, which is not to be done twice: without an item in the source table it is left where it is.
+found by its id. If it is gone from there, or its timestamp lies behind the window by now, so that it is a later run's,
+the record is taken up as it lies in quarantine. What Load rejected lies there transformed, which is not to be done
+twice: without an item to make it of anew it is left where it is.
 """
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
 
 from etl.deadline import Deadline
 from etl.errors import InputError, StagingError
-from etl.keys import manifest_key, quarantine_prefix
+from etl.keys import manifest_key, quarantine_prefix, replayed_key
 from etl.ledger import Ledger
 from etl.run import Replayed, Run, Work
 from etl.source import Page, SourceTable
 from etl.staging import Batch, Staging
+from etl.window import format_instant, parse_instant
 
 # Source: DynamoDB developer guide, "Constraints in Amazon DynamoDB", partition key.
 _LONGEST_KEY_BYTES = 2048
+# The stages whose workers write into quarantine, or beside those that do, and the time-out of their functions.
+_MAPS = ("Extract", "Transform", "Load")
+_LONGEST_INVOCATION = timedelta(minutes=5)
 
 
 class _Quarantined(msgspec.Struct):
@@ -33,6 +39,7 @@ class _Text(msgspec.Struct, frozen=True):
 
 class _Item(msgspec.Struct):
     id: _Text = _Text()
+    timestamp: _Text = _Text()
 
 
 class _Record(msgspec.Struct):
@@ -44,20 +51,24 @@ _items = msgspec.json.Decoder(_Item)
 _records = msgspec.json.Decoder(_Record)
 
 
-def plan_replay(timestamp: str, staging: Staging, ledger: Ledger, concurrency: int) -> Run:
+def plan_replay(
+    timestamp: str, started_at: datetime, staging: Staging, ledger: Ledger, concurrency: int
+) -> tuple[Run, list[str]]:
     """The run that runs the quarantine of another again: in its window, with a segment for each of its objects.
 
     Args:
         timestamp: the other run's.
+        started_at: when the replay started.
         staging: the bucket that its quarantine lies in.
         ledger: tells whether it has ended.
         concurrency: most segments.
 
     Returns:
-        A run without a timestamp, time and execution of its own.
+        A run without a timestamp, time and execution of its own, and the keys of the objects that it takes up.
 
     Raises:
-        InputError: there is no such run, it is still running, or nothing of it is in quarantine.
+        InputError: there is no such run, it or one of its workers may still be at work, or nothing of it is in
+            quarantine.
     """
     try:
         run = msgspec.json.decode(staging.get_unsealed(manifest_key(timestamp)), type=Run)
@@ -66,18 +77,31 @@ def plan_replay(timestamp: str, staging: Staging, ledger: Ledger, concurrency: i
             f"replay: there is no run {timestamp}, or what it staged has expired after 30 days; "
             "run its window again, which takes all of its items up"
         ) from None
-    if ledger.status(run) == "RUNNING":
-        raise InputError(f"replay: run {timestamp} is still running; wait for its end")
+    _check_ended(run, started_at, ledger)
     objects = staging.sealed(quarantine_prefix(timestamp))
     if not objects:
         raise InputError(f"replay: nothing of run {timestamp} is in quarantine, so there is nothing to run again")
-    return msgspec.structs.replace(
-        run, segments=min(len(objects), concurrency), replay=Replayed(run.timestamp, run.execution)
-    )
+    replayed = Replayed(run.timestamp, run.execution)
+    return msgspec.structs.replace(run, segments=min(len(objects), concurrency), replay=replayed), objects
+
+
+def _check_ended(run: Run, started_at: datetime, ledger: Ledger) -> None:
+    """Check that nothing more of a run comes into quarantine."""
+    ending = ledger.ending(run)
+    if ending and ending.status == "RUNNING":
+        raise InputError(f"replay: run {run.timestamp} is still running; wait for its end")
+    # When a segment fails, or the execution is stopped, other workers still have the time of their invocation.
+    if ending and ending.finished_at and ending.status != "SUCCEEDED" and ending.stage in _MAPS:
+        over = parse_instant("finished_at", ending.finished_at) + _LONGEST_INVOCATION
+        if started_at < over:
+            raise InputError(
+                f"replay: workers of run {run.timestamp}, which has just ended, may still be at work; "
+                f"wait until {format_instant(over)}"
+            )
 
 
 def quarantined_pages(
-    run: Run, replayed: Replayed, work: Work, source: SourceTable, staging: Staging, deadline: Deadline
+    run: Run, work: Work, source: SourceTable, staging: Staging, deadline: Deadline
 ) -> Iterator[Page]:
     """A segment's share of the other run's quarantine, as pages of items; their cursor is that of staged records.
 
@@ -85,25 +109,28 @@ def quarantined_pages(
         StagingError: an object isn't the one that was written.
         TransientError: DynamoDB was too busy.
     """
-    keys = staging.sealed(quarantine_prefix(replayed.run))[work.segment :: run.segments]
-    for position, key, batch in staging.batches_of(keys, work.cursor):
-        yield _page(key, batch, position, source, staging)
+    keys: list[str] = msgspec.json.decode(staging.get(replayed_key(run.timestamp)), type=list[str])
+    for position, key, batch in staging.batches_of(keys[work.segment :: run.segments], work.cursor):
+        yield _page(run, key, batch, position, source, staging)
         if not deadline.allows_another():
             return
     yield Page((), 0, 0, None, Decimal(0))
 
 
-def _page(key: str, batch: Batch, position: dict[str, int], source: SourceTable, staging: Staging) -> Page:
+def _page(run: Run, key: str, batch: Batch, position: dict[str, int], source: SourceTable, staging: Staging) -> Page:
     try:
         records = _lines.decode(b"[" + b",".join(batch.lines) + b"]")
         ids = [_id(record) for record in records]
     except (msgspec.DecodeError, KeyError, RecursionError) as error:
         raise staging.malformed_records(key, batch, error) from None
     found, units = source.items({each for each in ids if 0 < len(each.encode()) <= _LONGEST_KEY_BYTES})
+    # As the filter of a window compares: see etl/timestamps.py.
+    end = run.end.removesuffix("Z")
+    usable = {each for each, item in found.items() if _items.decode(item).timestamp.text < end}
     items = [
-        found[each] if each in found else bytes(record.item)
+        found[each] if each in usable else bytes(record.item)
         for record, each in zip(records, ids, strict=True)
-        if each in found or record.stage == "transform"
+        if each in usable or record.stage == "transform"
     ]
     return Page(items, len(records), len(found), position, units, len(records) - len(items))
 

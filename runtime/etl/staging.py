@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
 
 from etl.errors import ConfigurationError, StagingError
 from etl.keys import part_key, seal_key
@@ -198,7 +198,7 @@ class Staging:
                 if refused:
                     raise refused from error
                 raise
-            except (HTTPClientError, IncompleteReadError):
+            except (HTTPClientError, IncompleteReadError, FlexibleChecksumError):
                 # botocore retries a request, and not the reading of its answer.
                 if attempt == _READ_ATTEMPTS:
                     raise

@@ -42,10 +42,12 @@ REMEDY_OTHERWISE = f"Look at the history of the execution, and at the log of the
 
 # An event may have 256 KB (EventBridge user guide, "PutEvents event entry size"), a cause 32,768 characters.
 MOST_CAUSE = 8000
-# The error of a function is a JSON object, whose errorMessage is for people; one that was cut off can't be parsed.
+# The error of a function is a JSON object, whose errorMessage is for people. One that was cut off can't be parsed, and
+# what a person typed in braces can't either.
 _CAUSE = (
     "($cause := $states.input.end.cause;"
-    " $parsed := $substring($cause, 0, 1) = '{' and $substring($cause, -1) = '}' ? $parse($cause) : {};"
+    " $whole := $substring($cause, 0, 1) = '{' and $substring($cause, -1) = '}';"
+    " $parsed := $whole and $contains($cause, '\"errorMessage\"') ? $parse($cause) : {};"
     f" $substring($exists($parsed.errorMessage) ? $parsed.errorMessage : $cause, 0, {MOST_CAUSE}))"
 )
 _REMEDY = (

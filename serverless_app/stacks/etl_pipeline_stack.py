@@ -148,7 +148,7 @@ class EtlPipelineStack(Stack):
         self.source_table.grant(stage.function, "dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem")
         self.ledger.table.grant(stage.function, "dynamodb:GetItem", "dynamodb:PutItem")
         stage.may_read(self.staging_bucket, "extract/*/run.json", sealed=False)
-        stage.may_read(self.staging_bucket, "quarantine/*")
+        stage.may_read(self.staging_bucket, "extract/*/replayed.json", "quarantine/*")
         stage.may_list_seals(self.staging_bucket, "quarantine/*")
         stage.may_write(self.staging_bucket, "extract/*")
         return stage

@@ -25,6 +25,7 @@ MACHINES = ("etl-pipeline", "etl-pipeline-recorder", "etl-pipeline-watch")
 RULES = ("etl-daily-schedule", "etl-pipeline-ended", "etl-pipeline-watch")
 
 MANIFEST = f"{BUCKET}/extract/{TIMESTAMP}/run.json"
+REPLAYED = f"{BUCKET}/extract/{TIMESTAMP}/replayed.json"
 EXTRACTED = f"{BUCKET}/extract/{TIMESTAMP}/data.json"
 TRANSFORMED = f"{BUCKET}/transform/{TIMESTAMP}/data.json"
 PARTIAL = f"{BUCKET}/transform/{TIMESTAMP}/partials/0000-0000.json"
@@ -51,8 +52,8 @@ def log_stream(stage: str) -> str:
 
 
 RESOURCES = [
-    *(MANIFEST, EXTRACTED, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED),
-    *map(seal, (MANIFEST, EXTRACTED, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED)),
+    *(MANIFEST, REPLAYED, EXTRACTED, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED),
+    *map(seal, (MANIFEST, REPLAYED, EXTRACTED, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED)),
     *map(listed, ("", "seals/", f"seals/quarantine/{TIMESTAMP}/", f"seals/extract/{TIMESTAMP}/", "quarantine/")),
     BUCKET,
     f"{BUCKET}/other/{TIMESTAMP}/data.json",
@@ -137,14 +138,14 @@ ALLOWED = {
     | both(LOG, log_stream("extract"))
     | both(("dynamodb:Scan", "dynamodb:DescribeTable", "dynamodb:BatchGetItem"), SOURCE)
     | both(("dynamodb:GetItem", "dynamodb:PutItem"), LEDGER)
-    | both(READ, MANIFEST, QUARANTINED, seal(QUARANTINED))
+    | both(READ, MANIFEST, REPLAYED, QUARANTINED, seal(REPLAYED), seal(QUARANTINED))
     | both(("s3:ListBucket",), listed(f"seals/quarantine/{TIMESTAMP}/"))
-    | both(WRITE, MANIFEST, EXTRACTED)
-    | both(SEAL, seal(MANIFEST), seal(EXTRACTED)),
+    | both(WRITE, MANIFEST, REPLAYED, EXTRACTED)
+    | both(SEAL, seal(MANIFEST), seal(REPLAYED), seal(EXTRACTED)),
     "transform": TRACE
     | both(LOG, log_stream("transform"))
-    | both(READ, MANIFEST, EXTRACTED, PARTIAL, QUARANTINED)
-    | both(READ, *map(seal, (MANIFEST, EXTRACTED, PARTIAL, QUARANTINED)))
+    | both(READ, MANIFEST, REPLAYED, EXTRACTED, PARTIAL, QUARANTINED)
+    | both(READ, *map(seal, (MANIFEST, REPLAYED, EXTRACTED, PARTIAL, QUARANTINED)))
     | both(WRITE, TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED)
     | both(SEAL, *map(seal, (TRANSFORMED, PARTIAL, AGGREGATES, QUARANTINED))),
     "load": TRACE

@@ -156,7 +156,11 @@ class Pipeline:
     def parts(self, stage: str, execution: Execution) -> list[str]:
         """The keys of what a stage staged in an execution, sorted: neither manifest nor aggregates."""
         keys = self.keys(f"{stage}/{execution.run}/")
-        return [key for key in keys if key.count("/") == 2 and not key.endswith(("run.json", "aggregates.json"))]
+        return [
+            key
+            for key in keys
+            if key.count("/") == 2 and not key.endswith(("run.json", "replayed.json", "aggregates.json"))
+        ]
 
     def body(self, key: str) -> bytes:
         """A staged object's bytes."""

@@ -64,6 +64,8 @@ USED_BY_A_REPLAY = (
     Grant("extract", "s3:ListBucket", "seals/quarantine/*"),
     Grant("extract", "s3:GetObject", "seals/quarantine/*"),
     Grant("extract", "s3:GetObject", "quarantine/*"),
+    Grant("extract", "s3:GetObject", "extract/*/replayed.json"),
+    Grant("extract", "s3:GetObject", "seals/extract/*/replayed.json"),
     Grant("extract", "dynamodb:BatchGetItem", SOURCE),
 )
 USED_BY_A_DEFAULT_WINDOW = Grant("extract", "dynamodb:GetItem", LEDGER)

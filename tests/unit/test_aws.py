@@ -212,6 +212,8 @@ def test_the_client_of_s3_waits_and_tries_as_set() -> None:
         botocore_errors.ConnectionClosedError(endpoint_url="x"),
         botocore_errors.HTTPClientError(error="x"),
         botocore_errors.ChecksumError(checksum_type="crc32", expected_checksum="1", actual_checksum="2"),
+        botocore_errors.FlexibleChecksumError(error_msg="x"),
+        client_error("TransactionConflictException"),
         botocore_errors.IncompleteReadError(actual_bytes=1, expected_bytes=2),
         botocore_errors.ResponseStreamingError(error="x"),
     ],

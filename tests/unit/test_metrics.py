@@ -181,4 +181,6 @@ def test_the_peak_of_memory_is_read_from_linux(tmp_path: Path) -> None:
 
     assert metrics.peak_memory_mb(status) == 80
     assert metrics.peak_memory_mb(tmp_path / "missing") > 0
+    status.write_text("Name:\tpython\n")
+    assert metrics.peak_memory_mb(status) > 0
     assert 5 < metrics.peak_memory_mb() < 4096

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from etl.errors import BalanceError, InputError, RejectedError, StagingError
+from etl.keys import replayed_key
 from etl.quarantine import rejected_line
 from etl.replay import plan_replay, quarantined_pages
 from etl.run import Replayed, Run, Work
@@ -33,8 +34,8 @@ def rejected(stage: str, *items: Any) -> bytes:
 def pages(
     s3: FakeS3, dynamodb: FakeDynamoDB, given: Work | None = None, units: int = 1000, *, run: Run = RUN
 ) -> list[Page]:
-    found = quarantined_pages(run, REPLAYED, given or work(), source(dynamodb), staging(s3), Units(units))
-    return list(found)
+    staging(s3).put(replayed_key(run.timestamp), json.dumps(staging(s3).sealed(PREFIX)).encode())
+    return list(quarantined_pages(run, given or work(), source(dynamodb), staging(s3), Units(units)))
 
 
 def records(found: list[Page]) -> list[Any]:
@@ -47,10 +48,10 @@ def table(*items: Item) -> FakeDynamoDB:
     return dynamodb
 
 
-def test_a_record_is_taken_up_as_its_item_is_now_whatever_its_timestamp() -> None:
+def test_a_record_is_taken_up_as_its_item_is_now_whether_in_the_window_or_before_it() -> None:
     s3 = FakeS3()
     hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, value="-1"), item(2, timestamp="soon")))
-    corrected = item(1), item(2, timestamp="2031-05-05T00:00:00Z")
+    corrected = item(1), item(2, timestamp="2001-05-05T00:00:00Z")
 
     found = pages(s3, table(*corrected, item(3)))
 
@@ -66,6 +67,27 @@ def test_a_record_whose_item_is_gone_is_taken_up_as_it_lies_in_quarantine() -> N
 
     assert records(found) == [item(1, value="-1")]
     assert (found[0].read, found[0].scanned, found[0].left) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("moved_to", ["2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"])
+def test_an_item_that_has_moved_behind_the_window_is_a_later_runs(moved_to: str) -> None:
+    s3 = FakeS3()
+    plain = {"id": "item-0002", "timestamp": "2024-01-15T10:00:00Z"}
+    hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, value="-1")))
+    hold(s3, PREFIX + "load-0000-0000.json", rejected("load", plain))
+
+    found = pages(s3, table(item(1, timestamp=moved_to), item(2, timestamp=moved_to)))
+
+    assert records(found) == [item(1, value="-1")]
+    assert sum(page.left for page in found) == 1
+
+
+def test_an_item_without_a_usable_timestamp_is_taken_up_as_it_is_now() -> None:
+    s3 = FakeS3()
+    hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, timestamp="soon")))
+    now = item(1) | {"timestamp": {"N": "5"}}
+
+    assert records(pages(s3, table(now))) == [now]
 
 
 def test_what_load_rejected_is_taken_up_from_the_source_table_or_left() -> None:
@@ -152,8 +174,13 @@ def test_an_item_without_a_key_is_taken_up_as_it_is() -> None:
     assert records(pages(s3, table())) == odd
 
 
-def planned(s3: FakeS3, dynamodb: FakeDynamoDB, concurrency: int = 40) -> Run:
-    return plan_replay(REPLAYED.run, staging(s3), ledger(dynamodb), concurrency)
+NOW = datetime(2024, 1, 17, tzinfo=UTC)
+
+
+def planned(s3: FakeS3, dynamodb: FakeDynamoDB, concurrency: int = 40, *, at: datetime = NOW) -> Run:
+    replay, keys = plan_replay(REPLAYED.run, at, staging(s3), ledger(dynamodb), concurrency)
+    assert keys == staging(s3).sealed(PREFIX)
+    return replay
 
 
 def ended(s3: FakeS3, *, objects: int = 1) -> FakeDynamoDB:
@@ -201,6 +228,22 @@ def test_a_run_that_is_still_going_is_not_replayed() -> None:
 
     with pytest.raises(InputError, match=f"run {REPLAYED.run} is still running"):
         planned(s3, going)
+
+
+@pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT"])
+@pytest.mark.parametrize(("stage", "waits"), [("Transform", True), ("Load", True), ("Gate", False), ("Finish", False)])
+def test_workers_of_a_run_that_has_just_ended_badly_are_waited_for(status: str, stage: str, waits: bool) -> None:
+    s3 = FakeS3()
+    dynamodb = ended(s3)
+    entry = dynamodb.ledger.items["run", "1"]
+    entry |= {"status": {"S": status}, "stage": {"S": stage}, "finished_at": {"S": "2024-01-16T23:56:00.000Z"}}
+
+    assert planned(s3, dynamodb, at=NOW + timedelta(minutes=1)).replay == REPLAYED
+    if waits:
+        with pytest.raises(InputError, match=r"may still be at work; wait until 2024-01-17T00:01:00Z"):
+            planned(s3, dynamodb)
+    else:
+        assert planned(s3, dynamodb).replay == REPLAYED
 
 
 def test_a_run_whose_entry_is_lost_is_replayed_all_the_same() -> None:
@@ -378,3 +421,18 @@ def test_a_quarantined_record_that_goes_missing_unbalances_the_replay(night: Nig
     night._map = lose  # type: ignore[method-assign]
     with pytest.raises(BalanceError, match="quarantine held 4 records and extract accounts for 3, 1 fewer"):
         night.replay()
+
+
+def test_all_workers_share_the_list_that_plan_has_made(night: Night) -> None:
+    late = f"quarantine/{night.first['run']}/load-0000-0000.json"
+    map_segments = night._map
+
+    def arrive_late(state: Any, action: str, handler: Any) -> None:
+        if action == "extract":
+            hold(night.s3, late, rejected("load", {"id": "item-0050", "timestamp": "x"}))
+        map_segments(state, action, handler)
+
+    night._map = arrive_late  # type: ignore[method-assign]
+    night.correct(0, 1, 2)
+
+    assert night.replay()["counts"]["read"] == 3

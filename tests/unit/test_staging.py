@@ -2,7 +2,13 @@ import json
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError
+from botocore.exceptions import (
+    ClientError,
+    FlexibleChecksumError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -247,6 +253,7 @@ BROKEN = [
     ReadTimeoutError(endpoint_url="s3"),
     IncompleteReadError(actual_bytes=1, expected_bytes=2),
     ResponseStreamingError(error="reset"),
+    FlexibleChecksumError(error_msg="the bytes that came aren't those that were sent"),
 ]
 
 
