@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]  # which it is depends on the system
+class _Selector(selectors.DefaultSelector):
     """Lets the time pass that the loop would wait."""
 
     now = 0.0
