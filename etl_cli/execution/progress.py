@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # The history shows whole invocations only, and none of a Distributed Map's; what a running one has done shows in the
 # bucket and in the table.
 _MAPS = ("Extract", "Transform", "Load")
+# What Plan and Gate write beside the parts of the stages.
+_NOT_PARTS = ("/run.json", "/replayed.json", "/aggregates.json")
 _PREFIXES = {"Extract": "extract", "Transform": "transform"}
 _LOOK_SECONDS = 1.0
 # After its end, an execution's last events can take a moment to appear.
@@ -133,7 +135,7 @@ class Watch:
             entry["Size"]
             for page in pages
             for entry in page.get("Contents", [])
-            if not entry["Key"].endswith(("/run.json", "/replayed.json", "/aggregates.json")) and "/partials/" not in entry["Key"]
+            if not entry["Key"].endswith(_NOT_PARTS) and "/partials/" not in entry["Key"]
         ]
         return len(sizes), sum(sizes)
 
