@@ -121,9 +121,10 @@ def _page(run: Run, key: str, batch: Batch, position: dict[str, int], source: So
     try:
         records = _lines.decode(b"[" + b",".join(batch.lines) + b"]")
         ids = [_id(record) for record in records]
-    except (msgspec.DecodeError, KeyError, RecursionError) as error:
+        possible = {each for each in ids if 0 < len(each.encode()) <= _LONGEST_KEY_BYTES}
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise staging.malformed_records(key, batch, error) from None
-    found, units = source.items({each for each in ids if 0 < len(each.encode()) <= _LONGEST_KEY_BYTES})
+    found, units = source.items(possible)
     # As the filter of a window compares: see etl/timestamps.py.
     end = run.end.removesuffix("Z")
     usable = {each for each, item in found.items() if _items.decode(item).timestamp.text < end}

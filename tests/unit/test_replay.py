@@ -156,7 +156,15 @@ def test_a_quarantine_that_was_changed_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"5", b"{}", b'{"stage":"transform"}', b'{"stage":"load","item":{}}', b'{"stage":"load"']
+    "line",
+    [
+        b"5",
+        b"{}",
+        b'{"stage":"transform"}',
+        b'{"stage":"load","item":{}}',
+        b'{"stage":"load"',
+        b'{"stage":"load","item":{"id":"\\ud800"}}',
+    ],
 )
 def test_a_quarantine_that_no_stage_wrote_is_refused(line: bytes) -> None:
     s3 = FakeS3()
