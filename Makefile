@@ -36,9 +36,16 @@ demo: setup ## Run the whole pipeline on this machine: deploy, fill, execute, re
 	@PATH="$(USER_PATH)" .venv/bin/etl demo # with the user's PATH, so that it shows commands as the user must type them
 
 .PHONY: test
-test: setup $(BROWSER) ## Run all tests; the unit tests must cover 95 % of runtime/etl, branches included
+test: unit suites ## Run all tests
+
+.PHONY: unit
+unit: setup ## Run the unit tests; they must cover 95 % of runtime/etl, branches included
 	@$(PY) -m pytest tests/unit -n 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
-	@$(PY) -m pytest tests --ignore=tests/unit -n 2 --dist loadfile
+
+# Three processes for two cores: they wait a quarter of the time.
+.PHONY: suites
+suites: setup $(BROWSER) ## Run all other tests: of the command, the stack, and the pipeline in local environments
+	@$(PY) -m pytest tests --ignore=tests/unit -n 3 --dist loadfile
 
 .PHONY: browser
 browser: setup $(BROWSER) ## Install the Chromium that looks at the report's page in its test
