@@ -25,7 +25,8 @@ VENV_STATE := $(shell [ "$$(cat $(STAMPS)/venv 2>/dev/null)" = "$(CURDIR)" ] && 
 BROWSER := tests/browser/node_modules/.stamp
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(USER_PATH)
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# Without bytecode beside the sources, as container images often ask for, each synthesis compiles the CDK anew.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
