@@ -174,6 +174,20 @@ def test_after_a_time_in_which_the_table_took_nothing_nothing_is_made_up_for() -
     assert units_between(table.consumed, 90, 120) <= 1.1 * 30 * 100
 
 
+def test_what_waits_for_a_slow_table_does_not_come_all_at_once_when_it_is_quick_again() -> None:
+    def throttling_then_slow(_: str) -> None:
+        now = asyncio.get_running_loop().time()
+        table.seconds = 20.0 if 80 <= now < 100 else 0.02
+        if 60 <= now < 80:
+            raise client_error("ProvisionedThroughputExceededException")
+
+    table = Table(fate=throttling_then_slow)
+    held(table, 25, 1, small)
+
+    assert units_between(table.consumed, 60, 100) < 0.5 * 40 * 25
+    assert most_within(table.consumed, MINUTE) <= 1.1 * MINUTE * 25
+
+
 def test_a_share_that_is_too_small_for_a_batch_still_has_one_an_invocation() -> None:
     table = Table()
 
