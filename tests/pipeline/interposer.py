@@ -82,8 +82,7 @@ def interposer(variables: Mapping[str, str], behaviour: Behaviour) -> Iterator[s
         behave = staticmethod(behaviour)
         pool = connection_from_url(variables["AWS_ENDPOINT_URL"], maxsize=MOST_KEPT, timeout=60, **trusted)
 
-    server = ThreadingHTTPServer((HOST, 0), Handler)
-    server.daemon_threads = True
+    server = Server((HOST, 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
@@ -93,6 +92,13 @@ def interposer(variables: Mapping[str, str], behaviour: Behaviour) -> Iterator[s
         server.server_close()
         thread.join()
         Handler.pool.close()
+
+
+class Server(ThreadingHTTPServer):
+    """A server that as many connections may reach at once as workers open together; it ends without its threads."""
+
+    daemon_threads = True
+    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -7,19 +7,17 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
-from tests.pipeline.interposer import HOST, Answer, Behaviour, Request, interposer
+from tests.pipeline.interposer import HOST, Answer, Behaviour, Request, Server, interposer
 from tests.pipeline.pipeline import wait_for
 
 
-class Echo(ThreadingHTTPServer):
+class Echo(Server):
     """Answers a request with its path and its body; `/close` ends the connection afterwards, without saying so."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         self.connections = self.ended = 0
