@@ -124,10 +124,14 @@ class PipelineSettings:
         schedule_enabled: whether the rule starts runs, by the schedule and by events.
         lookback_hours: length of the default window, in hours.
         catch_up_days: the longest time that a run catches up on when runs before it failed, in days.
+        event_window_days: the longest window that an event may ask for, in days; an execution may ask for more.
         lateness_minutes: how far the default window reaches back beyond that, for items that arrived late.
         concurrency: workers of one stage at a time; above 40 the workflow's Maps are Distributed Maps.
         max_write_units_per_second: ceiling of writes to the destination table, shared by the workers; 0 for none.
         reject_threshold_percent: share of rejected items above which a run fails before it loads anything.
+        drop_threshold_percent: share of items for which ``transform()`` returns nothing above which a run fails before
+            it loads anything; 100 allows all.
+        record_seconds: how long ``transform()`` may take for one record, in seconds.
         segment_bytes: size of table that one worker scans, in bytes; a larger table gets more workers.
         part_bytes: size at which a staged object is closed and the next one begun, in bytes.
         removal_policy: what ``cdk destroy`` does with the bucket and the tables: ``destroy`` them, with all data,
@@ -150,10 +154,13 @@ class PipelineSettings:
     schedule_enabled: bool = _knob(True, _switch())
     lookback_hours: int = _knob(24, _whole("hours", 1, 8784, "a year"))
     catch_up_days: int = _knob(30, _whole("days", 1, 366, "up to a year"))
+    event_window_days: int = _knob(31, _whole("days", 1, 366, "up to a year"))
     lateness_minutes: int = _knob(15, _whole("minutes", 0, 10080, "up to a week"))
     concurrency: int = _knob(40, _whole("workers", 1, MOST_WORKERS, "what an account's functions run at once"))
     max_write_units_per_second: int = _knob(0, _whole("write units", 0, 10_000_000, "0 is no ceiling"))
     reject_threshold_percent: float = _knob(5, _Rule("a number of percent from 0 to 100", _is_percent, float))
+    drop_threshold_percent: float = _knob(99, _Rule("a number of percent from 0 to 100", _is_percent, float))
+    record_seconds: int = _knob(10, _whole("seconds", 1, 240, "an invocation has 300"))
     segment_bytes: int = _knob(256 * 1024**2, _whole("bytes", _KIBIBYTE, 1024 * _GIBIBYTE, "1 KiB to 1 TiB"))
     part_bytes: int = _knob(64 * 1024**2, _whole("bytes", _KIBIBYTE, 5 * _GIBIBYTE, "1 KiB to 5 GiB"))
     removal_policy: Literal["destroy", "retain"] = _knob("destroy", _one_of("destroy", "retain"))

@@ -52,7 +52,7 @@ def plan(
         CatchUpError: more is missing than a run may catch up on.
     """
     started_at = datetime.fromisoformat(execution["started_at"]).astimezone(UTC)
-    replayed, due = requested_replay(given), None
+    replayed, first_watermark = requested_replay(given), None
     objects: list[str] = []
     if replayed:
         run, objects = plan_replay(replayed, started_at, staging, ledger, settings.concurrency)
@@ -64,8 +64,9 @@ def plan(
             lateness=timedelta(minutes=settings.lateness_minutes),
             watermark=ledger.watermark,
             catch_up=timedelta(days=settings.catch_up_days),
+            event_window=timedelta(days=settings.event_window_days),
         )
-        due = window.due
+        first_watermark = window.first_watermark
         run = Run(
             timestamp="",
             start=window.start_text,
@@ -78,7 +79,7 @@ def plan(
     run = claim(run, started_at, staging)
     if objects:  # listed once, so that all workers share the same
         staging.put(replayed_key(run.timestamp), msgspec.json.encode(objects))
-    ledger.begin(run, due)
+    ledger.begin(run, first_watermark)
     return {"run": run, "segments": [Work(segment=number) for number in range(run.segments)]}
 
 

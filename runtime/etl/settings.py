@@ -13,6 +13,8 @@ _MOST = 10**15
 _MOST_DAYS = 366 * 100
 _MOST_HOURS = 24 * _MOST_DAYS
 _MOST_MINUTES = 60 * _MOST_HOURS
+# An invocation has 300 seconds, and must be left some when it has waited for a record.
+_MOST_RECORD_SECONDS = 240
 
 
 def _text(env: Mapping[str, str], name: str) -> str:
@@ -60,6 +62,7 @@ class ExtractSettings:
         source_table: name of the table that is read.
         ledger_table: name of the table of the run ledger.
         catch_up_days: the longest time that a run catches up on, in days.
+        event_window_days: the longest window that an event may ask for, in days.
         lookback_hours: length of the default window, in hours.
         lateness_minutes: how far the default window reaches back beyond that, for late arrivals.
         concurrency: most workers of one stage at a time.
@@ -71,6 +74,7 @@ class ExtractSettings:
     source_table: str
     ledger_table: str
     catch_up_days: int
+    event_window_days: int
     lookback_hours: int
     lateness_minutes: int
     concurrency: int
@@ -89,6 +93,7 @@ class ExtractSettings:
             source_table=_text(env, "SOURCE_TABLE"),
             ledger_table=_text(env, "LEDGER_TABLE"),
             catch_up_days=_whole(env, "CATCH_UP_DAYS", "days", minimum=1, maximum=_MOST_DAYS),
+            event_window_days=_whole(env, "EVENT_WINDOW_DAYS", "days", minimum=1, maximum=_MOST_DAYS),
             lookback_hours=_whole(env, "LOOKBACK_HOURS", "hours", minimum=1, maximum=_MOST_HOURS),
             lateness_minutes=_whole(env, "LATENESS_MINUTES", "minutes", minimum=0, maximum=_MOST_MINUTES),
             concurrency=_whole(env, "CONCURRENCY", "workers", minimum=1),
@@ -105,11 +110,15 @@ class TransformSettings:
         staging_bucket: name of the bucket between the stages.
         part_bytes: size at which a staged object is closed and the next one begun, in bytes.
         reject_threshold_percent: share of rejected items above which the run fails, from 0 to 100.
+        drop_threshold_percent: share of dropped items above which the run fails, from 0 to 100.
+        record_seconds: how long ``transform()`` may take for one record, in seconds.
     """
 
     staging_bucket: str
     part_bytes: int
     reject_threshold_percent: Decimal
+    drop_threshold_percent: Decimal
+    record_seconds: int
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
@@ -122,6 +131,8 @@ class TransformSettings:
             staging_bucket=_text(env, "STAGING_BUCKET"),
             part_bytes=_whole(env, "PART_BYTES", "bytes", minimum=1),
             reject_threshold_percent=_percent(env, "REJECT_THRESHOLD_PERCENT"),
+            drop_threshold_percent=_percent(env, "DROP_THRESHOLD_PERCENT"),
+            record_seconds=_whole(env, "RECORD_SECONDS", "seconds", minimum=1, maximum=_MOST_RECORD_SECONDS),
         )
 
 

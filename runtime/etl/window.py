@@ -15,6 +15,9 @@ from etl.errors import CatchUpError, InputError
 
 # An event's time and the execution's start come from two clocks of AWS: so far apart they may be.
 CLOCK_SKEW = timedelta(minutes=5)
+# EventBridge tries for a day to deliver an event, and then gives up. Source: EventBridge User Guide, "How EventBridge
+# retries delivering events".
+OLDEST_EVENT = timedelta(hours=24)
 
 _INPUT_FIELDS = ("start", "end", "lookback_hours", "replay")
 _RUN = re.compile(r"[0-9]{8}T[0-9]{9}Z")
@@ -35,12 +38,12 @@ class Window:
     Attributes:
         start: first instant.
         end: first instant after it.
-        due: from where on the schedule answers for it that nothing is missing; None for a window that was asked for.
+        first_watermark: where the watermark starts if there is none yet; None for a window that was asked for.
     """
 
     start: datetime
     end: datetime
-    due: datetime | None = None
+    first_watermark: datetime | None = None
 
     @property
     def start_text(self) -> str:
@@ -109,6 +112,7 @@ def resolve_window(
     lateness: timedelta,
     watermark: Callable[[], datetime | None],
     catch_up: timedelta,
+    event_window: timedelta,
 ) -> Window:
     """The window that an execution's input asks for; one that asks for none gets all that no run has covered yet.
 
@@ -120,6 +124,8 @@ def resolve_window(
         lateness: how much further back that window reaches, for items that arrived late.
         watermark: tells up to where nothing is missing; None before the first scheduled run.
         catch_up: the longest time to catch up on.
+        event_window: the longest window that an event may ask for. Anybody who may put events can send one, and a
+            person who starts an execution may ask for more.
 
     Raises:
         InputError: the input has another shape, an unknown field, or a value that isn't allowed.
@@ -127,23 +133,21 @@ def resolve_window(
     """
     if not isinstance(given, Mapping):
         raise InputError(f"the input must be a JSON object, got {_shown(given)}; examples: {_EXAMPLES}")
-    now = started_at
+    now, longest = started_at, None
     if "detail" in given or "time" in given:
-        now = _event_time(given, started_at)
+        now, longest = _event_time(given, started_at), event_window
         given = _event_detail(given)
     _refuse_unknown(given, _INPUT_FIELDS)
     latest = now.replace(microsecond=0)
     if "lookback_hours" in given:
         if "start" in given or "end" in given:
             raise InputError("lookback_hours can't be combined with start and end: give the one or the other")
-        return _checked(Window(latest - _hours(given["lookback_hours"], latest), latest), started_at)
+        return _checked(Window(latest - _hours(given["lookback_hours"], latest), latest), started_at, longest)
     if "start" in given or "end" in given:
-        return _checked(_explicit(given), started_at)
-    try:
-        due = _due(latest, lookback, watermark(), catch_up)
-        return _checked(Window(due - lateness, latest, due), started_at)
-    except OverflowError:
-        raise InputError(f"time is too early for a window: {format_instant(latest)}") from None
+        return _checked(_explicit(given), started_at, longest)
+    due = _due(latest, lookback, watermark(), catch_up)
+    first_watermark = max(due, started_at.replace(microsecond=0) - lookback)
+    return _checked(Window(due - lateness, latest, first_watermark), started_at)
 
 
 def _due(latest: datetime, lookback: timedelta, watermark: datetime | None, catch_up: timedelta) -> datetime:
@@ -165,6 +169,12 @@ def _event_time(event: Mapping[str, Any], started_at: datetime) -> datetime:
         raise InputError(
             f"time is in the future: {format_instant(instant)}, and the execution started at "
             f"{format_instant(started_at)}; send the event without a time of its own"
+        )
+    if instant < started_at - OLDEST_EVENT:
+        raise InputError(
+            f"time is too long ago: {format_instant(instant)}, and the execution started at "
+            f"{format_instant(started_at)}; an event is at most {OLDEST_EVENT // timedelta(hours=1)} hours old. Send the "
+            "event without a time of its own, or with the window's start and end in its detail"
         )
     return min(instant, started_at)
 
@@ -202,13 +212,18 @@ def _hours(value: Any, latest: datetime) -> timedelta:
     return timedelta(hours=value)
 
 
-def _checked(window: Window, started_at: datetime) -> Window:
+def _checked(window: Window, started_at: datetime, longest: timedelta | None = None) -> Window:
     if window.start >= window.end:
         raise InputError(f"start must be before end, got start {window.start_text} and end {window.end_text}")
     if window.end > started_at:
         raise InputError(
             f"end is in the future: {window.end_text}, and the execution started at {format_instant(started_at)}; "
             "items that arrive before then would be missed: choose an end that has passed"
+        )
+    if longest is not None and window.end - window.start > longest:
+        raise InputError(
+            f"the window from {window.start_text} to {window.end_text} is longer than the {longest.days} days that an "
+            "event may ask for (EVENT_WINDOW_DAYS); start an execution with this window yourself, or send several events"
         )
     return window
 

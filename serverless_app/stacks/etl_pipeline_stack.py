@@ -137,6 +137,7 @@ class EtlPipelineStack(Stack):
                 "SOURCE_TABLE": self.source_table.table_name,
                 "LEDGER_TABLE": self.ledger.table.table_name,
                 "CATCH_UP_DAYS": str(self.settings.catch_up_days),
+                "EVENT_WINDOW_DAYS": str(self.settings.event_window_days),
                 "LOOKBACK_HOURS": str(self.settings.lookback_hours),
                 "LATENESS_MINUTES": str(self.settings.lateness_minutes),
                 "CONCURRENCY": str(self.settings.concurrency),
@@ -164,6 +165,8 @@ class EtlPipelineStack(Stack):
                 "STAGING_BUCKET": self.staging_bucket.bucket_name,
                 "PART_BYTES": str(self.settings.part_bytes),
                 "REJECT_THRESHOLD_PERCENT": str(self.settings.reject_threshold_percent),
+                "DROP_THRESHOLD_PERCENT": str(self.settings.drop_threshold_percent),
+                "RECORD_SECONDS": str(self.settings.record_seconds),
             },
             settings=self.settings,
         )

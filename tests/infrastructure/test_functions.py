@@ -19,13 +19,20 @@ DEFAULTS: dict[str, ExtractSettings | TransformSettings | LoadSettings] = {
         source_table="etl-source-data",
         ledger_table="etl-run-ledger",
         catch_up_days=30,
+        event_window_days=31,
         lookback_hours=24,
         lateness_minutes=15,
         concurrency=40,
         segment_bytes=256 * 1024**2,
         part_bytes=64 * 1024**2,
     ),
-    "transform": TransformSettings(staging_bucket=BUCKET, part_bytes=64 * 1024**2, reject_threshold_percent=Decimal(5)),
+    "transform": TransformSettings(
+        staging_bucket=BUCKET,
+        part_bytes=64 * 1024**2,
+        reject_threshold_percent=Decimal(5),
+        drop_threshold_percent=Decimal(99),
+        record_seconds=10,
+    ),
     "load": LoadSettings(
         staging_bucket=BUCKET,
         destination_table="etl-destination-data",
@@ -36,13 +43,19 @@ DEFAULTS: dict[str, ExtractSettings | TransformSettings | LoadSettings] = {
 TUNED: dict[str, dict[str, Any]] = {
     "extract": {
         "catch_up_days": 7,
+        "event_window_days": 3,
         "lookback_hours": 48,
         "lateness_minutes": 30,
         "concurrency": 7,
         "segment_bytes": 2048,
         "part_bytes": 4096,
     },
-    "transform": {"part_bytes": 4096, "reject_threshold_percent": Decimal("2.5")},
+    "transform": {
+        "part_bytes": 4096,
+        "reject_threshold_percent": Decimal("2.5"),
+        "drop_threshold_percent": Decimal("12.5"),
+        "record_seconds": 3,
+    },
     "load": {"max_write_units_per_second": 500},
 }
 

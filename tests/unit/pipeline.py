@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "SOURCE_TABLE": "source",
     "LEDGER_TABLE": "ledger",
     "CATCH_UP_DAYS": "30",
+    "EVENT_WINDOW_DAYS": "31",
     "DESTINATION_TABLE": "destination",
     "LOOKBACK_HOURS": "24",
     "LATENESS_MINUTES": "15",
@@ -26,6 +27,8 @@ ENVIRONMENT = {
     "SEGMENT_BYTES": "1000",
     "PART_BYTES": "67108864",
     "REJECT_THRESHOLD_PERCENT": "5",
+    "DROP_THRESHOLD_PERCENT": "99",
+    "RECORD_SECONDS": "10",
     "MAX_WRITE_UNITS_PER_SECOND": "0",
     "LOG_LEVEL": "INFO",
 }

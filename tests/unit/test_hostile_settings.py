@@ -77,7 +77,16 @@ def test_variables_that_are_all_of_any_text_are_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["LOOKBACK_HOURS", "CATCH_UP_DAYS", "LATENESS_MINUTES", "CONCURRENCY", "SEGMENT_BYTES", "PART_BYTES"]
+    "name",
+    [
+        "LOOKBACK_HOURS",
+        "CATCH_UP_DAYS",
+        "EVENT_WINDOW_DAYS",
+        "LATENESS_MINUTES",
+        "CONCURRENCY",
+        "SEGMENT_BYTES",
+        "PART_BYTES",
+    ],
 )
 @pytest.mark.parametrize("value", ["1", "999", "878400", "52704000", "1" + "0" * 15, "9" * 15, "9" * 5000])
 def test_a_number_that_settings_allow_is_one_that_a_run_can_use(name: str, value: str) -> None:

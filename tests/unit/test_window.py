@@ -20,6 +20,7 @@ def resolve(given_input: Any, started_at: datetime = STARTED_AT, watermark: str 
         lateness=LATENESS,
         watermark=lambda: parse_instant("watermark", watermark) if watermark else None,
         catch_up=timedelta(days=30),
+        event_window=timedelta(days=31),
     )
 
 
@@ -131,7 +132,12 @@ def test_the_same_input_gives_the_same_window_in_a_retry() -> None:
         ({"detail": {}, "start": "2024-01-15"}, 'unknown field "start": allowed are version'),
         ({"time": "now"}, 'time must be an ISO 8601 time .* got "now"'),
         ({"time": "2024-01-16T02:05:01Z"}, "time is in the future: 2024-01-16T02:05:01Z"),
-        ({"time": "0001-01-01T05:00:00Z"}, "time is too early for a window"),
+        ({"time": "0001-01-01T05:00:00Z"}, "time is too long ago: 0001-01-01T05:00:00Z"),
+        ({"time": "2024-01-15T01:59:59Z"}, "time is too long ago: .* an event is at most 24 hours old"),
+        ({"time": "2024-01-15T01:59:59Z", "detail": {"lookback_hours": 1}}, "time is too long ago"),
+        ({"detail": {"lookback_hours": 31 * 24 + 1}}, "longer than the 31 days .*EVENT_WINDOW_DAYS"),
+        ({"detail": {"start": "2023-12-01", "end": "2024-01-01T00:00:01Z"}}, "longer than the 31 days"),
+        ({"time": "2024-01-16T01:00:00Z", "detail": {"lookback_hours": 17_000_000}}, "longer than the 31 days"),
         ({"x" * 200: 1}, 'unknown field "x{70,}\\.\\.\\.'),
     ],
 )
@@ -189,6 +195,7 @@ NAMES = ("input", "start", "end", "lookback_hours", "action", "time", "detail", 
 
 @given(PLAIN | EVENTS | TIMES, st.datetimes(min_value=EARLIEST, timezones=st.just(UTC)))
 @example({"time": "0001-01-02T00:00:00Z", "detail": {}}, STARTED_AT)
+@example({"time": "0001-01-01T00:00:00Z"}, STARTED_AT)
 def test_an_input_gives_a_proper_window_or_an_error_that_names_the_field(
     given_input: Any, started_at: datetime
 ) -> None:
@@ -241,13 +248,42 @@ def test_a_window_reaches_back_to_the_watermark_and_never_less_than_the_lookback
     window = resolve({}, watermark=watermark)
 
     assert (window.start_text, window.end_text) == (start, "2024-01-16T02:00:00Z")
-    assert window.due == window.start + LATENESS
+
+
+def test_the_longest_window_of_an_event_is_read() -> None:
+    assert resolved({"detail": {"lookback_hours": 31 * 24}}) == ("2023-12-16T02:00:00Z", "2024-01-16T02:00:00Z")
+
+
+def test_a_limit_on_events_does_not_limit_catching_up_or_an_execution() -> None:
+    event = resolve_window(
+        {"time": "2024-01-16T02:00:00Z", "detail": {}},
+        started_at=STARTED_AT,
+        lookback=LOOKBACK,
+        lateness=LATENESS,
+        watermark=lambda: datetime(2023, 12, 20, tzinfo=UTC),
+        catch_up=timedelta(days=30),
+        event_window=timedelta(days=1),
+    )
+
+    assert event.start_text == "2023-12-19T23:45:00Z"
+    assert resolve({"lookback_hours": 9_000}).end_text == "2024-01-16T02:00:00Z"
+
+
+OLD_EVENT = {"time": format_instant(STARTED_AT - timedelta(hours=23)), "detail": {"action": "start"}}
+
+
+@pytest.mark.parametrize("given_input", [{}, OLD_EVENT, {"time": "2024-01-16T02:00:00Z"}])
+def test_the_first_watermark_is_never_further_back_than_a_normal_day(given_input: Any) -> None:
+    window = resolve(given_input)
+
+    assert window.first_watermark == datetime(2024, 1, 15, 2, tzinfo=UTC)
+    assert window.start <= window.first_watermark
 
 
 def test_an_event_reaches_back_to_the_watermark_as_well() -> None:
-    window = resolve({"time": "2024-01-15T02:00:00Z", "detail": {}}, watermark="2024-01-12T02:00:00Z")
+    window = resolve({"time": "2024-01-15T12:00:00Z", "detail": {}}, watermark="2024-01-12T02:00:00Z")
 
-    assert (window.start_text, window.end_text) == ("2024-01-12T01:45:00Z", "2024-01-15T02:00:00Z")
+    assert (window.start_text, window.end_text) == ("2024-01-12T01:45:00Z", "2024-01-15T12:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +291,7 @@ def test_an_event_reaches_back_to_the_watermark_as_well() -> None:
     [{"start": "2024-01-10", "end": "2024-01-11"}, {"lookback_hours": 2}, {"detail": {"lookback_hours": 2}}],
 )
 def test_a_window_that_is_asked_for_asks_nobody_and_answers_for_nothing(given_input: Any) -> None:
-    assert resolve(given_input, watermark="2000-01-01T00:00:00Z").due is None
+    assert resolve(given_input, watermark="2000-01-01T00:00:00Z").first_watermark is None
 
 
 def test_more_than_a_run_may_catch_up_on_is_an_error_with_the_gap_and_the_command() -> None:
