@@ -17,6 +17,7 @@ COUNTS = (
     "extract_bytes",
     "transformed",
     "dropped",
+    "ahead",
     "rejected_transform",
     "records",
     "aggregate_records",

@@ -20,7 +20,7 @@ def check_transformed(run: Run, counts: Counts) -> None:
     """
     given = "quarantine held" if run.replay else "DynamoDB returned"
     _check(run, counts, (given, "read"), "extract", ("extracted", "left"), "an answer was not taken whole")
-    taken = ("transformed", "dropped", "rejected_transform")
+    taken = ("transformed", "dropped", "ahead", "rejected_transform")
     _check(run, counts, ("extract wrote", "extracted"), "transform", taken, _changed("extract", run))
 
 
@@ -36,6 +36,11 @@ def check_loaded(run: Run, counts: Counts) -> None:
     """
     taken = ("loaded", "superseded", "rejected_load")
     _check(run, counts, ("transform wrote", "records"), "load", taken, _changed("transform", run))
+
+
+def judged(counts: Counts) -> int:
+    """How many of the items that were read are the run's to judge: the others are a later run's."""
+    return counts.get("read", 0) - counts.get("ahead", 0)
 
 
 def check_quarantine(run: Run, stage: str, rejected: int, quarantined: int) -> None:

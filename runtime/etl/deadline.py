@@ -25,6 +25,10 @@ class Deadline:
         self._slowest_ms = 0.0
         self._least_reserve_ms = remaining_ms() / 50
 
+    def reserve(self, seconds: float) -> None:
+        """Keep so much of the time for one unit of work that may take as long, whatever those before it took."""
+        self._least_reserve_ms += seconds * 1000
+
     def allows_another(self) -> bool:
         """Note that a unit of work has ended, and say whether there is time for one more."""
         now = self._clock()

@@ -11,8 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl import log, metrics
 from etl.aws import explained
+from etl.code_version import code_version
 from etl.deadline import Deadline
-from etl.errors import BalanceError, ConfigurationError, EtlError, QualityGateError
+from etl.errors import BalanceError, CodeChangedError, ConfigurationError, EtlError, QualityGateError
 from etl.run import COUNTS, Run, Work, totals
 from etl.trace import annotate, current_trace
 
@@ -26,7 +27,8 @@ class Context(Protocol):
 
 
 Event = Mapping[str, Any]
-_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+# In MiB, which Lambda calls MB.
+MEMORY_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 # By what the traces of a run, or of an error, are found.
 _ANNOTATED = ("run", "execution", "error")
 _T = TypeVar("_T")
@@ -103,7 +105,7 @@ class _Ending:
 
     def _tell(self, level: int, message: str, outcome: dict[str, Any], values: dict[str, float]) -> None:
         ended, duration_ms = time.time(), round((time.monotonic() - self._clock) * 1000)
-        remaining_ms, limit_mb = self._context.get_remaining_time_in_millis(), os.environ.get(_MEMORY, "inf")
+        remaining_ms, limit_mb = self._context.get_remaining_time_in_millis(), os.environ.get(MEMORY_SIZE, "inf")
         values |= metrics.used(self._name, duration_ms, remaining_ms, metrics.peak_memory_mb(), float(limit_mb))
         values["Retries"] = int(bool(self._event.get("retry")))  # how often the workflow has tried before
         facts = self._facts | outcome | {"duration_ms": duration_ms}
@@ -124,10 +126,16 @@ def run_of(event: Event) -> Run:
 
     Raises:
         ConfigurationError: the workflow gives none, or one that can't be.
+        CodeChangedError: another code has planned it.
     """
     run = _part(event, "run", Run)
     if not 1 <= run.segments <= _MOST_SEGMENTS:
         raise _unfit("run.segments", f"a whole number from 1 to {_MOST_SEGMENTS}", run.segments)
+    if run.code and run.code != code_version():
+        raise CodeChangedError(
+            f"run {run.timestamp} began with other code ({run.code}) than the functions have now ({code_version()}): "
+            f"a deployment came in between. Start a new run of the window {run.start} to {run.end}"
+        )
     return run
 
 

@@ -4,6 +4,7 @@
     ├── InputError           the execution's input is wrong           fail; correct the input
     ├── CatchUpError         more is missing than may be caught up    fail; run the gap's window
     ├── ConfigurationError   a setting, a table, a bucket, a grant    fail; correct the deployment
+    ├── CodeChangedError     another code was deployed meanwhile      fail; run the window again
     ├── TransformationError  transformation.py itself is wrong        fail; correct the file
     ├── StagingError         a staged object is missing or malformed  fail; run the window again
     ├── QualityGateError     too large a share was rejected           fail; look into quarantine/
@@ -46,6 +47,10 @@ class ConfigurationError(EtlError):
     """A setting is wrong, or something that the deployment should have made isn't there."""
 
 
+class CodeChangedError(EtlError):
+    """The functions' code isn't the one that planned the run."""
+
+
 class TransformationError(EtlError):
     """transformation.py can't be used: its contract, an aggregate or its functions are wrong."""
 
@@ -80,3 +85,25 @@ class RejectedError(Exception):
         self.expected = str(expected)
         self.got = str(got)
         super().__init__(f"{self.field or 'record'}: expected {self.expected}, got {self.got}")
+
+    def __reduce__(self) -> tuple[type["RejectedError"], tuple[str, str, str]]:
+        """Pickle by the parts: a record may be rejected in another process."""
+        return RejectedError, (self.field, self.expected, self.got)
+
+
+class TooSlowError(RejectedError):
+    """``transform()`` was stopped, because one record took it too long.
+
+    Args:
+        seconds: how long it may take.
+        where: the line where it stood, or other words on what was found.
+    """
+
+    def __init__(self, seconds: int, where: str) -> None:
+        self.seconds = seconds
+        self.where = where
+        super().__init__("", f"transform() to return within {seconds} s", f"nothing by then {where}".rstrip())
+
+    def __reduce__(self) -> tuple[type["TooSlowError"], tuple[int, str]]:  # type: ignore[override]
+        """Pickle by the parts."""
+        return TooSlowError, (self.seconds, self.where)

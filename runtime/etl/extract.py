@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from etl.aws import dynamodb_client, s3_client
+from etl.code_version import code_version
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
 from etl.keys import manifest_key, part_key, replayed_key
@@ -21,6 +22,7 @@ from etl.settings import ExtractSettings
 from etl.source import Page, SourceTable
 from etl.staged_writer import PartWriter
 from etl.staging import Staging
+from etl.timestamps import window_filter
 from etl.window import format_instant, requested_replay, resolve_window
 
 STAGE = "extract"
@@ -60,11 +62,8 @@ def plan(
         window = resolve_window(
             given,
             started_at=started_at,
-            lookback=timedelta(hours=settings.lookback_hours),
-            lateness=timedelta(minutes=settings.lateness_minutes),
+            rules=settings.windows,
             watermark=ledger.watermark,
-            catch_up=timedelta(days=settings.catch_up_days),
-            event_window=timedelta(days=settings.event_window_days),
         )
         first_watermark = window.first_watermark
         run = Run(
@@ -75,7 +74,8 @@ def plan(
             execution="",
             segments=source.segments(settings.segment_bytes, settings.concurrency),
         )
-    run = msgspec.structs.replace(run, time=format_instant(started_at), execution=execution["id"])
+    time = format_instant(started_at)
+    run = msgspec.structs.replace(run, time=time, execution=execution["id"], code=code_version())
     run = claim(run, started_at, staging)
     if objects:  # listed once, so that all workers share the same
         staging.put(replayed_key(run.timestamp), msgspec.json.encode(objects))
@@ -147,7 +147,8 @@ def _extract(event: Event, deadline: Deadline) -> Work:
     if run.replay:
         pages = quarantined_pages(run, work, source, staging, deadline)
     else:
-        pages = source.pages(run.start, run.end, work.segment, run.segments, work.cursor, deadline.allows_another)
+        picked = window_filter(run.start, run.end, run.time)
+        pages = source.pages(picked, work.segment, run.segments, work.cursor, deadline.allows_another)
     return extract_segment(run, work, pages, staging, settings.part_bytes)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from etl.aggregates import Accumulator, Aggregate
-from etl.balance import check_quarantine, check_transformed
+from etl.balance import check_quarantine, check_transformed, judged
 from etl.contract import Record
 from etl.errors import QualityGateError, RejectedError, StagingError, TransformationError
 from etl.keys import aggregates_key, part_key, partial_key, quarantine_key
@@ -18,6 +18,8 @@ from etl.plain_json import encode, to_plain
 from etl.run import Run, Work, total, totals
 from etl.staging import Staging
 
+# Counts of each segment that come after Gate: Load reads these parts, and Finish looks at the quarantine once more.
+_PASSED_ON = ("transform_parts", "transform_quarantine_parts")
 _MOST_REASONS = 3
 _MOST_TALLIED = 100_000
 # A run may have thousands of parts, and looking at each takes two requests: the client has so many connections.
@@ -33,8 +35,15 @@ class _Reason(msgspec.Struct):
 _reasons = msgspec.json.Decoder(_Reason)
 
 
+class Allowed(NamedTuple):
+    """Shares of a run's items, in percent from 0 to 100, above which it may not load."""
+
+    rejected: Decimal
+    dropped: Decimal
+
+
 def pass_gate(
-    run: Run, segments: list[Work], staging: Staging, aggregates: list[Aggregate], threshold_percent: Decimal
+    run: Run, segments: list[Work], staging: Staging, aggregates: list[Aggregate], allowed: Allowed
 ) -> dict[str, Any]:
     """Decide whether the run may load, and stage its aggregates.
 
@@ -44,11 +53,13 @@ def pass_gate(
 
     Raises:
         BalanceError: Transform did not read what Extract wrote.
-        QualityGateError: more than ``threshold_percent`` of what was read is in quarantine.
+        QualityGateError: a larger share of what was read than allowed is in quarantine.
+        TransformationError: ``transform()`` returned nothing for a larger share of the others than allowed.
     """
     check_transformed(run, totals(segments))
-    check_rejected(run, "transform", segments, staging)
-    _check_share(run, segments, staging, threshold_percent)
+    check_rejected(run, "transform", total(segments, "rejected_transform"), segments, staging)
+    _check_share(run, segments, staging, allowed.rejected)
+    _check_dropped(run, segments, allowed.dropped)
     accumulators = _merged(run, segments, staging, aggregates)
     document = {
         "run": run.timestamp,
@@ -61,20 +72,28 @@ def pass_gate(
     staging.put(aggregates_key(run), encode(document))
     if not run.replay:  # theirs are of the replayed records alone, and would replace those of the whole window
         _stage_loaded_aggregates(run, segments[0], staging, accumulators)
-    counts = {name: count for name, count in totals(segments).items() if count and name != "transform_parts"}
-    gate = {"aggregates": aggregates_key(run), "threshold_percent": str(threshold_percent), "counts": counts}
+    counts = {name: count for name, count in totals(segments).items() if count and name not in _PASSED_ON}
+    gate = {"aggregates": aggregates_key(run), "threshold_percent": str(allowed.rejected), "counts": counts}
     return {"run": run, "segments": [_for_load(work) for work in segments], "gate": gate}
 
 
 def _for_load(work: Work) -> Work:
-    """A segment without the counts that Gate has added up, so that the state doesn't grow from stage to stage."""
+    """A segment with the counts that are needed after Gate: the state doesn't grow from stage to stage."""
     kept = Work(segment=work.segment)
-    kept.count("transform_parts", work.counted("transform_parts"))
+    for name in _PASSED_ON:
+        kept.count(name, work.counted(name))
     return kept
 
 
-def check_rejected(run: Run, stage: str, segments: list[Work], staging: Staging) -> None:
+def check_rejected(run: Run, stage: str, rejected: int, segments: list[Work], staging: Staging) -> None:
     """Check that all that a stage rejected lies in quarantine, unchanged.
+
+    Args:
+        run: the run.
+        stage: transform or load.
+        rejected: how many records the stage rejected.
+        segments: tell how many objects of quarantine it wrote.
+        staging: the bucket in which they lie.
 
     Raises:
         BalanceError: there is more or less.
@@ -82,7 +101,7 @@ def check_rejected(run: Run, stage: str, segments: list[Work], staging: Staging)
     """
     with ThreadPoolExecutor(_READERS) as readers:
         quarantined = sum(readers.map(staging.records, _quarantine(run, stage, segments)))
-    check_quarantine(run, stage, total(segments, f"rejected_{stage}"), quarantined)
+    check_quarantine(run, stage, rejected, quarantined)
 
 
 def _quarantine(run: Run, stage: str, segments: list[Work]) -> Iterator[str]:
@@ -122,7 +141,20 @@ def _check_share(run: Run, segments: list[Work], staging: Staging, threshold_per
         common = _common_reasons(run, segments, staging)
         return ". Most common: " + "; ".join(f"{count:,} times {reason}" for reason, count in common)
 
-    check_rejected_share(run, rejected, total(segments, "read"), threshold_percent, reasons)
+    check_rejected_share(run, rejected, judged(totals(segments)), threshold_percent, reasons)
+
+
+def _check_dropped(run: Run, segments: list[Work], threshold_percent: Decimal) -> None:
+    """Check that ``transform()`` doesn't drop what it gets, as one does that lacks its ``return``."""
+    dropped = total(segments, "dropped")
+    whole = dropped + total(segments, "transformed")
+    if not run.replay and dropped * 100 > threshold_percent * whole:
+        raise TransformationError(
+            f"run {run.timestamp}: transform() returned nothing for {dropped:,} of {whole:,} items, "
+            f"{_percent(dropped, whole)} %, and {threshold_percent} % are allowed (DROP_THRESHOLD_PERCENT). Does it "
+            "lack a return? If it is meant to drop so many, deploy with -c etl:drop_threshold_percent=100. Then run "
+            f"the window {run.start} to {run.end} again"
+        )
 
 
 def _percent(part: int, whole: int) -> Decimal:

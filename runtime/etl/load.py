@@ -184,12 +184,15 @@ def finish(
         gate: what Gate passed on: the key of the aggregates, and the totals of the stages before.
 
     Raises:
-        BalanceError: a record that Transform wrote is unaccounted for, or one that Load rejected isn't in quarantine.
+        BalanceError: a record that Transform wrote is unaccounted for, or one that was rejected isn't in quarantine.
+        StagingError: an object of quarantine, or that of the aggregates, is missing or was changed.
         QualityGateError: the destination table refused more than the threshold.
     """
     counts = {name: count + gate["counts"].get(name, 0) for name, count in totals(segments).items()}
     check_loaded(run, counts)
-    check_rejected(run, "load", segments, staging)
+    for stage in ("transform", STAGE):  # what Transform set aside lay there while Load was at work
+        check_rejected(run, stage, counts[f"rejected_{stage}"], segments, staging)
+    staging.records(gate["aggregates"])
     check_rejected_share(run, counts["rejected_load"], counts["records"], threshold_percent)
     return {
         "status": "success",

@@ -8,10 +8,11 @@ A run's timestamp is a field of the line and never a dimension: each value of a 
 paid for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from etl.balance import Counts, judged
 from etl.run import Work
 
 NAMESPACE = "EtlPipeline"
@@ -50,8 +51,11 @@ _COUNTED = {
         "Throttles": "load_throttled",
     },
 }
-# What was rejected, and of what: before loading, and of what was loaded.
-_SHARES = {"gate": ("rejected_transform", "read"), "finish": ("rejected_load", "records")}
+# What was rejected, and of how many: before loading, and of what was loaded.
+_SHARES: dict[str, tuple[str, Callable[[Counts], int]]] = {
+    "gate": ("rejected_transform", judged),
+    "finish": ("rejected_load", lambda counts: counts.get("records", 0)),
+}
 
 # Memory of which an invocation has used more than nine tenths is near its limit.
 _NEAR_MEMORY = 0.9
@@ -72,7 +76,7 @@ def worked(action: str, before: Work, after: Work) -> dict[str, float]:
     return {metric: after.counted(name) - before.counted(name) for metric, name in _COUNTED[action].items()}
 
 
-def rejected_share(action: str, counts: Mapping[str, int]) -> dict[str, float]:
+def rejected_share(action: str, counts: Counts) -> dict[str, float]:
     """The share of rejected items, in percent, that Gate or Finish looks at; nothing for other actions.
 
     Args:
@@ -81,8 +85,9 @@ def rejected_share(action: str, counts: Mapping[str, int]) -> dict[str, float]:
     """
     if action not in _SHARES:
         return {}
-    rejected, whole = (counts.get(name, 0) for name in _SHARES[action])
-    return {"RejectedShare": round(100 * rejected / whole, 3) if whole else 0.0}
+    rejected, whole_of = _SHARES[action]
+    whole = whole_of(counts)
+    return {"RejectedShare": round(100 * counts.get(rejected, 0) / whole, 3) if whole else 0.0}
 
 
 def used(action: str, duration_ms: int, remaining_ms: int, memory_mb: float, limit_mb: float) -> dict[str, float]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Self
 
 from etl.errors import ConfigurationError
+from etl.window import WindowRules
 
 # No count of anything comes near, and arithmetic with it stays in the range of floats.
 _MOST = 10**15
@@ -80,6 +82,16 @@ class ExtractSettings:
     concurrency: int
     segment_bytes: int
     part_bytes: int
+
+    @property
+    def windows(self) -> WindowRules:
+        """How long windows are."""
+        return WindowRules(
+            lookback=timedelta(hours=self.lookback_hours),
+            lateness=timedelta(minutes=self.lateness_minutes),
+            catch_up=timedelta(days=self.catch_up_days),
+            event_window=timedelta(days=self.event_window_days),
+        )
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:

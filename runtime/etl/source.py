@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from etl.errors import TransientError
-from etl.timestamps import window_filter
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -80,20 +79,18 @@ class SourceTable:
 
     def pages(
         self,
-        start: str,
-        end: str,
+        picked: Mapping[str, Any],
         segment: int,
         segments: int,
         cursor: dict[str, Any] | None,
         allows_another: Callable[[], bool] = lambda: True,
     ) -> Iterator[Page]:
-        """The pages of one segment with the items of the window ``[start, end)`` and those without a usable time.
+        """The pages of one segment with the items that a filter picks.
 
         The next page is fetched while the caller works on this one; its failure is raised after that.
 
         Args:
-            start: first instant of the window, ``2024-01-15T00:00:00Z``.
-            end: first instant after it.
+            picked: the filter, a part of a Scan request, as ``etl.timestamps.window_filter`` makes it.
             segment: number of the segment, from 0.
             segments: number of segments that the table is read in.
             cursor: that of the page to go on after, ``{"key": …}`` with a key in DynamoDB JSON; None for the segment's
@@ -105,7 +102,7 @@ class SourceTable:
             "Segment": segment,
             "TotalSegments": segments,
             "ReturnConsumedCapacity": "TOTAL",
-            **window_filter(start, end),
+            **picked,
         }
         key = cursor["key"] if cursor else None
         with ThreadPoolExecutor(1, thread_name_prefix="scan") as reader:

@@ -29,10 +29,20 @@ _seals = msgspec.json.Decoder(Seal)
 
 
 class Batch(NamedTuple):
-    """Consecutive records of a staged object, as bytes, and the offset in bytes behind the last of them."""
+    """Consecutive records of a staged object, as bytes, and where they begin and end in it, as offsets in bytes."""
 
     lines: list[bytes]
+    start: int
     end: int
+
+    def end_of(self, records: int) -> int:
+        """The offset behind the first so many records."""
+        return self.end if records == len(self.lines) else self.start + sum(map(_staged_size, self.lines[:records]))
+
+
+def _staged_size(line: bytes) -> int:
+    """What a record takes, its comma and its line break included."""
+    return len(line) + len(b",\n")
 
 
 class Staging:
@@ -114,11 +124,11 @@ class Staging:
             ready = max(0, len(waiting) - 1) // BATCH_RECORDS * BATCH_RECORDS  # the last record has no comma behind it
             for first in range(0, ready, BATCH_RECORDS):
                 batch = waiting[first : first + BATCH_RECORDS]
-                end = self._end(key, batch, end)
-                yield Batch(batch, end)
+                start, end = end, self._end(key, batch, end)
+                yield Batch(batch, start, end)
             del waiting[:ready]
         if waiting:
-            yield Batch(waiting, self._end(key, waiting, end) - len(b","))
+            yield Batch(waiting, end, self._end(key, waiting, end) - len(b","))
 
     def _end(self, key: str, batch: list[bytes], start: int) -> int:
         """The offset behind a batch's commas and line breaks, which are the only ones in it."""
@@ -222,8 +232,7 @@ class Staging:
 
     def malformed_records(self, key: str, batch: Batch, error: Exception) -> StagingError:
         """The error for a batch whose records aren't JSON, or not what a stage writes."""
-        start = max(0, batch.end - sum(len(line) + len(b",\n") for line in batch.lines))
-        return self._malformed(key, start, f"{error}, in the {len(batch.lines)} records from there")
+        return self._malformed(key, batch.start, f"{error}, in the {len(batch.lines)} records from there")
 
     def _malformed(self, key: str, offset: int, problem: str) -> StagingError:
         return StagingError(

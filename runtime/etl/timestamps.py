@@ -8,7 +8,8 @@ The window's bounds are whole seconds written without the ``Z``: so ``2024-01-15
 import re
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from string import ascii_letters
+from typing import Any, Final, Literal
 
 from etl.attribute_values import type_name
 from etl.contract import Record
@@ -19,39 +20,49 @@ EXPECTED = "a time in UTC such as 2024-01-15T10:00:00Z"
 _SHAPE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?Z"
 _SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
 
-# Items outside of the window whose timestamp can't be one: they come along and go to quarantine. What has
-# none of these signs and still is no time sorts between two windows that there can be: into one of them, where
-# it is told apart.
+# A letter where there should be a digit: O for 0, l for 1.
+_LETTERS = {f":letter{number}": letter for number, letter in enumerate(sorted({*ascii_letters} - {"T", "Z"}))}
+# Signs that a timestamp isn't a time, wherever it sorts: these items come along with every window.
 _NO_TIME = (
     "attribute_not_exists(#timestamp)",
     "NOT attribute_type(#timestamp, :string)",
     "size(#timestamp) < :shortest",
     "#timestamp < :first",
-    "#timestamp >= :last",
     *(f"NOT contains(#timestamp, :{name})" for name in ("dash", "t", "colon", "z")),
+    *(f"contains(#timestamp, {name})" for name in _LETTERS),
 )
 
+AHEAD: Final = "ahead"
+"""The verdict on a time at or after the run's own start: a later run's."""
+Verdict = RejectedError | Literal["ahead"] | None
 
-def window_filter(start: str, end: str) -> dict[str, Any]:
-    """The part of a Scan request that picks the items of ``[start, end)``, and those without a usable timestamp.
+
+def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
+    """The part of a Scan request that picks the items of ``[start, end)``, and those that no window would find.
+
+    A text that isn't a time still sorts somewhere. Below ``now`` it sorts into a window, whose run sets it aside. At or
+    above it no window might ever reach it: so these come along, and the times among them are left to their runs.
 
     Args:
         start: first instant of the window, ``2024-01-15T00:00:00Z``.
-        end: first instant after it.
+        end: first instant after it, not after ``now``.
+        now: when the run started; a fraction of a second is cut off.
     """
     texts = {
         ":start": start.removesuffix("Z"),
         ":end": end.removesuffix("Z"),
+        ":now": _bound(now),
         ":string": "S",
         ":first": "0001-01-01T00:00:00",
-        ":last": "9999-12-31T23:59:60",
         ":dash": "-",
         ":t": "T",
         ":colon": ":",
         ":z": "Z",
+        **_LETTERS,
     }
+    picked = ("(#timestamp >= :start AND #timestamp < :end)", "#timestamp >= :now", *_NO_TIME)
     return {
-        "FilterExpression": " OR ".join(("(#timestamp >= :start AND #timestamp < :end)", *_NO_TIME)),
+        "FilterExpression": " OR ".join(picked),
         "ExpressionAttributeNames": {"#timestamp": ATTRIBUTE},  # a reserved word of DynamoDB
         "ExpressionAttributeValues": {
             **{name: {"S": text} for name, text in texts.items()},
@@ -60,13 +71,27 @@ def window_filter(start: str, end: str) -> dict[str, Any]:
     }
 
 
-def check_timestamps(records: list[Record]) -> list[RejectedError | None]:
-    """Check the timestamps of records; for each why it isn't a time, None for one that is."""
+def _bound(now: str) -> str:
+    """The whole second of an instant without its suffix, which sorts before each time of that second."""
+    return now[: len("2024-01-15T10:00:00")]
+
+
+def check_timestamps(records: list[Record], now: str) -> list[Verdict]:
+    """Check the timestamps of records, which a run that started at ``now`` has read.
+
+    Returns:
+        For each why it isn't a time, ``AHEAD`` for one that is a later run's, None for one of this run's.
+    """
     try:
-        timed = _all_times([record[ATTRIBUTE] for record in records])
+        texts = [record[ATTRIBUTE] for record in records]
+        timed = _all_times(texts) and max(texts, default="") < _bound(now)
     except (KeyError, TypeError):  # one has none, or none that is text
         timed = False
-    return [None] * len(records) if timed else [_breach(record) for record in records]
+    return [None] * len(records) if timed else [_breach(record) or _ahead(record, now) for record in records]
+
+
+def _ahead(record: Record, now: str) -> Literal["ahead"] | None:
+    return AHEAD if record[ATTRIBUTE] >= _bound(now) else None
 
 
 def _all_times(texts: list[str]) -> bool:

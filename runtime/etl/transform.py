@@ -1,6 +1,8 @@
 """Transform: hold each staged item against the contract, transform it and stage what comes of it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -8,15 +10,15 @@ import msgspec
 
 from etl import transformation
 from etl.aggregates import Accumulator, Prepared
-from etl.attribute_values import from_wire
 from etl.aws import s3_client
 from etl.deadline import Deadline
-from etl.entry import Context, Event, run_action, run_of, segments_of, work_of
-from etl.errors import RejectedError
-from etl.gate import pass_gate
+from etl.entry import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
+from etl.errors import RejectedError, TooSlowError, TransformationError
+from etl.gate import Allowed, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
 from etl.plain_json import encode
 from etl.quarantine import rejected_line
+from etl.records import Records, Through
 from etl.run import Run, Work
 from etl.settings import TransformSettings
 from etl.staged_writer import PartWriter
@@ -26,14 +28,21 @@ from etl.user_code import Transformation
 STAGE = "transform"
 
 
+# So many records must have been stopped, and half of an invocation's time gone with them, before the code is to blame.
+_FEW_SLOW = 10
+
+
 def transform_segment(
-    run: Run, work: Work, user: Transformation, staging: Staging, deadline: Deadline, part_bytes: int
+    run: Run, work: Work, through: Through, staging: Staging, deadline: Deadline, part_bytes: int
 ) -> Work:
     """Transform a segment's staged items until they end or time runs low.
 
     A record whose timestamp isn't a time, that breaks the contract, or that ``transform()`` can't handle, goes to
     quarantine. The cursor is ``{"part": …, "offset": …}``: where in the staged items to go on; parts of the output
     are numbered on by the counts.
+
+    Raises:
+        TransformationError: ``transform()`` had to be stopped for one record after the other.
     """
     segment = work.segment
     with (
@@ -47,7 +56,7 @@ def transform_segment(
             part_bytes,
         ) as rejected,
     ):
-        worker = _Worker(run, work, user, staging, kept, rejected)
+        worker = _Worker(run, work, through, staging, kept, rejected)
         cursor = worker.until(deadline)
     return Work(segment=segment, cursor=cursor, counts=work.counts)
 
@@ -56,63 +65,81 @@ class _Worker:
     """One invocation's work on one segment."""
 
     def __init__(
-        self, run: Run, work: Work, user: Transformation, staging: Staging, kept: PartWriter, rejected: PartWriter
+        self, run: Run, work: Work, through: Through, staging: Staging, kept: PartWriter, rejected: PartWriter
     ) -> None:
         self._run = run
         self._work = work
-        self._user = user
+        self._through = through
         self._staging = staging
         self._kept = kept
         self._rejected = rejected
-        self._accumulators = [Accumulator(aggregate) for aggregate in user.aggregates]
+        self._accumulators = [Accumulator(aggregate) for aggregate in through.aggregates]
+        self._slow: list[TooSlowError] = []
 
     def until(self, deadline: Deadline) -> dict[str, int] | None:
         """Work until the segment or the time ends; the cursor to go on from, None at the segment's end."""
         cursor: dict[str, int] | None = None
+        began_ms = deadline.remaining_ms()
         for position, key, batch in self._staging.segment_batches("extract", self._run, self._work):
-            self._take(key, batch)
-            if not deadline.allows_another():
-                cursor = position
+            taken = 0
+            while taken < len(batch.lines) and cursor is None:
+                taken += self._take(key, batch, taken)
+                self._check_slow(began_ms - deadline.remaining_ms())
+                if not deadline.allows_another():
+                    cursor = position | {"offset": batch.end_of(taken)}
+            if cursor is not None:
                 break
         if cursor is None and self._kept.next_part == 0:
             self._kept.write(())  # a segment without records has an empty part
         self._close()
         return cursor
 
-    def _take(self, key: str, batch: Batch) -> None:
+    def _take(self, key: str, batch: Batch, first: int) -> int:
+        """Take a batch's records from ``first`` on; how many were taken, since a slow one may be the last."""
+        lines = batch.lines[first:] if first else batch.lines
         try:
-            records = from_wire(b"[" + b",".join(batch.lines) + b"]")
-            if len(records) != len(batch.lines):
-                raise ValueError("a line doesn't hold one record")
+            made = self._through(lines)
         except (msgspec.DecodeError, ValueError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
         good: list[tuple[bytes, list[Prepared]]] = []
-        bad, transformed = [], 0
-        readers = [accumulator.prepare for accumulator in self._accumulators]
-        for line, record, breach in zip(batch.lines, records, self._user.check(records), strict=True):
-            try:
-                if breach:
-                    raise breach
-                results = self._user.apply(record, self._run, readers)
-            except RejectedError as reason:
-                bad.append(rejected_line(STAGE, self._run, self._work.segment, reason, line))
-            else:
+        bad, transformed, ahead = [], 0, 0
+        for line, results in zip(lines, made, strict=False):
+            if type(results) is list:
                 good += results
                 transformed += bool(results)
+            elif isinstance(results, RejectedError):
+                bad.append(rejected_line(STAGE, self._run, self._work.segment, results, line))
+            else:
+                ahead += 1
+        if isinstance(made[-1], TooSlowError):
+            self._slow.append(made[-1])
         self._work.count("transformed", transformed)
-        self._work.count("dropped", len(records) - len(bad) - transformed)
+        self._work.count("dropped", len(made) - len(bad) - ahead - transformed)
+        self._work.count("ahead", ahead)
         self._work.count("records", len(good))
         self._work.count("rejected_transform", len(bad))
         if good:
             # Nothing is added up before all that a record becomes is known to be good.
-            lines, prepared = zip(*good, strict=True)
+            kept, prepared = zip(*good, strict=True)
             for accumulator, added in zip(self._accumulators, zip(*prepared, strict=True), strict=True):
                 accumulator.add(added)
-            self._kept.write(lines)
+            self._kept.write(kept)
         if bad:
             self._rejected.write(bad)
         if self._kept.full or self._rejected.full:
             self._close()
+        return len(made)
+
+    def _check_slow(self, elapsed_ms: int) -> None:
+        """Check that slow records are the exception: else each is waited for, and the run's time is gone."""
+        if len(self._slow) < _FEW_SLOW:
+            return
+        last = self._slow[-1]
+        if 2000 * last.seconds * len(self._slow) > elapsed_ms:
+            raise TransformationError(
+                f"transform() was stopped for {len(self._slow)} records of one invocation, each after {last.seconds} s "
+                f"(RECORD_SECONDS), the last time {last.where}: correct transformation.py, or allow more time"
+            )
 
     def _close(self) -> None:
         """Close the open parts; with each part of records goes the part of the aggregates that it makes up."""
@@ -128,6 +155,23 @@ class _Worker:
             self._work.count("transform_quarantine_parts")
 
 
+@contextmanager
+def _way(event: Event, run: Run, user: Transformation, seconds: int) -> Iterator[Through]:
+    """The way through the user's code: through a child process where a worker may have died before.
+
+    The workflow doesn't tell why it tries again. A retry for another reason loses some time, and nothing else.
+    """
+    records = Records(user, run, seconds)
+    if not event.get("retry"):
+        yield records
+        return
+    from etl.isolation import IsolatedRecords  # a cold start needn't wait for it
+
+    memory = os.environ.get(MEMORY_SIZE)
+    with IsolatedRecords(records, float(memory) if memory else None) as isolated:
+        yield isolated
+
+
 @cache
 def _adapters() -> tuple[TransformSettings, Transformation, Staging]:
     settings = TransformSettings.from_env(os.environ)
@@ -136,12 +180,16 @@ def _adapters() -> tuple[TransformSettings, Transformation, Staging]:
 
 def _transform(event: Event, deadline: Deadline) -> Work:
     settings, user, staging = _adapters()
-    return transform_segment(run_of(event), work_of(event), user, staging, deadline, settings.part_bytes)
+    run, work, seconds = run_of(event), work_of(event), settings.record_seconds
+    deadline.reserve(seconds)
+    with _way(event, run, user, seconds) as through:
+        return transform_segment(run, work, through, staging, deadline, settings.part_bytes)
 
 
 def _gate(event: Event, _: Deadline) -> dict[str, Any]:
     settings, user, staging = _adapters()
-    return pass_gate(run_of(event), segments_of(event), staging, user.aggregates, settings.reject_threshold_percent)
+    allowed = Allowed(settings.reject_threshold_percent, settings.drop_threshold_percent)
+    return pass_gate(run_of(event), segments_of(event), staging, user.aggregates, allowed)
 
 
 def handler(event: Event, context: Context) -> Any:

@@ -11,7 +11,8 @@ from etl.contract import Checker, Record
 from etl.errors import RejectedError, TransformationError
 from etl.plain_json import plain_line, to_plain
 from etl.run import Run
-from etl.timestamps import check_timestamps
+from etl.time_limit import OverTimeError
+from etl.timestamps import Verdict, check_timestamps
 
 # The destination's key. Source: the specification of the table etl-destination-data.
 KEY_ATTRIBUTES = ("id", "timestamp")
@@ -52,10 +53,14 @@ class Transformation:
         if len(set(names)) < len(names):
             raise TransformationError(f"AGGREGATES: each needs a name of its own, got {', '.join(names)}")
 
-    def check(self, records: list[Record]) -> list[RejectedError | None]:
-        """Check records: the timestamp, then the contract; for each why it is rejected, None for one that isn't."""
-        untimed = check_timestamps(records)
-        return [time or contract for time, contract in zip(untimed, self._checker.check(records), strict=True)]
+    def check(self, records: list[Record], now: str) -> list[Verdict]:
+        """Check records: the timestamp, as a run that started at ``now`` reads it, then the contract.
+
+        Returns:
+            For each why it is rejected, ``AHEAD`` for one that is a later run's, None for one that goes on.
+        """
+        times = check_timestamps(records, now)
+        return [time or contract for time, contract in zip(times, self._checker.check(records), strict=True)]
 
     def apply(
         self, record: Record, run: Run, readers: Sequence[Callable[[Record], Any]] = ()
@@ -74,7 +79,8 @@ class Transformation:
         Raises:
             RejectedError: ``transform`` raised, be it ``SystemExit``, what it returned can't be loaded, or a reader
                 rejects it. Its texts are bounded.
-            KeyboardInterrupt: a person's, at a preview; the one thing that isn't the record's.
+            KeyboardInterrupt: a person's, at a preview, which isn't the record's.
+            OverTimeError: the caller's time limit.
         """
         outer = getcontext()
         setcontext(_ARITHMETIC.copy())
@@ -84,7 +90,7 @@ class Transformation:
             return [(self._line(result), [read(result) for read in readers]) for result in results]
         except RejectedError as error:
             raise self._sound(error) from error
-        except KeyboardInterrupt:  # of a person, at a preview
+        except (KeyboardInterrupt, OverTimeError):
             raise
         except BaseException as error:  # SystemExit too: one record's failure doesn't end the process
             raise self._failure(error) from error
@@ -109,17 +115,20 @@ class Transformation:
             return self._failure(error)
 
     def _failure(self, error: BaseException) -> RejectedError:
-        """What transform() raised, and where: the innermost line of the user's own file."""
-        lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-        own = getattr(getattr(self._transform, "__code__", None), "co_filename", "")
-        file, line = ([each for each in lines if each[0] == own] or lines)[-1]
+        """What transform() raised, and where."""
         name = type(error).__name__
         try:
             message = str(error)[:_MOST_MESSAGE]
         except BaseException:
             message = "its own message can't be shown"
-        got = f"{name}: {message} ({file.rpartition('/')[2]} line {line})"
-        return RejectedError("", f"no {name} in transform()", got)
+        return RejectedError("", f"no {name} in transform()", f"{name}: {message} {self.where(error)}")
+
+    def where(self, error: BaseException) -> str:
+        """Where an error was raised, in the innermost line of the user's own file: ``(transformation.py line 12)``."""
+        lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+        own = getattr(getattr(self._transform, "__code__", None), "co_filename", "")
+        file, line = ([each for each in lines if each[0] == own] or lines)[-1]
+        return f"({file.rpartition('/')[2]} line {line})"
 
 
 def preview(module: Any, record: Record, run: Run = EXAMPLE_RUN) -> list[Record]:
@@ -136,9 +145,9 @@ def preview(module: Any, record: Record, run: Run = EXAMPLE_RUN) -> list[Record]
     """
     user = Transformation(module)
     copied = deepcopy(record)
-    (breach,) = user.check([copied])
-    if breach:
-        raise breach
+    (verdict,) = user.check([copied], run.time)
+    if isinstance(verdict, RejectedError):
+        raise verdict
     aggregates = [Accumulator(aggregate).prepare for aggregate in user.aggregates]
     return [result for _, (result, *_) in user.apply(copied, run, [dict, *aggregates])]
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from etl.errors import CatchUpError, InputError
 
@@ -54,6 +54,23 @@ class Window:
     def end_text(self) -> str:
         """The end as text: ``2026-11-23T02:00:00Z``."""
         return format_instant(self.end)
+
+
+class WindowRules(NamedTuple):
+    """How long windows are.
+
+    Attributes:
+        lookback: length of the window when the input gives none.
+        lateness: how much further back that window reaches, for items that arrived late.
+        catch_up: the longest time to catch up on.
+        event_window: the longest window that an event may ask for. Anybody who may put events can send one; a person
+            who starts an execution may ask for more.
+    """
+
+    lookback: timedelta
+    lateness: timedelta
+    catch_up: timedelta
+    event_window: timedelta
 
 
 def format_instant(instant: datetime) -> str:
@@ -105,14 +122,7 @@ def requested_replay(given: Any) -> str | None:
 
 
 def resolve_window(
-    given: Any,
-    *,
-    started_at: datetime,
-    lookback: timedelta,
-    lateness: timedelta,
-    watermark: Callable[[], datetime | None],
-    catch_up: timedelta,
-    event_window: timedelta,
+    given: Any, *, started_at: datetime, rules: WindowRules, watermark: Callable[[], datetime | None]
 ) -> Window:
     """The window that an execution's input asks for; one that asks for none gets all that no run has covered yet.
 
@@ -120,12 +130,8 @@ def resolve_window(
         given: the input: ``{}``, ``{"start", "end"}``, ``{"lookback_hours"}``, or an event of EventBridge
             (whole, or its ``time`` and ``detail``) whose detail carries these fields.
         started_at: when the execution started.
-        lookback: length of the window when the input gives none.
-        lateness: how much further back that window reaches, for items that arrived late.
+        rules: how long windows are.
         watermark: tells up to where nothing is missing; None before the first scheduled run.
-        catch_up: the longest time to catch up on.
-        event_window: the longest window that an event may ask for. Anybody who may put events can send one, and a
-            person who starts an execution may ask for more.
 
     Raises:
         InputError: the input has another shape, an unknown field, or a value that isn't allowed.
@@ -135,7 +141,7 @@ def resolve_window(
         raise InputError(f"the input must be a JSON object, got {_shown(given)}; examples: {_EXAMPLES}")
     now, longest = started_at, None
     if "detail" in given or "time" in given:
-        now, longest = _event_time(given, started_at), event_window
+        now, longest = _event_time(given, started_at), rules.event_window
         given = _event_detail(given)
     _refuse_unknown(given, _INPUT_FIELDS)
     latest = now.replace(microsecond=0)
@@ -145,18 +151,18 @@ def resolve_window(
         return _checked(Window(latest - _hours(given["lookback_hours"], latest), latest), started_at, longest)
     if "start" in given or "end" in given:
         return _checked(_explicit(given), started_at, longest)
-    due = _due(latest, lookback, watermark(), catch_up)
-    first_watermark = max(due, started_at.replace(microsecond=0) - lookback)
-    return _checked(Window(due - lateness, latest, first_watermark), started_at)
+    due = _due(latest, rules, watermark())
+    first_watermark = max(due, started_at.replace(microsecond=0) - rules.lookback)
+    return _checked(Window(due - rules.lateness, latest, first_watermark), started_at)
 
 
-def _due(latest: datetime, lookback: timedelta, watermark: datetime | None, catch_up: timedelta) -> datetime:
+def _due(latest: datetime, rules: WindowRules, watermark: datetime | None) -> datetime:
     """From where on something is missing: the lookback, or the watermark if that is longer ago."""
-    due = latest - lookback
+    due = latest - rules.lookback
     if watermark is None or watermark >= due:
         return due
-    if latest - watermark > catch_up:
-        raise CatchUpError(format_instant(watermark), format_instant(latest), catch_up.days)
+    if latest - watermark > rules.catch_up:
+        raise CatchUpError(format_instant(watermark), format_instant(latest), rules.catch_up.days)
     return watermark
 
 
@@ -173,8 +179,8 @@ def _event_time(event: Mapping[str, Any], started_at: datetime) -> datetime:
     if instant < started_at - OLDEST_EVENT:
         raise InputError(
             f"time is too long ago: {format_instant(instant)}, and the execution started at "
-            f"{format_instant(started_at)}; an event is at most {OLDEST_EVENT // timedelta(hours=1)} hours old. Send the "
-            "event without a time of its own, or with the window's start and end in its detail"
+            f"{format_instant(started_at)}; at most {OLDEST_EVENT // timedelta(hours=1)} hours lie between: "
+            "give the window's start and end in the event's detail"
         )
     return min(instant, started_at)
 
@@ -223,7 +229,7 @@ def _checked(window: Window, started_at: datetime, longest: timedelta | None = N
     if longest is not None and window.end - window.start > longest:
         raise InputError(
             f"the window from {window.start_text} to {window.end_text} is longer than the {longest.days} days that an "
-            "event may ask for (EVENT_WINDOW_DAYS); start an execution with this window yourself, or send several events"
+            "event may ask for (EVENT_WINDOW_DAYS); start an execution with this window, or send several events"
         )
     return window
 

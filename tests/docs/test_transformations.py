@@ -21,7 +21,7 @@ from etl.plain_json import MAX_DEPTH, plain_line
 from etl.transform import transform_segment
 from etl.user_code import Transformation
 from tests.support import ROOT
-from tests.unit.builders import destination, hold, run, staged, staging, unlimited
+from tests.unit.builders import ANY_SHARE, destination, hold, run, staged, staging, through, unlimited
 from tests.unit.builders import work as new_work
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 from tests.unit.fakes.s3 import FakeS3
@@ -81,8 +81,8 @@ def carried_out(example: Example) -> Outcome:
     hold(s3, "extract/20240116T020000123Z/data.json", b"[\n" + b",\n".join(items) + b"\n]\n")
     work = new_work(read=len(items), extracted=len(items), extract_parts=1)
     user = Transformation(SimpleNamespace(**defined(example)))
-    work = transform_segment(run(), work, user, staging(s3), unlimited(), 10**9)
-    state = pass_gate(run(), [work], staging(s3), user.aggregates, Decimal(100))
+    work = transform_segment(run(), work, through(user), staging(s3), unlimited(), 10**9)
+    state = pass_gate(run(), [work], staging(s3), user.aggregates, ANY_SHARE)
     asyncio.run(load_segment(run(), work, destination(dynamodb), staging(s3), unlimited()))
     written = [exactly(plain_line(each)) for each in from_wire(json.dumps(dynamodb.tables["destination"]).encode())]
     document = exactly(s3.objects[state["gate"]["aggregates"]])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -9,13 +10,16 @@ import msgspec
 
 from etl.deadline import Deadline
 from etl.destination import DestinationTable
+from etl.gate import Allowed
 from etl.keys import seal_key
 from etl.ledger import Ledger
 from etl.pacing import Pacer
+from etl.records import Records
 from etl.run import Run, Work
 from etl.seal import Seal
 from etl.source import SourceTable
 from etl.staging import READ_BYTES, Staging
+from etl.timestamps import window_filter
 from etl.user_code import Transformation
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
 START, END = "2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z"
 TIME = "2024-01-16T02:00:00.123Z"
+PICKED = window_filter(START, END, TIME)
+ANY_SHARE = Allowed(Decimal(100), Decimal(100))
 
 
 def run(*, segments: int = 1, timestamp: str = "20240116T020000123Z") -> Run:
@@ -93,6 +99,11 @@ class Units(Deadline):
     def allows_another(self) -> bool:
         self._units -= 1
         return self._units > 0
+
+
+def through(user: Transformation, given: Run | None = None, *, seconds: int = 10) -> Records:
+    """A way through a transformation, in this process."""
+    return Records(user, given or run(), seconds)
 
 
 class MinimalContract(TypedDict):

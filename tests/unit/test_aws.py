@@ -16,7 +16,7 @@ from etl.destination import DestinationTable
 from etl.errors import ConfigurationError, TransientError
 from etl.pacing import Pacer
 from etl.source import SourceTable
-from tests.unit.builders import END, START, no_waiting
+from tests.unit.builders import PICKED, no_waiting
 from tests.unit.fakes.faults import client_error
 from tests.unit.http_server import Answer, Endpoint, endpoint
 
@@ -73,7 +73,7 @@ def test_a_scan_is_requested_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_source_table_reads_through_the_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
     with endpoint(PAGE, LAST) as server:
-        pages = list(SourceTable(client(server, monkeypatch), "source").pages(START, END, 0, 1, None))
+        pages = list(SourceTable(client(server, monkeypatch), "source").pages(PICKED, 0, 1, None))
 
     assert [list(map(bytes, page.items)) for page in pages] == [[ITEM], []]
     assert json.loads(server.requests[1][1])["ExclusiveStartKey"] == {"id": {"S": "x"}}
@@ -181,7 +181,7 @@ def test_without_the_hook_of_answers_they_are_parsed_and_mean_the_same(monkeypat
     with endpoint(PAGE, LAST) as server:
         dynamodb = client(server, monkeypatch)
         dynamodb.meta.events.unregister("before-parse.dynamodb.Scan", aws._keep_raw_body)
-        page = next(SourceTable(dynamodb, "source").pages(START, END, 0, 1, None))
+        page = next(SourceTable(dynamodb, "source").pages(PICKED, 0, 1, None))
 
     assert [json.loads(bytes(line)) for line in page.items] == [json.loads(ITEM)]
     assert (page.scanned, page.cursor) == (3, {"key": {"id": {"S": "x"}}})

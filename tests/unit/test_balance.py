@@ -6,7 +6,15 @@ from etl.errors import BalanceError
 from etl.run import Replayed
 from tests.unit.builders import run
 
-TRANSFORMED = {"read": 12, "left": 0, "extracted": 12, "transformed": 6, "dropped": 5, "rejected_transform": 1}
+TRANSFORMED = {
+    "read": 12,
+    "left": 0,
+    "extracted": 12,
+    "transformed": 6,
+    "dropped": 3,
+    "ahead": 2,
+    "rejected_transform": 1,
+}
 LOADED = {"records": 12, "loaded": 8, "superseded": 3, "rejected_load": 1}
 
 
@@ -35,6 +43,7 @@ def test_a_run_without_any_item_is_balanced() -> None:
         ("read", -1, "DynamoDB returned 11 records and extract accounts for 12, 1 more"),
         ("extracted", 1, "DynamoDB returned 12 records and extract accounts for 13, 1 more"),
         ("transformed", -1, "extract wrote 12 records and transform accounts for 11, 1 fewer"),
+        ("ahead", -2, "extract wrote 12 records and transform accounts for 10, 2 fewer"),
         ("dropped", 2, "extract wrote 12 records and transform accounts for 14, 2 more"),
         ("rejected_transform", -1, "extract wrote 12 records and transform accounts for 11, 1 fewer"),
     ],

@@ -1,8 +1,9 @@
 import inspect
+import pickle
 from decimal import Decimal
 
 from etl import errors
-from etl.errors import EtlError, RejectedError
+from etl.errors import EtlError, RejectedError, TooSlowError
 
 
 def test_an_error_that_ends_an_invocation_is_an_etl_error_of_a_class_of_its_own() -> None:
@@ -13,6 +14,7 @@ def test_an_error_that_ends_an_invocation_is_an_etl_error_of_a_class_of_its_own(
         "InputError",
         "CatchUpError",
         "ConfigurationError",
+        "CodeChangedError",
         "TransformationError",
         "StagingError",
         "QualityGateError",
@@ -24,7 +26,7 @@ def test_an_error_that_ends_an_invocation_is_an_etl_error_of_a_class_of_its_own(
 def test_the_drawing_of_the_errors_shows_every_class() -> None:
     drawn = {line.split()[1] for line in (errors.__doc__ or "").splitlines() if "──" in line}
 
-    assert drawn | {"EtlError", "RejectedError"} == {
+    assert drawn | {"EtlError", "RejectedError", "TooSlowError"} == {
         name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)
     }
 
@@ -39,3 +41,12 @@ def test_a_rejection_of_the_whole_record_says_so() -> None:
 
 def test_a_rejection_takes_the_value_itself() -> None:
     assert RejectedError("value", "a number >= 0", Decimal("-5.5")).got == "-5.5"
+
+
+def test_a_rejection_is_the_same_in_another_process() -> None:
+    for error in (RejectedError("value", "a number >= 0", -5), TooSlowError(10, "(transformation.py line 3)")):
+        copied = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
+
+        assert type(copied) is type(error)
+        assert vars(copied) == vars(error)
+        assert str(copied) == str(error)

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
+from etl.code_version import code_version
 from etl.deadline import Deadline
 from etl.errors import InputError
 from etl.extract import claim, extract_segment, plan
 from etl.run import Run, Work
 from etl.settings import ExtractSettings
 from tests.unit.builders import (
-    END,
-    START,
+    PICKED,
     Units,
     array,
     item,
@@ -62,7 +62,7 @@ def extracted(
 ) -> Work:
     """One invocation."""
     given, deadline = given or work(), deadline or unlimited()
-    pages = source(dynamodb).pages(START, END, given.segment, segments, given.cursor, deadline.allows_another)
+    pages = source(dynamodb).pages(PICKED, given.segment, segments, given.cursor, deadline.allows_another)
     return extract_segment(run(segments=segments), given, pages, staging(s3), part_bytes)
 
 
@@ -86,6 +86,7 @@ def test_a_run_is_its_window_its_time_its_execution_and_its_segments() -> None:
         time="2024-01-16T02:00:00.123Z",
         execution="arn:1",
         segments=3,
+        code=code_version(),
     )
 
 

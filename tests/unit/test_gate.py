@@ -13,7 +13,7 @@ from etl.errors import (
     StagingError,
     TransformationError,
 )
-from etl.gate import aggregate_record, check_rejected_share, pass_gate
+from etl.gate import Allowed, aggregate_record, check_rejected_share, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
 from etl.plain_json import encode
 from etl.quarantine import rejected_line
@@ -22,7 +22,8 @@ from tests.unit.builders import array, hold, run, staged, staging, work
 from tests.unit.fakes.s3 import FakeS3
 
 TIMESTAMP = "20240116T020000123Z"
-FIVE = Decimal(5)
+FIVE, NEARLY_ALL = Decimal(5), Decimal(99)
+DEFAULT = Allowed(FIVE, NEARLY_ALL)
 BY_DAY = Aggregate(name="by_day", by=["day"], of={"value": ["sum", "avg"]})
 LOADED = Aggregate(name="loaded", by=["day", "shop"], of={"value": ["sum"]}, load=True)
 
@@ -66,9 +67,13 @@ def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any
 
 
 def passed(
-    s3: FakeS3, segments: list[Work], aggregates: list[Aggregate] | None = None, percent: Decimal = FIVE
+    s3: FakeS3,
+    segments: list[Work],
+    aggregates: list[Aggregate] | None = None,
+    percent: Decimal = FIVE,
+    dropped: Decimal = NEARLY_ALL,
 ) -> dict[str, Any]:
-    return pass_gate(run(segments=len(segments)), segments, staging(s3), aggregates or [], percent)
+    return pass_gate(run(segments=len(segments)), segments, staging(s3), aggregates or [], Allowed(percent, dropped))
 
 
 def test_what_passes_is_the_state_that_load_starts_from() -> None:
@@ -234,7 +239,7 @@ REPLAY = msgspec.structs.replace(run(), replay=Replayed("20240116T010000000Z", "
 
 def test_a_replay_passes_whatever_share_fails_again() -> None:
     s3 = FakeS3()
-    state = pass_gate(REPLAY, [with_quarantine(s3, read(99))], staging(s3), [], FIVE)
+    state = pass_gate(REPLAY, [with_quarantine(s3, read(99))], staging(s3), [], DEFAULT)
 
     assert state["gate"]["counts"]["rejected_transform"] == 99
     check_rejected_share(REPLAY, 1, 1, FIVE)
@@ -243,7 +248,7 @@ def test_a_replay_passes_whatever_share_fails_again() -> None:
 def test_a_replay_loads_no_aggregates_which_would_replace_those_of_the_whole_window() -> None:
     s3 = FakeS3()
     partial(s3, [LOADED], [{"day": "1", "shop": "x", "value": 1}], 0, 0)
-    state = pass_gate(REPLAY, [read(0)], staging(s3), [LOADED], FIVE)
+    state = pass_gate(REPLAY, [read(0)], staging(s3), [LOADED], DEFAULT)
 
     assert state["segments"][0].counted("transform_parts") == 1
     assert "aggregate_records" not in state["gate"]["counts"]

@@ -19,7 +19,19 @@ from etl.load import load_segment
 from etl.plain_json import plain_line
 from etl.run import Work
 from etl.transform import transform_segment
-from tests.unit.builders import array, destination, hold, item, run, staged, staging, unlimited, user_code, work
+from tests.unit.builders import (
+    array,
+    destination,
+    hold,
+    item,
+    run,
+    staged,
+    staging,
+    through,
+    unlimited,
+    user_code,
+    work,
+)
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 from tests.unit.fakes.s3 import FakeS3
 from tests.unit.hostile import SECRET, changed, check_message, harmed, records_of, repeated, with_line
@@ -71,7 +83,7 @@ def transform(body: bytes) -> tuple[FakeS3, Work]:
     s3 = FakeS3()
     hold(s3, PREFIX["extract"] + "data.json", body)
     user = user_code(lambda record, _: record)
-    return s3, transform_segment(run(), work(extract_parts=1), user, staging(s3), unlimited(), 1 << 26)
+    return s3, transform_segment(run(), work(extract_parts=1), through(user), staging(s3), unlimited(), 1 << 26)
 
 
 def check_transform(body: bytes) -> str:

@@ -438,6 +438,7 @@ GATE = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_perce
 def finished(*segments: Work, percent: str = "5", **counts: int) -> dict[str, Any]:
     """What Finish makes of these segments, and of these totals of the stages before."""
     s3 = FakeS3()
+    hold(s3, GATE["aggregates"], b"{}")
     for segment in segments:
         if segment.counted("rejected_load"):
             segment.count("load_quarantine_parts", 1 - segment.counted("load_quarantine_parts"))

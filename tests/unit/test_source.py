@@ -8,7 +8,7 @@ import pytest
 
 from etl.errors import TransientError
 from etl.source import Page
-from tests.unit.builders import END, START, item, source
+from tests.unit.builders import PICKED, item, source
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 
 
@@ -21,7 +21,7 @@ def table(items: list[Item], **more: Any) -> FakeDynamoDB:
 def pages(
     dynamodb: FakeDynamoDB, *, segment: int = 0, segments: int = 1, cursor: dict[str, Any] | None = None
 ) -> list[Page]:
-    return list(source(dynamodb).pages(START, END, segment, segments, cursor))
+    return list(source(dynamodb).pages(PICKED, segment, segments, cursor))
 
 
 def identities(found: list[Page]) -> list[str]:
@@ -65,7 +65,7 @@ def test_every_page_is_read_and_the_last_has_no_key() -> None:
 
 
 def test_a_page_counts_what_was_scanned_before_the_filter() -> None:
-    (page,) = pages(table([item(n, timestamp=f"2024-01-{n + 10}T10:00:00Z") for n in range(10)]))
+    (page,) = pages(table([item(n, timestamp=f"2024-01-{n + 6:02}T10:00:00Z") for n in range(10)]))
 
     assert (page.scanned, page.read, len(page.items)) == (10, 1, 1)
 
@@ -199,7 +199,7 @@ def test_the_request_names_the_segment_and_filters() -> None:
 
 
 def reading(dynamodb: FakeDynamoDB, allows_another: Callable[[], bool] = lambda: True) -> Iterator[Page]:
-    return source(dynamodb).pages(START, END, 0, 1, None, allows_another)
+    return source(dynamodb).pages(PICKED, 0, 1, None, allows_another)
 
 
 class Announcing(FakeDynamoDB):

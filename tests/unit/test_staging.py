@@ -324,7 +324,7 @@ def test_a_segment_goes_on_behind_any_of_its_cursors(done: int) -> None:
 
 
 def test_a_malformed_batch_is_named_by_key_place_and_number_of_records() -> None:
-    error = staging(FakeS3()).malformed_records(KEY, Batch([b"{x}", b"{y}"], 100), ValueError("bad"))
+    error = staging(FakeS3()).malformed_records(KEY, Batch([b"{x}", b"{y}"], 90, 100), ValueError("bad"))
 
     assert "data.json isn't the array" in str(error)
     assert "bad, in the 2 records from there, at byte 90" in str(error)

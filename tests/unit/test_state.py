@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ import pytest
 
 from etl.gate import pass_gate
 from etl.run import COUNTS, Run, Work
-from tests.unit.builders import staging
+from tests.unit.builders import ANY_SHARE, staging
 from tests.unit.fakes.s3 import FakeS3
 
 KIBIBYTE = 1024
@@ -18,7 +17,8 @@ KIBIBYTE = 1024
 EXECUTION = f"arn:aws-us-gov:states:us-gov-west-1:111122223333:execution:etl-pipeline:{'x' * 80}"
 # What Transform takes must add up to what Extract wrote.
 LARGEST = dict.fromkeys(COUNTS, 99_999_999) | dict.fromkeys(("extract_bytes", "transform_bytes"), 99_999_999_999)
-LARGEST |= dict.fromkeys(("transformed", "dropped", "rejected_transform"), 33_333_333) | {"left": 0}
+LARGEST |= dict.fromkeys(("transformed", "dropped", "ahead"), 33_333_333) | {"rejected_transform": 0, "left": 0}
+PASSED_ON = ("transform_parts", "transform_quarantine_parts")
 FIRST_OF_TRANSFORM, FIRST_OF_LOAD = COUNTS.index("transformed"), COUNTS.index("loaded")
 
 
@@ -46,7 +46,7 @@ def states(number: int) -> Iterator[tuple[str, Any]]:
     yield "Transform", {"run": run, "segments": counted(segments, COUNTS[FIRST_OF_TRANSFORM:FIRST_OF_LOAD])}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("etl.gate.check_rejected", lambda *_: None)  # there are no objects
-        state = pass_gate(run, segments, staging(FakeS3()), [], Decimal(100))
+        state = pass_gate(run, segments, staging(FakeS3()), [], ANY_SHARE)
     yield "Gate", state
     yield "Load", state | {"segments": counted(state["segments"], COUNTS[FIRST_OF_LOAD:])}
 
@@ -64,6 +64,6 @@ def test_the_gate_takes_over_what_the_stages_before_it_counted() -> None:
     state = next(state for stage, state in states(3) if stage == "Gate")
 
     assert state["gate"]["counts"] == {
-        name: 3 * LARGEST[name] for name in COUNTS[:FIRST_OF_LOAD] if name not in ("transform_parts", "left")
+        name: 3 * LARGEST[name] for name in COUNTS[:FIRST_OF_LOAD] if LARGEST[name] and name not in PASSED_ON
     }
-    assert [work.by_name() for work in state["segments"]] == [{"transform_parts": 99_999_999}] * 3
+    assert [work.by_name() for work in state["segments"]] == [dict.fromkeys(PASSED_ON, 99_999_999)] * 3

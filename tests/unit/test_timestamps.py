@@ -6,24 +6,28 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl.attribute_values import from_wire
+from etl.errors import RejectedError
 from etl.timestamps import check_timestamps, window_filter
 from etl.window import format_instant
 from tests.unit.builders import array
 from tests.unit.fakes.filter_expression import matches
 
-START, END = "2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z"
+START, END, NOW = "2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z", "2024-01-16T02:00:00.123Z"
+# After every time that there is.
+LAST = "9999-12-31T23:59:60Z"
 
 
-def picked(timestamp: dict[str, Any] | None, start: str = START, end: str = END) -> bool:
+def picked(timestamp: dict[str, Any] | None, start: str = START, end: str = END, now: str = NOW) -> bool:
     """Whether the window's filter picks an item with this timestamp."""
     item = {"id": {"S": "x"}} | ({"timestamp": timestamp} if timestamp else {})
-    return matches(window_filter(start, end))(item)
+    return matches(window_filter(start, end, now))(item)
 
 
-def checked(*timestamps: dict[str, Any] | None) -> list[str | None]:
-    """What of each of these timestamps is told in quarantine; None for a time."""
+def checked(*timestamps: dict[str, Any] | None, now: str = LAST) -> list[str | None]:
+    """What of each of these timestamps is told in quarantine; None for a time, "ahead" for one after ``now``."""
     items = [{"id": {"S": "x"}} | ({"timestamp": each} if each else {}) for each in timestamps]
-    return [reason.got if reason else None for reason in check_timestamps(from_wire(array(items)))]
+    verdicts = check_timestamps(from_wire(array(items)), now)
+    return [verdict.got if isinstance(verdict, RejectedError) else verdict for verdict in verdicts]
 
 
 def is_time(timestamp: dict[str, Any] | None) -> bool:
@@ -55,9 +59,14 @@ def test_a_time_outside_of_the_window_is_not_picked(text: str) -> None:
     assert not picked({"S": text})
 
 
-def test_a_far_future_that_stands_for_ever_is_a_time_and_not_picked() -> None:
-    assert not picked({"S": "9999-12-31T23:59:59Z"})
-    assert is_time({"S": "9999-12-31T23:59:59Z"})
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59Z", "2024-01-16T02:00:00Z", "2024-01-16T02:00:00.1Z"])
+def test_a_time_from_the_runs_start_on_comes_along_and_is_left_to_its_run(text: str) -> None:
+    assert picked({"S": text})
+    assert checked({"S": text}, now=NOW) == ["ahead"]
+
+
+def test_a_time_between_the_window_and_the_runs_start_is_the_next_runs() -> None:
+    assert not picked({"S": "2024-01-16T01:59:59.999Z"})
 
 
 @pytest.mark.parametrize(
@@ -84,6 +93,15 @@ def test_a_far_future_that_stands_for_ever_is_a_time_and_not_picked() -> None:
         {"S": "9999-99-99T00:00:00Z"},
         {"S": " 2023-06-01T10:00:00Z"},
         {"S": "+2023-06-01T10:00:00Z"},
+        {"S": "2O24-01-15T10:00:00Z"},
+        {"S": "1O24-01-15T10:00:00Z"},
+        {"S": "202O-01-15T10:00:00Z"},
+        {"S": "2023-O6-01T10:00:00Z"},
+        {"S": "2023-06-0lT10:00:00Z"},
+        {"S": "2023-06-01T10:00:00Z, said the clock"},
+        {"S": "20２4-01-15T10:00:00Z"},
+        {"S": "20:24-01-15T10:00:00Z"},
+        {"S": "3024-99-99T10:00:00Z"},
         {"S": "Monday, 15 January 2024"},
     ],
 )
@@ -135,14 +153,14 @@ def test_a_rejection_says_what_was_there(timestamp: dict[str, Any] | None, got: 
 
 
 def test_a_rejection_says_what_is_expected() -> None:
-    (reason,) = check_timestamps([{"timestamp": "soon"}])
+    (reason,) = check_timestamps([{"timestamp": "soon"}], NOW)
 
-    assert reason is not None
+    assert isinstance(reason, RejectedError)
     assert str(reason) == "timestamp: expected a time in UTC such as 2024-01-15T10:00:00Z, got 'soon'"
 
 
 def test_no_records_have_nothing_to_reject() -> None:
-    assert check_timestamps([]) == []
+    assert check_timestamps([], NOW) == []
 
 
 @pytest.mark.parametrize(
@@ -158,7 +176,7 @@ def test_one_bad_text_among_times_is_noticed_wherever_it_is(bad: str, position: 
 
 
 def test_the_reserved_word_is_written_as_an_alias() -> None:
-    request = window_filter(START, END)
+    request = window_filter(START, END, NOW)
 
     assert request["ExpressionAttributeNames"] == {"#timestamp": "timestamp"}
     assert " timestamp" not in request["FilterExpression"]
@@ -183,12 +201,12 @@ def test_a_valid_time_is_picked_exactly_if_it_is_in_the_window_as_an_instant(
     text = format_instant(instant).removesuffix("Z") + fraction + "Z"
 
     assert is_time({"S": text})
-    assert picked({"S": text}, format_instant(start), format_instant(end)) == inside
+    assert picked({"S": text}, format_instant(start), format_instant(end), LAST) == inside
 
 
 def ever_picked(text: str) -> bool:
-    """Whether some window picks the text: a guard does in every one, or it sorts between the first and the last."""
-    return picked({"S": text}) or "0001-01-01T00:00:00" <= text < "9999-12-31T23:59:60"
+    """Whether some window picks the text: each does, or it sorts into one from the calendar's first to the present."""
+    return picked({"S": text}) or "0001-01-01T00:00:00" <= text < NOW[:19]
 
 
 ALPHABET = "0123456789-T:Z. +aé"
@@ -213,4 +231,4 @@ def test_no_guard_picks_a_valid_time(instant: datetime, fraction: str) -> None:
     text = format_instant(instant).removesuffix("Z") + fraction + "Z"
     outside = ("0001-01-01T00:00:00Z", "0001-01-01T00:00:01Z")
 
-    assert not picked({"S": text}, *outside)
+    assert not picked({"S": text}, *outside, now=LAST)

@@ -14,6 +14,7 @@ from etl.run import Work
 from etl.transform import transform_segment
 from etl.user_code import Transformation
 from tests.unit.builders import (
+    ANY_SHARE,
     Units,
     array,
     hold,
@@ -22,6 +23,7 @@ from tests.unit.builders import (
     run,
     staged,
     staging,
+    through,
     unlimited,
     user_code,
     work,
@@ -60,7 +62,7 @@ def extract(*parts: list[Item]) -> tuple[FakeS3, Work]:
 def transformed(
     s3: FakeS3, given: Work, user: Transformation, deadline: Deadline | None = None, *, part_bytes: int = MANY_BYTES
 ) -> Work:
-    return transform_segment(run(), given, user, staging(s3), deadline or unlimited(), part_bytes)
+    return transform_segment(run(), given, through(user), staging(s3), deadline or unlimited(), part_bytes)
 
 
 def to_the_end(s3: FakeS3, given: Work, user: Transformation, units: list[int], part_bytes: int) -> Work:
@@ -193,7 +195,7 @@ def test_of_several_records_all_are_staged_or_none() -> None:
     aggregates = [Aggregate(name="all", of={"n": ["sum"]})]
     transform = user_code(lambda record, _: [record | {"n": 1}, record | {"n": "one"}], aggregates=aggregates)
     result = transformed(s3, given, transform)
-    gated = pass_gate(run(), [result], staging(s3), aggregates, Decimal(100))
+    gated = pass_gate(run(), [result], staging(s3), aggregates, ANY_SHARE)
 
     assert (staged_records(s3), result.counted("transformed"), result.counted("records")) == ([], 0, 0)
     assert json.loads(s3.objects[gated["gate"]["aggregates"]])["aggregates"][0]["groups"] == []
@@ -323,7 +325,7 @@ BATCHES = 6 + 2 + 1
 
 
 def aggregates(s3: FakeS3, result: Work) -> bytes:
-    gated = pass_gate(run(), [result], staging(s3), BY_SHAPE, Decimal(100))
+    gated = pass_gate(run(), [result], staging(s3), BY_SHAPE, ANY_SHARE)
     return s3.objects[gated["gate"]["aggregates"]]
 
 

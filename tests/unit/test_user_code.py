@@ -27,8 +27,8 @@ def results(transform: Any, record: dict[str, Any] | None = None, **more: Any) -
 def applied(user: Transformation, record: dict[str, Any] | None = None) -> list[tuple[bytes, dict[str, Any]]]:
     """What becomes of a record: the line of each result, and the result as it was when it came."""
     checked = dict(record or RECORD)
-    (breach,) = user.check([checked])
-    if breach:
+    (breach,) = user.check([checked], run().time)
+    if isinstance(breach, RejectedError):
         raise breach
     return [(line, result) for line, (result,) in user.apply(checked, run(), [dict])]
 
@@ -127,7 +127,7 @@ class WithNumber(TypedDict):
 
 
 def test_the_timestamp_is_checked_before_the_contract_makes_something_of_it() -> None:
-    (reason,) = user_code(lambda *_: None, contract=WithNumber).check([{"timestamp": 5}])
+    (reason,) = user_code(lambda *_: None, contract=WithNumber).check([{"timestamp": 5}], run().time)
 
     assert reason is not None
     assert reason.got == "an attribute of type N"

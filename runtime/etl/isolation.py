@@ -1,0 +1,178 @@
+"""The user's code in a process of its own: a record that ends its process is found, and set aside.
+
+A worker that died is tried again by the workflow, and would die again at the same record. So the second attempt sends
+its records through a child process: when that one ends, the record that it was at is known, and the rest goes on in
+another child. The first attempt doesn't, since the way to another process costs more than the transformation itself.
+"""
+
+import mmap
+import multiprocessing
+import resource
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from etl.errors import RejectedError, TooSlowError
+from etl.metrics import peak_memory_mb
+from etl.records import Made, Records
+
+# A record that was to be stopped and isn't stopped by then can't be.
+_GRACE_SECONDS = 5
+# The worker's own memory may grow by so much beside the child's, in MiB.
+_OWN_MEMORY_MB = 64
+_LEAST_MEMORY_MB = 32
+_BEFORE_THE_FIRST = -1
+# Lambda has no /dev/shm, which queues and locks of multiprocessing need; pipes and anonymous memory need none.
+_fork = multiprocessing.get_context("fork")
+
+
+class IsolatedRecords:
+    """Takes records through the user's code in a child process; a context manager, which ends it.
+
+    Args:
+        records: takes them through in a process.
+        memory_mb: what this process and its child may have together, in MiB; None for no limit.
+    """
+
+    def __init__(self, records: Records, memory_mb: float | None) -> None:
+        self.aggregates = records.aggregates
+        self._records = records
+        self._memory_mb = memory_mb
+        self._position = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child
+        self._child: multiprocessing.process.BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        """The child is started for the first records."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the child."""
+        self._end()
+
+    def __call__(self, lines: Sequence[bytes]) -> list[Made]:
+        """What records become, as :class:`etl.records.Through` says."""
+        made: list[Made] = []
+        while len(made) < len(lines) and not (made and isinstance(made[-1], TooSlowError)):
+            made += self._first_of(lines[len(made) :])
+        return made
+
+    def _first_of(self, lines: Sequence[bytes]) -> list[Made]:
+        """What the first records become: of all, or up to the one that ends the child."""
+        answer = self._asked(lines)
+        if not isinstance(answer, RejectedError):
+            return answer
+        position = _read(self._position)
+        if position == _BEFORE_THE_FIRST and len(lines) > 1:
+            return self._first_of(lines[:1])
+        return [*(self._first_of(lines[:position]) if position > 0 else ()), answer]
+
+    def _asked(self, lines: Sequence[bytes]) -> list[Made] | RejectedError:
+        """The child's answer; or how it ended without one.
+
+        Raises:
+            Exception: the child's own, such as for a line that isn't JSON.
+        """
+        connection = self._connection or self._start()
+        _write(self._position, _BEFORE_THE_FIRST)
+        try:
+            connection.send(list(lines))
+            if not self._waited(connection):
+                self._end()
+                return TooSlowError(self._records.seconds, "(it can't be interrupted)")
+            answer: list[Made] | Exception = connection.recv()
+        except (EOFError, OSError):
+            return RejectedError("", "transform() to leave its process running", self._end())
+        if isinstance(answer, MemoryError):  # before the first record: of what transform() does, it is that record's
+            return RejectedError("", "a record that a worker's memory can hold", f"{len(lines[0]):,} bytes of JSON")
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _waited(self, connection: Connection) -> bool:
+        """Whether the child answers, or ends, before it is at one record for too long."""
+        seen = None
+        while not connection.poll(self._records.seconds + _GRACE_SECONDS):
+            if (position := _read(self._position)) == seen:
+                return False
+            seen = position
+        return True
+
+    def _start(self) -> Connection:
+        self._connection, theirs = _fork.Pipe()
+        arguments = (self._connection, theirs, self._records, self._position, self._memory_mb)
+        self._child = _fork.Process(target=_child, args=arguments, daemon=True)
+        self._child.start()
+        theirs.close()
+        return self._connection
+
+    def _end(self) -> str:
+        """End the child; in words how it ended, if it has by itself."""
+        if self._child is None or self._connection is None:
+            return ""
+        self._connection.close()
+        self._child.join(timeout=1)
+        code = self._child.exitcode
+        self._child.kill()
+        self._child.join()
+        self._child = self._connection = None
+        if code is None or code >= 0:
+            return f"its end with exit status {code}"
+        return f"its end by signal {signal.Signals(-code).name}"
+
+
+def _child(
+    parents: Connection, own: Connection, records: Records, position: mmap.mmap, memory_mb: float | None
+) -> None:
+    parents.close()  # else the end of the parent would go unnoticed
+    if memory_mb is not None:
+        limit_memory(memory_mb)
+    serve(own, records, position)
+
+
+def serve(connection: Connection, records: Records, position: mmap.mmap) -> None:
+    """Answer what comes through a connection until its other side is closed.
+
+    Args:
+        connection: brings lists of lines, and takes what they become, or the exception that says why not.
+        records: takes records through the user's code.
+        position: memory that is told which of them it is at.
+    """
+    with suppress(EOFError, OSError):
+        while True:
+            lines = connection.recv()
+            try:
+                connection.send(records(lines, lambda number: _write(position, number)))
+            except OSError:
+                raise
+            except Exception as error:
+                connection.send(error)
+
+
+def limit_memory(memory_mb: float) -> None:
+    """Limit this process, a child, to what its parent leaves of a function's memory.
+
+    Beyond it Python raises MemoryError, where Lambda would end both.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:  # no Linux, and so no Lambda
+        return
+    more = max(_LEAST_MEMORY_MB, memory_mb - peak_memory_mb() - _OWN_MEMORY_MB)
+    limit = pages * mmap.PAGESIZE + int(more * 1024 * 1024)
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+
+
+def _read(position: mmap.mmap) -> int:
+    return int.from_bytes(position[:8], signed=True)
+
+
+def _write(position: mmap.mmap, number: int) -> None:
+    position[:8] = number.to_bytes(8, signed=True)

@@ -1,0 +1,109 @@
+"""Staged records through the user's code: what each of them becomes, whatever the code does.
+
+Transform and the preview of the command use the same.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from etl.aggregates import Accumulator, Aggregate, Prepared
+from etl.attribute_values import from_wire
+from etl.contract import Record
+from etl.errors import RejectedError, TooSlowError
+from etl.run import Run
+from etl.time_limit import OverTimeError, TimeLimit
+from etl.timestamps import Verdict
+from etl.user_code import Transformation
+
+Made = list[tuple[bytes, list[Prepared]]] | RejectedError | Literal["ahead"]
+"""What a record becomes: lines of plain JSON, each with what every aggregate makes of it, and none if it is dropped; or
+why it goes to quarantine; or that it's a later run's."""
+
+
+class Through(Protocol):
+    """A way through the user's code."""
+
+    @property
+    def aggregates(self) -> list[Aggregate]:
+        """The transformation's aggregates."""
+        ...
+
+    def __call__(self, lines: Sequence[bytes]) -> list[Made]:
+        """Say what records become; one that had to be stopped is the last of them, since time may be low by then.
+
+        Args:
+            lines: lines of DynamoDB JSON.
+
+        Raises:
+            msgspec.DecodeError: a line isn't JSON.
+            ValueError: a line doesn't hold one record of DynamoDB JSON.
+        """
+        ...
+
+
+class Records:
+    """Takes records through the user's code, in this process.
+
+    Args:
+        user: the transformation.
+        run: the run.
+        seconds: how long one record may take.
+    """
+
+    def __init__(self, user: Transformation, run: Run, seconds: int) -> None:
+        self.seconds = seconds
+        self._user = user
+        self._run = run
+        self.aggregates = user.aggregates
+        self._readers = [Accumulator(aggregate).prepare for aggregate in user.aggregates]
+        self._limit = TimeLimit(seconds)
+
+    def __call__(self, lines: Sequence[bytes], on_record: Callable[[int], None] | None = None) -> list[Made]:
+        """Say what records become, as :class:`Through` does.
+
+        Args:
+            lines: lines of DynamoDB JSON.
+            on_record: called with the position of each record before the user's ``transform()`` gets it.
+        """
+        records = from_wire(b"[" + b",".join(lines) + b"]")
+        if len(records) != len(lines):
+            raise ValueError("a line doesn't hold one record")
+        made: list[Made] = []
+        with self._limit.armed():
+            for position, (record, verdict) in enumerate(zip(records, self._checked(records), strict=True)):
+                if on_record:
+                    on_record(position)
+                made.append(self._made(record) if verdict is None else verdict)
+                if isinstance(made[-1], TooSlowError):
+                    break
+        return made
+
+    def _checked(self, records: list[Record]) -> list[Verdict]:
+        """The verdicts on all records; a pattern of the contract may take as long as transform()."""
+        try:
+            with self._limit.on(records):
+                return self._user.check(records, self._run.time)
+        except OverTimeError:
+            return [self._checked_alone(record) for record in records]
+
+    def _checked_alone(self, record: Record) -> Verdict:
+        try:
+            with self._limit.on(record):
+                (verdict,) = self._user.check([record], self._run.time)
+        except OverTimeError:
+            return TooSlowError(self.seconds, "(a check of the contract)")
+        return verdict
+
+    def _made(self, record: Record) -> Made:
+        limit = self._limit
+        try:
+            try:
+                limit.work = record
+                return self._user.apply(record, self._run, self._readers)
+            finally:
+                limit.work = None
+        except RejectedError as reason:
+            return reason
+        except OverTimeError as error:
+            limit.work = None
+            return TooSlowError(self.seconds, self._user.where(error))

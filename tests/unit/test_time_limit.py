@@ -1,0 +1,116 @@
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+import pytest
+
+from etl.time_limit import OverTimeError, TimeLimit
+
+# Far above what anything here takes unless it hangs.
+LONG = 30
+
+
+def for_ever() -> None:
+    while True:
+        pass
+
+
+def asleep() -> None:
+    time.sleep(LONG)
+
+
+def backtracking() -> None:
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+def in_spite_of_handling_exceptions() -> None:
+    while True:
+        try:
+            time.sleep(LONG)
+        except Exception:  # noqa: S110 - as users' code does
+            pass
+
+
+@pytest.mark.parametrize("work", [for_ever, asleep, backtracking, in_spite_of_handling_exceptions])
+def test_work_that_does_not_end_is_stopped(work: object) -> None:
+    assert callable(work)
+    limit, began = TimeLimit(0.2), time.monotonic()
+
+    with limit.armed(), pytest.raises(OverTimeError), limit.on(object()):
+        work()
+
+    assert 0.2 <= time.monotonic() - began < LONG / 2
+
+
+def test_work_that_catches_everything_is_stopped_at_the_next_tick() -> None:
+    limit, caught = TimeLimit(0.1), list[BaseException]()
+
+    with limit.armed(), pytest.raises(OverTimeError), limit.on(object()):
+        while True:
+            try:
+                time.sleep(LONG)
+            except BaseException as error:
+                caught.append(error)
+                if len(caught) == 3:
+                    raise
+
+
+def test_many_short_works_are_not_stopped_however_long_they_take_together() -> None:
+    limit, works = TimeLimit(0.1), 0
+
+    with limit.armed():
+        began = time.monotonic()
+        while time.monotonic() - began < 0.3:
+            with limit.on([works]):
+                works += 1
+
+    assert works > 100
+
+
+def test_nothing_is_stopped_between_two_works() -> None:
+    limit = TimeLimit(0.05)
+
+    with limit.armed():
+        time.sleep(0.2)
+
+
+def test_another_thread_works_without_a_limit() -> None:
+    done = []
+
+    def work() -> None:
+        limit = TimeLimit(0.05)
+        with limit.armed(), limit.on(object()):
+            time.sleep(0.2)
+            done.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert done
+
+
+@pytest.fixture
+def other_timer() -> Iterator[list[int]]:
+    """A timer and its handler, as another library may have them."""
+    heard: list[int] = []
+
+    def hear(number: int, _: FrameType | None) -> None:
+        heard.append(number)
+
+    handler = signal.signal(signal.SIGALRM, hear)
+    timer = signal.setitimer(signal.ITIMER_REAL, 0.2)
+    yield heard
+    signal.setitimer(signal.ITIMER_REAL, *timer)
+    signal.signal(signal.SIGALRM, handler)
+
+
+def test_another_timer_goes_on_afterwards(other_timer: list[int]) -> None:
+    with TimeLimit(1).armed():
+        pass
+    time.sleep(0.4)
+
+    assert other_timer == [signal.SIGALRM]
