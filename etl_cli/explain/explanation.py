@@ -127,11 +127,16 @@ def explain_item(
 def _covering(entries: Sequence[Entry], source: Item | None, destination: Sequence[Item]) -> list[Entry]:
     """The runs that read items of its timestamps, now and as far as the destination tells; all if nobody knows one."""
     timestamps = [item.get("timestamp") for item in ([source] if source else []) + list(destination)]
-    return [
-        entry
-        for entry in entries
-        if entry.window and (not timestamps or any(is_read_in(entry.window, each) for each in timestamps))
-    ]
+    times = [(each, stage_code.untimed(each) is None) for each in timestamps]
+
+    def covers(entry: Entry) -> bool:
+        window = entry.window
+        if not window or not times:
+            return bool(window)
+        now = entry.started or window.end
+        return any(is_read_in(window, now, each, is_time=timed) for each, timed in times)
+
+    return [entry for entry in entries if covers(entry)]
 
 
 def _with_its_id(pipeline: Pipeline, identity: str) -> list[Item]:

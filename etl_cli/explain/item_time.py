@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
+from string import ascii_letters
 
 from etl_cli.item_view import Wire
 from etl_cli.times import Span
@@ -10,27 +12,47 @@ from etl_cli.wording import format_instant
 
 # As runtime/etl/timestamps.py has them.
 _SHORTEST = len("2024-01-15T10:00:00Z")
-_FIRST, _LAST = "0001-01-01T00:00:00", "9999-12-31T23:59:60"
+_FIRST = "0001-01-01T00:00:00"
 _SIGNS = "-T:Z"
+_NO_SIGNS = frozenset(ascii_letters) - {"T", "Z"}
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def is_read_in(window: Span, timestamp: Wire | None) -> bool:
-    """Whether a run of a window reads an item with this timestamp.
+def is_read_in(window: Span, now: datetime, timestamp: Wire | None, *, is_time: bool) -> bool:
+    """Whether a run of a window reads an item with this timestamp as one of its own.
 
     Args:
         window: on whole seconds.
+        now: when the run started.
         timestamp: the attribute's value; None if there is none.
+        is_time: whether that is a time; what isn't is read, and set aside.
     """
-    if not has_signs_of_time(timestamp):
+    text = _text(timestamp)
+    if _bound(window.start) <= text < _bound(window.end):
         return True
-    start, end = (format_instant(instant).removesuffix("Z") for instant in window)
-    return start <= _text(timestamp) < end
+    return not is_time and (not has_signs_of_time(timestamp) or text >= _bound(now))
 
 
 def has_signs_of_time(timestamp: Wire | None) -> bool:
-    """Whether a timestamp sorts into a window; one that doesn't is read, and set aside, by every run."""
+    """Whether a timestamp sorts among times; one that doesn't is read, and set aside, by every run."""
     text = _text(timestamp)
-    return len(text) >= _SHORTEST and _FIRST <= text < _LAST and all(sign in text for sign in _SIGNS)
+    return (
+        len(text) >= _SHORTEST
+        and text >= _FIRST
+        and all(sign in text for sign in _SIGNS)
+        and _NO_SIGNS.isdisjoint(text)
+    )
+
+
+def window_of_text(timestamp: Wire | None) -> Span:
+    """The second into whose window a text sorts that has the signs of a time, whether or not it is one."""
+    text, seconds = _text(timestamp), range(int((datetime.max.replace(tzinfo=UTC) - _BEGINNING).total_seconds()))
+    position = bisect_right(seconds, text, key=lambda second: _bound(_BEGINNING + timedelta(seconds=second)))
+    return smallest_window(_BEGINNING + timedelta(seconds=max(0, position - 1)))
+
+
+def _bound(instant: datetime) -> str:
+    return format_instant(instant).removesuffix("Z")
 
 
 def instant_of(timestamp: Wire | None) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from etl_cli.explain.item_time import smallest_window
+from etl_cli.explain.item_time import has_signs_of_time, smallest_window, window_of_text
 
 if TYPE_CHECKING:
     from etl_cli.etl_lines import EtlLines
@@ -107,8 +107,7 @@ def _not_read(explanation: Explanation, lines: EtlLines) -> Verdict:
     if explanation.source is None:
         return Verdict("unknown", "The destination holds it. The source table doesn't, nor has a run read it lately.")
     if explanation.untimed:
-        says = f"It has no usable timestamp, and no run has read it yet: {explanation.untimed}."
-        return Verdict("not read", says, "Correct it. Until then every run that reads it sets it aside.")
+        return _untimed(explanation, lines)
     instant = explanation.instant
     if instant is None or instant >= explanation.now:
         advice = "The first run after that time reads it, if it is one of the schedule."
@@ -117,6 +116,17 @@ def _not_read(explanation: Explanation, lines: EtlLines) -> Verdict:
     if outcome != "not read":
         return Verdict(outcome, says)
     return Verdict(outcome, says, _when(explanation), [lines.run(smallest_window(instant))])
+
+
+def _untimed(explanation: Explanation, lines: EtlLines) -> Verdict:
+    """The verdict on an item without a usable timestamp that no run has read yet."""
+    timestamp = (explanation.source or {}).get("timestamp")
+    window = window_of_text(timestamp)
+    says = f"It has no usable timestamp, and no run has read it yet: {explanation.untimed}."
+    if not has_signs_of_time(timestamp) or window.end > explanation.now:
+        return Verdict("not read", says, "Correct it. Until then every run reads it and sets it aside.")
+    advice = "Correct it. Until then only a run of the time that it sorts into reads it and sets it aside:"
+    return Verdict("not read", says, advice, [lines.run(window)])
 
 
 def _why_not(explanation: Explanation) -> tuple[str, str]:

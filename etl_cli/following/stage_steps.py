@@ -54,7 +54,8 @@ def _done(stage: Stage, snapshot: Snapshot, times: Times) -> str:
         records = count(got["records"], "record") + _rate(got["records"], stage.seconds)
         return records + _rejected(counts, "transform") + _written(counts, "transform")
     if stage.name == "Gate":
-        return f"{100 * counts.get('rejected_transform', 0) / (got['read'] or 1):.1f} % rejected"
+        judged = got["read"] - counts.get("ahead", 0)
+        return f"{100 * counts.get('rejected_transform', 0) / (judged or 1):.1f} % rejected"
     if stage.name == "Load":
         superseded = f", {got['superseded']:,} superseded" if got["superseded"] else ""
         loaded = f"{count(got['loaded'], 'record')} loaded" + _rate(got["loaded"], stage.seconds)
@@ -89,7 +90,7 @@ def _within(stage: Stage, snapshot: Snapshot, known: dict[str, int]) -> tuple[fl
     if stage.name == "Extract" and counts.get("read"):
         parts.append(f"{count(counts['read'], 'item')} read{_rate_so_far(counts['read'], stage)}")
     if stage.name == "Transform" and known.get("extracted"):
-        taken = sum(counts.get(name, 0) for name in ("transformed", "dropped", "rejected_transform"))
+        taken = sum(counts.get(name, 0) for name in ("transformed", "dropped", "ahead", "rejected_transform"))
         items = count(known["extracted"], "item")
         parts += [f"{taken:,} of {items}{_rate_so_far(taken, stage)}"] if taken else []
         fractions.append(taken / known["extracted"])

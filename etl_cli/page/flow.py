@@ -66,6 +66,7 @@ def flow_of(counts: Mapping[str, int], stopped: str = "") -> Flow:
     first = _given(
         Node("Rejected", known["rejected_transform"], 1, "rejected", "set aside by Transform, in quarantine"),
         Node("Dropped", known["dropped"], 1, "left", "transform() returned nothing for them"),
+        Node("Ahead", known["ahead"], 1, "left", "their time is yet to come: a later run reads them again"),
         Node("Left", known["left"], 1, "left", "in quarantine, since the source table has their items no more"),
     )
     second = _given(

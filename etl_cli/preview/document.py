@@ -34,6 +34,7 @@ def _summary(rehearsed: Rehearsed) -> dict[str, Any]:
             "items": rehearsed.items,
             "records": rehearsed.records,
             "dropped": rehearsed.dropped,
+            "ahead": rehearsed.ahead,
             "rejected": rehearsed.rejected.total,
         },
         "rejected": [each.document() for each in rehearsed.rejected.reasons()],
@@ -42,9 +43,8 @@ def _summary(rehearsed: Rehearsed) -> dict[str, Any]:
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
-    became = "rejected" if outcome.reason else "transformed" if outcome.records else "dropped"
     return {
-        "outcome": became,
+        "outcome": outcome.fate,
         "reason": outcome.reason._asdict() if outcome.reason else None,
         "item": outcome.item,
         "records": [

@@ -70,7 +70,7 @@ def take_sample(
     start, end = (run.start, run.end) if window else stage_code.EVER
     lines: list[bytes] = []
     scanned = 0
-    for looked_at, found in stage_code.source_lines(pipeline, start, end):
+    for looked_at, found in stage_code.source_lines(pipeline, start, end, run.time):
         scanned += looked_at
         on_progress(scanned)
         lines += found[: most - len(lines)]

@@ -35,6 +35,7 @@ class Rehearsed:
         run: what `transform()` was told of the run.
         items: how many there were.
         dropped: of how many nothing is loaded.
+        ahead: how many are left to a later run.
         records: how many records are loaded.
         rejected: the reasons why others aren't.
         outcomes: what became of each; of the first only, when there are many.
@@ -44,6 +45,7 @@ class Rehearsed:
     run: Run
     items: int = 0
     dropped: int = 0
+    ahead: int = 0
     records: int = 0
     rejected: Tally = field(default_factory=Tally)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -55,8 +57,8 @@ class Rehearsed:
         self.records += len(outcome.records)
         if outcome.reason:
             self.rejected.add(STAGE, outcome.reason, item_text(outcome.item, "id"))
-        elif not outcome.records:
-            self.dropped += 1
+        self.dropped += outcome.fate == "dropped"
+        self.ahead += outcome.fate == "ahead"
 
 
 @dataclass

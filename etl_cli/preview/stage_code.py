@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -22,11 +22,14 @@ from etl.aggregates import Accumulator
 from etl.attribute_values import Number, from_wire, to_wire
 from etl.errors import RejectedError, TransformationError
 from etl.gate import aggregate_record
+from etl.isolation import IsolatedRecords
 from etl.keys import manifest_key
 from etl.plain_json import encode
+from etl.records import RECORD_SECONDS, Records
 from etl.run import Run
 from etl.source import SourceTable
-from etl.timestamps import check_timestamps
+from etl.staging import BATCH_RECORDS
+from etl.timestamps import check_timestamps, window_filter
 from etl.user_code import Transformation
 from etl_cli.errors import UserError
 from etl_cli.paths import ROOT
@@ -51,8 +54,8 @@ __all__ = [
 
 TRANSFORMATION = ROOT / "runtime" / "etl" / "transformation.py"
 EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
-# As many as Transform takes at a time.
-_BATCH_RECORDS = 25
+# What a function has, in MiB: a record that takes more is none that Transform can do.
+_MEMORY_MB = 512
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
 
 
@@ -72,11 +75,20 @@ class Outcome:
         line: the item, a line of DynamoDB JSON.
         records: what is loaded, a line of plain JSON each.
         reason: why it is rejected; None if it isn't.
+        ahead: whether its time is yet to come, so that it's left to a later run.
     """
 
     line: bytes
     records: list[bytes] = field(default_factory=list)
     reason: Reason | None = None
+    ahead: bool = False
+
+    @property
+    def fate(self) -> str:
+        """In a word what becomes of it: ``rejected``, ``ahead``, ``dropped`` or ``transformed``."""
+        if self.reason:
+            return "rejected"
+        return "ahead" if self.ahead else "transformed" if self.records else "dropped"
 
     @cached_property
     def item(self) -> Item:
@@ -115,26 +127,26 @@ class LocalTransformation:
         Raises:
             UserError: a line isn't DynamoDB JSON, or there are more groups than an aggregate may have.
         """
-        rest = iter(lines)
-        while batch := list(islice(rest, _BATCH_RECORDS)):
-            with _printing_aside():
-                outcomes = self._batch(batch, run)
-            yield from outcomes
+        rest, batch = iter(lines), list[bytes]()
+        with IsolatedRecords(Records(self._user, run, RECORD_SECONDS), _MEMORY_MB) as records:
+            while batch := batch or list(islice(rest, BATCH_RECORDS)):
+                with _printing_aside():
+                    outcomes = self._batch(records, batch)
+                del batch[: len(outcomes)]  # behind one that was stopped, the others are still to come
+                yield from outcomes
 
-    def _batch(self, lines: Sequence[bytes], run: Run) -> list[Outcome]:
+    def _batch(self, records: IsolatedRecords, lines: list[bytes]) -> list[Outcome]:
         try:
-            records = from_wire(b"[" + b",".join(lines) + b"]")
+            made = records(lines)
         except (msgspec.DecodeError, ValueError) as error:
             raise UserError(f"What was read isn't an item of DynamoDB JSON a line: {error}.") from error
-        readers = [each.prepare for each in self._accumulators]
         outcomes = []
-        for line, record, breach in zip(lines, records, self._user.check(records), strict=True):
-            try:
-                if breach:
-                    raise breach
-                results = self._user.apply(record, run, readers)
-            except RejectedError as error:
-                outcomes.append(Outcome(line, reason=Reason(error.field, error.expected, error.got)))
+        for line, results in zip(lines, made, strict=False):
+            if isinstance(results, RejectedError):
+                outcomes.append(Outcome(line, reason=Reason(results.field, results.expected, results.got)))
+                continue
+            if isinstance(results, str):
+                outcomes.append(Outcome(line, ahead=True))
                 continue
             outcomes.append(Outcome(line, [result for result, _ in results]))
             try:
@@ -185,13 +197,14 @@ def wire_line(item: Any) -> bytes:
     return msgspec.json.encode(item)
 
 
-def source_lines(pipeline: Pipeline, start: str, end: str) -> Iterator[tuple[int, list[bytes]]]:
+def source_lines(pipeline: Pipeline, start: str, end: str, now: str) -> Iterator[tuple[int, list[bytes]]]:
     """The source table's items of a window and those without a usable time, as Extract reads them, page by page.
 
     Yields:
         How many items DynamoDB read for the page, and those of the window, a line of DynamoDB JSON each.
     """
-    pages = SourceTable(pipeline.dynamodb, pipeline.source_table).pages(start, end, 0, 1, None)
+    picked = window_filter(start, end, now)
+    pages = SourceTable(pipeline.dynamodb, pipeline.source_table).pages(picked, 0, 1, None)
     return ((page.scanned, list(map(bytes, page.items))) for page in pages)
 
 
@@ -207,5 +220,5 @@ def manifest(pipeline: Pipeline, run: str) -> Run | None:
 def untimed(timestamp: Wire | None) -> Reason | None:
     """Why an item's timestamp isn't one; None if it is."""
     line = msgspec.json.encode({"timestamp": timestamp} if timestamp else {})
-    (breach,) = check_timestamps(from_wire(b"[" + line + b"]"))
-    return Reason(breach.field, breach.expected, breach.got) if breach else None
+    (verdict,) = check_timestamps(from_wire(b"[" + line + b"]"), EVER[1])
+    return Reason(verdict.field, verdict.expected, verdict.got) if isinstance(verdict, RejectedError) else None

@@ -62,6 +62,7 @@ def verdict(rehearsed: Rehearsed) -> Text:
     line = f"{count(rehearsed.records, 'record')} of {count(rehearsed.items, 'item')}"
     line += f", {rejected:,} rejected{share}" if rejected else ", none rejected"
     line += f", {rehearsed.dropped:,} dropped" if rehearsed.dropped else ""
+    line += f", {rehearsed.ahead:,} ahead of their time" if rehearsed.ahead else ""
     return Text(f"  {'~' if rejected else '✔'} {line}", "bold yellow" if rejected else "bold green")
 
 
@@ -121,10 +122,8 @@ def _kinds(outcomes: Iterable[Outcome]) -> Table:
 
 
 def _kind(outcome: Outcome) -> str:
-    if outcome.reason:
-        return "rejected"
-    if not outcome.records:
-        return "dropped"
+    if outcome.fate != "transformed":
+        return outcome.fate
     if len(outcome.records) > 1:
         return f"{len(outcome.records)} records each"
     (found,) = outcome_changes(outcome)
@@ -134,13 +133,19 @@ def _kind(outcome: Outcome) -> str:
     return "  ".join(f"{mark} {', '.join(by_mark[mark])}" for mark in "~+-" if mark in by_mark) or "unchanged"
 
 
+_NOTHING_LOADED = {
+    "dropped": "dropped: transform() returns nothing for it",
+    "ahead": "ahead: its time is yet to come, and a run after it reads it again",
+}
+
+
 def _outcome(outcome: Outcome, width: int) -> Iterator[RenderableType]:
     head = Text.assemble("  ", (item_text(outcome.item, "id"), "bold"), "  ")
     if outcome.reason:
         yield head + Text(f"rejected: {outcome.reason}", "yellow")
         yield alone(outcome.item, width)
     elif not outcome.records:
-        yield head + Text("dropped: transform() returns nothing for it", "yellow")
+        yield head + Text(_NOTHING_LOADED[outcome.fate], "yellow")
         yield alone(outcome.item, width)
     elif len(outcome.records) == 1:
         yield head

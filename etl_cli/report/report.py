@@ -108,7 +108,8 @@ class RunReport:
             Equation(
                 "extracted",
                 counts["extracted"],
-                _parts(counts, "transformed", "dropped") | {"rejected": counts["rejected_transform"]},
+                _parts(counts, "transformed", "dropped", *(["ahead"] if counts["ahead"] else []))
+                | {"rejected": counts["rejected_transform"]},
             ),
             Equation(
                 "records",

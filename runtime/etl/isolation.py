@@ -7,6 +7,7 @@ another child. The first attempt doesn't, since the way to another process costs
 
 import mmap
 import multiprocessing
+import os
 import resource
 import signal
 from collections.abc import Sequence
@@ -86,14 +87,16 @@ class IsolatedRecords:
             if not self._waited(connection):
                 self._end()
                 return TooSlowError(self._records.seconds, "(it can't be interrupted)")
-            answer: list[Made] | Exception = connection.recv()
+            answer: list[Made] | Exception | str = connection.recv()
         except (EOFError, OSError):
-            return RejectedError("", "transform() to leave its process running", self._end())
-        if isinstance(answer, MemoryError):  # before the first record: of what transform() does, it is that record's
+            answer = self._end()
+        if isinstance(answer, list):
+            return answer
+        if _read(self._position) == _BEFORE_THE_FIRST and isinstance(answer, (str, MemoryError)):
             return RejectedError("", "a record that a worker's memory can hold", f"{len(lines[0]):,} bytes of JSON")
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return RejectedError("", "transform() to leave its process running", answer)
 
     def _waited(self, connection: Connection) -> bool:
         """Whether the child answers, or ends, before it is at one record for too long."""
@@ -130,10 +133,13 @@ class IsolatedRecords:
 def _child(
     parents: Connection, own: Connection, records: Records, position: mmap.mmap, memory_mb: float | None
 ) -> None:
-    parents.close()  # else the end of the parent would go unnoticed
-    if memory_mb is not None:
-        limit_memory(memory_mb)
-    serve(own, records, position)
+    with suppress(BaseException):  # its traceback would go into the log, and may show a record
+        parents.close()  # else the end of the parent would go unnoticed
+        if memory_mb is not None:
+            limit_memory(memory_mb)
+        serve(own, records, position)
+        return
+    os._exit(1)
 
 
 def serve(connection: Connection, records: Records, position: mmap.mmap) -> None:

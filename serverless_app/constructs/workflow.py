@@ -26,6 +26,7 @@ TRANSIENT_ERRORS = [
     "Lambda.Unknown",
     "Sandbox.Timedout",
     "Runtime.ExitError",
+    "Runtime.OutOfMemory",
     "TransientError",
 ]
 

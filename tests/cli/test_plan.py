@@ -16,6 +16,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from etl.errors import CatchUpError
+from etl.window import WindowRules as FunctionsRules
 from etl.window import resolve_window
 from etl_cli.app import app
 from etl_cli.costs.capacity import estimate
@@ -105,10 +106,8 @@ def test_the_window_is_the_one_that_the_function_would_find(
         window = resolve_window(
             asked,
             started_at=now,
-            lookback=found.lookback,
-            lateness=found.lateness,
+            rules=FunctionsRules(found.lookback, found.lateness, found.catch_up, timedelta(days=31)),
             watermark=lambda: watermark,
-            catch_up=found.catch_up,
         )
     except CatchUpError:
         assert planned is None

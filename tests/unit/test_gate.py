@@ -437,3 +437,48 @@ def test_the_part_of_loaded_aggregates_is_a_staged_array() -> None:
 
     assert json.loads(array(json.loads(body))) == json.loads(body)
     assert list(staging(s3).batches(part_key("transform", run(), 0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("dropped", "percent", "passes"),
+    [(0, "0", True), (99, "99", True), (100, "99", False), (100, "100", True), (1, "0", False), (51, "50.5", False)],
+)
+def test_a_run_that_drops_more_than_allowed_is_stopped(dropped: int, percent: str, passes: bool) -> None:
+    segment = work(read=100, extracted=100, dropped=dropped, transformed=100 - dropped, transform_parts=1)
+    if passes:
+        passed(FakeS3(), [segment], dropped=Decimal(percent))
+        return
+
+    with pytest.raises(TransformationError) as stopped:
+        passed(FakeS3(), [segment], dropped=Decimal(percent))
+
+    words = str(stopped.value)
+    assert f"nothing for {dropped} of 100 items" in words
+    assert f"{percent} % are allowed (DROP_THRESHOLD_PERCENT)" in words
+    assert "etl:drop_threshold_percent=100" in words
+
+
+def test_rejected_items_are_not_counted_as_dropped() -> None:
+    s3 = FakeS3()
+    segment = work(read=100, extracted=100, dropped=97, rejected_transform=3, transform_parts=1)
+
+    with pytest.raises(TransformationError, match=r"97 of 97 items, 100\.0 %"):
+        passed(s3, [with_quarantine(s3, segment)])
+
+
+def test_a_run_without_items_drops_none() -> None:
+    passed(FakeS3(), [work(transform_parts=1)], dropped=Decimal(0))
+
+
+def test_a_replay_may_drop_all_that_it_takes_up() -> None:
+    segment = work(read=2, extracted=2, dropped=2, transform_parts=1)
+
+    assert pass_gate(REPLAY, [segment], staging(FakeS3()), [], DEFAULT)["gate"]["counts"]["dropped"] == 2
+
+
+def test_the_share_of_rejected_items_is_one_of_this_runs_items() -> None:
+    s3 = FakeS3()
+    segment = work(read=100, extracted=100, ahead=90, transformed=9, rejected_transform=1, transform_parts=1)
+
+    with pytest.raises(QualityGateError, match="1 of 10 items were rejected"):
+        passed(s3, [with_quarantine(s3, segment)])

@@ -432,7 +432,7 @@ def test_crashed_at_any_call_and_run_again_the_destination_is_the_same(after: bo
     assert number > 40
 
 
-GATE = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_percent": "5", "counts": {}}
+GATE: dict[str, Any] = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_percent": "5", "counts": {}}
 
 
 def finished(*segments: Work, percent: str = "5", **counts: int) -> dict[str, Any]:
@@ -512,3 +512,44 @@ def test_write_units_are_those_that_dynamodb_says_were_consumed() -> None:
     dynamodb.script = [5]  # which are left undone, and consume nothing
 
     assert loaded(s3, given_work, dynamodb).counted("write_units") == 60
+
+
+def after_gate(s3: FakeS3) -> tuple[Work, dict[str, Any]]:
+    """A segment of which Transform rejected two records, and what Gate passed on."""
+    key = f"quarantine/{TIMESTAMP}/transform-0000-0000.json"
+    hold(s3, key, array([{}, {}]))
+    hold(s3, GATE["aggregates"], b"{}")
+    segment = work(transform_parts=1, transform_quarantine_parts=1, loaded=3)
+    return segment, GATE | {
+        "counts": {"read": 5, "extracted": 5, "transformed": 3, "rejected_transform": 2, "records": 3}
+    }
+
+
+def test_a_quarantine_that_is_as_gate_found_it_finishes() -> None:
+    s3 = FakeS3()
+    segment, gate = after_gate(s3)
+
+    assert finish(run(), [segment], staging(s3), Decimal(50), gate)["counts"]["rejected_transform"] == 2
+
+
+@pytest.mark.parametrize("key", [f"quarantine/{TIMESTAMP}/transform-0000-0000.json", GATE["aggregates"]])
+@pytest.mark.parametrize("body", [array([{}]), array([{}, {"a": 1}]), None])
+def test_what_is_changed_after_gate_is_noticed_by_finish(key: str, body: bytes | None) -> None:
+    s3 = FakeS3()
+    segment, gate = after_gate(s3)
+    if body is None:
+        del s3.objects[key]
+    else:
+        s3.objects[key] = body
+
+    with pytest.raises(StagingError, match=key):
+        finish(run(), [segment], staging(s3), Decimal(50), gate)
+
+
+def test_a_quarantine_of_another_size_than_gate_counted_does_not_finish() -> None:
+    s3 = FakeS3()
+    segment, gate = after_gate(s3)
+    hold(s3, f"quarantine/{TIMESTAMP}/transform-0000-0000.json", array([{}]))
+
+    with pytest.raises(BalanceError, match="transform rejected 2 records and 1 lie in quarantine"):
+        finish(run(), [segment], staging(s3), Decimal(50), gate)

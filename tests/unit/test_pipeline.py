@@ -15,7 +15,7 @@ import pytest
 from etl import extract, load, transform
 from etl.aggregates import Aggregate
 from etl.contract import Number
-from etl.errors import ConfigurationError, EtlError, RejectedError
+from etl.errors import CodeChangedError, ConfigurationError, EtlError, RejectedError
 from etl.pacing import Pacer
 from tests.unit.builders import item, keys, staged
 from tests.unit.fakes.dynamodb import Item
@@ -438,3 +438,49 @@ def test_a_worker_that_crashes_again_and_again_goes_on_from_its_last_cursor() ->
         output = pipeline.run()
 
     same((pipeline, output), finished())
+
+
+def test_a_deployment_during_a_run_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = Pipeline(items(10))
+
+    def deploy_behind_transform(handler: Any, event: Any) -> Any:
+        if event["action"] == "gate":
+            monkeypatch.setattr("etl.entry.code_version", lambda: "another")
+        return invoke(handler, event)
+
+    invoke = pipeline._invoke
+    monkeypatch.setattr(pipeline, "_invoke", deploy_behind_transform)
+    with pipeline.deployed(ENVIRONMENT, MODULE), pytest.raises(CodeChangedError, match=r"other code .*Start a new run"):
+        pipeline.run()
+
+    assert pipeline.dynamodb.tables["destination"] == []
+
+
+def test_a_retry_takes_its_records_through_a_child_process() -> None:
+    def leave(record: dict[str, Any], _: Any) -> dict[str, Any]:
+        if record["id"] == "item-0003":
+            os._exit(1)
+        return record
+
+    pipeline = Pipeline([item(number) for number in range(30)])
+    invoke = pipeline._invoke
+
+    def retried(handler: Any, event: Any) -> Any:
+        return invoke(handler, event | ({"retry": 1} if event["action"] == "transform" else {}))
+
+    pipeline._invoke = retried  # type: ignore[method-assign]
+    with pipeline.deployed(module=SimpleNamespace(Contract=Contract, transform=leave)):
+        output = pipeline.run()
+
+    assert (output["counts"]["loaded"], output["counts"]["rejected_transform"]) == (29, 1)
+    assert [each["item"]["id"]["S"] for each in staged(pipeline.s3, "quarantine/")] == ["item-0003"]
+
+
+def test_every_timestamp_is_accounted_for() -> None:
+    stamps = ["2024-01-15T10:00:00Z", "2O24-01-15T10:00:00Z", "202O-01-15T10:00:00Z", "2024-O1-15T10:00:00Z"]
+    stamps += ["3000-01-01T00:00:00Z", "20\uff124-01-15T10:00:00Z", "2024-01-16T02:00:00.5Z", "1O24-01-15T10:00:00Z"]
+    pipeline = Pipeline([item(number, timestamp=stamp) for number, stamp in enumerate(stamps)])
+    with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "100"}):
+        counts = pipeline.run()["counts"]
+
+    assert (counts["read"], counts["loaded"], counts["ahead"], counts["rejected_transform"]) == (8, 1, 2, 5)

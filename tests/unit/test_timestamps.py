@@ -99,7 +99,7 @@ def test_a_time_between_the_window_and_the_runs_start_is_the_next_runs() -> None
         {"S": "2023-O6-01T10:00:00Z"},
         {"S": "2023-06-0lT10:00:00Z"},
         {"S": "2023-06-01T10:00:00Z, said the clock"},
-        {"S": "20２4-01-15T10:00:00Z"},
+        {"S": "20\uff124-01-15T10:00:00Z"},
         {"S": "20:24-01-15T10:00:00Z"},
         {"S": "3024-99-99T10:00:00Z"},
         {"S": "Monday, 15 January 2024"},

@@ -1,4 +1,5 @@
 import json
+import time
 from decimal import Decimal
 from typing import Any, TypedDict
 
@@ -11,6 +12,7 @@ from etl.deadline import Deadline
 from etl.errors import RejectedError, StagingError, TransformationError
 from etl.gate import pass_gate
 from etl.run import Work
+from etl.time_limit import TimeLimit
 from etl.transform import transform_segment
 from etl.user_code import Transformation
 from tests.unit.builders import (
@@ -382,3 +384,94 @@ def test_staged_twice_the_bytes_are_the_same() -> None:
     transformed(again, given_again, USER)
 
     assert s3.objects == again.objects
+
+
+def test_a_time_after_the_runs_start_is_left_to_its_run() -> None:
+    s3, given = extract([item(1), item(2, timestamp="2024-01-16T02:00:01Z"), item(3, timestamp="2O24-01-15T10:00:00Z")])
+    result = transformed(s3, given, KEPT)
+
+    assert [record["id"] for record in staged_records(s3)] == ["item-0001"]
+    assert {name: result.counted(name) for name in ("transformed", "dropped", "ahead", "rejected_transform")} == {
+        "transformed": 1,
+        "dropped": 0,
+        "ahead": 1,
+        "rejected_transform": 1,
+    }
+    assert [each["got"] for each in staged(s3, "quarantine/")] == ["'2O24-01-15T10:00:00Z'"]
+
+
+def sleepy(*slow: int) -> Transformation:
+    """A transformation that takes too long for some items."""
+
+    def transform(record: dict[str, Any], _: Any) -> dict[str, Any]:
+        while int(record["id"].rpartition("-")[2]) in slow:
+            time.sleep(0.01)
+        return record
+
+    return user_code(transform)
+
+
+def stopping(s3: FakeS3, given: Work, user: Transformation, deadline: Deadline) -> Work:
+    way = through(user, seconds=1)
+    way._limit = TimeLimit(0.05)
+    return transform_segment(run(), given, way, staging(s3), deadline, MANY_BYTES)
+
+
+def test_a_slow_record_goes_to_quarantine_and_the_others_go_on() -> None:
+    s3, given = extract([item(n) for n in range(60)], [item(n) for n in range(60, 70)])
+    result = stopping(s3, given, sleepy(0, 3, 24, 25, 59, 69), unlimited())
+
+    assert [each["item"]["id"]["S"] for each in staged(s3, "quarantine/")] == [
+        f"item-{n:04d}" for n in (0, 3, 24, 25, 59, 69)
+    ]
+    assert len(staged_records(s3)) == 64
+    assert result.counted("rejected_transform") == 6
+    assert result.done
+
+
+def test_a_worker_may_stop_behind_a_slow_record_within_a_batch() -> None:
+    def ids(given: list[Any]) -> list[str]:
+        return [str(each["id"]) for each in given]
+
+    user = sleepy(0, 3, 24, 29)
+    whole_s3, given = extract([item(n) for n in range(30)])
+    stopping(whole_s3, given, user, unlimited())
+    s3, result = extract([item(n) for n in range(30)])
+    invocations = 0
+    while invocations == 0 or not result.done:
+        result = stopping(s3, result, user, Units(1))
+        invocations += 1
+
+    assert invocations == 5  # behind 0, 3, 24, which ends its batch too, and 29; and one that finds the end
+    assert ids(staged_records(s3)) == ids(staged_records(whole_s3))
+    assert len(staged(s3, "quarantine/")) == len(staged(whole_s3, "quarantine/")) == 4
+
+
+class Clock(Deadline):
+    """A deadline of an invocation that has used some of its time whenever it is asked."""
+
+    def __init__(self, elapsed_ms: int) -> None:
+        self._asked = 0
+        super().__init__(lambda: 300_000)
+        self._elapsed_ms = elapsed_ms
+
+    def remaining_ms(self) -> int:
+        self._asked += 1
+        return 300_000 - (self._elapsed_ms if self._asked > 1 else 0)
+
+    def allows_another(self) -> bool:
+        return True
+
+
+def test_a_transformation_that_hangs_again_and_again_is_to_blame() -> None:
+    s3, given = extract([item(n) for n in range(30)])
+
+    with pytest.raises(TransformationError, match=r"stopped for 10 records .* each after 1 s \(RECORD_SECONDS\).*line"):
+        stopping(s3, given, sleepy(*range(30)), Clock(15_000))
+
+
+def test_slow_records_among_many_others_are_not_to_blame() -> None:
+    s3, given = extract([item(n) for n in range(30)])
+    result = stopping(s3, given, sleepy(*range(12)), Clock(60_000))
+
+    assert result.counted("rejected_transform") == 12

@@ -1,0 +1,240 @@
+import ctypes
+import json
+import mmap
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from etl.aggregates import Aggregate
+from etl.errors import RejectedError, TooSlowError
+from etl.isolation import IsolatedRecords, _child, limit_memory, serve
+from etl.records import Made, Records
+from tests.unit.builders import item, run, through, user_code
+
+MEBIBYTE = 1024 * 1024
+
+
+def lines(count: int, **more: Any) -> list[bytes]:
+    return [json.dumps(item(number, **more)).encode() for number in range(count)]
+
+
+def isolated(transform: Any, given: list[bytes], *, seconds: int = 10, memory_mb: float | None = None) -> list[Made]:
+    with IsolatedRecords(through(user_code(transform), seconds=seconds), memory_mb) as records:
+        return records(given)
+
+
+def fates(made: list[Made]) -> list[str]:
+    """In a word what became of each record."""
+    return [
+        "kept" if isinstance(each, list) else each.got if isinstance(each, RejectedError) else each for each in made
+    ]
+
+
+def striking(positions: set[int], strike: Callable[[], object]) -> Any:
+    """A transformation that strikes at some of the items."""
+
+    def transform(record: dict[str, Any], _: Any) -> dict[str, Any]:
+        if int(record["id"].rpartition("-")[2]) in positions:
+            strike()
+        return record
+
+    return transform
+
+
+def leave() -> None:
+    os._exit(3)
+
+
+def be_killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def crash_in_c() -> None:
+    ctypes.string_at(0)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("strike", "got"),
+    [
+        (leave, "its end with exit status 3"),
+        (be_killed, "its end by signal SIGKILL"),
+        (crash_in_c, "its end by signal SIGSEGV"),
+        (interrupt, "its end with exit status 1"),
+    ],
+)
+@pytest.mark.parametrize("positions", [{0}, {2}, {4}, {1, 3}, {0, 1, 2, 3, 4}])
+def test_a_record_that_ends_its_process_is_the_only_one_set_aside(
+    strike: Callable[[], object], got: str, positions: set[int]
+) -> None:
+    made = isolated(striking(positions, strike), lines(5))
+
+    assert fates(made) == [got if number in positions else "kept" for number in range(5)]
+
+
+def test_it_makes_of_records_what_the_same_process_makes() -> None:
+    aggregates = [Aggregate(name="all", of={"value": ["sum"]}), Aggregate(name="by", by=["name"])]
+    user = user_code(lambda record, run: [record | {"as_of": run.end}] * 2, aggregates=aggregates)
+    given = [*lines(60), b'{"id":{"S":"x"}}', *lines(1, timestamp="2999-01-01T00:00:00Z")]
+    with IsolatedRecords(through(user), 512) as records:
+        made = [*records(given[:30]), *records(given[30:])]
+
+    expected = through(user)(given)
+    assert [each.__reduce__() if isinstance(each, RejectedError) else each for each in made] == [
+        each.__reduce__() if isinstance(each, RejectedError) else each for each in expected
+    ]
+    assert fates(made)[-2:] == ["no such attribute", "ahead"]
+
+
+def test_a_line_that_is_no_record_is_refused_as_in_the_same_process() -> None:
+    with pytest.raises(ValueError, match="isn't one of DynamoDB's"):
+        isolated(lambda record, _: record, [b'{"id":{"X":1}}'])
+
+
+def test_a_record_that_cannot_be_interrupted_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.isolation._GRACE_SECONDS", 0.5)
+
+    def hang() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        time.sleep(300)
+
+    made = isolated(striking({1}, hang), lines(3), seconds=1)
+
+    assert len(made) == 2  # time may be low: the rest is for the next batch
+    assert isinstance(made[1], TooSlowError)
+    assert made[1].got == "nothing by then (it can't be interrupted)"
+
+
+def test_many_records_may_take_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.isolation._GRACE_SECONDS", 0)
+    made = isolated(striking({0, 1, 2, 3}, lambda: time.sleep(0.6)), lines(4), seconds=1)
+
+    assert fates(made) == ["kept"] * 4
+
+
+def test_a_record_that_takes_too_long_is_stopped_within_the_child() -> None:
+    made = isolated(striking({1}, lambda: time.sleep(300)), lines(3), seconds=1)
+
+    assert fates(made) == ["kept", made[1].got if isinstance(made[1], TooSlowError) else ""]
+    assert "test_isolation.py line" in fates(made)[1]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is limited on Linux alone")  # noqa: PTH110
+def test_a_record_that_takes_too_much_memory_is_set_aside() -> None:
+    made = isolated(striking({1}, lambda: bytearray(600 * MEBIBYTE)), lines(3), memory_mb=512)
+
+    assert [fate.partition(":")[0] for fate in fates(made)] == ["kept", "MemoryError", "kept"]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is limited on Linux alone")  # noqa: PTH110
+def test_a_record_that_no_memory_holds_is_told_by_its_size() -> None:
+    many = json.dumps(item(1, many={"L": [{"BOOL": True}] * 2_000_000})).encode()
+    made = isolated(lambda record, _: record, [*lines(1), many, *lines(1)], memory_mb=1)
+
+    assert fates(made) == ["kept", f"{len(many):,} bytes of JSON", "kept"]
+
+
+def test_a_child_ends_with_its_use() -> None:
+    with IsolatedRecords(through(user_code(lambda record, _: record)), None) as records:
+        records(lines(1))
+        (child,) = multiprocessing.active_children()
+
+    assert not child.is_alive()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_child_that_dies_between_two_batches_costs_no_record() -> None:
+    with IsolatedRecords(through(user_code(lambda record, _: record)), None) as records:
+        records(lines(1))
+        (child,) = multiprocessing.active_children()
+        child.kill()
+        child.join()
+
+        assert fates(records(lines(3))) == ["kept"] * 3
+
+
+def served(records: Records, *sent: list[bytes]) -> list[Any]:
+    """What a child answers, in a thread of this process."""
+    ours, theirs = multiprocessing.Pipe()
+    position = mmap.mmap(-1, mmap.PAGESIZE)
+    child = threading.Thread(target=serve, args=(theirs, records, position))
+    child.start()
+    answers = []
+    for each in sent:
+        ours.send(each)
+        answers.append(ours.recv())
+    ours.close()
+    child.join()
+    return answers
+
+
+def test_a_child_answers_until_its_parent_is_gone() -> None:
+    records = through(user_code(lambda record, _: record))
+    answers = served(records, lines(2), [b"{"], lines(1))
+
+    assert [type(answer) for answer in answers][::2] == [list, list]
+    assert isinstance(answers[1], Exception)
+
+
+def test_memory_is_limited_to_what_the_parent_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[tuple[int, tuple[int, int]]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limit: limits.append((kind, limit)))
+    monkeypatch.setattr("etl.isolation.peak_memory_mb", lambda: 100.0)
+    limit_memory(512)
+    limit_memory(100)
+
+    (kind, (enough, _)), (_, (least, _)) = limits
+    assert kind == resource.RLIMIT_AS
+    assert (enough - least) // MEBIBYTE == 512 - 100 - 64 - 32
+
+
+def test_another_system_has_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("pathlib.Path.read_text", missing)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: pytest.fail("there is a limit"))
+
+    limit_memory(512)
+
+
+def test_the_runs_own_time_decides_what_is_ahead() -> None:
+    late = lines(1, timestamp=run().time)
+
+    assert fates(isolated(lambda record, _: record, late)) == ["ahead"]
+
+
+def test_a_child_that_fails_ends_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    exits: list[int] = []
+    monkeypatch.setattr(os, "_exit", exits.append)
+    parents, theirs = multiprocessing.Pipe()
+    records, position = through(user_code(lambda record, _: record)), mmap.mmap(-1, mmap.PAGESIZE)
+    _child(parents, theirs, records, position, None)  # nobody is at the other side
+    assert exits == []
+
+    monkeypatch.setattr("etl.isolation.limit_memory", lambda _: 1 / 0)
+    _child(multiprocessing.Pipe()[0], theirs, records, position, 512)
+
+    assert exits == [1]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_child_ends_when_nobody_hears_its_answer() -> None:
+    records = through(user_code(lambda record, _: record))
+    ours, theirs = multiprocessing.Pipe()
+    ours.send(lines(3))
+    ours.close()
+
+    serve(theirs, records, mmap.mmap(-1, mmap.PAGESIZE))

@@ -1,0 +1,84 @@
+import time
+from typing import Annotated, Any, TypedDict
+
+import msgspec
+import pytest
+
+from etl.errors import RejectedError, TooSlowError
+from etl.records import Records
+from tests.unit.builders import run, through, user_code
+from tests.unit.test_isolation import fates, lines, striking
+
+BACKTRACKING = "a" * 40 + "b"
+
+
+class Patterned(TypedDict):
+    name: Annotated[str, msgspec.Meta(pattern="^((a+)+b?|Item .*)$")]
+
+
+def test_each_record_has_a_fate_in_the_order_of_the_lines() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Any:
+        if record["value"] == 1:
+            raise RejectedError("value", "not one", 1)
+        return None if record["value"] == 2 else [record, record]
+
+    given = [*(lines(1, value=str(value))[0] for value in range(3)), *lines(1, timestamp="2999-01-01T00:00:00Z")]
+    made = through(user_code(transform))(given)
+
+    assert [len(each) if isinstance(each, list) else each for each in (made[0], made[2], made[3])] == [2, 0, "ahead"]
+    assert fates(made) == ["kept", "1", "kept", "ahead"]
+
+
+def test_a_record_that_is_stopped_is_the_last_of_its_batch() -> None:
+    made = through(user_code(striking({2}, lambda: time.sleep(300))), seconds=1)(lines(5))
+
+    assert len(made) == 3
+    assert isinstance(made[2], TooSlowError)
+    assert made[2].expected == "transform() to return within 1 s"
+    assert made[2].got.startswith("nothing by then (test_isolation.py line ")
+
+
+def test_a_generator_that_never_ends_is_stopped() -> None:
+    def transform(record: dict[str, Any], _: Any) -> Any:
+        yield record
+        while True:
+            time.sleep(0.01)
+
+    (made,) = through(user_code(transform), seconds=1)(lines(1))
+
+    assert isinstance(made, TooSlowError)
+
+
+def test_an_error_whose_text_takes_for_ever_is_stopped() -> None:
+    class SlowError(Exception):
+        def __str__(self) -> str:
+            time.sleep(300)
+            return ""
+
+    def transform(*_: Any) -> Any:
+        raise SlowError
+
+    (made,) = through(user_code(transform), seconds=1)(lines(1))
+
+    assert isinstance(made, RejectedError)
+
+
+def test_a_pattern_of_the_contract_that_takes_for_ever_rejects_its_record_alone() -> None:
+    given = [*lines(2), *lines(1, name={"S": BACKTRACKING + "!"}), *lines(1)]
+    made = through(user_code(lambda record, _: record, contract=Patterned), seconds=1)(given)
+
+    assert fates(made) == ["kept", "kept", "nothing by then (a check of the contract)"]
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b'{"id":{"S":"a"}},{"id":{"S":"b"}}', b""])
+def test_a_line_without_exactly_one_record_is_no_line(line: bytes) -> None:
+    with pytest.raises((ValueError, msgspec.DecodeError)):
+        through(user_code(lambda record, _: record))([line])
+
+
+def test_whoever_wants_to_know_is_told_which_record_is_next() -> None:
+    told: list[int] = []
+    records = Records(user_code(lambda record, _: record), run(), 10)
+    records(lines(3), told.append)
+
+    assert told == [0, 1, 2]
