@@ -17,7 +17,6 @@ COUNTS = (
     "extract_bytes",
     "transformed",
     "dropped",
-    "ahead",
     "rejected_transform",
     "records",
     "aggregate_records",
@@ -31,6 +30,8 @@ COUNTS = (
     "load_throttled",
     "write_units",
     "load_quarantine_parts",
+    # A new one comes last, so that the others keep their positions.
+    "ahead",
 )
 
 

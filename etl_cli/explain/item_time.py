@@ -46,8 +46,10 @@ def has_signs_of_time(timestamp: Wire | None) -> bool:
 
 def window_of_text(timestamp: Wire | None) -> Span:
     """The second into whose window a text sorts that has the signs of a time, whether or not it is one."""
-    text, seconds = _text(timestamp), range(int((datetime.max.replace(tzinfo=UTC) - _BEGINNING).total_seconds()))
-    position = bisect_right(seconds, text, key=lambda second: _bound(_BEGINNING + timedelta(seconds=second)))
+    seconds = range(int((datetime.max.replace(tzinfo=UTC) - _BEGINNING).total_seconds()))
+    position = bisect_right(
+        seconds, _text(timestamp), key=lambda second: _bound(_BEGINNING + timedelta(seconds=second))
+    )
     return smallest_window(_BEGINNING + timedelta(seconds=max(0, position - 1)))
 
 

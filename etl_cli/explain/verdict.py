@@ -121,9 +121,9 @@ def _not_read(explanation: Explanation, lines: EtlLines) -> Verdict:
 def _untimed(explanation: Explanation, lines: EtlLines) -> Verdict:
     """The verdict on an item without a usable timestamp that no run has read yet."""
     timestamp = (explanation.source or {}).get("timestamp")
-    window = window_of_text(timestamp)
     says = f"It has no usable timestamp, and no run has read it yet: {explanation.untimed}."
-    if not has_signs_of_time(timestamp) or window.end > explanation.now:
+    window = window_of_text(timestamp) if has_signs_of_time(timestamp) else None
+    if window is None or window.end > explanation.now:
         return Verdict("not read", says, "Correct it. Until then every run reads it and sets it aside.")
     advice = "Correct it. Until then only a run of the time that it sorts into reads it and sets it aside:"
     return Verdict("not read", says, advice, [lines.run(window)])

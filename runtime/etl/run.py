@@ -52,7 +52,6 @@ COUNTS = (
     "extract_bytes",
     "transformed",
     "dropped",
-    "ahead",
     "rejected_transform",
     "records",
     "aggregate_records",
@@ -66,6 +65,8 @@ COUNTS = (
     "load_throttled",
     "write_units",
     "load_quarantine_parts",
+    # A new one comes last, so that the others keep their positions.
+    "ahead",
 )
 _POSITIONS = {name: position for position, name in enumerate(COUNTS)}
 

@@ -220,6 +220,35 @@ def test_an_item_without_a_usable_timestamp(past: Past) -> None:
     assert f"In quarantine of run {SECOND}" in verdict(past, "item-0500").says
 
 
+def test_an_item_whose_timestamp_has_a_letter_for_a_digit_is_read_by_every_run(past: Past) -> None:
+    table(past, "source").append(item(500, timestamp="2O24-01-15T10:00:00Z"))
+    found = verdict(past, "item-0500")
+    assert (found.outcome, found.lines) == ("not read", [])
+    assert found.advice == "Correct it. Until then every run reads it and sets it aside."
+
+    past.run(NEXT_DAY, number=2)
+    assert f"In quarantine of run {SECOND}" in verdict(past, "item-0500").says
+
+
+def test_an_item_whose_timestamp_only_sorts_like_one_names_the_window_that_finds_it(past: Past) -> None:
+    table(past, "source").append(item(500, timestamp="2023-13-45T10:00:00Z"))
+    found = verdict(past, "item-0500")
+
+    assert found.outcome == "not read"
+    assert [line.partition(" run ")[2] for line in found.lines] == [
+        "--start 2023-12-31T23:59:59Z --end 2024-01-01T00:00:00Z"
+    ]
+
+
+def test_an_item_ahead_of_a_run_is_no_item_of_that_run(past: Past) -> None:
+    table(past, "source").append(item(500, timestamp="2099-01-01T00:00:00Z"))
+    past.run(NEXT_DAY, number=2)
+    found = verdict(past, "item-0500")
+
+    assert found.outcome == "not read"
+    assert "in the future" in found.says
+
+
 def test_staged_objects_that_have_expired_are_said_to_be(past: Past) -> None:
     past.objects.clear()
     assert verdict(past, "item-0001").says == (

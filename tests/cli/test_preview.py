@@ -113,7 +113,7 @@ def test_programs_get_each_item_with_what_changed(file: Path) -> None:
     good, bad = document["items"]
 
     assert document["window"] == {"start": RUN.start, "end": RUN.end}
-    assert document["counts"] == {"items": 2, "records": 1, "dropped": 0, "rejected": 1}
+    assert document["counts"] == {"items": 2, "records": 1, "dropped": 0, "ahead": 0, "rejected": 1}
     assert (good["outcome"], good["reason"]) == ("transformed", None)
     assert good["item"]["barcode"] == good["records"][0]["record"]["barcode"] == {"B": "AAE="}
     assert {"path": "size", "mark": "+", "before": None, "after": {"S": "small"}} in good["records"][0]["changes"]

@@ -125,7 +125,7 @@ def test_an_interrupt_is_a_persons(file: Path) -> None:
         LocalTransformation(file)
 
 
-def test_what_the_file_prints_is_kept_out_of_the_output(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_file_prints_is_kept_out_of_the_output(file: Path, capfd: pytest.CaptureFixture[str]) -> None:
     edited(
         file,
         ('    record["date"]', '    print("here")\n    record["date"]'),
@@ -133,7 +133,7 @@ def test_what_the_file_prints_is_kept_out_of_the_output(file: Path, capsys: pyte
     )
     outcome(file)
 
-    assert capsys.readouterr() == ("", "up\nhere\n")
+    assert capfd.readouterr() == ("", "up\nhere\n")
 
 
 def test_more_groups_than_an_aggregate_may_have_are_the_files_error(
@@ -150,3 +150,26 @@ def test_what_is_no_item_is_refused(file: Path) -> None:
         outcome(file, b'{"id":{"X":"a"}}')
     with pytest.raises(UserError, match="isn't an item of DynamoDB JSON"):
         outcome(file, b'{"id"')
+
+
+@pytest.mark.parametrize("ending", ["os._exit(0)", "os.kill(os.getpid(), 9)"])
+def test_a_file_that_ends_its_process_rejects_the_item(file: Path, ending: str) -> None:
+    edited(
+        file,
+        ('    record["date"]', f'    {ending}\n    record["date"]'),
+        ("class Contract", "import os\nclass Contract"),
+    )
+    reason = outcome(file).reason
+
+    assert reason is not None
+    assert reason.expected == "transform() to leave its process running"
+
+
+def test_a_file_that_never_returns_rejects_the_item_with_the_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl_cli.preview.stage_code.RECORD_SECONDS", 1)
+    edited(file, ('    record["date"]', '    while True: pass\n    record["date"]'))
+    reason = outcome(file).reason
+
+    assert reason is not None
+    assert reason.expected == "transform() to return within 1 s"
+    assert f"({file.name} line " in reason.got

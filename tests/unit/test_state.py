@@ -17,7 +17,7 @@ KIBIBYTE = 1024
 EXECUTION = f"arn:aws-us-gov:states:us-gov-west-1:111122223333:execution:etl-pipeline:{'x' * 80}"
 # What Transform takes must add up to what Extract wrote.
 LARGEST = dict.fromkeys(COUNTS, 99_999_999) | dict.fromkeys(("extract_bytes", "transform_bytes"), 99_999_999_999)
-LARGEST |= dict.fromkeys(("transformed", "dropped", "ahead"), 33_333_333) | {"rejected_transform": 0, "left": 0}
+LARGEST |= dict.fromkeys(("transformed", "dropped", "rejected_transform"), 33_333_333) | {"left": 0, "ahead": 0}
 PASSED_ON = ("transform_parts", "transform_quarantine_parts")
 FIRST_OF_TRANSFORM, FIRST_OF_LOAD = COUNTS.index("transformed"), COUNTS.index("loaded")
 
