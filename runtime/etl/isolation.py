@@ -23,6 +23,7 @@ from etl.records import Made, Records
 
 # A record that was to be stopped and isn't stopped by then can't be.
 _GRACE_SECONDS = 5
+_LOOK_SECONDS = 0.5
 # The worker's own memory may grow by so much beside the child's, in MiB.
 _OWN_MEMORY_MB = 64
 _LEAST_MEMORY_MB = 32
@@ -100,11 +101,12 @@ class IsolatedRecords:
 
     def _waited(self, connection: Connection) -> bool:
         """Whether the child answers, or ends, before it is at one record for too long."""
-        seen = None
-        while not connection.poll(self._records.seconds + _GRACE_SECONDS):
-            if (position := _read(self._position)) == seen:
+        seen, waited = None, 0.0
+        while not connection.poll(_LOOK_SECONDS):
+            position = _read(self._position)
+            seen, waited = position, waited + _LOOK_SECONDS if position == seen else 0.0
+            if waited > self._records.seconds + _GRACE_SECONDS:
                 return False
-            seen = position
         return True
 
     def _start(self) -> Connection:

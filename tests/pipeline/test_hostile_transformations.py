@@ -1,0 +1,124 @@
+"""Transformations that hang, end their process or drop everything: each ends as a run that says so, and soon."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.execution import Window
+from tests.pipeline.ledger import Ledger
+from tests.pipeline.pipeline import Pipeline
+from tests.support import ASSEMBLY
+
+FUNCTIONS = ("etl-extract", "etl-transform", "etl-load")
+FILE = "etl/transformation.py"
+SOURCE = """
+import ctypes, os, signal, time
+from typing import TypedDict
+
+class Contract(TypedDict):
+    id: str
+
+def transform(record, run):
+    if record["name"] == "strike":
+        {strike}
+    return {result}
+"""
+
+
+def code(folder: Path, source: str | None) -> bytes:
+    """The functions' zip, with another transformation; None for its own."""
+    body = io.BytesIO()
+    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            compiled = name.startswith("etl/__pycache__/transformation.")
+            if path.is_file() and (source is None or not (compiled or name == FILE)):
+                archive.write(path, name)
+        if source is not None:
+            archive.writestr(FILE, source)
+    return body.getvalue()
+
+
+@contextmanager
+def transforming(
+    pipeline: Pipeline, strike: str = "pass", result: str = "record", functions: tuple[str, ...] = FUNCTIONS
+) -> Iterator[None]:
+    """Functions that have another transformation; they have their own again afterwards."""
+    assembly = pipeline.deployed.environment.state_dir / ASSEMBLY
+    (folder,) = {path.parents[1] for path in assembly.glob(f"asset.*/{FILE}")}
+    try:
+        for name in functions:
+            pipeline.clients.lambda_.update_function_code(
+                FunctionName=name, ZipFile=code(folder, SOURCE.format(strike=strike, result=result))
+            )
+        yield
+    finally:
+        for name in functions:
+            pipeline.clients.lambda_.update_function_code(FunctionName=name, ZipFile=code(folder, None))
+
+
+def put(pipeline: Pipeline, window: Window, *striking: int) -> None:
+    pipeline.put(
+        pipeline.item(f"{number}", window.at(number), name={"S": "strike" if number in striking else "fine"})
+        for number in range(60)
+    )
+
+
+BLOCKED = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.sleep(300)"
+
+
+@pytest.mark.parametrize(
+    ("strike", "words"),
+    [
+        ("while True: pass", "transform() to return within 1 s, got nothing by then (transformation.py line 10)"),
+        ("time.sleep(300)", "transform() to return within 1 s, got nothing by then (transformation.py line 10)"),
+        ("os._exit(0)", "transform() to leave its process running, got its end with exit status 0"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "got its end by signal SIGKILL"),
+        ("ctypes.string_at(0)", "got its end by signal SIGSEGV"),
+        (BLOCKED, "transform() to return within 1 s, got nothing by then (it can't be interrupted)"),
+    ],
+)
+def test_an_item_that_hangs_or_ends_the_process_is_set_aside(
+    pipeline: Pipeline, window: Window, strike: str, words: str
+) -> None:
+    striking = [40] if strike == BLOCKED else [3, 40]  # each of these takes a whole invocation
+    put(pipeline, window, *striking)
+    with (
+        transforming(pipeline, strike),
+        pipeline.configured("etl-transform", timeout_seconds=10, RECORD_SECONDS="1"),
+    ):
+        execution = pipeline.run(window.input)
+
+    quarantined = pipeline.quarantined(execution)
+    assert quarantined.keys() == {f"{number}" for number in striking}
+    assert all(words in line.decode() for line in quarantined.values())
+    assert pipeline.loaded_names() == {f"{number}" for number in range(60)} - quarantined.keys()
+
+
+def test_a_run_that_drops_everything_is_stopped_before_it_loads(
+    pipeline: Pipeline, window: Window, ledger: Ledger
+) -> None:
+    put(pipeline, window)
+    with transforming(pipeline, result="None"):
+        execution = pipeline.fail(window.input)
+
+    assert (execution.error, ledger.entry(execution.arn)["stage"]) == ("TransformationError", "Gate")
+    assert "transform() returned nothing for 60 of 60 items" in execution.message
+    assert pipeline.loaded_names() == set()
+    assert ledger.watermark() is None
+
+
+def test_a_run_does_not_mix_two_versions_of_the_code(pipeline: Pipeline, window: Window) -> None:
+    put(pipeline, window)
+    with transforming(pipeline, functions=("etl-load",)):
+        execution = pipeline.fail(window.input)
+
+    assert execution.error == "CodeChangedError"
+    assert "a deployment came in between" in execution.message
+    assert pipeline.loaded_names() == set()
