@@ -30,6 +30,7 @@ _EXPLAINED = {
     "StagingError",
     "QualityGateError",
     "BalanceError",
+    "UnexpectedError",
     "TransientError",
 }
 _SHOWN_FRAMES = 3
@@ -48,6 +49,7 @@ _REMEDIES = {
     "QualityGateError": "See in quarantine what was rejected; correct the data or the transformation, and " + _AGAIN,
     "StagingError": "A staged object was changed, cut off or removed: " + _AGAIN,
     "BalanceError": "A staged object was changed, cut off or removed: " + _AGAIN,
+    "UnexpectedError": "See in the log of its stage where the code failed: that is a fault of the pipeline's own.",
     "TransientError": "AWS throttled for minutes: set a ceiling with max_write_units_per_second, and " + _AGAIN,
     "Sandbox.Timedout": "A worker ran out of its time again and again: its log shows where.",
     "Runtime.ExitError": "A worker's process ended again and again, as by too much memory: its log shows where.",

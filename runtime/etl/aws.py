@@ -59,6 +59,8 @@ _SERVER_ERROR = 500
 
 _RESTORE = "deploy the stack; what somebody deleted by hand comes back when the stack is destroyed and deployed anew"
 _DENIED = "the function's role doesn't allow it: deploy the stack again, and look for a policy that denies it"
+# Requests of DynamoDB that bring items or keys of items.
+_WITH_ITEMS = ("BatchWriteItem", "BatchGetItem", "Scan")
 _REMEDIES = {
     "ResourceNotFoundException": f"the table isn't there: {_RESTORE}",
     "NoSuchBucket": f"the staging bucket isn't there: {_RESTORE}",
@@ -132,9 +134,19 @@ def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ())
     """
     if is_transient(error):
         return TransientError(
-            f"AWS was out of reach or asked to slow down for longer than one invocation waits: {error}"
+            f"AWS was out of reach or asked to slow down for longer than one invocation waits: {_told(error)}"
         )
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     remedy = _REMEDIES.get(code, "this is not expected to pass by itself")
     used = f" (this function uses {' and '.join(resources)})" if resources else ""
-    return ConfigurationError(f"{error}: {remedy}{used}")
+    return ConfigurationError(f"{_told(error)}: {remedy}{used}")
+
+
+def _told(error: ClientError | BotoCoreError) -> str:
+    """What AWS says, unless it may quote the items that the request brought."""
+    if not isinstance(error, ClientError) or error.operation_name not in _WITH_ITEMS:
+        return str(error)
+    code = error.response["Error"]["Code"]
+    if code in TRANSIENT_CODES or code in _REMEDIES:
+        return str(error)
+    return f"{error.operation_name} was refused with {code} (its message isn't told, since it may quote an item)"

@@ -38,7 +38,7 @@ _EXPECTED_GOT = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>[^,]*), got 
 _EXPECTED = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>.*)")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\[(?P<position>\d+)\]|(?P<name>[^.\[\]]+)")
-_AT = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_AT = re.compile(r" - at (?P<name>`key` in )?`\$\.?(?P<path>[^`]*)`$")
 
 
 class Checker:
@@ -117,6 +117,8 @@ def _rejected(message: str, record: Record) -> RejectedError:
     at = _AT.search(message)
     path = at["path"] if at else ""
     message = _AT.sub("", message)
+    if at and at["name"]:  # of a map, which msgspec keeps to itself
+        return RejectedError(path, f"names that are {_worded_all(message)}", "another name")
     if missing := _MISSING.fullmatch(message):
         return RejectedError(f"{path}.{missing['name']}".lstrip("."), "an attribute of this name", "none")
     if match := _EXPECTED_GOT.match(message):
@@ -137,6 +139,11 @@ def _found(record: Record, path: str) -> str:
     except (KeyError, IndexError, TypeError):  # a name with a dot, a member of a set
         return "another value"
     return described(value)
+
+
+def _worded_all(message: str) -> str:
+    match = _EXPECTED_GOT.match(message) or _EXPECTED.match(message)
+    return _worded(match["expected"]) + match["more"] if match else "allowed by the contract"
 
 
 def _worded(kind: str) -> str:

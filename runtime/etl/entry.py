@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -13,7 +14,15 @@ from etl import log, metrics
 from etl.aws import explained
 from etl.code_version import code_version
 from etl.deadline import Deadline
-from etl.errors import BalanceError, CodeChangedError, ConfigurationError, EtlError, QualityGateError
+from etl.errors import (
+    BalanceError,
+    CodeChangedError,
+    ConfigurationError,
+    EtlError,
+    QualityGateError,
+    UnexpectedError,
+    class_name,
+)
 from etl.run import COUNTS, Run, Work, totals
 from etl.trace import annotate, current_trace
 
@@ -54,14 +63,14 @@ def run_action(event: Any, context: Context, actions: Mapping[str, Action]) -> A
     try:
         result = actions[name](event, Deadline(context.get_remaining_time_in_millis))
     except Exception as error:
-        # The message of an error of ours names no record's contents; a traceback shows none either.
+        # The message of an error of ours names no record's contents, and no other message leaves the function.
         ending.failed(error)
         if isinstance(error, (ClientError, BotoCoreError)):
             raise explained(error, _resources(os.environ)) from None
         if isinstance(error, EtlError):
             # Its message is what a person needs; the traceback is in the log, and would fill the execution's cause.
             raise error.with_traceback(None) from None
-        raise
+        raise _unexpected(error) from None
     ending.succeeded(result)
     return msgspec.to_builtins(result)
 
@@ -93,7 +102,7 @@ class _Ending:
     def failed(self, error: Exception) -> None:
         """The action has raised this error, which is being handled."""
         values = self._rejected_share() if isinstance(error, QualityGateError) else {}
-        self._tell(logging.ERROR, "failed", {"error": type(error).__name__}, values)
+        self._tell(logging.ERROR, "failed", {"error": class_name(error)}, values)
 
     def _rejected_share(self) -> dict[str, float]:
         """What Gate and Finish look at. A replay may reject any share, and has none."""
@@ -195,6 +204,16 @@ def _checked(name: str, work: Work) -> Work:
 
 def _unfit(field: str, allowed: str, got: object) -> ConfigurationError:
     return ConfigurationError(f"{field} must be {allowed}, got {str(got)[:80]}; {_SENDER}")
+
+
+def _unexpected(error: Exception) -> UnexpectedError:
+    """A fault of the functions' own code by its class and its place."""
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    file = frame.f_code.co_filename.rpartition("/")[2]
+    return UnexpectedError(
+        f"{class_name(error)} in {file}, line {line}: a fault of the pipeline's own code, whose traceback is in the "
+        "function's log; its message isn't told, since it may quote a record"
+    )
 
 
 def _resources(env: Mapping[str, str]) -> list[str]:

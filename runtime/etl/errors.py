@@ -9,12 +9,15 @@
     ├── StagingError         a staged object is missing or malformed  fail; run the window again
     ├── QualityGateError     too large a share was rejected           fail; look into quarantine/
     ├── BalanceError         an item is unaccounted for               fail; run the window again
+    ├── UnexpectedError      a fault in the functions' own code       fail; look at the log
     └── TransientError       AWS throttled, or was out of reach       retry
 
 Step Functions compares the name of the concrete class with the names in Retry, never its base.
 """
 
 import json
+import sys
+from typing import Any
 
 
 class EtlError(Exception):
@@ -67,6 +70,10 @@ class BalanceError(EtlError):
     """What went into a stage isn't what came out of it."""
 
 
+class UnexpectedError(EtlError):
+    """The functions' own code failed. The message has no text of the error itself, which may quote a record."""
+
+
 class TransientError(EtlError):
     """AWS refused or failed in a way that passes: the workflow runs the invocation again."""
 
@@ -78,7 +85,12 @@ class RejectedError(Exception):
         field: path of the attribute, such as ``value`` or ``tags[2].name``; empty for the whole record.
         expected: what is allowed there, in words.
         got: what was there: the value itself, or words.
+
+    Attributes:
+        summary: why, without a value or a name of the record: all that is kept for longer than quarantine.
     """
+
+    summary = "a reason that only quarantine tells"
 
     def __init__(self, field: str, expected: str, got: object) -> None:
         self.field = str(field)
@@ -86,9 +98,16 @@ class RejectedError(Exception):
         self.got = str(got)
         super().__init__(f"{self.field or 'record'}: expected {self.expected}, got {self.got}")
 
-    def __reduce__(self) -> tuple[type["RejectedError"], tuple[str, str, str]]:
+    @classmethod
+    def of_record(cls, expected: str, got: str) -> "RejectedError":
+        """A rejection of the whole record in words of the pipeline's own."""
+        error = cls("", expected, got)
+        error.summary = f"record: expected {expected}"
+        return error
+
+    def __reduce__(self) -> tuple[type["RejectedError"], tuple[str, str, str], dict[str, Any]]:
         """Pickle by the parts: a record may be rejected in another process."""
-        return RejectedError, (self.field, self.expected, self.got)
+        return RejectedError, (self.field, self.expected, self.got), {"summary": self.summary}
 
 
 class TooSlowError(RejectedError):
@@ -102,8 +121,22 @@ class TooSlowError(RejectedError):
     def __init__(self, seconds: int, where: str) -> None:
         self.seconds = seconds
         self.where = where
-        super().__init__("", f"transform() to return within {seconds} s", f"nothing by then {where}".rstrip())
+        expected = f"transform() to return within {seconds} s"
+        super().__init__("", expected, f"nothing by then {where}")
+        self.summary = f"record: expected {expected}"
 
-    def __reduce__(self) -> tuple[type["TooSlowError"], tuple[int, str]]:  # type: ignore[override]
+    def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the parts."""
         return TooSlowError, (self.seconds, self.where)
+
+
+def class_name(error: BaseException) -> str:
+    """Name of an error's class, or of its nearest base that stands in a module: one made of data may have its name."""
+    return next((str(kind.__name__) for kind in type(error).__mro__ if _stands_in_its_module(kind)), "error")
+
+
+def _stands_in_its_module(kind: type) -> bool:
+    try:
+        return getattr(sys.modules[kind.__module__], kind.__name__) is kind
+    except Exception:  # a class may say anything of its module
+        return False

@@ -28,8 +28,7 @@ _documents = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class _Reason(msgspec.Struct):
-    field: str
-    expected: str
+    summary: str
 
 
 _reasons = msgspec.json.Decoder(_Reason)
@@ -162,7 +161,7 @@ def _percent(part: int, whole: int) -> Decimal:
 
 
 def _common_reasons(run: Run, segments: list[Work], staging: Staging) -> list[tuple[str, int]]:
-    """The commonest reasons of quarantine, without a value of any record."""
+    """The commonest reasons of quarantine, without a value or a name of any record."""
     tally: Counter[str] = Counter()
     for key in _quarantine(run, "transform", segments):
         for batch in staging.batches(key):
@@ -170,8 +169,7 @@ def _common_reasons(run: Run, segments: list[Work], staging: Staging) -> list[tu
                 reasons = [_reasons.decode(line) for line in batch.lines]
             except msgspec.DecodeError as error:
                 raise staging.malformed_records(key, batch, error) from None
-            for reason in reasons:
-                tally[f"{reason.field or 'record'}: expected {reason.expected}"] += 1
+            tally.update(reason.summary for reason in reasons)
             if tally.total() >= _MOST_TALLIED:
                 return tally.most_common(_MOST_REASONS)
     return tally.most_common(_MOST_REASONS)

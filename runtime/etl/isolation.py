@@ -94,10 +94,12 @@ class IsolatedRecords:
         if isinstance(answer, list):
             return answer
         if _read(self._position) == _BEFORE_THE_FIRST and isinstance(answer, (str, MemoryError)):
-            return RejectedError("", "a record that a worker's memory can hold", f"{len(lines[0]):,} bytes of JSON")
+            return RejectedError.of_record(
+                "a record that a worker's memory can hold", f"{len(lines[0]):,} bytes of JSON"
+            )
         if isinstance(answer, Exception):
             raise answer
-        return RejectedError("", "transform() to leave its process running", answer)
+        return RejectedError.of_record("transform() to leave its process running", answer)
 
     def _waited(self, connection: Connection) -> bool:
         """Whether the child answers, or ends, before it is at one record for too long."""

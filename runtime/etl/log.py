@@ -3,10 +3,12 @@
 import json
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from etl.errors import ConfigurationError
+from etl.errors import ConfigurationError, EtlError, class_name
 
 # Its lines are metrics too, and are written whatever the level is.
 INVOCATIONS = "etl.invocations"
@@ -27,6 +29,28 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """The tracebacks of an error and of those that it came of, with one message: that of an error of ours.
+
+        Any other message may quote a record.
+        """
+        *causes, error = reversed(list(_chain(ei[1])))
+        told = f"{class_name(error)}{f': {error}' if isinstance(error, EtlError) else ''}"
+        parts = [(each, class_name(each)) for each in causes] + [(error, told)]
+        return "\n".join(
+            f"Traceback (most recent call last):\n{''.join(traceback.format_tb(each.__traceback__))}{line}"
+            for each, line in parts
+        )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it came of, the latest first."""
+    seen: list[int] = []
+    while error is not None and id(error) not in seen:
+        seen.append(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def configure(level: str, stream: TextIO | None = None) -> logging.Logger:

@@ -21,6 +21,7 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
         "field": _utf8(reason.field),
         "expected": _utf8(reason.expected),
         "got": _utf8(reason.got),
+        "summary": _utf8(reason.summary),
         "run": run.timestamp,
         "segment": segment,
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
 
-from etl.errors import ConfigurationError, StagingError
+from etl.errors import ConfigurationError, StagingError, class_name
 from etl.keys import part_key, seal_key
 from etl.run import Run, Work
 from etl.seal import Seal
@@ -232,7 +232,9 @@ class Staging:
 
     def malformed_records(self, key: str, batch: Batch, error: Exception) -> StagingError:
         """The error for a batch whose records aren't JSON, or not what a stage writes."""
-        return self._malformed(key, batch.start, f"{error}, in the {len(batch.lines)} records from there")
+        # A KeyError's message is the key.
+        problem = str(error) if isinstance(error, ValueError) else class_name(error)
+        return self._malformed(key, batch.start, f"{problem}, in the {len(batch.lines)} records from there")
 
     def _malformed(self, key: str, offset: int, problem: str) -> StagingError:
         return StagingError(

@@ -11,6 +11,7 @@ from etl.contract import Checker, Record
 from etl.errors import RejectedError, TransformationError
 from etl.plain_json import plain_line, to_plain
 from etl.run import Run
+from etl.summary import Summaries, code_of
 from etl.time_limit import OverTimeError
 from etl.timestamps import Verdict, check_timestamps
 
@@ -19,6 +20,7 @@ KEY_ATTRIBUTES = ("id", "timestamp")
 # A number of DynamoDB has at most 38 digits, so transform() computes with as many.
 _ARITHMETIC = Context(prec=38)
 _MOST_MESSAGE = 500
+_NOTHING = object()
 EXAMPLE_RUN = Run(
     timestamp="20240116T020000000Z",
     start="2024-01-15T00:00:00Z",
@@ -52,6 +54,7 @@ class Transformation:
         names = [aggregate.name for aggregate in self.aggregates]
         if len(set(names)) < len(names):
             raise TransformationError(f"AGGREGATES: each needs a name of its own, got {', '.join(names)}")
+        self._summaries = Summaries(module.Contract, self.aggregates, KEY_ATTRIBUTES, code_of(module))
 
     def check(self, records: list[Record], now: str) -> list[Verdict]:
         """Check records: the timestamp, as a run that started at ``now`` reads it, then the contract.
@@ -60,7 +63,11 @@ class Transformation:
             For each why it is rejected, ``AHEAD`` for one that is a later run's, None for one that goes on.
         """
         times = check_timestamps(records, now)
-        return [time or contract for time, contract in zip(times, self._checker.check(records), strict=True)]
+        verdicts = [time or contract for time, contract in zip(times, self._checker.check(records), strict=True)]
+        for verdict in filter(None, verdicts):
+            if isinstance(verdict, RejectedError):
+                self._summaries.own(verdict)
+        return verdicts
 
     def apply(
         self, record: Record, run: Run, readers: Sequence[Callable[[Record], Any]] = ()
@@ -84,12 +91,17 @@ class Transformation:
         """
         outer = getcontext()
         setcontext(_ARITHMETIC.copy())
+        made: list[tuple[bytes, list[Any]]] = []
+        checked: Any = _NOTHING
         try:
             returned = self._transform(record, run)
-            results = (returned,) if type(returned) is dict else _several(returned)
-            return [(self._line(result), [read(result) for read in readers]) for result in results]
+            for result in (returned,) if type(returned) is dict else _several(returned):
+                checked = result
+                made.append((self._line(result), [read(result) for read in readers]))
+                checked = _NOTHING
+            return made
         except RejectedError as error:
-            raise self._sound(error) from error
+            raise self._sound(error, checked) from error
         except (KeyboardInterrupt, OverTimeError):
             raise
         except BaseException as error:  # SystemExit too: one record's failure doesn't end the process
@@ -107,12 +119,18 @@ class Transformation:
                 raise RejectedError(name, "text that isn't empty, as the destination's key", got)
         return line
 
-    def _sound(self, error: RejectedError) -> RejectedError:
-        """A rejection as quarantine takes it, whatever transform() made of its class or its attributes."""
+    def _sound(self, error: RejectedError, checked: Any) -> RejectedError:
+        """A rejection as quarantine takes it, whatever transform() made of its class or its attributes.
+
+        Args:
+            error: the rejection.
+            checked: the result that the pipeline found fault with; ``_NOTHING`` when transform() itself raised it.
+        """
         try:
-            return RejectedError(*(str(part)[:_MOST_MESSAGE] for part in (error.field, error.expected, error.got)))
+            sound = RejectedError(*(str(part)[:_MOST_MESSAGE] for part in (error.field, error.expected, error.got)))
         except Exception:  # a subclass that never set them
             return self._failure(error)
+        return self._summaries.users(sound) if checked is _NOTHING else self._summaries.own(sound, checked)
 
     def _failure(self, error: BaseException) -> RejectedError:
         """What transform() raised, and where."""
@@ -121,7 +139,8 @@ class Transformation:
             message = str(error)[:_MOST_MESSAGE]
         except BaseException:
             message = "its own message can't be shown"
-        return RejectedError("", f"no {name} in transform()", f"{name}: {message} {self.where(error)}")
+        got = f"{name}: {message} {self.where(error)}"
+        return self._summaries.failure(RejectedError("", f"no {name} in transform()", got), error)
 
     def where(self, error: BaseException) -> str:
         """Where an error was raised, in the innermost line of the user's own file: ``(transformation.py line 12)``."""

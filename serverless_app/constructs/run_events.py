@@ -28,6 +28,7 @@ REMEDIES = {
     ),
     "StagingError": f"A staged object was changed, cut off or removed. {_WINDOW_AGAIN}",
     "BalanceError": f"What went into a stage is not what came out of it. {_WINDOW_AGAIN}",
+    "UnexpectedError": f"The functions' own code failed: the log of the stage's function shows where. {_AGAIN}",
     "TransientError": (f"Look at the throttling of the tables; a ceiling on writes spares the destination. {_AGAIN}"),
     "Sandbox.Timedout": (
         "A worker ran out of time for a single page or batch: look at its log for what the transformation waits for. "

@@ -10,6 +10,7 @@ import pytest
 
 from etl import metrics
 from etl.entry import run_action
+from etl.errors import UnexpectedError
 from tests.infrastructure.test_monitoring import ALARMS
 from tests.support import ROOT
 from tests.unit.builders import run, work
@@ -43,7 +44,7 @@ def test_every_alarm_has_its_row() -> None:
 def test_logs_insights_is_asked_for_fields_that_lines_have(capsys: pytest.CaptureFixture[str]) -> None:
     event = {"action": "load", "run": msgspec.to_builtins(run()), "work": {"segment": 0}}
     run_action(event, Context(), {"load": lambda *_: work(loaded=1)})
-    with pytest.raises(ValueError, match="late"):
+    with pytest.raises(UnexpectedError, match="ValueError"):
         run_action(event, Context(), {"load": lambda *_: int("late")})
     fields = {name for line in capsys.readouterr().out.splitlines() for name in json.loads(line)}
 

@@ -17,6 +17,7 @@ from etl.errors import (
     QualityGateError,
     StagingError,
     TransientError,
+    UnexpectedError,
 )
 from etl.run import Work
 from tests.unit.builders import run, work
@@ -182,11 +183,16 @@ def test_the_cause_of_a_failure_is_its_message_alone() -> None:
     assert raised.value.__suppress_context__
 
 
-def test_an_error_that_nobody_foresaw_is_logged_and_raised_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ZeroDivisionError):
-        acted(raising(ZeroDivisionError("why")))
+def test_an_error_that_nobody_foresaw_is_told_by_its_place_without_its_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(UnexpectedError, match=r"^ZeroDivisionError in test_entry\.py, line \d+: ") as error:
+        acted(raising(ZeroDivisionError("canary")))
 
-    assert lines(capsys)[0]["traceback"].endswith("ZeroDivisionError: why")
+    (line,) = lines(capsys)
+    assert line["error"] == "ZeroDivisionError"
+    assert line["traceback"].endswith("\nZeroDivisionError")
+    assert "canary" not in f"{line}{error.value}"
 
 
 def test_an_invocations_line_is_written_whatever_the_level_since_it_is_its_metrics(
@@ -194,7 +200,7 @@ def test_an_invocations_line_is_written_whatever_the_level_since_it_is_its_metri
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", "CRITICAL")
     acted(done)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(UnexpectedError):
         acted(raising(ZeroDivisionError("why")))
 
     assert [line["message"] for line in lines(capsys)] == ["finished", "failed"]

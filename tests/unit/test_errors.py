@@ -19,6 +19,7 @@ def test_an_error_that_ends_an_invocation_is_an_etl_error_of_a_class_of_its_own(
         "StagingError",
         "QualityGateError",
         "BalanceError",
+        "UnexpectedError",
         "TransientError",
     }
 

@@ -49,10 +49,11 @@ def with_quarantine(s3: FakeS3, segment: Work, part: int = 0) -> Work:
 
 
 def quarantine(s3: FakeS3, reasons: list[tuple[str, str]], segment: int = 0, part: int = 0) -> None:
-    lines = [
-        rejected_line("transform", run(), segment, RejectedError(field, expected, "secret"), b'{"id":{"S":"secret"}}')
-        for field, expected in reasons
-    ]
+    lines = []
+    for field, expected in reasons:
+        reason = RejectedError(field, expected, "secret")
+        reason.summary = f"{field or 'record'}: expected {expected}"
+        lines.append(rejected_line("transform", run(), segment, reason, b'{"id":{"S":"secret"}}'))
     hold(s3, quarantine_key("transform", run(), segment, part), b"[\n" + b",\n".join(lines) + b"\n]\n")
 
 

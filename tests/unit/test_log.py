@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from etl import log
-from etl.errors import ConfigurationError
+from etl.errors import ConfigurationError, RejectedError, StagingError
 
 
 def logged(**extra: Any) -> dict[str, Any]:
@@ -38,15 +38,40 @@ def test_a_text_of_several_lines_stays_one_line() -> None:
     assert logged(note="a\nb")["note"] == "a\nb"
 
 
-def test_an_error_brings_its_traceback() -> None:
+def traceback_of(error: Exception, cause: Exception | None = None) -> str:
     stream = io.StringIO()
     logger = log.configure("INFO", stream)
     try:
-        raise ValueError("what happened")
-    except ValueError:
+        raise error from cause
+    except Exception:
         logger.exception("failed")
+    return str(json.loads(stream.getvalue())["traceback"])
 
-    assert json.loads(stream.getvalue())["traceback"].endswith("ValueError: what happened")
+
+def test_an_error_brings_its_traceback() -> None:
+    told = traceback_of(StagingError("what happened"))
+
+    assert told.startswith("Traceback (most recent call last):\n  File ")
+    assert "raise error from cause" in told
+    assert told.endswith("\nStagingError: what happened")
+
+
+def test_a_message_that_is_not_the_pipelines_own_is_left_out() -> None:
+    assert traceback_of(ValueError("canary")).endswith("\nValueError")
+
+
+def test_errors_behind_an_error_are_told_without_their_messages() -> None:
+    told = traceback_of(StagingError("what happened"), RejectedError("canary", "canary", "canary"))
+
+    assert "RejectedError\n" in told
+    assert "canary" not in told
+
+
+def test_errors_that_came_of_each_other_are_told_once() -> None:
+    one, other = ValueError("canary"), KeyError("canary")
+    one.__context__, other.__context__ = other, one
+
+    assert "canary" not in traceback_of(one, other)
 
 
 def test_configured_twice_each_line_is_written_once() -> None:

@@ -18,6 +18,7 @@ def test_a_rejected_record_says_where_and_why() -> None:
         "field": "value",
         "expected": "a number >= 0",
         "got": "-5",
+        "summary": "a reason that only quarantine tells",
         "run": "20240116T020000123Z",
         "segment": 3,
         "item": {},

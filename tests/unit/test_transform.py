@@ -132,6 +132,7 @@ def test_a_record_that_breaks_the_contract_goes_to_quarantine_with_its_own_bytes
         "field": "value",
         "expected": "a number",
         "got": "text",
+        "summary": "value: expected a number",
         "run": TIMESTAMP,
         "segment": 0,
         "item": bad,
