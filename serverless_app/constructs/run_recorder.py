@@ -10,8 +10,12 @@ from constructs import Construct
 
 from serverless_app.constructs.run_events import announce_failure
 from serverless_app.constructs.run_ledger import RECORDED, RunLedger
+from serverless_app.constructs.service_role import rule_role, state_machine_role
 from serverless_app.constructs.workflow import STATES, workflow_logging
 from serverless_app.settings import PipelineSettings
+
+_NAME = "etl-pipeline-recorder"
+_RULE = "etl-pipeline-ended"
 
 
 class RunRecorder(Construct):
@@ -44,18 +48,19 @@ class RunRecorder(Construct):
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name="etl-pipeline-recorder",
+            state_machine_name=_NAME,
+            role=state_machine_role(self, _NAME),
             comment="Writes the end of a run into the ledger that the run could not write itself, and tells of it.",
             definition_body=sfn.DefinitionBody.from_chainable(self._find_stage(self._record(ledger))),
             query_language=sfn.QueryLanguage.JSONATA,
             timeout=Duration.minutes(5),
             tracing_enabled=True,
-            logs=workflow_logging(self, "etl-pipeline-recorder", settings),
+            logs=workflow_logging(self, _NAME, settings),
         )
         events.Rule(
             self,
             "Ended",
-            rule_name="etl-pipeline-ended",
+            rule_name=_RULE,
             description="Records runs that were stopped, ran out of time or failed where no Catch could help",
             event_pattern=events.EventPattern(
                 source=["aws.states"],
@@ -66,7 +71,9 @@ class RunRecorder(Construct):
                     "status": ["FAILED", "TIMED_OUT", "ABORTED"],
                 },
             ),
-            targets=[targets.SfnStateMachine(self.state_machine, dead_letter_queue=dead_letters)],
+            targets=[
+                targets.SfnStateMachine(self.state_machine, role=rule_role(self, _RULE), dead_letter_queue=dead_letters)
+            ],
         )
 
     def _find_stage(self, record: sfn.TaskStateBase) -> sfn.IChainable:

@@ -13,6 +13,7 @@ from constructs import Construct
 from serverless_app.constructs.pipeline_metrics import NAMESPACE, WATERMARK_AGE
 from serverless_app.constructs.run_events import SOURCE, SUCCEEDED
 from serverless_app.constructs.run_ledger import RunLedger
+from serverless_app.constructs.service_role import rule_role, state_machine_role
 from serverless_app.constructs.workflow import workflow_logging
 from serverless_app.settings import PipelineSettings
 
@@ -60,6 +61,7 @@ class WatermarkWatch(Construct):
             self,
             "StateMachine",
             state_machine_name=_NAME,
+            role=state_machine_role(self, _NAME),
             # It takes a second, 96 times a day: an express execution costs next to nothing.
             state_machine_type=sfn.StateMachineType.EXPRESS,
             comment="Tells CloudWatch how old the watermark is.",
@@ -84,7 +86,11 @@ class WatermarkWatch(Construct):
             schedule=events.Schedule.expression(_SCHEDULE),
             event_pattern=events.EventPattern(source=[SOURCE], detail_type=[SUCCEEDED]),
             # What is late is out of date, and what is lost is missed by the alarm.
-            targets=[targets.SfnStateMachine(self.state_machine, max_event_age=PERIOD, retry_attempts=3)],
+            targets=[
+                targets.SfnStateMachine(
+                    self.state_machine, role=rule_role(self, _NAME), max_event_age=PERIOD, retry_attempts=3
+                )
+            ],
         )
 
     def _read_watermark(self, ledger: RunLedger) -> tasks.DynamoGetItem:

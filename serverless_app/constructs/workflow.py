@@ -13,6 +13,7 @@ from serverless_app.constructs.failed_segment import CHILD_FAILED, FailedSegment
 from serverless_app.constructs.log_group import log_group
 from serverless_app.constructs.run_events import announce_failure, announce_success
 from serverless_app.constructs.run_ledger import FAILED_STATE, FAILURE, RunLedger, run_end
+from serverless_app.constructs.service_role import state_machine_role
 from serverless_app.settings import PipelineSettings
 
 # What passes when an invocation is run again: faults of the service, throttling, a function that ran out of time or
@@ -88,6 +89,7 @@ class Workflow(Construct):
             self,
             "StateMachine",
             state_machine_name=_NAME,
+            role=state_machine_role(self, _NAME, distributed=self._distributed),
             state_machine_type=sfn.StateMachineType.STANDARD,
             definition_body=sfn.DefinitionBody.from_chainable(chain),
             comment="Copies what changed in the source table, transformed, to the destination table.",

@@ -17,12 +17,14 @@ from serverless_app.constructs.monitoring import Monitoring
 from serverless_app.constructs.platform_widgets import REQUEST_METRICS
 from serverless_app.constructs.run_ledger import RunLedger
 from serverless_app.constructs.run_recorder import RunRecorder
+from serverless_app.constructs.service_role import rule_role
 from serverless_app.constructs.stage_function import StageFunction
 from serverless_app.constructs.watermark_watch import WatermarkWatch
 from serverless_app.constructs.workflow import Workflow
 from serverless_app.nag import acknowledge_findings
 from serverless_app.settings import PipelineSettings
 
+_SCHEDULE_RULE = "etl-daily-schedule"
 _DATA_REMOVAL = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
 
 
@@ -225,7 +227,7 @@ class EtlPipelineStack(Stack):
         events.Rule(
             self,
             "DailySchedule",
-            rule_name="etl-daily-schedule",
+            rule_name=_SCHEDULE_RULE,
             description="Starts the ETL pipeline every day, and on demand",
             enabled=self.settings.schedule_enabled,
             schedule=schedule,
@@ -233,6 +235,7 @@ class EtlPipelineStack(Stack):
             targets=[
                 targets.SfnStateMachine(
                     self.state_machine,
+                    role=rule_role(self, _SCHEDULE_RULE),
                     input=events.RuleTargetInput.from_object(
                         {"time": events.EventField.time, "detail": events.EventField.from_path("$.detail")}
                     ),

@@ -271,12 +271,38 @@ def test_each_role_is_assumed_by_its_service_alone(stack: Synthesized, service: 
         assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
 
 
-@pytest.mark.parametrize("name", MACHINES)
-def test_a_workflow_role_is_assumed_for_state_machines_of_this_account_alone(stack: Synthesized, name: str) -> None:
-    role = stack.template["Resources"][role_of_workflow(stack, name)]["Properties"]
-    [trust] = stack.resolve(role["AssumeRolePolicyDocument"]["Statement"])
+# A function's ARN isn't in what Lambda assumes a role with. Source: Lambda developer guide, "Defining Lambda function
+# permissions with an execution role", whose trust policies have no condition.
+ASSUMED_WITHOUT_SOURCE = {"lambda.amazonaws.com"}
 
-    assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+
+def sources(stack: Synthesized, *, distributed: bool) -> dict[str, list[str]]:
+    """For each role of a service that tells its source: on behalf of which resource it is to be assumed."""
+    prefix = STATE_MACHINE.removesuffix("etl-pipeline")
+    machines = {role_of_workflow(stack, name): [f"{prefix}{name}"] for name in MACHINES}
+    if distributed:
+        machines[role_of_workflow(stack)].append(f"{STATE_MACHINE}/*")
+    rules = {role_of_rule(stack, name): [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{name}"] for name in RULES}
+    return machines | rules
+
+
+@pytest.mark.parametrize("kind", ["stack", "distributed_stack"])
+def test_each_role_is_assumed_for_its_own_resource_alone(kind: str, request: pytest.FixtureRequest) -> None:
+    stack: Synthesized = request.getfixturevalue(kind)
+    found = {}
+    for name, role in stack.of_type("AWS::IAM::Role").items():
+        [trust] = stack.resolve(role["Properties"]["AssumeRolePolicyDocument"]["Statement"])
+        assert set(trust) <= {"Action", "Condition", "Effect", "Principal"}
+        if trust["Principal"] in [{"Service": service} for service in ASSUMED_WITHOUT_SOURCE]:
+            continue
+        conditions = dict(trust["Condition"])
+        assert conditions.pop("StringEquals") == {"aws:SourceAccount": ACCOUNT}
+        [(operator, source)] = conditions.items()
+        assert operator in ("ArnEquals", "ArnLike")
+        arns = source["aws:SourceArn"]
+        found[name] = [arns] if isinstance(arns, str) else arns
+
+    assert found == sources(stack, distributed=kind == "distributed_stack")
 
 
 @pytest.mark.parametrize(("kind", "name"), [("AWS::S3::BucketPolicy", "s3:*"), ("AWS::SQS::QueuePolicy", "sqs:*")])
