@@ -88,8 +88,9 @@ RUNS = (
     Fault("two backfills at once", courses.two_backfills_at_once),
     *(
         Fault(f"{state}: stopped, run again", courses.stopped_and_run_again, _in(state), effect=effects.stop)
-        for state in STAGES
+        for state in (*STAGES, "Gate")
     ),
+    Fault("Finish: stopped, run again", courses.stopped_while_finishing, _in("Finish"), effect=effects.stop),
     *(
         Fault(f"{state}: fails, then caught up", courses.failed_and_caught_up, _in(state), effect=effects.deny)
         for state in STAGES

@@ -82,6 +82,25 @@ def stopped_and_run_again(night: Night, scene: Scene, ledger: Ledger) -> Outcome
     return outcome
 
 
+def stopped_while_finishing(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
+    """The run is stopped when Finish's function is at work: all is loaded, and the function goes on to prove it.
+
+    Nothing can call it back. So the execution is stopped, and the ledger tells what has become of the data.
+    """
+    stopped = night.pipeline.ended(scene.start(night.input))
+    wait_for("the finished run's entry", lambda: ledger.entry(stopped.arn).get("status") == "SUCCEEDED")
+    watermark = ledger.watermark()
+    again = scene.start(dict(zip(("start", "end"), night.window, strict=True)))
+    outcome = _all_succeed(night, [again], night.window)
+    outcome.executions.insert(0, stopped)
+    entry = ledger.entry(stopped.arn)
+    facts = tuple(entry.get(name) for name in ("status", "window_start", "window_end", "stage", "error"))
+    outcome.require("the stopped execution", stopped.status, "ABORTED")
+    outcome.require("its entry", facts, ("SUCCEEDED", *night.window, None, None))
+    outcome.require("the watermark after the stop", watermark, text(night.end))
+    return outcome
+
+
 def failed_and_caught_up(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
     """The run fails; the next night's covers both nights."""
     failed = night.pipeline.ended(scene.start(night.input))
