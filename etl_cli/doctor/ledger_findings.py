@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 
 from etl_cli.doctor.findings import Finding
 from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.coverage import Watermark, find_coverage
+from etl_cli.execution.coverage import Watermark, covered_by, find_coverage, without
 from etl_cli.execution.ledger import Entry
 from etl_cli.past.gaps import OVERDUE_HOURS
-from etl_cli.times import Times
+from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
 
-# The state machine gives a run 30 minutes; five more are for recording its end.
-_LONGEST_RUN = timedelta(minutes=35)
+_ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}
 
 
 def ledger_findings(
@@ -30,7 +29,20 @@ def ledger_findings(
         times: prints instants.
         etl: makes lines of this command.
     """
-    yield _last_run(entries, now, times, etl)
+    if not entries:
+        yield Finding("last run", "warning", "there is none yet", "Start one:", etl.line("run"))
+    else:
+        yield _run("last run", entries[0], now, times, etl)
+    scheduled = next((entry for entry in entries if entry.is_scheduled), None)
+    if scheduled and scheduled is not entries[0]:
+        yield _scheduled_run(scheduled, entries, watermark, now, times, etl)
+    judged = (*entries[:1], scheduled)
+    unended = (entry for entry in entries if entry.status == "RUNNING" and not entry.is_running(now))
+    if stuck := [entry for entry in unended if entry not in judged]:
+        text = (
+            f"{count(len(stuck), 'run')} can't be running any more, without a recorded end; the last: {stuck[0].label}"
+        )
+        yield Finding("no end", "warning", text, "See what became of them:", etl.line("runs", "--status", "running"))
     yield _watermark(watermark, now, late, times, etl)
     gaps = find_coverage(entries, watermark, now, timedelta(hours=OVERDUE_HOURS)).gaps
     if gaps:
@@ -40,26 +52,49 @@ def ledger_findings(
         yield Finding("gaps", "ok", "none")
 
 
-def _last_run(entries: Sequence[Entry], now: datetime, times: Times, etl: EtlLines) -> Finding:
-    if not entries:
-        return Finding("last run", "warning", "there is none yet", "Start one:", etl.line("run"))
-    last = entries[0]
-    name = last.run or last.name
-    started = f", {times.instant(last.started)}" if last.started else ""
-    show = etl.line("show", name)
-    if last.status == "RUNNING":
-        if last.started and now - last.started > _LONGEST_RUN:
-            text = f"{name} is running since {times.instant(last.started)}, and can't take that long"
-            return Finding("last run", "problem", text, "Its end was not recorded; see what became of it:", show)
-        return Finding("last run", "ok", f"{name} is running{started}")
-    if last.status == "SUCCEEDED":
-        loaded = count(last.counts.get("loaded", 0), "record")
-        took = f" in {duration(last.seconds)}" if last.seconds is not None else ""
-        return Finding("last run", "ok", f"{name} succeeded{took}, {loaded} loaded{started}")
-    ended = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}.get(last.status, "failed")
-    stage = f" at {last.stage}" if last.stage else ""
-    text = f"{name} {ended}{stage}: {last.error or last.status}{started}"
-    return Finding("last run", "problem", text, "See why, and what to do:", show)
+def _run(about: str, entry: Entry, now: datetime, times: Times, etl: EtlLines) -> Finding:
+    """Judge a run by itself."""
+    started = f", {times.instant(entry.started)}" if entry.started else ""
+    show = etl.line("show", entry.label)
+    if entry.status == "RUNNING":
+        if entry.started and not entry.is_running(now):
+            text = f"{entry.label} is running since {times.instant(entry.started)}, and can't take that long"
+            return Finding(about, "problem", text, "Its end was not recorded; see what became of it:", show)
+        return Finding(about, "ok", f"{entry.label} is running{started}")
+    if entry.status == "SUCCEEDED":
+        loaded = count(entry.counts.get("loaded", 0), "record")
+        took = f" in {duration(entry.seconds)}" if entry.seconds is not None else ""
+        return Finding(about, "ok", f"{entry.label} succeeded{took}, {loaded} loaded{started}")
+    stage = f" at {entry.stage}" if entry.stage else ""
+    text = f"{entry.label} {_ENDED.get(entry.status, 'failed')}{stage}: {entry.error or entry.status}{started}"
+    return Finding(about, "problem", text, "See why, and what to do:", show)
+
+
+def _scheduled_run(
+    entry: Entry, entries: Sequence[Entry], watermark: Watermark | None, now: datetime, times: Times, etl: EtlLines
+) -> Finding:
+    """Judge the last run of the schedule, which isn't the last run: others may have loaded what it hasn't."""
+    found = _run("scheduled run", entry, now, times, etl)
+    if found.level != "problem":
+        return found
+    window = entry.window
+    if window is None and watermark and entry.started:  # it would have gone on from the watermark
+        window = Span(watermark.since, entry.started)
+    missing = without([window], covered_by(entries, watermark)) if window else []
+    if window and not missing:
+        remedy = "Later runs have loaded its window. See why it failed:"
+        return Finding(found.about, "warning", found.text, remedy, found.command)
+    if len(missing) != 1 or entry.error == "CatchUpError":
+        return Finding(
+            found.about, "problem", found.text, f"See why: {found.command}. What is missing:", etl.line("gaps")
+        )
+    return Finding(
+        found.about,
+        "problem",
+        found.text,
+        f"See why: {found.command}. This loads what is missing:",
+        etl.run(missing[0]),
+    )
 
 
 def _watermark(watermark: Watermark | None, now: datetime, late: timedelta, times: Times, etl: EtlLines) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.deployment import STACK_NAME
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 # The name is fixed; what is in it is described in runtime/etl/ledger.py.
 TABLE = "etl-run-ledger"
-_SUCCEEDED = "SUCCEEDED"
+# A scheduled event that could not start an execution is tried again for two hours.
+_MOST_DELAY = timedelta(hours=2)
 
 
 @dataclass(frozen=True)
@@ -29,32 +30,52 @@ class Entry(Run):
         name: the execution's name.
         execution: its ARN.
         run: the run's timestamp, which names it and its objects; empty if it ended before it had one.
-        started: when the execution started.
         finished: when it ended.
         segments: number of its segments.
         counts: what it counted, by name; of a run that succeeded.
         stage: the state in which it failed.
         error: the name of the error with which it failed.
         cause: what that error says.
+        origin: schedule, event or execution: see runtime/etl/ledger.py; empty in entries that were written before it.
         replayed: how a later run replayed this one's quarantine: ``run``, and its counts by name; empty if none did.
     """
 
     name: str = ""
     execution: str = ""
     run: str = ""
-    started: datetime | None = None
     finished: datetime | None = None
     segments: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     stage: str = ""
     error: str = ""
     cause: str = ""
+    origin: str = ""
     replayed: dict[str, Any] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float | None:
         """How long it took; None unless it has ended."""
         return (self.finished - self.started).total_seconds() if self.started and self.finished else None
+
+    @property
+    def label(self) -> str:
+        """What it is called: the run's timestamp, or the execution's name."""
+        return self.run or self.name
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it is one of the schedule's: a run that was given no window of its own.
+
+        An entry that doesn't tell is one if its window ends where its execution starts, as a default window does. One
+        that ended before it had a window may be one, unless it is its input that was wrong.
+        """
+        if self.origin:
+            return self.origin == "schedule"
+        if self.replay or not self.started:
+            return False
+        if not self.window:
+            return self.error != "InputError"
+        return timedelta(0) <= self.started - self.window.end <= _MOST_DELAY
 
 
 def read_ledger(dynamodb: DynamoDBClient) -> tuple[list[Entry], Watermark | None]:
@@ -129,6 +150,7 @@ def _entry(item: Any) -> Entry:
         error=text("error"),
         cause=text("cause"),
         replay=text("replay"),
+        origin=text("origin"),
         replayed=({"run": replayed["run"]["S"]} | _numbers(replayed)) if replayed else {},
     )
 

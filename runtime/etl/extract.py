@@ -23,7 +23,7 @@ from etl.source import Page, SourceTable
 from etl.staged_writer import PartWriter
 from etl.staging import Staging
 from etl.timestamps import window_filter
-from etl.window import format_instant, requested_replay, resolve_window
+from etl.window import format_instant, is_event, requested_replay, resolve_window
 
 STAGE = "extract"
 
@@ -79,7 +79,8 @@ def plan(
     run = claim(run, started_at, staging)
     if objects:  # listed once, so that all workers share the same
         staging.put(replayed_key(run.timestamp), msgspec.json.encode(objects))
-    ledger.begin(run, first_watermark)
+    origin = "schedule" if first_watermark else "event" if is_event(given) else "execution"
+    ledger.begin(run, first_watermark, origin)
     return {"run": run, "segments": [Work(segment=number) for number in range(run.segments)]}
 
 

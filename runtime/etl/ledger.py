@@ -9,7 +9,9 @@ The table has the keys ``kind`` and ``id``:
                                    timestamp; ``execution``, its ARN; ``window_start``, ``window_end``,
                                    ``started_at``, ``finished_at``, ``segments``; ``counts``; ``error``,
                                    ``cause`` and ``stage`` of a failure; ``replay``, the run whose quarantine it
-                                   takes up; ``replayed``, the run that took up its own, and what became of it
+                                   takes up; ``replayed``, the run that took up its own, and what became of it;
+                                   ``origin``: ``schedule`` if it was given no window of its own, else ``event`` or
+                                   ``execution``, whichever asked for its window or replay
 ``watermark``  ``watermark``       ``end``: every instant from ``since``, where the first scheduled run's day
                                    begins, up to it lies in a window that was loaded; ``run``, which moved it there
 =============  ==================  ===========================================================================
@@ -67,13 +69,14 @@ class Ledger:
         item = answer.get("Item")
         return Ending(*(item.get(name, {"S": ""})["S"] for name in Ending._fields)) if item else None
 
-    def begin(self, run: Run, first_watermark: datetime | None = None) -> None:
+    def begin(self, run: Run, first_watermark: datetime | None = None, origin: str = "execution") -> None:
         """Write a run's entry. Doing it again, as a retry does, writes the same, and never opens what has succeeded.
 
         Args:
             run: the run.
             first_watermark: where the watermark starts if there is none yet: from there on nothing may be missing.
                 None for a run that isn't one of the schedule's.
+            origin: ``schedule``, ``event`` or ``execution``.
         """
         entry = {
             **_key(run.execution),
@@ -84,6 +87,7 @@ class Ledger:
             "window_end": {"S": run.end},
             "started_at": {"S": run.time},
             "segments": {"N": str(run.segments)},
+            "origin": {"S": origin},
         }
         if run.replay:
             entry["replay"] = {"S": run.replay.run}

@@ -99,6 +99,11 @@ def parse_instant(name: str, value: Any) -> datetime:
         raise InputError(f"{name} must be {allowed}, got {_shown(value)}") from None
 
 
+def is_event(given: Mapping[str, Any]) -> bool:
+    """Whether an execution's input is an event of EventBridge, or what a rule makes of one."""
+    return "detail" in given or "time" in given
+
+
 def requested_replay(given: Any) -> str | None:
     """The timestamp of the run whose quarantine an execution's input asks for; None if it asks for a window.
 
@@ -140,7 +145,7 @@ def resolve_window(
     if not isinstance(given, Mapping):
         raise InputError(f"the input must be a JSON object, got {_shown(given)}; examples: {_EXAMPLES}")
     now, longest = started_at, None
-    if "detail" in given or "time" in given:
+    if is_event(given):
         now, longest = _event_time(given, started_at), rules.event_window
         given = _event_detail(given)
     _refuse_unknown(given, _INPUT_FIELDS)

@@ -305,6 +305,110 @@ def test_a_last_run_that_did_not_succeed_is_a_problem(status: str, says: str) ->
     assert found["last run"].command == "etl show 20261105T020000123Z"
 
 
+def night(day: int, status: str = "SUCCEEDED", **more: Any) -> Entry:
+    """The entry of the schedule's run of a night of November, with the window from the night before."""
+    end = datetime(2026, 11, day, 2, tzinfo=UTC)
+    given: dict[str, Any] = {"run": f"202611{day:02}T020000123Z", "started": end, "origin": "schedule"}
+    return Entry(status, Span(end - timedelta(days=1, minutes=15), end), **given | more)
+
+
+def backfill(first: float, last: float, status: str = "SUCCEEDED", **more: Any) -> Entry:
+    """The entry of a run of a window of its own, from one day of November to another, started at 06:00 of the 5th."""
+    begin = datetime(2026, 11, 1, tzinfo=UTC)
+    window = Span(begin + timedelta(days=first - 1), begin + timedelta(days=last - 1))
+    given: dict[str, Any] = {"run": "fill", "started": NOW - timedelta(hours=2), "origin": "execution"}
+    return Entry(status, window, **given | more)
+
+
+MARKED = Watermark(datetime(2026, 11, 3, 1, 45, tzinfo=UTC), datetime(2026, 11, 4, 2, tzinfo=UTC))
+FAILED = night(5, "FAILED", stage="Gate", error="QualityGateError")
+REPLAY = Entry("SUCCEEDED", FAILED.window, replay=FAILED.run, run="replay", started=NOW, origin="execution")
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        [backfill(1, 2)],
+        [REPLAY],
+        [backfill(4, 6, "FAILED", started=NOW - timedelta(hours=4)), backfill(1, 2)],
+        [backfill(4, 6, "RUNNING")],
+    ],
+    ids=["another window", "replay", "failed", "running"],
+)
+def test_a_scheduled_run_that_failed_is_a_problem_whatever_else_has_succeeded(since: list[Entry]) -> None:
+    found = of_ledger(*since[::-1], FAILED, night(4), watermark=MARKED)
+
+    assert found["scheduled run"].level == "problem"
+    assert found["scheduled run"].text.startswith("20261105T020000123Z failed at Gate: QualityGateError")
+    assert "etl show 20261105T020000123Z" in found["scheduled run"].remedy
+    assert found["scheduled run"].command == "etl run --start 2026-11-04T02:00:00Z --end 2026-11-05T02:00:00Z"
+
+
+def test_a_scheduled_run_that_failed_is_a_warning_when_its_window_has_been_loaded_since() -> None:
+    found = of_ledger(backfill(4, 5.5), FAILED, night(4), watermark=MARKED)
+
+    assert (found["scheduled run"].level, found["scheduled run"].command) == ("warning", "etl show 20261105T020000123Z")
+    assert "loaded its window" in found["scheduled run"].remedy
+    assert found["gaps"].level == "ok"
+
+
+def test_several_runs_may_load_the_window_together() -> None:
+    halves = [backfill(4.5, 5.5, run="b"), backfill(4, 4.5, run="a")]
+
+    assert of_ledger(*halves, FAILED, night(4), watermark=MARKED)["scheduled run"].level == "warning"
+    assert of_ledger(halves[0], FAILED, night(4), watermark=MARKED)["scheduled run"].level == "problem"
+
+
+def test_a_window_of_which_several_parts_are_missing_is_filled_from_the_list_of_gaps() -> None:
+    found = of_ledger(backfill(4.3, 4.6), FAILED, night(4), watermark=MARKED)["scheduled run"]
+
+    assert (found.level, found.command) == ("problem", "etl gaps")
+
+
+def test_more_than_a_run_may_catch_up_on_is_filled_from_the_list_of_gaps() -> None:
+    late = Entry("FAILED", None, run="", name="late", started=FAILED.started, stage="Plan", error="CatchUpError")
+    found = of_ledger(backfill(1, 2), late, watermark=MARKED)["scheduled run"]
+
+    assert (found.level, found.command) == ("problem", "etl gaps")
+    assert found.text.startswith("late failed at Plan: CatchUpError")
+
+
+@pytest.mark.parametrize(
+    ("status", "level"), [("SUCCEEDED", "ok"), ("ABORTED", "problem"), ("TIMED_OUT", "problem"), ("RUNNING", "problem")]
+)
+def test_the_last_scheduled_run_is_looked_at_behind_any_number_of_others(status: str, level: str) -> None:
+    others = [backfill(1, 2, run=f"fill-{n}") for n in range(9)]
+
+    assert of_ledger(*others, night(5, status), night(4), watermark=MARKED)["scheduled run"].level == level
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_one"),
+    [
+        (night(5, origin=""), True),
+        (night(5, origin="", started=NOW - timedelta(hours=5)), True),
+        (backfill(4, 5, origin=""), False),
+        (night(5, origin="", replay="20261104T020000123Z"), False),
+        (night(5, origin="event"), False),
+        (Entry("FAILED", None, started=NOW, error="ConfigurationError"), True),
+        (Entry("FAILED", None, started=NOW, error="CatchUpError"), True),
+        (Entry("FAILED", None, started=NOW, error="InputError"), False),
+    ],
+    ids=["default window", "started late", "backfill", "replay", "event", "no window", "too much", "wrong input"],
+)
+def test_an_entry_that_does_not_say_whose_run_it_is_tells_by_its_window(entry: Entry, is_one: bool) -> None:
+    assert entry.is_scheduled is is_one
+
+
+def test_runs_without_an_end_are_told_wherever_they_stand() -> None:
+    stuck = backfill(1, 2, "RUNNING", run="stuck", started=NOW - timedelta(hours=3))
+    found = of_ledger(night(5), stuck, night(4))
+
+    assert (found["no end"].level, found["no end"].command) == ("warning", "etl runs --status running")
+    assert "stuck" in found["no end"].text
+    assert found["gaps"].level == "problem"  # nothing says that its window was loaded
+
+
 def test_a_run_that_goes_on_is_well_for_as_long_as_it_may() -> None:
     levels = {
         minutes: of_ledger(Entry("RUNNING", WINDOW, started=NOW - timedelta(minutes=minutes)))["last run"].level

@@ -45,6 +45,24 @@ def planned(s3: FakeS3, execution: dict[str, str] = EXECUTION, given: Any = None
     return planned_run
 
 
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ({}, "schedule"),
+        ({"time": "2024-01-16T02:00:00Z", "detail": {}}, "schedule"),
+        ({"time": "2024-01-16T02:00:00Z", "detail": {"action": "start"}}, "schedule"),
+        ({"time": "2024-01-16T02:00:00Z", "detail": {"lookback_hours": 2}}, "event"),
+        ({"lookback_hours": 2}, "execution"),
+        ({"start": "2024-01-15", "end": "2024-01-16"}, "execution"),
+    ],
+)
+def test_a_runs_entry_says_whether_it_is_one_of_the_schedules(given: dict[str, Any], origin: str) -> None:
+    dynamodb = FakeDynamoDB()
+    plan(given, EXECUTION, SETTINGS, source(dynamodb), staging(FakeS3()), ledger(dynamodb))
+
+    assert dynamodb.ledger.entry(EXECUTION["name"])["origin"] == origin
+
+
 def table(items: list[Item], page_items: int = 10) -> FakeDynamoDB:
     dynamodb = FakeDynamoDB(page_items=page_items)
     dynamodb.tables["source"] = items

@@ -49,6 +49,7 @@ def test_a_run_begins_with_an_entry() -> None:
         "window_end": "2024-01-16T00:00:00Z",
         "started_at": "2024-01-16T02:00:00.123Z",
         "segments": 1,
+        "origin": "execution",
     }
 
 
