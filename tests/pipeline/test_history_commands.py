@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from typer.testing import CliRunner
 
 from etl_cli.app import app
 from etl_cli.execution.history import STAGES
-from tests.pipeline.execution import Window
+from tests.pipeline.execution import Window, text
+from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline
 
 # What a doctor says of these depends on the runs of other tests.
@@ -83,5 +85,31 @@ def test_a_run_that_failed_tells_what_to_do_until_its_window_is_covered(pipeline
 def test_the_stack_is_well() -> None:
     found = document("doctor", exits=(0, 1))["findings"]
 
-    assert [finding for finding in found if finding["level"] != "ok" and finding["about"] not in OF_RUNS] == []
+    others = OF_RUNS | {"scheduled run", "no end"}
+    assert [finding for finding in found if finding["level"] != "ok" and finding["about"] not in others] == []
     assert {finding["about"] for finding in found} >= OF_RUNS
+
+
+def test_a_night_that_failed_is_a_problem_until_its_window_is_loaded(
+    pipeline: Pipeline, window: Window, ledger: Ledger
+) -> None:
+    def scheduled_run() -> dict[str, Any]:
+        (found,) = [each for each in document("doctor", exits=(0, 1))["findings"] if each["about"] == "scheduled run"]
+        return dict(found)
+
+    first, second = window.first + timedelta(days=1), window.first + timedelta(days=2)
+    pipeline.run({"time": text(first)})
+    pipeline.put([pipeline.item("a", text(first), value={"S": "x"})])
+    failed = pipeline.fail({"time": text(second)})
+    pipeline.run({"start": text(window.first - timedelta(days=2)), "end": text(window.first - timedelta(days=1))})
+
+    problem = scheduled_run()
+    assert problem["level"] == "problem"
+    assert f" failed at Gate: {failed.error}" in problem["text"]
+    command = problem["command"].partition(" run ")[2]
+    assert command == f"--start {text(first)} --end {text(second)}"
+
+    pipeline.put([pipeline.item("a", text(first))])
+    pipeline.ended(document("run", *command.split(), "--no-follow")["execution"])
+    assert scheduled_run()["level"] == "warning"
+    assert ledger.watermark() == text(second)

@@ -53,6 +53,7 @@ def test_a_run_that_succeeds_leaves_its_entry_and_moves_the_watermark(
         "window_start": text(window.first - timedelta(minutes=15)),
         "window_end": window.end,
         "segments": 1,
+        "origin": "schedule",
         "counts": execution.counts,
     }
     assert ledger.watermark() == window.end
