@@ -45,7 +45,9 @@ def test_a_rejection_takes_the_value_itself() -> None:
 
 
 def test_a_rejection_is_the_same_in_another_process() -> None:
-    for error in (RejectedError("value", "a number >= 0", -5), TooSlowError(10, "(transformation.py line 3)")):
+    summed_up = RejectedError("value", "a number >= 0", -5)
+    summed_up.summary = "value: expected a number >= 0"
+    for error in (summed_up, TooSlowError(10, "(transformation.py line 3)"), RejectedError.of_record("text", "none")):
         copied = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
 
         assert type(copied) is type(error)
