@@ -154,7 +154,7 @@ def serve(connection: Connection, records: Records, position: mmap.mmap) -> None
         records: takes records through the user's code.
         position: memory that is told which of them it is at.
     """
-    with suppress(EOFError, OSError):
+    with records, suppress(EOFError, OSError):
         while True:
             lines = connection.recv()
             try:

@@ -4,7 +4,7 @@ Transform and the preview of the command use the same.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from etl.aggregates import Accumulator, Aggregate, Prepared
 from etl.attribute_values import from_wire
@@ -45,7 +45,7 @@ class Through(Protocol):
 
 
 class Records:
-    """Takes records through the user's code, in this process.
+    """Takes records through the user's code, in this process; a context manager, within which time is limited.
 
     Args:
         user: the transformation.
@@ -54,12 +54,21 @@ class Records:
     """
 
     def __init__(self, user: Transformation, run: Run, seconds: int) -> None:
+        self.aggregates = user.aggregates
         self.seconds = seconds
         self._user = user
         self._run = run
-        self.aggregates = user.aggregates
         self._readers = [Accumulator(aggregate).prepare for aggregate in user.aggregates]
         self._limit = TimeLimit(seconds)
+
+    def __enter__(self) -> Self:
+        """Limit the time."""
+        self._limit.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the limit."""
+        self._limit.__exit__()
 
     def __call__(self, lines: Sequence[bytes], on_record: Callable[[int], None] | None = None) -> list[Made]:
         """Say what records become, as :class:`Through` does.
@@ -71,42 +80,49 @@ class Records:
         records = from_wire(b"[" + b",".join(lines) + b"]")
         if len(records) != len(lines):
             raise ValueError("a line doesn't hold one record")
+        verdicts = self._checked(records)
         made: list[Made] = []
-        with self._limit.armed():
-            for position, (record, verdict) in enumerate(zip(records, self._checked(records), strict=True)):
+        limit, apply, run, readers = self._limit, self._user.apply, self._run, self._readers
+        try:
+            for record, verdict in zip(records, verdicts, strict=True):
+                if verdict is not None:
+                    made.append(verdict)
+                    if type(verdict) is TooSlowError:
+                        break
+                    continue
                 if on_record:
-                    on_record(position)
-                made.append(self._made(record) if verdict is None else verdict)
-                if isinstance(made[-1], TooSlowError):
-                    break
+                    on_record(len(made))
+                limit.work = record
+                try:
+                    made.append(apply(record, run, readers))
+                except RejectedError as reason:
+                    made.append(reason)
+            limit.work = None
+        except OverTimeError as error:
+            work, limit.work = limit.work, None
+            if len(made) < len(records) and work is records[len(made)]:  # else it was done at the last moment
+                made.append(TooSlowError(self.seconds, self._user.where(error)))
         return made
 
     def _checked(self, records: list[Record]) -> list[Verdict]:
         """The verdicts on all records; a pattern of the contract may take as long as transform()."""
-        try:
-            with self._limit.on(records):
-                return self._user.check(records, self._run.time)
-        except OverTimeError:
-            return [self._checked_alone(record) for record in records]
-
-    def _checked_alone(self, record: Record) -> Verdict:
-        try:
-            with self._limit.on(record):
-                (verdict,) = self._user.check([record], self._run.time)
-        except OverTimeError:
-            return TooSlowError(self.seconds, "(a check of the contract)")
-        return verdict
-
-    def _made(self, record: Record) -> Made:
         limit = self._limit
         try:
-            try:
-                limit.work = record
-                return self._user.apply(record, self._run, self._readers)
-            finally:
-                limit.work = None
-        except RejectedError as reason:
-            return reason
-        except OverTimeError as error:
+            limit.work = records
+            verdicts = self._user.check(records, self._run.time)
             limit.work = None
-            return TooSlowError(self.seconds, self._user.where(error))
+        except OverTimeError:
+            limit.work = None
+            return [self._checked_alone(record) for record in records]
+        return verdicts
+
+    def _checked_alone(self, record: Record) -> Verdict:
+        limit = self._limit
+        try:
+            limit.work = record
+            (verdict,) = self._user.check([record], self._run.time)
+            limit.work = None
+        except OverTimeError:
+            limit.work = None
+            return TooSlowError(self.seconds, "(a check of the contract)")
+        return verdict

@@ -6,9 +6,8 @@ looks at a clock for each record, and a record is stopped after the allowed time
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
+from typing import Any, Self
 
 _TICKS = 10
 
@@ -18,13 +17,14 @@ class OverTimeError(BaseException):
 
 
 class TimeLimit:
-    """Stops what takes too long, by raising OverTimeError where it stands.
+    """Stops what takes too long, by raising OverTimeError where it stands; a context manager, within which it does.
 
     It stops Python's code, and code in C that looks for signals: sleeping, regular expressions, waiting for a socket.
-    Other code in C goes on until its process is ended.
+    Other code in C goes on until its process is ended. Only the main thread gets signals: in another one nothing is
+    stopped.
 
     Attributes:
-        work: the object that is being worked at; None between two.
+        work: the object that is being worked at; None between two. To set it is all that a work costs.
 
     Args:
         seconds: how long one work may take.
@@ -35,32 +35,23 @@ class TimeLimit:
         self._seconds = seconds
         self._seen: object = None
         self._ticks = 0
+        self._before: tuple[Any, tuple[float, float]] | None = None
 
-    @contextmanager
-    def armed(self) -> Iterator[None]:
-        """Let the timer tick meanwhile; another timer of this process goes on afterwards.
+    def __enter__(self) -> Self:
+        """Let the timer tick."""
+        if threading.current_thread() is threading.main_thread():
+            tick = self._seconds / _TICKS
+            handler = signal.signal(signal.SIGALRM, self._tick)
+            self._before = handler, signal.setitimer(signal.ITIMER_REAL, tick, tick)
+        return self
 
-        Only the main thread gets signals: in another one nothing is stopped.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        handler = signal.signal(signal.SIGALRM, self._tick)
-        other = signal.setitimer(signal.ITIMER_REAL, self._seconds / _TICKS, self._seconds / _TICKS)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, *other)
+    def __exit__(self, *_: object) -> None:
+        """Let another timer of this process, which there may have been before, go on."""
+        if self._before:
+            handler, timer = self._before
+            signal.setitimer(signal.ITIMER_REAL, *timer)
             signal.signal(signal.SIGALRM, handler)
-
-    @contextmanager
-    def on(self, work: object) -> Iterator[None]:
-        """Limit the time for a work."""
-        self.work = work
-        try:
-            yield
-        finally:
-            self.work = None
+            self._before = None
 
     def _tick(self, _number: int, _frame: FrameType | None) -> None:
         if self.work is None or self.work is not self._seen:

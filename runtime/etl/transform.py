@@ -163,7 +163,8 @@ def _way(event: Event, run: Run, user: Transformation, seconds: int) -> Iterator
     """
     records = Records(user, run, seconds)
     if not event.get("retry"):
-        yield records
+        with records:
+            yield records
         return
     from etl.isolation import IsolatedRecords  # a cold start needn't wait for it
 

@@ -5,7 +5,8 @@ import msgspec
 import pytest
 
 from etl.errors import RejectedError, TooSlowError
-from etl.records import Records
+from etl.records import Made, Records
+from etl.user_code import Transformation
 from tests.unit.builders import run, through, user_code
 from tests.unit.test_isolation import fates, lines, striking
 
@@ -14,6 +15,12 @@ BACKTRACKING = "a" * 40 + "b"
 
 class Patterned(TypedDict):
     name: Annotated[str, msgspec.Meta(pattern="^((a+)+b?|Item .*)$")]
+
+
+def limited(user: Transformation, given: list[bytes]) -> list[Made]:
+    """What becomes of records of which each may take a second."""
+    with through(user, seconds=1) as records:
+        return records(given)
 
 
 def test_each_record_has_a_fate_in_the_order_of_the_lines() -> None:
@@ -30,7 +37,7 @@ def test_each_record_has_a_fate_in_the_order_of_the_lines() -> None:
 
 
 def test_a_record_that_is_stopped_is_the_last_of_its_batch() -> None:
-    made = through(user_code(striking({2}, lambda: time.sleep(300))), seconds=1)(lines(5))
+    made = limited(user_code(striking({2}, lambda: time.sleep(300))), lines(5))
 
     assert len(made) == 3
     assert isinstance(made[2], TooSlowError)
@@ -44,7 +51,7 @@ def test_a_generator_that_never_ends_is_stopped() -> None:
         while True:
             time.sleep(0.01)
 
-    (made,) = through(user_code(transform), seconds=1)(lines(1))
+    (made,) = limited(user_code(transform), lines(1))
 
     assert isinstance(made, TooSlowError)
 
@@ -58,14 +65,14 @@ def test_an_error_whose_text_takes_for_ever_is_stopped() -> None:
     def transform(*_: Any) -> Any:
         raise SlowError
 
-    (made,) = through(user_code(transform), seconds=1)(lines(1))
+    (made,) = limited(user_code(transform), lines(1))
 
     assert isinstance(made, RejectedError)
 
 
 def test_a_pattern_of_the_contract_that_takes_for_ever_rejects_its_record_alone() -> None:
     given = [*lines(2), *lines(1, name={"S": BACKTRACKING + "!"}), *lines(1)]
-    made = through(user_code(lambda record, _: record, contract=Patterned), seconds=1)(given)
+    made = limited(user_code(lambda record, _: record, contract=Patterned), given)
 
     assert fates(made) == ["kept", "kept", "nothing by then (a check of the contract)"]
 

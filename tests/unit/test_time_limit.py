@@ -2,7 +2,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import FrameType
 
@@ -33,15 +33,28 @@ def in_spite_of_handling_exceptions() -> None:
             time.sleep(LONG)
 
 
+def is_stopped(work: Callable[[], None], seconds: float) -> bool:
+    with TimeLimit(seconds) as limit:
+        try:
+            limit.work = work
+            work()
+            limit.work = None
+        except OverTimeError:
+            limit.work = None
+            return True
+    return False
+
+
 @pytest.mark.parametrize("work", [for_ever, asleep, backtracking, in_spite_of_handling_exceptions])
-def test_work_that_does_not_end_is_stopped(work: object) -> None:
-    assert callable(work)
-    limit, began = TimeLimit(0.2), time.monotonic()
+def test_work_that_does_not_end_is_stopped(work: Callable[[], None]) -> None:
+    began = time.monotonic()
 
-    with limit.armed(), pytest.raises(OverTimeError), limit.on(object()):
-        work()
-
+    assert is_stopped(work, 0.2)
     assert 0.2 <= time.monotonic() - began < LONG / 2
+
+
+def test_work_that_ends_in_time_is_not_stopped() -> None:
+    assert not is_stopped(lambda: time.sleep(0.1), 0.5)
 
 
 def test_work_that_catches_everything_is_stopped_at_the_next_tick() -> None:
@@ -54,7 +67,8 @@ def test_work_that_catches_everything_is_stopped_at_the_next_tick() -> None:
             except BaseException as error:
                 caught.append(error)
 
-    with limit.armed(), limit.on(object()):
+    with limit:
+        limit.work = limit
         work()
 
     assert {type(error) for error in caught} == {OverTimeError}
@@ -63,11 +77,12 @@ def test_work_that_catches_everything_is_stopped_at_the_next_tick() -> None:
 def test_many_short_works_are_not_stopped_however_long_they_take_together() -> None:
     limit, works = TimeLimit(0.1), 0
 
-    with limit.armed():
+    with limit:
         began = time.monotonic()
         while time.monotonic() - began < 0.3:
-            with limit.on([works]):
-                works += 1
+            limit.work = [works]
+            works += 1
+            limit.work = None
 
     assert works > 100
 
@@ -75,7 +90,7 @@ def test_many_short_works_are_not_stopped_however_long_they_take_together() -> N
 def test_nothing_is_stopped_between_two_works() -> None:
     limit = TimeLimit(0.05)
 
-    with limit.armed():
+    with limit:
         time.sleep(0.2)
 
 
@@ -84,7 +99,8 @@ def test_another_thread_works_without_a_limit() -> None:
 
     def work() -> None:
         limit = TimeLimit(0.05)
-        with limit.armed(), limit.on(object()):
+        with limit:
+            limit.work = limit
             time.sleep(0.2)
             done.append(True)
 
@@ -111,7 +127,7 @@ def other_timer() -> Iterator[list[int]]:
 
 
 def test_another_timer_goes_on_afterwards(other_timer: list[int]) -> None:
-    with TimeLimit(1).armed():
+    with TimeLimit(1):
         pass
     time.sleep(0.4)
 

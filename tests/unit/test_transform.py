@@ -415,7 +415,8 @@ def sleepy(*slow: int) -> Transformation:
 def stopping(s3: FakeS3, given: Work, user: Transformation, deadline: Deadline) -> Work:
     way = through(user, seconds=1)
     way._limit = TimeLimit(0.05)
-    return transform_segment(run(), given, way, staging(s3), deadline, MANY_BYTES)
+    with way:
+        return transform_segment(run(), given, way, staging(s3), deadline, MANY_BYTES)
 
 
 def test_a_slow_record_goes_to_quarantine_and_the_others_go_on() -> None:
