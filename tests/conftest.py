@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from etl_cli.emulator.environment import LocalEnvironment
-from tests.support import ROOT, Deployed, SharedAssemblies
+from tests.support import PROXIED, ROOT, Deployed, SharedAssemblies
 from tests.units import UnitScheduling, turn_of
 
 
@@ -81,5 +81,5 @@ def deployed(make_environment: MakeEnvironment, assemblies: SharedAssemblies) ->
     that needs another stack, or destroys it, makes an environment of its own.
     """
     environment = make_environment()
-    environment.start(strict=True)
+    environment.start(strict=True, settings=PROXIED)
     return Deployed(environment, environment.clients(), assemblies.deploy(environment))

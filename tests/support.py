@@ -16,6 +16,8 @@ from etl_cli.emulator.environment import LocalEnvironment
 ROOT = Path(__file__).resolve().parent.parent
 # Of an environment's folder: see etl_cli/emulator/cdk.py.
 ASSEMBLY, FINGERPRINT = "cdk.out", "cdk.out.fingerprint"
+# Of environments whose functions are sent elsewhere: what forwards their requests names its own port of 127.0.0.1.
+PROXIED = {"ETL_PROXIED": "1"}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from etl_cli.emulator.process import signals_deferred
+from etl_cli.emulator.state_folder import narrow, open_private
 from etl_cli.emulator.variables import ACCOUNT, REGION
 from etl_cli.errors import UserError
 
@@ -59,7 +60,7 @@ class CdkRunner:
     def bootstrap(self) -> None:
         """Make the environment ready for deployments: `cdk bootstrap`."""
         # Outside the checkout the CDK CLI finds no app, and does not synthesize it for nothing.
-        self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=self._state_dir)
+        self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=self._state_dir / "cdk-home")
 
     def deploy(self, stack: str, context: Mapping[str, str]) -> None:
         """Synthesize, unless nothing has changed since the last time, and deploy a stack: `cdk deploy`."""
@@ -67,7 +68,9 @@ class CdkRunner:
         self._run(
             ["deploy", stack, "--require-approval", "never", "--progress", "events", *self._app(fingerprint, context)]
         )
-        self._fingerprint.write_text(fingerprint)
+        narrow(self._assembly)
+        with open_private(self._fingerprint, "w") as file:
+            file.write(fingerprint)
 
     def destroy(self, stack: str) -> None:
         """Delete a stack and what it made: `cdk destroy`, of the template that was deployed last."""

@@ -202,4 +202,5 @@ class LocalEnvironment:
         )
 
     def _command(self, token: str) -> list[str]:
-        return [sys.executable, "-m", "etl_cli.emulator.server", token]
+        # Isolated (-I): of its working directory, and of the user's own packages, nothing is imported.
+        return [sys.executable, "-Iu", "-m", "etl_cli.emulator.server", token]

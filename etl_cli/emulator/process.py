@@ -16,10 +16,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from etl_cli.emulator.server import IDENTITY_PATH
+from etl_cli.emulator.identity import IDENTITY_PATH, NONCE_HEADER, proves, question
+from etl_cli.emulator.state_folder import open_private
 
 HOST = "127.0.0.1"
 TERMINATION_SECONDS = 1.5
+MARK_VARIABLE = "ETL_SERVER"
 
 # Servers that this very process started; a child that ended must be waited for, or it stays a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -32,10 +34,11 @@ class ServerRecord:
     Attributes:
         pid: its process, which leads a process group that has the functions' processes in it; 0 once stopped.
         port: where it listens, on 127.0.0.1.
-        token: what it was started with; no other process has it.
+        token: what it was started with; no other process has it. Every user of the machine can see it.
         started_at: ISO 8601, UTC.
         strict: whether it enforces IAM policies, and so speaks HTTPS.
         settings: variables that were added to its environment.
+        key, secret: the access key of this start, which clients use.
     """
 
     pid: int
@@ -44,6 +47,8 @@ class ServerRecord:
     started_at: str
     strict: bool
     settings: dict[str, str]
+    key: str = ""
+    secret: str = ""
 
     @property
     def endpoint(self) -> str:
@@ -62,7 +67,8 @@ class ServerRecord:
     def write(self, path: Path) -> None:
         """Remember the server in a file, at once or not at all."""
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        with open_private(draft, "w") as file:
+            file.write(json.dumps(asdict(self), indent=2) + "\n")
         draft.replace(path)
 
     @classmethod
@@ -96,7 +102,7 @@ def signals_deferred() -> Iterator[None]:
 
 def spawn(command: list[str], environment: dict[str, str], folder: Path, log: Path) -> int:
     """Start a process that outlives this one, in a process group of its own, and return its pid."""
-    with log.open("wb") as output:
+    with open_private(log, "w") as output:
         child = subprocess.Popen(
             command,
             env=environment,
@@ -105,6 +111,7 @@ def spawn(command: list[str], environment: dict[str, str], folder: Path, log: Pa
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o077,
         )
     _children[child.pid] = child
     return child.pid
@@ -115,7 +122,7 @@ def is_alive(record: ServerRecord) -> bool:
     child = _children.get(record.pid)
     if child is not None:
         return child.poll() is None
-    return record.token in _command_line(record.pid)
+    return record.token in _command_line(record.pid).split()
 
 
 def _command_line(pid: int) -> str:
@@ -134,17 +141,19 @@ def answers(record: ServerRecord, timeout_seconds: float = 10.0) -> bool:
     """Whether the recorded server, and no other one, answers on its port."""
     connection = http.client.HTTPConnection(HOST, record.port, timeout=timeout_seconds)
     if record.strict:
-        # The certificate is the server's own; the token proves who answers.
+        # The certificate is the server's own; its proof says who answers.
         unverified = ssl._create_unverified_context()  # noqa: S323
         connection = http.client.HTTPSConnection(HOST, record.port, timeout=timeout_seconds, context=unverified)
     try:
-        connection.request("GET", IDENTITY_PATH)
+        asked = question(record.secret)
+        connection.request("GET", IDENTITY_PATH, headers=asked)
         answer = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError):
         return False
     finally:
         connection.close()
-    return isinstance(answer, dict) and answer.get("token") == record.token
+    given = answer.get("proof") if isinstance(answer, dict) else None
+    return isinstance(given, str) and proves(given, record.secret, "server", asked[NONCE_HEADER])
 
 
 def end(record: ServerRecord) -> bool:
@@ -154,6 +163,7 @@ def end(record: ServerRecord) -> bool:
         Whether it was running. A process that merely has the recorded pid is left alone.
     """
     if not is_alive(record):
+        _end_orphans(record)
         return False
     with contextlib.suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
@@ -162,7 +172,17 @@ def end(record: ServerRecord) -> bool:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(record.pid, signal.SIGKILL)
     _wait_until_dead(record, TERMINATION_SECONDS)
+    _end_orphans(record)
     return True
+
+
+def _end_orphans(record: ServerRecord) -> None:
+    """End what a server that is gone has left behind; nothing else inherits its token (Linux tells, macOS does not)."""
+    mark = f"{MARK_VARIABLE}={record.token}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ") if record.token else ():
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if mark in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 def _wait_until_dead(record: ServerRecord, seconds: float) -> None:

@@ -1,44 +1,36 @@
 """The server process of a local environment: `python -m etl_cli.emulator.server TOKEN`.
 
-Corrects ministack, has it answer IDENTITY_PATH with the token, and runs it until a signal ends it.
+Corrects ministack, guards it, and runs it until a signal ends it. The token tells the process from others; it is no
+secret, since every user of the machine sees it.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from etl_cli.emulator.corrections import CorrectionError, apply_all
+from etl_cli.emulator.credentials import AccessKey, give_functions_sessions
+from etl_cli.emulator.guard import Guard
 
-IDENTITY_PATH = "/_etl/identity"
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+# Its input ends when the server does, however that ends: then it ends what is left of the server's process group.
+_LAST_ONE = "import os, signal, sys; sys.stdin.read(); os.killpg(os.getpgrp(), signal.SIGKILL)"
 
 
-def identified(application: Application, token: str) -> Application:
-    """The ASGI application, which also says whose server it is."""
-    body = json.dumps({"token": token}).encode()
+def end_with_server() -> subprocess.Popen[bytes]:
+    """Have the functions' processes end when this one does, killed included; the result must be kept.
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == IDENTITY_PATH:
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
-            return
-        await application(scope, receive, send)
-
-    return answer
+    Linux can send a signal at a parent's end, but takes the thread that started the process for the parent: functions
+    are started by threads that end.
+    """
+    return subprocess.Popen([sys.executable, "-ISc", _LAST_ONE], stdin=subprocess.PIPE)
 
 
 def main() -> None:
     """Run the corrected server; GATEWAY_PORT and BIND_HOST say where it listens."""
-    token = sys.argv[1]
     sys.argv = ["ministack"]
+    key = AccessKey(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
     try:
         apply_all()
     except CorrectionError as error:
@@ -46,9 +38,18 @@ def main() -> None:
 
     from ministack import app as ministack  # after the corrections
 
-    ministack.app = identified(ministack.app, token)
+    give_functions_sessions()
+    ministack.app = Guard(
+        ministack.app,
+        key,
+        int(os.environ["GATEWAY_PORT"]),
+        strict=ministack.AUTH,
+        proxied="ETL_PROXIED" in os.environ,
+    )
     ministack._port_is_bindable = lambda *_: False  # with HTTPS it would listen on port 443 too
+    last_one = end_with_server() if os.getpgrp() == os.getpid() else None
     ministack.main()
+    del last_one
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_cli.emulator import process
-from etl_cli.emulator.process import HOST, ServerRecord
+from etl_cli.emulator.credentials import random_key
+from etl_cli.emulator.process import HOST, MARK_VARIABLE, ServerRecord
+from etl_cli.emulator.state_folder import make_private, open_private, require_own
 from etl_cli.emulator.variables import server_environment
 from etl_cli.errors import UserError
 from etl_cli.paths import command
@@ -39,7 +41,12 @@ class Supervisor:
         self.log = state_dir / "server.log"
 
     def last(self) -> ServerRecord | None:
-        """The server that was started last, whatever has become of it."""
+        """The server that was started last, whatever has become of it.
+
+        Raises:
+            UserError: the state folder is a link, or somebody else's.
+        """
+        require_own(self._state_dir)
         return ServerRecord.read(self._record_file)
 
     def current(self) -> ServerRecord | None:
@@ -83,16 +90,20 @@ class Supervisor:
         Raises:
             UserError: the port is taken, or the server did not start. Nothing is left running.
         """
+        last = self.current()
+        if last is not None:
+            process.end(last)  # it was killed: what it left behind would write into this one
         chosen = self._choose_port(port)
         self._empty_folders()
-        token = secrets.token_hex(16)
+        token, key = secrets.token_hex(16), random_key()
         environment = server_environment(self._root, self._state_dir, chosen, strict=strict) | settings
+        environment |= {MARK_VARIABLE: token, "AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret}
         started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         record = None
         try:
             with process.signals_deferred():
-                pid = process.spawn(self._server_command(token), environment, self._state_dir, self.log)
-                record = ServerRecord(pid, chosen, token, started_at, strict, settings)
+                pid = process.spawn(self._server_command(token), environment, self._state_dir / "home", self.log)
+                record = ServerRecord(pid, chosen, token, started_at, strict, settings, key.id, key.secret)
                 record.write(self._record_file)
             self._wait_until_ready(record)
         except BaseException:
@@ -123,9 +134,9 @@ class Supervisor:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Keep two commands from starting or stopping the same server at once."""
+        make_private(self._state_dir)
         try:
-            self._state_dir.mkdir(parents=True, exist_ok=True)
-            file = (self._state_dir / "lock").open("w")
+            file = open_private(self._state_dir / "lock", "w")
         except OSError as error:
             raise UserError(
                 f"The folder {self._state_dir} cannot be used: {error.strerror}.",
@@ -160,7 +171,7 @@ class Supervisor:
     def _empty_folders(self) -> None:
         for name in ("tmp", "home", "cdk-home"):
             shutil.rmtree(self._state_dir / name, ignore_errors=True)
-            (self._state_dir / name).mkdir(parents=True)
+            (self._state_dir / name).mkdir(mode=0o700)
 
     def _wait_until_ready(self, record: ServerRecord) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -9,7 +9,6 @@ from etl_cli.emulator.process import HOST, ServerRecord
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-CREDENTIAL = "test"
 
 
 def server_environment(root: Path, state_dir: Path, port: int, *, strict: bool) -> dict[str, str]:
@@ -30,6 +29,7 @@ def server_environment(root: Path, state_dir: Path, port: int, *, strict: bool) 
         "PYTHONUNBUFFERED": "1",
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
+        "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": REGION,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "NODE_PATH": str(root / "node_modules"),  # the SDK of CDK's custom resources, which AWS's runtime brings
@@ -55,8 +55,8 @@ def client_variables(root: Path, state_dir: Path, record: ServerRecord) -> dict[
     no_proxy += [name for name in (HOST, "localhost") if name not in no_proxy]
     variables = {
         "AWS_ENDPOINT_URL": record.endpoint,
-        "AWS_ACCESS_KEY_ID": CREDENTIAL,
-        "AWS_SECRET_ACCESS_KEY": CREDENTIAL,
+        "AWS_ACCESS_KEY_ID": record.key,
+        "AWS_SECRET_ACCESS_KEY": record.secret,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,

@@ -20,10 +20,10 @@ from tests.faults.oracle import Count, Records, count, dynamodb_json, key_of, re
 from tests.pipeline.execution import Execution, text
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline
-from tests.support import Deployed
+from tests.support import PROXIED, Deployed
 
 # Of this one the emulator scales the waits between the retries of a state.
-SERVER_SETTINGS = {"SFN_WAIT_SCALE": "0.1"}
+SERVER_SETTINGS = {"SFN_WAIT_SCALE": "0.1", **PROXIED}
 REJECTED_COUNTS = ("rejected_transform", "rejected_load")
 
 

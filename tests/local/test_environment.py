@@ -21,8 +21,8 @@ from botocore.exceptions import ClientError
 
 from etl_cli.emulator import process
 from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.emulator.identity import IDENTITY_PATH, question
 from etl_cli.emulator.process import ServerRecord
-from etl_cli.emulator.server import IDENTITY_PATH
 from etl_cli.errors import UserError
 from tests.conftest import MakeEnvironment
 from tests.local.aws import create_function, invoke
@@ -32,12 +32,14 @@ from tests.support import ROOT
 # Answers as the server does, and ignores the signal to end.
 STUBBORN = """
     import http.server, json, os, signal, sys
+    from etl_cli.emulator.identity import NONCE_HEADER, proof
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps({"token": sys.argv[1]}).encode())
+            answer = proof(os.environ["AWS_SECRET_ACCESS_KEY"], "server", self.headers[NONCE_HEADER])
+            self.wfile.write(json.dumps({"proof": answer}).encode())
     http.server.HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Handler).serve_forever()
 """
 
@@ -387,7 +389,7 @@ def test_strict_environment_speaks_tls_alone_with_a_certificate_that_its_users_t
 ) -> None:
     port = environment.start(strict=True).port
     clients, variables = environment.clients(), environment.variables()
-    certificate = variables["AWS_CA_BUNDLE"]
+    certificate, secret = variables["AWS_CA_BUNDLE"], variables["AWS_SECRET_ACCESS_KEY"]
     role = clients.iam.create_role(RoleName="reader", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     source = "import os\ndef handler(event, context): return dict(os.environ)"
     create_function(clients, "variables", source, role=role)
@@ -402,19 +404,18 @@ def test_strict_environment_speaks_tls_alone_with_a_certificate_that_its_users_t
     other.start(strict=True)
     for bundle in (None, other.variables()["AWS_CA_BUNDLE"]):  # None: the certificates of the system
         with pytest.raises(ssl.SSLCertVerificationError):
-            status_code(HTTPSConnection(process.HOST, port, context=ssl.create_default_context(cafile=bundle)))
+            status_code(HTTPSConnection(process.HOST, port, context=ssl.create_default_context(cafile=bundle)), secret)
     with pytest.raises(RemoteDisconnected):
-        status_code(HTTPConnection(process.HOST, port))
-    assert (
-        status_code(HTTPSConnection(process.HOST, port, context=ssl.create_default_context(cafile=certificate))) == 200
-    )
+        status_code(HTTPConnection(process.HOST, port), secret)
+    trusting = HTTPSConnection(process.HOST, port, context=ssl.create_default_context(cafile=certificate))
+    assert status_code(trusting, secret) == 200
     other.stop()
 
 
-def status_code(connection: HTTPConnection) -> int:
+def status_code(connection: HTTPConnection, secret: str) -> int:
     """What a server answers a request with."""
     with contextlib.closing(connection):
-        connection.request("GET", IDENTITY_PATH)
+        connection.request("GET", IDENTITY_PATH, headers=question(secret))
         return connection.getresponse().status
 
 

@@ -13,7 +13,7 @@ from tests.pipeline.execution import Window
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.modes import DISTRIBUTED, INLINE
 from tests.pipeline.pipeline import Pipeline
-from tests.support import Deployed, SharedAssemblies
+from tests.support import PROXIED, Deployed, SharedAssemblies
 
 _numbers = itertools.count()
 
@@ -22,7 +22,7 @@ _numbers = itertools.count()
 def distributed(make_environment: Callable[[], LocalEnvironment], assemblies: SharedAssemblies) -> Deployed:
     """As `deployed`, but with so many workers that the Maps are Distributed Maps."""
     environment = make_environment()
-    environment.start(strict=True)
+    environment.start(strict=True, settings=PROXIED)
     outputs = assemblies.deploy(environment, {"etl:concurrency": "100"})
     return Deployed(environment, environment.clients(), outputs)
 
