@@ -60,7 +60,9 @@ class CdkRunner:
     def bootstrap(self) -> None:
         """Make the environment ready for deployments: `cdk bootstrap`."""
         # Outside the checkout the CDK CLI finds no app, and does not synthesize it for nothing.
-        self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=self._state_dir / "cdk-home")
+        elsewhere = self._state_dir / "cdk-home"
+        elsewhere.mkdir(exist_ok=True)
+        self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=elsewhere)
 
     def deploy(self, stack: str, context: Mapping[str, str]) -> None:
         """Synthesize, unless nothing has changed since the last time, and deploy a stack: `cdk deploy`."""

@@ -67,7 +67,7 @@ def test_bootstrap_runs_outside_the_checkout(checkout: Checkout) -> None:
     checkout.runner().bootstrap()
 
     assert checkout.calls()[0].startswith("bootstrap aws://000000000000/us-east-1")
-    assert checkout.lines[0] == str(checkout.state_dir)
+    assert checkout.lines[0] == str(checkout.state_dir / "cdk-home")
 
 
 def test_unchanged_checkout_is_deployed_without_a_synthesis(checkout: Checkout) -> None:
