@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from etl_cli.emulator.ended_executions import end_executions, time_executions_out
 from etl_cli.emulator.linked_history import link_history
 
 MINISTACK_VERSION = "1.5.33"
@@ -318,4 +319,10 @@ CORRECTIONS = (
         "no event of a history says which came before it, nor to which item of a Map it belongs",
         link_history,
     ),
+    Correction(
+        "ended-executions",
+        "an execution with an input that Python can't take never ends, and one with an input that isn't JSON begins",
+        end_executions,
+    ),
+    Correction("timed-out-executions", "a state machine's TimeoutSeconds is ignored", time_executions_out),
 )

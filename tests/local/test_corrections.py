@@ -21,7 +21,7 @@ from etl_cli.emulator import corrections
 from etl_cli.emulator.clients import Clients
 from etl_cli.emulator.environment import LocalEnvironment
 from tests.conftest import MakeEnvironment
-from tests.local.aws import create_function, finish, invoke, run, start, task
+from tests.local.aws import ROLE, create_function, finish, invoke, run, start, task
 
 # Retries and waits take a tenth of their time.
 SETTINGS = {"SFN_WAIT_SCALE": "0.1"}
@@ -386,6 +386,112 @@ def test_stopped_execution_begins_no_further_item_and_stays_aborted(corrected: C
 
 def test_uncorrected_stopped_execution_works_on_and_fails(uncorrected: Clients) -> None:
     assert stop_in_a_map(uncorrected, "stopped") == ("FAILED", 5)
+
+
+NESTED = "[" * 30_000 + "]" * 30_000
+LONG = "1" * 4_301
+
+
+def begin(clients: Clients, name: str, data: str, definition: dict[str, Any]) -> str:
+    """Start an execution with an input as it is; gives its ARN."""
+    machine = clients.stepfunctions.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
+    return clients.stepfunctions.start_execution(stateMachineArn=machine["stateMachineArn"], input=data)["executionArn"]
+
+
+NOTHING: dict[str, Any] = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
+
+
+@pytest.mark.parametrize(("name", "data"), [("nested", NESTED), ("long", LONG)])
+def test_execution_with_an_input_that_python_cannot_take_fails(corrected: Clients, name: str, data: str) -> None:
+    execution = finish(corrected, begin(corrected, f"input-{name}", data, NOTHING))
+
+    assert (execution["status"], execution["error"]) == ("FAILED", "States.Runtime")
+    assert execution["cause"].startswith(("RecursionError: ", "ValueError: "))
+
+
+def test_uncorrected_execution_with_such_an_input_never_ends(uncorrected: Clients) -> None:
+    begun = [begin(uncorrected, f"input-{len(data)}", data, NOTHING) for data in (NESTED, LONG)]
+    time.sleep(1)
+
+    statuses = [uncorrected.stepfunctions.describe_execution(executionArn=each)["status"] for each in begun]
+    assert statuses == ["RUNNING", "RUNNING"]
+
+
+@pytest.mark.parametrize("data", ["{", "text", "[1,]"])
+def test_input_that_is_no_json_is_refused(corrected: Clients, data: str) -> None:
+    with pytest.raises(ClientError, match="InvalidExecutionInput"):
+        begin(corrected, f"no-json-{len(data)}", data, NOTHING)
+
+
+def test_uncorrected_input_that_is_no_json_is_taken(uncorrected: Clients) -> None:
+    assert finish(uncorrected, begin(uncorrected, "no-json", "{", NOTHING))["status"] == "SUCCEEDED"
+
+
+def broken_children(clients: Clients, name: str) -> str:
+    """The status of a Distributed Map whose items can't be selected."""
+    mode = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
+    selector = {"there.$": "$.nowhere"}
+    state = {
+        "Type": "Map",
+        "ItemProcessor": mode | NOTHING,
+        "ItemSelector": selector,
+        "ItemsPath": "$.items",
+        "End": True,
+    }
+    return run(clients, name, {"StartAt": "Map", "States": {"Map": state}}, {"items": [1, 2]})["status"]
+
+
+def test_child_that_breaks_fails_its_map(corrected: Clients) -> None:
+    assert broken_children(corrected, "broken-children") == "FAILED"
+
+
+def test_uncorrected_child_that_breaks_is_lost(uncorrected: Clients) -> None:
+    assert broken_children(uncorrected, "broken-children") == "SUCCEEDED"
+
+
+def timed_out(clients: Clients, name: str) -> tuple[str, list[str], list[dict[str, Any]]]:
+    """Run a Map of slow items for longer than its machine may; gives its status, history and status events.
+
+    The items begun last are at work when the time is over.
+    """
+    queue = clients.session.client("sqs", **clients.options)
+    address = queue.create_queue(QueueName=name)["QueueUrl"]
+    target = queue.get_queue_attributes(QueueUrl=address, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    function = create_function(clients, name, "import time\ndef handler(event, context): time.sleep(0.8)")
+    states = {"Map": {"Type": "Map", "MaxConcurrency": 1, "ItemProcessor": task(function), "End": True}}
+    definition = {"StartAt": "Map", "TimeoutSeconds": 1, "States": states}
+    machine = clients.stepfunctions.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
+    pattern = {"source": ["aws.states"], "detail": {"stateMachineArn": [machine["stateMachineArn"]]}}
+    clients.events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    clients.events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": target}])
+    begun = clients.stepfunctions.start_execution(stateMachineArn=machine["stateMachineArn"], input="[0, 1]")
+    time.sleep(2.6)
+    status = finish(clients, begun["executionArn"])["status"]
+    history = clients.stepfunctions.get_execution_history(executionArn=begun["executionArn"])["events"]
+    received = queue.receive_message(QueueUrl=address, MaxNumberOfMessages=10).get("Messages", [])
+    return status, [event["type"] for event in history], [json.loads(each["Body"])["detail"] for each in received]
+
+
+def test_execution_times_out_and_late_results_change_nothing(corrected: Clients) -> None:
+    status, history, told = timed_out(corrected, "timed-out")
+
+    assert status == "TIMED_OUT"
+    assert history[-1] == "ExecutionTimedOut"
+    assert history.count("ExecutionTimedOut") == 1
+    assert [each["status"] for each in told] == ["RUNNING", "TIMED_OUT"]
+    assert told[-1]["stopDate"]
+    assert told[-1]["output"] is None
+
+
+def test_uncorrected_execution_takes_its_time(uncorrected: Clients) -> None:
+    assert timed_out(uncorrected, "timed-out")[0] == "SUCCEEDED"
+
+
+def test_execution_within_its_time_succeeds(corrected: Clients) -> None:
+    execution = run(corrected, "in-time", NOTHING | {"TimeoutSeconds": 1}, {})
+    time.sleep(1.2)
+
+    assert finish(corrected, execution["executionArn"])["status"] == "SUCCEEDED"
 
 
 def map_history(clients: Clients, name: str) -> list[dict[str, Any]]:

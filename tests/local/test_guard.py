@@ -359,7 +359,7 @@ def test_assumed_role_is_taken_until_it_expires(environment: LocalEnvironment) -
 
 def test_error_names_the_command_that_gives_the_key(environment: LocalEnvironment) -> None:
     clients = environment.clients()
-    wrong = boto3.Session("AKIAAAAAAAAAAAAAAAAA", "secret", region_name="us-east-1")
+    wrong: Any = boto3.Session("AKIAAAAAAAAAAAAAAAAA", "secret", region_name="us-east-1")
 
     for service, call in (
         ("s3", "list_buckets"),
