@@ -75,7 +75,7 @@ format: setup ## Format the code, and fix what the linter can fix
 
 .PHONY: synth
 synth: setup ## Synthesize the stack's template into cdk.out
-	@node_modules/.bin/cdk synth --quiet EtlPipelineStack && echo "cdk.out/EtlPipelineStack.template.json"
+	@CDK_DISABLE_VERSION_CHECK=true node_modules/.bin/cdk synth --quiet EtlPipelineStack && echo "cdk.out/EtlPipelineStack.template.json"
 
 .PHONY: lock
 lock: setup ## Bring the locks in step with requirements/*.in and package.json (UPGRADE=1: newest versions)
@@ -119,7 +119,7 @@ $(STAMPS)/project: pyproject.toml $(STAMPS)/packages-$(NODE)
 
 node_modules/.stamp: package.json package-lock.json $(STAMPS)/packages-$(NODE)
 	@echo "Installing the CDK CLI ($(NODE) Node.js $$(node --version))"
-	@NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" npm ci --loglevel=error >/dev/null
+	@NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" npm ci --ignore-scripts --loglevel=error >/dev/null
 	@touch $@
 
 $(BROWSER): tests/browser/package.json tests/browser/package-lock.json tests/browser/unpack.mjs node_modules/.stamp
