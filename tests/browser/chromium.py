@@ -43,12 +43,14 @@ def find_program() -> tuple[Path, dict[str, str]]:
 class Chromium:
     """The browser; used as a context manager."""
 
-    def __init__(self, profile: Path) -> None:
+    def __init__(self, profile: Path, *options: str) -> None:
         """Prepare it.
 
         Args:
             profile: a folder of its own.
+            options: more of its command line.
         """
+        self._options = options
         self._profile = profile
         self._numbers = itertools.count(1)
         self._received = b""
@@ -63,7 +65,7 @@ class Chromium:
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (commands, answers)]
         self._process = os.posix_spawn(
             program,
-            [str(program), "--remote-debugging-pipe", *_OPTIONS, f"--user-data-dir={self._profile}"],
+            [str(program), "--remote-debugging-pipe", *_OPTIONS, *self._options, f"--user-data-dir={self._profile}"],
             environment,
             file_actions=[
                 *((os.POSIX_SPAWN_DUP2, end, place) for place, end in enumerate(ends, 3)),
