@@ -51,8 +51,8 @@ class CdkRunner:
             on_line: called with each line that the CDK CLI prints.
         """
         self._root = root
-        self._state_dir = state_dir
         self._assembly = state_dir / "cdk.out"
+        self._home = state_dir / "cdk-home"
         self._fingerprint = state_dir / "cdk.out.fingerprint"
         self._environment = dict(environment)
         self._on_line = on_line or (lambda _: None)
@@ -60,9 +60,8 @@ class CdkRunner:
     def bootstrap(self) -> None:
         """Make the environment ready for deployments: `cdk bootstrap`."""
         # Outside the checkout the CDK CLI finds no app, and does not synthesize it for nothing.
-        elsewhere = self._state_dir / "cdk-home"
-        elsewhere.mkdir(exist_ok=True)
-        self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=elsewhere)
+        self._home.mkdir(exist_ok=True)
+        self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=self._home)
 
     def deploy(self, stack: str, context: Mapping[str, str]) -> None:
         """Synthesize, unless nothing has changed since the last time, and deploy a stack: `cdk deploy`."""
@@ -70,7 +69,6 @@ class CdkRunner:
         self._run(
             ["deploy", stack, "--require-approval", "never", "--progress", "events", *self._app(fingerprint, context)]
         )
-        narrow(self._assembly)
         with open_private(self._fingerprint, "w") as file:
             file.write(fingerprint)
 
@@ -97,6 +95,8 @@ class CdkRunner:
         code = self._follow(
             [str(command), *arguments, "--ci", "--no-color", "--no-notices"], folder or self._root, last
         )
+        for written in (self._assembly, self._home):
+            narrow(written)
         if code != 0:
             output = "\n".join(f"  {line}" for line in last)
             raise UserError(f"`cdk {arguments[0]}` failed with exit code {code}. Its last lines:\n{output}")

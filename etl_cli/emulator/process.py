@@ -178,11 +178,22 @@ def end(record: ServerRecord) -> bool:
 
 def _end_orphans(record: ServerRecord) -> None:
     """End what a server that is gone has left behind; nothing else inherits its token (Linux tells, macOS does not)."""
-    mark = f"{MARK_VARIABLE}={record.token}".encode()
+    deadline = time.monotonic() + TERMINATION_SECONDS
+    while (orphans := _marked(record)) and time.monotonic() < deadline:
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _marked(record: ServerRecord) -> list[int]:
+    """The processes that have inherited a server's token."""
+    mark, found = f"{MARK_VARIABLE}={record.token}".encode(), []
     for path in Path("/proc").glob("[0-9]*/environ") if record.token else ():
         with contextlib.suppress(OSError):  # it has ended, or is another user's
             if mark in path.read_bytes().split(b"\0"):
-                os.kill(int(path.parent.name), signal.SIGKILL)
+                found.append(int(path.parent.name))
+    return found
 
 
 def _wait_until_dead(record: ServerRecord, seconds: float) -> None:
