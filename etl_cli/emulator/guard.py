@@ -116,14 +116,15 @@ def _is_awaited(scope: Scope) -> bool:
 
     On AWS that is a presigned address of S3 (CloudFormation User Guide, "Custom resource request objects").
     """
+    path = str(scope["path"])
+    if scope["method"] != "PUT" or not path.startswith((_CUSTOM_RESOURCE, _WAIT_CONDITION)):
+        return False
     from ministack.services.cloudformation import custom_resource, wait_conditions
 
-    if scope["method"] != "PUT":
-        return False
-    path = str(scope["path"])
-    return path.removeprefix(_CUSTOM_RESOURCE) in custom_resource._pending or (
-        path.startswith(_WAIT_CONDITION) and wait_conditions.has_handle(path.removeprefix(_WAIT_CONDITION))
-    )
+    name = path.rpartition("/")[2]
+    if path == _CUSTOM_RESOURCE + name:
+        return name in custom_resource._pending
+    return path == _WAIT_CONDITION + name and bool(wait_conditions.has_handle(name))
 
 
 async def _read(receive: Receive) -> tuple[bytes, Receive]:
