@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import os
@@ -439,15 +440,17 @@ def test_other_body_than_the_signed_one_is_refused(strict: LocalEnvironment) -> 
 
     assert put(b"sent").status == 200
     assert put(b"told").status == 403
-    described = AWSRequest(
-        "POST",
-        strict.variables()["AWS_ENDPOINT_URL"] + "/",
-        data=b"{}",
-        headers={"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"},
-    )
-    SigV4Auth(credentials(strict), "dynamodb", "us-east-1").add_auth(described)
-    described.data, described.headers["Content-Length"] = b'{"Limit": 1}', "12"
-    assert send(strict, described).status == 403
+    for declared in ({}, {"X-Amz-Content-SHA256": hashlib.sha256(b"{}").hexdigest()}):
+        assert [list_tables(strict, declared, body) for body in (b"{}", b'{"Limit": 1}')] == [200, 403]
+
+
+def list_tables(environment: LocalEnvironment, headers: dict[str, str], body: bytes) -> int:
+    """The status of a request whose body is another than the empty object that was signed, perhaps."""
+    headers = headers | {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}
+    request = AWSRequest("POST", environment.variables()["AWS_ENDPOINT_URL"] + "/", data=b"{}", headers=headers)
+    SigV4Auth(credentials(environment), "dynamodb", "us-east-1").add_auth(request)
+    request.data, request.headers["Content-Length"] = body, str(len(body))
+    return send(environment, request).status
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(-16, 403), (-14, 200), (14, 200), (16, 403)])
