@@ -20,6 +20,7 @@ from typing import Any
 
 from etl_cli.emulator.ended_executions import end_executions, time_executions_out
 from etl_cli.emulator.linked_history import link_history
+from etl_cli.emulator.parsed_expressions import parse_expressions_once
 
 MINISTACK_VERSION = "1.5.33"
 
@@ -323,6 +324,11 @@ CORRECTIONS = (
         "ended-executions",
         "an execution with an input that Python can't take never ends, and one with an input that isn't JSON begins",
         end_executions,
+    ),
+    Correction(
+        "parsed-expressions",
+        "a filter is parsed for each item anew, so that a page takes a multiple of its time",
+        parse_expressions_once,
     ),
     Correction("timed-out-executions", "a state machine's TimeoutSeconds is ignored", time_executions_out),
 )
