@@ -79,7 +79,9 @@ class Guard:
             return Refusal("AccessDenied", f"The header Host must be {min(self._hosts, key=len)}.")
         if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none":
             return Refusal("AccessDenied", "Web pages may not use the local environment.")
-        if not request.raw_path.startswith("/") or {"transfer-encoding", "content-length"} <= request.headers.keys():
+        names = [name for name, _ in scope["headers"]]
+        lengths = {b"transfer-encoding", b"content-length"}.issubset(names)
+        if not request.raw_path.startswith("/") or lengths or names.count(b"authorization") > 1:
             return Refusal("InvalidRequest", "The request is ambiguous.")
         return None
 

@@ -34,7 +34,9 @@ def refusal_of_signature(request: Received, key: str, body: bytes) -> Refusal | 
     if failure:
         return Refusal(*failure)
     payload = request.headers.get("x-amz-content-sha256", "")
-    if len(payload) == _HEX_SHA256 and not hmac.compare_digest(payload, hashlib.sha256(body).hexdigest()):
+    if len(payload) == _HEX_SHA256 and not hmac.compare_digest(
+        payload.encode(), hashlib.sha256(body).hexdigest().encode()
+    ):
         return Refusal("XAmzContentSHA256Mismatch", "The body is not the one that was signed.")
     failure = sigv4.header_signature_failure(
         signature,

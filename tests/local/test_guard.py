@@ -242,6 +242,8 @@ AMBIGUOUS: dict[str, str] = {
     "absolute": "GET http://evil.example/ HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n\r\n",
     "lengths": "POST / HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\nContent-Length: 5\r\n"
     "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "two credentials": "GET / HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n"
+    "Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request\r\n\r\n",
     "spaced": "GET / HTTP/1.1\r\nHost : {host}\r\nAuthorization: {authorization}\r\n\r\n",
 }
 
