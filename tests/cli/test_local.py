@@ -21,10 +21,10 @@ from tests.docs.examples import example
 
 STACK = StackSummary("EtlPipelineStack", "CREATE_COMPLETE")
 VARIABLES = {
-    "AWS_ACCESS_KEY_ID": "000000000000",
+    "AWS_ACCESS_KEY_ID": "AKIAQ2T4X7MZC5WPLR3H",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
-    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_SECRET_ACCESS_KEY": "5f0c1a7e9b3d48260f7ce1d29a4b6853c07f91de",
 }
 
 
