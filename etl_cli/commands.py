@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from etl_cli.printable import shell_words
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
@@ -57,4 +58,4 @@ def objects_command(bucket: str, run: str) -> Command:
 
 def aws(*words: str) -> str:
     """A line that calls the AWS CLI."""
-    return shlex.join(["aws", *words])
+    return shell_words("aws", *words)

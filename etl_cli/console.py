@@ -1,26 +1,161 @@
-"""What the command prints: text and tables for people, JSON for programs, errors as one message."""
+"""The one place that prints: text and tables for people, JSON for programs, errors as one message.
+
+Whatever reaches a terminal is printable, whichever way it came. No text is markup, none has a line break, a control
+character or a link of its own. `Text` and strings are made so before their width is measured; `Terminal` looks at
+each text once more when it renders it, and at each segment when it writes it. Elsewhere rich's own Text and Console,
+print(), typer.echo() and the standard streams are forbidden (ruff, in pyproject.toml).
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
+from typing import IO, Any, Self
 
-from rich.console import Console
-from rich.text import Text
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.status import Status
+from rich.style import StyleType
+from rich.text import Span as StyledSpan
+from rich.text import Text as RichText
 
 from etl_cli.errors import UserError
-
-# Neither colours nor control sequences are printed where the output is no terminal, or NO_COLOR is set.
-out = Console(highlight=False, soft_wrap=True)
-err = Console(highlight=False, soft_wrap=True, stderr=True)
+from etl_cli.printable import MOST, printable, visible_lines
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON, with nothing else."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+class Text(RichText):
+    """A line of text, with styles of this command's own; whatever it is made of becomes printable."""
+
+    def __init__(self, text: str = "", style: StyleType = "", **layout: Any) -> None:
+        """Make a line.
+
+        Args:
+            text: from anywhere.
+            style: of the whole line.
+            layout: rich's: ``justify``, ``overflow``, ``no_wrap``, ``end``.
+        """
+        super().__init__(printable(text), style, **layout)
+
+    def append(self, text: RichText | str, style: StyleType | None = None) -> Self:
+        """Add text, from anywhere as well."""
+        super().append(printable(text) if isinstance(text, str) else text, style)
+        return self
+
+    @classmethod
+    def assemble(cls, *parts: str | RichText | tuple[str, StyleType], **layout: Any) -> Self:
+        """A line of several parts, each a text or a text with its style."""
+        line = cls(**layout)
+        for part in parts:
+            line.append(*part) if isinstance(part, tuple) else line.append(part)
+        return line
+
+
+class Terminal(Console):
+    """A terminal, a file or a pipe. It prints text, and obeys none."""
+
+    def __init__(
+        self,
+        *,
+        stderr: bool = False,
+        soft_wrap: bool = False,
+        file: IO[str] | None = None,
+        width: int | None = None,
+        force_terminal: bool | None = None,
+        styled: bool = True,
+    ) -> None:
+        """Find out where it prints to.
+
+        Args:
+            stderr: the error output instead of the output.
+            soft_wrap: leave long lines to the terminal, which breaks them.
+            file: another place to print to.
+            width: in columns; that of the terminal if left out.
+            force_terminal: whether it is one, whatever it looks like.
+            styled: whether it has colours, where it can.
+        """
+        # Neither colours nor control sequences are printed where the output is no terminal, or NO_COLOR is set.
+        super().__init__(
+            stderr=stderr,
+            soft_wrap=soft_wrap,
+            file=file,
+            width=width,
+            force_terminal=force_terminal,
+            color_system="auto" if styled else None,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """A string as a line, also in a cell or a title; it is never markup."""
+        layout = {name: options.get(name) for name in ("justify", "overflow")}
+        return Text(text, options.get("style", ""), **layout)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Segments of anything that can be shown, and of whatever is in it."""
+        return super().render(_line(renderable) if isinstance(renderable, RichText) else renderable, options)
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        """A line that says what is being done."""
+        return _Status(self.render_str(status) if isinstance(status, str) else status, console=self, **options)
+
+    def _render_buffer(self, buffer: Iterable[Segment]) -> str:
+        return super()._render_buffer(map(_safe, buffer))
+
+
+class _Status(Status):
+    """Takes a string as text, and not as markup."""
+
+    def update(self, status: RenderableType | None = None, **options: Any) -> None:
+        super().update(Text(status) if isinstance(status, str) else status, **options)
+
+
+def _line(text: RichText) -> RichText:
+    """The same text, printable; its styles stay where they were."""
+    plain = text.plain
+    if len(plain) <= MOST and printable(plain) == plain:
+        return text
+    line = text.blank_copy()
+    for part in text.divide({at for span in text.spans for at in (span.start, span.end)}):
+        shown = printable(part.plain)
+        styles = [StyledSpan(0, len(shown), span.style) for span in part.spans]
+        line.append_text(RichText(shown, spans=styles))
+    return line
+
+
+def _safe(segment: Segment) -> Segment:
+    """A segment without hidden characters and without a link; rich's own cursor movements stay."""
+    text, style, control = segment
+    if control:
+        return segment
+    return Segment(visible_lines(text), style.update_link(None) if style and style.link else style)
+
+
+out = Terminal(soft_wrap=True)
+err = Terminal(soft_wrap=True, stderr=True)
+
+
+def accept_any_encoding() -> None:
+    """Print question marks on a terminal that hasn't UTF-8, and no traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a value as JSON, with nothing else; in a single line if ``indent`` is None.
+
+    All but printable ASCII is escaped, so that it is exact, and nothing for a terminal to obey.
+    """
+    sys.stdout.write(json.dumps(value, indent=indent).replace("\x7f", "\\u007f") + "\n")
+
+
+def print_page(page: str) -> None:
+    """Print a page of HTML, which is UTF-8 wherever it goes, with nothing else."""
+    sys.stdout.buffer.write(visible_lines(page).encode())
 
 
 def print_table(rows: Mapping[str, object], *, indent: int = 2) -> None:
@@ -33,24 +168,43 @@ def print_table(rows: Mapping[str, object], *, indent: int = 2) -> None:
 
 def print_error(error: UserError) -> None:
     """Print what is wrong and what to do next, on the error output."""
-    err.print("[bold red]error:[/] ", end="")
-    err.print(error.message, markup=False)
-    if error.remedy:
-        err.print(error.remedy, markup=False)
+    first, *rest = _lines(error.message)
+    err.print(Text.assemble(("error: ", "bold red"), first))
+    for line in [*rest, *(_lines(error.remedy) if error.remedy else [])]:
+        err.print(line)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a message: all but the first are indented, so that no text in it can begin a line of its own."""
+    first, *rest = text.split("\n  ")
+    return [first, *(f"  {line}" for line in rest)]
 
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[str], None]]:
     """Show lines of progress: on a terminal the latest one beside the title, elsewhere all of them."""
     if not out.is_terminal:
-        out.print(title, markup=False)
-        yield lambda line: out.print(f"  {line}", markup=False)
+        out.print(title)
+        yield lambda line: out.print(f"  {line}")
         return
     width = max(20, out.width - len(title) - 6)
     with out.status(title) as status:
+        yield lambda line: status.update(beside(title, printable(" ".join(line.split()))[:width]))
 
-        def show(line: str) -> None:
-            text = " ".join(line.split())[:width].replace("[", r"\[")
-            status.update(f"{title}  [dim]{text}[/]")
 
-        yield show
+def beside(title: str, detail: str) -> Text:
+    """A title, and in a quieter voice how far it is."""
+    return Text.assemble(title, "  ", (detail, "dim"))
+
+
+def printing_aside() -> AbstractContextManager[Any]:
+    """Whatever code of others prints goes to the error output, printable: it is none of the command's."""
+    return redirect_stdout(_Aside())
+
+
+class _Aside(io.TextIOBase):
+    """Passes text on to the error output."""
+
+    def write(self, text: str) -> int:
+        sys.stderr.write(visible_lines(text))
+        return len(text)

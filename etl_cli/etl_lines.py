@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field
 
 from etl_cli.paths import command
+from etl_cli.printable import shell_words
 from etl_cli.times import Span
 from etl_cli.wording import format_instant
 
@@ -26,7 +26,7 @@ class EtlLines:
 
     def line(self, *words: str) -> str:
         """A line such as ``etl show latest --profile night``."""
-        return " ".join([self.program, shlex.join(words), *self.options])
+        return " ".join([self.program, shell_words(*words), *self.options])
 
     def run(self, window: Span) -> str:
         """The line that runs a window."""
@@ -36,4 +36,4 @@ class EtlLines:
     def options(self) -> list[str]:
         """The options that say where to look; the AWS CLI has the same."""
         given = {"--profile": self.profile, "--region": self.region}
-        return [shlex.join([name, value]) for name, value in given.items() if value]
+        return [shell_words(name, value) for name, value in given.items() if value]

@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
+
+from etl_cli.console import Text
+from etl_cli.printable import MOST_OF_VALUE, printable
 
 Wire = dict[str, Any]
 """An attribute value of DynamoDB JSON, such as {"N": "12.50"}; binaries are bytes, or base64."""
@@ -22,10 +24,10 @@ _NESTED = ("M", "L")
 _LONGEST_NAME = 28
 
 
-def shown(value: Wire) -> str:
-    """An attribute value in one line; members of sets are in order, and maps begin with what isn't nested."""
+def shown(value: Wire, most: int = MOST_OF_VALUE) -> str:
+    """An attribute value in one printable line; sets are in order, and maps begin with what isn't nested."""
     ((kind, content),) = value.items()
-    return _SHOWN[kind](content)
+    return printable(_SHOWN[kind](content), most)
 
 
 def _map(content: dict[str, Wire]) -> str:
@@ -38,7 +40,7 @@ def _list(content: list[Wire]) -> str:
 
 
 def _text(content: str) -> str:
-    return " ".join(content.split()) or '""'
+    return content or '""'
 
 
 def _binary(content: bytes | str) -> str:
@@ -103,7 +105,7 @@ def _comparable(value: Wire) -> Any:
     if kind == "NS":
         return kind, set(map(Decimal, content))
     if kind in ("B", "BS"):
-        return kind, shown(value)
+        return kind, _SHOWN[kind](content)
     return kind, set(content) if kind == "SS" else content
 
 
@@ -177,7 +179,7 @@ def whole(found: Iterable[Change], titles: tuple[str, str], width: int) -> Table
 
 
 def alone(item: Item, width: int) -> Table:
-    """One item as a table, values with every digit and sign.
+    """One item as a table, values with every digit, cut off where nobody reads on.
 
     Args:
         item: the item.
@@ -190,7 +192,10 @@ def alone(item: Item, width: int) -> Table:
 
 def alone_plain(record: dict[str, Any], width: int) -> Table:
     """One record of plain JSON as a table, like an item with `alone`, each value as JSON writes it."""
-    return _list_of_values({name: ("", _as_json(record[name])) for name in sorted(record, key=_keys_first)}, width)
+    return _list_of_values(
+        {name: ("", printable(_as_json(record[name]), MOST_OF_VALUE)) for name in sorted(record, key=_keys_first)},
+        width,
+    )
 
 
 def _as_json(value: Any) -> str:
@@ -235,7 +240,7 @@ def _table(found: list[Change], titles: tuple[str, str], width: int) -> Table:
 
 
 def _first_width(names: Iterable[str], width: int) -> int:
-    return min(max(map(len, names), default=0), max(_LONGEST_NAME, width // 3))
+    return min(max((Text(name).cell_len for name in names), default=0), max(_LONGEST_NAME, width // 3))
 
 
 def _heads(change: Change) -> tuple[Text, Text, Text]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from typing import Annotated
 
 import typer
 
-from etl_cli.console import err, out, print_json, print_table, progress
+from etl_cli.console import Text, err, out, print_json, print_table, progress
 from etl_cli.context import Context, parse_context
 from etl_cli.deployment import STACK_NAME
 from etl_cli.emulator.environment import LocalEnvironment, Status
 from etl_cli.emulator.variables import unset_variables
 from etl_cli.paths import ROOT, command
+from etl_cli.printable import shell_words
 
 EXIT_DOWN = 3
 EXIT_DIED = 4
@@ -39,7 +39,7 @@ def start(
     environment = _environment()
     was_up = environment.status().is_up
     status = environment.start(port, strict=strict)
-    out.print(f"The local environment {'was up already' if was_up else 'is up'}: {status.endpoint}", markup=False)
+    out.print(f"The local environment {'was up already' if was_up else 'is up'}: {status.endpoint}")
     _print_next()
 
 
@@ -56,7 +56,7 @@ def stop() -> None:
 def reset() -> None:
     """Throw all data and stacks away, and start afresh on the same port."""
     status = _environment().reset()
-    out.print(f"The local environment is up and empty: {status.endpoint}", markup=False)
+    out.print(f"The local environment is up and empty: {status.endpoint}")
     _print_next()
 
 
@@ -83,9 +83,9 @@ def env(as_json: Json = False) -> None:
         print_json(variables)
         return
     for name in unset_variables(variables):
-        typer.echo(f"unset {name}")
+        out.print(f"unset {name}")
     for name, value in variables.items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+        out.print(f"export {name}={shell_words(value)}")
 
 
 @app.command(epilog="Examples:  etl local deploy  ·  etl local deploy --context etl:lookback_hours=48")
@@ -97,7 +97,7 @@ def deploy(context: Context = None) -> None:
     began = time.monotonic()
     with progress(f"Deploying {STACK_NAME}") as show:
         outputs = environment.deploy(values, on_line=show)
-    out.print(f"{STACK_NAME} is deployed ({time.monotonic() - began:.0f} s). Its outputs:", markup=False)
+    out.print(f"{STACK_NAME} is deployed ({time.monotonic() - began:.0f} s). Its outputs:")
     print_table(outputs)
 
 
@@ -108,7 +108,7 @@ def destroy() -> None:
     environment.variables()
     with progress(f"Destroying {STACK_NAME}") as show:
         environment.destroy(on_line=show)
-    out.print(f"{STACK_NAME} is destroyed.", markup=False)
+    out.print(f"{STACK_NAME} is destroyed.")
 
 
 def _environment() -> LocalEnvironment:
@@ -125,14 +125,13 @@ def _as_dict(status: Status) -> dict[str, object]:
 
 def _print_status(status: Status) -> None:
     words = {
-        "up": "[green]up[/]",
-        "down": "[yellow]down[/]",
-        "died": "[red]ended without being stopped[/]",
-        "unresponsive": "[red]its process runs, but does not answer[/]",
+        "up": ("up", "green"),
+        "down": ("down", "yellow"),
+        "died": ("ended without being stopped", "red"),
+        "unresponsive": ("its process runs, but does not answer", "red"),
     }
-    out.print(
-        f"The local environment is {words[status.state]}." if status.state in ("up", "down") else words[status.state]
-    )
+    word = words[status.state]
+    out.print(Text.assemble("The local environment is ", word, ".") if status.state in ("up", "down") else Text(*word))
     print_table(
         {
             "endpoint": status.endpoint,
@@ -144,12 +143,12 @@ def _print_status(status: Status) -> None:
         }
     )
     if status.state == "down":
-        out.print(f"Start it: {command()} local start", markup=False)
+        out.print(f"Start it: {command()} local start")
     elif status.state == "died":
-        err.print(f"Its last words are in {status.state_dir / 'server.log'}", markup=False)
-        err.print(f"Start it again: {command()} local start", markup=False)
+        err.print(f"Its last words are in {status.state_dir / 'server.log'}")
+        err.print(f"Start it again: {command()} local start")
     elif status.state == "unresponsive":
-        err.print(f"Start it afresh: {command()} local reset", markup=False)
+        err.print(f"Start it afresh: {command()} local reset")
 
 
 def _print_next() -> None:

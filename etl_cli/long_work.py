@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from etl_cli.console import err
+from etl_cli.console import beside, err
 
 
 @contextmanager
@@ -21,4 +21,4 @@ def counting(title: str, total: int | None = None) -> Iterator[Callable[[int], N
         return
     of = f" of {total:,}" if total else ""
     with err.status(title) as status:
-        yield lambda number: status.update(f"{title}  [dim]{number:,}{of} items[/]")
+        yield lambda number: status.update(beside(title, f"{number:,}{of} items"))

@@ -20,7 +20,7 @@ def main() -> None:
         # Until everything is imported there is nothing to tidy up, and an interrupt would end as a traceback.
         signal.signal(signal.SIGINT, _exit_at_once)
     from etl_cli.app import app
-    from etl_cli.console import err, print_error
+    from etl_cli.console import accept_any_encoding, err, print_error
     from etl_cli.errors import UserError
 
     if interruptible:
@@ -28,6 +28,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(number, _exit_on_signal)
+    accept_any_encoding()
     try:
         app()
     except UserError as error:

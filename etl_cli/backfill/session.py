@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
 from etl_cli.backfill.document import work_document
 from etl_cli.backfill.view import BackfillBoard, loaded, window_names
 from etl_cli.backfill.windows import Planned
 from etl_cli.backfill.work import BackfillWork
-from etl_cli.console import err, print_json
+from etl_cli.console import Terminal, Text, err, print_json
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.following.board import Board
 from etl_cli.following.following import EXIT_FAILED, EXIT_INTERRUPTED, LOOK_SECONDS, execution_name
+from etl_cli.printable import printable
 from etl_cli.report.view import print_advice, print_failure
 from etl_cli.times import Span, Times
 from etl_cli.wording import count
@@ -28,7 +28,7 @@ class BackfillSession:
 
     def __init__(  # noqa: PLR0913 - each has its name at the call
         self,
-        console: Console,
+        console: Terminal,
         work: BackfillWork,
         *,
         span: Span,
@@ -61,11 +61,13 @@ class BackfillSession:
             if self._work.left:
                 self._follow()
         except (KeyboardInterrupt, SystemExit) as reason:
-            err.print(f"interrupted: {self._standing()}\n{self._how_to_go_on()}", markup=False)
+            for line in (f"interrupted: {self._standing()}", *self._how_to_go_on()):
+                err.print(line)
             code = int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED
         except (BotoCoreError, ClientError) as error:
             raise UserError(
-                f"AWS can't be asked any more: {error}", f"{self._standing()}\n{self._how_to_go_on()}"
+                f"AWS can't be asked any more: {printable(str(error))}",
+                "\n  ".join([self._standing(), *self._how_to_go_on()]),
             ) from None
         else:
             code = EXIT_FAILED if self._work.failed else 0
@@ -95,20 +97,24 @@ class BackfillSession:
             counts.update(found)
         what = f"All {count(total, 'window')} are done" if total > 1 else "The window is done"
         before = f", {len(work.before):,} of them before" if work.ended else " already"
+        self._console.print()
         self._console.print(
-            f"\n  [bold green]✔ {what}{before if work.before else ''}: {loaded(counts)}[/]", soft_wrap=True
+            Text(f"  ✔ {what}{before if work.before else ''}: {loaded(counts)}", "bold green"), soft_wrap=True
         )
         if not work.ended:
             self._console.print("  To run them again: --redo")
 
     def _print_failures(self) -> None:
         first = self._work.failed[0]
-        self._console.print(f"\n  {self._times.window(*first.window)}", soft_wrap=True)
+        self._console.print()
+        self._console.print(f"  {self._times.window(*first.window)}", soft_wrap=True)
         if first.failure:
             print_failure(self._console, first.failure)
             print_advice(self._console, first.failure, self._lines)
-        self._console.print(f"\n  {self._standing()}\n  Go on, once the cause is mended:", soft_wrap=True)
-        self._console.print(f"  {self._again}", markup=False, soft_wrap=True)
+        self._console.print()
+        self._console.print(f"  {self._standing()}", soft_wrap=True)
+        self._console.print("  Go on, once the cause is mended:", soft_wrap=True)
+        self._console.print(f"  {self._again}", soft_wrap=True)
 
     def _standing(self) -> str:
         work = self._work
@@ -118,10 +124,10 @@ class BackfillSession:
         parts += [f"{len(work.running):,} still running"] if work.running else []
         return ", ".join([*parts, f"{len(work.left):,} left"]) + "."
 
-    def _how_to_go_on(self) -> str:
+    def _how_to_go_on(self) -> list[str]:
         lines = []
         if self._work.running:
             lines.append("What runs goes on. Watch it:")
             names = map(execution_name, self._work.running.values())
             lines += [f"  {self._lines.line('watch', name)}" for name in names]
-        return "\n".join([*lines, "Go on with the backfill:", f"  {self._again}"])
+        return [*lines, "Go on with the backfill:", f"  {self._again}"]

@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from rich.console import Console
-from rich.text import Text
-
 from etl_cli.backfill.windows import Planned
 from etl_cli.backfill.work import BackfillWork, Ended
+from etl_cli.console import Terminal, Text
 from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import IN_ALL, Board, State, Step
 from etl_cli.following.stage_steps import stage_steps
@@ -98,15 +96,15 @@ def loaded(counts: Counter[str]) -> str:
     return f"{counts['loaded']:,} loaded" + (f", {rejected:,} rejected" if rejected else "")
 
 
-def print_title(console: Console, span: Span, planned: Sequence[Planned], step: str, times: Times) -> None:
+def print_title(console: Terminal, span: Span, planned: Sequence[Planned], step: str, times: Times) -> None:
     """Say what is to be done."""
     done = sum(each.done for each in planned)
     already = f", {done:,} done already" if done else ""
-    console.print(f"  Backfill  {times.window(*span)}", markup=False, soft_wrap=True)
-    console.print(f"  Windows   {len(planned):,} of {step}{already}", markup=False, soft_wrap=True)
+    console.print(f"  Backfill  {times.window(*span)}", soft_wrap=True)
+    console.print(f"  Windows   {len(planned):,} of {step}{already}", soft_wrap=True)
 
 
-def print_plan(console: Console, planned: Sequence[Planned], times: Times) -> None:
+def print_plan(console: Terminal, planned: Sequence[Planned], times: Times) -> None:
     """List the windows, and what is to become of each."""
     console.print()
     for each in planned:

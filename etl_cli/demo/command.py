@@ -23,6 +23,7 @@ from etl_cli.following.board import Board
 from etl_cli.following.following import console_of_progress, show_execution
 from etl_cli.following.run import run_name
 from etl_cli.paths import ROOT, command
+from etl_cli.printable import printable
 from etl_cli.report.commands import report_commands
 from etl_cli.report.document import failure_document, report_document
 from etl_cli.report.report import RunReport, collect
@@ -57,7 +58,7 @@ def demo(
         code = demonstration.run()
     except (KeyboardInterrupt, SystemExit) as reason:
         with _undisturbed():
-            err.print(f"interrupted: {demonstration.tidy_up()}", markup=False)
+            err.print(f"interrupted: {demonstration.tidy_up()}")
         code = EXIT_INTERRUPTED if isinstance(reason, KeyboardInterrupt) else int(reason.code or 0)
     raise typer.Exit(code)
 
@@ -184,7 +185,9 @@ class Demonstration:
             self._environment.variables()
         except UserError as ended:
             return ended
-        return UserError(f"The local AWS refused a request: {error}", f"Its log: {self._environment.log}")
+        return UserError(
+            f"The local AWS refused a request: {printable(str(error))}", f"Its log: {self._environment.log}"
+        )
 
     def _print_report(self, outcome: Outcome) -> None:
         pipeline, report, verified = outcome
@@ -211,7 +214,8 @@ class Demonstration:
             self._print_how_to_stop()
 
     def _print_how_to_stop(self) -> None:
-        self._console.print(f"\n  The local environment stays up. Stop it: {command()} local stop", soft_wrap=True)
+        self._console.print()
+        self._console.print(f"  The local environment stays up. Stop it: {command()} local stop", soft_wrap=True)
 
 
 def _environment_line() -> str:

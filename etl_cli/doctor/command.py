@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError
-from rich.console import Console
-from rich.text import Text
 
 from etl_cli.connection import AsJson, LocalTime, Profile, Region
-from etl_cli.console import out, print_json
+from etl_cli.console import Terminal, Text, out, print_json
 from etl_cli.doctor.checkup import Checkup
 from etl_cli.doctor.findings import Finding, Level
 from etl_cli.etl_lines import EtlLines
+from etl_cli.printable import wrapped
 from etl_cli.times import Times
 from etl_cli.wording import count
 
@@ -73,19 +71,20 @@ def checkup_document(findings: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def print_findings(console: Console, findings: Sequence[Finding]) -> None:
+def print_findings(console: Terminal, findings: Sequence[Finding]) -> None:
     """Print a line for each finding, and below it what to do."""
     width = min(console.width, _WIDEST) if console.is_terminal else _WIDEST
     for finding in findings:
-        lines = wrap(finding.text, width - _INDENT, break_long_words=False, break_on_hyphens=False)
+        lines = wrapped(finding.text, width - _INDENT)
         head = Text.assemble(
             "  ", (f"{finding.level:<{_LEVEL_WIDTH}}", _STYLES[finding.level]), f"  {finding.about:<{_ABOUT_WIDTH}}  "
         )
         console.print(head + Text(lines[0]), soft_wrap=True)
-        rest = wrap(finding.remedy, width - _INDENT, break_long_words=False, break_on_hyphens=False)
+        rest = wrapped(finding.remedy, width - _INDENT) if finding.remedy else []
         for line in [*lines[1:], *rest, *([finding.command] if finding.command else [])]:
             console.print(Text(" " * _INDENT + line), soft_wrap=True)
-    console.print("\n" + _verdict(findings))
+    console.print()
+    console.print(_verdict(findings))
 
 
 def _verdict(findings: Sequence[Finding]) -> str:

@@ -154,7 +154,7 @@ def read_cause(cause: str) -> tuple[str, list[str]]:
     """A cause as a message and lines of code; a function's error comes as JSON."""
     try:
         document: Any = json.loads(cause)
-    except ValueError:
+    except (ValueError, RecursionError):
         return cause.strip(), []
     if not isinstance(document, dict) or "errorMessage" not in document:
         return cause.strip(), []

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
+from etl_cli.console import Terminal, Text
 from etl_cli.explain.search import Found
 from etl_cli.item_view import alone, compare, shown, whole
 from etl_cli.report.report import item_text
@@ -26,7 +26,7 @@ _STATUS = {"SUCCEEDED": "succeeded", "FAILED": "failed", "TIMED_OUT": "timed out
 
 
 def print_explanation(
-    console: Console, explanation: Explanation, verdict: Verdict, tables: tuple[str, str], times: Times
+    console: Terminal, explanation: Explanation, verdict: Verdict, tables: tuple[str, str], times: Times
 ) -> None:
     """Print an item's way.
 
@@ -44,7 +44,7 @@ def print_explanation(
     parts += ["", *(Padding(text, (0, 0, 0, 2)) for text in (says, Text(verdict.advice)) if text)]
     console.print(Group(*parts), width=width, soft_wrap=False)
     for line in verdict.lines:
-        console.print(f"    {line}", markup=False, soft_wrap=True)
+        console.print(f"    {line}", soft_wrap=True)
 
 
 def explanation_document(explanation: Explanation, verdict: Verdict) -> dict[str, Any]:
@@ -103,13 +103,13 @@ def _source_rows(explanation: Explanation) -> Iterator[str]:
         yield "another version than the latest run read"
 
 
-def _run(found: Found, times: Times) -> str:
+def _run(found: Found, times: Times) -> Group:
     entry = found.entry
     window = times.window(*entry.window) if entry.window else ""
     status = "" if entry.status == "SUCCEEDED" else f"; {_STATUS.get(entry.status, 'running')}"
     status += f" in {entry.stage}" if entry.stage else ""
     kind = f"replay of {entry.replay}" if entry.replay else window
-    return f"{_what(found)}{status}\n{kind}"
+    return Group(_what(found) + status, kind)
 
 
 def _what(found: Found) -> str:

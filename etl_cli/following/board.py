@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal, Self
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
-from rich.text import Text
 
+from etl_cli.console import Terminal, Text
 from etl_cli.wording import duration
 
 State = Literal["waiting", "running", "succeeded", "failed"]
@@ -59,7 +59,7 @@ class Board:
     """
 
     def __init__(
-        self, console: Console, names: Sequence[str], *, name_width: int = NAME_WIDTH, owns: bool = True
+        self, console: Terminal, names: Sequence[str], *, name_width: int = NAME_WIDTH, owns: bool = True
     ) -> None:
         """Make a board whose steps all wait.
 

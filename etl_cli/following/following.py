@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
-from etl_cli.console import err, print_json
+from etl_cli.console import Terminal, err, print_json
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.failure import ExecutionError, explain
@@ -20,6 +17,7 @@ from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.execution.progress import follow
 from etl_cli.following.board import Board
 from etl_cli.following.stage_steps import stage_steps
+from etl_cli.printable import printable
 from etl_cli.report.document import failure_document, report_document
 from etl_cli.report.report import collect
 from etl_cli.report.view import print_advice, print_failure, print_report
@@ -70,20 +68,18 @@ def _going_on(again: str) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as reason:
-        err.print(f"interrupted: the run goes on. Watch it again:\n  {again}", markup=False)
+        err.print("interrupted: the run goes on. Watch it again:")
+        err.print(f"  {again}")
         raise typer.Exit(int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED) from None
     except (BotoCoreError, ClientError) as error:
         raise UserError(
-            f"AWS can't be asked any more: {error}", f"The run goes on. Watch it again:\n  {again}"
+            f"AWS can't be asked any more: {printable(str(error))}", f"The run goes on. Watch it again:\n  {again}"
         ) from None
 
 
-def console_of_progress(*, as_json: bool) -> Console:
+def console_of_progress(*, as_json: bool) -> Terminal:
     """Where progress is shown: the output, or the error output while the output is for JSON."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows question marks, and no traceback
-    return Console(highlight=False, stderr=as_json)
+    return Terminal(stderr=as_json)
 
 
 def execution_name(execution: str) -> str:
@@ -91,7 +87,7 @@ def execution_name(execution: str) -> str:
     return execution.rpartition(":")[2]
 
 
-def _to_end(pipeline: Pipeline, execution: str, console: Console, times: Times) -> Timeline:
+def _to_end(pipeline: Pipeline, execution: str, console: Terminal, times: Times) -> Timeline:
     with Board(console, STAGES, owns=False) as board:
         return show_execution(board, pipeline, execution, times, LOOK_SECONDS, alone=True)
 

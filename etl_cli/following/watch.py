@@ -36,7 +36,8 @@ def watch(
     with connected(profile, region) as pipeline:
         execution = find_execution(pipeline, run)
         console = console_of_progress(as_json=as_json)
-        console.print(f"  Execution  {execution_name(execution)}\n", markup=False, soft_wrap=True)
+        console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
+        console.print()
         attend(pipeline, execution, EtlLines(profile, region), Times(local_time), as_json=as_json)
 
 

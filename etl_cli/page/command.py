@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.console import out, print_json
+from etl_cli.console import out, print_json, print_page
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import find_run, read_ledger
@@ -18,6 +17,7 @@ from etl_cli.following.following import console_of_progress
 from etl_cli.past.run_record import RunRecord, read_record
 from etl_cli.report.commands import report_commands
 from etl_cli.report.document import failure_document, report_document
+from etl_cli.report.left_out import without_items
 from etl_cli.report.report import RunReport, collect
 from etl_cli.report.view import print_advice, print_commands, print_failure, print_report
 from etl_cli.times import Times
@@ -38,7 +38,9 @@ def report(  # noqa: PLR0913 - each is an option
     *,
     html: Annotated[str, typer.Option(metavar="FILE", help="Write the page to a file; - prints it.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
-    items: Annotated[bool, typer.Option("--items/--no-items", help="Whether the page shows contents of items.")] = True,
+    items: Annotated[
+        bool, typer.Option("--items/--no-items", help="Whether contents of items are shown, in any form.")
+    ] = True,
     as_json: AsJson = False,
     local_time: LocalTime = False,
     profile: Profile = None,
@@ -58,10 +60,10 @@ def report(  # noqa: PLR0913 - each is an option
     with connected(profile, region) as pipeline:
         page = _read(pipeline, run, times, EtlLines(profile, region), as_json=as_json, html=html, items=items)
     if html == _OUTPUT:
-        sys.stdout.buffer.write(page)
+        print_page(page.decode())
     elif html:
         write_file(Path(html), page, force=force)
-        out.print(f"Wrote {html}, {size(len(page))}.", markup=False)
+        out.print(f"Wrote {html}, {size(len(page))}.")
 
 
 def _read(  # noqa: PLR0913 - what was typed
@@ -76,7 +78,7 @@ def _read(  # noqa: PLR0913 - what was typed
             f"The run {entry.run or entry.name} has not ended.", f"Watch it: {etl.line('watch', entry.name)}"
         )
     if not html:
-        print_outcome(pipeline, record, times, etl, as_json=as_json)
+        print_outcome(pipeline, record, times, etl, as_json=as_json, items=items)
         return b""
     # Its templates take a while to load, which the other forms of the report don't need.
     from etl_cli.page.facts import read_facts
@@ -85,10 +87,12 @@ def _read(  # noqa: PLR0913 - what was typed
     facts = read_facts(pipeline, record, entries, watermark, datetime.now(UTC).replace(microsecond=0))
     # Whoever reads the page has a command of their own, and settings of their own.
     text = render(facts, times, EtlLines(program="etl"), with_items=items)
-    return text.encode(errors="replace")  # half a character, which JSON can hold, is none in UTF-8
+    return text.encode()
 
 
-def print_outcome(pipeline: Pipeline, record: RunRecord, times: Times, etl: EtlLines, *, as_json: bool) -> None:
+def print_outcome(
+    pipeline: Pipeline, record: RunRecord, times: Times, etl: EtlLines, *, as_json: bool, items: bool = True
+) -> None:
     """Print the report of a run that has ended, as `etl run` does at its end.
 
     Args:
@@ -97,8 +101,11 @@ def print_outcome(pipeline: Pipeline, record: RunRecord, times: Times, etl: EtlL
         times: prints instants.
         etl: makes lines of this command.
         as_json: print JSON.
+        items: show contents of items.
     """
     console, found = console_of_progress(as_json=as_json), _collected(pipeline, record)
+    if found and not items:
+        found = without_items(found)
     if as_json and record.failure:
         print_json(failure_document(record.failure))
     elif as_json and found:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
 from etl_cli.execution.history import Timeline
 from etl_cli.execution.ledger import Entry
 from etl_cli.quarantine.rejections import Reason, Tally
+from etl_cli.report.left_out import LEFT_OUT, names_alone, reasons_alone
 from etl_cli.report.report import MOST_REJECTED, Rejection, Sample, collect, item_text, rejected_records
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Contents:
         cut: whether more were rejected than were looked at.
         aggregates: as the gate staged them.
         sample: one item before and after.
+        left_out: in words, which contents of items are left out; empty if none are.
         gone: in words, why it isn't all there; empty if it is.
     """
 
@@ -32,6 +34,12 @@ class Contents:
     aggregates: list[dict[str, Any]] = field(default_factory=list)
     sample: Sample | None = None
     gone: str = ""
+    left_out: str = ""
+
+    def without_items(self) -> Contents:
+        """The same without contents of items, which it says."""
+        rejections, aggregates = reasons_alone(self.rejections), names_alone(self.aggregates)
+        return replace(self, rejections=rejections, aggregates=aggregates, sample=None, left_out=LEFT_OUT)
 
 
 def read_contents(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -> Contents:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,22 +24,21 @@ from etl_cli.page.flow_chart import draw_flow
 from etl_cli.page.gantt import Gantt, draw_gantt, draw_map_runs, gantt_of
 from etl_cli.page.scale import Axis
 from etl_cli.page.tables import (
+    LONGEST,
     MOST_ATTRIBUTES,
     MOST_REASONS,
     Attribute,
     aggregate_tables,
     changes_of,
     cost_rows,
-    short,
 )
 from etl_cli.page.words import cost_note, coverage_words, items_words, span_words, workers_note, workers_words
 from etl_cli.past.runs_table import rejected
+from etl_cli.printable import printable, visible_lines
 from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
 
 _FOLDER = Path(__file__).parent
-# HTML has no control characters but these; Unicode has pictures of the others, from U+2400 on.
-_PICTURES = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"} | {0x7F: 0x2421}
 _ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -53,8 +52,11 @@ def render(facts: RunFacts, times: Times, etl: EtlLines, *, with_items: bool = T
         facts: what is known of it.
         times: prints instants.
         etl: makes lines of this command, as the reader of the page types them.
-        with_items: whether it shows contents of items: one before and after, and what was found in rejected ones.
+        with_items: whether it shows contents of items: one before and after, what was found in rejected ones, groups of
+            aggregates.
     """
+    if not with_items:
+        facts = replace(facts, contents=facts.contents.without_items())
     html: str = _TEMPLATES.get_template("report.html.j2").render(
         style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - it is this package's own
         page=Page(facts, times, etl, with_items),
@@ -67,13 +69,13 @@ def render(facts: RunFacts, times: Times, etl: EtlLines, *, with_items: bool = T
         etl=etl,
         count=count,
         duration=duration,
-        short=short,
+        short=partial(printable, most=LONGEST),
         aggregate_tables=aggregate_tables,
         most_reasons=MOST_REASONS,
         most_attributes=MOST_ATTRIBUTES,
         cost_rows=cost_rows,
     )
-    return html.translate(_PICTURES)
+    return visible_lines(html)
 
 
 class Figure(NamedTuple):

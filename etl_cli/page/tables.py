@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from etl_cli.costs.cost import Cost
 from etl_cli.item_view import Wire, compare, shown
 from etl_cli.plan.view import uses
+from etl_cli.printable import printable
 from etl_cli.report.report import Sample
 from etl_cli.wording import number
 
@@ -66,11 +67,6 @@ class Grid:
     more: int
 
 
-def short(text: str, longest: int = LONGEST) -> str:
-    """A text of any length, cut where it is too long to be read."""
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text):,} characters)"
-
-
 def changes_of(sample: Sample) -> Iterator[Attribute]:
     """All attributes of an item, before and after."""
     for change in compare(sample.before, sample.after):
@@ -79,7 +75,7 @@ def changes_of(sample: Sample) -> Iterator[Attribute]:
 
 
 def _shown(value: Wire | None) -> str | None:
-    return None if value is None else short(shown(value))
+    return None if value is None else shown(value, LONGEST)
 
 
 def cost_rows(cost: Cost, predicted: Cost | None) -> list[CostRow]:
@@ -108,7 +104,8 @@ def aggregate_tables(aggregates: Iterable[dict[str, Any]]) -> Iterator[Grid]:
         by = set(each["by"])
         heads = sorted(groups[0], key=lambda name: name not in by) if groups else []
         rows = [[_cell(group.get(name)) for name in heads] for group in groups[:MOST_GROUPS]]
-        yield Grid(short(each["name"]), list(map(short, heads)), len(by), rows, max(0, len(groups) - MOST_GROUPS))
+        more = each.get("groups_left_out") or max(0, len(groups) - MOST_GROUPS)
+        yield Grid(printable(each["name"], LONGEST), heads, len(by), rows, more)
 
 
 def _cell(value: Any) -> str:
@@ -116,4 +113,4 @@ def _cell(value: Any) -> str:
         return str(value).lower()
     if value is None or isinstance(value, (int, Decimal)):
         return number(value)
-    return short(str(value))
+    return printable(str(value), LONGEST)

@@ -94,26 +94,27 @@ def print_coverage(fill: Fill, coverage: Coverage, watermark: Watermark | None, 
     out.print(f"{count(len(coverage.gaps), 'gap')}." if coverage.gaps else "No gaps.")
     for gap in coverage.gaps:
         length = duration((gap.end - gap.start).total_seconds())
-        out.print(f"\n  {times.window(gap.start, gap.end)}  ({length})", markup=False)
+        out.print()
+        out.print(f"  {times.window(gap.start, gap.end)}  ({length})")
         _print_lines(fill, gap)
     if not watermark:
-        out.print("\nThe schedule has not run yet.")
+        out.print()
+        out.print("The schedule has not run yet.")
         return
+    out.print()
     out.print(
-        f"\nWatermark: {times.instant(watermark.end)}. The next scheduled run goes on from there, unless that is "
+        f"Watermark: {times.instant(watermark.end)}. The next scheduled run goes on from there, unless that is "
         "longer ago than catch_up_days.",
-        markup=False,
     )
     if coverage.behind:
         out.print(
             f"All is covered up to {times.instant(coverage.behind.end)}, by windows that were run out of their order. "
             "The watermark follows when one run covers them:",
-            markup=False,
         )
         _print_lines(fill, coverage.behind)
 
 
 def _print_lines(fill: Fill, span: Span) -> None:
     etl, aws = fill.lines(span)
-    out.print(f"    {etl}", markup=False)
-    out.print(f"    {aws}", style="dim", markup=False)
+    out.print(f"    {etl}")
+    out.print(f"    {aws}", style="dim")

@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from rich.text import Text
+import msgspec
 
+from etl_cli.console import Text
 from etl_cli.times import Times
 from etl_cli.wording import duration, size
 
@@ -34,6 +35,10 @@ _WORDS = {"rejected_transform": "rejected", "rejected_load": "rejected by Load",
 _STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 _ACTION_WIDTH, _SEGMENT_WIDTH, _MESSAGE_WIDTH = 9, 4, 8
 _INDENT = 4
+# A line is stored while its invocation lasts, which is 15 minutes at most. Source: Lambda quotas, "Function timeout".
+_STORED_WITHIN = timedelta(minutes=15)
+_LONGEST_MS = 24 * 3_600_000
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,15 @@ class LogLine:
         """The line of an event, as FilterLogEvents returns it."""
         text = event["message"].rstrip("\r\n")
         at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-        facts = _facts(text)
-        return cls(datetime.fromisoformat(facts["time"]) if "time" in facts else at, function, text, facts)
+        facts = _facts(text, at)
+        return cls(datetime.fromisoformat(facts["time"]) if facts else at, function, text, facts)
+
+    def document(self) -> dict[str, Any]:
+        """For programs: what the pipeline wrote, or the text of anybody else with its time and function."""
+        if self.facts:
+            return dict(self.facts)
+        at = self.at.isoformat(timespec="milliseconds")
+        return {"time": at, "function": self.function, "text": self.text}
 
     @property
     def routine(self) -> bool:
@@ -68,7 +80,7 @@ class LogLine:
     @property
     def error(self) -> str:
         """The error that ended the invocation, by the last line of its traceback: ``InputError: end is …``."""
-        kind, colon, message = str(self.facts.get("traceback", "")).rstrip().rpartition("\n")[2].partition(": ")
+        kind, colon, message = str(self.facts.get("traceback") or "").rstrip().rpartition("\n")[2].partition(": ")
         return kind.rpartition(".")[2] + colon + message
 
     def belongs_to(self, run: str, execution: str) -> bool:
@@ -77,15 +89,48 @@ class LogLine:
         return own == (None, None) or own[0] == run or own[1] == execution
 
 
-def _facts(text: str) -> dict[str, Any]:
+class _Metric(msgspec.Struct):
+    name: str = msgspec.field(name="Name")
+
+
+class _Metrics(msgspec.Struct):
+    described: list[_Metric] = msgspec.field(name="Metrics", default_factory=list)
+    dimensions: list[list[str]] = msgspec.field(name="Dimensions", default_factory=list)
+
+
+class _Embedded(msgspec.Struct):
+    metrics: list[_Metrics] = msgspec.field(name="CloudWatchMetrics", default_factory=list)
+
+
+class _Own(msgspec.Struct):
+    """The shape of the pipeline's own lines, in as far as they are read here; see runtime/etl/log.py and entry.py."""
+
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+    message: str
+    action: str | None = None
+    run: str | None = None
+    execution: str | None = None
+    segment: _Number | None = None
+    counts: dict[str, _Number] | None = None
+    done: bool | None = None
+    duration_ms: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST_MS)] | None = None
+    error: str | None = None
+    traceback: str | None = None
+    embedded: _Embedded | None = msgspec.field(name="_aws", default=None)
+
+
+_own_lines = msgspec.json.Decoder(_Own)
+
+
+def _facts(text: str, stored: datetime) -> dict[str, Any]:
+    """What a line of the pipeline's own says; nothing if it isn't one. Code of others may print what resembles one."""
     try:
-        found = json.loads(text)
-        if isinstance(found, dict) and isinstance(found.get("message"), str):
-            datetime.fromisoformat(found["time"])
-            return found
-    except (ValueError, KeyError, TypeError):
-        pass
-    return {}
+        own = _own_lines.decode(text)
+        found: dict[str, Any] = json.loads(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return {}
+    return found if abs(own.time - stored) <= _STORED_WITHIN else {}
 
 
 def joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
@@ -134,7 +179,7 @@ class LogView:
 def _rendered(line: LogLine, clock: str) -> Iterator[Text]:
     facts = line.facts
     if not facts:
-        first, *rest = line.text.splitlines() or [""]
+        first, *rest = line.text.expandtabs().split("\n")
         yield Text.assemble((clock, "dim"), f"  {line.function:<{_ACTION_WIDTH}}  ", (first, "yellow"))
         yield from (Text(" " * _INDENT + each, "dim") for each in rest)
         return
@@ -147,7 +192,7 @@ def _rendered(line: LogLine, clock: str) -> Iterator[Text]:
         (f"{message:<{_MESSAGE_WIDTH}}", _STYLES.get(str(facts.get("level")), "")),
         f"  {', '.join(_told(action, facts))}",
     )
-    yield from (Text(" " * _INDENT + each, "dim") for each in str(facts.get("traceback", "")).splitlines())
+    yield from (Text(" " * _INDENT + each, "dim") for each in str(facts.get("traceback") or "").split("\n") if each)
 
 
 def _told(action: str, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -170,6 +215,6 @@ def _told(action: str, facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _metrics(facts: Mapping[str, Any]) -> set[str]:
     """Names of the facts that are metrics, or tell these apart. Source: CloudWatch's embedded metric format."""
-    described = facts.get("_aws", {}).get("CloudWatchMetrics", [])
+    described = (facts.get("_aws") or {}).get("CloudWatchMetrics", [])
     names = {metric["Name"] for each in described for metric in each.get("Metrics", [])}
     return names | {name for each in described for chosen in each.get("Dimensions", []) for name in chosen}

@@ -10,10 +10,9 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from etl_cli.connection import LocalTime, Profile, Region, connected
-from etl_cli.console import out
+from etl_cli.console import out, print_json
 from etl_cli.deployment import STACK_NAME, Pipeline
 from etl_cli.errors import UserError
 from etl_cli.execution.ledger import find_run, read_ledger
@@ -48,7 +47,7 @@ def logs(  # noqa: PLR0913 - each is an option
     ] = "",
     since: Annotated[datetime | None, since_option("Show lines")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the lines as they are stored.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document for each line.")] = False,
     local_time: LocalTime = False,
     profile: Profile = None,
     region: Region = None,
@@ -69,7 +68,7 @@ def logs(  # noqa: PLR0913 - each is an option
             time.sleep(_POLL_SECONDS)
             shown += show(reader.new_lines())
     if not shown and not as_json:
-        out.print(f"No lines since {Times(local_time).instant(start)}.", markup=False)
+        out.print(f"No lines since {Times(local_time).instant(start)}.")
 
 
 @dataclass(frozen=True)
@@ -161,11 +160,13 @@ def _printer(sought: _Sought, times: Times, *, as_json: bool) -> Callable[[Itera
         if sought.execution:
             lines = [line for line in lines if line.belongs_to(sought.run, sought.execution)]
         if as_json:
-            texts: list[str | Text] = [line.text for line in lines]
-        else:
-            texts = [text for line in joined(lines) if not line.routine for text in view.show(line)]
+            documents = [line.document() for line in lines]
+            for document in documents:
+                print_json(document, indent=None)
+            return len(documents)
+        texts = [text for line in joined(lines) if not line.routine for text in view.show(line)]
         for text in texts:
-            out.print(text, markup=False)
+            out.print(text)
         return len(texts)
 
     return show

@@ -8,11 +8,9 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.console import out, print_json
+from etl_cli.console import Terminal, Text, out, print_json
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.failure import read_cause
 from etl_cli.execution.ledger import Entry, read_ledger
@@ -93,7 +91,7 @@ def entry_document(entry: Entry) -> dict[str, Any]:
     }
 
 
-def print_runs(console: Console, entries: Sequence[Entry], total: int, times: Times, etl: EtlLines) -> None:
+def print_runs(console: Terminal, entries: Sequence[Entry], total: int, times: Times, etl: EtlLines) -> None:
     """Print a table of runs.
 
     Args:
@@ -104,11 +102,12 @@ def print_runs(console: Console, entries: Sequence[Entry], total: int, times: Ti
         etl: makes lines of this command.
     """
     if not entries:
-        console.print(f"No runs. Start one: {etl.line('run')}", markup=False, soft_wrap=True)
+        console.print(f"No runs. Start one: {etl.line('run')}", soft_wrap=True)
         return
     width = console.width if console.is_terminal else None
     for line in runs_table(entries, times, etl, width):
         console.print(line, soft_wrap=True)
     if total > len(entries):
-        more = f"\nThe latest {len(entries)} of {count(total, 'run')}; --limit {total} shows all."
+        more = f"The latest {len(entries)} of {count(total, 'run')}; --limit {total} shows all."
+        console.print()
         console.print(Text(more, "dim"), soft_wrap=True)

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from rich.text import Text
-
+from etl_cli.console import Text
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import Entry
 from etl_cli.times import Times
@@ -73,7 +72,7 @@ class _Full:
         for position, (cell, width) in enumerate(zip(cells, widths, strict=True)):
             left = position < len(cells) - len(_COUNTS) - 1  # what follows are numbers
             padding = " " * (width - cell.cell_len)
-            line += Text.assemble(cell, padding, self.gap) if left else Text.assemble(padding, cell, self.gap)
+            line.append_text(Text.assemble(cell, padding, self.gap) if left else Text.assemble(padding, cell, self.gap))
         line.rstrip()
         return line
 

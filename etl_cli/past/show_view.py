@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from textwrap import wrap
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from etl_cli.console import Terminal, Text
 from etl_cli.costs.cost import money
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.failure import Failure, look_words
@@ -19,7 +17,8 @@ from etl_cli.following.stage_steps import stage_steps
 from etl_cli.past.run_record import RunRecord
 from etl_cli.past.runs_table import rejected, replay_words
 from etl_cli.plan.view import uses
-from etl_cli.report.view import print_failure, print_report
+from etl_cli.printable import wrapped
+from etl_cli.report.view import print_failure, print_report, print_title
 from etl_cli.table_width import WIDEST
 from etl_cli.times import Times
 from etl_cli.wording import count, duration
@@ -27,7 +26,7 @@ from etl_cli.wording import count, duration
 _UNKNOWN = "-"
 
 
-def print_record(console: Console, record: RunRecord, tables: tuple[str, str], times: Times, etl: EtlLines) -> None:
+def print_record(console: Terminal, record: RunRecord, tables: tuple[str, str], times: Times, etl: EtlLines) -> None:
     """Print all that is known of a run.
 
     Args:
@@ -43,7 +42,8 @@ def print_record(console: Console, record: RunRecord, tables: tuple[str, str], t
         print_failure(console, record.failure)
         _section(console, "What to do", _advice(console, record, record.failure, times, etl))
     else:
-        console.print(Text(f"\n  … The run is {record.status.lower()}", "cyan"))
+        console.print()
+        console.print(Text(f"  … The run is {record.status.lower()}", "cyan"))
         _section(console, "What to do", [f"Watch it: {etl.line('watch', record.entry.name)}"])
     if record.timeline and not record.report:
         _print_stages(console, record.timeline, times)
@@ -53,15 +53,15 @@ def print_record(console: Console, record: RunRecord, tables: tuple[str, str], t
     _section(console, "In the AWS console", (f"{name:<18}{link}" for name, link in record.links.items()))
 
 
-def _section(console: Console, title: str, lines: Iterable[str]) -> None:
+def _section(console: Terminal, title: str, lines: Iterable[str]) -> None:
     """Print lines below a title, if there are any; none is broken, so that it can be copied."""
     for number, line in enumerate(lines):
         if number == 0:
-            console.print(Text(f"\n  {title}", "bold"), soft_wrap=True)
+            print_title(console, title)
         console.print(Text(f"  {line}"), soft_wrap=True)
 
 
-def _advice(console: Console, record: RunRecord, failure: Failure, times: Times, etl: EtlLines) -> Iterator[str]:
+def _advice(console: Terminal, record: RunRecord, failure: Failure, times: Times, etl: EtlLines) -> Iterator[str]:
     """What to do about a failure, and about what is missing by it."""
     yield from _wrapped(console, failure.remedy)
     yield f"  {etl.line(*look_words(failure))}"
@@ -76,13 +76,12 @@ def _advice(console: Console, record: RunRecord, failure: Failure, times: Times,
         yield f"  {etl.run(span)}"
 
 
-def _wrapped(console: Console, text: str) -> list[str]:
-    width = min(console.width, WIDEST) - 2
-    return wrap(text, width, break_long_words=False, break_on_hyphens=False)
+def _wrapped(console: Terminal, text: str) -> list[str]:
+    return wrapped(text, min(console.width, WIDEST) - 2)
 
 
-def _print_stages(console: Console, timeline: Timeline, times: Times) -> None:
-    console.print(Text("\n  Stages", "bold"))
+def _print_stages(console: Terminal, timeline: Timeline, times: Times) -> None:
+    print_title(console, "Stages")
     with Board(console, STAGES, owns=False) as board:
         snapshot = Snapshot(timeline)
         running_for = (snapshot.looked_at - timeline.started).total_seconds() if timeline.started else 0.0
@@ -123,7 +122,7 @@ def _quarantine(record: RunRecord, etl: EtlLines) -> Iterator[str]:
         yield f"not replayed yet: {etl.line('quarantine', 'replay', entry.run)}"
 
 
-def _print_cost(console: Console, record: RunRecord) -> None:
+def _print_cost(console: Terminal, record: RunRecord) -> None:
     cost, predicted = record.cost, record.predicted
     table = Table.grid(padding=(0, 3, 0, 0))
     for side in ("left", "left", "right", "right"):
@@ -135,7 +134,7 @@ def _print_cost(console: Console, record: RunRecord) -> None:
     before = money(predicted.total) if predicted else _UNKNOWN
     table.add_row("  in all", "", Text(money(cost.total), "bold"), before)
     so_far = " so far" if record.status == "RUNNING" else ""
-    console.print(Text(f"\n  Capacity and cost{so_far}", "bold"))
+    print_title(console, f"Capacity and cost{so_far}")
     console.print(table)
     notes = [f"Prices {cost.prices.source}."]
     if predicted:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
-
 from etl_cli.deployment import STACK_NAME
 from etl_cli.etl_lines import EtlLines
 from etl_cli.plan.planning import Plan
+from etl_cli.printable import shell_words
 from etl_cli.wording import format_instant
 
 _CONTEXT = ("concurrency", "segment_bytes", "max_write_units_per_second")
@@ -26,7 +25,7 @@ def advice_lines(plan: Plan, etl: EtlLines) -> list[str]:
     if changed:
         words = [word for name in changed for word in ("-c", f"etl:{name}={getattr(then, name):.0f}")]
         profile = ["--profile", etl.profile] if etl.profile else []
-        lines.append(shlex.join(["cdk", "deploy", STACK_NAME, *words, *profile]))
+        lines.append(shell_words("cdk", "deploy", STACK_NAME, *words, *profile))
     return lines
 
 
@@ -42,4 +41,4 @@ def parts_line(plan: Plan, etl: EtlLines) -> str:
 
 def _warm(table: str, name: str, units: float, etl: EtlLines) -> str:
     words = ["aws", "dynamodb", "update-table", "--table-name", table, "--warm-throughput", f"{name}={units:.0f}"]
-    return " ".join([shlex.join(words), *etl.options])
+    return " ".join([shell_words(*words), *etl.options])

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from textwrap import wrap
 
-from rich.console import Console
-from rich.text import Text
-
+from etl_cli.console import Terminal, Text
 from etl_cli.costs.capacity import TABLE_UNITS
 from etl_cli.costs.capacity_advice import needs_quota
 from etl_cli.costs.cost import STAGED_DAYS, Cost, money
@@ -19,6 +16,7 @@ from etl_cli.plan.advice import advice_lines, parts_line
 from etl_cli.plan.deployed import OLDEST_SIZE
 from etl_cli.plan.planning import Outlook, Parts, Plan
 from etl_cli.plan.window import hours
+from etl_cli.printable import wrapped
 from etl_cli.times import Times
 from etl_cli.wording import count, duration, size
 
@@ -26,7 +24,7 @@ _WIDEST = 100
 _FACT_WIDTH = 10
 
 
-def print_plan(console: Console, plan: Plan, times: Times, etl: EtlLines) -> None:
+def print_plan(console: Terminal, plan: Plan, times: Times, etl: EtlLines) -> None:
     """Print the plan: what is expected, the stages, the bill, and whether it fits."""
     for name, lines in _facts(plan, times).items():
         _print_fact(console, name, lines)
@@ -68,9 +66,9 @@ def _facts(plan: Plan, times: Times) -> dict[str, list[str]]:
     }
 
 
-def _print_fact(console: Console, name: str, lines: Sequence[str]) -> None:
+def _print_fact(console: Terminal, name: str, lines: Sequence[str]) -> None:
     width = _width(console) - _FACT_WIDTH
-    for number, line in enumerate(part for each in lines for part in wrap(each, width)):
+    for number, line in enumerate(part for each in lines for part in wrapped(each, width)):
         console.print(Text.assemble("  ", (f"{'' if number else name:<{_FACT_WIDTH}}", "dim"), line), soft_wrap=True)
 
 
@@ -115,7 +113,7 @@ def uses(service: str, usage: Usage) -> str:
     }[service]
 
 
-def _print_rows(console: Console, rows: Sequence[Sequence[str]], alignment: str) -> None:
+def _print_rows(console: Terminal, rows: Sequence[Sequence[str]], alignment: str) -> None:
     """Print columns: the first row is their heads, the last one the sum. ``alignment`` has an l or an r for each."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     console.print()
@@ -141,15 +139,16 @@ def _notes(plan: Plan) -> list[str]:
     return [times, f"Prices {prices.source}{recalled}. See docs/costs.md."]
 
 
-def _print_advice(console: Console, plan: Plan, advised: Outlook, etl: EtlLines) -> None:
+def _print_advice(console: Terminal, plan: Plan, advised: Outlook, etl: EtlLines) -> None:
     takes = f"{duration(advised.found.seconds)} and {money(advised.cost.total)}"
     lines = advice_lines(plan, etl)
     if advised.settings.timeout_seconds != plan.outlook.settings.timeout_seconds:
         hours_given = f"{advised.settings.timeout_seconds / 3600:g} hours"
         lines.append(f"a time-out of {hours_given} in serverless_app/constructs/workflow.py")
-    console.print(f"\nIt would take {takes} with", soft_wrap=True)
+    console.print()
+    console.print(f"It would take {takes} with", soft_wrap=True)
     for line in lines:
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
     if any("--warm-throughput" in line for line in lines):
         _print_wrapped(
             console, "Warm throughput is billed once, when it is set, for what the table didn't have before."
@@ -158,16 +157,17 @@ def _print_advice(console: Console, plan: Plan, advised: Outlook, etl: EtlLines)
         _print_wrapped(console, f"AWS must first raise the table's quota of {TABLE_UNITS:,} units a second.")
 
 
-def _print_parts(console: Console, parts: Parts, line: str) -> None:
+def _print_parts(console: Terminal, parts: Parts, line: str) -> None:
     takes = f"{duration(parts.each.found.seconds)} each, {money(parts.dollars)} in all"
-    console.print(f"\nOr in {parts.number:,} parts, {takes}:", soft_wrap=True)
-    console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print()
+    console.print(f"Or in {parts.number:,} parts, {takes}:", soft_wrap=True)
+    console.print(f"  {line}", soft_wrap=True)
 
 
-def _print_wrapped(console: Console, text: str) -> None:
-    for line in wrap(text, _width(console), break_long_words=False, break_on_hyphens=False):
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+def _print_wrapped(console: Terminal, text: str) -> None:
+    for line in wrapped(text, _width(console)):
+        console.print(f"  {line}", soft_wrap=True)
 
 
-def _width(console: Console) -> int:
+def _width(console: Terminal) -> int:
     return min(console.width, _WIDEST) - 2

@@ -158,10 +158,10 @@ def _chosen(outcomes: list[Outcome], asked: Asked) -> list[Outcome]:
 
 def _print_cut(taken: Taken) -> None:
     if taken.cut:
+        out.print()
         out.print(
-            f"\nThe first {taken.scanned:,} items of the table have no more of this window; "
+            f"The first {taken.scanned:,} items of the table have no more of this window; "
             "--run takes what a run has read of it.",
-            markup=False,
         )
 
 
@@ -197,6 +197,7 @@ def _watch(rehearse: Callable[[], Rehearsed]) -> NoReturn:
             rehearse()
         except UserError as error:
             print_error(error)
-        out.print(f"\n{datetime.now().astimezone():%H:%M:%S}  Waiting for a change; Ctrl-C ends.", style="dim")
+        out.print()
+        out.print(f"{datetime.now().astimezone():%H:%M:%S}  Waiting for a change; Ctrl-C ends.", style="dim")
 
     on_save(lambda: files(TRANSFORMATION), work)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from etl_cli.errors import UserError
 from etl_cli.preview import stage_code
 from etl_cli.preview.stage_code import Run
+from etl_cli.printable import shell_words
 from etl_cli.times import Span
 from etl_cli.wording import count, format_instant
 
@@ -103,6 +104,8 @@ def take_items(pipeline: Pipeline, ids: Iterable[str], run: Run) -> Taken:
             TableName=pipeline.source_table, Key={"id": {"S": each}}, ConsistentRead=True
         ).get("Item")
         if not item:
-            raise UserError(f"{pipeline.source_table} has no item {each!r}.", f"What became of it: etl explain {each}")
+            raise UserError(
+                f"{pipeline.source_table} has no item {each!r}.", f"What became of it: etl explain {shell_words(each)}"
+            )
         lines.append(stage_code.wire_line(item))
     return Taken(run, lines)

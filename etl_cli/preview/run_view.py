@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
+from etl_cli.console import Terminal, Text
 from etl_cli.item_view import changes, shown, whole
 from etl_cli.preview.comparison import Comparison, FieldChanges, Key
 from etl_cli.preview.view import aggregate_parts, as_in_a_run, rejected_parts, verdict
@@ -23,7 +23,7 @@ _MOST_FIELDS = 30
 _TITLES = ("then", "now")
 
 
-def print_run(console: Console, rehearsed: RehearsedRun, times: Times) -> None:
+def print_run(console: Terminal, rehearsed: RehearsedRun, times: Times) -> None:
     """Print what became of a run's items, and what differs from what the run made of them."""
     width = table_width(console)
     some = "" if rehearsed.complete else "the first "

@@ -6,9 +6,7 @@ guards, the same numbers. Nothing is written.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,6 +29,7 @@ from etl.source import SourceTable
 from etl.staging import BATCH_RECORDS
 from etl.timestamps import check_timestamps, window_filter
 from etl.user_code import Transformation
+from etl_cli.console import printing_aside
 from etl_cli.errors import UserError
 from etl_cli.paths import ROOT
 from etl_cli.preview.transformation_file import broken, load
@@ -109,7 +108,7 @@ class LocalTransformation:
 
     def __init__(self, path: Path = TRANSFORMATION) -> None:
         self._path = path
-        with _printing_aside():
+        with printing_aside():
             module = load(path)
             try:
                 self._user = Transformation(module)
@@ -130,7 +129,7 @@ class LocalTransformation:
         rest, batch = iter(lines), list[bytes]()
         with IsolatedRecords(Records(self._user, run, RECORD_SECONDS), _MEMORY_MB) as records:
             while batch := batch or list(islice(rest, BATCH_RECORDS)):
-                with _printing_aside():
+                with printing_aside():
                     outcomes = self._batch(records, batch)
                 del batch[: len(outcomes)]  # behind one that was stopped, the others are still to come
                 yield from outcomes
@@ -173,11 +172,6 @@ class LocalTransformation:
             if each.aggregate.load
             for row in each.results()
         ]
-
-
-def _printing_aside() -> contextlib.AbstractContextManager[Any]:
-    """What the file prints goes to the error output: it is none of the command's."""
-    return contextlib.redirect_stdout(sys.stderr)
 
 
 def loaded_item(line: bytes) -> Item:

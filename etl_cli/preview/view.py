@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
+from etl_cli.console import Terminal, Text
 from etl_cli.item_view import Change, alone, changes, compare, whole
 from etl_cli.preview.stage_code import Outcome, loaded_item
 from etl_cli.quarantine.rejections import reasons_table
@@ -26,7 +26,7 @@ _MOST_KINDS = 12
 
 
 def print_rehearsed(
-    console: Console, rehearsed: Rehearsed, table: str, times: Times, chosen: Iterable[Outcome]
+    console: Terminal, rehearsed: Rehearsed, table: str, times: Times, chosen: Iterable[Outcome]
 ) -> None:
     """Print what became of items.
 

@@ -122,7 +122,8 @@ def replay(
         execution = pipeline.start(run_name("replay"), {"replay": quarantine.run})
         console = console_of_progress(as_json=as_json)
         console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
-        console.print(f"  Replays    what run {quarantine.run} has in quarantine\n", soft_wrap=True)
+        console.print(f"  Replays    what run {quarantine.run} has in quarantine", soft_wrap=True)
+        console.print()
         attend(pipeline, execution, lines, times, as_json=as_json)
         entry = find_run(read_ledger(pipeline.dynamodb)[0], execution)
     if replay_left(entry):

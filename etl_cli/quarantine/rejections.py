@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from rich.table import Table
-from rich.text import Text
+
+from etl_cli.console import Text
 
 
 class Reason(NamedTuple):

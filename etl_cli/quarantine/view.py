@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
-from rich.text import Text
+from rich.console import Group, RenderableType
 
+from etl_cli.console import Terminal, Text
 from etl_cli.item_view import alone, alone_plain
 from etl_cli.quarantine.content import reason_of
 from etl_cli.quarantine.rejections import reasons_table
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MOST_REASONS = 5
 
 
-def print_quarantines(console: Console, found: Sequence[Quarantine], times: Times, lines: EtlLines) -> None:
+def print_quarantines(console: Terminal, found: Sequence[Quarantine], times: Times, lines: EtlLines) -> None:
     """Print what runs have in quarantine, and how to go on.
 
     Args:
@@ -43,8 +43,8 @@ def print_quarantines(console: Console, found: Sequence[Quarantine], times: Time
         parts += [_heading(each, times), *_replayed(each.entry), reasons_table(_shown(each)), *_more(each), ""]
     console.print(Group(*parts), width=table_width(console), soft_wrap=False)
     latest = full[0].run
-    console.print(f"The records:  {lines.line('quarantine', 'show', latest)}", markup=False, soft_wrap=True)
-    console.print(f"Run it again: {lines.line('quarantine', 'replay', latest)}", markup=False, soft_wrap=True)
+    console.print(f"The records:  {lines.line('quarantine', 'show', latest)}", soft_wrap=True)
+    console.print(f"Run it again: {lines.line('quarantine', 'replay', latest)}", soft_wrap=True)
 
 
 def quarantine_document(found: Quarantine) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def quarantine_document(found: Quarantine) -> dict[str, Any]:
     }
 
 
-def print_records(console: Console, records: Iterable[dict[str, Any]], *, has_more: bool) -> None:
+def print_records(console: Terminal, records: Iterable[dict[str, Any]], *, has_more: bool) -> None:
     """Print rejected records.
 
     Args:

@@ -20,7 +20,7 @@ def report_commands(pipeline: Pipeline, report: RunReport) -> list[Command]:
         rejected = aws("s3", "cp", f"s3://{bucket}/{report.quarantine[-1]}", "-")
         commands.append(Command("what was rejected, with the reasons", rejected))
     if report.sample:
-        key = json.dumps({name: {"S": value} for name, value in report.sample.key.items()}, ensure_ascii=False)
+        key = json.dumps({name: {"S": value} for name, value in report.sample.key.items()})
         commands.append(
             Command("the item above", aws("dynamodb", "get-item", "--table-name", table, "--key", key)),
         )

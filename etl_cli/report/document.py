@@ -22,6 +22,7 @@ def report_document(report: RunReport, verified: Verified | None = None) -> dict
         **asdict(report),
         "rejected": report.rejected,
         "balance": [asdict(equation) | {"holds": equation.holds} for equation in report.balance()],
+        "left_out": report.left_out or None,
         "verified": asdict(verified) if verified else None,
     }
     return {name: _plain(value) for name, value in document.items()}

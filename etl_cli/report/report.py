@@ -77,6 +77,7 @@ class RunReport:
         stages: seconds by stage, in their order.
         seconds: how long the execution took.
         rejections_cut: whether there are more rejected items than were looked at.
+        left_out: in words, which contents of items are left out; empty for a whole report.
         replay: timestamp of the run whose quarantine this one took up, in that run's window; empty for a run of a
             window. What it read then are the quarantined records.
     """
@@ -94,6 +95,7 @@ class RunReport:
     aggregates: list[dict[str, Any]] = field(default_factory=list)
     sample: Sample | None = None
     replay: str = ""
+    left_out: str = ""
 
     @property
     def rejected(self) -> int:

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
+from etl_cli.printable import printable
 from etl_cli.report.report import item_text, rejected_records, staged_keys, staged_lines
 from etl_cli.wording import count, parse_instant
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
-    from etl_cli.report.report import RunReport
+    from etl_cli.printable import printable
+from etl_cli.report.report import RunReport
 
 Key = tuple[str, str]
 """``id`` and ``timestamp``."""
@@ -75,7 +77,9 @@ def _require(report: RunReport, missing: set[Key], what: str) -> None:
     if missing:
         identity, timestamp = min(missing)
         such = "it is" if len(missing) == 1 else "one is"
-        raise _differs(report, f"{count(len(missing), 'item')} {what}; {such} {identity} of {timestamp}")
+        raise _differs(
+            report, f"{count(len(missing), 'item')} {what}; {such} {printable(identity)} of {printable(timestamp)}"
+        )
 
 
 def _differs(report: RunReport, problem: str) -> UserError:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from textwrap import wrap
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from etl_cli.commands import Command
+from etl_cli.console import Terminal, Text
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.failure import Failure, look_words
 from etl_cli.item_view import side_by_side
+from etl_cli.printable import wrapped
 from etl_cli.report.report import Equation, Rejection, RunReport
 from etl_cli.report.verify import Verified
 from etl_cli.table_width import NARROWEST, WIDEST, table_width
@@ -25,7 +26,7 @@ _MOST_GROUPS = 8
 
 
 def print_report(
-    console: Console,
+    console: Terminal,
     report: RunReport,
     tables: tuple[str, str],
     verified: Verified | None = None,
@@ -54,12 +55,20 @@ def print_report(
     parts: list[RenderableType] = ["", _verdict(report), "", _facts(report, times or Times())]
     for title, body in sections:
         parts += ["", Text(f"  {title}", "bold"), body]
+    if report.left_out:
+        parts += ["", Padding(Text(report.left_out, "dim"), (0, 0, 0, 2))]
     # A narrower terminal breaks lines, which is better than numbers that are cut off.
     console.width = max(console.width, NARROWEST)
     console.print(Group(*parts), width=width, soft_wrap=False)
 
 
-def print_commands(console: Console, commands: Sequence[Command], first: str = "") -> None:
+def print_title(console: Terminal, title: str) -> None:
+    """Print the title of what follows."""
+    console.print()
+    console.print(Text(f"  {title}", "bold"), soft_wrap=True)
+
+
+def print_commands(console: Terminal, commands: Sequence[Command], first: str = "") -> None:
     """Print lines for a shell, none of them broken, so that they can be copied.
 
     Args:
@@ -67,21 +76,22 @@ def print_commands(console: Console, commands: Sequence[Command], first: str = "
         commands: the lines.
         first: a line that has to come before; may be empty.
     """
-    console.print("\n  [bold]Look further[/]")
+    print_title(console, "Look further")
     if first:
-        console.print(f"  {first}", markup=False, soft_wrap=True)
+        console.print(f"  {first}", soft_wrap=True)
     for command in commands:
-        console.print(f"  # {command.shows}", style="dim", markup=False, soft_wrap=True)
-        console.print(f"  {command.line}", markup=False, soft_wrap=True)
+        console.print(f"  # {command.shows}", style="dim", soft_wrap=True)
+        console.print(f"  {command.line}", soft_wrap=True)
 
 
-def print_failure(console: Console, failure: Failure) -> None:
+def print_failure(console: Terminal, failure: Failure) -> None:
     """Print why an execution did not succeed."""
     ended = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}.get(failure.status, "failed")
     at = f" at {failure.stage}" if failure.stage else ""
-    console.print(Text.assemble("\n  ", (f"✘ The run {ended}{at}: {failure.error}", "bold red")), soft_wrap=True)
+    console.print()
+    console.print(Text.assemble("  ", (f"✘ The run {ended}{at}: {failure.error}", "bold red")), soft_wrap=True)
     width = min(console.width, WIDEST)
-    message = wrap(failure.message, width - 6, break_long_words=False, break_on_hyphens=False)
+    message = wrapped(failure.message, width - 6)
     for lines, style in ((message, ""), (failure.where, "dim")):
         if lines:
             console.print()
@@ -89,14 +99,14 @@ def print_failure(console: Console, failure: Failure) -> None:
             console.print(Text(f"    {line}", style), soft_wrap=True)
 
 
-def print_advice(console: Console, failure: Failure, lines: EtlLines) -> None:
+def print_advice(console: Terminal, failure: Failure, lines: EtlLines) -> None:
     """Print what to do about a failure, and where to look."""
-    console.print("\n  [bold]What to do[/]")
-    for line in wrap(failure.remedy, min(console.width, WIDEST) - 4, break_long_words=False, break_on_hyphens=False):
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+    print_title(console, "What to do")
+    for line in wrapped(failure.remedy, min(console.width, WIDEST) - 4):
+        console.print(f"  {line}", soft_wrap=True)
     name = failure.run or failure.execution.rpartition(":")[2]
     for words in (look_words(failure), ["show", name]):
-        console.print(f"  {lines.line(*words)}", markup=False, soft_wrap=True)
+        console.print(f"  {lines.line(*words)}", soft_wrap=True)
 
 
 def _verdict(report: RunReport) -> Text:
@@ -188,8 +198,9 @@ def _aggregate_title(aggregate: dict[str, Any]) -> str:
 
 def _aggregate(aggregate: dict[str, Any]) -> RenderableType:
     rows: list[dict[str, Any]] = aggregate["groups"]
+    left_out = aggregate.get("groups_left_out", 0)
     if not rows:
-        return Text("  no records", "dim")
+        return Text(f"  {count(left_out, 'group')}" if left_out else "  no records", "dim")
     table = _grid()
     by = aggregate["by"]
     for name in rows[0]:

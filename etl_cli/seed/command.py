@@ -99,6 +99,5 @@ def print_seeded(table: str, count: int, reference: datetime, mix: Mix, lines: E
     out.print(
         f"{number_of(count, 'item')} put into {table}: {kinds['recent']:,} of {span} before "
         f"{format_instant(reference)}, {kinds['late']:,} late, {kinds['invalid']:,} invalid.",
-        markup=False,
     )
-    out.print(f"See what becomes of them: {lines.line('preview')}; load them: {lines.line('run')}", markup=False)
+    out.print(f"See what becomes of them: {lines.line('preview')}; load them: {lines.line('run')}")

@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 import typer
 from botocore.exceptions import EndpointConnectionError
-from rich.console import Console
-from rich.text import Text
 from typer.testing import CliRunner, Result
 
 from etl_cli.backfill.command import backfill
 from etl_cli.backfill.view import BackfillBoard, window_names
 from etl_cli.backfill.windows import Planned, attempt_name, parse_step, plan, split
 from etl_cli.backfill.work import BackfillWork
+from etl_cli.console import Terminal, Text
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.execution.ledger import Entry
@@ -258,7 +257,7 @@ def test_a_connection_that_is_lost_is_told_with_what_still_runs(machine: StateMa
 
     assert isinstance(error, UserError)
     assert error.message.startswith("AWS can't be asked any more: Could not connect")
-    assert error.remedy.startswith("0 of 5 windows done, 1 still running, 4 left.\nWhat runs goes on. Watch it:\n")
+    assert error.remedy.startswith("0 of 5 windows done, 1 still running, 4 left.\n  What runs goes on. Watch it:\n")
     assert day(1) in error.remedy
 
 
@@ -348,7 +347,7 @@ def test_on_a_terminal_it_tells_when_it_will_be_over(
     machine.looks = 0
     planned = [Planned(window) for window in split(Span(at(1), at(5)), timedelta(days=1))]
     work = BackfillWork(Pipeline.find(machine.aws.session), planned)
-    console = Console(file=io.StringIO(), width=100, force_terminal=True, highlight=False, color_system=None)
+    console = Terminal(file=io.StringIO(), width=100, force_terminal=True, styled=False)
     with Board(console, [], name_width=10, owns=False) as board:
         view = BackfillBoard(board, work, window_names(planned, Times()), Times())
         began = time.monotonic()

@@ -6,9 +6,8 @@ import io
 import time
 
 import pytest
-from rich.console import Console
-from rich.text import Text
 
+from etl_cli.console import Terminal, Text
 from etl_cli.errors import UserError
 from etl_cli.following.board import Board, Step
 
@@ -30,11 +29,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def plain() -> Console:
-    return Console(file=io.StringIO(), width=80, highlight=False)
+def plain() -> Terminal:
+    return Terminal(file=io.StringIO(), width=80)
 
 
-def lines(console: Console) -> list[str]:
+def lines(console: Terminal) -> list[str]:
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -107,7 +106,7 @@ def test_time_that_something_else_has_measured_is_shown(clock: Clock) -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_on_a_terminal_all_steps_are_shown_within_its_width(width: int) -> None:
-    console = Console(file=io.StringIO(), width=width, force_terminal=True, highlight=False, color_system=None)
+    console = Terminal(file=io.StringIO(), width=width, force_terminal=True, styled=False)
     with Board(console, ["Deployment", "Load", "Check"]) as board:
         board.end("Deployment", "a very long detail " * 10)
         board.update("Load", "5 of 30 records", 0.5)
@@ -122,11 +121,11 @@ def test_on_a_terminal_all_steps_are_shown_within_its_width(width: int) -> None:
     assert all(len(line) <= width for line in last[1:])
 
 
-def terminal(width: int = 80) -> Console:
-    return Console(file=io.StringIO(), width=width, force_terminal=True, highlight=False, color_system=None)
+def terminal(width: int = 80) -> Terminal:
+    return Terminal(file=io.StringIO(), width=width, force_terminal=True, styled=False)
 
 
-def frames(console: Console) -> list[str]:
+def frames(console: Terminal) -> list[str]:
     """All lines that a terminal was shown, one frame after the other."""
     return [line for line in Text.from_ansi("\n".join(lines(console))).plain.splitlines() if line.strip()]
 

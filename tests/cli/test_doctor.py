@@ -9,11 +9,10 @@ from typing import Any
 
 import boto3
 import pytest
-from rich.console import Console
-from rich.text import Text
 from typer.testing import CliRunner
 
 from etl_cli.app import app
+from etl_cli.console import Terminal, Text
 from etl_cli.doctor.checkup import Checkup
 from etl_cli.doctor.command import checkup_document, print_findings
 from etl_cli.doctor.findings import Finding
@@ -438,7 +437,7 @@ def test_gaps_are_a_problem() -> None:
 
 def printed(findings: list[Finding], width: int, *, terminal: bool = False) -> str:
     stream = io.StringIO()
-    print_findings(Console(file=stream, width=width, highlight=False, force_terminal=terminal), findings)
+    print_findings(Terminal(file=stream, width=width, force_terminal=terminal), findings)
     return stream.getvalue()
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from etl_cli.app import app
+from etl_cli.console import Terminal
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
@@ -307,7 +307,7 @@ def test_programs_get_all_of_it(past: Past) -> None:
 
 
 def printed(past: Past, identity: str) -> str:
-    console = Console(file=io.StringIO(), width=100)
+    console = Terminal(file=io.StringIO(), width=100)
     print_explanation(console, *explained(past, identity), ("etl-source-data", "etl-destination-data"), Times())
     assert isinstance(console.file, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())

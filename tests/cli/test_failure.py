@@ -6,8 +6,8 @@ import io
 import json
 
 import pytest
-from rich.console import Console
 
+from etl_cli.console import Terminal
 from etl_cli.execution.failure import Failure, explain
 from etl_cli.execution.history import Timeline
 from etl_cli.execution.progress import follow
@@ -23,7 +23,7 @@ def failure_of(name: str) -> Failure:
 
 
 def printed(failure: Failure, width: int = 80) -> list[str]:
-    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console = Terminal(file=io.StringIO(), width=width)
     print_failure(console, failure)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()

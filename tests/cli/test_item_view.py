@@ -7,15 +7,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from rich.console import Console
 
+from etl_cli.console import Terminal
 from etl_cli.item_view import Change, Item, alone, alone_plain, changes, compare, same, shown, side_by_side, whole
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({"S": "two\nlines"}, "two lines"),
+        ({"S": "two\nlines"}, r"two\nlines"),
         ({"S": ""}, '""'),
         ({"N": "4.3745929235811589175430138299556789964"}, "4.3745929235811589175430138299556789964"),
         ({"B": b"\x00\x01"}, "AAE="),
@@ -52,7 +52,7 @@ def test_what_came_went_and_changed_is_marked() -> None:
 
 
 def lines(table: Any, width: int = 60) -> list[str]:
-    console = Console(file=io.StringIO(), width=width)
+    console = Terminal(file=io.StringIO(), width=width)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]

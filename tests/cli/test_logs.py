@@ -189,7 +189,11 @@ def test_an_error_is_told_once() -> None:
 
 
 def test_a_heading_tells_day_zone_and_run_when_they_change() -> None:
-    lines = [line(fact(1, "load")), line(fact(2, "load", run="other")), line(fact(90_000, "load", run="other"))]
+    lines = [
+        line(fact(1, "load")),
+        line(fact(2, "load", run="other")),
+        LogLine.of("load", event(90_000, fact(90_000, "load", run="other"))),
+    ]
 
     assert [text for text in shown(lines) if not text.startswith("0")] == [
         f"2026-11-03 UTC  run {RUN}",

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 from typer.testing import CliRunner
 
 from etl.errors import CatchUpError
 from etl.window import WindowRules as FunctionsRules
 from etl.window import resolve_window
 from etl_cli.app import app
+from etl_cli.console import Terminal
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import GB, CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Functions, cost_of
@@ -337,7 +337,7 @@ def test_what_was_predicted_takes_the_table_as_the_run_found_it() -> None:
 
 
 def printed(plan: Plan, width: int = 80) -> str:
-    console = Console(file=io.StringIO(), width=width, highlight=False, soft_wrap=True)
+    console = Terminal(file=io.StringIO(), width=width, soft_wrap=True)
     print_plan(console, plan, Times(), ETL)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert isinstance(text, str)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from etl_cli.app import app
+from etl_cli.console import Terminal
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.preview.command import EXIT_REJECTED
@@ -67,7 +67,7 @@ def rehearsed(file: Path, *lines: bytes) -> Rehearsed:
 
 
 def printed(found: Rehearsed, width: int = 90) -> str:
-    console = Console(file=io.StringIO(), width=width)
+    console = Terminal(file=io.StringIO(), width=width)
     if isinstance(found, RehearsedRun):
         print_run(console, found, Times())
     else:

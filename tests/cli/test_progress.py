@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from rich.console import Console
 
+from etl_cli.console import Terminal
 from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.execution.progress import Snapshot, Watch, follow
 from etl_cli.following.board import Board, Step
@@ -217,7 +217,7 @@ def ended(name: str) -> Timeline:
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_board_of_one_execution_is_as_old_as_that(alone: bool) -> None:
     recording = Recording("succeeded", step=10)
-    board = Board(Console(file=io.StringIO()), STAGES)
+    board = Board(Terminal(file=io.StringIO()), STAGES)
     timeline = show_execution(board, recording.pipeline, recording.execution, Times(), 0, alone=alone)
 
     assert (board.seconds == pytest.approx(timeline.seconds, abs=0.5)) is alone

@@ -12,10 +12,10 @@ from typing import Any
 
 import boto3
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from etl_cli.app import app
+from etl_cli.console import Terminal
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
@@ -53,8 +53,8 @@ def past(tmp_path: Path) -> Past:
     return made
 
 
-def printed(show: Callable[[Console], None]) -> str:
-    console = Console(file=io.StringIO(), width=100)
+def printed(show: Callable[[Terminal], None]) -> str:
+    console = Terminal(file=io.StringIO(), width=100)
     show(console)
     assert isinstance(console.file, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from rich.console import Console
 
+from etl_cli.console import Terminal
 from etl_cli.errors import UserError
 from etl_cli.execution.history import Timeline, read_new
 from etl_cli.report import report as report_module
@@ -43,7 +43,7 @@ def report(recording: Recording) -> RunReport:
 
 
 def printed(report: RunReport, width: int, verified: Verified | None = None) -> str:
-    console = Console(file=io.StringIO(), width=width, highlight=False)
+    console = Terminal(file=io.StringIO(), width=width)
     print_report(console, report, TABLES, verified)
     assert isinstance(console.file, io.StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
@@ -147,7 +147,7 @@ def test_many_groups_are_cut(report: RunReport) -> None:
 
 def test_commands_are_never_broken(recording: Recording, report: RunReport) -> None:
     commands = report_commands(recording.pipeline, report)
-    console = Console(file=io.StringIO(), width=40, highlight=False)
+    console = Terminal(file=io.StringIO(), width=40)
     print_commands(console, commands, 'eval "$(.venv/bin/etl local env)"')
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()

@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from rich.console import Console
-from rich.text import Text
 
+from etl_cli.console import Terminal, Text
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import Entry
 from etl_cli.past.runs import Status, entry_document, print_runs, select
@@ -62,7 +61,7 @@ HISTORY = [
 def printed(entries: list[Entry], width: int | None = None, total: int | None = None) -> list[str]:
     """What is printed: on a terminal with so many columns, or into a file."""
     stream = io.StringIO()
-    console = Console(file=stream, width=width or 80, force_terminal=width is not None, highlight=False)
+    console = Terminal(file=stream, width=width or 80, force_terminal=width is not None)
     print_runs(console, entries, total or len(entries), Times(), ETL)
     return Text.from_ansi(stream.getvalue()).plain.splitlines()
 

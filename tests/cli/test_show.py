@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from rich.console import Console
 
 from etl.errors import EtlError
+from etl_cli.console import Terminal
 from etl_cli.deployment import Pipeline
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.coverage import Watermark
@@ -93,7 +93,7 @@ def record_of(
 
 def printed(record: RunRecord, times: Times | None = None) -> str:
     stream = io.StringIO()
-    console = Console(file=stream, width=80, highlight=False)
+    console = Terminal(file=stream, width=80)
     tables = ("etl-source-data", "etl-destination-data")
     print_record(console, record, tables, times or Times(), EtlLines(program="etl"))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"

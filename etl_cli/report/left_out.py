@@ -1,0 +1,39 @@
+"""A report without contents of items, for readers who may not see them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from etl_cli.report.report import Rejection, RunReport
+
+LEFT_OUT = (
+    "Contents of items are left out, names of attributes too: where and what was found in rejected ones, groups of "
+    "aggregates, an item before and after. --items shows them."
+)
+
+
+def without_items(report: RunReport) -> RunReport:
+    """The report with everything that came from items left out, which it says."""
+    return replace(
+        report,
+        rejections=reasons_alone(report.rejections),
+        aggregates=names_alone(report.aggregates),
+        sample=None,
+        left_out=LEFT_OUT,
+    )
+
+
+def reasons_alone(rejections: Iterable[Rejection]) -> list[Rejection]:
+    """How many items each stage set aside, by what it expected; an attribute's name may be data, as a map's key is."""
+    tally: Counter[tuple[str, str]] = Counter()
+    for each in rejections:
+        tally[each.stage, each.expected] += each.count
+    return [Rejection(stage, "", expected, number, "", "") for (stage, expected), number in tally.most_common()]
+
+
+def names_alone(aggregates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Aggregates as the transformation declares them, with the number of their groups."""
+    return [each | {"groups": [], "groups_left_out": len(each["groups"])} for each in aggregates]
