@@ -1,0 +1,362 @@
+"""Hostile texts in every place that an item, a run or a log can put one, and every command that shows it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from typer.testing import CliRunner, Result
+
+from etl_cli.app import app
+from etl_cli.deployment import Pipeline
+from etl_cli.errors import UserError
+from etl_cli.main import main
+from etl_cli.preview import stage_code
+from etl_cli.printable import printable
+from tests.cli import executions
+from tests.cli.executions import StateMachine
+from tests.cli.fake_aws import FakeAws, RefusalError
+from tests.cli.fakes import Recording
+from tests.cli.html_outline import Outline
+from tests.cli.past import Past, edited
+from tests.cli.report_pages import FAILED, SUCCEEDED
+from tests.cli.screens import assert_harmless
+from tests.cli.test_logs import event, fact
+from tests.cli.test_report_command import aws_with
+from tests.hostile_texts import HOSTILE, SURROGATES
+from tests.unit.builders import item
+
+ALL = HOSTILE | SURROGATES
+BREAKS = ["line feed", "indented line", "both", "vertical tab", "next line", "line separator", "carriage return"]
+RUN = "20240116T020000123Z"
+
+
+@pytest.fixture(params=["pipe", "terminal"])
+def screen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the commands print: into a pipe, or on a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    if request.param == "terminal":
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    return str(request.param)
+
+
+def etl(*words: str) -> Result:
+    return CliRunner().invoke(app, words)
+
+
+def checked(done: Result, screen: str, *codes: int) -> str:
+    """What a command said, which did no harm and ended as it should."""
+    if isinstance(done.exception, UserError):
+        raise done.exception
+    assert done.exit_code in (codes or (0,)), done.exception
+    for said in (done.stdout, done.stderr):
+        assert_harmless(said, styles=screen == "terminal")
+    return done.stdout
+
+
+def documents(said: str) -> Any:
+    """JSON, which has nothing but printable ASCII."""
+    assert re.fullmatch(r"[ -~\n]+", said)
+    return json.loads(said)
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield name
+            yield from texts_in(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts_in(each)
+    elif isinstance(value, str):
+        yield value
+
+
+def items_with(text: str) -> list[dict[str, Any]]:
+    """An item that is loaded, and three that are rejected, with a text wherever one can be."""
+    everywhere = {
+        "name": {"S": text},
+        text: {"S": text},
+        "by_customer": {"M": {text: {"L": [{"S": text}, {"SS": [text]}]}}},
+    }
+    return [
+        item(1) | everywhere | {"id": {"S": f"a{text}"}},
+        item(2) | everywhere | {"id": {"S": f"b{text}"}},
+        item(3) | everywhere | {"id": {"S": f"c{text}"}, "timestamp": {"S": text}},
+        item(4) | everywhere | {"id": {"S": f"d{text}"}, "value": {"S": text}},
+    ]
+
+
+@pytest.fixture
+def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Past]:
+    """A run of the past over items with a text; its transformation rejects by that text, too."""
+    reject = '    if record["id"][:1] == "b":\n        raise RejectedError(*3 * [record["name"]])\n'
+    file = edited(tmp_path / "transformation.py", ('    record["date"]', f'{reject}    record["date"]'))
+    monkeypatch.setattr(stage_code, "TRANSFORMATION", file)
+    monkeypatch.setattr(stage_code.LocalTransformation.__init__, "__defaults__", (file,))
+
+    def made(text: str) -> Past:
+        past = Past(items_with(text), file)
+        past.run()
+        monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
+        return past
+
+    return made
+
+
+COMMANDS: dict[str, Callable[[str], list[str]]] = {
+    "explain": lambda text: ["explain", f"a{text}"],
+    "explain rejected": lambda text: ["explain", f"b{text}"],
+    "quarantine list": lambda _: ["quarantine", "list"],
+    "quarantine show": lambda _: ["quarantine", "show", RUN],
+    "preview": lambda _: ["preview", "--run", RUN],
+    "preview item": lambda text: ["preview", "--id", f"a{text}", "--id", f"c{text}"],
+    "runs": lambda _: ["runs"],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_items_are_shown_as_text(name: str, screen: str, past_with: Callable[[str], Past]) -> None:
+    past_with(HOSTILE[name])
+    for words in COMMANDS.values():
+        checked(etl(*words(HOSTILE[name]), "--region", "eu-west-1"), screen, 0, 3)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_programs_get_items_exactly(name: str, past_with: Callable[[str], Past]) -> None:
+    text = HOSTILE[name]
+    past_with(text)
+    for command in COMMANDS.keys() - {"runs", "quarantine list", "preview"}:
+        done = etl(*COMMANDS[command](text), "--region", "eu-west-1", "--json")
+        assert {text, f"a{text}" if command == "explain" else text} <= set(texts_in(documents(done.stdout))), command
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_line_break_in_an_item_makes_no_line(name: str, past_with: Callable[[str], Past]) -> None:
+    lines = []
+    for text in (HOSTILE[name], printable(HOSTILE[name])):
+        past_with(text)
+        said = [etl(*words(text), "--region", "eu-west-1").stdout for words in COMMANDS.values()]
+        lines.append([each.count("\n") for each in said])
+
+    assert lines[0] == lines[1]
+
+
+def test_code_of_others_prints_aside_and_as_text(past_with: Callable[[str], Past]) -> None:
+    past_with(HOSTILE["title"])
+    file = stage_code.TRANSFORMATION
+    file.write_text(file.read_text().replace('    record["date"]', '    print(record["id"])\n    record["date"]'))
+    done = etl("preview", "--id", f"a{HOSTILE['title']}", "--region", "eu-west-1")
+
+    assert_harmless(done.stdout)
+    assert done.stderr == "a\\x1b]0;owned\\x07\n"
+
+
+def poisoned(recording: Recording, text: str) -> Recording:
+    """A recorded run with a text in all that it left, and in its error and cause."""
+    objects = recording.s3.objects
+    for key in objects:
+        if key.startswith("quarantine/"):
+            objects[key] = _with_lines(objects[key], lambda record: _rejected(record, text))
+        elif key.endswith("aggregates.json"):
+            group = [{text: text, "other": 1, "none": None}, {text: text, "other": 2, "none": text}]
+            objects[key] = json.dumps({"aggregates": [{"name": text, "by": [text], "groups": group}]})
+    for table in recording.dynamodb.tables.values():
+        for each in table:
+            each |= {text: {"S": text}, "map": {"M": {text: {"S": text}}}}
+    for event_ in recording.events:
+        for details in event_.values():
+            if isinstance(details, dict) and "cause" in details:
+                details |= {"error": text, "cause": text}
+    if "cause" in recording.description:
+        recording.description |= {"error": text, "cause": json.dumps({"errorMessage": text, "stackTrace": [text]})}
+    return recording
+
+
+def _rejected(record: dict[str, Any], text: str) -> dict[str, Any]:
+    identity = {"S": text} if isinstance(record["item"].get("id"), dict) else text
+    return record | {"field": text, "expected": text, "got": text, "item": record["item"] | {"id": identity}}
+
+
+def _with_lines(body: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> str:
+    records = [line.removesuffix(",") for line in body.splitlines() if line not in ("[", "]")]
+    return "[\n" + ",\n".join(json.dumps(change(json.loads(line))) for line in records) + "\n]"
+
+
+Report = Callable[..., Result]
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch) -> Report:
+    """Runs `etl report`, or another command about a recorded run, with a text in all that it left."""
+
+    def run(text: str, *words: str, recording: str = SUCCEEDED) -> Result:
+        aws = aws_with(poisoned(Recording(recording), text))
+        monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
+        return etl(*(words or ("report",)))
+
+    return run
+
+
+@pytest.mark.parametrize("recording", [SUCCEEDED, FAILED])
+@pytest.mark.parametrize("name", ALL)
+def test_a_report_is_text(name: str, recording: str, screen: str, report: Report) -> None:
+    for words in (["report"], ["show"], ["runs"]):
+        checked(report(ALL[name], *words, recording=recording), screen)
+    checked(report(ALL[name], "gaps", recording=recording), screen, 0, 1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_programs_get_the_report_exactly(name: str, report: Report) -> None:
+    assert ALL[name] in set(texts_in(documents(report(ALL[name], "report", "--json").stdout)))
+    failed = documents(report(ALL[name], "report", "--json", recording=FAILED).stdout)
+    assert failed["error"] == ALL[name]
+
+
+@pytest.mark.parametrize("recording", [SUCCEEDED, FAILED])
+@pytest.mark.parametrize("name", ALL)
+def test_a_page_on_a_terminal_is_text(name: str, recording: str, report: Report) -> None:
+    said = report(ALL[name], "report", "--html", "-", recording=recording).stdout_bytes.decode()
+
+    assert_harmless(said)
+    names = {tag for tag, _ in Outline(said).elements}
+    assert names.isdisjoint({"script", "img"})
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--html", "-"]])
+def test_a_report_without_items_has_nothing_of_them(form: list[str], report: Report) -> None:
+    whole, without = (report("ann@example.org", "report", *form, option).stdout for option in ("--items", "--no-items"))
+
+    assert "ann@example.org" in whole
+    assert "--items shows them" not in " ".join(whole.split())
+    # The words that a transformation gives for what it expects, and names of aggregates, are its own.
+    told = [line for line in without.splitlines() if "ann@example.org" in line]
+    assert len(told) <= 4
+    assert "--items shows them" in " ".join(without.split())
+    assert "order-0000" not in without
+    assert "order-0000" in whole
+
+
+def test_an_aggregate_without_items_has_the_number_of_its_groups(report: Report) -> None:
+    (aggregate,) = json.loads(report("x", "report", "--json", "--no-items").stdout)["aggregates"]
+
+    assert (aggregate["groups"], aggregate["groups_left_out"]) == ([], 2)
+    assert "2 groups" in report("x", "report", "--no-items").stdout
+    assert "2 groups" in report("x", "report", "--html", "-", "--no-items").stdout
+
+
+@pytest.fixture
+def machine_with(machine: StateMachine, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], StateMachine]:
+    """The state machine, whose executions leave a text wherever they can."""
+
+    def made(text: str) -> StateMachine:
+        monkeypatch.setattr(executions, "Recording", lambda name: poisoned(Recording(name), text))
+        return machine
+
+    return made
+
+
+FOLLOWED = [["run"], ["watch"], ["backfill", "--from", "2026-11-01", "--to", "2026-11-02"]]
+
+
+@pytest.mark.parametrize("course", ["succeeded", "failed_at_gate"])
+@pytest.mark.parametrize("name", ALL)
+def test_a_run_is_followed_as_text(
+    name: str, course: str, screen: str, machine_with: Callable[[str], StateMachine]
+) -> None:
+    machine = machine_with(ALL[name])
+    machine.course = lambda _: course
+    for words in FOLLOWED:
+        checked(etl(*words), screen, 0 if course == "succeeded" else 1)
+
+
+@pytest.mark.parametrize("course", ["succeeded", "failed_at_gate"])
+@pytest.mark.parametrize("name", ALL)
+def test_programs_get_what_was_followed_exactly(
+    name: str, course: str, machine_with: Callable[[str], StateMachine]
+) -> None:
+    machine = machine_with(ALL[name])
+    machine.course = lambda _: course
+    for words in FOLLOWED:
+        done = etl(*words, "--json")
+        found = set(texts_in(documents(done.stdout)))
+        assert ALL[name] in found or (words[0] == "backfill" and course == "succeeded")
+        assert_harmless(done.stderr)
+
+
+def printed_lines(text: str) -> list[str]:
+    """What a transformation might print: a text, and what resembles the pipeline's own lines."""
+    own = json.loads(fact(1, "load"))
+    odd: list[Any] = [text, None, -1, 1e999, 10**400, [text], {text: text}, [[text]], True]
+    changed = [json.dumps(own | {name: value}) for name in own for value in odd]
+    return [
+        *changed,
+        text,
+        json.dumps(own | dict.fromkeys(("message", "action", "run", "error", "traceback", "odd"), text)),
+        json.dumps({"time": own["time"], "message": text}),
+        json.dumps(own | {"time": "2026-11-03T02:00:01"}),
+        json.dumps(own | {"time": "0001-01-01T00:00:00+00:00"}),
+        json.dumps(own | {"time": "9999-12-31T23:59:59+00:00"}),
+        '{"time":' + "[" * 100_000,
+        "[" * 100_000,
+        json.dumps(own)[:-1] + ', "_aws": {"CloudWatchMetrics": [7]}}',
+        json.dumps(own)[:-1] + ', "segment": 1' + "0" * 5000 + "}",
+    ]
+
+
+@pytest.fixture
+def logs_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], None]:
+    def made(lines: list[str]) -> None:
+        stack = {"Outputs": [{"OutputKey": key, "OutputValue": "x"} for key in executions.OUTPUTS]}
+        events = [event(1 + number / 1000, line) for number, line in enumerate(lines)]
+        aws = FakeAws(
+            {
+                "cloudformation.DescribeStacks": {"Stacks": [stack]},
+                "cloudwatch-logs.FilterLogEvents": {"events": events},
+            }
+        )
+        monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
+
+    return made
+
+
+@pytest.mark.parametrize("options", [[], ["--local-time"]])
+@pytest.mark.parametrize("name", ALL)
+def test_a_log_shows_as_text_what_is_not_the_pipelines(
+    name: str, options: list[str], screen: str, logs_with: Callable[[list[str]], None]
+) -> None:
+    logs_with(printed_lines(ALL[name]))
+
+    checked(etl("logs", "load", "--since", "2026-11-03", *options), screen)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_programs_get_a_document_for_each_line_of_a_log(name: str, logs_with: Callable[[list[str]], None]) -> None:
+    lines = printed_lines(ALL[name])
+    logs_with(lines)
+    said = etl("logs", "load", "--since", "2026-11-03", "--json").stdout
+
+    found = [documents(line) for line in said.splitlines()]
+    assert len(found) == len(lines)
+    assert {ALL[name].rstrip("\r\n")} <= {each.get("text") for each in found}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_refusal_of_aws_is_text(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws = FakeAws(defaultdict(lambda: RefusalError("Odd", ALL[name])))
+    monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
+    for words in (["runs"], ["doctor"], ["plan"], ["explain", ALL[name].replace("--help", "x")]):
+        monkeypatch.setattr("sys.argv", ["etl", *words])
+        with pytest.raises(SystemExit):
+            main()
+        said = capsys.readouterr()
+        assert_harmless(said.out + said.err)
