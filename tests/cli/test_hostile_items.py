@@ -6,6 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from etl_cli.preview import stage_code
 from etl_cli.printable import printable
 from tests.cli import executions
 from tests.cli.executions import StateMachine
-from tests.cli.fake_aws import FakeAws, RefusalError
+from tests.cli.fake_aws import Answer, FakeAws, RefusalError
 from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
 from tests.cli.past import Past, edited
@@ -29,12 +30,24 @@ from tests.cli.report_pages import FAILED, SUCCEEDED
 from tests.cli.screens import assert_harmless
 from tests.cli.test_logs import event, fact
 from tests.cli.test_report_command import aws_with
+from tests.cli.test_show import LOCAL
 from tests.hostile_texts import HOSTILE, SURROGATES
 from tests.unit.builders import item
 
 ALL = HOSTILE | SURROGATES
 BREAKS = ["line feed", "indented line", "both", "vertical tab", "next line", "line separator", "carriage return"]
 RUN = "20240116T020000123Z"
+
+
+# Clients take long to make: all tests have the same ones, with answers of their own.
+SHARED = FakeAws({}, "us-east-1", LOCAL)
+SHARED.session.client = cache(SHARED.session.client)  # type: ignore[method-assign]
+
+
+def answering(answers: dict[str, Answer]) -> FakeAws:
+    """AWS with these answers."""
+    SHARED.answers = answers
+    return SHARED
 
 
 @pytest.fixture(params=["pipe", "terminal"])
@@ -198,7 +211,7 @@ def report(monkeypatch: pytest.MonkeyPatch) -> Report:
     """Runs `etl report`, or another command about a recorded run, with a text in all that it left."""
 
     def run(text: str, *words: str, recording: str = SUCCEEDED) -> Result:
-        aws = aws_with(poisoned(Recording(recording), text))
+        aws = answering(aws_with(poisoned(Recording(recording), text)).answers)
         monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
         return etl(*(words or ("report",)))
 
@@ -258,6 +271,8 @@ def machine_with(machine: StateMachine, monkeypatch: pytest.MonkeyPatch) -> Call
 
     def made(text: str) -> StateMachine:
         monkeypatch.setattr(executions, "Recording", lambda name: poisoned(Recording(name), text))
+        aws = answering(machine.aws.answers)
+        monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
         return machine
 
     return made
@@ -327,14 +342,13 @@ def logs_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], None]:
     return made
 
 
-@pytest.mark.parametrize("options", [[], ["--local-time"]])
 @pytest.mark.parametrize("name", ALL)
 def test_a_log_shows_as_text_what_is_not_the_pipelines(
-    name: str, options: list[str], screen: str, logs_with: Callable[[list[str]], None]
+    name: str, screen: str, logs_with: Callable[[list[str]], None]
 ) -> None:
     logs_with(printed_lines(ALL[name]))
 
-    checked(etl("logs", "load", "--since", "2026-11-03", *options), screen)
+    checked(etl("logs", "load", "--since", "2026-11-03", "--local-time"), screen)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -352,7 +366,7 @@ def test_programs_get_a_document_for_each_line_of_a_log(name: str, logs_with: Ca
 def test_a_refusal_of_aws_is_text(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    aws = FakeAws(defaultdict(lambda: RefusalError("Odd", ALL[name])))
+    aws = answering(defaultdict(lambda: RefusalError("Odd", ALL[name])))
     monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
     for words in (["runs"], ["doctor"], ["plan"], ["explain", ALL[name].replace("--help", "x")]):
         monkeypatch.setattr("sys.argv", ["etl", *words])
