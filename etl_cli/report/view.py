@@ -47,7 +47,8 @@ def print_report(
         ("Balance", _balance(report, tables, verified)),
     ]
     if report.rejections:
-        sections.append((_rejected_title(report), _rejections(report.rejections, width)))
+        table = _reasons(report.rejections) if report.left_out else _rejections(report.rejections, width)
+        sections.append((_rejected_title(report), table))
     sections += [(_aggregate_title(each), _aggregate(each)) for each in report.aggregates]
     if report.sample:
         item = side_by_side(report.sample.before, report.sample.after, tables, width)
@@ -189,6 +190,17 @@ def _rejections(rejections: list[Rejection], width: int) -> Table:
     for each in rejections:
         example = Text.assemble(each.got, (f" in {each.example}" if each.example else "", "dim"))
         table.add_row("", f"{each.count:,}", each.field or "(record)", each.expected, example)
+    return table
+
+
+def _reasons(rejections: list[Rejection]) -> Table:
+    """How many items were rejected for what was expected, without anything of them."""
+    table = _grid()
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("", *(Text(title, "dim") for title in ("items", "expected")))
+    for each in rejections:
+        table.add_row("", f"{each.count:,}", each.expected)
     return table
 
 
