@@ -148,9 +148,9 @@ def accept_any_encoding() -> None:
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a value as JSON, with nothing else; in a single line if ``indent`` is None.
 
-    All but printable ASCII is escaped, so that it is exact, and nothing for a terminal to obey.
+    All but printable ASCII is escaped, so that it is exact, and has nothing that a terminal obeys.
     """
-    sys.stdout.write(json.dumps(value, indent=indent).replace("\x7f", "\\u007f") + "\n")
+    sys.stdout.write(json.dumps(value, indent=indent) + "\n")
 
 
 def print_page(page: str) -> None:

@@ -218,6 +218,7 @@ def report(monkeypatch: pytest.MonkeyPatch) -> Report:
     return run
 
 
+@pytest.mark.parametrize("screen", ["terminal"], indirect=True)
 @pytest.mark.parametrize("recording", [SUCCEEDED, FAILED])
 @pytest.mark.parametrize("name", ALL)
 def test_a_report_is_text(name: str, recording: str, screen: str, report: Report) -> None:
@@ -235,12 +236,22 @@ def test_programs_get_the_report_exactly(name: str, report: Report) -> None:
 
 @pytest.mark.parametrize("recording", [SUCCEEDED, FAILED])
 @pytest.mark.parametrize("name", ALL)
-def test_a_page_on_a_terminal_is_text(name: str, recording: str, report: Report) -> None:
-    said = report(ALL[name], "report", "--html", "-", recording=recording).stdout_bytes.decode()
+def test_a_page_is_text(name: str, recording: str, report: Report, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    assert report(ALL[name], "report", "--html", str(file), recording=recording).exit_code == 0
+    said = file.read_text(encoding="utf-8")
 
     assert_harmless(said)
     names = {tag for tag, _ in Outline(said).elements}
     assert names.isdisjoint({"script", "img"})
+
+
+def test_a_page_on_a_terminal_is_text_too(report: Report) -> None:
+    text = "".join(ALL.values())
+    said = report(text, "report", "--html", "-").stdout_bytes
+
+    assert b"evil.example" in said
+    assert_harmless(said.decode())
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--html", "-"]])
@@ -321,6 +332,7 @@ def printed_lines(text: str) -> list[str]:
         json.dumps(own | {"time": "9999-12-31T23:59:59+00:00"}),
         '{"time":' + "[" * 100_000,
         "[" * 100_000,
+        json.dumps(own)[:-1] + ', "odd": ' + "[" * 50_000 + "]" * 50_000 + "}",
         json.dumps(own)[:-1] + ', "_aws": {"CloudWatchMetrics": [7]}}',
         json.dumps(own)[:-1] + ', "segment": 1' + "0" * 5000 + "}",
     ]
@@ -342,6 +354,7 @@ def logs_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], None]:
     return made
 
 
+@pytest.mark.parametrize("screen", ["terminal"], indirect=True)
 @pytest.mark.parametrize("name", ALL)
 def test_a_log_shows_as_text_what_is_not_the_pipelines(
     name: str, screen: str, logs_with: Callable[[list[str]], None]

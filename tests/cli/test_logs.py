@@ -165,6 +165,26 @@ def test_what_is_no_line_of_the_pipeline_is_shown_as_it_is(text: str) -> None:
     assert shown([found])[-1].endswith(f"load       {text}".rstrip())
 
 
+@pytest.mark.parametrize("at", ["2026-11-03T03:00:00+00:00", "0001-01-01T00:00:00+00:00", "2026-11-03T02:00:01"])
+def test_a_line_of_another_time_is_text(at: str) -> None:
+    assert not line(fact(1, "load", time=at)).facts
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"counts": []}, {"counts": {"loaded": "1"}}, {"counts": {"loaded": 10**400}}, {"duration_ms": "x"}),
+        *({"duration_ms": 1e300}, {"segment": -1}, {"_aws": 7}, {"level": 1}, {"run": 1}, {"traceback": []}),
+        {"done": "no"},
+    ],
+)
+def test_a_line_of_another_shape_is_text(odd: dict[str, Any]) -> None:
+    text = fact(1, "load").removesuffix("}") + ", " + json.dumps(odd).removeprefix("{")
+
+    assert not line(text).facts
+    assert shown([line(text)])[-1].endswith(text)
+
+
 def test_facts_that_nobody_expected_are_shown() -> None:
     assert shown([line(fact(1, "load", message="waiting", attempt=3))])[-1].endswith("waiting   attempt=3, 0.3 s")
 

@@ -23,7 +23,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text as RichText
 
-from etl_cli.console import Terminal, Text, print_error, print_json, printing_aside
+from etl_cli.console import Terminal, Text, print_error, print_json, print_page, printing_aside
 from etl_cli.errors import UserError
 from etl_cli.printable import MOST, printable, shell_words, visible_lines, wrapped
 from tests.cli.screens import assert_harmless
@@ -137,6 +137,16 @@ def test_a_column_is_as_wide_as_its_text_is_printed(name: str) -> None:
     assert all(len(line) <= 60 for line in wrapped(ALL[name], 60) if " " in line)
 
 
+@pytest.mark.parametrize("cell", [str, Text])
+def test_a_text_is_made_printable_before_it_is_measured(cell: Callable[[str], RenderableType]) -> None:
+    stream = io.StringIO()
+    table = Table.grid()
+    table.add_row(cell("\x1b\n\u202e" * 3), "|")
+    Terminal(file=stream, width=80).print(table)
+
+    assert stream.getvalue().rstrip() == r"\x1b\n\u202e" * 3 + "|"
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_an_error_has_no_line_of_its_own_but_indented_ones(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     print_error(UserError(f"It is {ALL[name]}.", f"Do {ALL[name]}:\n  etl run"))
@@ -158,6 +168,12 @@ def test_json_is_exact_and_has_nothing_to_obey(
 
     assert json.loads(said) == {ALL[name]: [ALL[name]]}
     assert re.fullmatch(r"[ -~\n]+", said)
+
+
+def test_a_page_is_printed_without_anything_to_obey(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    print_page("<p>\u2714 \x1b[31m\x9b\n</p>")
+
+    assert capsysbinary.readouterr().out == b"<p>\xe2\x9c\x94 \\x1b[31m\\x9b\n</p>"
 
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
