@@ -15,9 +15,6 @@ from etl.errors import CatchUpError, InputError
 
 # An event's time and the execution's start come from two clocks of AWS: so far apart they may be.
 CLOCK_SKEW = timedelta(minutes=5)
-# EventBridge tries for a day to deliver an event, and then gives up. Source: EventBridge User Guide, "How EventBridge
-# retries delivering events".
-OLDEST_EVENT = timedelta(hours=24)
 
 _INPUT_FIELDS = ("start", "end", "lookback_hours", "replay")
 _RUN = re.compile(r"[0-9]{8}T[0-9]{9}Z")
@@ -156,9 +153,13 @@ def resolve_window(
         return _checked(Window(latest - _hours(given["lookback_hours"], latest), latest), started_at, longest)
     if "start" in given or "end" in given:
         return _checked(_explicit(given), started_at, longest)
-    due = _due(latest, rules, watermark())
-    first_watermark = max(due, started_at.replace(microsecond=0) - rules.lookback)
-    return _checked(Window(due - rules.lateness, latest, first_watermark), started_at)
+    try:
+        due = _due(latest, rules, watermark())
+        # However old an event says that it is: no run may catch up on more than `catch_up`.
+        first_watermark = max(due, started_at.replace(microsecond=0) - rules.lookback)
+        return _checked(Window(due - rules.lateness, latest, first_watermark), started_at)
+    except OverflowError:
+        raise InputError(f"time is too early for a window: {format_instant(latest)}") from None
 
 
 def _due(latest: datetime, rules: WindowRules, watermark: datetime | None) -> datetime:
@@ -180,12 +181,6 @@ def _event_time(event: Mapping[str, Any], started_at: datetime) -> datetime:
         raise InputError(
             f"time is in the future: {format_instant(instant)}, and the execution started at "
             f"{format_instant(started_at)}; send the event without a time of its own"
-        )
-    if instant < started_at - OLDEST_EVENT:
-        raise InputError(
-            f"time is too long ago: {format_instant(instant)}, and the execution started at "
-            f"{format_instant(started_at)}; at most {OLDEST_EVENT // timedelta(hours=1)} hours lie between: "
-            "give the window's start and end in the event's detail"
         )
     return min(instant, started_at)
 

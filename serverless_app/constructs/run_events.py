@@ -21,6 +21,7 @@ REMEDIES = {
     "ConfigurationError": (
         f"Deploy the stack again: a setting, a resource or a permission is not as it should be. {_AGAIN}"
     ),
+    "CodeChangedError": f"Somebody deployed during the run. {_AGAIN}",
     "TransformationError": f"Correct runtime/etl/transformation.py and deploy. {_AGAIN}",
     "QualityGateError": (
         "Look at what lies in the run's quarantine, and correct the data or the transformation: nothing of the window "
@@ -34,7 +35,8 @@ REMEDIES = {
         "A worker ran out of time for a single page or batch: look at its log for what the transformation waits for. "
         f"{_AGAIN}"
     ),
-    "Runtime.ExitError": f"A worker's process died, most often for want of memory: look at its log. {_AGAIN}",
+    "Runtime.ExitError": f"A worker's process died again and again: look at its log. {_AGAIN}",
+    "Runtime.OutOfMemory": f"A worker's memory was too small again and again: look at its log. {_AGAIN}",
     "States.Timeout": _TOO_LONG,
     "TIMED_OUT": _TOO_LONG,
     "ABORTED": f"Somebody, or a program, stopped the run. {_AGAIN}",

@@ -216,6 +216,7 @@ def test_every_task_is_retried_after_what_passes(stack: Synthesized) -> None:
                     "Lambda.Unknown",
                     "Sandbox.Timedout",
                     "Runtime.ExitError",
+                    "Runtime.OutOfMemory",
                     "TransientError",
                 ],
                 "IntervalSeconds": 2,

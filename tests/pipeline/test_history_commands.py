@@ -98,6 +98,7 @@ def test_a_night_that_failed_is_a_problem_until_its_window_is_loaded(
         return dict(found)
 
     first, second = window.first + timedelta(days=1), window.first + timedelta(days=2)
+    ledger.begin(window.first)
     pipeline.run({"time": text(first)})
     pipeline.put([pipeline.item("a", text(first), value={"S": "x"})])
     failed = pipeline.fail({"time": text(second)})

@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -39,6 +39,7 @@ def test_a_run_that_succeeds_leaves_its_entry_and_moves_the_watermark(
     pipeline: Pipeline, window: Window, ledger: Ledger
 ) -> None:
     put_days(pipeline, window, 1)
+    ledger.begin(window.first)
 
     execution = pipeline.run(night(window, 1))
 
@@ -61,6 +62,7 @@ def test_a_run_that_succeeds_leaves_its_entry_and_moves_the_watermark(
 
 def test_three_missed_days_are_healed_by_one_run(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
     put_days(pipeline, window, 5)
+    ledger.begin(window.first)
     pipeline.run(night(window, 1))
     assert pipeline.loaded_names() == {"0"}
     # One night never started, one is stopped by its gate, one by a function that is broken.
@@ -74,6 +76,19 @@ def test_three_missed_days_are_healed_by_one_run(pipeline: Pipeline, window: Win
     assert execution.counts["loaded"] == 4
     assert execution.output["window"]["start"] == window.at(24 * 60 - 15)
     assert ledger.watermark() == text(window.first + 5 * NIGHT)
+
+
+def test_an_old_event_does_not_put_the_first_watermark_further_back_than_a_day(
+    pipeline: Pipeline, window: Window, ledger: Ledger
+) -> None:
+    put_days(pipeline, window, 1)
+
+    execution = pipeline.run(night(window, 1))
+
+    started = datetime.fromisoformat(ledger.entry(execution.arn)["started_at"]).replace(microsecond=0)
+    assert pipeline.loaded_names() == {"0"}
+    assert ledger.watermark() == text(started - NIGHT)
+    assert pipeline.run({}).output["window"]["start"] >= text(started - NIGHT - timedelta(hours=1))
 
 
 def test_beyond_what_may_be_caught_up_on_the_input_that_the_cause_names_helps(
@@ -110,11 +125,11 @@ def test_a_backfill_sets_no_watermark_and_leaves_no_gap_behind_it(
     assert ledger.watermark() == second
 
 
-@pytest.mark.usefixtures("ledger")
 def test_gaps_are_listed_and_filled_by_the_commands_that_are_listed_with_them(
-    pipeline: Pipeline, window: Window
+    pipeline: Pipeline, window: Window, ledger: Ledger
 ) -> None:
     put_days(pipeline, window, 3)
+    ledger.begin(window.first)
     first, second, third = (text(window.first + days * NIGHT) for days in (1, 2, 3))
     pipeline.run(night(window, 1))
     pipeline.run({"start": second, "end": third})
@@ -148,6 +163,7 @@ def gaps(pipeline: Pipeline, window: Window) -> tuple[int, Any]:
 
 def test_two_runs_at_once(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
     put_days(pipeline, window, 2)
+    ledger.begin(window.first)
     pipeline.run(night(window, 1))
 
     started = [pipeline.start(night(window, 2)) for _ in range(2)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from string import ascii_letters
 from typing import Any
 
 from tests.etl_pipeline.values import Item
@@ -55,6 +56,12 @@ INVALID_TIMESTAMPS: tuple[dict[str, Any] | None, ...] = (
             " 2024-01-15T10:00:00Z",
             "\n2024-01-15T10:00:00Z",
             "2024-01-15T10:00:00Z\n",
+            "2O24-01-15T10:00:00Z",
+            "202O-01-15T10:00:00Z",
+            "2024-O1-15T10:00:00Z",
+            "2024-01-15T1O:00:00Z",
+            "20:24-01-15T10:00:00Z",
+            "2\uff1024-01-15T10:00:00Z",
             "2024-13-15T10:00:00Z",
             "2024-02-30T10:00:00Z",
             "2023-02-29T10:00:00Z",
@@ -113,7 +120,14 @@ def test_what_cannot_be_a_time_is_found_whatever_the_window(pipeline: Pipeline, 
 
 def _has_the_signs_of_a_time(shape: dict[str, Any] | None) -> bool:
     found = (shape or {}).get("S", "")
-    return len(found) >= 20 and "0" <= found[0] <= "9" and all(sign in found for sign in "-T:Z")
+    letters = set(ascii_letters) - {"T", "Z"}
+    return (
+        len(found) >= 20
+        and "0" <= found[0] <= "9"
+        and all(sign in found for sign in "-T:Z")
+        and letters.isdisjoint(found)
+        and found < text(datetime.now(UTC))
+    )
 
 
 def test_the_neighbours_of_a_window_are_left_alone_second_by_second(pipeline: Pipeline, window: Window) -> None:

@@ -134,9 +134,7 @@ def test_the_same_input_gives_the_same_window_in_a_retry() -> None:
         ({"detail": {}, "start": "2024-01-15"}, 'unknown field "start": allowed are version'),
         ({"time": "now"}, 'time must be an ISO 8601 time .* got "now"'),
         ({"time": "2024-01-16T02:05:01Z"}, "time is in the future: 2024-01-16T02:05:01Z"),
-        ({"time": "0001-01-01T05:00:00Z"}, "time is too long ago: 0001-01-01T05:00:00Z"),
-        ({"time": "2024-01-15T01:59:59Z"}, "time is too long ago: .* at most 24 hours lie between"),
-        ({"time": "2024-01-15T01:59:59Z", "detail": {"lookback_hours": 1}}, "time is too long ago"),
+        ({"time": "0001-01-01T05:00:00Z"}, "time is too early for a window"),
         ({"detail": {"lookback_hours": 31 * 24 + 1}}, "longer than the 31 days .*EVENT_WINDOW_DAYS"),
         ({"detail": {"start": "2023-12-01", "end": "2024-01-01T00:00:01Z"}}, "longer than the 31 days"),
         ({"time": "2024-01-16T01:00:00Z", "detail": {"lookback_hours": 17_000_000}}, "longer than the 31 days"),
@@ -268,15 +266,12 @@ def test_a_limit_on_events_does_not_limit_catching_up_or_an_execution() -> None:
     assert resolve({"lookback_hours": 9_000}).end_text == "2024-01-16T02:00:00Z"
 
 
-OLD_EVENT = {"time": format_instant(STARTED_AT - timedelta(hours=23)), "detail": {"action": "start"}}
-
-
-@pytest.mark.parametrize("given_input", [{}, OLD_EVENT, {"time": "2024-01-16T02:00:00Z"}])
-def test_the_first_watermark_is_never_further_back_than_a_normal_day(given_input: Any) -> None:
-    window = resolve(given_input)
-
-    assert window.first_watermark == datetime(2024, 1, 15, 2, tzinfo=UTC)
-    assert window.start <= window.first_watermark
+@pytest.mark.parametrize("time", ["2024-01-16T02:00:00Z", "2024-01-15T03:00:00Z", "2001-01-01T00:00:00Z"])
+def test_the_first_watermark_is_never_further_back_than_a_normal_day(time: str) -> None:
+    assert resolve({}).first_watermark == datetime(2024, 1, 15, 2, tzinfo=UTC)
+    assert resolve({"time": time, "detail": {"action": "start"}}).first_watermark == datetime(
+        2024, 1, 15, 2, tzinfo=UTC
+    )
 
 
 def test_an_event_reaches_back_to_the_watermark_as_well() -> None:
