@@ -57,3 +57,14 @@ def test_fast_units_leave_a_fiftieth_for_closing() -> None:
 
 def test_the_remaining_time_is_the_invocations() -> None:
     assert Clock().deadline().remaining_ms() == 300_000
+
+
+def test_time_is_kept_for_one_unit_that_may_take_as_long() -> None:
+    left = [300_000]
+    deadline = Deadline(lambda: left[0], lambda: 0.0)
+    deadline.reserve(10)
+
+    left[0] = 16_001  # the ten seconds, and a fiftieth for closing
+    assert deadline.allows_another()
+    left[0] = 16_000
+    assert not deadline.allows_another()
