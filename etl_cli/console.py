@@ -12,8 +12,8 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, redirect_stdout
-from typing import IO, Any, Self
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import IO, Any, Self, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -197,14 +197,23 @@ def beside(title: str, detail: str) -> Text:
     return Text.assemble(title, "  ", (detail, "dim"))
 
 
-def printing_aside() -> AbstractContextManager[Any]:
+@contextmanager
+def printing_aside() -> Iterator[None]:
     """Whatever code of others prints goes to the error output, printable: it is none of the command's."""
-    return redirect_stdout(_Aside())
+    aside = _Aside(sys.stderr)
+    with redirect_stdout(aside), redirect_stderr(aside):
+        yield
 
 
 class _Aside(io.TextIOBase):
-    """Passes text on to the error output."""
+    """Passes text on to another output."""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
 
     def write(self, text: str) -> int:
-        sys.stderr.write(visible_lines(text))
+        self._output.write(visible_lines(text))
         return len(text)
+
+    def flush(self) -> None:
+        self._output.flush()

@@ -69,6 +69,7 @@ class SharedAssemblies:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not kept.exists():
                 outputs = environment.deploy(context)
+                kept.mkdir(mode=0o700)  # a copy of it has its mode
                 shutil.copytree(environment.state_dir / ASSEMBLY, kept / ASSEMBLY)
                 shutil.copy(environment.state_dir / FINGERPRINT, kept)
                 return outputs

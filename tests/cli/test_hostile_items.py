@@ -32,7 +32,7 @@ from tests.cli.test_logs import event, fact
 from tests.cli.test_report_command import aws_with
 from tests.cli.test_show import LOCAL
 from tests.hostile_texts import HOSTILE, SURROGATES
-from tests.unit.builders import item
+from tests.unit.builders import item, run
 
 ALL = HOSTILE | SURROGATES
 BREAKS = ["line feed", "indented line", "both", "vertical tab", "next line", "line separator", "carriage return"]
@@ -162,14 +162,15 @@ def test_a_line_break_in_an_item_makes_no_line(name: str, past_with: Callable[[s
     assert lines[0] == lines[1]
 
 
-def test_code_of_others_prints_aside_and_as_text(past_with: Callable[[str], Past]) -> None:
-    past_with(HOSTILE["title"])
-    file = stage_code.TRANSFORMATION
-    file.write_text(file.read_text().replace('    record["date"]', '    print(record["id"])\n    record["date"]'))
-    done = etl("preview", "--id", f"a{HOSTILE['title']}", "--region", "eu-west-1")
+@pytest.mark.parametrize("prints", ["print(record['id'])", "import sys; sys.stderr.write(record['id'] + chr(10))"])
+def test_code_of_others_prints_aside_and_as_text(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], prints: str
+) -> None:
+    file = edited(tmp_path / "transformation.py", ('    record["date"]', f'    {prints}\n    record["date"]'))
+    line = json.dumps(item(1) | {"id": {"S": HOSTILE["title"]}}).encode()
+    list(stage_code.LocalTransformation(file).outcomes([line], run()))
 
-    assert_harmless(done.stdout)
-    assert done.stderr == "a\\x1b]0;owned\\x07\n"
+    assert capfd.readouterr() == ("", "\\x1b]0;owned\\x07\n")
 
 
 def poisoned(recording: Recording, text: str) -> Recording:

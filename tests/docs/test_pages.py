@@ -19,7 +19,9 @@ PAGES = (
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 # Lines that other tests run, each in an environment of its own, and one for the other version of the AWS CLI.
-ELSEWHERE = re.compile(r"^(make |cdk |eval |export (?:PATH|CDK_DISABLE_VERSION_CHECK)=|aws logs tail |etl doctor$).*", re.MULTILINE)
+ELSEWHERE = re.compile(
+    r"^(make |cdk |eval |export (?:PATH|CDK_DISABLE_VERSION_CHECK)=|aws logs tail |etl doctor$).*", re.MULTILINE
+)
 RUN = "20240116T020000000Z"
 
 
