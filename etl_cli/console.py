@@ -150,7 +150,7 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
 
     All but printable ASCII is escaped, so that it is exact, and has nothing that a terminal obeys.
     """
-    sys.stdout.write(json.dumps(value, indent=indent) + "\n")
+    sys.stdout.write(json.dumps(value, indent=indent, allow_nan=False) + "\n")
 
 
 def print_page(page: str) -> None:
@@ -209,7 +209,9 @@ class _Aside(io.TextIOBase):
     """Passes text on to another output."""
 
     def __init__(self, output: TextIO) -> None:
-        self._output = output
+        # A spinner that turns meanwhile puts a proxy before the output, and by this name its console finds the output.
+        # Past the proxy there is no lock that a child process could inherit.
+        self.rich_proxied_file = self._output = getattr(output, "rich_proxied_file", output)
 
     def write(self, text: str) -> int:
         self._output.write(visible_lines(text))

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-_FORMAT = "%Y-%m-%d %H:%M:%S"
-
 
 class Span(NamedTuple):
     """All instants from ``start`` up to, and without, ``end``."""
@@ -38,7 +36,8 @@ class Times:
 
     def bare(self, instant: datetime) -> str:
         """An instant without its zone, where a heading names that: ``2026-11-23 02:00:00``."""
-        return self.shifted(instant).strftime(_FORMAT)
+        # Of a year before 1000, strftime leaves out zeros.
+        return self.shifted(instant).replace(tzinfo=None, microsecond=0).isoformat(" ")
 
     def zones(self, instants: Iterable[datetime]) -> str:
         """The zones of instants, for a heading: ``UTC``, ``CET``, ``CEST/CET``; without instants, the zone of now."""

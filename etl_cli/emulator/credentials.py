@@ -46,7 +46,9 @@ def refusal_of_key(key: str | None, own: AccessKey, session_token: str) -> Refus
     from ministack.core import iam_evaluator
 
     if key is None:
-        return Refusal("MissingAuthenticationToken", 'Use its own access key: eval "$(etl local env)"')
+        return Refusal(
+            "MissingAuthenticationToken", 'Requests need the local environment\'s access key: eval "$(etl local env)"'
+        )
     unknown = Refusal(
         "UnrecognizedClientException",
         'The access key is not this environment\'s; each start makes a new one: eval "$(etl local env)"',

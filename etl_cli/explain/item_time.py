@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
-from string import ascii_letters
+from string import ascii_letters, punctuation
 
 from etl_cli.item_view import Wire
 from etl_cli.times import Span
@@ -14,7 +14,7 @@ from etl_cli.wording import format_instant
 _SHORTEST = len("2024-01-15T10:00:00Z")
 _FIRST = "0001-01-01T00:00:00"
 _SIGNS = "-T:Z"
-_NO_SIGNS = frozenset(ascii_letters) - {"T", "Z"}
+_NO_SIGNS = frozenset({*ascii_letters, *punctuation, " "} - {*"TZ-:."})
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -41,12 +41,13 @@ def has_signs_of_time(timestamp: Wire | None) -> bool:
         and text >= _FIRST
         and all(sign in text for sign in _SIGNS)
         and _NO_SIGNS.isdisjoint(text)
+        and (len(text) == _SHORTEST or "." in text)
     )
 
 
 def window_of_text(timestamp: Wire | None) -> Span:
     """The second into whose window a text sorts that has the signs of a time, whether or not it is one."""
-    seconds = range(int((datetime.max.replace(tzinfo=UTC) - _BEGINNING).total_seconds()))
+    seconds = range((datetime.max.replace(tzinfo=UTC) - _BEGINNING) // timedelta(seconds=1))
     position = bisect_right(
         seconds, _text(timestamp), key=lambda second: _bound(_BEGINNING + timedelta(seconds=second))
     )

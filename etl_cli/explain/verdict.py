@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl_cli.explain.item_time import has_signs_of_time, smallest_window, window_of_text
+from etl_cli.wording import format_instant
 
 if TYPE_CHECKING:
     from etl_cli.etl_lines import EtlLines
@@ -90,6 +91,8 @@ def _loaded(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
 
 def _again(outcome: str, says: str, explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
     """The verdict on what another run of its time puts right."""
+    if explanation.instant and explanation.instant >= explanation.now:
+        return Verdict(outcome, says, "Its time is yet to come: the first run after it reads it.")
     window = smallest_window(explanation.instant) if explanation.instant else found.entry.window
     return Verdict(outcome, says, _when(explanation), [lines.run(window)] if window else [])
 
@@ -107,7 +110,7 @@ def _not_read(explanation: Explanation, lines: EtlLines) -> Verdict:
     if explanation.source is None:
         return Verdict("unknown", "The destination holds it. The source table doesn't, nor has a run read it lately.")
     if explanation.untimed:
-        return _untimed(explanation, lines)
+        return _untimed(explanation)
     instant = explanation.instant
     if instant is None or instant >= explanation.now:
         advice = "The first run after that time reads it, if it is one of the schedule."
@@ -118,15 +121,15 @@ def _not_read(explanation: Explanation, lines: EtlLines) -> Verdict:
     return Verdict(outcome, says, _when(explanation), [lines.run(smallest_window(instant))])
 
 
-def _untimed(explanation: Explanation, lines: EtlLines) -> Verdict:
+def _untimed(explanation: Explanation) -> Verdict:
     """The verdict on an item without a usable timestamp that no run has read yet."""
     timestamp = (explanation.source or {}).get("timestamp")
     says = f"It has no usable timestamp, and no run has read it yet: {explanation.untimed}."
     window = window_of_text(timestamp) if has_signs_of_time(timestamp) else None
     if window is None or window.end > explanation.now:
         return Verdict("not read", says, "Correct it. Until then every run reads it and sets it aside.")
-    advice = "Correct it. Until then only a run of the time that it sorts into reads it and sets it aside:"
-    return Verdict("not read", says, advice, [lines.run(window)])
+    when = f"{format_instant(window.start)} to {format_instant(window.end)}"
+    return Verdict("not read", says, f"Correct it. Until then only a run of {when} reads it and sets it aside.")
 
 
 def _why_not(explanation: Explanation) -> tuple[str, str]:

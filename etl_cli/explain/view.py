@@ -87,7 +87,9 @@ def _way(explanation: Explanation, tables: tuple[str, str], times: Times) -> Tab
     for number, found in enumerate(explanation.runs):
         table.add_row("  runs" if not number else "", found.entry.run or found.entry.name[:20], _run(found, times))
     if not explanation.runs:
-        table.add_row("  runs", "-", "none covers its timestamp")
+        ahead = explanation.instant is not None and explanation.instant >= explanation.now
+        later = " yet: each run leaves it to a later one" if ahead else ""
+        table.add_row("  runs", "-", f"none covers its timestamp{later}")
     for number, row in enumerate(_destination_rows(explanation)):
         table.add_row("  destination" if not number else "", tables[1] if not number else "", row)
     return table

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from etl_cli.errors import UserError
 from etl_cli.execution.history import Timeline
 from etl_cli.execution.ledger import Entry
-from etl_cli.quarantine.rejections import Reason, Tally
 from etl_cli.report.left_out import LEFT_OUT, names_alone, reasons_alone
-from etl_cli.report.report import MOST_REJECTED, Rejection, Sample, collect, item_text, rejected_records
+from etl_cli.report.report import Rejection, Sample, collect, rejections_of
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
@@ -68,14 +67,5 @@ def read_contents(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -
 
 def _rejected(pipeline: Pipeline, run: str) -> Contents:
     """Of a run that failed, what it had rejected until then."""
-    tally = Tally()
-    for record in rejected_records(pipeline, run):
-        reason = Reason(record["field"], record["expected"], record["got"])
-        tally.add(record["stage"], reason, item_text(record["item"], "id"))
-        if tally.total >= MOST_REJECTED:
-            break
-    found = [
-        Rejection(each.stage, each.example.field, each.example.expected, each.count, each.example_id, each.example.got)
-        for each in tally.reasons()
-    ]
-    return Contents(rejections=found, cut=tally.total >= MOST_REJECTED)
+    found, cut = rejections_of(pipeline, run)
+    return Contents(rejections=found, cut=cut)

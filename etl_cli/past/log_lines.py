@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from math import isinf
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -26,7 +27,7 @@ _PLACED = {
 # Which counts sum up an action, the first in any case, the others if they aren't 0; and what they are called.
 _TOLD = {
     "extract": ("read", "extract_bytes"),
-    "transform": ("records", "dropped", "rejected_transform"),
+    "transform": ("records", "dropped", "ahead", "rejected_transform"),
     "gate": ("read", "rejected_transform"),
     "load": ("loaded", "superseded", "rejected_load", "load_throttled"),
     "finish": ("loaded", "superseded", "rejected_transform", "rejected_load"),
@@ -62,8 +63,8 @@ class LogLine:
         """The line of an event, as FilterLogEvents returns it."""
         text = event["message"].rstrip("\r\n")
         at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-        facts = _facts(text, at)
-        return cls(datetime.fromisoformat(facts["time"]) if facts else at, function, text, facts)
+        own = _own(text, at)
+        return cls(own[0], function, text, own[1]) if own else cls(at, function, text)
 
     def document(self) -> dict[str, Any]:
         """For programs: what the pipeline wrote, or the text of anybody else with its time and function."""
@@ -103,7 +104,7 @@ class _Embedded(msgspec.Struct):
 
 
 class _Own(msgspec.Struct):
-    """The shape of the pipeline's own lines, in as far as they are read here; see runtime/etl/log.py and entry.py."""
+    """The shape of the pipeline's own lines, as far as this module reads them; see runtime/etl/log.py and entry.py."""
 
     time: Annotated[datetime, msgspec.Meta(tz=True)]
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -123,14 +124,22 @@ class _Own(msgspec.Struct):
 _own_lines = msgspec.json.Decoder(_Own)
 
 
-def _facts(text: str, stored: datetime) -> dict[str, Any]:
-    """What a line of the pipeline's own says; nothing if it isn't one. Code of others may print what resembles one."""
+def _own(text: str, stored: datetime) -> tuple[datetime, dict[str, Any]] | None:
+    """Time and facts of a line of the pipeline's own; None if it isn't one, but resembles one."""
     try:
         own = _own_lines.decode(text)
-        found: dict[str, Any] = json.loads(text)
+        found: dict[str, Any] = json.loads(text, parse_float=_finite)
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return {}
-    return found if abs(own.time - stored) <= _STORED_WITHIN else {}
+        return None
+    return (own.time, found) if abs(own.time - stored) <= _STORED_WITHIN else None
+
+
+def _finite(text: str) -> float:
+    """A number that JSON can hold: no float is as large as ``1e999``."""
+    number = float(text)
+    if isinf(number):
+        raise ValueError(text)
+    return number
 
 
 def joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:

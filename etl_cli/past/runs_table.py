@@ -29,7 +29,9 @@ def rejected(counts: Mapping[str, int]) -> int:
 def replay_words(entry: Entry) -> str:
     """How a later run replayed what this one rejected: ``replayed by 20261106T…: 150 loaded, 1 rejected again``."""
     counts = {name: number for name, number in entry.replayed.items() if isinstance(number, int)}
-    told = {name: counts.get(name, 0) for name in ("dropped", "superseded")} | {"rejected again": rejected(counts)}
+    told = {name: counts.get(name, 0) for name in ("dropped", "ahead", "superseded")} | {
+        "rejected again": rejected(counts)
+    }
     told["left, not in the source table any more"] = counts.get("left", 0)
     more = "".join(f", {number:,} {name}" for name, number in told.items() if number)
     return f"replayed by {entry.replayed['run']}: {counts.get('loaded', 0):,} loaded{more}"

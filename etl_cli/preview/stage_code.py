@@ -53,7 +53,7 @@ __all__ = [
 
 TRANSFORMATION = ROOT / "runtime" / "etl" / "transformation.py"
 EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
-# What a function has, in MiB: a record that takes more is none that Transform can do.
+# What a function has, in MiB: Transform can't handle a record that needs more.
 _MEMORY_MB = 512
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
 
@@ -109,7 +109,7 @@ class LocalTransformation:
     def __init__(self, path: Path = TRANSFORMATION) -> None:
         self._path = path
         with printing_aside():
-            module = load(path)
+            module = load(path, RECORD_SECONDS)
             try:
                 self._user = Transformation(module)
             except TransformationError as error:

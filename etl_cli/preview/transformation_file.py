@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import sys
 import traceback
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import module_from_spec
+from io import StringIO
 from linecache import checkcache, getline
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -27,12 +32,52 @@ class _Source(SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
-def load(path: Path) -> ModuleType:
+def load(path: Path, seconds: float) -> ModuleType:
     """Load the file, and anew whatever module beside it was imported since it was loaded before.
+
+    Args:
+        path: the file.
+        seconds: how long that may take.
 
     Raises:
         UserError: it isn't there, or can't be imported; the message says in which line, and why.
     """
+    _try(path, seconds)
+    return _load(path)
+
+
+def _try(path: Path, seconds: float) -> None:
+    """Load the file in a child process first: it may end its process, or never come to an end.
+
+    Raises:
+        UserError: it does.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        with suppress(BaseException):
+            os.close(reader)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for output in (1, 2):
+                os.dup2(nowhere, output)
+            with redirect_stdout(StringIO()), redirect_stderr(StringIO()), suppress(UserError, KeyboardInterrupt):
+                _load(path)  # what is wrong with it, the same in this process tells
+            os.write(writer, b".")
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        ended = bool(select.select([answer], [], [], seconds)[0])
+        survived = ended and bool(answer.read(1))
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    if not survived:
+        raise broken(
+            path, "it ends its process when it is imported" if ended else f"to import it takes over {seconds} s"
+        )
+
+
+def _load(path: Path) -> ModuleType:
     for name in _own_modules(path):
         del sys.modules[name]
     _loaded_before.setdefault(path, frozenset(sys.modules) | {_NAME})

@@ -63,7 +63,10 @@ def verdict(rehearsed: Rehearsed) -> Text:
     line += f", {rejected:,} rejected{share}" if rejected else ", none rejected"
     line += f", {rehearsed.dropped:,} dropped" if rehearsed.dropped else ""
     line += f", {rehearsed.ahead:,} ahead of their time" if rehearsed.ahead else ""
-    return Text(f"  {'~' if rejected else '✔'} {line}", "bold yellow" if rejected else "bold green")
+    forgotten = rehearsed.dropped and not rehearsed.records
+    line += ". A run loads nothing then, and fails: does transform() lack a return?" if forgotten else ""
+    doubtful = bool(rejected or forgotten)
+    return Text(f"  {'~' if doubtful else '✔'} {line}", "bold yellow" if doubtful else "bold green")
 
 
 def aggregate_parts(aggregates: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:

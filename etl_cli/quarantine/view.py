@@ -108,9 +108,15 @@ def _replayed(entry: Entry | None) -> list[Text]:
         return []
     noted = entry.replayed
     again = sum(noted.get(name, 0) for name in ("rejected_transform", "rejected_load"))
-    counts = {"loaded": noted.get("loaded", 0), "rejected again": again, "left": noted.get("left", 0)}
+    counts = {"loaded": noted.get("loaded", 0), "rejected again": again}
+    counts |= {name: noted.get(name, 0) for name in ("ahead", "left")}
     told = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number or name == "loaded")
-    return [Text(f"  replayed by {noted['run']}: {told}", "green" if not again + counts["left"] else "yellow")]
+    return [
+        Text(
+            f"  replayed by {noted['run']}: {told}",
+            "green" if not again + counts["ahead"] + counts["left"] else "yellow",
+        )
+    ]
 
 
 def _shown(found: Quarantine) -> Sequence[Any]:

@@ -27,11 +27,11 @@ def without_items(report: RunReport) -> RunReport:
 
 
 def reasons_alone(rejections: Iterable[Rejection]) -> list[Rejection]:
-    """How many items each stage set aside, by what it expected; an attribute's name may be data, as a map's key is."""
+    """How many items each stage set aside, by the reason's summary, which has nothing of an item."""
     tally: Counter[tuple[str, str]] = Counter()
     for each in rejections:
-        tally[each.stage, each.expected] += each.count
-    return [Rejection(stage, "", expected, number, "", "") for (stage, expected), number in tally.most_common()]
+        tally[each.stage, each.summary] += each.count
+    return [Rejection(stage, "", summary, number, "", "", summary) for (stage, summary), number in tally.most_common()]
 
 
 def names_alone(aggregates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

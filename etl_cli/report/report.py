@@ -44,6 +44,7 @@ class Rejection:
         field: path of the attribute; empty for the whole record.
         example: id of one of them; empty when it has none.
         got: what was there in the example.
+        summary: the reason without anything of an item.
     """
 
     stage: str
@@ -52,6 +53,7 @@ class Rejection:
     count: int
     example: str
     got: str
+    summary: str = "a reason that only quarantine tells"
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def collect(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunReport
         UserError: an object of the run isn't in the bucket any more.
     """
     output = timeline.output
-    rejections, quarantine, cut = _rejections(pipeline, output["run"])
+    rejections, cut = rejections_of(pipeline, output["run"])
     return RunReport(
         execution=execution,
         run=output["run"],
@@ -146,7 +148,7 @@ def collect(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunReport
         keys=output["keys"],
         stages={stage.name: stage.seconds or 0.0 for stage in timeline.stages.values()},
         seconds=timeline.seconds or 0.0,
-        quarantine=quarantine,
+        quarantine=staged_keys(pipeline, f"quarantine/{output['run']}/"),
         rejections=rejections,
         rejections_cut=cut,
         aggregates=_aggregates(pipeline, output["keys"]["aggregates"]),
@@ -195,18 +197,20 @@ def item_text(item: dict[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _rejections(pipeline: Pipeline, run: str) -> tuple[list[Rejection], list[str], bool]:
+def rejections_of(pipeline: Pipeline, run: str) -> tuple[list[Rejection], bool]:
+    """Why the stages of a run set items aside, the commonest reason first; and whether there are more of them."""
     tally: Counter[tuple[str, str, str]] = Counter()
-    examples: dict[tuple[str, str, str], tuple[str, str]] = {}
+    examples: dict[tuple[str, str, str], tuple[str, str, str]] = {}
     cut = False
     for record in rejected_records(pipeline, run):
         reason = (record["stage"], record["field"], record["expected"])
         tally[reason] += 1
-        examples.setdefault(reason, (item_text(record["item"], "id"), record["got"]))
+        summary = record.get("summary", Rejection.summary)
+        examples.setdefault(reason, (item_text(record["item"], "id"), record["got"], summary))
         if cut := tally.total() >= MOST_REJECTED:
             break
     found = [Rejection(*reason, number, *examples[reason]) for reason, number in tally.most_common()]
-    return found, staged_keys(pipeline, f"quarantine/{run}/"), cut
+    return found, cut
 
 
 def _aggregates(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:

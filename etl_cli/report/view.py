@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -115,7 +115,8 @@ def _verdict(report: RunReport) -> Text:
         return Text("  ✘ The run succeeded, and its counts don't add up", "bold red")
     reasons = "its reason" if report.rejected == 1 else "their reasons"
     rejected = f"{report.rejected:,} rejected with {reasons}" if report.rejected else "none rejected"
-    return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}, nothing unaccounted for", "bold green")
+    ahead = f", {report.counts['ahead']:,} left to a later run" if report.counts.get("ahead") else ""
+    return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}{ahead}, nothing unaccounted for", "bold green")
 
 
 def _facts(report: RunReport, times: Times) -> Table:
@@ -147,7 +148,8 @@ def _balance(report: RunReport, tables: tuple[str, str], verified: Verified | No
     scanned, read = report.counts.get("scanned", 0), report.counts["read"]
     outside = Equation("scanned", scanned, {"read": read, "outside": scanned - read})
     for equation in [*([] if report.replay else [outside]), *report.balance()]:
-        table.add_row("", *_equation(equation))
+        for row in _equation(equation):
+            table.add_row("", *row)
     if verified is None:
         return table
     counted = _grid()
@@ -164,15 +166,24 @@ def _balance(report: RunReport, tables: tuple[str, str], verified: Verified | No
     return Group(table, counted)
 
 
-def _equation(equation: Equation) -> list[Text]:
+# Parts of an equation in one line: with more of them a line is longer than a terminal.
+_PARTS = 3
+
+
+def _equation(equation: Equation) -> Iterator[list[Text]]:
+    """A line of the balance; what has more parts than fit goes on in a second one."""
     parts = list(equation.parts.items())
     cells = [Text(equation.name), Text(f"{equation.total:,}", "bold"), Text("=", "dim")]
-    for position in range(3):
-        name, value = parts[position] if position < len(parts) else ("", 0)
-        if position:
-            cells.append(Text("+" if name else "", "dim"))
-        cells += [Text(f"{value:,}" if name else ""), Text(name, "dim")]
-    return [*cells, Text("✔", "green") if equation.holds else Text("✘ does not add up", "bold red")]
+    for first in range(0, len(parts), _PARTS):
+        for position in range(first, first + _PARTS):
+            name, value = parts[position] if position < len(parts) else ("", 0)
+            if position:
+                cells.append(Text("+" if name else "", "dim"))
+            cells += [Text(f"{value:,}" if name else ""), Text(name, "dim")]
+        if first + _PARTS < len(parts):
+            yield cells
+            cells = [Text(""), Text("")]
+    yield [*cells, Text("✔", "green") if equation.holds else Text("✘ does not add up", "bold red")]
 
 
 def _rejected_title(report: RunReport) -> str:
@@ -183,9 +194,9 @@ def _rejected_title(report: RunReport) -> str:
 def _rejections(rejections: list[Rejection], width: int) -> Table:
     table = _grid()
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(max_width=(width - 22) // 2)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(overflow="fold", max_width=20)
+    table.add_column(overflow="fold", max_width=(width - 22) // 2)
+    table.add_column(no_wrap=True, overflow="ellipsis", max_width=(width - 22) // 2)
     table.add_row("", *(Text(title, "dim") for title in ("items", "attribute", "expected", "found, for example")))
     for each in rejections:
         example = Text.assemble(each.got, (f" in {each.example}" if each.example else "", "dim"))

@@ -21,8 +21,8 @@ from etl.errors import RejectedError, TooSlowError
 from etl.metrics import peak_memory_mb
 from etl.records import Made, Records
 
-# A record that was to be stopped and isn't stopped by then can't be.
-_GRACE_SECONDS = 5
+# After this much more time, a child whose record didn't stop is killed.
+GRACE_SECONDS = 5
 _LOOK_SECONDS = 0.5
 # The worker's own memory may grow by so much beside the child's, in MiB.
 _OWN_MEMORY_MB = 64
@@ -42,6 +42,7 @@ class IsolatedRecords:
 
     def __init__(self, records: Records, memory_mb: float | None) -> None:
         self.aggregates = records.aggregates
+        self.seconds = records.seconds
         self._records = records
         self._memory_mb = memory_mb
         self._position = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child
@@ -59,21 +60,23 @@ class IsolatedRecords:
         self._end()
 
     def __call__(self, lines: Sequence[bytes]) -> list[Made]:
-        """What records become, as :class:`etl.records.Through` says."""
+        """Say what records become, as :class:`etl.records.Through` does."""
         made: list[Made] = []
         while len(made) < len(lines) and not (made and isinstance(made[-1], TooSlowError)):
             made += self._first_of(lines[len(made) :])
         return made
 
     def _first_of(self, lines: Sequence[bytes]) -> list[Made]:
-        """What the first records become: of all, or up to the one that ends the child."""
+        """Say what the first records become: all of them, or those up to the one that ends the child."""
         answer = self._asked(lines)
         if not isinstance(answer, RejectedError):
             return answer
         position = _read(self._position)
         if position == _BEFORE_THE_FIRST and len(lines) > 1:
             return self._first_of(lines[:1])
-        return [*(self._first_of(lines[:position]) if position > 0 else ()), answer]
+        before = self._first_of(lines[:position]) if position > 0 else []
+        # One of them may be too slow this time, and be the last.
+        return [*before, answer] if len(before) == max(position, 0) else before
 
     def _asked(self, lines: Sequence[bytes]) -> list[Made] | RejectedError:
         """The child's answer; or how it ended without one.
@@ -93,6 +96,10 @@ class IsolatedRecords:
             answer = self._end()
         if isinstance(answer, list):
             return answer
+        if isinstance(
+            answer, MemoryError
+        ):  # not of transform(), which would be its record's: all together are too much
+            _write(self._position, _BEFORE_THE_FIRST)
         if _read(self._position) == _BEFORE_THE_FIRST and isinstance(answer, (str, MemoryError)):
             return RejectedError.of_record(
                 "a record that a worker's memory can hold", f"{len(lines[0]):,} bytes of JSON"
@@ -107,7 +114,7 @@ class IsolatedRecords:
         while not connection.poll(_LOOK_SECONDS):
             position = _read(self._position)
             seen, waited = position, waited + _LOOK_SECONDS if position == seen else 0.0
-            if waited > self._records.seconds + _GRACE_SECONDS:
+            if waited > self._records.seconds + GRACE_SECONDS:
                 return False
         return True
 
@@ -129,7 +136,9 @@ class IsolatedRecords:
         self._child.kill()
         self._child.join()
         self._child = self._connection = None
-        if code is None or code >= 0:
+        if code is None:
+            return "its connection closed"
+        if code >= 0:
             return f"its end with exit status {code}"
         return f"its end by signal {signal.Signals(-code).name}"
 

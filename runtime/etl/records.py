@@ -31,6 +31,11 @@ class Through(Protocol):
         """The transformation's aggregates."""
         ...
 
+    @property
+    def seconds(self) -> int:
+        """How long one record may take."""
+        ...
+
     def __call__(self, lines: Sequence[bytes]) -> list[Made]:
         """Say what records become; one that had to be stopped is the last of them, since time may be low by then.
 

@@ -8,7 +8,7 @@ The window's bounds are whole seconds written without the ``Z``: so ``2024-01-15
 import re
 from datetime import date
 from functools import lru_cache
-from string import ascii_letters
+from string import ascii_letters, punctuation
 from typing import Any, Final, Literal
 
 from etl.attribute_values import type_name
@@ -20,8 +20,8 @@ EXPECTED = "a time in UTC such as 2024-01-15T10:00:00Z"
 _SHAPE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?Z"
 _SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
 
-# A letter where there should be a digit: O for 0, l for 1.
-_LETTERS = {f":letter{number}": letter for number, letter in enumerate(sorted({*ascii_letters} - {"T", "Z"}))}
+# What no time has: a letter for a digit, O for 0 or l for 1, and other separators.
+_NO_TIMES = {f":no{n}": sign for n, sign in enumerate(sorted({*ascii_letters, *punctuation, " "} - {*"TZ-:."}))}
 # Signs that a timestamp isn't a time, wherever it sorts: these items come along with every window.
 _NO_TIME = (
     "attribute_not_exists(#timestamp)",
@@ -29,7 +29,8 @@ _NO_TIME = (
     "size(#timestamp) < :shortest",
     "#timestamp < :first",
     *(f"NOT contains(#timestamp, :{name})" for name in ("dash", "t", "colon", "z")),
-    *(f"contains(#timestamp, {name})" for name in _LETTERS),
+    "(size(#timestamp) > :shortest AND NOT contains(#timestamp, :dot))",
+    *(f"contains(#timestamp, {name})" for name in _NO_TIMES),
 )
 
 AHEAD: Final = "ahead"
@@ -58,7 +59,8 @@ def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
         ":t": "T",
         ":colon": ":",
         ":z": "Z",
-        **_LETTERS,
+        ":dot": ".",
+        **_NO_TIMES,
     }
     picked = ("(#timestamp >= :start AND #timestamp < :end)", "#timestamp >= :now", *_NO_TIME)
     return {

@@ -28,8 +28,13 @@ from etl.user_code import Transformation
 STAGE = "transform"
 
 
-# So many records must have been stopped, and half of an invocation's time gone with them, before the code is to blame.
+# What records that are taken together may take together, if each takes all of its time: an invocation has 300 s.
+_TOGETHER_SECONDS = 280
+# Half of an invocation's time must have gone with records that were stopped, ten at most, before the code is to blame.
 _FEW_SLOW = 10
+_HALF_SECONDS = 150
+# A child process is waited for longer than a record, and the records before the one that ended it are taken again.
+_MORE_IN_A_CHILD = 10
 
 
 def transform_segment(
@@ -96,7 +101,8 @@ class _Worker:
 
     def _take(self, key: str, batch: Batch, first: int) -> int:
         """Take a batch's records from ``first`` on; how many were taken, since a slow one may be the last."""
-        lines = batch.lines[first:] if first else batch.lines
+        most = max(1, _TOGETHER_SECONDS // self._through.seconds)
+        lines = batch.lines[first : first + most]
         try:
             made = self._through(lines)
         except (msgspec.DecodeError, ValueError) as error:
@@ -132,9 +138,11 @@ class _Worker:
 
     def _check_slow(self, elapsed_ms: int) -> None:
         """Check that slow records are the exception: else each is waited for, and the run's time is gone."""
-        if len(self._slow) < _FEW_SLOW:
+        if not self._slow:
             return
         last = self._slow[-1]
+        if len(self._slow) < max(2, min(_FEW_SLOW, _HALF_SECONDS // last.seconds)):
+            return
         if 2000 * last.seconds * len(self._slow) > elapsed_ms:
             raise TransformationError(
                 f"transform() was stopped for {len(self._slow)} records of one invocation, each after {last.seconds} s "
@@ -182,7 +190,7 @@ def _adapters() -> tuple[TransformSettings, Transformation, Staging]:
 def _transform(event: Event, deadline: Deadline) -> Work:
     settings, user, staging = _adapters()
     run, work, seconds = run_of(event), work_of(event), settings.record_seconds
-    deadline.reserve(seconds)
+    deadline.reserve(seconds + (_MORE_IN_A_CHILD if event.get("retry") else 0))
     with _way(event, run, user, seconds) as through:
         return transform_segment(run, work, through, staging, deadline, settings.part_bytes)
 

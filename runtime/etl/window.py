@@ -15,6 +15,8 @@ from etl.errors import CatchUpError, InputError
 
 # An event's time and the execution's start come from two clocks of AWS: so far apart they may be.
 CLOCK_SKEW = timedelta(minutes=5)
+# The stack's rule gives an event up after so long.
+LATEST_DELIVERY = timedelta(hours=2)
 
 _INPUT_FIELDS = ("start", "end", "lookback_hours", "replay")
 _RUN = re.compile(r"[0-9]{8}T[0-9]{9}Z")
@@ -155,8 +157,9 @@ def resolve_window(
         return _checked(_explicit(given), started_at, longest)
     try:
         due = _due(latest, rules, watermark())
-        # However old an event says that it is: no run may catch up on more than `catch_up`.
-        first_watermark = max(due, started_at.replace(microsecond=0) - rules.lookback)
+        # An event of long ago has no say: the runs after it would all have more to catch up on than they may.
+        late = started_at - now <= LATEST_DELIVERY
+        first_watermark = due if late else max(due, started_at.replace(microsecond=0) - rules.lookback)
         return _checked(Window(due - rules.lateness, latest, first_watermark), started_at)
     except OverflowError:
         raise InputError(f"time is too early for a window: {format_instant(latest)}") from None

@@ -220,3 +220,11 @@ def test_a_heading_tells_day_zone_and_run_when_they_change() -> None:
         "2026-11-03 UTC  run other",
         "2026-11-04 UTC  run other",
     ]
+
+
+@pytest.mark.parametrize("odd", ['"time": "2026-11-24T02:00:00.000z"', '"x": 1e999', '"x": -1e999'])
+def test_a_line_that_only_msgspec_takes_ends_nothing(odd: str) -> None:
+    text = '{"time": "2026-11-24T02:00:00.000Z", "level": "INFO", "message": "m", ' + odd + "}"
+    line = LogLine.of("etl-load", {"message": text, "timestamp": 1795485600000})
+
+    assert json.loads(json.dumps(line.document(), allow_nan=False))

@@ -16,9 +16,10 @@ from etl_cli.execution.history import Timeline, read_new
 from etl_cli.report import report as report_module
 from etl_cli.report.commands import report_commands
 from etl_cli.report.document import report_document
+from etl_cli.report.left_out import reasons_alone
 from etl_cli.report.report import Equation, Rejection, RunReport, collect
 from etl_cli.report.verify import Verified
-from etl_cli.report.view import print_commands, print_report
+from etl_cli.report.view import _equation, print_commands, print_report
 from tests.cli.fakes import Recording
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -186,3 +187,24 @@ def test_a_replay_says_what_became_of_the_records_in_quarantine(recording: Recor
 def test_a_run_that_is_no_replay_does_not_speak_of_one(report: RunReport) -> None:
     assert "Replay" not in printed(report, 80)
     assert report.balance()[0].parts == {"extracted": 38}
+
+
+def test_rejections_without_items_are_told_by_their_summaries() -> None:
+    data = "not {'card': '4111 1111', 'name': 'Ann'}"
+    given = [
+        Rejection("transform", "card", data, 2, "order-1", "4111", "record: a reason of transform()'s own"),
+        Rejection("transform", "name", data, 1, "order-2", "Ann", "record: a reason of transform()'s own"),
+        Rejection("load", "", "an item that DynamoDB takes", 1, "order-3", "401 KB"),
+    ]
+
+    assert [(each.stage, each.expected, each.count) for each in reasons_alone(given)] == [
+        ("transform", "record: a reason of transform()'s own", 3),
+        ("load", "a reason that only quarantine tells", 1),
+    ]
+
+
+def test_an_equation_of_many_parts_adds_up_as_it_is_printed() -> None:
+    equation = Equation("extracted", 4764, {"transformed": 4662, "dropped": 0, "ahead": 2, "rejected": 100})
+    lines = ["".join(cell.plain for cell in row) for row in _equation(equation)]
+
+    assert lines == ["extracted4,764=4,662transformed+0dropped+2ahead", "+100rejected✔"]

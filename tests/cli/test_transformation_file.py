@@ -66,7 +66,7 @@ def test_a_module_beside_it_is_loaded_anew_too(file: Path) -> None:
 
 
 def test_no_bytecode_is_left_behind(file: Path) -> None:
-    load(file)
+    load(file, 10)
 
     assert [each.name for each in file.parent.iterdir()] == ["transformation.py"]
 
@@ -116,7 +116,7 @@ def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
 
 def test_a_file_of_the_checkout_is_named_from_there() -> None:
     with pytest.raises(UserError, match=r"^runtime/etl/none\.py: there is no such file"):
-        load(ROOT / "runtime" / "etl" / "none.py")
+        load(ROOT / "runtime" / "etl" / "none.py", 10)
 
 
 def test_an_interrupt_is_a_persons(file: Path) -> None:
@@ -173,3 +173,19 @@ def test_a_file_that_never_returns_rejects_the_item_with_the_line(file: Path, mo
     assert reason is not None
     assert reason.expected == "transform() to return within 1 s"
     assert f"({file.name} line " in reason.got
+
+
+@pytest.mark.parametrize("ending", ["os._exit(0)", "os.kill(os.getpid(), 9)"])
+def test_a_file_that_ends_its_process_when_it_is_imported_is_told_so(file: Path, ending: str) -> None:
+    edited(file, ("class Contract", f"import os\n{ending}\nclass Contract"))
+
+    with pytest.raises(UserError, match="it ends its process when it is imported"):
+        outcome(file)
+
+
+def test_a_file_whose_import_never_ends_is_told_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl_cli.preview.stage_code.RECORD_SECONDS", 1)
+    edited(file, ("class Contract", "while True:\n    pass\nclass Contract"))
+
+    with pytest.raises(UserError, match="to import it takes over 1 s"):
+        outcome(file)

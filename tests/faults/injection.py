@@ -40,15 +40,15 @@ class Call(NamedTuple):
                 return "Plan" if planning or self.operation.endswith("/run.json") else "Extract"
             case "etl-transform":
                 merging = self.operation.startswith("GET ") and "/partials/" in self.operation
-                gate = merging or self._counts_quarantine or self.operation.endswith("/aggregates.json")
-                return "Gate" if gate else "Transform"
-        finish = self._counts_quarantine or self.operation in ("TransactWriteItems", "UpdateItem")
+                return "Gate" if merging or self._sums_up else "Transform"
+        finish = self._sums_up or self.operation in ("TransactWriteItems", "UpdateItem")
         return "Finish" if finish else "Load"
 
     @property
-    def _counts_quarantine(self) -> bool:
-        """Whether it reads of quarantine, as Gate and Finish do when all workers have written theirs."""
-        return self.operation.startswith("GET ") and "quarantine/" in self.operation
+    def _sums_up(self) -> bool:
+        """Whether it reads of quarantine, or is about the aggregates: Gate and Finish do, after the workers."""
+        reads = self.operation.startswith("GET ") and "quarantine/" in self.operation
+        return reads or self.operation.endswith("/aggregates.json")
 
     @property
     def is_write(self) -> bool:

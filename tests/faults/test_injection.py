@@ -22,6 +22,9 @@ RUN = "/etl-staging/quarantine/20261130T063525721Z"
         ("etl-load", f"PUT {RUN}/load-0000-0000.json", "Load"),
         ("etl-load", f"GET {RUN}/load-0000-0000.json", "Finish"),
         ("etl-load", f"GET {RUN.replace('quarantine', 'seals/quarantine')}/load-0000-0000.json", "Finish"),
+        ("etl-load", f"GET {RUN}/transform-0000-0000.json", "Finish"),
+        ("etl-load", "GET /etl-staging/transform/20261130T063525721Z/aggregates.json", "Finish"),
+        ("etl-load", "GET /etl-staging/transform/20261130T063525721Z/data.json", "Load"),
         ("etl-load", "TransactWriteItems", "Finish"),
     ],
 )

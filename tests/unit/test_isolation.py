@@ -104,7 +104,7 @@ def test_a_line_that_is_no_record_is_refused_as_in_the_same_process() -> None:
 
 
 def test_a_record_that_cannot_be_interrupted_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.isolation._GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("etl.isolation.GRACE_SECONDS", 0.5)
 
     def hang() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
@@ -118,7 +118,7 @@ def test_a_record_that_cannot_be_interrupted_is_ended(monkeypatch: pytest.Monkey
 
 
 def test_many_records_may_take_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.isolation._GRACE_SECONDS", 0)
+    monkeypatch.setattr("etl.isolation.GRACE_SECONDS", 0)
     made = isolated(striking({0, 1, 2, 3}, lambda: time.sleep(0.6)), lines(4), seconds=1)
 
     assert fates(made) == ["kept"] * 4
@@ -240,3 +240,31 @@ def test_a_child_ends_when_nobody_hears_its_answer() -> None:
     ours.close()
 
     serve(theirs, records, mmap.mmap(-1, mmap.PAGESIZE))
+
+
+def test_a_record_that_is_slow_only_the_second_time_is_the_one_that_is_set_aside() -> None:
+    taken = mmap.mmap(-1, mmap.PAGESIZE)  # shared by the children
+
+    def transform(record: dict[str, Any], _: Any) -> dict[str, Any]:
+        number = int(record["id"].rpartition("-")[2])
+        if number == 2:
+            taken[0] += 1
+            if taken[0] == 2:
+                time.sleep(300)
+        if number == 4:
+            os._exit(3)
+        return record
+
+    with IsolatedRecords(through(user_code(transform), seconds=1), None) as records:
+        first = records(lines(6))
+        rest = records(lines(6)[len(first) :])
+
+    assert isinstance(first[-1], TooSlowError)
+    assert fates(first[:-1] + rest) == ["kept", "kept", "kept", "its end with exit status 3", "kept"]
+
+
+def test_results_that_no_memory_holds_together_are_made_one_by_one() -> None:
+    def transform(record: dict[str, Any], _: Any) -> list[dict[str, Any]]:
+        return [record | {"text": "x" * 100_000}] * 40
+
+    assert fates(isolated(transform, lines(12), memory_mb=100)) == ["kept"] * 12

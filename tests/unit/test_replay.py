@@ -366,6 +366,7 @@ def test_the_run_is_marked_as_replayed_and_the_watermark_stays(night: Night) -> 
         "read": 3,
         "left": 0,
         "dropped": 0,
+        "ahead": 0,
         "loaded": 2,
         "superseded": 0,
         "rejected_transform": 1,

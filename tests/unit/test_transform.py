@@ -477,3 +477,23 @@ def test_slow_records_among_many_others_are_not_to_blame() -> None:
     result = stopping(s3, given, sleepy(*range(12)), Clock(60_000))
 
     assert result.counted("rejected_transform") == 12
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(10, 25), (11, 25), (12, 23), (60, 4), (240, 1)])
+def test_records_that_are_taken_together_fit_into_an_invocation(seconds: int, most: int) -> None:
+    s3, given = extract([item(n) for n in range(30)])
+    way = through(KEPT, seconds=seconds)
+    taken: list[int] = []
+
+    class Counting:
+        seconds = way.seconds
+        aggregates = way.aggregates
+
+        def __call__(self, lines: Any) -> Any:
+            taken.append(len(lines))
+            return way(lines)
+
+    result = transform_segment(run(), given, Counting(), staging(s3), unlimited(), MANY_BYTES)
+
+    assert max(taken) == most
+    assert result.counted("transformed") == 30

@@ -266,7 +266,13 @@ def test_a_limit_on_events_does_not_limit_catching_up_or_an_execution() -> None:
     assert resolve({"lookback_hours": 9_000}).end_text == "2024-01-16T02:00:00Z"
 
 
-@pytest.mark.parametrize("time", ["2024-01-16T02:00:00Z", "2024-01-15T03:00:00Z", "2001-01-01T00:00:00Z"])
+def test_a_scheduled_event_that_came_late_has_all_of_its_day_before_the_first_watermark() -> None:
+    window = resolve({"time": "2024-01-16T00:00:01Z", "detail": {}})
+
+    assert window.first_watermark == datetime(2024, 1, 15, 0, 0, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("time", ["2024-01-16T02:00:00Z", "2024-01-15T23:59:59Z", "2001-01-01T00:00:00Z"])
 def test_the_first_watermark_is_never_further_back_than_a_normal_day(time: str) -> None:
     assert resolve({}).first_watermark == datetime(2024, 1, 15, 2, tzinfo=UTC)
     assert resolve({"time": time, "detail": {"action": "start"}}).first_watermark == datetime(
