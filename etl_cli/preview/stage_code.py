@@ -54,7 +54,7 @@ __all__ = [
 TRANSFORMATION = ROOT / "runtime" / "etl" / "transformation.py"
 EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
 # What a function has, in MiB: Transform can't handle a record that needs more.
-_MEMORY_MB = 512
+MEMORY_MB = 512
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
 
 
@@ -127,7 +127,7 @@ class LocalTransformation:
             UserError: a line isn't DynamoDB JSON, or there are more groups than an aggregate may have.
         """
         rest, batch = iter(lines), list[bytes]()
-        with IsolatedRecords(Records(self._user, run, RECORD_SECONDS), _MEMORY_MB) as records:
+        with IsolatedRecords(Records(self._user, run, RECORD_SECONDS), MEMORY_MB) as records:
             while batch := batch or list(islice(rest, BATCH_RECORDS)):
                 with printing_aside():
                     outcomes = self._batch(records, batch)
@@ -192,7 +192,7 @@ def wire_line(item: Any) -> bytes:
 
 
 def source_lines(pipeline: Pipeline, start: str, end: str, now: str) -> Iterator[tuple[int, list[bytes]]]:
-    """The source table's items of a window and those without a usable time, as Extract reads them, page by page.
+    """The source table's items of a window, and those that come along with each, as Extract reads them, page by page.
 
     Yields:
         How many items DynamoDB read for the page, and those of the window, a line of DynamoDB JSON each.

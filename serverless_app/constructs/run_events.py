@@ -31,10 +31,7 @@ REMEDIES = {
     "BalanceError": f"What went into a stage is not what came out of it. {_WINDOW_AGAIN}",
     "UnexpectedError": f"The functions' own code failed: the log of the stage's function shows where. {_AGAIN}",
     "TransientError": (f"Look at the throttling of the tables; a ceiling on writes spares the destination. {_AGAIN}"),
-    "Sandbox.Timedout": (
-        "A worker ran out of time for a single page or batch: look at its log for what the transformation waits for. "
-        f"{_AGAIN}"
-    ),
+    "Sandbox.Timedout": f"A worker ran out of its time again and again: look at its log. {_AGAIN}",
     "Runtime.ExitError": f"A worker's process died again and again: look at its log. {_AGAIN}",
     "Runtime.OutOfMemory": f"A worker's memory was too small again and again: look at its log. {_AGAIN}",
     "States.Timeout": _TOO_LONG,

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from etl.records import RECORD_SECONDS
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
+from etl_cli.preview.stage_code import MEMORY_MB
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 
 BUCKET = f"etl-staging-{ACCOUNT}-{REGION}"
@@ -99,3 +101,10 @@ def test_the_architecture_is_that_of_the_settings(tuned_stack: Synthesized) -> N
     for stage in DEFAULTS:
         assert tuned_stack.named("AWS::Lambda::Function", f"etl-{stage}")["Architectures"] == ["arm64"]
         assert list((tuned_stack.asset(f"etl-{stage}") / "msgspec").glob("*aarch64-linux-gnu.so"))
+
+
+def test_a_preview_has_the_time_and_the_memory_of_a_run(stack: Synthesized) -> None:
+    transform = stack.named("AWS::Lambda::Function", "etl-transform")
+
+    assert transform["Environment"]["Variables"]["RECORD_SECONDS"] == str(RECORD_SECONDS)
+    assert transform["MemorySize"] == MEMORY_MB

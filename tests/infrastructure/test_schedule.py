@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from etl.window import LATEST_DELIVERY
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 
 
@@ -54,3 +55,9 @@ def test_what_could_not_be_started_in_two_hours_is_kept_for_14_days(stack: Synth
     assert target["DeadLetterConfig"] == {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:etl-pipeline-dead-letters"}
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
     assert queue["SqsManagedSseEnabled"] is True
+
+
+def test_an_event_is_late_as_long_as_the_rule_tries_to_deliver_it(stack: Synthesized) -> None:
+    [target] = stack.named("AWS::Events::Rule", "etl-daily-schedule")["Targets"]
+
+    assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == LATEST_DELIVERY.total_seconds()
