@@ -96,14 +96,12 @@ class IsolatedRecords:
             answer = self._end()
         if isinstance(answer, list):
             return answer
-        if isinstance(
-            answer, MemoryError
-        ):  # not of transform(), which would be its record's: all together are too much
+        if isinstance(answer, MemoryError):
+            # All together are too much: what transform() raises for one record is that record's.
             _write(self._position, _BEFORE_THE_FIRST)
         if _read(self._position) == _BEFORE_THE_FIRST and isinstance(answer, (str, MemoryError)):
-            return RejectedError.of_record(
-                "a record that a worker's memory can hold", f"{len(lines[0]):,} bytes of JSON"
-            )
+            size = f"{len(lines[0]):,} bytes of JSON"
+            return RejectedError.of_record("a record that a worker's memory can hold", size)
         if isinstance(answer, Exception):
             raise answer
         return RejectedError.of_record("transform() to leave its process running", answer)

@@ -26,8 +26,6 @@ from etl.staging import Batch, Staging
 from etl.user_code import Transformation
 
 STAGE = "transform"
-
-
 # What records that are taken together may take together, if each takes all of its time: an invocation has 300 s.
 _TOGETHER_SECONDS = 280
 # Half of an invocation's time must have gone with records that were stopped, ten at most, before the code is to blame.
