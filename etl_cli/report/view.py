@@ -196,7 +196,7 @@ def _rejections(rejections: list[Rejection], width: int) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold", max_width=20)
     table.add_column(overflow="fold", max_width=(width - 22) // 2)
-    table.add_column(no_wrap=True, overflow="ellipsis", max_width=(width - 22) // 2)
+    table.add_column(overflow="fold", max_width=width - 42)
     table.add_row("", *(Text(title, "dim") for title in ("items", "attribute", "expected", "found, for example")))
     for each in rejections:
         example = Text.assemble(each.got, (f" in {each.example}" if each.example else "", "dim"))

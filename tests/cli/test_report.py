@@ -19,7 +19,7 @@ from etl_cli.report.document import report_document
 from etl_cli.report.left_out import reasons_alone
 from etl_cli.report.report import Equation, Rejection, RunReport, collect
 from etl_cli.report.verify import Verified
-from etl_cli.report.view import _equation, print_commands, print_report
+from etl_cli.report.view import _equation, _rejections, print_commands, print_report
 from tests.cli.fakes import Recording
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -208,3 +208,19 @@ def test_an_equation_of_many_parts_adds_up_as_it_is_printed() -> None:
     lines = ["".join(cell.plain for cell in row) for row in _equation(equation)]
 
     assert lines == ["extracted4,764=4,662transformed+0dropped+2ahead", "+100rejected✔"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_long_texts_of_a_rejection_leave_room_for_the_others(width: int) -> None:
+    rejections = [
+        Rejection("transform", "a" * 60, "text", 12_345, "id-" + "9" * 200, "g" * 200),
+        Rejection("transform", "", "transform() to return within 10 s", 1, "order-1", "nothing by then " + "x" * 40),
+    ]
+    file = io.StringIO()
+    Terminal(file=file, width=width).print(_rejections(rejections, width), width=width, soft_wrap=False)
+    said = file.getvalue()
+
+    assert max(map(len, said.splitlines())) <= width
+    assert "12,345" in said
+    assert "".join(said.split()).count("g") >= 200
+    assert "transform() to return" in " ".join(said.split())
