@@ -10,8 +10,8 @@ from typing import Any
 from etl_cli.report.report import Rejection, RunReport
 
 LEFT_OUT = (
-    "Contents of items are left out, names of attributes too: where and what was found in rejected ones, groups of "
-    "aggregates, an item before and after. --items shows them."
+    "Contents of items are left out: what was found in rejected ones, names of attributes that the contract doesn't "
+    "declare, groups of aggregates, an item before and after. --items shows them."
 )
 
 
