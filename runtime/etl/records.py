@@ -19,8 +19,8 @@ RECORD_SECONDS = 10
 """How long one record may take where no setting says it, in seconds: the setting's default."""
 
 Made = list[tuple[bytes, list[Prepared]]] | RejectedError | Literal["ahead"]
-"""What a record becomes: lines of plain JSON, each with what every aggregate makes of it, and none if it is dropped; or
-why it goes to quarantine; or that it's a later run's."""
+"""The fate of a record: lines of plain JSON, each with what every aggregate makes of it, and none if it is dropped; or
+the reason why it goes to quarantine; or that it's a later run's."""
 
 
 class Through(Protocol):

@@ -41,7 +41,7 @@ class Batch(NamedTuple):
 
 
 def _staged_size(line: bytes) -> int:
-    """What a record takes, its comma and its line break included."""
+    """The bytes that a record takes, its comma and its line break included."""
     return len(line) + len(b",\n")
 
 
