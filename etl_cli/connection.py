@@ -14,7 +14,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
-from etl_cli.printable import printable
 
 Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="Profile of the AWS CLI; the shell's AWS variables if left out.")
@@ -37,6 +36,6 @@ def connected(profile: str | None = None, region: str | None = None) -> Iterator
         yield Pipeline.find(boto3.Session(profile_name=profile, region_name=region))
     except (BotoCoreError, ClientError) as error:
         raise UserError(
-            f"AWS can't be asked: {printable(str(error))}",
+            f"AWS can't be asked: {error}",
             "Look at the shell's AWS_ variables, or at your AWS CLI's settings.",
         ) from None

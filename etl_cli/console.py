@@ -168,16 +168,13 @@ def print_table(rows: Mapping[str, object], *, indent: int = 2) -> None:
 
 def print_error(error: UserError) -> None:
     """Print what is wrong and what to do next, on the error output."""
-    first, *rest = _lines(error.message)
-    err.print(Text.assemble(("error: ", "bold red"), first))
-    for line in [*rest, *(_lines(error.remedy) if error.remedy else [])]:
-        err.print(line)
-
-
-def _lines(text: str) -> list[str]:
-    """The lines of a message: all but the first are indented, so that no text in it can begin a line of its own."""
-    first, *rest = text.split("\n  ")
-    return [first, *(f"  {line}" for line in rest)]
+    err.print(Text.assemble(("error: ", "bold red"), error.message))
+    for line in error.lines:
+        err.print(f"  {line}")
+    if error.remedy:
+        err.print(error.remedy)
+    for line in error.remedy_lines:
+        err.print(f"  {line}")
 
 
 @contextmanager

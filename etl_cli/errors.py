@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class UserError(Exception):
     """Something that the person at the keyboard can put right.
 
+    Message and remedy are one line each, whatever texts of others stand in them; further lines are given apart.
+
     Attributes:
         message: what is wrong, and where.
         remedy: what to do next; may be empty.
+        lines: lines below the message, such as the last ones of a log.
+        remedy_lines: lines below the remedy, such as commands.
     """
 
-    def __init__(self, message: str, remedy: str = "") -> None:
+    def __init__(
+        self, message: str, remedy: str = "", *, lines: Sequence[str] = (), remedy_lines: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        self.lines = tuple(lines)
+        self.remedy_lines = tuple(remedy_lines)
 
     def __str__(self) -> str:
-        """The message, and the remedy on a line of its own."""
-        return f"{self.message}\n{self.remedy}" if self.remedy else self.message
+        """The message, and the remedy on a line of its own; further lines are indented."""
+        parts = [self.message, *map(_indented, self.lines), self.remedy, *map(_indented, self.remedy_lines)]
+        return "\n".join(part for part in parts if part)
+
+
+def _indented(line: str) -> str:
+    return f"  {line}"

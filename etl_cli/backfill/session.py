@@ -17,7 +17,6 @@ from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.following.board import Board
 from etl_cli.following.following import EXIT_FAILED, EXIT_INTERRUPTED, LOOK_SECONDS, execution_name
-from etl_cli.printable import printable
 from etl_cli.report.view import print_advice, print_failure
 from etl_cli.times import Span, Times
 from etl_cli.wording import count
@@ -66,8 +65,7 @@ class BackfillSession:
             code = int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED
         except (BotoCoreError, ClientError) as error:
             raise UserError(
-                f"AWS can't be asked any more: {printable(str(error))}",
-                "\n  ".join([self._standing(), *self._how_to_go_on()]),
+                f"AWS can't be asked any more: {error}", self._standing(), remedy_lines=self._how_to_go_on()
             ) from None
         else:
             code = EXIT_FAILED if self._work.failed else 0

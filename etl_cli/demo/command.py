@@ -23,7 +23,6 @@ from etl_cli.following.board import Board
 from etl_cli.following.following import console_of_progress, show_execution
 from etl_cli.following.run import run_name
 from etl_cli.paths import ROOT, command
-from etl_cli.printable import printable
 from etl_cli.report.commands import report_commands
 from etl_cli.report.document import failure_document, report_document
 from etl_cli.report.report import RunReport, collect
@@ -185,9 +184,7 @@ class Demonstration:
             self._environment.variables()
         except UserError as ended:
             return ended
-        return UserError(
-            f"The local AWS refused a request: {printable(str(error))}", f"Its log: {self._environment.log}"
-        )
+        return UserError(f"The local AWS refused a request: {error}", f"Its log: {self._environment.log}")
 
     def _print_report(self, outcome: Outcome) -> None:
         pipeline, report, verified = outcome
@@ -208,7 +205,7 @@ class Demonstration:
 
     def _print_error(self, error: UserError) -> None:
         if self._as_json:
-            print_json({"status": "error", "message": error.message, "remedy": error.remedy})
+            print_json({"status": "error", "message": "\n".join([error.message, *error.lines]), "remedy": error.remedy})
         print_error(error)
         if self._environment.status().is_up:
             self._print_how_to_stop()

@@ -98,8 +98,7 @@ class CdkRunner:
         for written in (self._assembly, self._home):
             narrow(written)
         if code != 0:
-            output = "\n".join(f"  {line}" for line in last)
-            raise UserError(f"`cdk {arguments[0]}` failed with exit code {code}. Its last lines:\n{output}")
+            raise UserError(f"`cdk {arguments[0]}` failed with exit code {code}. Its last lines:", lines=last)
 
     def _follow(self, command: list[str], folder: Path, last: deque[str]) -> int:
         """Run a command, pass on and collect its lines, and give its exit code."""

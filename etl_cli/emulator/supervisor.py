@@ -71,8 +71,9 @@ class Supervisor:
                 f"Start it afresh: {command()} local reset",
             )
         raise UserError(
-            f"The local environment ended without being stopped. The last lines of {self.log}:\n{self._last_lines()}",
+            f"The local environment ended without being stopped. The last lines of {self.log}:",
             f"Start it again: {command()} local start",
+            lines=self._last_lines(),
         )
 
     def running(self) -> ServerRecord | None:
@@ -184,13 +185,14 @@ class Supervisor:
                 time.sleep(0.05)
                 continue
             raise UserError(
-                f"The local environment {problem}. The last lines of {self.log}:\n{self._last_lines()}",
+                f"The local environment {problem}. The last lines of {self.log}:",
                 "Run `make setup` if something is not installed, then try again.",
+                lines=self._last_lines(),
             )
 
-    def _last_lines(self, count: int = 15) -> str:
+    def _last_lines(self, count: int = 15) -> list[str]:
         try:
             lines = self.log.read_text(errors="replace").rstrip().splitlines()
         except FileNotFoundError:
             lines = []
-        return "\n".join(f"  {line}" for line in lines[-count:]) or "  (nothing)"
+        return lines[-count:] or ["(nothing)"]

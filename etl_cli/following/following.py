@@ -17,7 +17,6 @@ from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.execution.progress import follow
 from etl_cli.following.board import Board
 from etl_cli.following.stage_steps import stage_steps
-from etl_cli.printable import printable
 from etl_cli.report.document import failure_document, report_document
 from etl_cli.report.report import collect
 from etl_cli.report.view import print_advice, print_failure, print_report
@@ -73,7 +72,7 @@ def _going_on(again: str) -> Iterator[None]:
         raise typer.Exit(int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED) from None
     except (BotoCoreError, ClientError) as error:
         raise UserError(
-            f"AWS can't be asked any more: {printable(str(error))}", f"The run goes on. Watch it again:\n  {again}"
+            f"AWS can't be asked any more: {error}", "The run goes on. Watch it again:", remedy_lines=[again]
         ) from None
 
 

@@ -17,7 +17,6 @@ from types import CodeType, ModuleType
 
 from etl_cli.errors import UserError
 from etl_cli.paths import ROOT
-from etl_cli.printable import printable
 
 # What the functions know it by.
 _NAME = "etl.transformation"
@@ -108,7 +107,7 @@ def broken(path: Path, problem: str, line: int = 0) -> UserError:
     checkcache(str(path))
     source = getline(str(path), line).strip() if line else ""
     where = f"{shown}, line {line}" if line else str(shown)
-    return UserError(f"{where}: {printable(problem)}" + (f"\n    {printable(source)}" if source else ""), _REMEDY)
+    return UserError(f"{where}: {problem}", _REMEDY, lines=[f"  {source}"] if source else ())
 
 
 def _own_modules(path: Path) -> list[str]:

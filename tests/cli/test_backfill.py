@@ -257,8 +257,9 @@ def test_a_connection_that_is_lost_is_told_with_what_still_runs(machine: StateMa
 
     assert isinstance(error, UserError)
     assert error.message.startswith("AWS can't be asked any more: Could not connect")
-    assert error.remedy.startswith("0 of 5 windows done, 1 still running, 4 left.\n  What runs goes on. Watch it:\n")
-    assert day(1) in error.remedy
+    assert error.remedy == "0 of 5 windows done, 1 still running, 4 left."
+    assert error.remedy_lines[0] == "What runs goes on. Watch it:"
+    assert day(1) in str(error)
 
 
 def test_a_dry_run_lists_the_windows_and_starts_nothing(machine: StateMachine) -> None:

@@ -23,6 +23,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text as RichText
 
+from etl_cli import console
 from etl_cli.console import Terminal, Text, print_error, print_json, print_page, printing_aside
 from etl_cli.errors import UserError
 from etl_cli.printable import MOST, printable, shell_words, visible_lines, wrapped
@@ -197,3 +198,14 @@ def test_what_others_print_goes_aside(capsys: pytest.CaptureFixture[str]) -> Non
     said = capsys.readouterr()
 
     assert (said.out, said.err) == ("", "seen \\x1b[31m\n")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_error_with_foreign_texts_has_the_lines_that_it_is_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"a{ALL[name]}\n  error: begin anew"
+    file = io.StringIO()
+    monkeypatch.setattr(console, "err", Terminal(file=file, width=80, soft_wrap=True))
+    print_error(UserError(text, text, lines=[text], remedy_lines=[text]))
+
+    assert file.getvalue().count("\n") == 4
+    assert_harmless(file.getvalue())

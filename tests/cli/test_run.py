@@ -133,7 +133,7 @@ def test_a_connection_that_is_lost_leaves_the_run_going_too(machine: StateMachin
     assert isinstance(result.exception, UserError)
     (execution,) = machine.executions.values()
     assert "AWS can't be asked any more: Could not connect" in result.exception.message
-    assert result.exception.remedy.endswith(f"etl watch {execution.name}")
+    assert str(result.exception).endswith(f"etl watch {execution.name}")
 
 
 def test_a_run_that_has_ended_is_not_said_to_go_on(machine: StateMachine) -> None:

@@ -35,7 +35,7 @@ def refusal(file: Path, text: str) -> str:
     with pytest.raises(UserError) as caught:
         LocalTransformation(file)
     assert "docs/transformations.md" in caught.value.remedy
-    return caught.value.message
+    return "\n".join([caught.value.message, *(f"  {line}" for line in caught.value.lines)])
 
 
 def test_an_edit_of_the_same_size_in_the_same_second_is_seen(file: Path) -> None:

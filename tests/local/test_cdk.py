@@ -127,8 +127,8 @@ def test_failure_shows_the_last_lines(checkout: Checkout) -> None:
         checkout.runner("for n in $(seq 50); do echo line $n; done; echo reason >&2; exit 3").deploy("Stack", {})
 
     assert "`cdk deploy` failed with exit code 3" in raised.value.message
-    assert raised.value.message.endswith("  line 49\n  line 50\n  reason")
-    assert "line 9\n" not in raised.value.message
+    assert raised.value.lines[-3:] == ("line 49", "line 50", "reason")
+    assert "line 9" not in raised.value.lines
 
 
 def test_missing_cdk_cli_is_told_with_a_remedy(tmp_path: Path) -> None:
