@@ -210,3 +210,18 @@ def test_no_other_command_needs_the_functions_code() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
 
     assert done.stdout == "[]\n"
+
+
+def test_a_forgotten_return_is_told(file: Path) -> None:
+    edited(file, ("    return record", "    record"))
+    said = " ".join(printed(rehearsed(file, order(1), order(2))).split())
+
+    assert "~ 0 records of 2 items, none rejected, 2 dropped" in said
+    assert "does transform() lack a return?" in said
+
+
+def test_an_item_of_the_future_is_ahead(file: Path) -> None:
+    found = rehearsed(file, order(1), order(2, timestamp={"S": "2999-01-01T00:00:00Z"}))
+
+    assert (found.ahead, found.dropped, found.records) == (1, 0, 1)
+    assert "1 ahead of their time" in " ".join(printed(found).split())
