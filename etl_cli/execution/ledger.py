@@ -59,7 +59,7 @@ class Entry(Run):
 
     @property
     def label(self) -> str:
-        """What it is called: the run's timestamp, or the execution's name."""
+        """Its name: the run's timestamp, or the execution's name where there is none."""
         return self.run or self.name
 
     @property

@@ -74,9 +74,7 @@ def _read(  # noqa: PLR0913 - what was typed
     entry = find_run(entries, run)
     record = read_record(pipeline, entry, entries, watermark)
     if not record.report and not record.failure:
-        raise UserError(
-            f"The run {entry.run or entry.name} has not ended.", f"Watch it: {etl.line('watch', entry.name)}"
-        )
+        raise UserError(f"The run {entry.label} has not ended.", f"Watch it: {etl.line('watch', entry.name)}")
     if not html:
         print_outcome(pipeline, record, times, etl, as_json=as_json, items=items)
         return b""

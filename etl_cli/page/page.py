@@ -247,7 +247,7 @@ class Page:
     def lines(self) -> Iterator[tuple[str, str]]:
         """Lines of this command that show more of the run, after what each shows."""
         entry = self.facts.record.entry
-        name = entry.run or entry.name
+        name = entry.label
         yield "All that is known of the run", self.etl.line("show", name)
         if self.facts.contents.rejections:
             yield "What it rejected, item by item", self.etl.line("quarantine", "show", name)

@@ -101,12 +101,12 @@ class PastRun:
 
     def __init__(self, pipeline: Pipeline, entry: Entry) -> None:
         if entry.status == "RUNNING":
-            raise UserError(f"Run {entry.run or entry.name} is still running.", "Try again when it has ended.")
+            raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
         run = stage_code.manifest(pipeline, entry.run) if entry.run else None
         self._extract = staged_parts.segments(pipeline, "extract", entry.run) if run else {}
         if run is None or not self._extract:
             raise UserError(
-                f"There is nothing to see of what run {entry.run or entry.name} has read.",
+                f"There is nothing to see of what run {entry.label} has read.",
                 "It ended before it read anything, or that has expired, as staged objects do after 30 days.",
             )
         self._pipeline = pipeline

@@ -88,7 +88,7 @@ def show(  # noqa: PLR0913 - each is an option
     if not records:
         which = " that matches" if field or identity else ""
         raise UserError(
-            f"Run {entry.run or entry.name} has nothing in quarantine{which}.", "See what there is: etl quarantine list"
+            f"Run {entry.label} has nothing in quarantine{which}.", "See what there is: etl quarantine list"
         )
     print_records(out, records, has_more=has_more)
 
@@ -138,5 +138,5 @@ def _of(pipeline: Pipeline, entries: list[Entry], run: str) -> Quarantine:
     """
     entry = find_run(entries, run)
     if entry.status == "RUNNING":
-        raise UserError(f"Run {entry.run or entry.name} is still running.", "Try again when it has ended.")
+        raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
     return quarantine_of(pipeline, entry.run, entry)
