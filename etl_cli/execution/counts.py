@@ -32,6 +32,7 @@ COUNTS = (
     "load_quarantine_parts",
     # A new one comes last, so that the others keep their positions.
     "ahead",
+    "untimed",
 )
 
 

@@ -20,7 +20,7 @@ def check_transformed(run: Run, counts: Counts) -> None:
     """
     given = "quarantine held" if run.replay else "DynamoDB returned"
     _check(run, counts, (given, "read"), "extract", ("extracted", "left"), "an answer was not taken whole")
-    taken = ("transformed", "dropped", "ahead", "rejected_transform")
+    taken = ("transformed", "dropped", "ahead", "untimed", "rejected_transform")
     _check(run, counts, ("extract wrote", "extracted"), "transform", taken, _changed("extract", run))
 
 
@@ -39,26 +39,32 @@ def check_loaded(run: Run, counts: Counts) -> None:
 
 
 def judged(counts: Counts) -> int:
-    """How many of the items that were read are the run's to judge: the others are a later run's."""
-    return counts.get("read", 0) - counts.get("ahead", 0)
+    """How many of the items that were read are the run's: not those of a later run, nor those without a time."""
+    return counts.get("read", 0) - counts.get("ahead", 0) - counts.get("untimed", 0)
 
 
-def check_quarantine(run: Run, stage: str, rejected: int, quarantined: int) -> None:
-    """Check that what a stage rejected lies in quarantine.
+def set_aside(stage: str, counts: Counts) -> int:
+    """How many records a stage has put into quarantine."""
+    untimed = counts.get("untimed", 0) if stage == "transform" else 0
+    return counts.get(f"rejected_{stage}", 0) + untimed
+
+
+def check_quarantine(run: Run, stage: str, aside: int, quarantined: int) -> None:
+    """Check that quarantine holds the records that a stage set aside.
 
     Args:
         run: the run.
         stage: transform or load.
-        rejected: how many records the stage counted.
+        aside: how many records the stage counted.
         quarantined: how many the stage's objects in quarantine hold.
 
     Raises:
         BalanceError: they hold more or less.
     """
-    if quarantined != rejected:
+    if quarantined != aside:
         raise BalanceError(
-            f"run {run.timestamp}: {stage} rejected {rejected:,} records and {quarantined:,} lie in quarantine, "
-            f"{abs(rejected - quarantined):,} {'fewer' if quarantined < rejected else 'more'}; "
+            f"run {run.timestamp}: {stage} set {aside:,} records aside and {quarantined:,} lie in quarantine, "
+            f"{abs(aside - quarantined):,} {'fewer' if quarantined < aside else 'more'}; "
             f"start a new run of the window {run.start} to {run.end}"
         )
 

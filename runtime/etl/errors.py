@@ -107,7 +107,11 @@ class RejectedError(Exception):
 
     def __reduce__(self) -> tuple[type["RejectedError"], tuple[str, str, str], dict[str, Any]]:
         """Pickle by the parts: a record may be rejected in another process."""
-        return RejectedError, (self.field, self.expected, self.got), {"summary": self.summary}
+        return type(self), (self.field, self.expected, self.got), {"summary": self.summary}
+
+
+class UntimedError(RejectedError):
+    """One record's timestamp is no time: it goes to quarantine, and no window is judged by it."""
 
 
 class TooSlowError(RejectedError):

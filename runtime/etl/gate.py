@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from etl.aggregates import Accumulator, Aggregate
-from etl.balance import check_quarantine, check_transformed, judged
+from etl.balance import Counts, check_quarantine, check_transformed, judged, set_aside
 from etl.contract import Record
 from etl.errors import QualityGateError, RejectedError, StagingError, TransformationError
 from etl.keys import aggregates_key, part_key, partial_key, quarantine_key
@@ -29,6 +29,7 @@ _documents = msgspec.json.Decoder(float_hook=Decimal)
 
 class _Reason(msgspec.Struct):
     summary: str
+    untimed: bool = False
 
 
 _reasons = msgspec.json.Decoder(_Reason)
@@ -52,11 +53,11 @@ def pass_gate(
 
     Raises:
         BalanceError: Transform did not read what Extract wrote.
-        QualityGateError: a larger share of what was read than allowed is in quarantine.
+        QualityGateError: a larger share of the run's items than allowed was rejected.
         TransformationError: ``transform()`` returned nothing for a larger share of the others than allowed.
     """
     check_transformed(run, totals(segments))
-    check_rejected(run, "transform", total(segments, "rejected_transform"), segments, staging)
+    check_set_aside(run, "transform", totals(segments), segments, staging)
     _check_share(run, segments, staging, allowed.rejected)
     _check_dropped(run, segments, allowed.dropped)
     accumulators = _merged(run, segments, staging, aggregates)
@@ -84,13 +85,13 @@ def _for_load(work: Work) -> Work:
     return kept
 
 
-def check_rejected(run: Run, stage: str, rejected: int, segments: list[Work], staging: Staging) -> None:
-    """Check that all that a stage rejected lies in quarantine, unchanged.
+def check_set_aside(run: Run, stage: str, counts: Counts, segments: list[Work], staging: Staging) -> None:
+    """Check that quarantine holds all records that a stage set aside, unchanged.
 
     Args:
         run: the run.
         stage: transform or load.
-        rejected: how many records the stage rejected.
+        counts: the run's totals, by name.
         segments: tell how many objects of quarantine it wrote.
         staging: the bucket in which they lie.
 
@@ -100,7 +101,7 @@ def check_rejected(run: Run, stage: str, rejected: int, segments: list[Work], st
     """
     with ThreadPoolExecutor(_READERS) as readers:
         quarantined = sum(readers.map(staging.records, _quarantine(run, stage, segments)))
-    check_quarantine(run, stage, rejected, quarantined)
+    check_quarantine(run, stage, set_aside(stage, counts), quarantined)
 
 
 def _quarantine(run: Run, stage: str, segments: list[Work]) -> Iterator[str]:
@@ -116,7 +117,7 @@ def check_rejected_share(
 
     Args:
         run: the run.
-        rejected: items in quarantine.
+        rejected: items that were rejected.
         read: items of which they are a share.
         threshold_percent: the share that is allowed, from 0 to 100.
         reasons: gives a part of a sentence on why they were rejected; called only when the check fails.
@@ -161,16 +162,18 @@ def _percent(part: int, whole: int) -> Decimal:
 
 
 def _common_reasons(run: Run, segments: list[Work], staging: Staging) -> list[tuple[str, int]]:
-    """The commonest reasons of quarantine, without a value or a name of any record."""
+    """The commonest reasons of rejection, without a value or a name of any record."""
     tally: Counter[str] = Counter()
+    looked_at = 0
     for key in _quarantine(run, "transform", segments):
         for batch in staging.batches(key):
             try:
                 reasons = [_reasons.decode(line) for line in batch.lines]
             except msgspec.DecodeError as error:
                 raise staging.malformed_records(key, batch, error) from None
-            tally.update(reason.summary for reason in reasons)
-            if tally.total() >= _MOST_TALLIED:
+            tally.update(reason.summary for reason in reasons if not reason.untimed)
+            looked_at += len(reasons)
+            if tally and looked_at >= _MOST_TALLIED:
                 return tally.most_common(_MOST_REASONS)
     return tally.most_common(_MOST_REASONS)
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _WATERMARK = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
 _CONDITION_FAILED = "ConditionalCheckFailed"
 # What became of the quarantined records of a run that was replayed.
-_NOTED = ("read", "left", "dropped", "ahead", "loaded", "superseded", "rejected_transform", "rejected_load")
+_NOTED = ("read", "left", "dropped", "ahead", "untimed", "loaded", "superseded", "rejected_transform", "rejected_load")
 
 
 class Ending(NamedTuple):

@@ -19,7 +19,7 @@ from etl.deadline import Deadline
 from etl.destination import IN_FLIGHT, DestinationTable, Key, Outcome
 from etl.entry import Context, Event, run_action, run_of, segments_of, work_of
 from etl.errors import TransientError
-from etl.gate import check_rejected, check_rejected_share
+from etl.gate import check_rejected_share, check_set_aside
 from etl.keys import part_key, quarantine_key
 from etl.ledger import Ledger
 from etl.pacing import Pacer
@@ -184,14 +184,14 @@ def finish(
         gate: what Gate passed on: the key of the aggregates, and the totals of the stages before.
 
     Raises:
-        BalanceError: a record that Transform wrote is unaccounted for, or one that was rejected isn't in quarantine.
+        BalanceError: a record that Transform wrote is unaccounted for, or one that was set aside isn't in quarantine.
         StagingError: an object of quarantine, or that of the aggregates, is missing or was changed.
         QualityGateError: the destination table refused more than the threshold.
     """
     counts = {name: count + gate["counts"].get(name, 0) for name, count in totals(segments).items()}
     check_loaded(run, counts)
     for stage in ("transform", STAGE):  # what Transform set aside lay there while Load was at work
-        check_rejected(run, stage, counts[f"rejected_{stage}"], segments, staging)
+        check_set_aside(run, stage, counts, segments, staging)
     staging.records(gate["aggregates"])
     check_rejected_share(run, counts["rejected_load"], counts["records"], threshold_percent)
     return {

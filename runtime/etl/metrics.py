@@ -23,6 +23,7 @@ UNITS = {
     "ItemsTransformed": "Count",
     "ItemsDropped": "Count",
     "ItemsRejected": "Count",
+    "ItemsUntimed": "Count",
     "ItemsLoaded": "Count",
     "ItemsSuperseded": "Count",
     "BytesStaged": "Bytes",
@@ -42,6 +43,7 @@ _COUNTED = {
         "ItemsTransformed": "transformed",
         "ItemsDropped": "dropped",
         "ItemsRejected": "rejected_transform",
+        "ItemsUntimed": "untimed",
         "BytesStaged": "transform_bytes",
     },
     "load": {

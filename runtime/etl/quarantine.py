@@ -1,6 +1,6 @@
-"""What a stage rejects is set aside: with its reason, and with its original bytes."""
+"""Records that a stage sets aside: each with its reason, and with its original bytes."""
 
-from etl.errors import RejectedError
+from etl.errors import RejectedError, UntimedError
 from etl.plain_json import encode
 from etl.run import Run
 
@@ -9,7 +9,7 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
     """One record of quarantine, as a line of JSON.
 
     Args:
-        stage: the stage that rejected it: transform or load.
+        stage: the stage that sets it aside: transform or load.
         run: the run.
         segment: number of the segment that it was read in.
         reason: why.
@@ -22,6 +22,7 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
         "expected": _utf8(reason.expected),
         "got": _utf8(reason.got),
         "summary": _utf8(reason.summary),
+        "untimed": isinstance(reason, UntimedError),
         "run": run.timestamp,
         "segment": segment,
     }

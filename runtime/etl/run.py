@@ -67,6 +67,7 @@ COUNTS = (
     "load_quarantine_parts",
     # A new one comes last, so that the others keep their positions.
     "ahead",
+    "untimed",
 )
 _POSITIONS = {name: position for position, name in enumerate(COUNTS)}
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from etl.attribute_values import type_name
 from etl.contract import Record
-from etl.errors import RejectedError
+from etl.errors import RejectedError, UntimedError
 
 ATTRIBUTE = "timestamp"
 EXPECTED = "a time in UTC such as 2024-01-15T10:00:00Z"
@@ -104,13 +104,13 @@ def _all_times(texts: list[str]) -> bool:
     return shaped and all(map(_is_date, {text[:10] for text in texts}))
 
 
-def _breach(record: Record) -> RejectedError | None:
+def _breach(record: Record) -> UntimedError | None:
     if ATTRIBUTE not in record:
-        return RejectedError(ATTRIBUTE, EXPECTED, "no such attribute")
+        return UntimedError(ATTRIBUTE, EXPECTED, "no such attribute")
     value = record[ATTRIBUTE]
     if not isinstance(value, str):
-        return RejectedError(ATTRIBUTE, EXPECTED, f"an attribute of type {type_name(value)}")
-    return None if _all_times([value]) else RejectedError(ATTRIBUTE, EXPECTED, repr(value[:40]))
+        return UntimedError(ATTRIBUTE, EXPECTED, f"an attribute of type {type_name(value)}")
+    return None if _all_times([value]) else UntimedError(ATTRIBUTE, EXPECTED, repr(value[:40]))
 
 
 @lru_cache(maxsize=4096)

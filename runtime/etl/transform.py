@@ -13,7 +13,7 @@ from etl.aggregates import Accumulator, Prepared
 from etl.aws import s3_client
 from etl.deadline import Deadline
 from etl.entry import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
-from etl.errors import RejectedError, TooSlowError, TransformationError
+from etl.errors import RejectedError, TooSlowError, TransformationError, UntimedError
 from etl.gate import Allowed, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
 from etl.plain_json import encode
@@ -106,13 +106,14 @@ class _Worker:
         except (msgspec.DecodeError, ValueError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
         good: list[tuple[bytes, list[Prepared]]] = []
-        bad, transformed, ahead = [], 0, 0
+        bad, transformed, ahead, untimed = [], 0, 0, 0
         for line, results in zip(lines, made, strict=False):
             if type(results) is list:
                 good += results
                 transformed += bool(results)
             elif isinstance(results, RejectedError):
                 bad.append(rejected_line(STAGE, self._run, self._work.segment, results, line))
+                untimed += isinstance(results, UntimedError)
             else:
                 ahead += 1
         if isinstance(made[-1], TooSlowError):
@@ -121,7 +122,8 @@ class _Worker:
         self._work.count("dropped", len(made) - len(bad) - ahead - transformed)
         self._work.count("ahead", ahead)
         self._work.count("records", len(good))
-        self._work.count("rejected_transform", len(bad))
+        self._work.count("untimed", untimed)
+        self._work.count("rejected_transform", len(bad) - untimed)
         if good:
             # Nothing is added up before all that a record becomes is known to be good.
             kept, prepared = zip(*good, strict=True)

@@ -16,7 +16,6 @@ class Contract(TypedDict):
 
     id: Text
     timestamp: Text
-    name: Text
     value: Number
 
 

@@ -57,13 +57,14 @@ class Transformation:
         self._summaries = Summaries(module.Contract, self.aggregates, KEY_ATTRIBUTES, code_of(module))
 
     def check(self, records: list[Record], now: str) -> list[Verdict]:
-        """Check records: the timestamp, as a run that started at ``now`` reads it, then the contract.
+        """Check records: the timestamp, as a run that started at ``now`` reads it; if it is that run's, the contract.
 
         Returns:
             For each why it is rejected, ``AHEAD`` for one that is a later run's, None for one that goes on.
         """
         times = check_timestamps(records, now)
-        verdicts = [time or contract for time, contract in zip(times, self._checker.check(records), strict=True)]
+        breaches = iter(self._checker.check([record for record, time in zip(records, times, strict=True) if not time]))
+        verdicts = [time or next(breaches) for time in times]
         for verdict in filter(None, verdicts):
             if isinstance(verdict, RejectedError):
                 self._summaries.own(verdict)

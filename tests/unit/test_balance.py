@@ -1,18 +1,19 @@
 import msgspec
 import pytest
 
-from etl.balance import check_loaded, check_quarantine, check_transformed
+from etl.balance import check_loaded, check_quarantine, check_transformed, judged, set_aside
 from etl.errors import BalanceError
 from etl.run import Replayed
 from tests.unit.builders import run
 
 TRANSFORMED = {
-    "read": 12,
+    "read": 17,
     "left": 0,
-    "extracted": 12,
+    "extracted": 17,
     "transformed": 6,
     "dropped": 3,
     "ahead": 2,
+    "untimed": 5,
     "rejected_transform": 1,
 }
 LOADED = {"records": 12, "loaded": 8, "superseded": 3, "rejected_load": 1}
@@ -39,13 +40,14 @@ def test_a_run_without_any_item_is_balanced() -> None:
 @pytest.mark.parametrize(
     ("name", "by", "message"),
     [
-        ("read", 1, "DynamoDB returned 13 records and extract accounts for 12, 1 fewer"),
-        ("read", -1, "DynamoDB returned 11 records and extract accounts for 12, 1 more"),
-        ("extracted", 1, "DynamoDB returned 12 records and extract accounts for 13, 1 more"),
-        ("transformed", -1, "extract wrote 12 records and transform accounts for 11, 1 fewer"),
-        ("ahead", -2, "extract wrote 12 records and transform accounts for 10, 2 fewer"),
-        ("dropped", 2, "extract wrote 12 records and transform accounts for 14, 2 more"),
-        ("rejected_transform", -1, "extract wrote 12 records and transform accounts for 11, 1 fewer"),
+        ("read", 1, "DynamoDB returned 18 records and extract accounts for 17, 1 fewer"),
+        ("read", -1, "DynamoDB returned 16 records and extract accounts for 17, 1 more"),
+        ("extracted", 1, "DynamoDB returned 17 records and extract accounts for 18, 1 more"),
+        ("transformed", -1, "extract wrote 17 records and transform accounts for 16, 1 fewer"),
+        ("ahead", -2, "extract wrote 17 records and transform accounts for 15, 2 fewer"),
+        ("untimed", -3, "extract wrote 17 records and transform accounts for 14, 3 fewer"),
+        ("dropped", 2, "extract wrote 17 records and transform accounts for 19, 2 more"),
+        ("rejected_transform", -1, "extract wrote 17 records and transform accounts for 16, 1 fewer"),
     ],
 )
 def test_a_transform_that_is_short_on_one_side_is_told_which(name: str, by: int, message: str) -> None:
@@ -56,8 +58,8 @@ def test_a_transform_that_is_short_on_one_side_is_told_which(name: str, by: int,
 @pytest.mark.parametrize(
     ("by", "message"),
     [
-        (1, "extract wrote 13 records and transform accounts for 12, 1 fewer"),
-        (-1, "extract wrote 11 records and transform accounts for 12, 1 more"),
+        (1, "extract wrote 18 records and transform accounts for 17, 1 fewer"),
+        (-1, "extract wrote 16 records and transform accounts for 17, 1 more"),
     ],
 )
 def test_a_transform_that_did_not_read_what_extract_wrote_is_told_so(by: int, message: str) -> None:
@@ -90,18 +92,30 @@ def test_the_error_shows_every_count_and_what_to_do() -> None:
 
 
 def test_a_replay_accounts_for_what_it_leaves_where_it_is() -> None:
-    check_transformed(run(), TRANSFORMED | {"read": 14, "left": 2})
+    check_transformed(run(), TRANSFORMED | {"read": 19, "left": 2})
 
     replay = msgspec.structs.replace(run(), replay=Replayed("20240116T010000000Z", "arn:replayed"))
-    with pytest.raises(BalanceError, match="quarantine held 14 records and extract accounts for 13, 1 fewer"):
-        check_transformed(replay, TRANSFORMED | {"read": 14, "left": 1})
+    with pytest.raises(BalanceError, match="quarantine held 19 records and extract accounts for 18, 1 fewer"):
+        check_transformed(replay, TRANSFORMED | {"read": 19, "left": 1})
 
 
-def test_what_a_stage_rejected_lies_in_quarantine() -> None:
+def test_items_ahead_and_items_without_a_time_are_not_the_runs_to_judge() -> None:
+    assert judged(TRANSFORMED) == 17 - 2 - 5
+    assert judged({"read": 5, "untimed": 5}) == judged({}) == 0
+
+
+def test_quarantine_holds_rejected_items_and_those_without_a_time() -> None:
+    counts = {"rejected_transform": 1, "untimed": 5, "rejected_load": 3}
+
+    assert (set_aside("transform", counts), set_aside("load", counts)) == (6, 3)
+    assert set_aside("transform", {}) == 0
+
+
+def test_what_a_stage_set_aside_lies_in_quarantine() -> None:
     check_quarantine(run(), "transform", 3, 3)
 
 
 @pytest.mark.parametrize(("found", "difference"), [(1199, "1 fewer"), (1202, "2 more")])
 def test_a_quarantine_that_holds_more_or_less_is_told_by_how_much(found: int, difference: str) -> None:
-    with pytest.raises(BalanceError, match=f"load rejected 1,200 records and {found:,} lie in .*, {difference};"):
+    with pytest.raises(BalanceError, match=f"load set 1,200 records aside and {found:,} lie in .*, {difference};"):
         check_quarantine(run(), "load", 1200, found)

@@ -3,7 +3,7 @@ import pickle
 from decimal import Decimal
 
 from etl import errors
-from etl.errors import EtlError, RejectedError, TooSlowError
+from etl.errors import EtlError, RejectedError, TooSlowError, UntimedError
 
 
 def test_an_error_that_ends_an_invocation_is_an_etl_error_of_a_class_of_its_own() -> None:
@@ -27,7 +27,7 @@ def test_an_error_that_ends_an_invocation_is_an_etl_error_of_a_class_of_its_own(
 def test_the_drawing_of_the_errors_shows_every_class() -> None:
     drawn = {line.split()[1] for line in (errors.__doc__ or "").splitlines() if "──" in line}
 
-    assert drawn | {"EtlError", "RejectedError", "TooSlowError"} == {
+    assert drawn | {"EtlError", "RejectedError", "TooSlowError", "UntimedError"} == {
         name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)
     }
 
@@ -47,7 +47,10 @@ def test_a_rejection_takes_the_value_itself() -> None:
 def test_a_rejection_is_the_same_in_another_process() -> None:
     summed_up = RejectedError("value", "a number >= 0", -5)
     summed_up.summary = "value: expected a number >= 0"
-    for error in (summed_up, TooSlowError(10, "(transformation.py line 3)"), RejectedError.of_record("text", "none")):
+    untimed = UntimedError("timestamp", "a time", "'soon'")
+    untimed.summary = "timestamp: expected a time"
+    slow = TooSlowError(10, "(transformation.py line 3)")
+    for error in (summed_up, untimed, slow, RejectedError.of_record("text", "none")):
         copied = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
 
         assert type(copied) is type(error)

@@ -12,6 +12,7 @@ from etl.errors import (
     RejectedError,
     StagingError,
     TransformationError,
+    UntimedError,
 )
 from etl.gate import Allowed, aggregate_record, check_rejected_share, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
@@ -55,6 +56,20 @@ def quarantine(s3: FakeS3, reasons: list[tuple[str, str]], segment: int = 0, par
         reason.summary = f"{field or 'record'}: expected {expected}"
         lines.append(rejected_line("transform", run(), segment, reason, b'{"id":{"S":"secret"}}'))
     hold(s3, quarantine_key("transform", run(), segment, part), b"[\n" + b",\n".join(lines) + b"\n]\n")
+
+
+def with_untimed(s3: FakeS3, segment: Work, number: int, part: int) -> Work:
+    """The segment, with so many more items that have no time, and their part of quarantine."""
+    reason = UntimedError("timestamp", "a time", "secret")
+    reason.summary = "timestamp: expected a time"
+    line = rejected_line("transform", run(), segment.segment, reason, b'{"id":{"S":"secret"}}')
+    hold(
+        s3, quarantine_key("transform", run(), segment.segment, part), b"[\n" + b",\n".join([line] * number) + b"\n]\n"
+    )
+    for name in ("read", "extracted", "untimed"):
+        segment.count(name, number)
+    segment.count("transform_quarantine_parts")
+    return segment
 
 
 def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any]], segment: int, part: int) -> None:
@@ -190,6 +205,28 @@ def test_after_enough_reasons_the_rest_is_not_read(monkeypatch: pytest.MonkeyPat
     assert s3.ranges == ["bytes=0-0", "bytes=0-0", "bytes=0-4194303"]  # both were counted, and one was read
 
 
+def test_a_refusal_tells_no_reason_of_items_without_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    s3 = FakeS3()
+    segment = with_untimed(s3, read(6), 50, 0)
+    quarantine(s3, [("value", "a number")] * 6, part=1)
+    segment.count("transform_quarantine_parts")
+    monkeypatch.setattr("etl.gate._MOST_TALLIED", 10)  # it reads on until it has a reason
+
+    with pytest.raises(
+        QualityGateError, match=r"6 of 100 items .* Most common: 6 times value: expected a number; look"
+    ):
+        passed(s3, [segment])
+
+
+@pytest.mark.parametrize("number", [1, 5, 5000])
+def test_items_without_a_time_never_fail_a_run(number: int) -> None:
+    s3 = FakeS3()
+    state = passed(s3, [with_untimed(s3, with_quarantine(s3, read(5)), number, 1)])
+    alone = passed(s3, [with_untimed(s3, work(transform_parts=1), number, 0)], percent=Decimal(0), dropped=Decimal(0))
+
+    assert state["gate"]["counts"]["untimed"] == alone["gate"]["counts"]["untimed"] == number
+
+
 def test_a_refusal_quotes_no_record() -> None:
     s3 = FakeS3()
     quarantine(s3, [("value", "a number")] * 6)
@@ -218,7 +255,7 @@ def test_what_transform_rejected_must_lie_in_quarantine() -> None:
     segment.count("rejected_transform", -1)
     segment.count("dropped")
 
-    with pytest.raises(BalanceError, match="transform rejected 4 records and 5 lie in quarantine, 1 more"):
+    with pytest.raises(BalanceError, match="transform set 4 records aside and 5 lie in quarantine, 1 more"):
         passed(s3, [segment])
 
 

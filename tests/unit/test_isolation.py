@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from etl.aggregates import Aggregate
-from etl.errors import RejectedError, TooSlowError
+from etl.errors import RejectedError, TooSlowError, UntimedError
 from etl.isolation import IsolatedRecords, _child, limit_memory, serve
 from etl.records import Made, Records
 from tests.unit.builders import item, run, through, user_code
@@ -95,6 +95,7 @@ def test_it_makes_of_records_what_the_same_process_makes() -> None:
     assert [each.__reduce__() if isinstance(each, RejectedError) else each for each in made] == [
         each.__reduce__() if isinstance(each, RejectedError) else each for each in expected
     ]
+    assert type(made[-2]) is UntimedError
     assert fates(made)[-2:] == ["no such attribute", "ahead"]
 
 

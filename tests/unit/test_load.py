@@ -515,13 +515,13 @@ def test_write_units_are_those_that_dynamodb_says_were_consumed() -> None:
 
 
 def after_gate(s3: FakeS3) -> tuple[Work, dict[str, Any]]:
-    """A segment of which Transform rejected two records, and what Gate passed on."""
+    """A segment of which Transform set two records aside, and what Gate passed on."""
     key = f"quarantine/{TIMESTAMP}/transform-0000-0000.json"
     hold(s3, key, array([{}, {}]))
     hold(s3, GATE["aggregates"], b"{}")
     segment = work(transform_parts=1, transform_quarantine_parts=1, loaded=3)
     return segment, GATE | {
-        "counts": {"read": 5, "extracted": 5, "transformed": 3, "rejected_transform": 2, "records": 3}
+        "counts": {"read": 5, "extracted": 5, "transformed": 3, "rejected_transform": 1, "untimed": 1, "records": 3}
     }
 
 
@@ -529,7 +529,9 @@ def test_a_quarantine_that_is_as_gate_found_it_finishes() -> None:
     s3 = FakeS3()
     segment, gate = after_gate(s3)
 
-    assert finish(run(), [segment], staging(s3), Decimal(50), gate)["counts"]["rejected_transform"] == 2
+    counts = finish(run(), [segment], staging(s3), Decimal(50), gate)["counts"]
+
+    assert (counts["rejected_transform"], counts["untimed"]) == (1, 1)
 
 
 @pytest.mark.parametrize("key", [f"quarantine/{TIMESTAMP}/transform-0000-0000.json", GATE["aggregates"]])
@@ -551,5 +553,5 @@ def test_a_quarantine_of_another_size_than_gate_counted_does_not_finish() -> Non
     segment, gate = after_gate(s3)
     hold(s3, f"quarantine/{TIMESTAMP}/transform-0000-0000.json", array([{}]))
 
-    with pytest.raises(BalanceError, match="transform rejected 2 records and 1 lie in quarantine"):
+    with pytest.raises(BalanceError, match="transform set 2 records aside and 1 lie in quarantine"):
         finish(run(), [segment], staging(s3), Decimal(50), gate)

@@ -24,8 +24,8 @@ UNITS = {"Count", "Bytes", "Percent", "Milliseconds", "Megabytes"}
         ),
         (
             "transform",
-            {"transformed": 1, "dropped": 2, "rejected_transform": 3, "transform_bytes": 4},
-            {"ItemsTransformed": 1, "ItemsDropped": 2, "ItemsRejected": 3, "BytesStaged": 4},
+            {"transformed": 1, "dropped": 2, "rejected_transform": 3, "untimed": 5, "transform_bytes": 4},
+            {"ItemsTransformed": 1, "ItemsDropped": 2, "ItemsRejected": 3, "ItemsUntimed": 5, "BytesStaged": 4},
         ),
         (
             "load",
@@ -51,6 +51,8 @@ def test_a_worker_adds_what_its_segment_did_not_have_before(
     [
         ("gate", {"rejected_transform": 1, "read": 3, "rejected_load": 3, "records": 3}, 33.333),
         ("finish", {"rejected_transform": 1, "read": 3, "rejected_load": 3, "records": 3}, 100),
+        ("gate", {"rejected_transform": 1, "read": 9, "ahead": 2, "untimed": 3}, 25),
+        ("gate", {"read": 3, "untimed": 3}, 0),
         ("gate", {"read": 3}, 0),
         ("gate", {}, 0),
     ],
@@ -138,11 +140,12 @@ def test_metrics_have_no_dimension_or_that_of_the_stage() -> None:
 
 
 def items() -> list[Item]:
-    """Items of the window and of another day; some break the contract."""
+    """Items of the window, of another day and without a time; some break the contract."""
     return [
         *(item(number) for number in range(32)),
         *(item(number, value="-1") for number in range(50, 53)),
         *(item(number, timestamp="2023-12-01T00:00:00Z") for number in range(60, 65)),
+        *(item(number, timestamp="soon") for number in range(70, 72)),
     ]
 
 
@@ -163,11 +166,12 @@ def test_sums_over_a_run_are_its_counts_however_often_its_workers_go_on(
     sums = {name: sum(line.get(name, 0) for line in lines) for name in metrics.UNITS}
     told = {name: total for name, total in sums.items() if name.startswith("Items") or name == "BytesStaged"}
     assert told == {
-        "ItemsScanned": 40,
-        "ItemsRead": 35,
+        "ItemsScanned": 42,
+        "ItemsRead": 37,
         "ItemsTransformed": 32,
         "ItemsDropped": 0,
         "ItemsRejected": 3,
+        "ItemsUntimed": 2,
         "ItemsLoaded": 32,
         "ItemsSuperseded": 0,
         "BytesStaged": counts["extract_bytes"] + counts["transform_bytes"],

@@ -78,12 +78,12 @@ def destination(pipeline: Pipeline) -> list[Item]:
 
 
 COUNTED = ["scanned", "read", "extracted", "transformed", "dropped", "records", "loaded", "superseded"]
-COUNTED += ["aggregate_records", "rejected_transform", "rejected_load"]
+COUNTED += ["aggregate_records", "untimed", "rejected_transform", "rejected_load"]
 
 
 def counts(output: dict[str, Any]) -> dict[str, int]:
     """The counts that do not depend on how the work was cut."""
-    return {name: output["counts"][name] for name in COUNTED}
+    return {name: output["counts"].get(name, 0) for name in COUNTED}
 
 
 def same(one: tuple[Pipeline, dict[str, Any]], other: tuple[Pipeline, dict[str, Any]]) -> None:
@@ -103,10 +103,10 @@ def test_a_run_accounts_for_every_item(undisturbed: tuple[Pipeline, dict[str, An
 
     assert c["scanned"] == 60
     assert c["read"] == c["extracted"]
-    assert c["extracted"] == c["transformed"] + c["dropped"] + c["rejected_transform"]
+    assert c["extracted"] == c["transformed"] + c["dropped"] + c["untimed"] + c["rejected_transform"]
     assert c["records"] == c["loaded"] + c["superseded"] + c["rejected_load"]
     assert len(destination(undisturbed[0])) == c["loaded"]
-    assert all(c[name] for name in ("dropped", "rejected_transform", "aggregate_records"))
+    assert all(c[name] for name in ("dropped", "untimed", "rejected_transform", "aggregate_records"))
 
 
 def test_the_actions_run_in_the_workflows_order(undisturbed: tuple[Pipeline, dict[str, Any]]) -> None:
@@ -218,7 +218,7 @@ def test_a_table_without_items_is_a_successful_run() -> None:
     pipeline, output = finished(count=0)
 
     assert output["status"] == "success"
-    assert not any(output["counts"][name] for name in COUNTED if name != "aggregate_records")
+    assert not any(count for name, count in counts(output).items() if name != "aggregate_records")
     assert not destination(pipeline)
 
 
@@ -337,7 +337,7 @@ def test_what_was_rejected_is_in_quarantine_with_its_original_item() -> None:
     quarantine = staged(pipeline.s3, "quarantine/")
     originals = {each["id"]["S"]: each for each in items()}
 
-    assert len(quarantine) == output["counts"]["rejected_transform"]
+    assert len(quarantine) == output["counts"]["rejected_transform"] + output["counts"]["untimed"]
     assert all(each["item"] == originals[each["item"]["id"]["S"]] for each in quarantine)
     assert {each["stage"] for each in quarantine} == {"transform"}
     assert {each["field"] for each in quarantine} == {"timestamp", "value", ""}
@@ -480,7 +480,41 @@ def test_every_timestamp_is_accounted_for() -> None:
     stamps = ["2024-01-15T10:00:00Z", "2O24-01-15T10:00:00Z", "202O-01-15T10:00:00Z", "2024-O1-15T10:00:00Z"]
     stamps += ["3000-01-01T00:00:00Z", "20\uff124-01-15T10:00:00Z", "2024-01-16T02:00:00.5Z", "1O24-01-15T10:00:00Z"]
     pipeline = Pipeline([item(number, timestamp=stamp) for number, stamp in enumerate(stamps)])
-    with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "100"}):
+    with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "0"}):
         counts = pipeline.run()["counts"]
 
-    assert (counts["read"], counts["loaded"], counts["ahead"], counts["rejected_transform"]) == (8, 1, 2, 5)
+    assert (counts["read"], counts["loaded"], counts["ahead"], counts["untimed"]) == (8, 1, 2, 5)
+    assert counts["rejected_transform"] == 0
+
+
+UNTIMED = [
+    item(n, timestamp=stamp) for n, stamp in enumerate(("soon", "2024-01-15T10:00:00+0000", "2024-01-15T25:00:00Z"))
+]
+
+
+def test_a_table_of_items_without_a_time_alone_fails_no_run() -> None:
+    pipeline = Pipeline(UNTIMED)
+    with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "0", "DROP_THRESHOLD_PERCENT": "0"}):
+        output = pipeline.run()
+        small = pipeline.run({"start": "2024-01-01", "end": "2024-01-02"}, EXECUTION | {"id": "arn:2"})
+
+    assert {name: output["counts"].get(name) for name in ("read", "untimed", "loaded", "rejected_transform")} == {
+        "read": 3,
+        "untimed": 3,
+        "loaded": 0,
+        "rejected_transform": 0,
+    }
+    assert (small["status"], small["counts"]["untimed"]) == ("success", 2)  # one sorts into another window
+    assert pipeline.dynamodb.tables["destination"] == []
+    assert len(staged(pipeline.s3, f"quarantine/{output['run']}/")) == 3
+
+
+def test_items_without_a_time_do_not_hide_those_that_are_rejected() -> None:
+    pipeline = Pipeline([*UNTIMED, item(7, value="-1"), *(item(n) for n in range(10, 19))])
+    with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "9.9"}), pytest.raises(EtlError) as error:
+        pipeline.run()
+
+    assert "1 of 10 items were rejected" in str(error.value)
+    assert "timestamp" not in str(error.value)
+    with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "10"}):
+        assert pipeline.run(execution=EXECUTION | {"id": "arn:2"})["counts"]["loaded"] == 9

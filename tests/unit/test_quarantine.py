@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from etl.errors import RejectedError
+from etl.errors import RejectedError, UntimedError
 from etl.quarantine import rejected_line
 from tests.unit.builders import run
 
@@ -19,10 +19,17 @@ def test_a_rejected_record_says_where_and_why() -> None:
         "expected": "a number >= 0",
         "got": "-5",
         "summary": "a reason that only quarantine tells",
+        "untimed": False,
         "run": "20240116T020000123Z",
         "segment": 3,
         "item": {},
     }
+
+
+def test_a_record_without_a_time_is_told_from_rejected_ones() -> None:
+    line = json.loads(rejected_line("transform", run(), 3, UntimedError("timestamp", "a time", "'soon'"), b"{}"))
+
+    assert line["untimed"] is True
 
 
 def test_the_item_is_there_as_its_original_bytes() -> None:

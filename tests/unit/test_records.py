@@ -4,7 +4,7 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 import pytest
 
-from etl.errors import RejectedError, TooSlowError
+from etl.errors import RejectedError, TooSlowError, UntimedError
 from etl.records import Made, Records
 from etl.user_code import Transformation
 from tests.unit.builders import run, through, user_code
@@ -75,6 +75,13 @@ def test_a_pattern_of_the_contract_that_takes_for_ever_rejects_its_record_alone(
     made = limited(user_code(lambda record, _: record, contract=Patterned), given)
 
     assert fates(made) == ["kept", "kept", "nothing by then (a check of the contract)"]
+
+
+def test_the_contract_is_not_asked_about_an_item_without_a_time() -> None:
+    given = lines(1, name={"S": BACKTRACKING + "!"}, timestamp="soon")
+    (made,) = limited(user_code(lambda record, _: record, contract=Patterned), given)
+
+    assert type(made) is UntimedError
 
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b'{"id":{"S":"a"}},{"id":{"S":"b"}}', b""])

@@ -367,6 +367,7 @@ def test_the_run_is_marked_as_replayed_and_the_watermark_stays(night: Night) -> 
         "left": 0,
         "dropped": 0,
         "ahead": 0,
+        "untimed": 0,
         "loaded": 2,
         "superseded": 0,
         "rejected_transform": 1,
@@ -374,6 +375,25 @@ def test_the_run_is_marked_as_replayed_and_the_watermark_stays(night: Night) -> 
     }
     assert (ledger.entry("2")["status"], ledger.entry("2")["replay"]) == ("SUCCEEDED", night.first["run"])
     assert ledger.watermark is None
+
+
+def test_items_without_a_time_are_replayed_and_loaded_once_they_have_one(night: Night) -> None:
+    untimed = [item(n, timestamp="2024-01-15T10:00:00+0000") for n in range(200, 203)]
+    night.dynamodb.tables["source"] += untimed
+    execution = {"id": "arn:aws:states:execution:9", "name": "9", "started_at": "2024-01-17T01:00:00+00:00"}
+    whole = night.run({"start": run().start, "end": run().end}, execution)
+    night.correct(0, 1, 2, 200, 201)
+
+    report = night.replay(of=whole["run"])
+
+    assert (whole["counts"]["untimed"], whole["counts"]["rejected_transform"]) == (3, 3)
+    assert {name: report["counts"].get(name, 0) for name in ("read", "loaded", "untimed", "rejected_transform")} == {
+        "read": 6,
+        "loaded": 5,
+        "untimed": 1,
+        "rejected_transform": 0,
+    }
+    assert night.dynamodb.ledger.entry("9")["replayed"]["untimed"] == 1
 
 
 def test_a_second_replay_changes_nothing(night: Night) -> None:

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl.attribute_values import from_wire
-from etl.errors import RejectedError
+from etl.errors import RejectedError, UntimedError
 from etl.timestamps import check_timestamps, window_filter
 from etl.window import format_instant
 from tests.unit.builders import array
@@ -155,7 +155,7 @@ def test_a_rejection_says_what_was_there(timestamp: dict[str, Any] | None, got: 
 def test_a_rejection_says_what_is_expected() -> None:
     (reason,) = check_timestamps([{"timestamp": "soon"}], NOW)
 
-    assert isinstance(reason, RejectedError)
+    assert isinstance(reason, UntimedError)
     assert str(reason) == "timestamp: expected a time in UTC such as 2024-01-15T10:00:00Z, got 'soon'"
 
 

@@ -133,6 +133,7 @@ def test_a_record_that_breaks_the_contract_goes_to_quarantine_with_its_own_bytes
         "expected": "a number",
         "got": "text",
         "summary": "value: expected a number",
+        "untimed": False,
         "run": TIMESTAMP,
         "segment": 0,
         "item": bad,
@@ -155,7 +156,8 @@ def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
         ("transform", "timestamp", "no such attribute", bad[2]),
     ]
     assert [record["id"] for record in staged_records(s3)] == ["item-0004"]
-    assert (result.counted("transformed"), result.counted("rejected_transform")) == (1, 3)
+    assert [each["untimed"] for each in rejected] == [True, True, True]
+    assert (result.counted("transformed"), result.counted("rejected_transform"), result.counted("untimed")) == (1, 0, 3)
 
 
 def test_of_an_item_that_breaks_the_contract_too_the_timestamp_is_told() -> None:
@@ -392,11 +394,14 @@ def test_a_time_after_the_runs_start_is_left_to_its_run() -> None:
     result = transformed(s3, given, KEPT)
 
     assert [record["id"] for record in staged_records(s3)] == ["item-0001"]
-    assert {name: result.counted(name) for name in ("transformed", "dropped", "ahead", "rejected_transform")} == {
+    assert {
+        name: result.counted(name) for name in ("transformed", "dropped", "ahead", "untimed", "rejected_transform")
+    } == {
         "transformed": 1,
         "dropped": 0,
         "ahead": 1,
-        "rejected_transform": 1,
+        "untimed": 1,
+        "rejected_transform": 0,
     }
     assert [each["got"] for each in staged(s3, "quarantine/")] == ["'2O24-01-15T10:00:00Z'"]
 

@@ -27,6 +27,26 @@ def test_attributes_that_the_contract_does_not_name_pass() -> None:
     assert transformed(tags={"a", "b"})["tags"] == {"a", "b"}
 
 
+def test_an_item_with_other_attributes_than_the_specifications_sample_is_loaded() -> None:
+    reading = {"id": "sensor-7", "timestamp": "2024-01-15T10:00:00Z", "value": 21, "location": "roof", "status": "ok"}
+    (record,) = preview(transformation, reading)
+
+    assert record == reading | {"date": "2024-01-15", "size": "small", "as_of": EXAMPLE_RUN.end}
+
+
+def test_the_contract_requires_only_what_is_computed_with() -> None:
+    class Noting(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            used.add(name)
+            return super().__getitem__(name)
+
+    used: set[str] = set()
+    transformation.transform(Noting(ITEM), EXAMPLE_RUN)
+    keys_of_the_destination = {"id", "timestamp"}
+
+    assert transformation.Contract.__required_keys__ == used | keys_of_the_destination
+
+
 @pytest.mark.parametrize(
     ("value", "size"), [("0", "small"), ("99.99", "small"), ("100", "medium"), ("999.9", "medium"), ("1000", "large")]
 )
@@ -39,7 +59,7 @@ def test_a_negative_value_is_rejected() -> None:
         transformed(value=Decimal("-0.01"))
 
 
-@pytest.mark.parametrize(("name", "value"), [("id", ""), ("name", 5), ("value", "100"), ("timestamp", None)])
+@pytest.mark.parametrize(("name", "value"), [("id", ""), ("value", "100"), ("value", None), ("timestamp", None)])
 def test_what_breaks_the_contract_is_rejected(name: str, value: Any) -> None:
     with pytest.raises(RejectedError, match=f"{name}: expected"):
         transformed(**{name: value})

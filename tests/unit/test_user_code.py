@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from etl.aggregates import Aggregate
-from etl.errors import RejectedError, TransformationError
+from etl.errors import RejectedError, TransformationError, UntimedError
 from etl.user_code import Transformation, preview
 from tests.unit.builders import MinimalContract, run, user_code
 
@@ -150,6 +150,13 @@ def test_a_rejection_of_the_users_own_goes_through_as_it_is() -> None:
         raise RejectedError("value", "less", record["id"])
 
     assert str(rejection(transform)) == "value: expected less, got x"
+
+
+def test_a_transformation_cannot_pass_its_own_rejections_off_as_items_without_a_time() -> None:
+    def transform(*_: Any) -> None:
+        raise UntimedError("timestamp", "a time", "none")
+
+    assert type(rejection(transform)) is RejectedError
 
 
 def test_an_exception_rejects_the_record_with_what_it_was_and_where() -> None:
