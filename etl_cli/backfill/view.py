@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from etl_cli.backfill.windows import Planned
 from etl_cli.backfill.work import BackfillWork, Ended
 from etl_cli.console import Terminal, Text
+from etl_cli.execution.counts import rejected, untimed_words
 from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import IN_ALL, Board, State, Step
 from etl_cli.following.stage_steps import stage_steps
@@ -92,8 +93,9 @@ def _outcome(ended: Ended) -> str:
 
 def loaded(counts: Counter[str]) -> str:
     """How much was loaded, and how much set aside."""
-    rejected = counts["rejected_transform"] + counts["rejected_load"]
-    return f"{counts['loaded']:,} loaded" + (f", {rejected:,} rejected" if rejected else "")
+    number = rejected(counts)
+    aside = (f", {number:,} rejected" if number else "") + untimed_words(counts["untimed"])
+    return f"{counts['loaded']:,} loaded{aside}"
 
 
 def print_title(console: Terminal, span: Span, planned: Sequence[Planned], step: str, times: Times) -> None:

@@ -36,6 +36,25 @@ COUNTS = (
 )
 
 
+UNTIMED = "without a time"
+"""What items are called whose timestamp is no time. They lie in no window, so they count apart from rejected ones."""
+
+
+def rejected(counts: Mapping[str, int]) -> int:
+    """How many records the stages of a run rejected, by its counts."""
+    return counts.get("rejected_transform", 0) + counts.get("rejected_load", 0)
+
+
+def set_aside(counts: Mapping[str, int]) -> int:
+    """How many records a run put into quarantine, by its counts."""
+    return rejected(counts) + counts.get("untimed", 0)
+
+
+def untimed_words(number: int) -> str:
+    """The part of a list that tells of items without a time: ``, 5 without a time``; empty if there are none."""
+    return f", {number:,} {UNTIMED}" if number else ""
+
+
 def totals(segments: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """What workers counted for their segments, added up by name; what is 0 is left out."""
     found: Counter[str] = Counter()

@@ -107,7 +107,7 @@ def _records(
 def _rejections(pipeline: Pipeline, run: str, identity: str) -> list[tuple[str, Reason]]:
     """Why the item was set aside, or what was made of it, whose id may be another."""
     return [
-        (record["stage"], Reason(record["field"], record["expected"], record["got"]))
+        (record["stage"], Reason.of(record))
         for record in rejected_records(pipeline, run)
         if (found := item_text(record["item"], "id")) == identity
         or (record["stage"] == "load" and occurs_in(identity, found))

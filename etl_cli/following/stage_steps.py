@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etl_cli.execution.counts import untimed_words
 from etl_cli.execution.history import Stage
 from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import Step
@@ -16,6 +17,9 @@ _DOING = {
     "Load": "writing the destination table",
     "Finish": "checking the balance",
 }
+
+# The counts that the items of Transform are divided into.
+_TAKEN = ("transformed", "dropped", "ahead", "untimed", "rejected_transform")
 
 
 def stage_steps(snapshot: Snapshot, times: Times) -> list[Step]:
@@ -52,9 +56,10 @@ def _done(stage: Stage, snapshot: Snapshot, times: Times) -> str:
         return f"{count(got['read'], 'item')} read" + _rate(got["read"], stage.seconds) + _written(counts, "extract")
     if stage.name == "Transform":
         records = count(got["records"], "record") + _rate(got["records"], stage.seconds)
-        return records + _rejected(counts, "transform") + _written(counts, "transform")
+        aside = _rejected(counts, "transform") + untimed_words(counts.get("untimed", 0))
+        return records + aside + _written(counts, "transform")
     if stage.name == "Gate":
-        judged = got["read"] - counts.get("ahead", 0)
+        judged = got["read"] - counts.get("ahead", 0) - counts.get("untimed", 0)
         return f"{100 * counts.get('rejected_transform', 0) / (judged or 1):.1f} % rejected"
     if stage.name == "Load":
         superseded = f", {got['superseded']:,} superseded" if got["superseded"] else ""
@@ -90,7 +95,7 @@ def _within(stage: Stage, snapshot: Snapshot, known: dict[str, int]) -> tuple[fl
     if stage.name == "Extract" and counts.get("read"):
         parts.append(f"{count(counts['read'], 'item')} read{_rate_so_far(counts['read'], stage)}")
     if stage.name == "Transform" and known.get("extracted"):
-        taken = sum(counts.get(name, 0) for name in ("transformed", "dropped", "ahead", "rejected_transform"))
+        taken = sum(counts.get(name, 0) for name in _TAKEN)
         items = count(known["extracted"], "item")
         parts += [f"{taken:,} of {items}{_rate_so_far(taken, stage)}"] if taken else []
         fractions.append(taken / known["extracted"])

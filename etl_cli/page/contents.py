@@ -1,4 +1,4 @@
-"""What a run left in the bucket and in the tables: why items were rejected, aggregates, one item before and after."""
+"""What a run left in bucket and tables: why items are in quarantine, aggregates, one item before and after."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Contents:
     """What is there.
 
     Attributes:
-        rejections: why items were rejected, the commonest reason first.
-        cut: whether more were rejected than were looked at.
+        rejections: why items are in quarantine, the commonest reason first.
+        cut: whether more are there than were looked at.
         aggregates: as the gate staged them.
         sample: one item before and after.
         left_out: in words, which contents of items are left out; empty if none are.
@@ -51,7 +51,7 @@ def read_contents(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -
     """
     if not entry.run:
         return Contents()
-    gone = Contents(gone="What the run staged has expired, 30 days after it: why items were rejected, and aggregates.")
+    gone = Contents(gone="What the run staged has expired, 30 days after it: why items were set aside, and aggregates.")
     if timeline is None:
         return gone
     try:
@@ -66,6 +66,6 @@ def read_contents(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -
 
 
 def _rejected(pipeline: Pipeline, run: str) -> Contents:
-    """Of a run that failed, what it had rejected until then."""
+    """Of a run that failed, what it had set aside until then."""
     found, cut = rejections_of(pipeline, run)
     return Contents(rejections=found, cut=cut)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from etl_cli.execution.counts import UNTIMED
+
 Kind = Literal["main", "rejected", "left", "failed"]
 
 
@@ -65,6 +67,7 @@ def flow_of(counts: Mapping[str, int], stopped: str = "") -> Flow:
     loaded = Node("Loaded", known["loaded"], 2)
     first = _given(
         Node("Rejected", known["rejected_transform"], 1, "rejected", "set aside by Transform, in quarantine"),
+        Node(UNTIMED.capitalize(), known["untimed"], 1, "rejected", "in no window: in quarantine until corrected"),
         Node("Dropped", known["dropped"], 1, "left", "transform() returned nothing for them"),
         Node("Ahead", known["ahead"], 1, "left", "their time is yet to come: a later run reads them again"),
         Node("Left", known["left"], 1, "left", "in quarantine, since the source table has their items no more"),

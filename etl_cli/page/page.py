@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from etl_cli.costs.cost import money
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.counts import UNTIMED, rejected, untimed_words
 from etl_cli.execution.failure import look_words
 from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import Step
@@ -33,7 +34,6 @@ from etl_cli.page.tables import (
     cost_rows,
 )
 from etl_cli.page.words import cost_note, coverage_words, items_words, span_words, workers_note, workers_words
-from etl_cli.past.runs_table import rejected
 from etl_cli.printable import printable, visible_lines
 from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
@@ -119,7 +119,7 @@ class Page:
         if not counts.get("read"):
             return "Nothing to load: no item lay in the window"
         number = rejected(counts)
-        left = f"{number:,} rejected" if number else "none rejected"
+        left = (f"{number:,} rejected" if number else "none rejected") + untimed_words(counts.get("untimed", 0))
         return f"{counts.get('loaded', 0):,} loaded, {left}, nothing unaccounted for"
 
     @property
@@ -131,6 +131,8 @@ class Page:
             yield Figure(name.capitalize(), f"{counts[name]:,}" if name in counts else "none")
         number = rejected(counts)
         yield Figure("Rejected", f"{number:,}" if number else "none")
+        if untimed := counts.get("untimed"):
+            yield Figure(UNTIMED.capitalize(), f"{untimed:,}")
         yield Figure("Took", "unknown" if seconds is None else duration(seconds))
         yield Figure("Cost", money(record.cost.total))
 
@@ -250,5 +252,5 @@ class Page:
         name = entry.label
         yield "All that is known of the run", self.etl.line("show", name)
         if self.facts.contents.rejections:
-            yield "What it rejected, item by item", self.etl.line("quarantine", "show", name)
+            yield "Its quarantine, item by item", self.etl.line("quarantine", "show", name)
         yield "Its logs", self.etl.line("logs", "--run", name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from etl_cli.execution.counts import set_aside
 from etl_cli.execution.failure import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def console_links(pipeline: Pipeline, entry: Entry) -> dict[str, str]:
         links[f"log of {function}"] = _log(root, region, function, entry)
     if entry.run:
         prefixes = ["extract", "transform"]
-        if entry.status != "SUCCEEDED" or any(entry.counts.get(f"rejected_{each}") for each in ("transform", "load")):
+        if entry.status != "SUCCEEDED" or set_aside(entry.counts):
             prefixes.append("quarantine")
         for prefix in prefixes:
             place = f"{root}/s3/buckets/{pipeline.staging_bucket}?region={region}"

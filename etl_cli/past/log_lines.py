@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from etl_cli.console import Text
+from etl_cli.execution.counts import UNTIMED
 from etl_cli.times import Times
 from etl_cli.wording import duration, size
 
@@ -27,12 +28,17 @@ _PLACED = {
 # Which counts sum up an action, the first in any case, the others if they aren't 0; and what they are called.
 _TOLD = {
     "extract": ("read", "extract_bytes"),
-    "transform": ("records", "dropped", "ahead", "rejected_transform"),
+    "transform": ("records", "dropped", "ahead", "untimed", "rejected_transform"),
     "gate": ("read", "rejected_transform"),
     "load": ("loaded", "superseded", "rejected_load", "load_throttled"),
-    "finish": ("loaded", "superseded", "rejected_transform", "rejected_load"),
+    "finish": ("loaded", "superseded", "untimed", "rejected_transform", "rejected_load"),
 }
-_WORDS = {"rejected_transform": "rejected", "rejected_load": "rejected by Load", "load_throttled": "throttled"}
+_WORDS = {
+    "untimed": UNTIMED,
+    "rejected_transform": "rejected",
+    "rejected_load": "rejected by Load",
+    "load_throttled": "throttled",
+}
 _STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 _ACTION_WIDTH, _SEGMENT_WIDTH, _MESSAGE_WIDTH = 9, 4, 8
 _INDENT = 4

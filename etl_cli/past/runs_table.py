@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from etl_cli.console import Text
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.counts import UNTIMED, rejected
 from etl_cli.execution.ledger import Entry
 from etl_cli.times import Times
 from etl_cli.wording import duration
@@ -21,16 +22,12 @@ _COUNTS = ("read", "loaded", "rejected")
 _UNKNOWN = "-"
 
 
-def rejected(counts: Mapping[str, int]) -> int:
-    """How many items the stages of a run set aside, by its counts."""
-    return sum(counts.get(f"rejected_{stage}", 0) for stage in ("transform", "load"))
-
-
 def replay_words(entry: Entry) -> str:
     """How a later run replayed what this one rejected: ``replayed by 20261106T…: 150 loaded, 1 rejected again``."""
     counts = {name: number for name, number in entry.replayed.items() if isinstance(number, int)}
     told = {name: counts.get(name, 0) for name in ("dropped", "ahead", "superseded")} | {
-        "rejected again": rejected(counts)
+        "rejected again": rejected(counts),
+        UNTIMED: counts.get("untimed", 0),
     }
     told["left, not in the source table any more"] = counts.get("left", 0)
     more = "".join(f", {number:,} {name}" for name, number in told.items() if number)
@@ -145,5 +142,7 @@ def _notes(entry: Entry, etl: EtlLines) -> Iterable[Text]:
         error = "" if entry.error == entry.status else f", {entry.error}"  # the recorder has nothing better then
         which = "" if entry.run else f": {etl.line('show', entry.name)}"
         yield Text(f"    {_ENDED.get(entry.status, 'failed')}{at}{error}{which}", _FAILED_STYLE)
+    if untimed := entry.counts.get("untimed"):
+        yield Text(f"    {untimed:,} {UNTIMED}", "yellow")
     if entry.replayed:
         yield Text(f"    {replay_words(entry)}", "dim")

@@ -9,13 +9,14 @@ from rich.table import Table
 from etl_cli.console import Terminal, Text
 from etl_cli.costs.cost import money
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.counts import set_aside
 from etl_cli.execution.failure import Failure, look_words
 from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import Board
 from etl_cli.following.stage_steps import stage_steps
 from etl_cli.past.run_record import RunRecord
-from etl_cli.past.runs_table import rejected, replay_words
+from etl_cli.past.runs_table import replay_words
 from etl_cli.plan.view import uses
 from etl_cli.printable import wrapped
 from etl_cli.report.view import print_failure, print_report, print_title
@@ -112,8 +113,8 @@ def _facts(record: RunRecord, times: Times) -> Iterator[str]:
 
 
 def _quarantine(record: RunRecord, etl: EtlLines) -> Iterator[str]:
-    """What a run rejected, and what became of it."""
-    entry, number = record.entry, rejected(record.entry.counts)
+    """What a run set aside, and what became of it."""
+    entry, number = record.entry, set_aside(record.entry.counts)
     if number:
         yield f"{count(number, 'item')}: {etl.line('quarantine', 'show', entry.run)}"
     if entry.replayed:

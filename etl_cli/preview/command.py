@@ -86,7 +86,7 @@ def preview(  # noqa: PLR0913 - each is an option
         if watch:
             _watch(rehearse)
         rehearsed = rehearse()
-    if rehearsed.rejected.total:
+    if rehearsed.aside.rejected:
         raise typer.Exit(EXIT_REJECTED)
 
 

@@ -22,7 +22,7 @@ def run_document(rehearsed: RehearsedRun) -> dict[str, Any]:
     return _summary(rehearsed) | {
         "run": rehearsed.run.timestamp,
         "complete": rehearsed.complete,
-        "rejected_then": [each.document() for each in rehearsed.rejected_then.reasons()],
+        "rejected_then": [each.document() for each in rehearsed.aside_then.reasons()],
         "differences": rehearsed.comparison.document() if rehearsed.comparison else None,
     }
 
@@ -35,9 +35,10 @@ def _summary(rehearsed: Rehearsed) -> dict[str, Any]:
             "records": rehearsed.records,
             "dropped": rehearsed.dropped,
             "ahead": rehearsed.ahead,
-            "rejected": rehearsed.rejected.total,
+            "untimed": rehearsed.aside.untimed,
+            "rejected": rehearsed.aside.rejected,
         },
-        "rejected": [each.document() for each in rehearsed.rejected.reasons()],
+        "rejected": [each.document() for each in rehearsed.aside.reasons()],
         "aggregates": rehearsed.aggregates,
     }
 

@@ -37,7 +37,7 @@ class Rehearsed:
         dropped: of how many nothing is loaded.
         ahead: how many are left to a later run.
         records: how many records are loaded.
-        rejected: the reasons why others aren't.
+        aside: the reasons why others aren't.
         outcomes: what became of each; of the first only, when there are many.
         aggregates: ``name``, ``by`` and ``groups`` of each.
     """
@@ -47,7 +47,7 @@ class Rehearsed:
     dropped: int = 0
     ahead: int = 0
     records: int = 0
-    rejected: Tally = field(default_factory=Tally)
+    aside: Tally = field(default_factory=Tally)
     outcomes: list[Outcome] = field(default_factory=list)
     aggregates: list[dict[str, Any]] = field(default_factory=list)
 
@@ -56,7 +56,7 @@ class Rehearsed:
         self.items += 1
         self.records += len(outcome.records)
         if outcome.reason:
-            self.rejected.add(STAGE, outcome.reason, item_text(outcome.item, "id"))
+            self.aside.add(STAGE, outcome.reason, item_text(outcome.item, "id"))
         self.dropped += outcome.fate == "dropped"
         self.ahead += outcome.fate == "ahead"
 
@@ -68,13 +68,13 @@ class RehearsedRun(Rehearsed):
     Attributes:
         entry: the run's in the ledger.
         comparison: records of then and now; None if the run got no further than Transform.
-        rejected_then: what Transform rejected then.
+        aside_then: what Transform set aside then.
         complete: whether all of the run's items were taken.
     """
 
     entry: Entry = field(kw_only=True)
     comparison: Comparison | None = None
-    rejected_then: Tally = field(default_factory=Tally)
+    aside_then: Tally = field(default_factory=Tally)
     complete: bool = True
 
 
@@ -157,15 +157,15 @@ class PastRun:
         if comparison:
             comparison.finish(taken)
         rehearsed.aggregates = transformation.aggregates()
-        rehearsed.rejected_then = self._rejected_then(taken)
+        rehearsed.aside_then = self._aside_then(taken)
         return rehearsed
 
-    def _rejected_then(self, ids: set[str] | None) -> Tally:
+    def _aside_then(self, ids: set[str] | None) -> Tally:
         tally = Tally()
         for record in rejected_records(self._pipeline, self._entry.run):
             identity = item_text(record["item"], "id")
             if record["stage"] == STAGE and (ids is None or identity in ids):
-                tally.add(STAGE, Reason(record["field"], record["expected"], record["got"]), identity)
+                tally.add(STAGE, Reason.of(record), identity)
         return tally
 
 

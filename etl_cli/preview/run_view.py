@@ -9,9 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from etl_cli.console import Terminal, Text
+from etl_cli.execution.counts import UNTIMED
 from etl_cli.item_view import changes, shown, whole
 from etl_cli.preview.comparison import Comparison, FieldChanges, Key
-from etl_cli.preview.view import aggregate_parts, as_in_a_run, rejected_parts, verdict
+from etl_cli.preview.view import aggregate_parts, as_in_a_run, aside_parts, verdict
 from etl_cli.table_width import table_width
 from etl_cli.wording import count
 
@@ -35,7 +36,7 @@ def print_run(console: Terminal, rehearsed: RehearsedRun, times: Times) -> None:
         parts += _fields(list(comparison.fields.values()), width)
         parts += _keys("Made now, and not then", comparison.come_count, comparison.come)
         parts += _keys("Made then, and no more", comparison.gone_count, comparison.gone)
-    parts += [*rejected_parts(rehearsed), *aggregate_parts(rehearsed.aggregates), "", _numbers(rehearsed), ""]
+    parts += [*aside_parts(rehearsed), *aggregate_parts(rehearsed.aggregates), "", _numbers(rehearsed), ""]
     parts.append(verdict(rehearsed))
     parts.append(_difference(comparison) if comparison else Text(f"  {_nothing_to_compare(rehearsed)}"))
     console.print(Group(*parts), width=width, soft_wrap=False)
@@ -84,7 +85,10 @@ def _numbers(rehearsed: RehearsedRun) -> Table:
     table.add_column(justify="right")
     table.add_row("", *(Text(title, "dim") for title in _TITLES))
     table.add_row("  records", "-" if then is None else f"{then:,}", f"{now:,}")
-    table.add_row("  rejected", f"{rehearsed.rejected_then.total:,}", f"{rehearsed.rejected.total:,}")
+    before, after = rehearsed.aside_then, rehearsed.aside
+    table.add_row("  rejected", f"{before.rejected:,}", f"{after.rejected:,}")
+    if before.untimed or after.untimed:
+        table.add_row(f"  {UNTIMED}", f"{before.untimed:,}", f"{after.untimed:,}")
     return table
 
 

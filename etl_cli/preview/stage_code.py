@@ -18,7 +18,7 @@ import msgspec
 
 from etl.aggregates import Accumulator
 from etl.attribute_values import Number, from_wire, to_wire
-from etl.errors import RejectedError, TransformationError
+from etl.errors import RejectedError, TransformationError, UntimedError
 from etl.gate import aggregate_record
 from etl.isolation import IsolatedRecords
 from etl.keys import manifest_key
@@ -73,7 +73,7 @@ class Outcome:
     Attributes:
         line: the item, a line of DynamoDB JSON.
         records: what is loaded, a line of plain JSON each.
-        reason: why it is rejected; None if it isn't.
+        reason: why it goes to quarantine; None if it doesn't.
         ahead: whether its time is yet to come, so that it's left to a later run.
     """
 
@@ -84,9 +84,9 @@ class Outcome:
 
     @property
     def fate(self) -> str:
-        """In a word what becomes of it: ``rejected``, ``ahead``, ``dropped`` or ``transformed``."""
+        """In a word what becomes of it: ``rejected``, ``untimed``, ``ahead``, ``dropped`` or ``transformed``."""
         if self.reason:
-            return "rejected"
+            return "untimed" if self.reason.untimed else "rejected"
         return "ahead" if self.ahead else "transformed" if self.records else "dropped"
 
     @cached_property
@@ -142,7 +142,7 @@ class LocalTransformation:
         outcomes = []
         for line, results in zip(lines, made, strict=False):
             if isinstance(results, RejectedError):
-                outcomes.append(Outcome(line, reason=Reason(results.field, results.expected, results.got)))
+                outcomes.append(Outcome(line, reason=_reason(results)))
                 continue
             if isinstance(results, str):
                 outcomes.append(Outcome(line, ahead=True))
@@ -215,4 +215,8 @@ def untimed(timestamp: Wire | None) -> Reason | None:
     """Why an item's timestamp isn't one; None if it is."""
     line = msgspec.json.encode({"timestamp": timestamp} if timestamp else {})
     (verdict,) = check_timestamps(from_wire(b"[" + line + b"]"), EVER[1])
-    return Reason(verdict.field, verdict.expected, verdict.got) if isinstance(verdict, RejectedError) else None
+    return _reason(verdict) if isinstance(verdict, RejectedError) else None
+
+
+def _reason(error: RejectedError) -> Reason:
+    return Reason(error.field, error.expected, error.got, isinstance(error, UntimedError))

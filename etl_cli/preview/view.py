@@ -1,4 +1,4 @@
-"""What `etl preview` prints: items before and after, what would be rejected, and what differs from a past run."""
+"""What `etl preview` prints: items before and after, what would go to quarantine, and what differs from a past run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from etl_cli.console import Terminal, Text
+from etl_cli.execution.counts import UNTIMED, untimed_words
 from etl_cli.item_view import Change, alone, changes, compare, whole
 from etl_cli.preview.stage_code import Outcome, loaded_item
 from etl_cli.quarantine.rejections import reasons_table
@@ -45,7 +46,7 @@ def print_rehearsed(
         parts += ["", *_outcome(outcome, width)]
     if len(rehearsed.outcomes) > 1:
         parts += ["", Text("  What happens", "bold"), _kinds(rehearsed.outcomes)]
-    parts += [*rejected_parts(rehearsed), *aggregate_parts(rehearsed.aggregates), "", verdict(rehearsed)]
+    parts += [*aside_parts(rehearsed), *aggregate_parts(rehearsed.aggregates), "", verdict(rehearsed)]
     console.print(Group(*parts), width=width, soft_wrap=False)
 
 
@@ -57,15 +58,16 @@ def as_in_a_run(rehearsed: Rehearsed, times: Times) -> str:
 
 def verdict(rehearsed: Rehearsed) -> Text:
     """The line that says it all."""
-    rejected = rehearsed.rejected.total
-    share = f" ({100 * rejected / rehearsed.items:.1f} %)" if rejected else ""
+    rejected, untimed = rehearsed.aside.rejected, rehearsed.aside.untimed
+    share = f" ({100 * rejected / (rehearsed.items - rehearsed.ahead - untimed):.1f} %)" if rejected else ""
     line = f"{count(rehearsed.records, 'record')} of {count(rehearsed.items, 'item')}"
     line += f", {rejected:,} rejected{share}" if rejected else ", none rejected"
+    line += untimed_words(untimed)
     line += f", {rehearsed.dropped:,} dropped" if rehearsed.dropped else ""
     line += f", {rehearsed.ahead:,} ahead of their time" if rehearsed.ahead else ""
     forgotten = rehearsed.dropped and not rehearsed.records
     line += ". A run loads nothing then, and fails: does transform() lack a return?" if forgotten else ""
-    doubtful = bool(rejected or forgotten)
+    doubtful = bool(rejected or untimed or forgotten)
     return Text(f"  {'~' if doubtful else '✔'} {line}", "bold yellow" if doubtful else "bold green")
 
 
@@ -88,11 +90,11 @@ def aggregate_parts(aggregates: Sequence[dict[str, Any]]) -> Iterator[Renderable
             yield Text(f"  and {count(len(groups) - _MOST_GROUPS, 'more group')}", "dim")
 
 
-def rejected_parts(rehearsed: Rehearsed) -> Iterator[RenderableType]:
-    """What would be rejected, by reason, if anything is."""
-    if rehearsed.rejected.total:
-        yield from ("", Text("  Rejected", "bold"))
-        yield reasons_table(rehearsed.rejected.reasons())
+def aside_parts(rehearsed: Rehearsed) -> Iterator[RenderableType]:
+    """What would go to quarantine, by reason, if anything would."""
+    if rehearsed.aside.total:
+        yield from ("", Text("  Into quarantine", "bold"))
+        yield reasons_table(rehearsed.aside.reasons())
 
 
 def outcome_changes(outcome: Outcome) -> list[list[Change]]:
@@ -126,7 +128,7 @@ def _kinds(outcomes: Iterable[Outcome]) -> Table:
 
 def _kind(outcome: Outcome) -> str:
     if outcome.fate != "transformed":
-        return outcome.fate
+        return UNTIMED if outcome.fate == "untimed" else outcome.fate
     if len(outcome.records) > 1:
         return f"{len(outcome.records)} records each"
     (found,) = outcome_changes(outcome)
@@ -145,7 +147,7 @@ _NOTHING_LOADED = {
 def _outcome(outcome: Outcome, width: int) -> Iterator[RenderableType]:
     head = Text.assemble("  ", (item_text(outcome.item, "id"), "bold"), "  ")
     if outcome.reason:
-        yield head + Text(f"rejected: {outcome.reason}", "yellow")
+        yield head + Text(f"{UNTIMED if outcome.fate == 'untimed' else 'rejected'}: {outcome.reason}", "yellow")
         yield alone(outcome.item, width)
     elif not outcome.records:
         yield head + Text(_NOTHING_LOADED[outcome.fate], "yellow")

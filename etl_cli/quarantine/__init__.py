@@ -1,1 +1,1 @@
-"""`etl quarantine`: what the runs have rejected, and how to run it again."""
+"""`etl quarantine`: records that the runs have set aside, and how to run them again."""

@@ -1,4 +1,4 @@
-"""`etl quarantine`: what the runs have rejected, why, and how to run it again."""
+"""`etl quarantine`: records that the runs have set aside, why, and how to run them again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXIT_LEFT = 3
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="What the runs have rejected: the reasons, the records, and how to run them again.",
+    help="Records that the runs have set aside: the reasons, the records, and how to run them again.",
 )
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's timestamp, its execution's name, or latest.")]
@@ -65,7 +65,7 @@ def show(  # noqa: PLR0913 - each is an option
     run: RunName,
     *,
     field: Annotated[
-        str | None, typer.Option(help="Only what was rejected for this attribute, such as value or tags[2].name.")
+        str | None, typer.Option(help="Only records set aside for this attribute, such as value or tags[2].name.")
     ] = None,
     identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="Only the item with this id.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many records to show.")] = 10,
@@ -73,7 +73,7 @@ def show(  # noqa: PLR0913 - each is an option
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Print the records that a run has rejected, each with its reason and as it was read.
+    """Print the records that a run has set aside, each with its reason and as it was read.
 
     They are real data: mind who else sees them.
     """
@@ -94,8 +94,8 @@ def show(  # noqa: PLR0913 - each is an option
 
 
 @app.command(
-    epilog="Exit codes:  0 all of it is loaded, or left out by the transformation  ·  3 some was rejected again, or is "
-    "left  ·  1 the run failed, or another error  ·  130 interrupted, the run goes on\n\n"
+    epilog="Exit codes:  0 all of it is loaded, or left out by the transformation  ·  3 some was set aside again, or "
+    "is left  ·  1 the run failed, or another error  ·  130 interrupted, the run goes on\n\n"
     "Examples:  etl quarantine replay latest  ·  etl quarantine replay 20261126T020000123Z --json"
 )
 def replay(
@@ -106,15 +106,15 @@ def replay(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Run what a run has rejected again, in that run's window, and follow it.
+    """Run the records that a run has set aside again, in that run's window, and follow it.
 
     Each item is taken as it is in the source table now, or as it lies in quarantine if it is gone from there.
-    What is rejected again is in quarantine of the new run. Ctrl-C ends the showing, not the run.
+    Records that are set aside again are in quarantine of the new run. Ctrl-C ends the showing, not the run.
     """
     lines, times = EtlLines(profile, region), Times(local_time)
     with connected(profile, region) as pipeline:
         quarantine = _of(pipeline, read_ledger(pipeline.dynamodb)[0], run)
-        if not quarantine.rejected.total:
+        if not quarantine.aside.total:
             raise UserError(
                 f"Run {quarantine.run} has nothing in quarantine, or it has expired after 30 days.",
                 "See what there is: " + lines.line("quarantine", "list"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from etl_cli.execution.counts import set_aside
 from etl_cli.quarantine.rejections import Reason, Tally
 from etl_cli.report.report import MOST_REJECTED, item_text, rejected_records, staged_keys
 
@@ -19,17 +20,17 @@ _PREFIX = "quarantine/"
 
 @dataclass(frozen=True)
 class Quarantine:
-    """What one run has rejected.
+    """What one run has set aside.
 
     Attributes:
         run: its timestamp.
-        rejected: the records, counted by reason.
+        aside: the records, counted by reason.
         is_cut: whether there are more than were counted.
         entry: the run's in the ledger; None if it has none.
     """
 
     run: str
-    rejected: Tally
+    aside: Tally
     is_cut: bool = False
     entry: Entry | None = None
 
@@ -55,19 +56,19 @@ def quarantine_of(pipeline: Pipeline, run: str, entry: Entry | None = None) -> Q
     for record in rejected_records(pipeline, run) if run else ():
         if is_cut := tally.total >= MOST_REJECTED:
             break
-        tally.add(record["stage"], reason_of(record), item_text(record["item"], "id"))
+        tally.add(record["stage"], Reason.of(record), item_text(record["item"], "id"))
     return Quarantine(run, tally, is_cut, entry)
 
 
 def records_of(
     pipeline: Pipeline, run: str, field: str | None = None, identity: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """The records that a run has rejected: ``stage``, ``field``, ``expected``, ``got``, and ``item`` as it was read.
+    """The records that a run has set aside: ``stage``, ``field``, ``expected``, ``got``, and ``item`` as it was read.
 
     Args:
         pipeline: where to look.
         run: its timestamp.
-        field: only those that were rejected for this attribute; empty for the whole record.
+        field: only those that were set aside for this attribute; empty for the whole record.
         identity: only those of this id.
     """
     for record in rejected_records(pipeline, run) if run else ():
@@ -75,11 +76,6 @@ def records_of(
             yield record
 
 
-def reason_of(record: dict[str, Any]) -> Reason:
-    """Why a record was rejected."""
-    return Reason(record["field"], record["expected"], record["got"])
-
-
 def replay_left(entry: Entry) -> int:
-    """How many records a replay has rejected again, or couldn't take up."""
-    return sum(entry.counts.get(name, 0) for name in ("rejected_transform", "rejected_load", "left"))
+    """How many records a replay has set aside again, or couldn't take up."""
+    return set_aside(entry.counts) + entry.counts.get("left", 0)

@@ -1,9 +1,9 @@
-"""Why records are rejected: the reasons, and how many records each is the reason of."""
+"""Why records are set aside: the reasons, and how many records each is the reason of."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,11 +19,18 @@ class Reason(NamedTuple):
         field: path of the attribute; empty for the whole record.
         expected: what is allowed there, in words.
         got: what was there.
+        untimed: whether it is that its timestamp is no time, which is checked before transformation.py is asked.
     """
 
     field: str
     expected: str
     got: str
+    untimed: bool = False
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Reason:
+        """Why a record of quarantine was set aside."""
+        return cls(record["field"], record["expected"], record["got"], record.get("untimed", False))
 
     def __str__(self) -> str:
         """As quarantine has it: ``value: expected a number, got text``."""
@@ -52,21 +59,22 @@ class Rejected:
             "stage": self.stage,
             "field": self.example.field,
             "expected": self.example.expected,
+            "untimed": self.example.untimed,
             "count": self.count,
             "example": {"id": self.example_id, "got": self.example.got},
         }
 
 
 class Tally:
-    """Rejected records, counted by stage, attribute and what was expected of it."""
+    """Records in quarantine, counted by stage, attribute and what was expected of it."""
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str, str, str]] = Counter()
-        self._first: dict[tuple[str, str, str], tuple[Reason, str]] = {}
+        self._counts: Counter[tuple[str, str, str, bool]] = Counter()
+        self._first: dict[tuple[str, str, str, bool], tuple[Reason, str]] = {}
 
     def add(self, stage: str, reason: Reason, identity: str) -> None:
         """Count a record, whose id is ``identity``."""
-        kind = (stage, reason.field, reason.expected)
+        kind = (stage, reason.field, reason.expected, reason.untimed)
         self._counts[kind] += 1
         self._first.setdefault(kind, (reason, identity))
 
@@ -74,6 +82,16 @@ class Tally:
     def total(self) -> int:
         """How many records were counted."""
         return self._counts.total()
+
+    @property
+    def untimed(self) -> int:
+        """How many of them have no time."""
+        return sum(number for kind, number in self._counts.items() if kind[-1])
+
+    @property
+    def rejected(self) -> int:
+        """How many of them were rejected by the contract, ``transform()`` or the destination."""
+        return self.total - self.untimed
 
     def reasons(self) -> list[Rejected]:
         """The kinds of reasons, the commonest first."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 
 from etl_cli.console import Terminal, Text
+from etl_cli.execution.counts import UNTIMED, rejected, untimed_words
 from etl_cli.item_view import alone, alone_plain
-from etl_cli.quarantine.content import reason_of
-from etl_cli.quarantine.rejections import reasons_table
+from etl_cli.quarantine.rejections import Reason, reasons_table
 from etl_cli.report.report import item_text
 from etl_cli.table_width import table_width
 from etl_cli.wording import count, format_instant
@@ -34,7 +34,7 @@ def print_quarantines(console: Terminal, found: Sequence[Quarantine], times: Tim
         times: how to print instants.
         lines: makes lines for a shell.
     """
-    full = [each for each in found if each.rejected.total]
+    full = [each for each in found if each.aside.total]
     if not full:
         console.print("Nothing is in quarantine.")
         return
@@ -55,15 +55,16 @@ def quarantine_document(found: Quarantine) -> dict[str, Any]:
         "run": found.run,
         "status": entry.status if entry else None,
         "window": {"start": format_instant(window.start), "end": format_instant(window.end)} if window else None,
-        "rejected": found.rejected.total,
+        "rejected": found.aside.rejected,
+        "untimed": found.aside.untimed,
         "is_cut": found.is_cut,
-        "reasons": [each.document() for each in found.rejected.reasons()],
+        "reasons": [each.document() for each in found.aside.reasons()],
         "replayed": (entry.replayed if entry else None) or None,
     }
 
 
 def print_records(console: Terminal, records: Iterable[dict[str, Any]], *, has_more: bool) -> None:
-    """Print rejected records.
+    """Print records of quarantine.
 
     Args:
         console: where.
@@ -74,21 +75,23 @@ def print_records(console: Terminal, records: Iterable[dict[str, Any]], *, has_m
     parts: list[RenderableType] = []
     for record in records:
         identity = item_text(record["item"], "id") or "(without an id)"
-        reason = f"{record['stage'].capitalize()} rejected it: {reason_of(record)}"
-        parts += [Text.assemble((identity, "bold"), "  ", (reason, "yellow")), _item(record, width), ""]
+        reason = Reason.of(record)
+        kind = UNTIMED if reason.untimed else f"{record['stage'].capitalize()} rejected it"
+        head = Text.assemble((identity, "bold"), "  ", (f"{kind}: {reason}", "yellow"))
+        parts += [head, _item(record, width), ""]
     if has_more:
         parts.append(Text("There are more: --limit says how many to show.", "dim"))
     console.print(Group(*parts), width=width, soft_wrap=False)
 
 
 def record_document(record: dict[str, Any]) -> dict[str, Any]:
-    """What programs are told of a rejected record; a number of a transformed one that has a fraction is text."""
+    """What programs are told of a record of quarantine; a number of a transformed one that has a fraction is text."""
     found: dict[str, Any] = json.loads(json.dumps(record, default=str))
     return found
 
 
 def _item(record: dict[str, Any], width: int) -> RenderableType:
-    # What Transform rejected lies there as it was read, what Load rejected as it was transformed.
+    # What Transform set aside lies there as it was read, what Load set aside as it was transformed.
     return alone(record["item"], width) if record["stage"] == "transform" else alone_plain(record["item"], width)
 
 
@@ -99,7 +102,8 @@ def _heading(found: Quarantine, times: Times) -> Text:
     if entry and entry.replay:
         window = f"  replay of {entry.replay}"
     failed = f"  the run failed in {entry.stage}" if entry and entry.stage else ""
-    return Text.assemble((found.run, "bold"), window, f"  {more}{found.rejected.total:,} rejected", (failed, "yellow"))
+    number = f"  {more}{found.aside.rejected:,} rejected{untimed_words(found.aside.untimed)}"
+    return Text.assemble((found.run, "bold"), window, number, (failed, "yellow"))
 
 
 def _replayed(entry: Entry | None) -> list[Text]:
@@ -107,22 +111,22 @@ def _replayed(entry: Entry | None) -> list[Text]:
     if not entry or not entry.replayed:
         return []
     noted = entry.replayed
-    again = sum(noted.get(name, 0) for name in ("rejected_transform", "rejected_load"))
-    counts = {"loaded": noted.get("loaded", 0), "rejected again": again}
+    again, untimed = rejected(noted), noted.get("untimed", 0)
+    counts = {"loaded": noted.get("loaded", 0), "rejected again": again, UNTIMED: untimed}
     counts |= {name: noted.get(name, 0) for name in ("ahead", "left")}
     told = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number or name == "loaded")
     return [
         Text(
             f"  replayed by {noted['run']}: {told}",
-            "green" if not again + counts["ahead"] + counts["left"] else "yellow",
+            "green" if not again + untimed + counts["ahead"] + counts["left"] else "yellow",
         )
     ]
 
 
 def _shown(found: Quarantine) -> Sequence[Any]:
-    return found.rejected.reasons()[:_MOST_REASONS]
+    return found.aside.reasons()[:_MOST_REASONS]
 
 
 def _more(found: Quarantine) -> list[Text]:
-    rest = len(found.rejected.reasons()) - _MOST_REASONS
+    rest = len(found.aside.reasons()) - _MOST_REASONS
     return [Text(f"        and {count(rest, 'more reason')}", "dim")] if rest > 0 else []

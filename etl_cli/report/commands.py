@@ -18,7 +18,7 @@ def report_commands(pipeline: Pipeline, report: RunReport) -> list[Command]:
     ]
     if report.quarantine:
         rejected = aws("s3", "cp", f"s3://{bucket}/{report.quarantine[-1]}", "-")
-        commands.append(Command("what was rejected, with the reasons", rejected))
+        commands.append(Command("items in quarantine, with the reasons", rejected))
     if report.sample:
         key = json.dumps({name: {"S": value} for name, value in report.sample.key.items()})
         commands.append(

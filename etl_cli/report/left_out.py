@@ -28,10 +28,13 @@ def without_items(report: RunReport) -> RunReport:
 
 def reasons_alone(rejections: Iterable[Rejection]) -> list[Rejection]:
     """How many items each stage set aside, by the reason's summary, which has nothing of an item."""
-    tally: Counter[tuple[str, str]] = Counter()
+    tally: Counter[tuple[str, str, bool]] = Counter()
     for each in rejections:
-        tally[each.stage, each.summary] += each.count
-    return [Rejection(stage, "", summary, number, "", "", summary) for (stage, summary), number in tally.most_common()]
+        tally[each.stage, each.summary, each.untimed] += each.count
+    return [
+        Rejection(stage, "", summary, number, "", "", summary, untimed)
+        for (stage, summary, untimed), number in tally.most_common()
+    ]
 
 
 def names_alone(aggregates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

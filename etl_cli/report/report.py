@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
+from etl_cli.execution.counts import rejected
 from etl_cli.execution.history import Timeline
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Rejection:
         example: id of one of them; empty when it has none.
         got: what was there in the example.
         summary: the reason without anything of an item.
+        untimed: whether it is that they have no time.
     """
 
     stage: str
@@ -54,6 +56,7 @@ class Rejection:
     example: str
     got: str
     summary: str = "a reason that only quarantine tells"
+    untimed: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,12 @@ class RunReport:
         window: ``start`` and ``end``, half-open, UTC.
         counts: the execution's counts by name.
         keys: S3 keys of the first object of each kind.
-        quarantine: S3 keys of what was rejected.
+        quarantine: S3 keys of what was set aside.
         aggregates: as the gate staged them, numbers exact.
         stages: seconds by stage, in their order.
         seconds: how long the execution took.
-        rejections_cut: whether there are more rejected items than were looked at.
+        rejections: why items are in quarantine.
+        rejections_cut: whether there are more of them than were looked at.
         left_out: in words, which contents of items are left out; empty for a whole report.
         replay: timestamp of the run whose quarantine this one took up, in that run's window; empty for a run of a
             window. What it read then are the quarantined records.
@@ -101,8 +105,8 @@ class RunReport:
 
     @property
     def rejected(self) -> int:
-        """Items that any stage set aside."""
-        return sum(self.counts.get(f"rejected_{stage}", 0) for stage in ("transform", "load"))
+        """Items that any stage rejected."""
+        return rejected(self.counts)
 
     def balance(self) -> list[Equation]:
         """Where every item and every record went."""
@@ -112,7 +116,7 @@ class RunReport:
             Equation(
                 "extracted",
                 counts["extracted"],
-                _parts(counts, "transformed", "dropped", *(["ahead"] if counts["ahead"] else []))
+                _parts(counts, "transformed", "dropped", *(name for name in ("ahead", "untimed") if counts[name]))
                 | {"rejected": counts["rejected_transform"]},
             ),
             Equation(
@@ -200,17 +204,29 @@ def item_text(item: dict[str, Any], name: str) -> str:
 def rejections_of(pipeline: Pipeline, run: str) -> tuple[list[Rejection], bool]:
     """Why the stages of a run set items aside, the commonest reason first; and whether there are more of them."""
     tally: Counter[tuple[str, str, str]] = Counter()
-    examples: dict[tuple[str, str, str], tuple[str, str, str]] = {}
+    firsts: dict[tuple[str, str, str], dict[str, Any]] = {}
     cut = False
     for record in rejected_records(pipeline, run):
         reason = (record["stage"], record["field"], record["expected"])
         tally[reason] += 1
-        summary = record.get("summary", Rejection.summary)
-        examples.setdefault(reason, (item_text(record["item"], "id"), record["got"], summary))
+        firsts.setdefault(reason, record)
         if cut := tally.total() >= MOST_REJECTED:
             break
-    found = [Rejection(*reason, number, *examples[reason]) for reason, number in tally.most_common()]
-    return found, cut
+    return [_rejection(firsts[reason], number) for reason, number in tally.most_common()], cut
+
+
+def _rejection(first: dict[str, Any], number: int) -> Rejection:
+    """A reason, by the first of the records of quarantine that have it."""
+    return Rejection(
+        stage=first["stage"],
+        field=first["field"],
+        expected=first["expected"],
+        count=number,
+        example=item_text(first["item"], "id"),
+        got=first["got"],
+        summary=first.get("summary", Rejection.summary),
+        untimed=first.get("untimed", Rejection.untimed),
+    )
 
 
 def _aggregates(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:

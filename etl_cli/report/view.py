@@ -13,6 +13,7 @@ from rich.table import Table
 from etl_cli.commands import Command
 from etl_cli.console import Terminal, Text
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.counts import untimed_words
 from etl_cli.execution.failure import Failure, look_words
 from etl_cli.item_view import side_by_side
 from etl_cli.printable import wrapped
@@ -115,6 +116,7 @@ def _verdict(report: RunReport) -> Text:
         return Text("  ✘ The run succeeded, and its counts don't add up", "bold red")
     reasons = "its reason" if report.rejected == 1 else "their reasons"
     rejected = f"{report.rejected:,} rejected with {reasons}" if report.rejected else "none rejected"
+    rejected += untimed_words(report.counts.get("untimed", 0))
     ahead = f", {report.counts['ahead']:,} left to a later run" if report.counts.get("ahead") else ""
     return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}{ahead}, nothing unaccounted for", "bold green")
 
@@ -187,8 +189,10 @@ def _equation(equation: Equation) -> Iterator[list[Text]]:
 
 
 def _rejected_title(report: RunReport) -> str:
-    shown = sum(rejection.count for rejection in report.rejections)
-    return f"Rejected, of the first {shown:,}" if report.rejections_cut else f"Rejected: {shown:,}"
+    untimed = sum(each.count for each in report.rejections if each.untimed)
+    rejected = sum(each.count for each in report.rejections) - untimed
+    first = "In quarantine, of the first" if report.rejections_cut else "In quarantine:"
+    return f"{first} {rejected:,} rejected{untimed_words(untimed)}"
 
 
 def _rejections(rejections: list[Rejection], width: int) -> Table:

@@ -52,11 +52,9 @@ def test_what_is_shown_is_what_the_run_did(past: Past, file: Path) -> None:
     found, counts = comparison(past, file)
 
     assert counts == (54, 0, 0, 0)
-    assert (found.items, found.records, found.dropped, found.rejected.total) == (60, 54, 0, 6)
-    assert found.rejected.reasons()[0].count == 6
-    assert {each.example for each in found.rejected.reasons()} == {
-        each.example for each in found.rejected_then.reasons()
-    }
+    assert (found.items, found.records, found.dropped, found.aside.total) == (60, 54, 0, 6)
+    assert found.aside.reasons()[0].count == 6
+    assert {each.example for each in found.aside.reasons()} == {each.example for each in found.aside_then.reasons()}
     staged = json.loads(past.objects[f"transform/{past.entry.run}/aggregates.json"], parse_float=str)
     assert found.aggregates == staged["aggregates"]
 
@@ -65,7 +63,7 @@ def test_what_load_rejected_is_not_the_transformations(past: Past, file: Path) -
     record = {"stage": "load", "field": "", "expected": "less", "got": "more", "item": {"id": "item-0001"}}
     past.objects[f"quarantine/{past.entry.run}/load-0000-0000.json"] = f"[\n{json.dumps(record)}\n]\n"
 
-    assert again(past, file).rejected_then.total == 6
+    assert again(past, file).aside_then.total == 6
 
 
 def test_parts_are_in_the_order_in_which_they_were_written(file: Path) -> None:
@@ -94,7 +92,7 @@ def test_records_that_are_rejected_now_are_gone(past: Past, file: Path) -> None:
     found, counts = comparison(past, file)
 
     assert counts == (36, 0, 0, 18)
-    assert (found.rejected_then.total, found.rejected.total) == (6, 24)
+    assert (found.aside_then.total, found.aside.total) == (6, 24)
 
 
 def test_records_that_were_rejected_then_come(past: Past, file: Path) -> None:
@@ -120,11 +118,11 @@ def test_a_part_of_the_items_is_compared_with_what_was_made_of_them(past: Past, 
     assert (found.items, found.complete) == (12, False)
     assert (changed, come) == (0, 0)
     assert unchanged == found.records
-    assert unchanged + gone + found.rejected_then.total == 12
+    assert unchanged + gone + found.aside_then.total == 12
 
 
 def test_a_part_of_the_items_says_nothing_of_the_others(past: Past, file: Path) -> None:
-    assert comparison(past, file, 12)[1] == (12 - again(past, file, 12).rejected.total, 0, 0, 0)
+    assert comparison(past, file, 12)[1] == (12 - again(past, file, 12).aside.total, 0, 0, 0)
 
 
 def test_loaded_aggregates_are_records_too(tmp_path: Path) -> None:
@@ -175,7 +173,7 @@ def test_a_sample_is_what_a_scan_finds_first(past: Past, file: Path) -> None:
 
     assert (found.items, len(found.outcomes), taken.cut) == (10, 10, False)
     assert taken.lines == take_sample(past.pipeline, 10, None, run_now(None, NOW)).lines
-    assert found.records + found.rejected.total == 10
+    assert found.records + found.aside.total == 10
 
 
 def test_a_sample_of_a_window_has_its_items_and_those_without_a_time(past: Past) -> None:
