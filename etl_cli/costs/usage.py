@@ -24,7 +24,7 @@ STEPS = 3
 # Metrics that the functions' log lines carry, those of the whole run and two for each state; and the bucket's, by the
 # kinds of a run's requests. Either kind is billed for each hour in which there is a value. Sources: "Amazon CloudWatch
 # pricing"; runtime/etl/metrics.py; S3 User Guide, "Amazon S3 metrics and dimensions".
-FUNCTION_METRICS, BUCKET_METRICS, HOUR_SECONDS = 24, 10, 3600
+FUNCTION_METRICS, BUCKET_METRICS, HOUR_SECONDS = 25, 10, 3600
 
 
 @dataclass(frozen=True, kw_only=True)

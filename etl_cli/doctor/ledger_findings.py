@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from etl_cli.doctor.findings import Finding
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution.counts import UNTIMED
 from etl_cli.execution.coverage import Watermark, covered_by, find_coverage, without
 from etl_cli.execution.ledger import Entry
 from etl_cli.past.gaps import OVERDUE_HOURS
@@ -44,6 +45,7 @@ def ledger_findings(
         )
         yield Finding("no end", "warning", text, "See what became of them:", etl.line("runs", "--status", "running"))
     yield _watermark(watermark, now, late, times, etl)
+    yield from _untimed(entries, etl)
     gaps = find_coverage(entries, watermark, now, timedelta(hours=OVERDUE_HOURS)).gaps
     if gaps:
         text = f"{count(len(gaps), 'gap')}: time that no run has covered, from {times.instant(gaps[0].start)} on"
@@ -68,6 +70,19 @@ def _run(about: str, entry: Entry, now: datetime, times: Times, etl: EtlLines) -
     stage = f" at {entry.stage}" if entry.stage else ""
     text = f"{entry.label} {_ENDED.get(entry.status, 'failed')}{stage}: {entry.error or entry.status}{started}"
     return Finding(about, "problem", text, "See why, and what to do:", show)
+
+
+def _untimed(entries: Sequence[Entry], etl: EtlLines) -> Iterator[Finding]:
+    """Tell of items without a time: every run of a window reads all of them, so the latest knows."""
+    latest = next((entry for entry in entries if entry.status == "SUCCEEDED" and not entry.replay), None)
+    if latest is None:
+        return
+    # A replay leaves those that were not corrected by then.
+    number = latest.replayed.get("untimed", latest.counts.get("untimed", 0))
+    if number:
+        text = f"{count(number, 'item')} {UNTIMED} in quarantine of {latest.label}: no window loads them"
+        remedy = "Correct their timestamps at the source, then run that quarantine again:"
+        yield Finding("timestamps", "warning", text, remedy, etl.line("quarantine", "replay", latest.label))
 
 
 def _scheduled_run(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from etl_cli.etl_lines import EtlLines
     from etl_cli.explain.explanation import Explanation
     from etl_cli.explain.search import Found
+    from etl_cli.quarantine.rejections import Reason
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def _read(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
     if found.rejections:
         stage, reason = found.rejections[0]
         says = f"In quarantine of run {run}, which {stage.capitalize()} put it into: {reason}."
-        advice = "Correct the item or transformation.py, see what would become of it now, and run the quarantine again."
+        advice = f"{_correction(reason)}, see what would become of it now, and run the quarantine again."
         preview = [lines.line("preview", "--id", explanation.identity)] if explanation.source else []
         return Verdict("quarantined", says, advice, [*preview, lines.line("quarantine", "replay", run)])
     if entry.status == "RUNNING":
@@ -66,6 +67,13 @@ def _read(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
         says = f"Run {run} loaded it as it was then; the source table holds another version now."
         return _again("changed", says, explanation, found, lines)
     return _loaded(explanation, found, lines)
+
+
+def _correction(reason: Reason) -> str:
+    """The part of an advice on what to correct, by the reason."""
+    if reason.untimed:
+        return "Correct its timestamp in the source table, which no transformation can help"
+    return "Correct the item or transformation.py"
 
 
 def _loaded(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
@@ -110,7 +118,7 @@ def _not_read(explanation: Explanation, lines: EtlLines) -> Verdict:
     if explanation.source is None:
         return Verdict("unknown", "The destination holds it. The source table doesn't, nor has a run read it lately.")
     if explanation.untimed:
-        return _untimed(explanation)
+        return _untimed(explanation, lines)
     instant = explanation.instant
     if instant is None or instant >= explanation.now:
         advice = "The first run after that time reads it, if it is one of the schedule."
@@ -121,15 +129,18 @@ def _not_read(explanation: Explanation, lines: EtlLines) -> Verdict:
     return Verdict(outcome, says, _when(explanation), [lines.run(smallest_window(instant))])
 
 
-def _untimed(explanation: Explanation) -> Verdict:
+def _untimed(explanation: Explanation, lines: EtlLines) -> Verdict:
     """The verdict on an item without a usable timestamp that no run has read yet."""
     timestamp = (explanation.source or {}).get("timestamp")
     says = f"It has no usable timestamp, and no run has read it yet: {explanation.untimed}."
+    again = [lines.line("preview", "--id", explanation.identity)]
     window = window_of_text(timestamp) if has_signs_of_time(timestamp) else None
     if window is None or window.end > explanation.now:
-        return Verdict("not read", says, "Correct it. Until then every run reads it and sets it aside.")
+        advice = "Correct it in the source table. Until then every run sets it aside, and loads the others."
+        return Verdict("not read", says, advice, again)
     when = f"{format_instant(window.start)} to {format_instant(window.end)}"
-    return Verdict("not read", says, f"Correct it. Until then only a run of {when} reads it and sets it aside.")
+    advice = f"Correct it in the source table. Until then only a run of {when} reads it, and sets it aside."
+    return Verdict("not read", says, advice, again)
 
 
 def _why_not(explanation: Explanation) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 
 from etl_cli.console import Terminal, Text
+from etl_cli.execution.counts import UNTIMED
 from etl_cli.explain.search import Found
 from etl_cli.item_view import alone, compare, shown, whole
 from etl_cli.report.report import item_text
@@ -117,7 +118,7 @@ def _run(found: Found, times: Times) -> Group:
 def _what(found: Found) -> str:
     if found.rejections:
         stage, reason = found.rejections[0]
-        return f"read it, {stage.capitalize()} rejected it: {reason}"
+        return f"read it, {UNTIMED if reason.untimed else f'{stage.capitalize()} rejected it'}: {reason}"
     words = {
         "not read": "did not read it",
         "gone": "nothing of it is staged any more",

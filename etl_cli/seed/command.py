@@ -37,7 +37,7 @@ def seed(  # noqa: PLR0913 - each is an option
         int, typer.Option(min=0, max=100, help="How many of a hundred are late: older by days than the others.")
     ] = 6,
     invalid_percent: Annotated[
-        int, typer.Option(min=0, max=100, help="How many of a hundred break the shipped transformation's contract.")
+        int, typer.Option(min=0, max=100, help="How many of a hundred are invalid: without a usable value, or a time.")
     ] = 1,
     days: Annotated[int, typer.Option(min=1, max=3650, help="How long the time is in which the others lie.")] = 1,
     until: Annotated[

@@ -1,7 +1,7 @@
 """Items for the source table: the orders of a coffee shop, made up and always the same.
 
 An order is a function of the seed, its number and the reference time. Unless told otherwise, of every hundred 93 are
-good and lie in the 23 hours before the reference time, 6 are late by days, and 1 breaks the pipeline's contract.
+good and lie in the 23 hours before the reference time, 6 are late by days, and 1 is invalid.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Mix:
 
     Attributes:
         late_percent: how many of a hundred have a timestamp that is older by days than all good ones.
-        invalid_percent: how many of a hundred break the pipeline's contract.
+        invalid_percent: how many of a hundred have no usable value, or no time.
         days: how long the time is in which the good ones lie.
     """
 
@@ -109,6 +109,7 @@ def _with(name: str, change: Callable[[Item], Any]) -> Callable[[Item], Item]:
 
 _refund = _with("value", lambda item: -max(item["value"], Decimal("4.90")))
 _text_value = _with("value", lambda item: f"{item['value']} EUR")
+_no_value = _with("value", lambda _: None)
 _local_time = _with("timestamp", lambda item: f"{item['timestamp'][8:10]}.{item['timestamp'][5:7]}. 10 o'clock")
 
 # What real sources do: refunds, prices as text, times as people write them, attributes that are not there.
@@ -116,12 +117,12 @@ _FLAWS = [
     _refund,
     _text_value,
     _local_time,
-    _without("name"),
+    _without("value"),
     _refund,
     _without("timestamp"),
     _refund,
     _text_value,
-    _without("name"),
+    _no_value,
     _refund,
 ]
 

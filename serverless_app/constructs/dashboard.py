@@ -92,8 +92,8 @@ def _trend(state_machine: sfn.IStateMachine, settings: PipelineSettings) -> list
     return [
         graph("How much: items a day", [pipeline_metric(name, "Sum", NIGHT) for name in moved]),
         graph(
-            "Rejected items a day; largest share, %",
-            [pipeline_metric("ItemsRejected", "Sum", NIGHT)],
+            "Rejected items a day, and items without a time; largest share, %",
+            [pipeline_metric(name, "Sum", NIGHT) for name in ("ItemsRejected", "ItemsUntimed")],
             [pipeline_metric("RejectedShare", "Maximum", NIGHT)],
             limits=[
                 limit(settings.reject_alarm_percent, "alarm", cloudwatch.Color.ORANGE),

@@ -133,6 +133,14 @@ class Monitoring(Construct):
             f"{_MORE}",
             threshold=settings.reject_alarm_percent,
         )
+        self._alarm(
+            "ItemsUntimed",
+            pipeline_metric("ItemsUntimed", "Sum", _PERIOD),
+            "A run read items whose timestamp is no time, and put them into quarantine. No window loads them, and no "
+            "run fails by them; it can wait for the morning. `etl quarantine list` shows the run and its items. "
+            "Correct their timestamps in the source table, then `etl quarantine replay RUN` loads them. Until then "
+            f"every run reads them again, and this alarm rings again. {_MORE}",
+        )
 
     def _watch_limits(
         self, source: dynamodb.ITable, destination: dynamodb.ITable, stages: Sequence[StageFunction]

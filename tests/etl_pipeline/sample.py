@@ -51,11 +51,17 @@ class Sample:
     end: str
     loaded: list[Item]
     rejected: list[tuple[Item, str]]  # with the attribute that is wrong
+    untimed: list[Item]  # which sort into the window
     outside: list[Item]
 
     @property
     def items(self) -> list[Item]:
-        return [*self.loaded, *(item for item, _ in self.rejected), *self.outside]
+        return [*self.loaded, *(item for item, _ in self.quarantined), *self.outside]
+
+    @property
+    def quarantined(self) -> list[tuple[Item, str]]:
+        """Give what has to be in quarantine, with the attribute that is wrong."""
+        return [*self.rejected, *((item, "timestamp") for item in self.untimed)]
 
 
 def make_sample(token: str) -> Sample:
@@ -79,17 +85,17 @@ def make_sample(token: str) -> Sample:
     ]
     loaded += [item(number, text(end - timedelta(seconds=1))[:-1] + ".999Z", **ALL_TYPES) for number in range(260, 265)]
     inside = text(start + timedelta(hours=1))
-    nameless = item(301, inside)
-    del nameless["name"]
+    valueless = item(301, inside)
+    del valueless["value"]
     rejected = [
-        (item(300, text(start)[:10] + "T25:00:00Z"), "timestamp"),  # it sorts into the window, and no other
-        (nameless, "name"),
-        (item(302, inside, name={"S": ""}, **ALL_TYPES), "name"),
+        (valueless, "value"),
+        (item(302, inside, value={"NULL": True}, **ALL_TYPES), "value"),
         (item(303, inside, value={"S": "100"}), "value"),
         (item(304, inside, value={"N": "-1"}), "value"),
     ]
+    untimed = [item(300, text(start)[:10] + "T25:00:00Z")]  # it sorts into the window, and no other
     outside = [item(400, text(start - timedelta(seconds=1))[:-1] + ".999Z"), item(401, text(end))]
-    return Sample(text(start), text(end), loaded, rejected, outside)
+    return Sample(text(start), text(end), loaded, rejected, untimed, outside)
 
 
 def text(instant: datetime) -> str:

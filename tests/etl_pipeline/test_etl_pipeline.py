@@ -83,18 +83,21 @@ class Report:
 def check_balance(output: dict[str, Any], sample: Sample) -> None:
     """Check that the execution's output accounts for every item.
 
-    Items of the table's own whose timestamp is no time come along with every window; they are counted, not expected.
+    Items of the table's own whose timestamp is no time, or lies in the future, come along with every window: they are
+    counted apart.
     """
     counts = Counter(output["counts"])
     expect("the output's status", "success", output["status"])
     expect("the output's window", {"start": sample.start, "end": sample.end}, output["window"])
     expect("items transformed", len(sample.loaded), counts["transformed"])
     expect("items dropped", 0, counts["dropped"])
+    expect("items rejected", len(sample.rejected), counts["rejected_transform"])
+    expect("whether its own items without a time are counted", True, counts["untimed"] >= len(sample.untimed))
     expect("records loaded", len(sample.loaded), counts["loaded"])
     expect("records superseded or rejected by Load", 0, counts["superseded"] + counts["rejected_load"])
     expect("read = extracted", counts["read"], counts["extracted"])
-    inputs = counts["transformed"] + counts["dropped"] + counts["rejected_transform"]
-    expect("extracted = transformed + dropped + rejected", counts["extracted"], inputs)
+    inputs = sum(counts[name] for name in ("transformed", "dropped", "ahead", "untimed", "rejected_transform"))
+    expect("extracted = transformed + dropped + ahead + untimed + rejected", counts["extracted"], inputs)
     outputs = counts["loaded"] + counts["superseded"] + counts["rejected_load"]
     expect("records = loaded + superseded + rejected", counts["records"], outputs)
 
@@ -106,7 +109,7 @@ def check_extract(stack: DeployedStack, output: dict[str, Any], sample: Sample) 
     expect(f"items in s3://{stack.bucket}/{prefix}", output["counts"]["extracted"], len(staged))
     own = {item["id"]["S"] for item in sample.items}
     got = canonical((item for item in staged if item["id"]["S"] in own), of_dynamodb_json)
-    items = sample.loaded + [item for item, _ in sample.rejected]
+    items = sample.loaded + [item for item, _ in sample.quarantined]
     compare(f"s3://{stack.bucket}/{prefix}", canonical(items, of_boto3), got)
     expect("the key in the output", True, output["keys"]["extract"].startswith(prefix))
 
@@ -123,14 +126,19 @@ def check_quarantine(stack: DeployedStack, output: dict[str, Any], sample: Sampl
     """Check that each invalid item, and no valid one, was set aside as it was, by Transform and for its reason."""
     prefix = f"quarantine/{output['run']}/"
     lines = stack.staged(prefix)
-    expect(f"records in s3://{stack.bucket}/{prefix}", output["counts"]["rejected_transform"], len(lines))
+    counts = Counter(output["counts"])
+    expect(f"records in s3://{stack.bucket}/{prefix}", counts["rejected_transform"] + counts["untimed"], len(lines))
     own = {item["id"]["S"] for item in sample.items}
+    others = [line for line in lines if line["item"]["id"]["S"] not in own]
+    untimed = counts["untimed"] - len(sample.untimed)
+    expect("items of the table's own without a time", untimed, sum(line["field"] == "timestamp" for line in others))
+    expect("items of the table's own in quarantine", untimed, len(others))
     lines = [line for line in lines if line["item"]["id"]["S"] in own]
-    items = [item for item, _ in sample.rejected]
+    items = [item for item, _ in sample.quarantined]
     got = canonical((line["item"] for line in lines), of_dynamodb_json)
     compare(f"s3://{stack.bucket}/{prefix}", canonical(items, of_boto3), got)
     reasons = {line["item"]["id"]["S"]: (line["stage"], line["field"]) for line in lines}
-    for item, field in sample.rejected:
+    for item, field in sample.quarantined:
         name = item["id"]["S"]
         expect(f"stage and attribute for which {name} was rejected", ("transform", field), reasons[name])
 
@@ -161,7 +169,9 @@ def run_and_check(stack: DeployedStack, sample: Sample, timeout_seconds: float, 
         check_extract(stack, output, sample)
     with report.step(f"transform/{output['run']}/ holds each record, with its computed fields"):
         check_transform(stack, output, sample)
-    with report.step(f"quarantine/{output['run']}/ holds the {len(sample.rejected)} invalid items, with their reasons"):
+    with report.step(
+        f"quarantine/{output['run']}/ holds the {len(sample.quarantined)} invalid items, with their reasons"
+    ):
         check_quarantine(stack, output, sample)
     with report.step("aggregates.json is right to the last digit"):
         check_aggregates(stack, output, sample)

@@ -97,7 +97,7 @@ class Night:
         noon = text(self.end - DAY / 2)
         make = self.pipeline.item
         return [
-            make("nameless", noon, name=None),
+            make("valueless", noon, value=None),
             make("text", noon, value={"S": "100"}, **TYPES),
             make("negative", noon, value={"N": "-1"}),
             make("untimed", "", timestamp=None),

@@ -24,7 +24,7 @@ from tests.support import PROXIED, Deployed
 
 # Of this one the emulator scales the waits between the retries of a state.
 SERVER_SETTINGS = {"SFN_WAIT_SCALE": "0.1", **PROXIED}
-REJECTED_COUNTS = ("rejected_transform", "rejected_load")
+ASIDE_COUNTS = ("rejected_transform", "untimed", "rejected_load")
 
 
 @dataclass
@@ -159,10 +159,12 @@ class Suite:
         for name, fact in facts.items():
             outcome.require(f"the entry's {name}", entry.get(name), fact)
         expected = outcome.night.expected(start, end)
-        rejected = sum(execution.counts[name] for name in REJECTED_COUNTS)
-        found = (execution.counts["loaded"], rejected, execution.counts["extracted"])
-        loaded, aside = len(expected.loaded), len(expected.rejected)
-        outcome.require("loaded, rejected and extracted", found, (loaded, aside, loaded + aside))
+        aside = sum(execution.counts.get(name, 0) for name in ASIDE_COUNTS)
+        found = (execution.counts["loaded"], aside, execution.counts["extracted"])
+        loaded, expected_aside = len(expected.loaded), len(expected.rejected)
+        outcome.require("loaded, set aside and extracted", found, (loaded, expected_aside, loaded + expected_aside))
+        untimed = sum("timestamp" not in item for item in outcome.night.invalid)
+        outcome.require("items without a time", execution.counts.get("untimed", 0), untimed)
         (aggregate,) = outcome.night.pipeline.document(f"transform/{execution.run}/aggregates.json")["aggregates"]
         outcome.require("the aggregates", aggregate["groups"], outcome.night.expected_groups(start, end))
 

@@ -26,6 +26,7 @@ ALARMS: dict[str, tuple[str, str, dict[str, str], str, int, int, float]] = {
     ),
     "data-late": ("EtlPipeline", "WatermarkAge", {}, "Minimum", 900, 2, 26 * 3600),
     "rejected-share": ("EtlPipeline", "RejectedShare", {}, "Maximum", 300, 1, 1),
+    "items-untimed": ("EtlPipeline", "ItemsUntimed", {}, "Sum", 300, 1, 0),
     "function-limit": ("EtlPipeline", "NearLimit", {}, "Sum", 300, 1, 0),
     "source-throttled": (
         *("AWS/DynamoDB", "ReadThrottleEvents", {"TableName": "etl-source-data"}),

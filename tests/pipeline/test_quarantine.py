@@ -96,13 +96,13 @@ def test_every_timestamp_is_in_its_window_or_in_quarantine(pipeline: Pipeline) -
     pipeline.put(pipeline.item(f"invalid{n:02d}", "", timestamp=shape) for n, shape in enumerate(INVALID_TIMESTAMPS))
     everything = {"start": "0001-01-01", "end": "2026-01-01"}
 
-    with pipeline.configured("etl-transform", REJECT_THRESHOLD_PERCENT="100"):
+    with pipeline.configured("etl-transform", REJECT_THRESHOLD_PERCENT="0"):
         execution = pipeline.run(everything)
 
     assert pipeline.quarantined(execution).keys() == {f"invalid{n:02d}" for n in range(len(INVALID_TIMESTAMPS))}
     counts = execution.counts
     assert counts["read"] == counts["extracted"] == len(VALID_TIMESTAMPS) + len(INVALID_TIMESTAMPS)
-    assert counts["rejected_transform"] == len(INVALID_TIMESTAMPS)
+    assert (counts["untimed"], counts["rejected_transform"]) == (len(INVALID_TIMESTAMPS), 0)
     pipeline.expect_destination(valid, "2026-01-01T00:00:00Z")
 
 
@@ -111,8 +111,7 @@ def test_what_cannot_be_a_time_is_found_whatever_the_window(pipeline: Pipeline, 
     pipeline.put(pipeline.item(f"{n}", "", timestamp=shape) for n, shape in enumerate(shapes))
     pipeline.put(pipeline.item(f"valid{n}", shape) for n, shape in enumerate(VALID_TIMESTAMPS))
 
-    with pipeline.configured("etl-transform", REJECT_THRESHOLD_PERCENT="100"):
-        execution = pipeline.run(window.input)
+    execution = pipeline.run(window.input)
 
     assert pipeline.quarantined(execution).keys() == {f"{n}" for n in range(len(shapes))}
     assert pipeline.loaded_names() == set()
