@@ -114,9 +114,11 @@ def print_advice(console: Terminal, failure: Failure, lines: EtlLines) -> None:
 def _verdict(report: RunReport) -> Text:
     if not all(equation.holds for equation in report.balance()):
         return Text("  ✘ The run succeeded, and its counts don't add up", "bold red")
-    reasons = "its reason" if report.rejected == 1 else "their reasons"
-    rejected = f"{report.rejected:,} rejected with {reasons}" if report.rejected else "none rejected"
-    rejected += untimed_words(report.counts.get("untimed", 0))
+    untimed = report.counts.get("untimed", 0)
+    reasons = " with its reason" if report.rejected == 1 else " with their reasons"
+    # With items without a time the line would be longer than 80 columns.
+    rejected = f"{report.rejected:,} rejected{'' if untimed else reasons}" if report.rejected else "none rejected"
+    rejected += untimed_words(untimed)
     ahead = f", {report.counts['ahead']:,} left to a later run" if report.counts.get("ahead") else ""
     return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}{ahead}, nothing unaccounted for", "bold green")
 
@@ -189,10 +191,11 @@ def _equation(equation: Equation) -> Iterator[list[Text]]:
 
 
 def _rejected_title(report: RunReport) -> str:
+    shown = sum(each.count for each in report.rejections)
     untimed = sum(each.count for each in report.rejections if each.untimed)
-    rejected = sum(each.count for each in report.rejections) - untimed
-    first = "In quarantine, of the first" if report.rejections_cut else "In quarantine:"
-    return f"{first} {rejected:,} rejected{untimed_words(untimed)}"
+    if report.rejections_cut:
+        return f"Rejected, of the first {shown:,} in quarantine{untimed_words(untimed)}"
+    return f"Rejected: {shown - untimed:,}{untimed_words(untimed)}"
 
 
 def _rejections(rejections: list[Rejection], width: int) -> Table:

@@ -311,6 +311,29 @@ def night(day: int, status: str = "SUCCEEDED", **more: Any) -> Entry:
     return Entry(status, Span(end - timedelta(days=1, minutes=15), end), **given | more)
 
 
+@pytest.mark.parametrize(
+    ("entry", "number"),
+    [
+        ({"counts": {"untimed": 4}}, 4),
+        ({"counts": {"untimed": 4}, "replayed": {"run": "replay", "untimed": 1}}, 1),
+        ({"counts": {"untimed": 4}, "replayed": {"run": "replay", "untimed": 0}}, 0),
+        ({"counts": {"rejected_transform": 4}}, 0),
+    ],
+)
+def test_items_without_a_time_are_a_warning_until_they_are_corrected(entry: dict[str, Any], number: int) -> None:
+    replay = night(5, replay="20261105T020000123Z", run="replay", counts={"untimed": 9})
+    found = of_ledger(replay, night(5, "RUNNING"), night(5, **entry), night(4, counts={"untimed": 9})).get("timestamps")
+
+    if not number:
+        assert found is None
+        return
+    assert found is not None
+    assert found.level == "warning"
+    assert f"{number} item" in found.text
+    assert "without a time" in found.text
+    assert found.command == "etl quarantine replay 20261105T020000123Z"
+
+
 def backfill(first: float, last: float, status: str = "SUCCEEDED", **more: Any) -> Entry:
     """The entry of a run of a window of its own, from one day of November to another, started at 06:00 of the 5th."""
     begin = datetime(2026, 11, 1, tzinfo=UTC)

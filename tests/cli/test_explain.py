@@ -223,18 +223,29 @@ def test_an_item_without_a_usable_timestamp(past: Past) -> None:
 def test_an_item_whose_timestamp_has_a_letter_for_a_digit_is_read_by_every_run(past: Past) -> None:
     table(past, "source").append(item(500, timestamp="2O24-01-15T10:00:00Z"))
     found = verdict(past, "item-0500")
-    assert (found.outcome, found.lines) == ("not read", [])
-    assert found.advice == "Correct it. Until then every run reads it and sets it aside."
+    assert (found.outcome, found.lines) == ("not read", ["etl preview --id item-0500"])
+    assert found.advice.startswith("Correct it in the source table. Until then every run sets it aside")
 
     past.run(NEXT_DAY, number=2)
     assert f"In quarantine of run {SECOND}" in verdict(past, "item-0500").says
+
+
+def test_what_to_correct_is_told_by_the_reason(past: Past) -> None:
+    table(past, "source").append(item(500, timestamp="2024-01-15T10:00:00+0000"))
+    past.run(NEXT_DAY, number=2)
+    untimed, rejected = verdict(past, "item-0500"), verdict(past, "item-0009")
+
+    assert "transformation.py" not in untimed.advice
+    assert "Correct its timestamp in the source table" in untimed.advice
+    assert untimed.lines == ["etl preview --id item-0500", f"etl quarantine replay {SECOND}"]
+    assert "transformation.py" in rejected.advice
 
 
 def test_an_item_whose_timestamp_only_sorts_like_one_names_the_window_that_finds_it(past: Past) -> None:
     table(past, "source").append(item(500, timestamp="2023-13-45T10:00:00Z"))
     found = verdict(past, "item-0500")
 
-    assert (found.outcome, found.lines) == ("not read", [])
+    assert (found.outcome, found.lines) == ("not read", ["etl preview --id item-0500"])
     assert "only a run of 2023-12-31T23:59:59Z to 2024-01-01T00:00:00Z reads it" in found.advice
 
 
@@ -305,7 +316,7 @@ def test_programs_get_all_of_it(past: Past) -> None:
 
     assert (document["outcome"], document["source"]["value"]) == ("quarantined", {"N": "-1"})
     assert document["runs"][0]["rejections"] == [
-        {"stage": "transform", "field": "value", "expected": "a number >= 0", "got": "-1"}
+        {"stage": "transform", "field": "value", "expected": "a number >= 0", "got": "-1", "untimed": False}
     ]
     assert (document["made"], document["destination"], document["destination_is_as_made"]) == ([], [], False)
     assert document["commands"][-1] == f"etl quarantine replay {RUN}"

@@ -113,12 +113,12 @@ def test_programs_get_each_item_with_what_changed(file: Path) -> None:
     good, bad = document["items"]
 
     assert document["window"] == {"start": RUN.start, "end": RUN.end}
-    assert document["counts"] == {"items": 2, "records": 1, "dropped": 0, "ahead": 0, "rejected": 1}
+    assert document["counts"] == {"items": 2, "records": 1, "dropped": 0, "ahead": 0, "untimed": 0, "rejected": 1}
     assert (good["outcome"], good["reason"]) == ("transformed", None)
     assert good["item"]["barcode"] == good["records"][0]["record"]["barcode"] == {"B": "AAE="}
     assert {"path": "size", "mark": "+", "before": None, "after": {"S": "small"}} in good["records"][0]["changes"]
     assert (bad["outcome"], bad["records"]) == ("rejected", [])
-    assert bad["reason"] == {"field": "value", "expected": "a number", "got": "text"}
+    assert bad["reason"] == {"field": "value", "expected": "a number", "got": "text", "untimed": False}
     (group,) = document["aggregates"][0]["groups"]
     assert (group["records"], group["value_sum"]) == (1, "51.26")
 
@@ -218,6 +218,17 @@ def test_a_forgotten_return_is_told(file: Path) -> None:
 
     assert "~ 0 records of 2 items, none rejected, 2 dropped" in said
     assert "does transform() lack a return?" in said
+
+
+def test_an_item_without_a_time_is_not_rejected(file: Path) -> None:
+    orders = [order(1), order(2, value={"N": "-1"}), order(3, timestamp={"S": "2026-11-29T10:00:00+0000"})]
+    found = rehearsed(file, *orders)
+    said = " ".join(printed(found).split())
+
+    assert [outcome.fate for outcome in found.outcomes] == ["transformed", "rejected", "untimed"]
+    assert (found.aside.rejected, found.aside.untimed) == (1, 1)
+    assert "~ 1 record of 3 items, 1 rejected (50.0 %), 1 without a time" in said
+    assert rehearsed_document(found)["counts"]["untimed"] == 1
 
 
 def test_an_item_of_the_future_is_ahead(file: Path) -> None:

@@ -145,12 +145,22 @@ def test_transform_shows_how_many_items_it_has_taken() -> None:
     timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 1})
     timeline.stages["Extract"].counts = {"extracted": 1000}
     timeline.stages["Transform"].state, timeline.stages["Transform"].entered = "running", START
-    taken = work(cursor={"part": 0, "offset": 9}, transformed=300, dropped=90, rejected_transform=10)
+    taken = work(cursor={"part": 0, "offset": 9}, transformed=300, dropped=80, rejected_transform=10, untimed=10)
     timeline.stages["Transform"].take([msgspec.to_builtins(taken)], START + timedelta(seconds=2))
     shown = step(timeline, "Transform", staged_objects=1, staged_bytes=1_500_000)
 
     assert shown.detail == "400 of 1,000 items (200/s), 1.5 MB in 1 object"
     assert shown.fraction == 0.4
+
+
+def test_items_without_a_time_are_shown_and_kept_out_of_the_gates_share() -> None:
+    timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 1})
+    counts = {"read": 110, "records": 9, "rejected_transform": 1, "untimed": 100}
+    for name in ("Transform", "Gate"):
+        timeline.stages[name].state, timeline.stages[name].counts = "succeeded", counts
+
+    assert step(timeline, "Transform").detail == "9 records, 1 rejected, 100 without a time"
+    assert step(timeline, "Gate").detail == "10.0 % rejected"
 
 
 def test_a_stage_that_is_first_seen_in_its_middle_is_as_old_as_it_is(loading: Timeline) -> None:

@@ -74,7 +74,8 @@ def test_reasons_are_counted_by_what_was_expected(past: Past) -> None:
 
     counts = {f"{each['field']}: {each['expected']}"[:20]: each["count"] for each in document["reasons"]}
     assert counts == {"value: a number >= 0": 3, "value: a number": 1, "timestamp: a time in": 1}
-    assert document["rejected"] == 5
+    assert (document["rejected"], document["untimed"]) == (4, 1)
+    assert [each["field"] for each in document["reasons"] if each["untimed"]] == ["timestamp"]
     assert document["window"] == {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}
     assert (document["replayed"]["run"], document["replayed"]["loaded"]) == (SECOND, 1)
     assert json.loads(json.dumps(document)) == document
@@ -83,19 +84,32 @@ def test_reasons_are_counted_by_what_was_expected(past: Past) -> None:
 def test_a_quarantine_without_an_entry_in_the_ledger_is_listed(past: Past) -> None:
     past.runs.dynamodb.ledger.items.clear()
 
-    assert f"{RUN}  5 rejected\n" in listed(past)
+    assert f"{RUN}  4 rejected, 1 without a time\n" in listed(past)
 
 
 def test_no_more_is_counted_than_a_person_can_use(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quarantine_content, "MOST_REJECTED", 3)
 
-    assert "more than 3 rejected" in listed(past)
+    assert "more than 2 rejected, 1 without a time" in listed(past)
 
 
 def test_a_run_that_failed_says_so(past: Past) -> None:
     past.fail("Gate", "QualityGateError")
 
-    assert "4 rejected  the run failed in Gate" in listed(past)
+    assert "3 rejected, 1 without a time  the run failed in Gate" in " ".join(listed(past).split("\n"))
+
+
+def test_an_item_without_a_time_is_not_said_to_be_rejected(past: Past) -> None:
+    said = printed(lambda console: print_records(console, records_of(past.pipeline, RUN), has_more=False))
+
+    assert "item-0004  without a time: timestamp: expected a time in UTC" in " ".join(said.split("\n"))
+    assert "item-0003  Transform rejected it: value" in said
+
+
+def test_a_replay_that_leaves_items_without_a_time_says_so(past: Past) -> None:
+    past.run({"replay": RUN}, number=3)
+
+    assert ": 1 loaded, 3 rejected again, 1 without a time\n" in listed(past)
 
 
 def test_nothing_in_quarantine_is_said_to_be_nothing(past: Past) -> None:
@@ -166,6 +180,7 @@ def test_what_is_rejected_again_or_left_counts_as_left() -> None:
     counts = {"loaded": 5, "rejected_transform": 1, "rejected_load": 2, "left": 4}
 
     assert replay_left(Entry("SUCCEEDED", None, counts=counts)) == 7
+    assert replay_left(Entry("SUCCEEDED", None, counts={"untimed": 1})) == 1
     assert replay_left(Entry("SUCCEEDED", None, counts={"loaded": 5, "dropped": 1})) == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -201,6 +202,22 @@ def test_rejections_without_items_are_told_by_their_summaries() -> None:
         ("transform", "record: a reason of transform()'s own", 3),
         ("load", "a reason that only quarantine tells", 1),
     ]
+
+
+def test_items_without_a_time_are_told_apart_in_the_report(report: RunReport) -> None:
+    counts = {"read": 20, "extracted": 20, "transformed": 5, "rejected_transform": 1, "untimed": 14, "records": 5}
+    reasons = [
+        Rejection("transform", "timestamp", "a time in UTC", 14, "order-1", "'soon'", untimed=True),
+        Rejection("transform", "value", "a number >= 0", 1, "order-2", "-1"),
+    ]
+    found = replace(report, counts=counts | {"loaded": 5}, rejections=reasons)
+    said = printed(found, 80)
+
+    assert "✔ 5 loaded, 1 rejected, 14 without a time, nothing unaccounted for\n" in said
+    assert "Rejected: 1, 14 without a time" in said
+    assert all(equation.holds for equation in found.balance())
+    assert "14 untimed" in " ".join(said.split())
+    assert [each.untimed for each in reasons_alone(reasons)] == [True, False]
 
 
 def test_an_equation_of_many_parts_adds_up_as_it_is_printed() -> None:

@@ -147,9 +147,10 @@ COUNTS = st.integers(0, 10**9) | st.sampled_from([0, 1])
 
 @given(st.data())
 def test_what_flows_in_flows_out(data: st.DataObject) -> None:
-    names = ("transformed", "dropped", "rejected_transform", "left", "aggregate_records", "superseded", "rejected_load")
+    names = ["transformed", "dropped", "rejected_transform", "untimed", "left"]
+    names += ["aggregate_records", "superseded", "rejected_load"]
     counts = {name: data.draw(COUNTS, name) for name in names}
-    counts["read"] = sum(counts[name] for name in names[:4])
+    counts["read"] = sum(counts[name] for name in names[:5])
     stopped = data.draw(st.sampled_from(["", "The run failed at Load"]))
     records = counts["transformed"] + counts["aggregate_records"]
     counts["superseded"] = min(counts["superseded"], records)
@@ -173,10 +174,12 @@ def test_what_flows_in_flows_out(data: st.DataObject) -> None:
 
 
 def test_a_flow_names_what_left_and_why() -> None:
-    counts = {"read": 10, "transformed": 6, "dropped": 3, "rejected_transform": 1, "loaded": 5, "superseded": 1}
+    counts = {"read": 12, "transformed": 6, "dropped": 3, "rejected_transform": 1, "loaded": 5, "superseded": 1}
+    counts["untimed"] = 2
 
     assert [(node.name, node.amount, node.why) for node in flow_of(counts).left] == [
         ("Rejected", 1, "set aside by Transform, in quarantine"),
+        ("Without a time", 2, "in no window: in quarantine until corrected"),
         ("Dropped", 3, "transform() returned nothing for them"),
         ("Superseded", 1, "another record with the same key followed in its batch"),
     ]

@@ -70,6 +70,17 @@ def test_the_example_of_the_documentation() -> None:
     assert "\n".join(printed(HISTORY)) + "\n" == example("etl runs")
 
 
+def test_items_without_a_time_are_told_below_their_run() -> None:
+    counts = {"read": 19, "loaded": 5, "untimed": 14}
+    lines = printed([night(5, counts=counts, replayed=REPLAYED | {"untimed": 3}), night(3)], 80)
+
+    assert [line.strip() for line in lines if "without a time" in line] == [
+        "14 without a time",
+        "replayed by 20261106T091500007Z: 150 loaded, 1 rejected again, 3 without a time",
+    ]
+    assert lines[1].split()[-3:] == ["19", "5", "0"]
+
+
 def test_in_80_columns_all_columns_are_there() -> None:
     lines = printed(HISTORY, 80)
 

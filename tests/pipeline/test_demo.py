@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_the_first_run_reports_and_leaves_the_environment_up(environment: LocalE
 
     assert process.returncode == 0, out + err
     assert err == ""
-    assert "✔ 279 loaded, 3 rejected with their reasons, nothing unaccounted for" in out
+    assert "✔ 279 loaded, 2 rejected, 1 without a time, nothing unaccounted for" in out
     assert "read      282 = 282 extracted" in out
     assert "counted   279 of this run in etl-destination-data ✔" in out
     assert environment.status().is_up
@@ -79,6 +80,72 @@ def test_the_second_run_changes_nothing_and_its_commands_work(environment: Local
         assert done.stdout.strip(), line
 
 
+@pytest.fixture(scope="module")
+def typed(environment: LocalEnvironment) -> Callable[..., str]:
+    """Types a line into a shell of the demonstration's environment, in whose source many items have no time."""
+    stamps: list[dict[str, Any]] = [{}, {"timestamp": {"S": "2026-11-29T10:00:00+0000"}}, {"timestamp": {"N": "5"}}]
+    for number in range(60):
+        item = {"id": {"S": f"untimed-{number}"}, "value": {"N": "1"}} | stamps[number % len(stamps)]
+        environment.clients().dynamodb.put_item(TableName="etl-source-data", Item=item)
+    path = f"{ETL.parent}{os.pathsep}{os.environ['PATH']}"
+
+    def type_in(line: str, code: int = 0) -> str:
+        done = subprocess.run(
+            ["/bin/sh", "-c", line],
+            cwd=ROOT,
+            env=environment.environ() | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+        assert done.returncode == code, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    return type_in
+
+
+def test_a_small_window_by_hand_succeeds_beside_many_items_without_a_time(typed: Callable[..., str]) -> None:
+    report = json.loads(typed("etl run --start 2024-01-15 --end 2024-01-16 --json"))
+
+    assert (report["counts"]["read"], report["counts"]["untimed"], report["counts"]["loaded"]) == (61, 61, 0)
+
+
+def test_a_backfill_succeeds_beside_many_items_without_a_time(typed: Callable[..., str]) -> None:
+    typed("etl backfill --from 2024-02-01 --to 2024-02-03")
+
+
+def test_a_time_is_given_up_by_running_its_window_though_nothing_lies_in_it(
+    environment: LocalEnvironment, typed: Callable[..., str]
+) -> None:
+    dynamodb, table, key = environment.clients().dynamodb, "etl-source-data", {"id": {"S": "refund"}}
+    bad = {"value": {"N": "-1"}, "timestamp": {"S": "2023-05-05T10:00:00Z"}}
+    dynamodb.put_item(TableName=table, Item=key | bad)
+    typed("etl run --start 2023-05-05 --end 2023-05-06", code=1)
+    [given_up] = json.loads(typed("etl gaps --json", code=1))["gaps"]
+
+    dynamodb.delete_item(TableName=table, Key=key)
+    typed(given_up["etl_command"])
+
+    assert json.loads(typed("etl gaps --json"))["gaps"] == []
+
+
+def test_the_specifications_script_passes_beside_many_items_without_a_time(typed: Callable[..., str]) -> None:
+    assert "steps passed" in typed("python tests/etl_pipeline/test_etl_pipeline.py")
+
+
+def test_items_without_a_time_are_shown_until_they_are_corrected(
+    environment: LocalEnvironment, typed: Callable[..., str]
+) -> None:
+    run = json.loads(typed("etl run --json"))["run"]
+    assert f"61 items without a time in quarantine of {run}" in " ".join(typed("etl doctor").split())
+
+    corrected = {"id": {"S": "untimed-1"}, "value": {"N": "1"}, "timestamp": {"S": "2024-01-15T10:00:00Z"}}
+    environment.clients().dynamodb.put_item(TableName="etl-source-data", Item=corrected)
+    typed(f"etl quarantine replay {run} --json", code=3)  # the other invalid items aren't corrected
+    assert f"60 items without a time in quarantine of {run}" in " ".join(typed("etl doctor").split())
+
+
 def test_a_strict_run_with_distributed_maps_shows_its_segments(
     make_environment: Callable[[], LocalEnvironment],
 ) -> None:
@@ -90,7 +157,7 @@ def test_a_strict_run_with_distributed_maps_shows_its_segments(
     assert "✔ Local AWS     https://127.0.0.1:" in out
     assert environment.status().strict
     assert re.search(r"✔ Plan .* 3 segments", out)
-    assert "✔ 279 loaded, 3 rejected with their reasons, nothing unaccounted for" in out
+    assert "✔ 279 loaded, 2 rejected, 1 without a time, nothing unaccounted for" in out
 
 
 def processes_of(folder: Path) -> Iterator[str]:
