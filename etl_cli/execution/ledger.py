@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from etl_cli.deployment import STACK_NAME
+from etl_cli.deployment import deploy_line
 from etl_cli.errors import UserError
 from etl_cli.execution.coverage import Run, Watermark
 from etl_cli.times import Span
@@ -94,7 +94,8 @@ def read_ledger(dynamodb: DynamoDBClient) -> tuple[list[Entry], Watermark | None
     try:
         entries = [_entry(item) for page in pages for item in page["Items"]]
     except dynamodb.exceptions.ResourceNotFoundException:
-        raise UserError(f"There is no table {TABLE}.", f"Deploy the stack: cdk deploy {STACK_NAME}") from None
+        deploy = deploy_line(dynamodb.meta.endpoint_url)
+        raise UserError(f"There is no table {TABLE}.", f"Deploy the stack: {deploy}") from None
     entries.sort(key=lambda entry: (entry.started is not None, entry.started, entry.name), reverse=True)
     key = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
     found: Any = dynamodb.get_item(TableName=TABLE, Key=key, ConsistentRead=True).get("Item")

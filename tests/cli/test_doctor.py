@@ -20,6 +20,7 @@ from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.coverage import Watermark
 from etl_cli.execution.ledger import Entry
+from etl_cli.place import Place
 from etl_cli.times import Span, Times
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError, unreachable
 from tests.docs.examples import example
@@ -79,7 +80,7 @@ def well() -> dict[str, Answer]:
 def look(changes: dict[str, Answer], **place: Any) -> list[Finding]:
     """What is found when AWS answers differently from when all is well."""
     aws = FakeAws(well() | changes, **place)
-    return list(Checkup(aws.session, ETL, Times(), NOW, timedelta(hours=26)).findings())
+    return list(Checkup(Place(aws.session), ETL, Times(), NOW, timedelta(hours=26)).findings())
 
 
 def wrong(findings: list[Finding]) -> Finding:
@@ -257,8 +258,9 @@ def test_with_credentials_of_no_use_nothing_else_is_looked_for(code: str) -> Non
 def test_a_local_environment_that_is_down_is_one_finding() -> None:
     (found,) = look({"sts.GetCallerIdentity": unreachable()}, endpoint="http://127.0.0.1:4566")
 
-    assert found.text == "The local environment does not answer at http://127.0.0.1:4566"
-    assert "etl local start" in found.remedy
+    assert found.text == "The local environment does not answer at http://127.0.0.1:4566."
+    assert found.command.endswith("etl local deploy")
+    assert "etl local start && " in found.command
 
 
 def test_a_local_environment_that_answers_with_an_error_is_looked_at_all_the_same() -> None:
@@ -272,12 +274,6 @@ def test_the_local_environment_is_said_to_be_one() -> None:
     region = look({}, endpoint="http://127.0.0.1:4566")[1]
 
     assert region.text == "eu-west-1, the local environment at http://127.0.0.1:4566"
-
-
-def test_without_a_region_nothing_can_be_asked() -> None:
-    (found,) = look({}, region=None)
-
-    assert (found.about, found.level) == ("region", "problem")
 
 
 WINDOW = Span(datetime(2026, 11, 4, 2, tzinfo=UTC), datetime(2026, 11, 5, 2, tzinfo=UTC))

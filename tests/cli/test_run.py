@@ -132,7 +132,7 @@ def test_a_connection_that_is_lost_leaves_the_run_going_too(machine: StateMachin
 
     assert isinstance(result.exception, UserError)
     (execution,) = machine.executions.values()
-    assert "AWS can't be asked any more: Could not connect" in result.exception.message
+    assert "AWS does not answer: Could not connect" in result.exception.message
     assert str(result.exception).endswith(f"etl watch {execution.name}")
 
 
