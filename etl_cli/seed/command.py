@@ -45,7 +45,7 @@ def seed(  # noqa: PLR0913 - each is an option
         typer.Option(
             metavar="TIME",
             parser=parse_since,
-            help="No item is younger: 2026-11-01, 2026-11-01T02:00:00Z, or how long ago: 2d; the hour if left out.",
+            help="No item is younger: 2026-11-01, 2026-11-01T02:00Z, or how long ago: 2d; the hour if left out.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it on AWS too, among whatever the table holds.")] = False,
