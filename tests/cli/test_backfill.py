@@ -296,15 +296,14 @@ def test_the_example_of_the_documentation(machine: StateMachine) -> None:
         (["--from", "2026-11-02", "--to", "2026-11-01"], "--to must be later"),
         (["--from", "2026-11-02", "--to", "2026-11-02"], "--to must be later"),
         (["--from", "2026-11-02", "--to", "2999-01-01"], "that is in the future"),
-        ([*FIVE_DAYS, "--step", "0d"], "'0d' is no length of a window"),
-        ([*FIVE_DAYS, "--step", "1w"], "such as 1d, 6h or 30m"),
-        ([*FIVE_DAYS, "--step", "1.5h"], "such as 1d, 6h or 30m"),
+        ([*FIVE_DAYS, "--step", "0d"], "'0d' is no length of time"),
+        ([*FIVE_DAYS, "--step", "1.5h"], "such as 30min, 6h, 1d or 2w"),
         (["--from", "2020-01-01", "--to", "2026-11-01", "--step", "5m"], "718,848 windows, and 10,000 are the most"),
         ([*FIVE_DAYS, "--parallel", "0"], "greater than or equal to 1"),
         ([*FIVE_DAYS, "--redo", "--done-since", "2026-11-01"], "both say what is run again"),
         (["--from", "2026-11-01T00:00:00.5Z", "--to", "2026-11-02"], "must be on a whole second"),
         (["--from", "2026-11-01T02:00", "--to", "2026-11-02"], "has no time zone: write 2026-11-01T02:00:00Z"),
-        ([*FIVE_DAYS, "--step", "1M"], "'--step': '1M' is no length of time"),
+        ([*FIVE_DAYS, "--step", "1M"], "--step: '1M' is no length of time"),
     ],
 )
 def test_nonsense_is_refused_before_anything_starts(machine: StateMachine, options: list[str], message: str) -> None:
@@ -353,9 +352,7 @@ def test_very_many_windows_are_run_if_that_is_meant(
     machine.aws.answers["sfn.DescribeStateMachine"] = {"definition": "{}"}
     result = etl_backfill(*MANY, "--parallel", "20", "--json", answer=answer)
 
-    assert re.search(r"the whole table: about [\d.]+ (s|min \d+ s) and \$[\d.]+ in all\.\n", result.stderr), (
-        result.stderr
-    )
+    assert re.search(r"the whole table: about [\d.]+ (s|min \d+ s) and \$[\d.]+ in all\.\n", result.stderr)
     assert "Run them? [y/N]" in result.stderr
     assert len(machine.executions) == started
     assert result.exit_code == (0 if started else 1)
