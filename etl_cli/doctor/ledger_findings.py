@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from etl_cli.doctor.findings import Finding
@@ -32,7 +33,7 @@ def ledger_findings(
     if not entries:
         yield Finding("last run", "warning", "there is none yet", "Start one:", etl.line("run"))
     else:
-        yield _run("last run", entries[0], now, times, etl)
+        yield _last_run(entries, watermark, now, times, etl)
     scheduled = next((entry for entry in entries if entry.is_scheduled), None)
     if scheduled and scheduled is not entries[0]:
         yield _scheduled_run(scheduled, entries, watermark, now, times, etl)
@@ -68,6 +69,22 @@ def _run(about: str, entry: Entry, now: datetime, times: Times, etl: EtlLines) -
     stage = f" at {entry.stage}" if entry.stage else ""
     text = f"{entry.label} {_ENDED.get(entry.status, 'failed')}{stage}: {entry.error or entry.status}{started}"
     return Finding(about, "problem", text, "See why, and what to do:", show)
+
+
+def _last_run(
+    entries: Sequence[Entry], watermark: Watermark | None, now: datetime, times: Times, etl: EtlLines
+) -> Finding:
+    """Judge the last run: one that a person ended, and by which no time is missing, is no problem of the pipeline."""
+    last = entries[0]
+    found = _run("last run", last, now, times, etl)
+    if found.level != "problem":
+        return found
+    if last.error == "InputError":
+        return replace(found, level="warning", remedy="It asked for no window that there is. See what was refused:")
+    covered = last.replay or (last.window and not without([last.window], covered_by(entries, watermark)))
+    if last.status == "ABORTED" and covered:
+        return replace(found, level="warning", remedy="No time is missing by it. See how far it came:")
+    return found
 
 
 def _scheduled_run(

@@ -294,7 +294,8 @@ def of_ledger(*entries: Entry, watermark: Watermark | None = MARK) -> dict[str, 
     ],
 )
 def test_a_last_run_that_did_not_succeed_is_a_problem(status: str, says: str) -> None:
-    found = of_ledger(Entry(status, WINDOW, run="20261105T020000123Z", stage="Load", error="TransientError"))
+    entry = Entry(status, WINDOW, run="20261105T020000123Z", stage="Load", error="TransientError")
+    found = of_ledger(entry, watermark=Watermark(WINDOW.start, WINDOW.start))
 
     assert (found["last run"].level, found["last run"].text) == ("problem", says)
     assert found["last run"].command == "etl show 20261105T020000123Z"
@@ -421,6 +422,44 @@ def test_a_watermark_may_be_so_old_and_no_older() -> None:
     assert age(26).level == "ok"
     assert age(27).level == "problem"
     assert age(27).text == "2026-11-04 05:00:00 UTC, 27 h 00 min ago: data are late, 26 h are allowed"
+
+
+@pytest.mark.parametrize(
+    ("last", "level"),
+    [
+        (Entry("FAILED", None, name="event", error="InputError"), "warning"),
+        (Entry("FAILED", None, name="night", error="CatchUpError"), "problem"),
+        (Entry("FAILED", None, name="night", error="ConfigurationError"), "problem"),
+        (Entry("ABORTED", Span(WINDOW.start, WINDOW.end), name="again"), "warning"),
+        (Entry("ABORTED", None, name="replay", replay="20261105T020000123Z"), "warning"),
+        (Entry("ABORTED", Span(WINDOW.start - timedelta(days=9), WINDOW.end), name="further"), "problem"),
+        (Entry("ABORTED", None, name="at its very start"), "problem"),
+        (Entry("FAILED", Span(WINDOW.start, WINDOW.end), name="again", error="ConfigurationError"), "problem"),
+    ],
+    ids=lambda given: f"{given.status} {given.error} {given.name}" if isinstance(given, Entry) else given,
+)
+def test_a_last_run_that_a_person_ended_is_a_warning_if_no_time_is_missing(last: Entry, level: str) -> None:
+    found = of_ledger(last, Entry("SUCCEEDED", WINDOW, run="night", origin="schedule"))
+
+    assert found["last run"].level == level
+    assert found["last run"].command == f"etl show {last.name if ' ' not in last.name else repr(last.name)}"
+
+
+def test_a_refused_input_leaves_the_exit_code_at_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = run_item(6, status="FAILED", stage="Plan", error="InputError")
+    refused["started_at"] = {"S": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    for name in ("window_start", "window_end", "run"):
+        del refused[name]
+    night = run_item(5, window_end=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", origin="schedule")
+    mark = {"since": {"S": "2026-11-03T01:45:00Z"}, "end": night["window_end"]}
+    aws = FakeAws(well() | {"dynamodb.Query": {"Items": [night, refused]}, "dynamodb.GetItem": {"Item": mark}})
+    monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
+
+    done = CliRunner().invoke(app, ["doctor"])
+
+    assert done.exit_code == 0, done.stdout
+    assert done.stdout.endswith("\n1 warning.\n")
+    assert "InputError" in done.stdout
 
 
 def test_gaps_are_a_problem() -> None:
