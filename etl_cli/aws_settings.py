@@ -75,8 +75,10 @@ def _no_profile(_error: Exception, profile: str | None) -> UserError:
         known = ", ".join(Session().available_profiles)
     except aws.BotoCoreError:
         known = ""
-    remedy = f"There is {known}: give it with --profile, or set AWS_PROFILE." if known else "There is none at all."
-    return _or_local(f"There is no profile {_in_use(profile)} in {' or '.join(_files())}.", remedy)
+    name = _in_use(profile)
+    make = f"There is none at all. Make it: {shell_words('aws', 'configure', '--profile', name)}"
+    remedy = f"There is {known}: give it with --profile, or set AWS_PROFILE." if known else make
+    return _or_local(f"There is no profile {name} in {' or '.join(_files())}.", remedy)
 
 
 def _no_region(_error: Exception, profile: str | None) -> UserError:

@@ -23,7 +23,9 @@ REMEDIES = {
         f"Deploy the stack again: a setting, a resource or a permission is not as it should be. {_AGAIN}"
     ),
     "CodeChangedError": f"Somebody deployed during the run. {_AGAIN}",
-    "TransformationError": f"Correct runtime/etl/transformation.py, or the setting that the cause names. {_AGAIN}",
+    "TransformationError": (
+        f"Correct runtime/etl/transformation.py, or the setting that the cause names, and deploy. {_AGAIN}"
+    ),
     "QualityGateError": (
         "Look at what lies in the run's quarantine, and correct the data or the transformation: nothing of the window "
         f"is loaded until then. {_AGAIN}"

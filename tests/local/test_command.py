@@ -205,7 +205,25 @@ def test_messages_name_the_command_by_its_path_from_elsewhere(tmp_path: Path) ->
     assert f"Start it: {ETL} local start" in done.stdout
 
 
-def test_reset_and_stop_say_what_they_did(folder: str) -> None:
+def test_a_shell_whose_environment_was_reset_or_stopped_is_told_how_to_go_on(folder: str) -> None:
+    variables = json.loads(etl("local", "env", "--json", ETL_LOCAL_DIR=folder).stdout) | {"ETL_LOCAL_DIR": folder}
+    variables |= {"PATH": "/usr/bin:/bin", "AWS_MAX_ATTEMPTS": "1"}
     assert "is up and empty" in etl("local", "reset", ETL_LOCAL_DIR=folder).stdout
+
+    after_reset = etl("runs", **variables)
+    assert after_reset.returncode == 1
+    assert "does not know the shell's access key" in after_reset.stderr
+    assert after_reset.stderr.splitlines()[-1] == '  eval "$(.venv/bin/etl local env)"'
+
     assert etl("local", "stop", ETL_LOCAL_DIR=folder).stdout == "The local environment is stopped.\n"
     assert etl("local", "status", ETL_LOCAL_DIR=folder).returncode == 3
+    after_stop = etl("runs", **variables)
+    assert after_stop.returncode == 1
+    assert after_stop.stderr.startswith(
+        f"error: The local environment does not answer at {variables['AWS_ENDPOINT_URL']}"
+    )
+    assert after_stop.stderr.splitlines()[-3:] == [
+        "  .venv/bin/etl local start",
+        '  eval "$(.venv/bin/etl local env)"',
+        "  .venv/bin/etl local deploy",
+    ]
