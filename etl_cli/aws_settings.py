@@ -34,7 +34,9 @@ def has_aws_settings() -> bool:
 def missing_region(profile: str | None) -> UserError:
     """There is no region; the message says where one was looked for."""
     looked = ["--region", *REGION_VARIABLES, f"profile {_in_use(profile)} in {_files()[0]}"]
-    return _or_local(f"No region is set: looked at {_listed(looked)}.", "Give --region NAME, or set AWS_REGION.")
+    return or_local(
+        UserError(f"No region is set: looked at {_listed(looked)}.", "Give --region NAME, or set AWS_REGION.")
+    )
 
 
 def whose_credentials(profile: str | None) -> str:
@@ -68,6 +70,14 @@ def own_environment() -> Status:
         return Status("down", environment.state_dir)
 
 
+def or_local(error: UserError) -> UserError:
+    """A message about AWS; if the local environment is up, it also says how to use that."""
+    if not own_environment().is_up:
+        return error
+    remedy = f"The local environment is up; to use it: {environment_line()}. {error.remedy}"
+    return UserError(error.message, remedy, lines=error.lines, remedy_lines=error.remedy_lines)
+
+
 def _no_profile(_error: Exception, profile: str | None) -> UserError:
     from botocore.session import Session
 
@@ -78,7 +88,7 @@ def _no_profile(_error: Exception, profile: str | None) -> UserError:
     name = _in_use(profile)
     make = f"There is none at all. Make it: {shell_words('aws', 'configure', '--profile', name)}"
     remedy = f"There is {known}: give it with --profile, or set AWS_PROFILE." if known else make
-    return _or_local(f"There is no profile {name} in {' or '.join(_files())}.", remedy)
+    return UserError(f"There is no profile {name} in {' or '.join(_files())}.", remedy)
 
 
 def _no_region(_error: Exception, profile: str | None) -> UserError:
@@ -92,7 +102,7 @@ def _odd_region(error: Exception, _profile: str | None) -> UserError:
 def _no_credentials(_error: Exception, profile: str | None) -> UserError:
     looked = ["AWS_ACCESS_KEY_ID", f"profile {_in_use(profile)} in {' and '.join(_files())}", "this machine's own role"]
     remedy = "Give another --profile, or make one: aws configure."
-    return _or_local(f"There are no credentials: looked at {_listed(looked)}.", remedy)
+    return UserError(f"There are no credentials: looked at {_listed(looked)}.", remedy)
 
 
 def _partial_credentials(error: Exception, _profile: str | None) -> UserError:
@@ -117,13 +127,6 @@ _EXPLAINED: dict[tuple[type[Exception], ...], Callable[[Exception, str | None], 
     (aws.PartialCredentialsError,): _partial_credentials,
     (aws.LoginError, aws.SSOError, aws.TokenRetrievalError, aws.NoAuthTokenError): _logged_out,
 }
-
-
-def _or_local(message: str, remedy: str) -> UserError:
-    """A message with what to do for AWS, and for the local environment if that is up."""
-    if not own_environment().is_up:
-        return UserError(message, remedy)
-    return UserError(message, f"{remedy} For the local environment, which is up:", remedy_lines=[environment_line()])
 
 
 def _in_use(profile: str | None) -> str:

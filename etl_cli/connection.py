@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli.deployment import Pipeline
+from etl_cli.aws_settings import or_local
+from etl_cli.deployment import MissingStackError, Pipeline, is_local
 from etl_cli.place import find_place
 
 Profile = Annotated[
@@ -35,5 +36,7 @@ def connected(profile: str | None = None, region: str | None = None) -> Iterator
     place = find_place(profile, region)
     try:
         yield Pipeline.find(place.session, place.options)
+    except MissingStackError as error:
+        raise (error if is_local(place.endpoint) else or_local(error)) from None
     except (BotoCoreError, ClientError) as error:
         raise place.explained(error) from None

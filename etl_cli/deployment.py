@@ -35,6 +35,10 @@ _OUTPUTS = {
 }
 
 
+class MissingStackError(UserError):
+    """The pipeline isn't deployed where a command looks."""
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """A deployed pipeline.
@@ -71,7 +75,8 @@ class Pipeline:
             stack: the stack's name.
 
         Raises:
-            UserError: there is no such stack, or it isn't the pipeline's.
+            MissingStackError: there is no such stack.
+            UserError: it isn't the pipeline's.
         """
         options = dict(options or {})
         cloudformation = session.client("cloudformation", **options)
@@ -135,5 +140,5 @@ def _outputs(cloudformation: CloudFormationClient, stack: str, deploy: str) -> d
             raise
         meta = cloudformation.meta
         where = f"the local environment at {meta.endpoint_url}" if is_local(meta.endpoint_url) else meta.region_name
-        raise UserError(f"There is no stack {stack} in {where}.", f"Deploy it: {deploy}") from None
+        raise MissingStackError(f"There is no stack {stack} in {where}.", f"Deploy it: {deploy}") from None
     return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}

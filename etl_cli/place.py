@@ -48,13 +48,17 @@ class Place:
         options = {**self.options, "config": own.merge(config) if own else config}
         return self.session.client(service, **options)  # type: ignore[call-overload]
 
+    @property
+    def endpoint(self) -> str:
+        """Where requests go; empty where the settings don't say."""
+        try:
+            return str(self.session.client("sts", **self.options).meta.endpoint_url)
+        except (BotoCoreError, ValueError):
+            return ""
+
     def explained(self, error: Exception) -> UserError:
         """Why a request could not be made, was not answered, or was refused."""
-        try:
-            endpoint = self.session.client("sts", **self.options).meta.endpoint_url
-        except (BotoCoreError, ValueError):
-            endpoint = ""
-        return explained(error, self.profile, endpoint)
+        return explained(error, self.profile, self.endpoint)
 
 
 def find_place(profile: str | None = None, region: str | None = None) -> Place:

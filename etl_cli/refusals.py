@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from botocore import exceptions as aws
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli.aws_settings import explain_settings, has_aws_settings, own_environment, whose_credentials
+from etl_cli.aws_settings import explain_settings, has_aws_settings, or_local, own_environment, whose_credentials
 from etl_cli.deployment import deploy_line, is_local
 from etl_cli.errors import UserError
 from etl_cli.paths import command, environment_line
@@ -48,11 +48,12 @@ def explained(error: Exception, profile: str | None = None, endpoint: str = "") 
         endpoint: where the request went; empty where that isn't known.
     """
     endpoint = endpoint or str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
-    if is_unreachable(error):
-        return _local_does_not_answer(endpoint) if is_local(endpoint) else _aws_does_not_answer(error)
-    if not isinstance(error, ClientError):
-        return explain_settings(error, profile)
-    return _refused_by_local(error, endpoint) if is_local(endpoint) else _refused_by_aws(error, profile)
+    refused = isinstance(error, ClientError)
+    if is_local(endpoint) and (refused or is_unreachable(error)):
+        return _refused_by_local(error, endpoint) if refused else _local_does_not_answer(endpoint)
+    if isinstance(error, ClientError):
+        return or_local(_refused_by_aws(error, profile))
+    return or_local(_aws_does_not_answer(error) if is_unreachable(error) else explain_settings(error, profile))
 
 
 def explained_midway(error: Exception, endpoint: str, standing: str, lines: Sequence[str]) -> UserError:
@@ -116,7 +117,7 @@ def _taking() -> list[str]:
     return [environment_line()] if has_aws_settings() else []
 
 
-def _refused_by_local(error: ClientError, endpoint: str) -> UserError:
+def _refused_by_local(error: Exception, endpoint: str) -> UserError:
     if are_unusable(error):
         message = f"The local environment at {endpoint} does not know the shell's access key: {error}"
         return UserError(

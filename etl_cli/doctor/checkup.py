@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl_cli import refusals
+from etl_cli.aws_settings import or_local
 from etl_cli.commands import aws
 from etl_cli.deployment import STACK_NAME, deploy_line, is_local
 from etl_cli.doctor.findings import Finding, explained, problem
@@ -124,14 +125,16 @@ class Checkup:
         yield Finding("region", "ok", region + (f", the local environment at {endpoint}" if is_local(endpoint) else ""))
 
     def _stack(self) -> Iterator[Finding]:
+        client, region = self._client("cloudformation"), self._names["region"]
         try:
-            (stack,) = self._client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+            (stack,) = client.describe_stacks(StackName=STACK_NAME)["Stacks"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
-            text = f"There is no stack {STACK_NAME} in {self._names['region']}"
             remedy = "Deploy it, or look elsewhere with --profile and --region:"
-            raise _HopelessError(Finding("stack", "problem", text, remedy, self._deploy)) from None
+            absent = UserError(f"There is no stack {STACK_NAME} in {region}", remedy, remedy_lines=[self._deploy])
+            is_elsewhere = not is_local(client.meta.endpoint_url)
+            raise _HopelessError(problem("stack", or_local(absent) if is_elsewhere else absent)) from None
         self._outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         missing = [name for name in _NAMES if name not in self._outputs]
         yield _stack_finding(stack["StackStatus"], missing, self._deploy)

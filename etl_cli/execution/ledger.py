@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from etl_cli.deployment import deploy_line
 from etl_cli.errors import UserError
 from etl_cli.execution.coverage import Run, Watermark
+from etl_cli.paths import command
 from etl_cli.times import Span
 from etl_cli.wording import parse_instant
 
@@ -119,11 +120,11 @@ def find_run(entries: Iterable[Entry], name: str) -> Entry:
         if name in ("latest", entry.run, entry.name, entry.execution):
             return entry
     if not entries:
-        raise UserError("The ledger has no run yet.", "Start one: etl run")
+        raise UserError("The ledger has no run yet.", f"Start one: {command()} run")
     raise UserError(
         f"The ledger has no run {name!r}.",
         f"Give a run's timestamp, such as {entries[0].run or entries[0].name}, an execution's name or ARN, or latest; "
-        "etl runs lists them.",
+        f"{command()} runs lists them.",
     )
 
 
