@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,5 +58,7 @@ def objects_command(bucket: str, run: str) -> Command:
 
 
 def aws(*words: str) -> str:
-    """A line that calls the AWS CLI."""
-    return shell_words("aws", *words)
+    """A line that calls the AWS CLI, also its version 1, which doesn't know AWS_REGION."""
+    region = os.environ.get("AWS_REGION")
+    more = ["--region", region] if region and region != os.environ.get("AWS_DEFAULT_REGION") else []
+    return shell_words("aws", *words, *more)

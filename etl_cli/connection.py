@@ -1,6 +1,6 @@
-"""Where a command looks: at what the shell's AWS variables point at, or at a profile and a region of its options.
+"""The deployed pipeline where a command looks, and the options that say where.
 
-So the same commands serve the local environment (``eval "$(etl local env)"``) and AWS.
+So the same commands serve the local environment and AWS.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
+from etl_cli.aws_settings import or_local
+from etl_cli.deployment import MissingStackError, Pipeline, is_local
+from etl_cli.place import find_place
 
 Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="Profile of the AWS CLI; the shell's AWS variables if left out.")
 ]
-Region = Annotated[str | None, typer.Option(metavar="NAME", help="Region of AWS; the profile's if left out.")]
+Region = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Region of AWS; that of AWS_REGION, or the profile's, if left out.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LocalTime = Annotated[bool, typer.Option("--local-time", help="Print times in this machine's time zone.")]
 
@@ -30,12 +33,10 @@ def connected(profile: str | None = None, region: str | None = None) -> Iterator
     Raises:
         UserError: there is no such profile or stack, or AWS refused a request.
     """
-    import boto3
-
+    place = find_place(profile, region)
     try:
-        yield Pipeline.find(boto3.Session(profile_name=profile, region_name=region))
+        yield Pipeline.find(place.session, place.options)
+    except MissingStackError as error:
+        raise (error if is_local(place.endpoint) else or_local(error)) from None
     except (BotoCoreError, ClientError) as error:
-        raise UserError(
-            f"AWS can't be asked: {error}",
-            "Look at the shell's AWS_ variables, or at your AWS CLI's settings.",
-        ) from None
+        raise place.explained(error) from None

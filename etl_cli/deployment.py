@@ -6,15 +6,20 @@ The same for AWS and for the local environment; the session says which.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from etl_cli.errors import UserError
+from etl_cli.paths import command
+from etl_cli.printable import shell_words
 
 if TYPE_CHECKING:
     import boto3
+    from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
@@ -28,6 +33,10 @@ _OUTPUTS = {
     "staging_bucket": "StagingBucketName",
     "state_machine": "StateMachineArn",
 }
+
+
+class MissingStackError(UserError):
+    """The pipeline isn't deployed where a command looks."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +75,18 @@ class Pipeline:
             stack: the stack's name.
 
         Raises:
-            UserError: there is no such stack, or it isn't the pipeline's.
+            MissingStackError: there is no such stack.
+            UserError: it isn't the pipeline's.
         """
         options = dict(options or {})
-        outputs = _outputs(session, options, stack)
+        cloudformation = session.client("cloudformation", **options)
+        deploy = deploy_line(cloudformation.meta.endpoint_url, stack=stack)
+        outputs = _outputs(cloudformation, stack, deploy)
         missing = [name for name in _OUTPUTS.values() if name not in outputs]
         if missing:
             raise UserError(
                 f"The stack {stack} has no output {', '.join(missing)}: it isn't the pipeline's, or it isn't complete.",
-                f"Deploy it again: cdk deploy {stack}",
+                f"Deploy it again: {deploy}",
             )
         return cls(
             **{attribute: outputs[name] for attribute, name in _OUTPUTS.items()},
@@ -95,16 +107,38 @@ class Pipeline:
         return f"{self.state_machine.replace(':stateMachine:', ':execution:', 1)}:{name}"
 
 
-def _outputs(session: boto3.Session, options: dict[str, Any], stack: str) -> dict[str, str]:
+def is_local(endpoint: str) -> bool:
+    """Whether an endpoint is on this machine: a local environment's."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def deploy_line(endpoint: str, context: Sequence[str] = (), *, stack: str = STACK_NAME) -> str:
+    """The line for a shell that deploys the stack where an endpoint is.
+
+    Args:
+        endpoint: of any service there.
+        context: CDK context values, such as ``etl:lookback_hours=48``.
+        stack: the stack's name.
+    """
+    words = [word for value in context for word in ("-c", value)]
+    if is_local(endpoint):  # there the CDK CLI needs variables, and a bootstrapped account
+        return shell_words(command(), "local", "deploy", *words)
+    return shell_words("cdk", "deploy", stack, *words)
+
+
+def _outputs(cloudformation: CloudFormationClient, stack: str, deploy: str) -> dict[str, str]:
     from botocore.exceptions import ClientError
 
-    cloudformation = session.client("cloudformation", **options)
     try:
         (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
-        raise UserError(
-            f"There is no stack {stack} in {session.region_name}.", f"Deploy it: cdk deploy {stack}"
-        ) from None
+        meta = cloudformation.meta
+        where = f"the local environment at {meta.endpoint_url}" if is_local(meta.endpoint_url) else meta.region_name
+        raise MissingStackError(f"There is no stack {stack} in {where}.", f"Deploy it: {deploy}") from None
     return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}

@@ -11,8 +11,8 @@ from etl_cli.console import Text, err, out, print_json, print_table, progress
 from etl_cli.context import Context, parse_context
 from etl_cli.deployment import STACK_NAME
 from etl_cli.emulator.environment import LocalEnvironment, Status
-from etl_cli.emulator.variables import unset_variables
-from etl_cli.paths import ROOT, command
+from etl_cli.emulator.variables import is_shell_name, restored_variables, saved_variables, unset_variables
+from etl_cli.paths import ROOT, command, environment_line
 from etl_cli.printable import shell_words
 
 EXIT_DOWN = 3
@@ -75,14 +75,29 @@ def status(as_json: Json = False) -> None:
         raise typer.Exit(EXIT_DOWN if found.state == "down" else EXIT_DIED)
 
 
-@app.command(epilog='Examples:  eval "$(etl local env)"  ·  etl local env --json')
-def env(as_json: Json = False) -> None:
-    """Print the shell commands with which aws, cdk and every AWS SDK use the local environment."""
+@app.command(epilog='Examples:  eval "$(etl local env)"  ·  eval "$(etl local env --unset)"  ·  etl local env --json')
+def env(
+    as_json: Json = False,
+    unset: Annotated[
+        bool, typer.Option("--unset", help="Print the commands that lead the shell back to where it was before.")
+    ] = False,
+) -> None:
+    """Print the shell commands with which aws, cdk and every AWS SDK use the local environment.
+
+    The shell keeps the AWS variables, PATH and proxy settings that it had, and --unset puts them back.
+    """
+    if unset:
+        if as_json:
+            raise typer.BadParameter("it prints lines for a shell: leave --json out.", param_hint="--unset")
+        _print_way_back()
+        return
     variables = _environment().variables()
     if as_json:
         print_json(variables)
         return
-    for name in unset_variables(variables):
+    for name, kept in saved_variables().items():
+        out.print(f'export {kept}="${name}"')
+    for name in filter(is_shell_name, unset_variables(variables)):
         out.print(f"unset {name}")
     for name, value in variables.items():
         out.print(f"export {name}={shell_words(value)}")
@@ -109,6 +124,14 @@ def destroy() -> None:
     with progress(f"Destroying {STACK_NAME}") as show:
         environment.destroy(on_line=show)
     out.print(f"{STACK_NAME} is destroyed.")
+
+
+def _print_way_back() -> None:
+    restored = restored_variables()
+    if not restored:
+        err.print(f"This shell does not use a local environment by {environment_line()}.")
+    for name, kept in restored.items():
+        out.print(f'export {name}="${kept}"; unset {kept}' if kept else f"unset {name}")
 
 
 def _environment() -> LocalEnvironment:
@@ -155,7 +178,7 @@ def _print_next() -> None:
     print_table(
         {
             "deploy the stack": f"{command()} local deploy",
-            "use it from this shell": f'eval "$({command()} local env)"',
+            "use it from this shell": environment_line(),
             "stop it": f"{command()} local stop",
         }
     )

@@ -16,3 +16,8 @@ def command() -> str:
     if found and Path(found).absolute() == own:
         return "etl"
     return os.path.relpath(own) if Path.cwd() == ROOT else str(own)
+
+
+def environment_line() -> str:
+    """The line that makes a shell, and whatever it starts, use the local environment."""
+    return f'eval "$({command()} local env)"'

@@ -11,20 +11,47 @@ import typer
 from etl_cli.times import Span
 from etl_cli.wording import format_instant
 
-TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
-_AGO = re.compile(r"(\d{1,5})([mhd])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIMES = "2026-11-01, 2026-11-01T02:00Z or 2026-11-01T02:00:00+01:00"
+_LENGTH = re.compile(r"([0-9]{1,6})([a-z]+)")
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+# No M: it is a month to as many as it is a minute to others.
+_UNITS = {"m": _MINUTE, "min": _MINUTE, "h": _HOUR, "d": _DAY, "w": 7 * _DAY}
+_LENGTHS = "a whole number with min, h, d or w for minutes, hours, days or weeks, such as 30min, 6h, 1d or 2w"
 _MOST_HOURS = 24 * 366 * 100
 
-Start = Annotated[
-    datetime | None,
-    typer.Option(
-        metavar="TIME", formats=TIME_FORMATS, help="First instant, such as 2026-11-01 or 2026-11-01T02:00:00Z."
-    ),
-]
-End = Annotated[
-    datetime | None, typer.Option(metavar="TIME", formats=TIME_FORMATS, help="First instant behind it; has passed.")
-]
+
+def parse_time(text: str) -> datetime:
+    """An instant as a person types it: whatever an execution's input takes too, see ``runtime/etl/window.py``.
+
+    Raises:
+        typer.BadParameter: it is no date, and no date and time with a zone.
+    """
+    try:
+        instant = datetime.fromisoformat(text)
+        if _DATE.fullmatch(text):
+            instant = instant.replace(tzinfo=UTC)
+        if instant.tzinfo is None:
+            plain = instant.isoformat()
+            raise typer.BadParameter(f"{text!r} has no time zone: write {plain}Z for UTC, or {plain}+01:00.")
+        return instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is no time: write {_TIMES}.") from None
+
+
+def time_option(text: str, *names: str) -> typer.models.OptionInfo:
+    """An option that takes an instant.
+
+    Args:
+        text: its help.
+        names: the option's, where that isn't the parameter's.
+    """
+    option: typer.models.OptionInfo = typer.Option(*names, metavar="TIME", parser=parse_time, help=text)
+    return option
+
+
+Start = Annotated[datetime | None, time_option("First instant, such as 2026-11-01 or 2026-11-01T02:00Z.")]
+End = Annotated[datetime | None, time_option("First instant behind it; has passed.")]
 Lookback = Annotated[
     int | None,
     typer.Option(metavar="HOURS", min=1, max=_MOST_HOURS, help="Instead of both: so many hours, up to now."),
@@ -41,9 +68,12 @@ def checked_span(start: datetime, end: datetime, now: datetime, names: tuple[str
         names: the options, for the message.
 
     Raises:
-        typer.BadParameter: it is empty, or hasn't passed yet.
+        typer.BadParameter: it isn't on whole seconds, is empty, or hasn't passed yet.
     """
-    span = Span(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+    span = Span(start, end)
+    for name, instant in zip(names, span, strict=True):
+        if instant.microsecond:
+            raise typer.BadParameter(f"it must be on a whole second: {format_instant(instant)}.", param_hint=name)
     if span.start >= span.end:
         raise typer.BadParameter(f"{names[1]} must be later: a window holds the instants between.", param_hint=names[0])
     if span.end > now:
@@ -85,23 +115,43 @@ def since_option(what: str) -> typer.models.OptionInfo:
         "--since",
         metavar="TIME",
         parser=parse_since,
-        help=f"{what} from here on: 2026-11-01, 2026-11-01T02:00:00Z, or how long ago: 90m, 2h, 7d.",
+        help=f"{what} from here on: 2026-11-01, 2026-11-01T02:00Z, or how long ago: 90min, 2h, 7d.",
     )
     return option
 
 
 def parse_since(text: str) -> datetime:
-    """An instant as a person types it: a day or an instant in UTC, or how long ago, such as ``2h``.
+    """An instant as `parse_time` takes it, or how long ago it was, such as ``2h``.
 
     Raises:
-        typer.BadParameter: it is none of these.
+        typer.BadParameter: it is neither.
     """
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return datetime.now(UTC).replace(microsecond=0) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    for form in TIME_FORMATS:
-        try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    raise typer.BadParameter(f"{text!r} is no time: 2026-11-01, 2026-11-01T02:00:00Z, or how long ago: 90m, 2h, 7d.")
+    ago = _length(text)
+    try:
+        return parse_time(text) if ago is None else datetime.now(UTC).replace(microsecond=0) - ago
+    except OverflowError:
+        raise typer.BadParameter(f"{text!r} ago there was no time yet.") from None
+    except typer.BadParameter as error:
+        raise typer.BadParameter(f"{error.message} How long ago is {_LENGTHS}.") from None
+
+
+def parse_length(text: str, name: str) -> timedelta:
+    """A length of time that an option gives, such as ``1d``, ``6h`` or ``30min``.
+
+    Args:
+        text: as typed.
+        name: the option, for the message.
+
+    Raises:
+        typer.BadParameter: it isn't one.
+    """
+    found = _length(text)
+    if not found:
+        message = f"{text!r} is no length of time, which is {_LENGTHS}; months and years vary."
+        raise typer.BadParameter(message, param_hint=name)
+    return found
+
+
+def _length(text: str) -> timedelta | None:
+    found = _LENGTH.fullmatch(text)
+    return int(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else None

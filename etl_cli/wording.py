@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -21,6 +21,14 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def length(span: timedelta) -> str:
+    """How long a window is, which has whole minutes: ``7 days``, ``6 hours``, ``90 minutes``."""
+    for name, unit in {"day": timedelta(days=1), "hour": timedelta(hours=1)}.items():
+        if not span % unit:
+            return count(span // unit, name)
+    return count(span // timedelta(minutes=1), "minute")
 
 
 def size(amount: float) -> str:

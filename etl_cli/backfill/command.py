@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
+from etl_cli.backfill.confirmation import MOST_UNASKED, confirm
 from etl_cli.backfill.document import plan_document
 from etl_cli.backfill.session import BackfillSession
 from etl_cli.backfill.view import print_plan, print_title
-from etl_cli.backfill.windows import parse_step, plan, split
+from etl_cli.backfill.windows import plan, split
 from etl_cli.backfill.work import BackfillWork
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import print_json
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import read_ledger
 from etl_cli.following.following import console_of_progress
-from etl_cli.time_options import TIME_FORMATS, checked_span
+from etl_cli.time_options import checked_span, parse_length, time_option
 from etl_cli.times import Span, Times
 from etl_cli.wording import format_instant
 
@@ -25,32 +26,26 @@ _MOST_PARALLEL = 20
 EPILOG = (
     "Exit codes:  0 all windows are done  ·  1 a window failed  ·  2 wrong usage  ·  130 interrupted, what runs goes "
     "on\n\n"
-    "Examples:  etl backfill --from 2026-01-01 --to 2026-11-01  ·  etl backfill --from 2026-11-01 --to 2026-11-03 "
-    "--step 6h --parallel 2  ·  etl backfill --from 2026-01-01 --to 2026-11-01 --dry-run"
+    "Examples:  etl backfill --from 2026-01-01 --to 2026-11-01 --step 1w  ·  etl backfill --from 2026-11-01 --to "
+    "2026-11-03 --step 6h --parallel 2  ·  etl backfill --from 2026-01-01 --to 2026-11-01 --dry-run"
 )
 
 
 def backfill(  # noqa: PLR0913 - each is an option
     *,
-    since: Annotated[
-        datetime,
-        typer.Option("--from", metavar="TIME", formats=TIME_FORMATS, help="First instant, such as 2026-01-01."),
-    ],
-    until: Annotated[
-        datetime,
-        typer.Option("--to", metavar="TIME", formats=TIME_FORMATS, help="First instant behind it; has passed."),
-    ],
-    step: Annotated[str, typer.Option(metavar="LENGTH", help="Length of a window, such as 7d, 1d, 6h or 30m.")] = "1d",
+    since: Annotated[datetime, time_option("First instant, such as 2026-01-01 or 2026-01-01T02:00Z.", "--from")],
+    until: Annotated[datetime, time_option("First instant behind it; has passed.", "--to")],
+    step: Annotated[
+        str, typer.Option(metavar="LENGTH", help="Length of a window, such as 7d, 1d, 6h or 30min.")
+    ] = "1d",
     parallel: Annotated[int, typer.Option(min=1, max=_MOST_PARALLEL, help="How many windows run at once.")] = 1,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Go on with further windows when one has failed.")
     ] = False,
     redo: Annotated[bool, typer.Option("--redo", help="Run windows again that are done.")] = False,
-    done_since: Annotated[
-        datetime | None,
-        typer.Option(metavar="TIME", formats=TIME_FORMATS, help="Run windows again that were done earlier than that."),
-    ] = None,
+    done_since: Annotated[datetime | None, time_option("Run windows again that were done earlier than that.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the windows, and start nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help=f"Run more than {MOST_UNASKED} windows without asking.")] = False,
     as_json: AsJson = False,
     local_time: LocalTime = False,
     profile: Profile = None,
@@ -67,15 +62,19 @@ def backfill(  # noqa: PLR0913 - each is an option
     """
     now = datetime.now(UTC).replace(microsecond=0)
     span = checked_span(since, until, now, ("--from", "--to"))
-    windows = split(span, parse_step(step))
+    length = parse_length(step, "--step")
+    windows = split(span, length)
     done_by = _done_by(done_since, now, redo=redo)
     lines, times, console = EtlLines(profile, region), Times(local_time), console_of_progress(as_json=as_json)
     with connected(profile, region) as pipeline:
-        planned = plan(windows, read_ledger(pipeline.dynamodb)[0], done_by)
-        print_title(console, span, planned, step, times)
+        entries, _ = read_ledger(pipeline.dynamodb)
+        planned = plan(windows, entries, done_by)
+        print_title(console, span, planned, length, times)
         if not dry_run:
+            again = lines.line(*_again(span, step, parallel, done_by, keep_going=keep_going, yes=yes))
+            if not yes:
+                confirm(console, pipeline, entries, planned, parallel, f"{again} --yes")
             work = BackfillWork(pipeline, planned, parallel=parallel, keep_going=keep_going, done_since=done_by)
-            again = _again(lines, span, step, parallel, done_by, keep_going=keep_going)
             session = BackfillSession(console, work, span=span, planned=planned, times=times, lines=lines, again=again)
             raise typer.Exit(session.run(as_json=as_json))
     if as_json:
@@ -88,16 +87,17 @@ def _done_by(done_since: datetime | None, now: datetime, *, redo: bool) -> datet
     """From when on a run counts as done; None if every run does."""
     if redo and done_since:
         raise typer.BadParameter("that and --done-since both say what is run again: give one.", param_hint="--redo")
-    return now if redo else done_since.replace(tzinfo=UTC) if done_since else None
+    return now if redo else done_since
 
 
-def _again(lines: EtlLines, span: Span, step: str, parallel: int, done_by: datetime | None, *, keep_going: bool) -> str:
-    """The line that goes on with a backfill: a --redo goes on without what it has run again."""
+def _again(span: Span, step: str, parallel: int, done_by: datetime | None, *, keep_going: bool, yes: bool) -> list[str]:
+    """The words that go on with a backfill: a --redo goes on without what it has run again."""
     words = ["backfill", "--from", _short(span.start), "--to", _short(span.end), "--step", step]
     words += ["--parallel", str(parallel)] if parallel > 1 else []
     words += ["--keep-going"] if keep_going else []
     words += ["--done-since", _short(done_by)] if done_by else []
-    return lines.line(*words)
+    words += ["--yes"] if yes else []
+    return words
 
 
 def _short(instant: datetime) -> str:

@@ -13,10 +13,10 @@ from etl_cli.backfill.view import BackfillBoard, loaded, window_names
 from etl_cli.backfill.windows import Planned
 from etl_cli.backfill.work import BackfillWork
 from etl_cli.console import Terminal, Text, err, print_json
-from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.following.board import Board
 from etl_cli.following.following import EXIT_FAILED, EXIT_INTERRUPTED, LOOK_SECONDS, execution_name
+from etl_cli.refusals import explained_midway
 from etl_cli.report.view import print_advice, print_failure
 from etl_cli.times import Span, Times
 from etl_cli.wording import count
@@ -64,9 +64,7 @@ class BackfillSession:
                 err.print(line)
             code = int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED
         except (BotoCoreError, ClientError) as error:
-            raise UserError(
-                f"AWS can't be asked any more: {error}", self._standing(), remedy_lines=self._how_to_go_on()
-            ) from None
+            raise explained_midway(error, self._work.endpoint, self._standing(), self._how_to_go_on()) from None
         else:
             code = EXIT_FAILED if self._work.failed else 0
             (self._print_failures if code else self._print_success)()

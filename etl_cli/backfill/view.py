@@ -15,7 +15,7 @@ from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import IN_ALL, Board, State, Step
 from etl_cli.following.stage_steps import stage_steps
 from etl_cli.times import Span, Times
-from etl_cli.wording import count, duration
+from etl_cli.wording import count, duration, length
 
 _DATE, _MINUTE, _SECOND = 10, 16, 19  # so many characters of an instant
 
@@ -79,10 +79,10 @@ class BackfillBoard:
 def window_names(planned: Iterable[Planned], times: Times) -> dict[Span, str]:
     """What to call each window: its start, as briefly as that can be said for all."""
     starts = {each.window: times.bare(each.window.start) for each in planned}
-    length = _SECOND
+    width = _SECOND
     if all(start.endswith(":00") for start in starts.values()):
-        length = _DATE if all(start.endswith(" 00:00:00") for start in starts.values()) else _MINUTE
-    return {window: start[:length] for window, start in starts.items()}
+        width = _DATE if all(start.endswith(" 00:00:00") for start in starts.values()) else _MINUTE
+    return {window: start[:width] for window, start in starts.items()}
 
 
 def _outcome(ended: Ended) -> str:
@@ -98,12 +98,12 @@ def loaded(counts: Counter[str]) -> str:
     return f"{counts['loaded']:,} loaded{aside}"
 
 
-def print_title(console: Terminal, span: Span, planned: Sequence[Planned], step: str, times: Times) -> None:
+def print_title(console: Terminal, span: Span, planned: Sequence[Planned], step: timedelta, times: Times) -> None:
     """Say what is to be done."""
     done = sum(each.done for each in planned)
     already = f", {done:,} done already" if done else ""
     console.print(f"  Backfill  {times.window(*span)}", soft_wrap=True)
-    console.print(f"  Windows   {len(planned):,} of {step}{already}", soft_wrap=True)
+    console.print(f"  Windows   {len(planned):,} of {length(step)}{already}", soft_wrap=True)
 
 
 def print_plan(console: Terminal, planned: Sequence[Planned], times: Times) -> None:

@@ -14,8 +14,6 @@ from etl_cli.execution.ledger import Entry
 from etl_cli.times import Span
 
 MOST_WINDOWS = 10_000
-_STEP = re.compile(r"([1-9][0-9]{0,5})([mhd])")
-_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _NAME = re.compile(r"(backfill-[0-9TZ]+-[0-9TZ]+)(?:-([0-9]+))?")
 
 
@@ -34,21 +32,6 @@ class Planned:
     attempt: int = 1
     last: Entry | None = None
     done: bool = False
-
-
-def parse_step(text: str) -> timedelta:
-    """The length of a window, such as ``1d``, ``6h`` or ``30m``.
-
-    Raises:
-        typer.BadParameter: it isn't one.
-    """
-    found = _STEP.fullmatch(text.strip().lower())
-    if not found:
-        raise typer.BadParameter(
-            f"{text!r} is no length of a window: a whole number of days, hours or minutes, such as 1d, 6h or 30m.",
-            param_hint="--step",
-        )
-    return int(found[1]) * _UNITS[found[2]]
 
 
 def split(span: Span, step: timedelta) -> list[Span]:

@@ -77,6 +77,11 @@ class BackfillWork:
         self._watches: dict[Span, Watch] = {}
 
     @property
+    def endpoint(self) -> str:
+        """Where it works."""
+        return self._pipeline.stepfunctions.meta.endpoint_url
+
+    @property
     def failed(self) -> list[Ended]:
         """The windows whose executions failed."""
         return [each for each in self.ended if each.failure]

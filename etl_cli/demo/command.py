@@ -22,7 +22,7 @@ from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.following.board import Board
 from etl_cli.following.following import console_of_progress, show_execution
 from etl_cli.following.run import run_name
-from etl_cli.paths import ROOT, command
+from etl_cli.paths import ROOT, command, environment_line
 from etl_cli.report.commands import report_commands
 from etl_cli.report.document import failure_document, report_document
 from etl_cli.report.report import RunReport, collect
@@ -193,14 +193,14 @@ class Demonstration:
             print_json(report_document(report, verified) | {"commands": [each.line for each in commands]})
             return
         print_report(self._console, report, (pipeline.source_table, pipeline.destination_table), verified)
-        print_commands(self._console, commands, _environment_line())
+        print_commands(self._console, commands, environment_line())
         self._print_how_to_stop()
 
     def _print_failure(self, failure: Failure) -> None:
         if self._as_json:
             print_json(failure_document(failure))
         print_failure(self._console, failure)
-        print_commands(self._console, failure.commands, _environment_line())
+        print_commands(self._console, failure.commands, environment_line())
         self._print_how_to_stop()
 
     def _print_error(self, error: UserError) -> None:
@@ -213,10 +213,6 @@ class Demonstration:
     def _print_how_to_stop(self) -> None:
         self._console.print()
         self._console.print(f"  The local environment stays up. Stop it: {command()} local stop", soft_wrap=True)
-
-
-def _environment_line() -> str:
-    return f'eval "$({command()} local env)"'
 
 
 @contextlib.contextmanager

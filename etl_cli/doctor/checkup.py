@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli.deployment import STACK_NAME
-from etl_cli.doctor.findings import Finding, are_unusable, explained, is_unreachable
+from etl_cli import refusals
+from etl_cli.aws_settings import or_local
+from etl_cli.commands import aws
+from etl_cli.deployment import STACK_NAME, deploy_line, is_local
+from etl_cli.doctor.findings import Finding, explained, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import TABLE, read_ledger
-from etl_cli.past.console_links import is_local
+from etl_cli.place import Place
+from etl_cli.refusals import are_unusable, is_unreachable
 from etl_cli.times import Times
 from etl_cli.wording import count
-
-if TYPE_CHECKING:
-    import boto3
 
 # What the stack calls its resources, by its outputs: what an output is looked up for where the stack can't be read.
 _NAMES = {
@@ -32,7 +33,6 @@ _NAMES = {
 }
 _RULE, _QUEUE = "etl-daily-schedule", "etl-pipeline-dead-letters"
 _FUNCTIONS = ("etl-extract", "etl-transform", "etl-load")
-_DEPLOY = f"cdk deploy {STACK_NAME}"
 # A person waits: what doesn't answer soon is a finding.
 _PATIENCE = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 
@@ -58,18 +58,19 @@ class Checkup:
     """One look at everything.
 
     Args:
-        session: credentials and region.
+        place: where to look.
         etl: makes lines of this command.
         times: prints instants.
         now: the present.
         late: how old the watermark may be.
     """
 
-    def __init__(self, session: boto3.Session, etl: EtlLines, times: Times, now: datetime, late: timedelta) -> None:
-        self._session = session
+    def __init__(self, place: Place, etl: EtlLines, times: Times, now: datetime, late: timedelta) -> None:
+        self._place = place
         self._etl, self._times, self._now, self._late = etl, times, now, late
         self._identity = "these credentials"
-        self._names = {"account": "", "partition": "aws", "region": session.region_name or ""}
+        self._names = {"account": "", "partition": "aws", "region": place.session.region_name or ""}
+        self._deploy = deploy_line("")
         self._outputs: dict[str, str] = {}
 
     def findings(self) -> Iterator[Finding]:
@@ -81,9 +82,9 @@ class Checkup:
                 yield hopeless.finding
                 return
             except UserError as error:
-                yield Finding(about, "problem", error.message, error.remedy)
+                yield problem(about, error)
             except (BotoCoreError, ClientError) as error:
-                yield explained(error, about, service, thing, identity=self._identity, deploy=_DEPLOY)
+                yield explained(error, about, service, thing, identity=self._identity, deploy=self._deploy)
 
     def _looks(self) -> Iterator[_Look]:
         """The looks; a generator, so that the later ones know what the earlier ones have learnt."""
@@ -103,72 +104,59 @@ class Checkup:
         return self._outputs.get(name) or _NAMES[name].format_map(self._names)
 
     def _client(self, service: str) -> Any:
-        return self._session.client(service, config=_PATIENCE)  # type: ignore[call-overload]
+        return self._place.client(service, _PATIENCE)
 
     def _credentials(self) -> Iterator[Finding]:
-        region = self._names["region"]
-        if not region:
-            remedy = "Give --region, or a profile that has one, or set it:"
-            raise _HopelessError(Finding("region", "problem", "none is set", remedy, "export AWS_REGION=eu-west-1"))
         endpoint = ""
         try:
             sts = self._client("sts")
             endpoint = sts.meta.endpoint_url
+            self._deploy = deploy_line(endpoint)
             identity = sts.get_caller_identity()
         except (BotoCoreError, ClientError) as error:
-            if are_unusable(error):
-                remedy = "Renew them, or choose others with --profile; for the local environment:"
-                raise _HopelessError(
-                    Finding("credentials", "problem", str(error), remedy, _environment_line(self._etl))
-                ) from None
-            if is_unreachable(error) and is_local(endpoint):
-                text = f"The local environment does not answer at {endpoint}"
-                raise _HopelessError(
-                    Finding(
-                        "credentials",
-                        "problem",
-                        text,
-                        "Start it with etl local start, and take its variables:",
-                        _environment_line(self._etl),
-                    )
-                ) from None
+            if are_unusable(error) or (is_unreachable(error) and is_local(endpoint)):
+                reason = refusals.explained(error, self._place.profile, endpoint)
+                raise _HopelessError(problem("credentials", reason)) from None
             raise
         self._identity = identity["Arn"]
         self._names |= {"account": identity["Account"], "partition": identity["Arn"].split(":")[1]}
         yield Finding("credentials", "ok", identity["Arn"])
+        region = self._names["region"]
         yield Finding("region", "ok", region + (f", the local environment at {endpoint}" if is_local(endpoint) else ""))
 
     def _stack(self) -> Iterator[Finding]:
+        client, region = self._client("cloudformation"), self._names["region"]
         try:
-            (stack,) = self._client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+            (stack,) = client.describe_stacks(StackName=STACK_NAME)["Stacks"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
-            text = f"There is no stack {STACK_NAME} in {self._names['region']}"
-            raise _HopelessError(
-                Finding("stack", "problem", text, "Deploy it, or look elsewhere with --profile and --region:", _DEPLOY)
-            ) from None
+            remedy = "Deploy it, or look elsewhere with --profile and --region:"
+            absent = UserError(f"There is no stack {STACK_NAME} in {region}", remedy, remedy_lines=[self._deploy])
+            is_elsewhere = not is_local(client.meta.endpoint_url)
+            raise _HopelessError(problem("stack", or_local(absent) if is_elsewhere else absent)) from None
         self._outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-        yield _stack_finding(stack["StackStatus"], [name for name in _NAMES if name not in self._outputs])
+        missing = [name for name in _NAMES if name not in self._outputs]
+        yield _stack_finding(stack["StackStatus"], missing, self._deploy)
 
     def _schedule(self) -> Iterator[Finding]:
         events = self._client("events")
         rule = events.describe_rule(Name=_RULE)
         if rule["State"] == "DISABLED":
             remedy = "If that isn't on purpose:"
-            line = " ".join(["aws events enable-rule --name", _RULE, *self._etl.options])
+            line = " ".join([aws("events", "enable-rule", "--name", _RULE), *self._etl.options])
             yield Finding("schedule", "warning", f"{_RULE} is disabled: nothing runs by itself", remedy, line)
         targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=_RULE)["Targets"]]
         if self._output("StateMachineArn") not in targets:
             text = f"{_RULE} does not start {self._output('StateMachineArn')}"
-            yield Finding("schedule", "problem", text, "The stack makes the target: deploy it again.", _DEPLOY)
+            yield Finding("schedule", "problem", text, "The stack makes the target: deploy it again.", self._deploy)
         elif rule["State"] != "DISABLED":
             yield Finding("schedule", "ok", f"{_RULE} is enabled, {rule.get('ScheduleExpression', 'on events only')}")
 
     def _workflow(self) -> Iterator[Finding]:
         arn = self._output("StateMachineArn")
         status = self._client("stepfunctions").describe_state_machine(stateMachineArn=arn)["status"]
-        yield _active("workflow", f"state machine {arn.rpartition(':')[2]}", status)
+        yield self._active("workflow", f"state machine {arn.rpartition(':')[2]}", status)
 
     def _function(self, name: str) -> Iterator[Finding]:
         found = self._client("lambda").get_function_configuration(FunctionName=name)
@@ -176,12 +164,12 @@ class Checkup:
         state = found.get("State", "Active")
         if found.get("LastUpdateStatus") == "Failed":
             state = "not updated"
-        yield _active(name, "function", state, reason, healthy=("Active", "Inactive"))
+        yield self._active(name, "function", state, reason, healthy=("Active", "Inactive"))
 
     def _table(self, about: str, output: str) -> Iterator[Finding]:
         name = self._output(output)
         table = self._client("dynamodb").describe_table(TableName=name)["Table"]
-        yield _active(about, f"table {name}", table["TableStatus"], healthy=("ACTIVE", "UPDATING"))
+        yield self._active(about, f"table {name}", table["TableStatus"], healthy=("ACTIVE", "UPDATING"))
 
     def _bucket(self) -> Iterator[Finding]:
         bucket = self._output("StagingBucketName")
@@ -198,40 +186,36 @@ class Checkup:
             return
         text = f"{count(waiting, 'event')} in {_QUEUE} could not start anything"
         remedy = "Read why, see with etl gaps what is missing, then delete them:"
-        words = ["aws sqs receive-message --message-attribute-names All --queue-url", url, *self._etl.options]
-        yield Finding("dead letters", "problem", text, remedy, " ".join(words))
+        line = aws("sqs", "receive-message", "--message-attribute-names", "All", "--queue-url", url)
+        yield Finding("dead letters", "problem", text, remedy, " ".join([line, *self._etl.options]))
 
     def _ledger(self) -> Iterator[Finding]:
         entries, watermark = read_ledger(self._client("dynamodb"))
         yield Finding("ledger", "ok", f"table {TABLE} has {count(len(entries), 'run')}")
         yield from ledger_findings(entries, watermark, self._now, self._late, self._times, self._etl)
 
+    def _active(
+        self, about: str, thing: str, state: str, reason: str = "", healthy: tuple[str, ...] = ("ACTIVE",)
+    ) -> Finding:
+        if state in healthy:
+            return Finding(about, "ok", f"{thing} is {state.lower()}")
+        text = f"{thing} is {state}{f': {reason}' if reason else ''}"
+        remedy = "Wait a minute and look again; if it stays, deploy the stack again:"
+        return Finding(about, "problem", text, remedy, self._deploy)
 
-def _stack_finding(status: str, missing: list[str]) -> Finding:
+
+def _stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
     text = f"{STACK_NAME} is {status}"
     if status.endswith("_IN_PROGRESS"):
         return Finding("stack", "warning", text, "Wait until it is done, and look again.")
     if status in ("ROLLBACK_COMPLETE", "DELETE_COMPLETE") or status.endswith("_FAILED"):
         return Finding(
-            "stack", "problem", f"{text}.", "Its events in CloudFormation say why. Then deploy it again:", _DEPLOY
+            "stack", "problem", f"{text}.", "Its events in CloudFormation say why. Then deploy it again:", deploy
         )
     if missing:
         text = f"{text} and has no output {', '.join(missing)}: it isn't the pipeline's, or it isn't complete"
-        return Finding("stack", "problem", text, "Deploy it again:", _DEPLOY)
+        return Finding("stack", "problem", text, "Deploy it again:", deploy)
     if "ROLLBACK" in status:
         remedy = "It works as before. Its events in CloudFormation say why the last deployment failed."
         return Finding("stack", "warning", f"{text}: the last deployment was undone.", remedy)
     return Finding("stack", "ok", text)
-
-
-def _active(about: str, thing: str, state: str, reason: str = "", healthy: tuple[str, ...] = ("ACTIVE",)) -> Finding:
-    if state in healthy:
-        return Finding(about, "ok", f"{thing} is {state.lower()}")
-    text = f"{thing} is {state}{f': {reason}' if reason else ''}"
-    return Finding(
-        about, "problem", text, "Wait a minute and look again; if it stays, deploy the stack again:", _DEPLOY
-    )
-
-
-def _environment_line(etl: EtlLines) -> str:
-    return f'eval "$({etl.program} local env)"'

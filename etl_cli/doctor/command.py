@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from botocore.exceptions import BotoCoreError
 
 from etl_cli.connection import AsJson, LocalTime, Profile, Region
 from etl_cli.console import Terminal, Text, out, print_json
 from etl_cli.doctor.checkup import Checkup
-from etl_cli.doctor.findings import Finding, Level
+from etl_cli.doctor.findings import Finding, Level, problem
+from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
+from etl_cli.place import find_place
 from etl_cli.printable import wrapped
 from etl_cli.times import Times
 from etl_cli.wording import count
@@ -53,14 +54,12 @@ def doctor(
 
 def look(etl: EtlLines, times: Times, late: timedelta) -> Iterable[Finding]:
     """Look where the options say; without settings to look with, that is the finding."""
-    import boto3
-
     try:
-        session = boto3.Session(profile_name=etl.profile, region_name=etl.region)
-        yield from Checkup(session, etl, times, datetime.now(UTC), late).findings()
-    except BotoCoreError as error:
-        remedy = "Correct --profile, or the shell's AWS_ variables and the files of the AWS CLI:"
-        yield Finding("credentials", "problem", str(error), remedy, "aws configure list-profiles")
+        place = find_place(etl.profile, etl.region)
+    except UserError as error:
+        yield problem("settings", error)
+        return
+    yield from Checkup(place, etl, times, datetime.now(UTC), late).findings()
 
 
 def checkup_document(findings: Sequence[Finding]) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as AwsConnectionError
+from botocore.exceptions import ClientError
+
+from etl_cli.errors import UserError
+from etl_cli.refusals import denied_action, is_denied
 
 Level = Literal["ok", "warning", "problem"]
 
-_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
 _MISSING = {
     "ResourceNotFoundException",
     "StateMachineDoesNotExist",
@@ -20,22 +20,6 @@ _MISSING = {
     "NoSuchBucket",
     "404",
 }
-# What AWS answers to credentials that are of no use. Sources: the services' API references, "Common errors".
-_UNUSABLE = {
-    "AuthFailure",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
-_ACTION = re.compile(r"perform: ([a-z0-9-]+:\w+)")
-# An action that isn't called after its operation. Source: S3 API reference, HeadBucket.
-_ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +40,11 @@ class Finding:
     command: str = ""
 
 
+def problem(about: str, error: UserError) -> Finding:
+    """A message of the command as a finding."""
+    return Finding(about, "problem", error.message, error.remedy, " && ".join(error.remedy_lines))
+
+
 def explained(error: Exception, about: str, service: str, thing: str, *, identity: str, deploy: str) -> Finding:
     """What an error of AWS says of the thing that was looked at.
 
@@ -72,26 +61,7 @@ def explained(error: Exception, about: str, service: str, thing: str, *, identit
     code = error.response["Error"]["Code"]
     if code in _MISSING:
         return Finding(about, "problem", f"There is no {thing}", "The stack makes it: deploy it again.", deploy)
-    if code in _DENIED:
+    if is_denied(error):
         action = denied_action(error, service)
         return Finding(about, "problem", f"{action} is denied: {thing} can't be seen", f"Allow {action} to {identity}.")
     return Finding(about, "problem", f"{thing}: {error}", "Try again; if it stays, look into the AWS Health Dashboard.")
-
-
-def denied_action(error: ClientError, service: str) -> str:
-    """The action in IAM for which a permission is missing; not every service names it."""
-    named = _ACTION.search(error.response["Error"].get("Message", ""))
-    asked = f"{service}:{error.operation_name}"
-    return named[1] if named else _ACTIONS.get(asked, asked)
-
-
-def are_unusable(error: Exception) -> bool:
-    """Whether an error says that no request can succeed with these credentials, whatever it asks for."""
-    if isinstance(error, ClientError):
-        return error.response["Error"]["Code"] in _UNUSABLE
-    return isinstance(error, BotoCoreError) and not is_unreachable(error)
-
-
-def is_unreachable(error: Exception) -> bool:
-    """Whether an error says that nobody answered."""
-    return isinstance(error, (AwsConnectionError, HTTPClientError))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from etl_cli.doctor.findings import Finding
@@ -33,7 +34,7 @@ def ledger_findings(
     if not entries:
         yield Finding("last run", "warning", "there is none yet", "Start one:", etl.line("run"))
     else:
-        yield _run("last run", entries[0], now, times, etl)
+        yield _last_run(entries, watermark, now, times, etl)
     scheduled = next((entry for entry in entries if entry.is_scheduled), None)
     if scheduled and scheduled is not entries[0]:
         yield _scheduled_run(scheduled, entries, watermark, now, times, etl)
@@ -83,6 +84,22 @@ def _untimed(entries: Sequence[Entry], etl: EtlLines) -> Iterator[Finding]:
         text = f"{count(number, 'item')} {UNTIMED} in quarantine of {latest.label}: no window loads them"
         remedy = "Correct their timestamps at the source, then run that quarantine again:"
         yield Finding("timestamps", "warning", text, remedy, etl.line("quarantine", "replay", latest.label))
+
+
+def _last_run(
+    entries: Sequence[Entry], watermark: Watermark | None, now: datetime, times: Times, etl: EtlLines
+) -> Finding:
+    """Judge the last run: one that a person ended, and by which no time is missing, is no problem of the pipeline."""
+    last = entries[0]
+    found = _run("last run", last, now, times, etl)
+    if found.level != "problem":
+        return found
+    if last.error == "InputError":
+        return replace(found, level="warning", remedy="It asked for no window that there is. See what was refused:")
+    covered = last.replay or (last.window and not without([last.window], covered_by(entries, watermark)))
+    if last.status == "ABORTED" and covered:
+        return replace(found, level="warning", remedy="No time is missing by it. See how far it came:")
+    return found
 
 
 def _scheduled_run(

@@ -9,6 +9,8 @@ from etl_cli.emulator.process import HOST, ServerRecord
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
+# A shell that uses a local environment keeps its own variables under names that begin so.
+_SAVED = "ETL_BEFORE_"
 
 
 def server_environment(root: Path, state_dir: Path, port: int, *, strict: bool) -> dict[str, str]:
@@ -81,10 +83,44 @@ def unset_variables(variables: dict[str, str]) -> list[str]:
     return sorted(name for name in os.environ if name.startswith("AWS_") and name not in variables)
 
 
+def saved_variables() -> dict[str, str]:
+    """This process's variables that a local environment may change, each with the one in which a shell keeps it.
+
+    Empty in a shell that uses a local environment already: what it keeps stays.
+    """
+    if _SAVED + "PATH" in os.environ:
+        return {}
+    changed = {*_client_names(), *unset_variables({})}
+    return {name: _SAVED + name for name in sorted(changed & os.environ.keys()) if is_shell_name(name)}
+
+
+def is_shell_name(name: str) -> bool:
+    """Whether a shell can have a variable of this name: a process can have others too."""
+    return name.isascii() and name.isidentifier()
+
+
+def restored_variables() -> dict[str, str | None]:
+    """What leads a shell back: variables, each with the one in which it is kept; None for one that there was not.
+
+    Empty in a shell that uses no local environment.
+    """
+    if _SAVED + "PATH" not in os.environ:
+        return {}
+    kept = {name.removeprefix(_SAVED): name for name in os.environ if name.startswith(_SAVED)}
+    return {name: kept.get(name) for name in sorted({*_client_names(), *kept})}
+
+
+def _client_names() -> list[str]:
+    """The names of all variables that a local environment may set."""
+    strict = ServerRecord(pid=0, port=0, token="", started_at="", strict=True, settings={})
+    return list(client_variables(Path(), Path(), strict))
+
+
 def child_environment(variables: dict[str, str]) -> dict[str, str]:
     """This process's environment without its AWS settings, and with the given variables."""
     unset = unset_variables(variables)
-    return {name: value for name, value in os.environ.items() if name not in unset} | variables
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_SAVED)}
+    return {name: value for name, value in kept.items() if name not in unset} | variables
 
 
 def _search_path(root: Path, path: str) -> str:

@@ -10,6 +10,7 @@ from etl_cli.commands import Command, failure_commands
 from etl_cli.deployment import Pipeline
 from etl_cli.execution.history import Timeline
 from etl_cli.execution.ledger import Entry
+from etl_cli.execution.remedies import remedy_for
 
 # The function behind each stage. Source: the stack's resources, whose names are fixed.
 FUNCTIONS = {
@@ -38,36 +39,6 @@ _STATUS = {
     "ABORTED": ("Aborted", "The execution was stopped by hand, or by another program."),
     "TIMED_OUT": ("TimedOut", "The execution ran into the state machine's time limit of 30 minutes."),
 }
-# What to do, by the error's name. Running a window again writes the same records to the same keys.
-_AGAIN = "run the window again."
-_REMEDIES = {
-    "InputError": "Start it again with an input that the message allows.",
-    "CatchUpError": "Run the time that is missing, the oldest first: etl gaps lists it.",
-    "ConfigurationError": "See with etl doctor what is missing, and deploy the stack again; then " + _AGAIN,
-    "TransformationError": "Correct runtime/etl/transformation.py, try it with etl preview, deploy it; then " + _AGAIN,
-    "CodeChangedError": "Somebody deployed during the run: " + _AGAIN,
-    "QualityGateError": "See in quarantine what was rejected; correct the data or the transformation, and " + _AGAIN,
-    "StagingError": "A staged object was changed, cut off or removed: " + _AGAIN,
-    "BalanceError": "A staged object was changed, cut off or removed: " + _AGAIN,
-    "UnexpectedError": "See in the log of its stage where the code failed: that is a fault of the pipeline's own.",
-    "TransientError": "AWS throttled for minutes: set a ceiling with max_write_units_per_second, and " + _AGAIN,
-    "Sandbox.Timedout": "A worker ran out of its time again and again: its log shows where.",
-    "Runtime.ExitError": "A worker's process ended again and again, as by too much memory: its log shows where.",
-    "Runtime.OutOfMemory": "A worker's memory was too small again and again: its log shows where.",
-    "States.ExceedToleratedFailureThreshold": "A segment failed: the log of its stage has its error.",
-    "ABORTED": "If it was stopped by mistake, " + _AGAIN,
-    "TIMED_OUT": "etl plan says which setting makes such a window fit 30 minutes; deploy with it, and " + _AGAIN,
-}
-_REMEDIES["States.Timeout"] = _REMEDIES["TIMED_OUT"]
-# Where to look for that, as words of this command.
-_LOOK = {
-    "CatchUpError": "gaps",
-    "ConfigurationError": "doctor",
-    "TransformationError": "preview",
-    "QualityGateError": "quarantine show {run}",
-}
-_LOOK_ELSE = "logs --run {run}"
-_UNEXPECTED = "Nobody expected this error: the log has its traceback."
 
 
 @dataclass(frozen=True)
@@ -83,6 +54,7 @@ class Failure:
         run: the run's timestamp; empty if Plan did not get so far.
         commands: what to look at next.
         remedy: what to do.
+        look: words of this command that show more, with ``{run}`` for the run.
     """
 
     execution: str
@@ -94,12 +66,12 @@ class Failure:
     run: str = ""
     commands: list[Command] = field(default_factory=list)
     remedy: str = ""
+    look: str = "logs --run {run}"
 
 
 def look_words(failure: Failure) -> list[str]:
     """The words of this command that show more of a failure, such as ``logs --run 20261103T020000123Z``."""
-    name = failure.run or failure.execution.rpartition(":")[2]
-    return _LOOK.get(failure.error, _LOOK_ELSE).format(run=name).split()
+    return failure.look.format(run=failure.run or failure.execution.rpartition(":")[2]).split()
 
 
 class ExecutionError(Exception):
@@ -123,20 +95,22 @@ def explain(pipeline: Pipeline, execution: str, timeline: Timeline) -> Failure:
         timeline: its whole history.
     """
     stage = timeline.current.name if timeline.current else ""
-    run = timeline.run.get("timestamp", "")
-    return _failure(pipeline, execution, (timeline.status, stage, timeline.error, timeline.cause), run)
+    run, replay = timeline.run.get("timestamp", ""), (timeline.run.get("replay") or {}).get("run", "")
+    return _failure(pipeline, execution, (timeline.status, stage, timeline.error, timeline.cause), run, replay)
 
 
 def explain_entry(pipeline: Pipeline, entry: Entry) -> Failure:
     """Say the same by the ledger, which keeps it when Step Functions has forgotten the execution."""
-    return _failure(pipeline, entry.execution, (entry.status, entry.stage, entry.error, entry.cause), entry.run)
+    ending = (entry.status, entry.stage, entry.error, entry.cause)
+    return _failure(pipeline, entry.execution, ending, entry.run, entry.replay)
 
 
-def _failure(pipeline: Pipeline, execution: str, ending: tuple[str, str, str, str], run: str) -> Failure:
+def _failure(pipeline: Pipeline, execution: str, ending: tuple[str, str, str, str], run: str, replay: str) -> Failure:
     """A failure by its status, stage, error and cause."""
     status, stage, error, cause = ending
     name, message = _STATUS.get(status, ("", ""))
     told, where = read_cause(cause)
+    remedy = remedy_for(status, stage, error, told, replay)
     return Failure(
         execution=execution,
         status=status,
@@ -146,7 +120,8 @@ def _failure(pipeline: Pipeline, execution: str, ending: tuple[str, str, str, st
         where=[] if error in _EXPLAINED else where,
         run=run,
         commands=failure_commands(pipeline, execution, run, FUNCTIONS.get(stage, "")),
-        remedy=_REMEDIES.get(error) or _REMEDIES.get(status) or _UNEXPECTED,
+        remedy=remedy.text,
+        look=remedy.look,
     )
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from etl_cli.deployment import STACK_NAME
+from etl_cli.deployment import deploy_line
 from etl_cli.errors import UserError
 from etl_cli.execution.coverage import Run, Watermark
+from etl_cli.paths import command
 from etl_cli.times import Span
 from etl_cli.wording import parse_instant
 
@@ -94,7 +95,8 @@ def read_ledger(dynamodb: DynamoDBClient) -> tuple[list[Entry], Watermark | None
     try:
         entries = [_entry(item) for page in pages for item in page["Items"]]
     except dynamodb.exceptions.ResourceNotFoundException:
-        raise UserError(f"There is no table {TABLE}.", f"Deploy the stack: cdk deploy {STACK_NAME}") from None
+        deploy = deploy_line(dynamodb.meta.endpoint_url)
+        raise UserError(f"There is no table {TABLE}.", f"Deploy the stack: {deploy}") from None
     entries.sort(key=lambda entry: (entry.started is not None, entry.started, entry.name), reverse=True)
     key = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
     found: Any = dynamodb.get_item(TableName=TABLE, Key=key, ConsistentRead=True).get("Item")
@@ -118,11 +120,11 @@ def find_run(entries: Iterable[Entry], name: str) -> Entry:
         if name in ("latest", entry.run, entry.name, entry.execution):
             return entry
     if not entries:
-        raise UserError("The ledger has no run yet.", "Start one: etl run")
+        raise UserError("The ledger has no run yet.", f"Start one: {command()} run")
     raise UserError(
         f"The ledger has no run {name!r}.",
         f"Give a run's timestamp, such as {entries[0].run or entries[0].name}, an execution's name or ARN, or latest; "
-        "etl runs lists them.",
+        f"{command()} runs lists them.",
     )
 
 

@@ -10,13 +10,13 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl_cli.console import Terminal, err, print_json
-from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.failure import ExecutionError, explain
 from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.execution.progress import follow
 from etl_cli.following.board import Board
 from etl_cli.following.stage_steps import stage_steps
+from etl_cli.refusals import explained_midway
 from etl_cli.report.document import failure_document, report_document
 from etl_cli.report.report import collect
 from etl_cli.report.view import print_advice, print_failure, print_report
@@ -46,7 +46,7 @@ def attend(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *,
     """
     console = console_of_progress(as_json=as_json)
     try:
-        with _going_on(lines.line("watch", execution_name(execution))):
+        with _going_on(pipeline, lines.line("watch", execution_name(execution))):
             timeline = _to_end(pipeline, execution, console, times)
     except ExecutionError as error:
         if as_json:
@@ -62,7 +62,7 @@ def attend(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *,
 
 
 @contextmanager
-def _going_on(again: str) -> Iterator[None]:
+def _going_on(pipeline: Pipeline, again: str) -> Iterator[None]:
     """Say that a run goes on when its following ends early."""
     try:
         yield
@@ -71,9 +71,8 @@ def _going_on(again: str) -> Iterator[None]:
         err.print(f"  {again}")
         raise typer.Exit(int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED) from None
     except (BotoCoreError, ClientError) as error:
-        raise UserError(
-            f"AWS can't be asked any more: {error}", "The run goes on. Watch it again:", remedy_lines=[again]
-        ) from None
+        endpoint = pipeline.stepfunctions.meta.endpoint_url
+        raise explained_midway(error, endpoint, "The run goes on. Watch it again:", [again]) from None
 
 
 def console_of_progress(*, as_json: bool) -> Terminal:

@@ -11,6 +11,8 @@ from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import find_run, read_ledger
 from etl_cli.following.following import attend, console_of_progress, execution_name
+from etl_cli.paths import command
+from etl_cli.printable import shell_words
 from etl_cli.times import Times
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def find_execution(pipeline: Pipeline, name: str) -> str:
     if not _is_known(pipeline, execution):
         raise UserError(
             f"Step Functions has forgotten the execution {execution_name(execution)}: it keeps them for 90 days.",
-            f"What the ledger has of it: etl show {name}",
+            f"What the ledger has of it: {command()} show {shell_words(name)}",
         )
     return execution
 
@@ -77,7 +79,7 @@ def _latest(pipeline: Pipeline) -> str:
     ):
         for execution in found["executions"]:
             return execution["executionArn"]
-    raise UserError("There is no run yet.", "Start one: etl run")
+    raise UserError("There is no run yet.", f"Start one: {command()} run")
 
 
 def _is_known(pipeline: Pipeline, execution: str) -> bool:

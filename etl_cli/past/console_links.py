@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from etl_cli.deployment import is_local
 from etl_cli.execution.counts import set_aside
 from etl_cli.execution.failure import FUNCTIONS
 
@@ -19,11 +20,6 @@ _DOMAINS = {
     "aws-us-gov": "console.amazonaws-us-gov.com",
 }
 _MARGIN_MS = 60_000
-
-
-def is_local(endpoint: str) -> bool:
-    """Whether an endpoint is on this machine."""
-    return urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def console_links(pipeline: Pipeline, entry: Entry) -> dict[str, str]:

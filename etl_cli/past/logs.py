@@ -13,7 +13,7 @@ import typer
 
 from etl_cli.connection import LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
-from etl_cli.deployment import STACK_NAME, Pipeline
+from etl_cli.deployment import Pipeline, deploy_line
 from etl_cli.errors import UserError
 from etl_cli.execution.ledger import find_run, read_ledger
 from etl_cli.past.log_lines import LogLine, LogView, joined
@@ -144,7 +144,8 @@ class LogReader:
                         yield LogLine.of(function, event)
         except self._client.exceptions.ResourceNotFoundException:
             raise UserError(
-                f"There is no log group {group}.", f"Deploy the stack again: cdk deploy {STACK_NAME}"
+                f"There is no log group {group}.",
+                f"Deploy the stack again: {deploy_line(self._client.meta.endpoint_url)}",
             ) from None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from etl_cli.deployment import STACK_NAME
+from etl_cli.commands import aws
+from etl_cli.deployment import deploy_line, is_local
 from etl_cli.etl_lines import EtlLines
 from etl_cli.plan.planning import Plan
 from etl_cli.printable import shell_words
@@ -23,9 +24,9 @@ def advice_lines(plan: Plan, etl: EtlLines) -> list[str]:
         lines.append(_warm(plan.source.name, "ReadUnitsPerSecond", then.read_units_per_second, etl))
     changed = [name for name in _CONTEXT if getattr(then, name) != getattr(now, name)]
     if changed:
-        words = [word for name in changed for word in ("-c", f"etl:{name}={getattr(then, name):.0f}")]
-        profile = ["--profile", etl.profile] if etl.profile else []
-        lines.append(shell_words("cdk", "deploy", STACK_NAME, *words, *profile))
+        line = deploy_line(plan.endpoint, [f"etl:{name}={getattr(then, name):.0f}" for name in changed])
+        profile = ["--profile", shell_words(etl.profile)] if etl.profile and not is_local(plan.endpoint) else []
+        lines.append(" ".join([line, *profile]))
     return lines
 
 
@@ -40,5 +41,5 @@ def parts_line(plan: Plan, etl: EtlLines) -> str:
 
 
 def _warm(table: str, name: str, units: float, etl: EtlLines) -> str:
-    words = ["aws", "dynamodb", "update-table", "--table-name", table, "--warm-throughput", f"{name}={units:.0f}"]
-    return " ".join([shell_words(*words), *etl.options])
+    line = aws("dynamodb", "update-table", "--table-name", table, "--warm-throughput", f"{name}={units:.0f}")
+    return " ".join([line, *etl.options])

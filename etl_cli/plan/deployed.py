@@ -9,7 +9,7 @@ from typing import Any
 
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.cost import Functions
-from etl_cli.deployment import STACK_NAME, Pipeline
+from etl_cli.deployment import Pipeline, deploy_line
 from etl_cli.errors import UserError
 from etl_cli.plan.window import WindowRules
 
@@ -40,6 +40,7 @@ class Deployed:
 
     Attributes:
         region: where it is.
+        endpoint: of a service there.
         source: the table that is read.
         destination: name of the table that is written.
         rules: how a run finds its window.
@@ -48,6 +49,7 @@ class Deployed:
     """
 
     region: str
+    endpoint: str
     source: SourceSize
     destination: str
     rules: WindowRules
@@ -68,21 +70,27 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
         for name in (pipeline.source_table, pipeline.destination_table)
     )
     machine = pipeline.stepfunctions.describe_state_machine(stateMachineArn=pipeline.state_machine)
+    place = pipeline.dynamodb.meta
+
+    def whole(function: Any, name: str) -> int:
+        return _whole(function, name, deploy_line(place.endpoint_url))
+
     return Deployed(
-        region=pipeline.dynamodb.meta.region_name,
+        region=place.region_name,
+        endpoint=place.endpoint_url,
         source=SourceSize(
             name=pipeline.source_table, size_bytes=source.get("TableSizeBytes", 0), items=source.get("ItemCount", 0)
         ),
         destination=pipeline.destination_table,
         rules=WindowRules(
-            lookback=timedelta(hours=_whole(extract, "LOOKBACK_HOURS")),
-            lateness=timedelta(minutes=_whole(extract, "LATENESS_MINUTES")),
-            catch_up=timedelta(days=_whole(extract, "CATCH_UP_DAYS")),
+            lookback=timedelta(hours=whole(extract, "LOOKBACK_HOURS")),
+            lateness=timedelta(minutes=whole(extract, "LATENESS_MINUTES")),
+            catch_up=timedelta(days=whole(extract, "CATCH_UP_DAYS")),
         ),
         capacity=CapacitySettings(
-            concurrency=_whole(extract, "CONCURRENCY"),
-            segment_bytes=_whole(extract, "SEGMENT_BYTES"),
-            max_write_units_per_second=_whole(load, "MAX_WRITE_UNITS_PER_SECOND"),
+            concurrency=whole(extract, "CONCURRENCY"),
+            segment_bytes=whole(extract, "SEGMENT_BYTES"),
+            max_write_units_per_second=whole(load, "MAX_WRITE_UNITS_PER_SECOND"),
             memory_mb=load["MemorySize"],
             timeout_seconds=json.loads(machine["definition"]).get("TimeoutSeconds", CapacitySettings.timeout_seconds),
             read_units_per_second=_warm(source, "ReadUnitsPerSecond"),
@@ -92,14 +100,14 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
     )
 
 
-def _whole(function: Any, name: str) -> int:
+def _whole(function: Any, name: str, deploy: str) -> int:
     """A setting of a function, a whole number."""
     text = function.get("Environment", {}).get("Variables", {}).get(name, "")
     if text.isdecimal():
         return int(text)
     raise UserError(
         f"The function {function['FunctionName']} has no setting {name}, or none that is a number: {text!r}.",
-        f"The stack sets it: cdk deploy {STACK_NAME}",
+        f"The stack sets it: {deploy}",
     )
 
 

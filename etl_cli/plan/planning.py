@@ -60,6 +60,7 @@ class Plan:
         window: its window.
         source: the table that it reads.
         destination: name of the table that it writes.
+        endpoint: of a service where these are.
         expected: what it will find.
         alike: how many runs of about its size have told how long it takes.
         outlook: with the settings as they are.
@@ -71,6 +72,7 @@ class Plan:
     window: PlannedWindow
     source: SourceSize
     destination: str
+    endpoint: str
     expected: Expectation
     alike: int
     outlook: Outlook
@@ -115,6 +117,7 @@ def make_plan(
         window=window,
         source=deployed.source,
         destination=deployed.destination,
+        endpoint=deployed.endpoint,
         expected=expected,
         alike=alike,
         outlook=usual,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from etl_cli.errors import UserError
+from etl_cli.paths import command
 from etl_cli.preview import stage_code
 from etl_cli.preview.stage_code import Run
 from etl_cli.printable import shell_words
@@ -84,7 +85,7 @@ def take_sample(
 
 def _nothing(table: str, scanned: int, window: Span | None) -> tuple[str, str]:
     if not scanned:
-        return f"{table} has no items.", "Put some into it: etl seed --count 100"
+        return f"{table} has no items.", f"Put some into it: {command()} seed --count 100"
     where = "of this window" if window else "at all"
     return (
         f"There is nothing {where} among the {count(scanned, 'item')} of {table} that were looked at.",
@@ -105,7 +106,8 @@ def take_items(pipeline: Pipeline, ids: Iterable[str], run: Run) -> Taken:
         ).get("Item")
         if not item:
             raise UserError(
-                f"{pipeline.source_table} has no item {each!r}.", f"What became of it: etl explain {shell_words(each)}"
+                f"{pipeline.source_table} has no item {each!r}.",
+                f"What became of it: {command()} explain {shell_words(each)}",
             )
         lines.append(stage_code.wire_line(item))
     return Taken(run, lines)

@@ -87,9 +87,8 @@ def show(  # noqa: PLR0913 - each is an option
         return
     if not records:
         which = " that matches" if field or identity else ""
-        raise UserError(
-            f"Run {entry.label} has nothing in quarantine{which}.", "See what there is: etl quarantine list"
-        )
+        there_is = EtlLines(profile, region).line("quarantine", "list")
+        raise UserError(f"Run {entry.label} has nothing in quarantine{which}.", f"See what there is: {there_is}")
     print_records(out, records, has_more=has_more)
 
 

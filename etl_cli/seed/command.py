@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from etl_cli.connection import Profile, Region, connected
 from etl_cli.console import out
+from etl_cli.deployment import is_local
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.long_work import counting
+from etl_cli.paths import environment_line
 from etl_cli.seed.items import Mix, make_items, write_items
 from etl_cli.time_options import parse_since
 from etl_cli.wording import count as number_of
@@ -45,7 +45,7 @@ def seed(  # noqa: PLR0913 - each is an option
         typer.Option(
             metavar="TIME",
             parser=parse_since,
-            help="No item is younger: 2026-11-01, 2026-11-01T02:00:00Z, or how long ago: 2d; the hour if left out.",
+            help="No item is younger: 2026-11-01, 2026-11-01T02:00Z, or how long ago: 2d; the hour if left out.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it on AWS too, among whatever the table holds.")] = False,
@@ -77,19 +77,12 @@ def require_local(pipeline: Pipeline) -> None:
         UserError: the table isn't one of a local environment.
     """
     endpoint = pipeline.dynamodb.meta.endpoint_url
-    if not _is_on_this_machine(urlsplit(endpoint).hostname or ""):
+    if not is_local(endpoint):
         raise UserError(
             f"{pipeline.source_table} at {endpoint} isn't in the local environment: made-up items would be among what "
             "it holds, replace those with their ids, and be loaded by the next run. Nothing was written.",
-            'For the local environment: eval "$(etl local env)". If you are sure, add --yes.',
+            f"For the local environment: {environment_line()}. If you are sure, add --yes.",
         )
-
-
-def _is_on_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def print_seeded(table: str, count: int, reference: datetime, mix: Mix, lines: EtlLines) -> None:

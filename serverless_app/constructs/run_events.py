@@ -13,6 +13,7 @@ FAILED = "ETL Pipeline Run Failed"
 
 _AGAIN = "The next scheduled run covers the window; a backfill has to be started again."
 _TOO_LONG = f"The run took longer than the state machine allows: docs/scaling.md says what to raise. {_AGAIN}"
+_IMPORTED = f"The function's code can't be loaded: correct runtime/etl/transformation.py and deploy. {_AGAIN}"
 _WINDOW_AGAIN = "Start a new run of the window, or leave it to the next scheduled run, which covers it."
 # By the name of the error. The functions' own are those of runtime/etl/errors.py.
 REMEDIES = {
@@ -22,7 +23,9 @@ REMEDIES = {
         f"Deploy the stack again: a setting, a resource or a permission is not as it should be. {_AGAIN}"
     ),
     "CodeChangedError": f"Somebody deployed during the run. {_AGAIN}",
-    "TransformationError": f"Correct runtime/etl/transformation.py and deploy. {_AGAIN}",
+    "TransformationError": (
+        f"Correct runtime/etl/transformation.py, or the setting that the cause names, and deploy. {_AGAIN}"
+    ),
     "QualityGateError": (
         "Look at what lies in the run's quarantine, and correct the data or the transformation: nothing of the window "
         f"is loaded until then. {_AGAIN}"
@@ -31,6 +34,8 @@ REMEDIES = {
     "BalanceError": f"What went into a stage is not what came out of it. {_WINDOW_AGAIN}",
     "UnexpectedError": f"The functions' own code failed: the log of the stage's function shows where. {_AGAIN}",
     "TransientError": (f"Look at the throttling of the tables; a ceiling on writes spares the destination. {_AGAIN}"),
+    "Runtime.ImportModuleError": _IMPORTED,
+    "Runtime.UserCodeSyntaxError": _IMPORTED,
     "Sandbox.Timedout": f"A worker ran out of its time again and again: look at its log. {_AGAIN}",
     "Runtime.ExitError": f"A worker's process died again and again: look at its log. {_AGAIN}",
     "Runtime.OutOfMemory": f"A worker's memory was too small again and again: look at its log. {_AGAIN}",

@@ -27,6 +27,12 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> StateMachine:
 
 
 @pytest.fixture(autouse=True)
+def no_local_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checkout's own local environment has no say, whether it is up or not."""
+    monkeypatch.setenv("ETL_LOCAL_DIR", "/nowhere/etl-local")
+
+
+@pytest.fixture(autouse=True)
 def own_transformation() -> Iterator[None]:
     """Other tests find the transformation that is shipped, whichever files this one has loaded."""
     before = sys.modules.get(_TRANSFORMATION)

@@ -14,9 +14,10 @@ import typer
 from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
+from etl_cli.backfill import confirmation
 from etl_cli.backfill.command import backfill
 from etl_cli.backfill.view import BackfillBoard, window_names
-from etl_cli.backfill.windows import Planned, attempt_name, parse_step, plan, split
+from etl_cli.backfill.windows import Planned, attempt_name, plan, split
 from etl_cli.backfill.work import BackfillWork
 from etl_cli.console import Terminal, Text
 from etl_cli.deployment import Pipeline
@@ -25,16 +26,17 @@ from etl_cli.execution.ledger import Entry
 from etl_cli.following.board import Board
 from etl_cli.times import Span, Times
 from tests.cli.executions import StateMachine
+from tests.cli.fake_aws import RefusalError
 from tests.docs.examples import example
 
 FIVE_DAYS = ("--from", "2026-11-01", "--to", "2026-11-06")
 THIRD = "2026-11-03T00:00:00Z"
 
 
-def etl_backfill(*options: str) -> Result:
+def etl_backfill(*options: str, answer: str = "") -> Result:
     app = typer.Typer()
     app.command()(backfill)
-    return CliRunner().invoke(app, options)
+    return CliRunner().invoke(app, options, input=answer)
 
 
 def day(number: int, attempt: int = 1) -> str:
@@ -74,7 +76,7 @@ def test_windows_run_one_at_a_time_the_oldest_first(machine: StateMachine) -> No
 def test_it_says_what_each_window_came_to_and_all_of_them() -> None:
     lines = etl_backfill(*FIVE_DAYS).stdout.splitlines()
 
-    assert lines[:2] == ["  Backfill  2026-11-01 00:00:00 → 2026-11-06 00:00:00 UTC", "  Windows   5 of 1d"]
+    assert lines[:2] == ["  Backfill  2026-11-01 00:00:00 → 2026-11-06 00:00:00 UTC", "  Windows   5 of 1 day"]
     windows = [line for line in lines if line.startswith("  ✔ 2026-11-0")]
     assert [line.split()[1:5] for line in windows] == [
         [f"2026-11-0{number}", "37", "loaded,", "1"] for number in range(1, 6)
@@ -134,7 +136,7 @@ def test_started_again_it_goes_on_where_it_failed(machine: StateMachine) -> None
     result = etl_backfill(*FIVE_DAYS)
 
     assert names(machine) == [day(1), day(2), day(3), day(3, attempt=2), day(4), day(5)]
-    assert "5 of 1d, 2 done already" in result.stdout
+    assert "5 of 1 day, 2 done already" in result.stdout
     assert "✔ All 5 windows are done, 2 of them before: 185 loaded, 5 rejected" in result.stdout
 
 
@@ -256,8 +258,8 @@ def test_a_connection_that_is_lost_is_told_with_what_still_runs(machine: StateMa
     error = etl_backfill(*FIVE_DAYS).exception
 
     assert isinstance(error, UserError)
-    assert error.message.startswith("AWS can't be asked any more: Could not connect")
-    assert error.remedy == "0 of 5 windows done, 1 still running, 4 left."
+    assert error.message.startswith("AWS does not answer: Could not connect")
+    assert error.remedy.endswith("0 of 5 windows done, 1 still running, 4 left.")
     assert error.remedy_lines[0] == "What runs goes on. Watch it:"
     assert day(1) in str(error)
 
@@ -294,13 +296,14 @@ def test_the_example_of_the_documentation(machine: StateMachine) -> None:
         (["--from", "2026-11-02", "--to", "2026-11-01"], "--to must be later"),
         (["--from", "2026-11-02", "--to", "2026-11-02"], "--to must be later"),
         (["--from", "2026-11-02", "--to", "2999-01-01"], "that is in the future"),
-        ([*FIVE_DAYS, "--step", "0d"], "'0d' is no length of a window"),
-        ([*FIVE_DAYS, "--step", "1w"], "such as 1d, 6h or 30m"),
-        ([*FIVE_DAYS, "--step", "1.5h"], "such as 1d, 6h or 30m"),
+        ([*FIVE_DAYS, "--step", "0d"], "'0d' is no length of time"),
+        ([*FIVE_DAYS, "--step", "1.5h"], "such as 30min, 6h, 1d or 2w"),
         (["--from", "2020-01-01", "--to", "2026-11-01", "--step", "5m"], "718,848 windows, and 10,000 are the most"),
         ([*FIVE_DAYS, "--parallel", "0"], "greater than or equal to 1"),
         ([*FIVE_DAYS, "--redo", "--done-since", "2026-11-01"], "both say what is run again"),
-        (["--from", "2026-11-01T00:00:00.5Z", "--to", "2026-11-02"], "does not match the formats"),
+        (["--from", "2026-11-01T00:00:00.5Z", "--to", "2026-11-02"], "must be on a whole second"),
+        (["--from", "2026-11-01T02:00", "--to", "2026-11-02"], "has no time zone: write 2026-11-01T02:00:00Z"),
+        ([*FIVE_DAYS, "--step", "1M"], "--step: '1M' is no length of time"),
     ],
 )
 def test_nonsense_is_refused_before_anything_starts(machine: StateMachine, options: list[str], message: str) -> None:
@@ -313,19 +316,62 @@ def test_nonsense_is_refused_before_anything_starts(machine: StateMachine, optio
 
 def test_windows_meet_and_the_last_ends_with_the_backfill() -> None:
     span = Span(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, 15, tzinfo=UTC))
-    windows = split(span, parse_step("12h"))
+    windows = split(span, timedelta(hours=12))
 
     assert [window.start for window in windows[1:]] == [window.end for window in windows[:-1]]
     assert (windows[0].start, windows[-1].end, len(windows)) == (*span, 4)
     assert windows[-1].end - windows[-1].start == timedelta(hours=3)
 
 
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [("1d", timedelta(days=1)), ("6h", timedelta(hours=6)), ("90m", timedelta(minutes=90)), ("7D", timedelta(days=7))],
-)
-def test_steps_are_days_hours_or_minutes(text: str, length: timedelta) -> None:
-    assert parse_step(text) == length
+MANY = ("--from", "2026-11-01", "--to", "2026-11-04", "--step", "30m")
+
+
+def test_very_many_windows_are_not_run_where_nobody_can_be_asked(machine: StateMachine) -> None:
+    machine.aws.answers["lambda.GetFunctionConfiguration"] = RefusalError("AccessDeniedException")
+    result = etl_backfill(*MANY, "--region", "us-east-1")
+
+    assert result.stdout.splitlines() == [
+        "  Backfill  2026-11-01 00:00:00 → 2026-11-04 00:00:00 UTC",
+        "  Windows   144 of 30 minutes",
+        "  That is 144 runs, each of which reads the whole table.",
+    ]
+    assert isinstance(result.exception, UserError)
+    assert result.exception.remedy_lines[0].endswith(" --step 30m --region us-east-1 --yes")
+    assert machine.executions == {}
+
+
+@pytest.mark.parametrize(("answer", "started"), [("y", 144), ("n", 0)])
+def test_very_many_windows_are_run_if_that_is_meant(
+    machine: StateMachine, monkeypatch: pytest.MonkeyPatch, answer: str, started: int
+) -> None:
+    monkeypatch.setattr(confirmation, "can_ask", lambda: True)
+    variables = {"LOOKBACK_HOURS": "24", "LATENESS_MINUTES": "15", "CATCH_UP_DAYS": "30", "CONCURRENCY": "40"}
+    variables |= {"SEGMENT_BYTES": "268435456", "MAX_WRITE_UNITS_PER_SECOND": "0"}
+    function = {"FunctionName": "etl-load", "MemorySize": 512, "Environment": {"Variables": variables}}
+    machine.aws.answers["lambda.GetFunctionConfiguration"] = function
+    machine.aws.answers["sfn.DescribeStateMachine"] = {"definition": "{}"}
+    result = etl_backfill(*MANY, "--parallel", "20", "--json", answer=answer)
+
+    assert re.search(r"the whole table: about [\d.]+ (s|min \d+ s) and \$[\d.]+ in all\.\n", result.stderr)
+    assert "Run them? [y/N]" in result.stderr
+    assert len(machine.executions) == started
+    assert result.exit_code == (0 if started else 1)
+
+
+def test_very_many_windows_are_run_without_a_question_if_told_so(machine: StateMachine) -> None:
+    machine.course = failing("2026-11-01T00:00:00Z")
+    result = etl_backfill(*MANY, "--yes")
+
+    assert "That is" not in result.stdout
+    assert result.stdout.splitlines()[-1].endswith(" --step 30m --yes")
+
+
+def test_windows_that_are_done_are_not_asked_about(machine: StateMachine) -> None:
+    etl_backfill(*MANY, "--yes", "--parallel", "20")
+    again = etl_backfill(*MANY)
+
+    assert again.exit_code == 0
+    assert len(machine.executions) == 144
 
 
 @pytest.mark.usefixtures("machine")

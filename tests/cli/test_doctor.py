@@ -20,6 +20,7 @@ from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.coverage import Watermark
 from etl_cli.execution.ledger import Entry
+from etl_cli.place import Place
 from etl_cli.times import Span, Times
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError, unreachable
 from tests.docs.examples import example
@@ -79,7 +80,7 @@ def well() -> dict[str, Answer]:
 def look(changes: dict[str, Answer], **place: Any) -> list[Finding]:
     """What is found when AWS answers differently from when all is well."""
     aws = FakeAws(well() | changes, **place)
-    return list(Checkup(aws.session, ETL, Times(), NOW, timedelta(hours=26)).findings())
+    return list(Checkup(Place(aws.session), ETL, Times(), NOW, timedelta(hours=26)).findings())
 
 
 def wrong(findings: list[Finding]) -> Finding:
@@ -257,8 +258,9 @@ def test_with_credentials_of_no_use_nothing_else_is_looked_for(code: str) -> Non
 def test_a_local_environment_that_is_down_is_one_finding() -> None:
     (found,) = look({"sts.GetCallerIdentity": unreachable()}, endpoint="http://127.0.0.1:4566")
 
-    assert found.text == "The local environment does not answer at http://127.0.0.1:4566"
-    assert "etl local start" in found.remedy
+    assert found.text == "The local environment does not answer at http://127.0.0.1:4566."
+    assert found.command.endswith("etl local deploy")
+    assert "etl local start && " in found.command
 
 
 def test_a_local_environment_that_answers_with_an_error_is_looked_at_all_the_same() -> None:
@@ -272,12 +274,6 @@ def test_the_local_environment_is_said_to_be_one() -> None:
     region = look({}, endpoint="http://127.0.0.1:4566")[1]
 
     assert region.text == "eu-west-1, the local environment at http://127.0.0.1:4566"
-
-
-def test_without_a_region_nothing_can_be_asked() -> None:
-    (found,) = look({}, region=None)
-
-    assert (found.about, found.level) == ("region", "problem")
 
 
 WINDOW = Span(datetime(2026, 11, 4, 2, tzinfo=UTC), datetime(2026, 11, 5, 2, tzinfo=UTC))
@@ -298,7 +294,8 @@ def of_ledger(*entries: Entry, watermark: Watermark | None = MARK) -> dict[str, 
     ],
 )
 def test_a_last_run_that_did_not_succeed_is_a_problem(status: str, says: str) -> None:
-    found = of_ledger(Entry(status, WINDOW, run="20261105T020000123Z", stage="Load", error="TransientError"))
+    entry = Entry(status, WINDOW, run="20261105T020000123Z", stage="Load", error="TransientError")
+    found = of_ledger(entry, watermark=Watermark(WINDOW.start, WINDOW.start))
 
     assert (found["last run"].level, found["last run"].text) == ("problem", says)
     assert found["last run"].command == "etl show 20261105T020000123Z"
@@ -448,6 +445,44 @@ def test_a_watermark_may_be_so_old_and_no_older() -> None:
     assert age(26).level == "ok"
     assert age(27).level == "problem"
     assert age(27).text == "2026-11-04 05:00:00 UTC, 27 h 00 min ago: data are late, 26 h are allowed"
+
+
+@pytest.mark.parametrize(
+    ("last", "level"),
+    [
+        (Entry("FAILED", None, name="event", error="InputError"), "warning"),
+        (Entry("FAILED", None, name="night", error="CatchUpError"), "problem"),
+        (Entry("FAILED", None, name="night", error="ConfigurationError"), "problem"),
+        (Entry("ABORTED", Span(WINDOW.start, WINDOW.end), name="again"), "warning"),
+        (Entry("ABORTED", None, name="replay", replay="20261105T020000123Z"), "warning"),
+        (Entry("ABORTED", Span(WINDOW.start - timedelta(days=9), WINDOW.end), name="further"), "problem"),
+        (Entry("ABORTED", None, name="at its very start"), "problem"),
+        (Entry("FAILED", Span(WINDOW.start, WINDOW.end), name="again", error="ConfigurationError"), "problem"),
+    ],
+    ids=lambda given: f"{given.status} {given.error} {given.name}" if isinstance(given, Entry) else given,
+)
+def test_a_last_run_that_a_person_ended_is_a_warning_if_no_time_is_missing(last: Entry, level: str) -> None:
+    found = of_ledger(last, Entry("SUCCEEDED", WINDOW, run="night", origin="schedule"))
+
+    assert found["last run"].level == level
+    assert found["last run"].command == f"etl show {last.name if ' ' not in last.name else repr(last.name)}"
+
+
+def test_a_refused_input_leaves_the_exit_code_at_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = run_item(6, status="FAILED", stage="Plan", error="InputError")
+    refused["started_at"] = {"S": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+    for name in ("window_start", "window_end", "run"):
+        del refused[name]
+    night = run_item(5, window_end=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", origin="schedule")
+    mark = {"since": {"S": "2026-11-03T01:45:00Z"}, "end": night["window_end"]}
+    aws = FakeAws(well() | {"dynamodb.Query": {"Items": [night, refused]}, "dynamodb.GetItem": {"Item": mark}})
+    monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
+
+    done = CliRunner().invoke(app, ["doctor"])
+
+    assert done.exit_code == 0, done.stdout
+    assert done.stdout.endswith("\n1 warning.\n")
+    assert "InputError" in done.stdout
 
 
 def test_gaps_are_a_problem() -> None:

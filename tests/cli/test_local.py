@@ -82,7 +82,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
     made = FakeEnvironment()
     monkeypatch.setattr(local, "LocalEnvironment", lambda _: made)
     monkeypatch.setattr(local, "command", lambda: "etl")
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+    for name in [name for name in os.environ if name.upper().startswith(("AWS_", "CDK_", "NO_PROXY", "NODE_"))]:
         monkeypatch.delenv(name)
     return made
 
@@ -133,6 +133,34 @@ def test_programs_get_the_status_and_the_variables(environment: FakeEnvironment)
 
     assert (found["endpoint"], found["stacks"]) == ("http://127.0.0.1:4566", [vars(STACK)])
     assert json.loads(etl_local("env", "--json").stdout) == environment.variables()
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_way_back_puts_back_what_was_there_and_unsets_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "night")
+    monkeypatch.setenv("AWS_A-B", "no shell can have it")
+    assert etl_local("env").stdout.splitlines()[:3] == [
+        'export ETL_BEFORE_AWS_PROFILE="$AWS_PROFILE"',
+        'export ETL_BEFORE_PATH="$PATH"',
+        "unset AWS_PROFILE",
+    ]
+    monkeypatch.setenv("ETL_BEFORE_AWS_PROFILE", "night")
+    monkeypatch.setenv("ETL_BEFORE_PATH", "/bin")
+    assert "ETL_BEFORE" not in etl_local("env").stdout
+
+    lines = etl_local("env", "--unset").stdout.splitlines()
+
+    assert 'export AWS_PROFILE="$ETL_BEFORE_AWS_PROFILE"; unset ETL_BEFORE_AWS_PROFILE' in lines
+    assert {f"unset {name}" for name in (*VARIABLES, "AWS_CA_BUNDLE", "CDK_HOME")} <= set(lines)
+    assert etl_local("env", "--unset", "--json").exit_code == 2
+
+
+@pytest.mark.usefixtures("environment")
+def test_without_a_way_back_nothing_is_printed_for_the_shell() -> None:
+    result = etl_local("env", "--unset")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "does not use a local environment" in result.stderr
 
 
 def test_context_values_are_those_of_the_deployment(environment: FakeEnvironment) -> None:

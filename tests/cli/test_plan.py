@@ -45,6 +45,7 @@ COSTS = Costs(page_us=1_200, extract_us=2, transform_us=15, load_us=11, wire_byt
 SOURCE = SourceSize(name="etl-source-data", size_bytes=10 * GB, items=50_000_000)
 DEPLOYED = Deployed(
     region="eu-west-1",
+    endpoint="https://aws.example",
     source=SOURCE,
     destination="etl-destination-data",
     rules=RULES,

@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from etl_cli.time_options import parse_since
+from etl import window
+from etl.errors import InputError
+from etl_cli import wording
+from etl_cli.time_options import parse_length, parse_since, parse_time
 from etl_cli.times import Times
 
 SUMMER = datetime(2026, 7, 1, 22, 30, 5, tzinfo=UTC)
@@ -48,13 +51,75 @@ def test_a_heading_names_the_zones_of_the_times_below_it() -> None:
 
 
 def test_since_is_an_instant_or_how_long_ago() -> None:
-    assert parse_since("2026-12-01") == datetime(2026, 12, 1, tzinfo=UTC)
-    assert parse_since("2026-12-01T02:00:00Z") == WINTER
-    for text, ago in {"90m": timedelta(minutes=90), "2h": timedelta(hours=2), "7d": timedelta(days=7)}.items():
-        assert timedelta() <= datetime.now(UTC) - ago - parse_since(text) < timedelta(seconds=5)
+    assert parse_since("2026-12-01T03:00+01:00") == WINTER
+    ago = {"90min": timedelta(minutes=90), "90m": timedelta(minutes=90), "2h": timedelta(hours=2)}
+    for text, length in (ago | {"7d": timedelta(days=7), "2w": timedelta(weeks=2)}).items():
+        assert timedelta() <= datetime.now(UTC) - length - parse_since(text) < timedelta(seconds=5)
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2h30", "2026-13-01", "-2h", "999999d", "2026-12-01T02:00:00", ""])
+@pytest.mark.parametrize("text", ["yesterday", "2h30", "2026-13-01", "-2h", "1M", "2H", "3mo", "1y", "½h", ""])
 def test_another_since_is_refused_with_what_is_allowed(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match=r"is no time: 2026-11-01, .* how long ago: 90m, 2h, 7d"):
+    with pytest.raises(typer.BadParameter, match=r"is no time: .* How long ago is .* min, h, d or w") as raised:
         parse_since(text)
+
+    assert "%" not in raised.value.message
+
+
+def test_a_since_of_before_all_time_is_refused() -> None:
+    with pytest.raises(typer.BadParameter, match="there was no time yet"):
+        parse_since("999999d")
+
+
+@pytest.mark.parametrize("text", ["1M", "1mo", "1y", "1D", "0d", "1.5h", "1 d", "d", "1", "-1d", "1dd", "²d"])
+def test_a_length_has_a_unit_that_means_one_thing(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match=r"is no length of time, .* min, h, d or w") as raised:
+        parse_length(text, "--step")
+
+    assert raised.value.param_hint == "--step"
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "words"),
+    [
+        ("1d", timedelta(days=1), "1 day"),
+        ("2w", timedelta(days=14), "14 days"),
+        ("6h", timedelta(hours=6), "6 hours"),
+        ("48h", timedelta(days=2), "2 days"),
+        ("90m", timedelta(minutes=90), "90 minutes"),
+        ("1min", timedelta(minutes=1), "1 minute"),
+    ],
+)
+def test_lengths_in_words(text: str, length: timedelta, words: str) -> None:
+    assert parse_length(text, "--step") == length
+    assert wording.length(length) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-01",
+        "2026-11-01T02:00:00Z",
+        "2026-11-01T02:00Z",
+        "2026-11-01T02Z",
+        "2026-11-01T02:00:00+01:00",
+        "2026-11-01T02:00-0330",
+        "2026-11-01 02:00Z",
+        "20261101T020000Z",
+        "2026-11-01T02:00:00.5Z",
+        "2026-11-01T02:00",
+        "20261101",
+        "2026-11-31",
+        "2026-11",
+        "0001-01-01T00:00:00+01:00",
+        "2h",
+        "",
+    ],
+)
+def test_an_option_takes_the_times_that_an_executions_input_takes(text: str) -> None:
+    try:
+        expected = window.parse_instant("start", text)
+    except InputError:
+        with pytest.raises(typer.BadParameter):
+            parse_time(text)
+    else:
+        assert parse_time(text) == expected

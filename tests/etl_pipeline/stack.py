@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,6 +25,11 @@ class NothingToTestError(Exception):
     """There is no stack, or no way to it."""
 
 
+def is_local(endpoint: str) -> bool:
+    """Whether an endpoint is that of a local environment."""
+    return urlsplit(endpoint).hostname in ("127.0.0.1", "localhost", "::1")
+
+
 class DeployedStack:
     """The stack as its outputs name it.
 
@@ -34,7 +41,8 @@ class DeployedStack:
     """
 
     def __init__(self, name: str) -> None:
-        session = boto3.Session()
+        # boto3 alone takes the region from AWS_DEFAULT_REGION, and not from AWS_REGION as the CDK CLI and others do.
+        session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
         self._s3 = session.client("s3")
         self._events = session.client("events")
         self._dynamodb = session.client("dynamodb")
@@ -45,22 +53,22 @@ class DeployedStack:
     @staticmethod
     def _outputs(session: boto3.Session, name: str) -> dict[str, str]:
         client = session.client("cloudformation")
+        deploy = ".venv/bin/etl local deploy" if is_local(client.meta.endpoint_url) else f"cdk deploy {name}"
         place = f"{client.meta.endpoint_url} (region {client.meta.region_name})"
         try:
             stack = client.describe_stacks(StackName=name)["Stacks"][0]
         except ClientError as error:
             if "does not exist" not in str(error):
                 raise
-            raise NothingToTestError(
-                f"there is no stack {name} at {place}. Deploy it: cdk deploy {name}; or, for the local environment: "
-                'make demo, then eval "$(.venv/bin/etl local env)"'
-            ) from None
+            local = 'make demo, then eval "$(.venv/bin/etl local env)"'
+            other = "" if is_local(client.meta.endpoint_url) else f"; or, for the local environment: {local}"
+            raise NothingToTestError(f"there is no stack {name} at {place}. Deploy it: {deploy}{other}") from None
         outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
         missing = [key for key in OUTPUTS if key not in outputs]
         if missing:
             raise NothingToTestError(
                 f"the stack {name} at {place} is {stack['StackStatus']} and has no output {', '.join(missing)}: "
-                f"deploy it again: cdk deploy {name}"
+                f"deploy it again: {deploy}"
             )
         return outputs
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import secrets
 import sys
 import time
@@ -22,7 +23,7 @@ except ImportError:
     sys.exit("error: this script needs boto3: pip install boto3, or, in the project's checkout: make setup")
 
 from tests.etl_pipeline.sample import Sample, expected_groups, expected_loaded, expected_record, make_sample
-from tests.etl_pipeline.stack import DeployedStack, NothingToTestError
+from tests.etl_pipeline.stack import DeployedStack, NothingToTestError, is_local
 from tests.etl_pipeline.values import CheckError, canonical, compare, expect, of_boto3, of_dynamodb_json, of_plain_json
 
 if TYPE_CHECKING:
@@ -243,13 +244,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except (NoCredentialsError, NoRegionError) as error:
         print(
-            f"error: {error}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_DEFAULT_REGION; "
+            f"error: {error}: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_REGION; "
             'for the local environment: eval "$(.venv/bin/etl local env)"',
             file=sys.stderr,
         )
         return 2
     except (BotoCoreError, ClientError) as error:
         print(f"error: AWS does not answer as it should: {error}", file=sys.stderr)
+        if is_local(os.environ.get("AWS_ENDPOINT_URL", "")):
+            print('Has the local environment ended? make demo, then eval "$(.venv/bin/etl local env)"', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

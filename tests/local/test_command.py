@@ -119,6 +119,51 @@ def test_env_makes_the_aws_cli_of_a_shell_use_the_environment(folder: str) -> No
     assert done.stdout.splitlines()[-2:] == [str(ROOT / "node_modules/.bin/cdk"), str(ROOT / ".venv/bin/python")]
 
 
+def plain(folder: str) -> dict[str, str]:
+    """A shell's environment without any setting of AWS."""
+    return {"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "COLUMNS": "200", "ETL_LOCAL_DIR": folder}
+
+
+@pytest.mark.parametrize("words", [("run",), ("runs", "--json"), ("plan",), ("seed",), ("doctor",), ("gaps",)])
+def test_in_a_plain_shell_the_environment_is_used_and_the_stack_is_deployed_there(
+    folder: str, words: tuple[str, ...]
+) -> None:
+    done = subprocess.run([ETL, *words], cwd=ROOT, env=plain(folder), capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Using the local environment at http://127.0.0.1:")
+    assert ".venv/bin/etl local deploy" in done.stdout + done.stderr
+    assert "cdk deploy" not in done.stdout + done.stderr
+    assert words[0] == "doctor" or not done.stdout
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_a_shell_finds_its_way_back_to_what_it_had(folder: str, shell: str) -> None:
+    use, leave = f'eval "$({ETL} local env)"', f'eval "$({ETL} local env --unset)"'
+    look = "echo; env | sort | grep -v '^_='"
+    had = {
+        "PATH": f"/usr/bin:{ROOT}/.venv/bin:/bin",
+        "AWS_PROFILE": 'it\'s "mine" $HOME',
+        "AWS_SECRET_ACCESS_KEY": "5f0c1a7e",
+        "NO_PROXY": "example.com",
+        "NODE_EXTRA_CA_CERTS": "/nowhere",
+    }
+
+    done = subprocess.run(
+        [shell, "-c", f"{look}; {use}; {use}; {look}; {leave}; {look}; {leave}; {look}"],
+        env={"HOME": "/nowhere", "ETL_LOCAL_DIR": folder, **had},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    before, within, after, again = done.stdout.strip().split("\n\n")
+    assert "AWS_PROFILE=it's" in before
+    assert "AWS_ENDPOINT_URL=http://127.0.0.1:" in within
+    assert "\nAWS_PROFILE=" not in within
+    assert after == again == before
+
+
 def test_a_strict_environment_is_used_from_a_shell_as_any_other(make_environment: MakeEnvironment) -> None:
     environment = make_environment()
     folder = str(environment.state_dir)
@@ -143,7 +188,7 @@ def test_env_as_json_has_the_same_variables(folder: str) -> None:
     variables = json.loads(etl("local", "env", "--json", ETL_LOCAL_DIR=folder).stdout)
 
     exported = [line.removeprefix("export ").partition("=")[0] for line in lines if line.startswith("export ")]
-    assert exported == list(variables)
+    assert [name for name in exported if not name.startswith("ETL_BEFORE_")] == list(variables)
     assert variables["AWS_DEFAULT_REGION"] == "us-east-1"
 
 
@@ -160,7 +205,25 @@ def test_messages_name_the_command_by_its_path_from_elsewhere(tmp_path: Path) ->
     assert f"Start it: {ETL} local start" in done.stdout
 
 
-def test_reset_and_stop_say_what_they_did(folder: str) -> None:
+def test_a_shell_whose_environment_was_reset_or_stopped_is_told_how_to_go_on(folder: str) -> None:
+    variables = json.loads(etl("local", "env", "--json", ETL_LOCAL_DIR=folder).stdout) | {"ETL_LOCAL_DIR": folder}
+    variables |= {"PATH": "/usr/bin:/bin", "AWS_MAX_ATTEMPTS": "1"}
     assert "is up and empty" in etl("local", "reset", ETL_LOCAL_DIR=folder).stdout
+
+    after_reset = etl("runs", **variables)
+    assert after_reset.returncode == 1
+    assert "does not know the shell's access key" in after_reset.stderr
+    assert after_reset.stderr.splitlines()[-1] == '  eval "$(.venv/bin/etl local env)"'
+
     assert etl("local", "stop", ETL_LOCAL_DIR=folder).stdout == "The local environment is stopped.\n"
     assert etl("local", "status", ETL_LOCAL_DIR=folder).returncode == 3
+    after_stop = etl("runs", **variables)
+    assert after_stop.returncode == 1
+    assert after_stop.stderr.startswith(
+        f"error: The local environment does not answer at {variables['AWS_ENDPOINT_URL']}"
+    )
+    assert after_stop.stderr.splitlines()[-3:] == [
+        "  .venv/bin/etl local start",
+        '  eval "$(.venv/bin/etl local env)"',
+        "  .venv/bin/etl local deploy",
+    ]

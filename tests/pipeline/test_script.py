@@ -89,16 +89,18 @@ def test_without_a_stack_it_says_how_to_deploy_one(pipeline: Pipeline) -> None:
     assert done.returncode == 2
     endpoint = pipeline.deployed.environment.variables()["AWS_ENDPOINT_URL"]
     assert f"error: there is no stack NoSuchStack at {endpoint} (region us-east-1)" in done.stderr
-    assert "cdk deploy NoSuchStack" in done.stderr
+    assert "etl local deploy" in done.stderr
+    assert "cdk deploy" not in done.stderr
 
 
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
         ({"AWS_DEFAULT_REGION": "us-east-1"}, "Unable to locate credentials"),
+        ({"AWS_REGION": "us-east-1"}, "Unable to locate credentials"),
         ({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}, "You must specify a region"),
     ],
-    ids=["credentials", "region"],
+    ids=["credentials", "credentials, with the region that others honour", "region"],
 )
 def test_without_credentials_or_a_region_it_says_what_to_set(variables: dict[str, str], words: str) -> None:
     outside = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -116,6 +118,7 @@ def test_where_nothing_answers_it_says_so(pipeline: Pipeline) -> None:
 
     assert done.returncode == 2
     assert 'Could not connect to the endpoint URL: "http://127.0.0.1:1/"' in done.stderr
+    assert "Has the local environment ended?" in done.stderr
 
 
 def test_an_execution_that_fails_is_told_with_its_cause(pipeline: Pipeline) -> None:
