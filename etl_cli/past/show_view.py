@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich.table import Table
-
 from etl_cli.console import Terminal, Text
 from etl_cli.costs.cost import money
 from etl_cli.etl_lines import EtlLines
@@ -19,7 +17,7 @@ from etl_cli.past.runs_table import rejected, replay_words
 from etl_cli.plan.view import uses
 from etl_cli.printable import wrapped
 from etl_cli.report.view import print_failure, print_report, print_title
-from etl_cli.table_width import WIDEST
+from etl_cli.table_width import WIDEST, Grid
 from etl_cli.times import Times
 from etl_cli.wording import count, duration
 
@@ -124,9 +122,11 @@ def _quarantine(record: RunRecord, etl: EtlLines) -> Iterator[str]:
 
 def _print_cost(console: Terminal, record: RunRecord) -> None:
     cost, predicted = record.cost, record.predicted
-    table = Table.grid(padding=(0, 3, 0, 0))
-    for side in ("left", "left", "right", "right"):
-        table.add_column(justify=side, no_wrap=True)
+    table = Grid(gap=3)
+    table.whole()
+    table.text()
+    for _ in ("cost", "predicted"):
+        table.whole("right")
     table.add_row("", "", *(Text(head, "dim") for head in ("cost", "predicted")))
     for service, dollars in cost.services.items():
         before = money(predicted.services[service]) if predicted else _UNKNOWN
@@ -135,7 +135,7 @@ def _print_cost(console: Terminal, record: RunRecord) -> None:
     table.add_row("  in all", "", Text(money(cost.total), "bold"), before)
     so_far = " so far" if record.status == "RUNNING" else ""
     print_title(console, f"Capacity and cost{so_far}")
-    console.print(table)
+    console.print(table, soft_wrap=False)
     notes = [f"Prices {cost.prices.source}."]
     if predicted:
         notes.append("Predicted is what etl plan would have said before, with the settings of now.")

@@ -205,7 +205,7 @@ def test_rejections_without_items_are_told_by_their_summaries() -> None:
 
 def test_an_equation_of_many_parts_adds_up_as_it_is_printed() -> None:
     equation = Equation("extracted", 4764, {"transformed": 4662, "dropped": 0, "ahead": 2, "rejected": 100})
-    lines = ["".join(cell.plain for cell in row) for row in _equation(equation)]
+    lines = ["".join(cell.plain for cell in row) for row in _equation(equation, 3)]
 
     assert lines == ["extracted4,764=4,662transformed+0dropped+2ahead", "+100rejected✔"]
 
