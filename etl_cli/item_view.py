@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from rich.console import Group
+
 from etl_cli.console import Text
 from etl_cli.printable import MOST_OF_VALUE, printable
 from etl_cli.table_width import Grid
@@ -143,7 +145,7 @@ def _differing(path: str, before: Wire | None, after: Wire | None) -> Iterator[C
     return (change for change in _within(path, before, after) if change.mark)
 
 
-def whole(found: Iterable[Change], titles: tuple[str, str], width: int) -> Grid:
+def whole(found: Iterable[Change], titles: tuple[str, str], width: int) -> Group:
     """What `compare` or `changes` found as a table, a value in as many lines as it takes; what stayed is told once.
 
     Args:
@@ -152,12 +154,24 @@ def whole(found: Iterable[Change], titles: tuple[str, str], width: int) -> Grid:
         width: of the table, in characters.
     """
     found = list(found)
-    table = _table(found, titles, width)
-    for change in found:
-        before = Text(shown(change.before) if change.before else "")
-        after = Text(shown(change.after), _STYLES[change.mark]) if change.after else Text("left out", "dim")
-        table.add_row(*_heads(change), before, after if change.mark else Text("=", "dim"))
-    return table
+    first = _first_width((change.path for change in found), width)
+    half = max(8, (width - first - 11) // 2)
+    titled = _table(2, first, 4, half, half)
+    titled.add_row("", "", "", *(Text(title, "dim") for title in titles))
+    return Group(titled, *(_row(change, first, half) for change in found))
+
+
+def _row(change: Change, first: int, half: int) -> Grid:
+    """A line of `whole`: a long value that stayed has both columns."""
+    before = Text(shown(change.before) if change.before else "")
+    if not change.mark and before.cell_len > half:
+        row = _table(2, first, 4, 2 * half + 1)
+        row.add_row(*_heads(change), before)
+        return row
+    after = Text(shown(change.after), _STYLES[change.mark]) if change.after else Text("left out", "dim")
+    row = _table(2, first, 4, half, half)
+    row.add_row(*_heads(change), before, after if change.mark else Text("=", "dim"))
+    return row
 
 
 def alone(item: Item, width: int) -> Grid:
@@ -191,10 +205,8 @@ def _as_json(value: Any) -> str:
 
 def _list_of_values(rows: dict[str, tuple[str, str]], width: int) -> Grid:
     """A line for each name: the type, and the value in as many lines as it takes."""
-    table = Grid()
     first = _first_width(rows, width)
-    for column in (2, first, 4, max(8, width - first - 9)):
-        table.text(width=column)
+    table = _table(2, first, 4, max(8, width - first - 9))
     for name, (kind, value) in rows.items():
         table.add_row("", Text(name), Text(kind, "dim"), Text(value))
     return table
@@ -203,13 +215,10 @@ def _list_of_values(rows: dict[str, tuple[str, str]], width: int) -> Grid:
 _STYLES = {"": "", "~": "yellow", "+": "green", "-": "yellow"}
 
 
-def _table(found: list[Change], titles: tuple[str, str], width: int) -> Grid:
-    first = _first_width((change.path for change in found), width)
-    half = max(8, (width - first - 11) // 2)
+def _table(*widths: int) -> Grid:
     table = Grid()
-    for column in (2, first, 4, half, half):
-        table.text(width=column)
-    table.add_row("", "", "", Text(titles[0], "dim"), Text(titles[1], "dim"))
+    for width in widths:
+        table.text(width=width)
     return table
 
 

@@ -10,9 +10,10 @@ from rich.console import Group, RenderableType
 
 from etl_cli.console import Terminal, Text
 from etl_cli.item_view import Change, alone, changes, compare, whole
-from etl_cli.preview.stage_code import Outcome, loaded_item
+from etl_cli.preview.stage_code import Outcome
 from etl_cli.quarantine.rejections import reasons_table
 from etl_cli.report.report import item_text
+from etl_cli.staged_record import loaded_item
 from etl_cli.table_width import Grid, table_width
 from etl_cli.wording import count, parse_instant
 

@@ -22,6 +22,7 @@ from etl_cli.times import Times
 from etl_cli.wording import count, duration, number, parse_instant
 
 _MOST_GROUPS = 8
+SAMPLE_TITLES = ("as the run read it", "as the run made it")
 
 
 def print_report(
@@ -52,7 +53,7 @@ def print_report(
         sections.append((_rejected_title(report), table))
     sections += [(_aggregate_title(each), _aggregate(each)) for each in report.aggregates]
     if report.sample:
-        item = whole(compare(report.sample.before, report.sample.after), tables, width)
+        item = whole(compare(report.sample.before, report.sample.after), SAMPLE_TITLES, width)
         sections.append(("One item, before and after", item))
     parts: list[RenderableType] = ["", _verdict(report), "", _facts(report, times or Times())]
     for title, body in sections:
@@ -167,8 +168,10 @@ def _counted(report: RunReport, tables: tuple[str, str], verified: Verified) -> 
     counted.whole(least=len("extracted"))
     counted.whole("right", least=len(f"{scanned:,}"))
     counted.text()
+    others = "".join(f" + {found:,} {why}" for why, found in verified.outside.items())
+    total = f"{others} = {report.counts['extracted']:,} extracted" if others else ""
     for number_found, where in (
-        (verified.source, f"in the window of {tables[0]}"),
+        (verified.source, f"in the window of {tables[0]}{total}"),
         (verified.destination, f"of this run in {tables[1]}"),
     ):
         counted.add_row(

@@ -115,7 +115,7 @@ def test_every_value_is_whole() -> None:
     item = {"number": {"N": digits}, "text": {"S": text}, "other": {"S": text}}
     output = lines(whole(compare(item, item | {"other": {"S": text.upper()}}), ("before", "after"), 60))
 
-    assert "".join(line.removesuffix(" =").split(" ")[-1] for line in output[1:3]) == digits
+    assert f"number N {digits}" in output
     assert "…" not in " ".join(output)
     assert " ".join(output).count("MANY") == 5
     assert " ".join(output).count("many") == 10
