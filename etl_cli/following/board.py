@@ -22,7 +22,7 @@ NAME_WIDTH = 12
 IN_ALL = "in all"
 WIDEST = 100
 _BAR, _SHORT_BAR = 16, 8
-_TIME_WIDTH, _LEAST_DETAIL = 9, 16
+_TIME_WIDTH, _LEAST_DETAIL = 9, 12
 _FRAMES_PER_SECOND = 10
 # Where nothing can move, a step that takes long says so now and then.
 _FIRST_SIGN_SECONDS = 2.0

@@ -46,7 +46,7 @@ def print_record(console: Terminal, record: RunRecord, tables: tuple[str, str], 
     if record.timeline and not record.report:
         _print_stages(console, record.timeline, times)
     _section(console, "Execution", _facts(record, times))
-    _section(console, "Quarantine", _quarantine(record, etl))
+    _section(console, "Quarantine", _quarantine(console, record, etl))
     _print_cost(console, record)
     _section(console, "In the AWS console", (f"{name:<18}{link}" for name, link in record.links.items()))
 
@@ -109,13 +109,13 @@ def _facts(record: RunRecord, times: Times) -> Iterator[str]:
         yield f"{name:<10}{value}"
 
 
-def _quarantine(record: RunRecord, etl: EtlLines) -> Iterator[str]:
+def _quarantine(console: Terminal, record: RunRecord, etl: EtlLines) -> Iterator[str]:
     """What a run rejected, and what became of it."""
     entry, number = record.entry, rejected(record.entry.counts)
     if number:
         yield f"{count(number, 'item')}: {etl.line('quarantine', 'show', entry.run)}"
     if entry.replayed:
-        yield replay_words(entry)
+        yield from _wrapped(console, replay_words(entry))
     elif number:
         yield f"not replayed yet: {etl.line('quarantine', 'replay', entry.run)}"
 
