@@ -23,7 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Runs the ETL pipeline and looks after it: on AWS, or on this machine without an account.",
-    epilog="Exit codes:  0 done  ·  1 failed, the message says why  ·  2 wrong usage  ·  130 interrupted",
+    epilog="Exit codes:  0 done  ·  1 failed, the message says why  ·  2 wrong usage  ·  74 the output can't be "
+    "written, as on a full disk  ·  130 interrupted  ·  141 the reader of the output has gone, as head does",
 )
 app.command(epilog="Examples:  etl demo  ·  etl demo --items 200 --json  ·  etl demo --strict")(demo.demo)
 app.command(

@@ -23,6 +23,7 @@ from rich.text import Span as StyledSpan
 from rich.text import Text as RichText
 
 from etl_cli.errors import UserError
+from etl_cli.output import Output
 from etl_cli.printable import MOST, printable, visible_lines
 
 
@@ -89,6 +90,11 @@ class Terminal(Console):
             highlight=False,
         )
 
+    @property
+    def lives(self) -> bool:
+        """Whether what it shows can move, which it can't in a file or a pipe, whatever FORCE_COLOR says."""
+        return self.is_terminal and not self.is_dumb_terminal and (self._force_terminal is True or self.file.isatty())
+
     def render_str(self, text: str, **options: Any) -> Text:
         """A string as a line, also in a cell or a title; it is never markup."""
         layout = {name: options.get(name) for name in ("justify", "overflow")}
@@ -97,6 +103,10 @@ class Terminal(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Segments of anything that can be shown, and of whatever is in it."""
         return super().render(_line(renderable) if isinstance(renderable, RichText) else renderable, options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; a line that is longer than the terminal is wide is broken there, and not cut off."""
+        super().print(*objects, **({"crop": False} | options))
 
     def status(self, status: RenderableType, **options: Any) -> Status:
         """A line that says what is being done."""
@@ -138,13 +148,6 @@ out = Terminal(soft_wrap=True)
 err = Terminal(soft_wrap=True, stderr=True)
 
 
-def accept_any_encoding() -> None:
-    """Print question marks on a terminal that hasn't UTF-8, and no traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-
-
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a value as JSON, with nothing else; in a single line if ``indent`` is None.
 
@@ -155,7 +158,11 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
 
 def print_page(page: str) -> None:
     """Print a page of HTML, which is UTF-8 wherever it goes, with nothing else."""
-    sys.stdout.buffer.write(visible_lines(page).encode())
+    content = visible_lines(page).encode()
+    if isinstance(sys.stdout, Output):
+        sys.stdout.write_bytes(content)
+    else:
+        sys.stdout.buffer.write(content)
 
 
 def print_table(rows: Mapping[str, object], *, indent: int = 2) -> None:
@@ -179,10 +186,10 @@ def print_error(error: UserError) -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Callable[[str], None]]:
-    """Show lines of progress: on a terminal the latest one beside the title, elsewhere all of them."""
-    if not out.is_terminal:
+    """Show the latest line of progress beside the title; elsewhere than on a terminal the title alone."""
+    if not out.lives:
         out.print(title)
-        yield lambda line: out.print(f"  {line}")
+        yield lambda _: None
         return
     width = max(20, out.width - len(title) - 6)
     with out.status(title) as status:

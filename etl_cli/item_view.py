@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from rich.table import Table
+from rich.console import Group
 
 from etl_cli.console import Text
 from etl_cli.printable import MOST_OF_VALUE, printable
+from etl_cli.table_width import Grid
 
 Wire = dict[str, Any]
 """An attribute value of DynamoDB JSON, such as {"N": "12.50"}; binaries are bytes, or base64."""
@@ -144,25 +145,8 @@ def _differing(path: str, before: Wire | None, after: Wire | None) -> Iterator[C
     return (change for change in _within(path, before, after) if change.mark)
 
 
-def side_by_side(before: Item, after: Item, titles: tuple[str, str], width: int) -> Table:
-    """Two items as a table: what stayed is quiet, what came is green, what went is yellow; long values are cut.
-
-    Args:
-        before: the one on the left.
-        after: the one on the right.
-        titles: of the two.
-        width: of the table, in characters.
-    """
-    found = [Change(name, before.get(name), after.get(name)) for name in _names(before, after)]
-    table = _table(found, titles, width)
-    for change in found:
-        new = Text(shown(change.after), _STYLES[change.mark]) if change.after else Text("left out", "dim")
-        table.add_row(*_heads(change), Text(shown(change.before) if change.before else ""), new)
-    return table
-
-
-def whole(found: Iterable[Change], titles: tuple[str, str], width: int) -> Table:
-    """What `compare` or `changes` found as a table: numbers, and what differs, with every digit and sign.
+def whole(found: Iterable[Change], titles: tuple[str, str], width: int) -> Group:
+    """What `compare` or `changes` found as a table, a value in as many lines as it takes; what stayed is told once.
 
     Args:
         found: a line each.
@@ -170,16 +154,28 @@ def whole(found: Iterable[Change], titles: tuple[str, str], width: int) -> Table
         width: of the table, in characters.
     """
     found = list(found)
-    table = _table(found, titles, width)
-    for change in found:
-        fold = bool(change.mark) or "N" in (change.before or ())
-        after = _cell(change.after, fold, _STYLES[change.mark]) if change.after else Text("left out", "dim")
-        table.add_row(*_heads(change), _cell(change.before, fold), after if change.mark else Text("=", "dim"))
-    return table
+    first = _first_width((change.path for change in found), width)
+    half = max(8, (width - first - 11) // 2)
+    titled = _table(2, first, 4, half, half)
+    titled.add_row("", "", "", *(Text(title, "dim") for title in titles))
+    return Group(titled, *(_row(change, first, half) for change in found))
 
 
-def alone(item: Item, width: int) -> Table:
-    """One item as a table, values with every digit, cut off where nobody reads on.
+def _row(change: Change, first: int, half: int) -> Grid:
+    """A line of `whole`: a long value that stayed has both columns."""
+    before = Text(shown(change.before) if change.before else "")
+    if not change.mark and before.cell_len > half:
+        row = _table(2, first, 4, 2 * half + 1)
+        row.add_row(*_heads(change), before)
+        return row
+    after = Text(shown(change.after), _STYLES[change.mark]) if change.after else Text("left out", "dim")
+    row = _table(2, first, 4, half, half)
+    row.add_row(*_heads(change), before, after if change.mark else Text("=", "dim"))
+    return row
+
+
+def alone(item: Item, width: int) -> Grid:
+    """One item as a table, a value in as many lines as it takes.
 
     Args:
         item: the item.
@@ -190,7 +186,7 @@ def alone(item: Item, width: int) -> Table:
     )
 
 
-def alone_plain(record: dict[str, Any], width: int) -> Table:
+def alone_plain(record: dict[str, Any], width: int) -> Grid:
     """One record of plain JSON as a table, like an item with `alone`, each value as JSON writes it."""
     return _list_of_values(
         {name: ("", printable(_as_json(record[name]), MOST_OF_VALUE)) for name in sorted(record, key=_keys_first)},
@@ -207,35 +203,22 @@ def _as_json(value: Any) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
 
 
-def _list_of_values(rows: dict[str, tuple[str, str]], width: int) -> Table:
+def _list_of_values(rows: dict[str, tuple[str, str]], width: int) -> Grid:
     """A line for each name: the type, and the value in as many lines as it takes."""
-    table = Table.grid(padding=(0, 1))
     first = _first_width(rows, width)
-    for column in (2, first, 4, max(8, width - first - 9)):
-        table.add_column(width=column, overflow="fold")
+    table = _table(2, first, 4, max(8, width - first - 9))
     for name, (kind, value) in rows.items():
         table.add_row("", Text(name), Text(kind, "dim"), Text(value))
     return table
 
 
-def _cell(value: Wire | None, fold: bool, style: str = "") -> Text:
-    """A value, in as many lines as it takes if it is to fold, else in one."""
-    return Text(shown(value) if value else "", style, no_wrap=not fold, overflow="fold" if fold else "ellipsis")
-
-
 _STYLES = {"": "", "~": "yellow", "+": "green", "-": "yellow"}
 
 
-def _table(found: list[Change], titles: tuple[str, str], width: int) -> Table:
-    first = _first_width((change.path for change in found), width)
-    half = max(8, (width - first - 11) // 2)
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=2)
-    table.add_column(width=first, overflow="fold")
-    table.add_column(width=4, no_wrap=True)
-    table.add_column(width=half, no_wrap=True, overflow="ellipsis")
-    table.add_column(width=half, no_wrap=True, overflow="ellipsis")
-    table.add_row("", "", "", Text(titles[0], "dim"), Text(titles[1], "dim"))
+def _table(*widths: int) -> Grid:
+    table = Grid()
+    for width in widths:
+        table.text(width=width)
     return table
 
 

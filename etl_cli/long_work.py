@@ -16,7 +16,7 @@ def counting(title: str, total: int | None = None) -> Iterator[Callable[[int], N
         title: what is being done.
         total: how many there will be; None if nobody knows.
     """
-    if not err.is_terminal:
+    if not err.lives:
         yield lambda _: None
         return
     of = f" of {total:,}" if total else ""

@@ -1,6 +1,7 @@
 """The entry of the `etl` command.
 
-Exit codes: 0 done; 1 failed, the message says why; 2 wrong usage; 130 interrupted. `etl local status` has its own.
+Exit codes: 0 done; 1 failed, the message says why; 2 wrong usage; 74 the output couldn't be written; 130 interrupted;
+141 the reader of the output has gone. Some commands have others beside these, which their help says.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 EXIT_INTERRUPTED = 130
@@ -19,16 +22,26 @@ def main() -> None:
     if interruptible:
         # Until everything is imported there is nothing to tidy up, and an interrupt would end as a traceback.
         signal.signal(signal.SIGINT, _exit_at_once)
+    from etl_cli.output import close_streams, open_streams
+
+    open_streams()
     from etl_cli.app import app
-    from etl_cli.console import accept_any_encoding, err, print_error
-    from etl_cli.errors import UserError
 
     if interruptible:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
             signal.signal(number, _exit_on_signal)
-    accept_any_encoding()
+    try:
+        _run(app)
+    finally:
+        close_streams()  # an output that failed has a code of its own, which goes before the command's
+
+
+def _run(app: Callable[[], None]) -> None:
+    from etl_cli.console import err, print_error
+    from etl_cli.errors import UserError
+
     try:
         app()
     except UserError as error:
@@ -40,7 +53,8 @@ def main() -> None:
 
 
 def _exit_at_once(_number: int, _frame: FrameType | None) -> None:
-    os.write(2, b"interrupted\n")
+    with suppress(OSError):
+        os.write(2, b"interrupted\n")
     os._exit(EXIT_INTERRUPTED)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from etl_cli.emulator.ended_executions import end_executions, time_executions_out
+from etl_cli.emulator.item_sizes import count_read_units, measure_tables
 from etl_cli.emulator.linked_history import link_history
 from etl_cli.emulator.parsed_expressions import parse_expressions_once
 
@@ -330,5 +331,11 @@ CORRECTIONS = (
         "a filter is parsed for each item anew, so that a page takes a multiple of its time",
         parse_expressions_once,
     ),
+    Correction(
+        "read-units",
+        "a read consumes one unit or half of one, however much it reads; on AWS, by each 4 KB",
+        count_read_units,
+    ),
+    Correction("table-size", "a table has 200 bytes for each item, however large the items are", measure_tables),
     Correction("timed-out-executions", "a state machine's TimeoutSeconds is ignored", time_executions_out),
 )

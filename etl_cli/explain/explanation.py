@@ -14,6 +14,7 @@ from etl_cli.explain.item_time import instant_of, is_read_in
 from etl_cli.explain.search import Found, search
 from etl_cli.item_view import Item, changes
 from etl_cli.preview import stage_code
+from etl_cli.staged_record import loaded_item
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
@@ -59,7 +60,7 @@ class Explanation:
     @cached_property
     def made(self) -> list[Item]:
         """The records that the latest run made of it."""
-        return [stage_code.loaded_item(line) for line in self.latest.records] if self.latest else []
+        return [loaded_item(line) for line in self.latest.records] if self.latest else []
 
     @property
     def has_changed(self) -> bool:

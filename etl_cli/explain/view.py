@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 
 from etl_cli.console import Terminal, Text
 from etl_cli.execution.counts import UNTIMED
 from etl_cli.explain.search import Found
 from etl_cli.item_view import alone, compare, shown, whole
 from etl_cli.report.report import item_text
-from etl_cli.table_width import table_width
+from etl_cli.table_width import Grid, table_width
 from etl_cli.wording import count
 
 if TYPE_CHECKING:
@@ -78,15 +77,15 @@ def _run_document(found: Found) -> dict[str, Any]:
     }
 
 
-def _way(explanation: Explanation, tables: tuple[str, str], times: Times) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+def _way(explanation: Explanation, tables: tuple[str, str], times: Times) -> Grid:
+    table = Grid(gap=2)
+    table.whole(style="dim")
+    table.whole()
+    table.text()
     for number, row in enumerate(_source_rows(explanation)):
         table.add_row("  source" if not number else "", tables[0] if not number else "", row)
     for number, found in enumerate(explanation.runs):
-        table.add_row("  runs" if not number else "", found.entry.run or found.entry.name[:20], _run(found, times))
+        table.add_row("  runs" if not number else "", found.entry.label, _run(found, times))
     if not explanation.runs:
         ahead = explanation.instant is not None and explanation.instant >= explanation.now
         later = " yet: each run leaves it to a later one" if ahead else ""

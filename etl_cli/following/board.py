@@ -11,9 +11,9 @@ from typing import Literal, Self
 from rich.console import RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
-from rich.table import Table
 
 from etl_cli.console import Terminal, Text
+from etl_cli.table_width import Grid
 from etl_cli.wording import duration
 
 State = Literal["waiting", "running", "succeeded", "failed"]
@@ -22,6 +22,7 @@ NAME_WIDTH = 12
 IN_ALL = "in all"
 WIDEST = 100
 _BAR, _SHORT_BAR = 16, 8
+_TIME_WIDTH, _LEAST_DETAIL = 9, 12
 _FRAMES_PER_SECOND = 10
 # Where nothing can move, a step that takes long says so now and then.
 _FIRST_SIGN_SECONDS = 2.0
@@ -78,7 +79,7 @@ class Board:
         self._live: Live | None = None
         self._signs: dict[str, float] = {}
         self._sum: Step | None = None
-        self.lives = console.is_terminal and not console.is_dumb_terminal
+        self.lives = console.lives
         if self.lives:
             self._live = Live(
                 console=console,
@@ -156,6 +157,8 @@ class Board:
 
     def _print(self, step: Step, *, changed: bool) -> None:
         if step.state == "running":
+            if not self._console.is_terminal:
+                return  # what is piped is read later
             now, begun = time.monotonic(), self._begun[step.name]
             if now < self._signs.setdefault(step.name, begun + _FIRST_SIGN_SECONDS):
                 return
@@ -181,13 +184,15 @@ class Board:
         table.add_row("", "", Text(IN_ALL, "dim", justify="right"), Text(duration(self.seconds), "dim"))
         return table
 
-    def _table(self, steps: Iterable[Step]) -> Table:
-        width = min(self._console.width, WIDEST)
-        table = Table.grid(padding=(0, 1), expand=False)
-        table.add_column(width=3, justify="right")
-        table.add_column(width=self._name_width, no_wrap=True)
-        table.add_column(width=width - self._name_width - 17, no_wrap=True, overflow="ellipsis")
-        table.add_column(width=9, justify="right", no_wrap=True)
+    def _table(self, steps: Iterable[Step]) -> Grid:
+        width, steps = min(self._console.width, WIDEST), list(steps)
+        longest = max((len(duration(self._elapsed(step))) for step in steps if step.state != "waiting"), default=0)
+        longest = max(longest, len(duration(self.seconds)), _TIME_WIDTH)
+        table = Grid()
+        table.whole("right", least=3)
+        table.whole(least=self._name_width)
+        table.text(width=max(_LEAST_DETAIL, width - self._name_width - longest - 6))
+        table.whole("right", least=longest)
         for step in steps:
             mark, style = _MARKS[step.state]
             shown = self._spinner if step.state == "running" else Text(mark, style)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +19,7 @@ from etl_cli.following.following import console_of_progress
 from etl_cli.past.run_record import RunRecord, read_record
 from etl_cli.report.commands import report_commands
 from etl_cli.report.document import failure_document, report_document
-from etl_cli.report.left_out import without_items
+from etl_cli.report.left_out import EXPIRED, without_items
 from etl_cli.report.report import RunReport, collect
 from etl_cli.report.view import print_advice, print_commands, print_failure, print_report
 from etl_cli.times import Times
@@ -117,13 +119,13 @@ def print_outcome(
 
 
 def _collected(pipeline: Pipeline, record: RunRecord) -> RunReport | None:
-    """The report with what lies in bucket and tables, or without what has expired; None of a run that failed."""
-    if record.report is None or record.timeline is None:
-        return record.report
-    try:
-        return collect(pipeline, record.entry.execution, record.timeline)
-    except (UserError, pipeline.s3.exceptions.NoSuchKey):
-        return record.report
+    """The report with what lies in the bucket, or without what has expired, which it says; None of a failed run."""
+    if record.report is None:
+        return None
+    with suppress(UserError, pipeline.s3.exceptions.NoSuchKey):
+        if record.timeline is not None:
+            return collect(pipeline, record.entry.execution, record.timeline)
+    return replace(record.report, left_out=EXPIRED)
 
 
 def check_file(path: Path, *, force: bool) -> None:

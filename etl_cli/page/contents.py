@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from etl_cli.errors import UserError
 from etl_cli.execution.history import Timeline
 from etl_cli.execution.ledger import Entry
-from etl_cli.report.left_out import LEFT_OUT, names_alone, reasons_alone
+from etl_cli.report.left_out import EXPIRED, LEFT_OUT, names_alone, reasons_alone
 from etl_cli.report.report import Rejection, Sample, collect, rejections_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read_contents(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -
     """
     if not entry.run:
         return Contents()
-    gone = Contents(gone="What the run staged has expired, 30 days after it: why items were set aside, and aggregates.")
+    gone = Contents(gone=EXPIRED)
     if timeline is None:
         return gone
     try:

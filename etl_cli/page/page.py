@@ -35,6 +35,7 @@ from etl_cli.page.tables import (
 )
 from etl_cli.page.words import cost_note, coverage_words, items_words, span_words, workers_note, workers_words
 from etl_cli.printable import printable, visible_lines
+from etl_cli.report.view import SAMPLE_TITLES
 from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
 
@@ -73,6 +74,7 @@ def render(facts: RunFacts, times: Times, etl: EtlLines, *, with_items: bool = T
         aggregate_tables=aggregate_tables,
         most_reasons=MOST_REASONS,
         most_attributes=MOST_ATTRIBUTES,
+        sample_titles=SAMPLE_TITLES,
         cost_rows=cost_rows,
     )
     return visible_lines(html)

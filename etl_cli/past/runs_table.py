@@ -1,15 +1,17 @@
-"""The table of runs: with every digit, or, on a narrow terminal, abbreviated."""
+"""The table of runs: a line for each, or two on a terminal that is too narrow for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from etl_cli.console import Text
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.counts import UNTIMED, rejected
 from etl_cli.execution.ledger import Entry
+from etl_cli.printable import wrapped
 from etl_cli.times import Times
 from etl_cli.wording import duration
 
@@ -43,14 +45,14 @@ def runs_table(entries: Sequence[Entry], times: Times, etl: EtlLines, width: int
         etl: makes lines of this command.
         width: columns of the terminal; None for as many as it takes.
     """
-    full = _Full(times)
-    lines = full.lines(entries)
-    if width is not None and max(line.cell_len for line in lines) > width:
-        lines = _Short(times).lines(entries)
-    yield lines[0]
-    for entry, line in zip(entries, lines[1:], strict=True):
-        yield line
-        yield from _notes(entry, etl)
+    for shape in (_Full(times), _Short(times), _Tall(times, width or 0)):
+        head, *runs = shape.blocks(entries)
+        if width is None or (shape.tells(entries) and max(line.cell_len for line in chain(head, *runs)) <= width):
+            break
+    yield from head
+    for entry, lines in zip(entries, runs, strict=True):
+        yield from lines
+        yield from _notes(entry, etl, width)
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,16 @@ class _Full:
     times: Times
     gap = "  "
 
-    def lines(self, entries: Sequence[Entry]) -> list[Text]:
+    def blocks(self, entries: Sequence[Entry]) -> list[list[Text]]:
+        """The lines of the head, and of each run."""
         zone = self.times.zones(instant for entry in entries if entry.window for instant in entry.window)
         rows = [self.head(f"window, {zone}"), *map(self.row, entries)]
         widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
-        return [self._line(cells, widths) for cells in rows]
+        return [[self._line(cells, widths)] for cells in rows]
+
+    def tells(self, entries: Sequence[Entry]) -> bool:
+        """Whether nothing that differs from run to run is left out."""
+        return bool(entries)
 
     def _line(self, cells: Sequence[Text], widths: Sequence[int]) -> Text:
         line = Text()
@@ -79,14 +86,11 @@ class _Full:
         return [Text(title, "dim") for title in ("run", "status", window, "took", *_COUNTS)]
 
     def row(self, entry: Entry) -> list[Text]:
-        word = _ENDED.get(entry.status, entry.status.lower())
-        return [_name(entry), Text(word, _style(entry)), *self.facts(entry)]
+        return [_name(entry), Text(_word(entry), _style(entry)), *self.facts(entry)]
 
     def facts(self, entry: Entry) -> list[Text]:
         took = _UNKNOWN if entry.seconds is None else self.took(entry.seconds)
-        counted = {name: entry.counts.get(name, 0) for name in _COUNTS} | {"rejected": rejected(entry.counts)}
-        numbers = [self.number(counted[name]) if entry.counts else _UNKNOWN for name in _COUNTS]
-        return [Text(self.window(entry)), Text(took), *map(Text, numbers)]
+        return [Text(self.window(entry)), Text(took), *map(Text, _numbers(entry))]
 
     def window(self, entry: Entry) -> str:
         if entry.replay:
@@ -99,14 +103,20 @@ class _Full:
     def took(self, seconds: float) -> str:
         return duration(seconds)
 
-    def number(self, number: int) -> str:
-        return f"{number:,}"
-
 
 class _Short(_Full):
-    """The same in 80 columns: a sign for the status, no years, no seconds, large numbers with three digits."""
+    """The same in 80 columns: a sign for the status, no seconds, and no years where the run's name has them."""
 
     gap = " "
+
+    def tells(self, entries: Sequence[Entry]) -> bool:
+        """Whether each run's name has the year of its window."""
+        return all(
+            self.times.shifted(instant).strftime("%Y") == entry.run[:4]
+            for entry in entries
+            if entry.window and not entry.replay
+            for instant in entry.window
+        )
 
     def head(self, window: str) -> list[Text]:
         return [Text(title, "dim") for title in ("", "run", window, "took", *_COUNTS)]
@@ -120,29 +130,61 @@ class _Short(_Full):
     def took(self, seconds: float) -> str:
         return duration(seconds).replace(" min ", "m").replace(" h ", "h").replace("min", "m").replace(" ", "")
 
-    def number(self, number: int) -> str:
-        for unit, sign in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-            if number >= max(unit, 10**5):
-                return f"{number / unit:.3g}{sign}"
-        return f"{number:,}"
+
+@dataclass(frozen=True)
+class _Tall(_Full):
+    """All of it in two lines for each run, which wrap, where one has no room for it."""
+
+    width: int = 0
+
+    def blocks(self, entries: Sequence[Entry]) -> list[list[Text]]:
+        """No head, and the lines of each run."""
+        return [[], *map(self._lines, entries)]
+
+    def _lines(self, entry: Entry) -> list[Text]:
+        mark = (_MARKS.get(entry.status, _FAILED_MARK), _style(entry))
+        window = self.times.window(*entry.window) if entry.window and not entry.replay else self.window(entry)
+        told = _word(entry) if entry.seconds is None else f"{_word(entry)} in {duration(entry.seconds)}"
+        if entry.counts:
+            counted = zip(_numbers(entry), _COUNTS, strict=True)
+            told += ": " + ", ".join(f"{number} {name}" for number, name in counted)
+        below = [Text(f"    {line}", _style(entry)) for line in wrapped(told, self.width - 4)]
+        return [Text.assemble(mark, f" {entry.run or _UNKNOWN}  {window}"), *below]
+
+
+def _word(entry: Entry) -> str:
+    return _ENDED.get(entry.status, entry.status.lower())
 
 
 def _style(entry: Entry) -> str:
     return _STYLES.get(entry.status, _FAILED_STYLE)
 
 
+def _numbers(entry: Entry) -> list[str]:
+    """The counts that are shown, with every digit."""
+    counted = {name: entry.counts.get(name, 0) for name in _COUNTS} | {"rejected": rejected(entry.counts)}
+    return [f"{counted[name]:,}" if entry.counts else _UNKNOWN for name in _COUNTS]
+
+
 def _name(entry: Entry) -> Text:
-    """What `etl show` knows the run by, or its beginning: one that Plan could not name is told below."""
-    return Text(entry.run) if entry.run else Text(f"{entry.name[: _RUN_WIDTH - 1]}…", "dim")
+    """What `etl show` knows the run by; the name of one that Plan could not name may be told below."""
+    return Text(entry.run) if entry.run else Text(entry.name if _is_short(entry) else _UNKNOWN, "dim")
 
 
-def _notes(entry: Entry, etl: EtlLines) -> Iterable[Text]:
+def _is_short(entry: Entry) -> bool:
+    return len(entry.name) <= _RUN_WIDTH
+
+
+def _notes(entry: Entry, etl: EtlLines, width: int | None) -> Iterable[Text]:
+    which = "" if entry.run else f": {etl.line('show', entry.name)}"
     if entry.error:
         at = f" at {entry.stage}" if entry.stage else ""
         error = "" if entry.error == entry.status else f", {entry.error}"  # the recorder has nothing better then
-        which = "" if entry.run else f": {etl.line('show', entry.name)}"
         yield Text(f"    {_ENDED.get(entry.status, 'failed')}{at}{error}{which}", _FAILED_STYLE)
+    elif which and not _is_short(entry):
+        yield Text(f"    {which.removeprefix(': ')}", "dim")
     if untimed := entry.counts.get("untimed"):
         yield Text(f"    {untimed:,} {UNTIMED}", "yellow")
     if entry.replayed:
-        yield Text(f"    {replay_words(entry)}", "dim")
+        words = replay_words(entry)
+        yield from (Text(f"    {line}", "dim") for line in ([words] if width is None else wrapped(words, width - 4)))

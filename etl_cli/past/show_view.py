@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rich.table import Table
-
 from etl_cli.console import Terminal, Text
 from etl_cli.costs.cost import money
 from etl_cli.etl_lines import EtlLines
@@ -20,7 +18,7 @@ from etl_cli.past.runs_table import replay_words
 from etl_cli.plan.view import uses
 from etl_cli.printable import wrapped
 from etl_cli.report.view import print_failure, print_report, print_title
-from etl_cli.table_width import WIDEST
+from etl_cli.table_width import WIDEST, Grid
 from etl_cli.times import Times
 from etl_cli.wording import count, duration
 
@@ -49,7 +47,7 @@ def print_record(console: Terminal, record: RunRecord, tables: tuple[str, str], 
     if record.timeline and not record.report:
         _print_stages(console, record.timeline, times)
     _section(console, "Execution", _facts(record, times))
-    _section(console, "Quarantine", _quarantine(record, etl))
+    _section(console, "Quarantine", _quarantine(console, record, etl))
     _print_cost(console, record)
     _section(console, "In the AWS console", (f"{name:<18}{link}" for name, link in record.links.items()))
 
@@ -112,22 +110,24 @@ def _facts(record: RunRecord, times: Times) -> Iterator[str]:
         yield f"{name:<10}{value}"
 
 
-def _quarantine(record: RunRecord, etl: EtlLines) -> Iterator[str]:
-    """What a run set aside, and what became of it."""
+def _quarantine(console: Terminal, record: RunRecord, etl: EtlLines) -> Iterator[str]:
+    """The records that a run set aside, and what became of them."""
     entry, number = record.entry, set_aside(record.entry.counts)
     if number:
         yield f"{count(number, 'item')}: {etl.line('quarantine', 'show', entry.run)}"
     if entry.replayed:
-        yield replay_words(entry)
+        yield from _wrapped(console, replay_words(entry))
     elif number:
         yield f"not replayed yet: {etl.line('quarantine', 'replay', entry.run)}"
 
 
 def _print_cost(console: Terminal, record: RunRecord) -> None:
     cost, predicted = record.cost, record.predicted
-    table = Table.grid(padding=(0, 3, 0, 0))
-    for side in ("left", "left", "right", "right"):
-        table.add_column(justify=side, no_wrap=True)
+    table = Grid(gap=3)
+    table.whole()
+    table.text()
+    for _ in ("cost", "predicted"):
+        table.whole("right")
     table.add_row("", "", *(Text(head, "dim") for head in ("cost", "predicted")))
     for service, dollars in cost.services.items():
         before = money(predicted.services[service]) if predicted else _UNKNOWN
@@ -136,7 +136,7 @@ def _print_cost(console: Terminal, record: RunRecord) -> None:
     table.add_row("  in all", "", Text(money(cost.total), "bold"), before)
     so_far = " so far" if record.status == "RUNNING" else ""
     print_title(console, f"Capacity and cost{so_far}")
-    console.print(table)
+    console.print(table, soft_wrap=False)
     notes = [f"Prices {cost.prices.source}."]
     if predicted:
         notes.append("Predicted is what etl plan would have said before, with the settings of now.")

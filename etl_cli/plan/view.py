@@ -17,6 +17,7 @@ from etl_cli.plan.deployed import OLDEST_SIZE
 from etl_cli.plan.planning import Outlook, Parts, Plan
 from etl_cli.plan.window import hours
 from etl_cli.printable import wrapped
+from etl_cli.table_width import NARROWEST, Grid
 from etl_cli.times import Times
 from etl_cli.wording import count, duration, size
 
@@ -28,8 +29,8 @@ def print_plan(console: Terminal, plan: Plan, times: Times, etl: EtlLines) -> No
     """Print the plan: what is expected, the stages, the bill, and whether it fits."""
     for name, lines in _facts(plan, times).items():
         _print_fact(console, name, lines)
-    _print_rows(console, [["Stage", "Time", "Invocations", "Waits most for"], *_stages(plan.outlook)], "lrrl")
-    _print_rows(console, [["Service", "Uses", "Dollars"], *_bill(plan.outlook.cost)], "lll")
+    _print_rows(console, [["Stage", "Time", "Invocations", "Waits most for"], *_stages(plan.outlook)], "lrrt")
+    _print_rows(console, [["Service", "Uses", "Dollars"], *_bill(plan.outlook.cost)], "ltl")
     console.print()
     for line in _notes(plan):
         _print_wrapped(console, line)
@@ -113,17 +114,25 @@ def uses(service: str, usage: Usage) -> str:
     }[service]
 
 
-def _print_rows(console: Terminal, rows: Sequence[Sequence[str]], alignment: str) -> None:
-    """Print columns: the first row is their heads, the last one the sum. ``alignment`` has an l or an r for each."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def _print_rows(console: Terminal, rows: Sequence[Sequence[str]], columns: str) -> None:
+    """Print columns: the first row is their heads, the last one the sum.
+
+    Args:
+        console: where.
+        rows: of as many cells each.
+        columns: a letter for each: l or r for one that is whole, at which side; t for text, which wraps.
+    """
+    table = Grid(gap=3)
+    table.whole()
+    for column in columns[1:]:
+        if column == "t":
+            table.text()
+        else:
+            table.whole("right" if column == "r" else "left")
+    for number, (first, *cells) in enumerate(rows, 1):
+        table.add_row(f"  {first}", *cells, style="dim" if number == 1 else "bold" if number == len(rows) else "")
     console.print()
-    for number, row in enumerate(rows, 1):
-        cells = [
-            cell.rjust(width) if side == "r" else cell.ljust(width)
-            for cell, width, side in zip(row, widths, alignment, strict=True)
-        ]
-        style = "dim" if number == 1 else "bold" if number == len(rows) else ""
-        console.print(Text("  " + "   ".join(cells).rstrip(), style), soft_wrap=True)
+    console.print(table, width=max(console.width, NARROWEST), soft_wrap=False)
 
 
 def _notes(plan: Plan) -> list[str]:

@@ -191,7 +191,7 @@ def _watch(rehearse: Callable[[], Rehearsed]) -> NoReturn:
     from etl_cli.preview.transformation_file import files
 
     def work() -> None:
-        if out.is_terminal:
+        if out.lives:
             out.clear()
         try:
             rehearse()

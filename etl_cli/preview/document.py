@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.item_view import Change
-from etl_cli.preview.stage_code import Outcome, loaded_item
+from etl_cli.preview.stage_code import Outcome
 from etl_cli.preview.view import outcome_changes
+from etl_cli.staged_record import loaded_item
 
 if TYPE_CHECKING:
     from etl_cli.preview.rehearsal import Rehearsed, RehearsedRun

@@ -15,6 +15,7 @@ from etl_cli.preview.stage_code import LocalTransformation, Outcome, Run
 from etl_cli.quarantine import staged_parts
 from etl_cli.quarantine.rejections import Reason, Tally
 from etl_cli.report.report import item_text, rejected_records
+from etl_cli.staged_record import loaded_item
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
@@ -130,7 +131,7 @@ class PastRun:
             most_examples: of each kind of difference.
             on_progress: called with the number of items so far.
         """
-        comparison = Comparison(stage_code.key_of, stage_code.loaded_item, most_examples) if self._transform else None
+        comparison = Comparison(stage_code.key_of, loaded_item, most_examples) if self._transform else None
         rehearsed = RehearsedRun(self.run, entry=self._entry, comparison=comparison)
         ids: set[str] = set()
         for segment, parts in self._extract.items():

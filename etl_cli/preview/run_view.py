@@ -6,14 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from etl_cli.console import Terminal, Text
 from etl_cli.execution.counts import UNTIMED
 from etl_cli.item_view import changes, shown, whole
 from etl_cli.preview.comparison import Comparison, FieldChanges, Key
 from etl_cli.preview.view import aggregate_parts, as_in_a_run, aside_parts, verdict
-from etl_cli.table_width import table_width
+from etl_cli.table_width import Grid, table_width
 from etl_cli.wording import count
 
 if TYPE_CHECKING:
@@ -52,11 +51,11 @@ def _fields(fields: Sequence[FieldChanges], width: int) -> Iterator[RenderableTy
     if not fields:
         return
     yield from ("", Text("  Fields that differ", "bold"))
-    table = Table.grid(padding=(0, 1))
-    table.add_column(justify="right", min_width=6, no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(max_width=width // 3, overflow="fold")
-    table.add_column(overflow="fold")
+    table = Grid()
+    table.whole("right", least=6)
+    table.whole()
+    table.text(most=width // 3)
+    table.text()
     table.add_row(*(Text(title, "dim") for title in ("records", "", "field", "for example")))
     for each in sorted(fields, key=lambda found: -found.count)[:_MOST_FIELDS]:
         values = [shown(value) for value in (each.example.before, each.example.after) if value]
@@ -72,17 +71,17 @@ def _keys(title: str, number: int, keys: Iterable[Key]) -> Iterator[RenderableTy
         yield from ("", Text.assemble((f"  {title}: {number:,}", "bold"), f"  such as {such}" if such else ""))
 
 
-def _numbers(rehearsed: RehearsedRun) -> Table:
+def _numbers(rehearsed: RehearsedRun) -> Grid:
     """Records and rejections of then and now."""
     comparison = rehearsed.comparison
     then = comparison.unchanged + comparison.changed + comparison.gone_count if comparison else None
     now = rehearsed.records
     if comparison and rehearsed.complete:
         now = comparison.unchanged + comparison.changed + comparison.come_count
-    table = Table.grid(padding=(0, 2))
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column(justify="right")
+    table = Grid(gap=2)
+    table.whole()
+    table.whole("right")
+    table.whole("right")
     table.add_row("", *(Text(title, "dim") for title in _TITLES))
     table.add_row("  records", "-" if then is None else f"{then:,}", f"{now:,}")
     before, after = rehearsed.aside_then, rehearsed.aside

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from etl.aggregates import Accumulator
-from etl.attribute_values import Number, from_wire, to_wire
+from etl.attribute_values import Number, from_wire
 from etl.errors import RejectedError, TransformationError, UntimedError
 from etl.gate import aggregate_record
 from etl.isolation import IsolatedRecords
@@ -44,7 +44,6 @@ __all__ = [
     "Outcome",
     "Run",
     "key_of",
-    "loaded_item",
     "manifest",
     "source_lines",
     "untimed",
@@ -172,12 +171,6 @@ class LocalTransformation:
             if each.aggregate.load
             for row in each.results()
         ]
-
-
-def loaded_item(line: bytes) -> Item:
-    """A record of plain JSON as the item that Load writes."""
-    item: Item = json.loads(msgspec.json.encode(to_wire(_plain.decode(line))))
-    return item
 
 
 def key_of(line: bytes) -> tuple[str, str]:

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from etl_cli.console import Terminal, Text
 from etl_cli.execution.counts import UNTIMED, untimed_words
 from etl_cli.item_view import Change, alone, changes, compare, whole
-from etl_cli.preview.stage_code import Outcome, loaded_item
+from etl_cli.preview.stage_code import Outcome
 from etl_cli.quarantine.rejections import reasons_table
 from etl_cli.report.report import item_text
-from etl_cli.table_width import table_width
+from etl_cli.staged_record import loaded_item
+from etl_cli.table_width import Grid, table_width
 from etl_cli.wording import count, parse_instant
 
 if TYPE_CHECKING:
@@ -79,9 +79,12 @@ def aggregate_parts(aggregates: Sequence[dict[str, Any]]) -> Iterator[Renderable
         if not groups:
             yield Text("  no records", "dim")
             continue
-        table = Table.grid(padding=(0, 2))
+        table = Grid(gap=2)
         for name in ("", *groups[0]):
-            table.add_column(justify="left" if name in aggregate["by"] else "right", overflow="fold")
+            if name in aggregate["by"]:
+                table.text()
+            else:
+                table.whole("right")
         table.add_row("", *(Text(name, "dim") for name in groups[0]))
         for group in groups[:_MOST_GROUPS]:
             table.add_row("", *("-" if value is None else str(value) for value in group.values()))
@@ -111,12 +114,12 @@ def one_of_each_kind(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return list(firsts.values())
 
 
-def _kinds(outcomes: Iterable[Outcome]) -> Table:
+def _kinds(outcomes: Iterable[Outcome]) -> Grid:
     """How many items change in the same way."""
     tally = Counter(map(_kind, outcomes))
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", min_width=6)
-    table.add_column(overflow="fold")
+    table = Grid(gap=2)
+    table.whole("right", least=6)
+    table.text()
     shown = tally.most_common(_MOST_KINDS)
     for kind, number in shown:
         table.add_row(f"{number:,}", kind)

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rich.table import Table
-
 from etl_cli.console import Text
+from etl_cli.table_width import Grid
 
 
 class Reason(NamedTuple):
@@ -98,12 +97,12 @@ class Tally:
         return [Rejected(kind[0], *self._first[kind], number) for kind, number in self._counts.most_common()]
 
 
-def reasons_table(found: Iterable[Rejected]) -> Table:
+def reasons_table(found: Iterable[Rejected]) -> Grid:
     """Reasons with their counts, a sentence each and the record that it comes from."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", no_wrap=True, min_width=6)
-    table.add_column(overflow="fold")
-    table.add_column(style="dim", overflow="fold")
+    table = Grid(gap=2)
+    table.whole("right", least=6)
+    table.text()
+    table.text(style="dim")
     for each in found:
         table.add_row(f"{each.count:,}", Text(str(each.example)), Text(each.example_id))
     return table

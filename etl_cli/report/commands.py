@@ -22,7 +22,10 @@ def report_commands(pipeline: Pipeline, report: RunReport) -> list[Command]:
     if report.sample:
         key = json.dumps({name: {"S": value} for name, value in report.sample.key.items()})
         commands.append(
-            Command("the item above", aws("dynamodb", "get-item", "--table-name", table, "--key", key)),
+            Command(
+                "the item above, as the destination has it now",
+                aws("dynamodb", "get-item", "--table-name", table, "--key", key),
+            ),
         )
     return [
         *commands,

@@ -9,6 +9,10 @@ from typing import Any
 
 from etl_cli.report.report import Rejection, RunReport
 
+EXPIRED = (
+    "What the run staged has expired, 30 days after it, or was removed: why items were set aside, aggregates, an item "
+    "before and after."
+)
 LEFT_OUT = (
     "Contents of items are left out: what was found in rejected ones, names of attributes that the contract doesn't "
     "declare, groups of aggregates, an item before and after. --items shows them."
@@ -22,7 +26,7 @@ def without_items(report: RunReport) -> RunReport:
         rejections=reasons_alone(report.rejections),
         aggregates=names_alone(report.aggregates),
         sample=None,
-        left_out=LEFT_OUT,
+        left_out=report.left_out or LEFT_OUT,
     )
 
 

@@ -1,4 +1,4 @@
-"""The report of a run that succeeded, put together from what AWS has of it: history, bucket and tables."""
+"""The report of a run that succeeded, put together from what AWS has of it: the history and the bucket."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
 from etl_cli.execution.counts import rejected
 from etl_cli.execution.history import Timeline
+from etl_cli.staged_record import loaded_item
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 MOST_REJECTED = 100_000
 
 WireItem = dict[str, Any]
-"""An item of DynamoDB JSON, as the client returns it: binaries are bytes."""
+"""An item of DynamoDB JSON."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,13 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Sample:
-    """One item before and after: as it was extracted and as the destination table holds it, in DynamoDB JSON."""
+    """One item before and after, in DynamoDB JSON, binaries in base64.
+
+    Attributes:
+        key: the record's.
+        before: the item as the run read it.
+        after: the record as the run made it, for the destination table.
+    """
 
     key: dict[str, str]
     before: WireItem
@@ -236,13 +244,12 @@ def _aggregates(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
 
 
 def _sample(pipeline: Pipeline, keys: dict[str, str]) -> Sample | None:
-    """The first record of the run, if both tables still have it."""
-    first = next(staged_lines(pipeline, keys["transform"]), None)
-    if first is None:
-        return None
-    record = json.loads(first)
-    key = {name: record[name] for name in ("id", "timestamp")}
-    wired = {name: {"S": value} for name, value in key.items()}
-    before = pipeline.dynamodb.get_item(TableName=pipeline.source_table, Key={"id": wired["id"]}).get("Item")
-    after = pipeline.dynamodb.get_item(TableName=pipeline.destination_table, Key=wired).get("Item")
-    return Sample(key, dict(before), dict(after)) if before and after else None
+    """The first record that was transformed, and the item that it was made of, if that has the same id.
+
+    Both are those that the run staged: in the tables, other runs and programs have written since.
+    """
+    for record in map(loaded_item, islice(staged_lines(pipeline, keys["transform"]), 1)):
+        for item in map(json.loads, staged_lines(pipeline, keys["extract"])):
+            if item.get("id") == record["id"]:
+                return Sample({name: record[name]["S"] for name in ("id", "timestamp")}, item, record)
+    return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,7 @@ from etl_cli.wording import count, parse_instant
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
-    from etl_cli.printable import printable
-from etl_cli.report.report import RunReport
+    from etl_cli.report.report import RunReport
 
 Key = tuple[str, str]
 """``id`` and ``timestamp``."""
@@ -32,10 +31,12 @@ class Verified:
     Attributes:
         source: items of the source table that lie in the window.
         destination: records of the run that the destination table holds.
+        outside: what the run extracted beside the items in the window, by why that is; nothing that is 0.
     """
 
     source: int
     destination: int
+    outside: dict[str, int] = field(default_factory=dict)
 
 
 def verify(pipeline: Pipeline, report: RunReport) -> Verified:
@@ -48,14 +49,16 @@ def verify(pipeline: Pipeline, report: RunReport) -> Verified:
     refused: dict[str, set[Key]] = {"transform": set(), "load": set()}
     for record in rejected_records(pipeline, report.run):
         refused[record["stage"]].add(_key_of(record["item"]))
-    # Items without a usable time come along with every window, and those of later ones are told apart.
-    ahead = report.counts.get("ahead", 0)
-    extracted = report.counts["extracted"] - ahead - len(refused["transform"] - in_window)
+    outside = {
+        "without a usable time": report.counts.get("untimed", len(refused["transform"] - in_window)),
+        "ahead of the window": report.counts.get("ahead", 0),
+    }
+    extracted = report.counts["extracted"] - sum(outside.values())
     if len(in_window) != extracted:
         raise _differs(
             report,
             f"{pipeline.source_table} has {count(len(in_window), 'item')} in the window, "
-            f"and the run extracted {extracted:,}",
+            f"and the run extracted {extracted:,} of it",
         )
     staged, marks = _staged(pipeline, report)
     if staged <= in_window and not report.counts["dropped"]:  # the transformation keeps ids and timestamps
@@ -70,7 +73,7 @@ def verify(pipeline: Pipeline, report: RunReport) -> Verified:
             f"{pipeline.destination_table} holds {count(found, 'record')} of the run, "
             f"and the run loaded {report.counts['loaded']:,}",
         )
-    return Verified(len(in_window), found)
+    return Verified(len(in_window), found, {why: number for why, number in outside.items() if number})
 
 
 def _require(report: RunReport, missing: set[Key], what: str) -> None:

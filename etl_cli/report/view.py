@@ -8,22 +8,22 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 
 from etl_cli.commands import Command
 from etl_cli.console import Terminal, Text
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.counts import untimed_words
 from etl_cli.execution.failure import Failure, look_words
-from etl_cli.item_view import side_by_side
+from etl_cli.item_view import compare, whole
 from etl_cli.printable import wrapped
 from etl_cli.report.report import Equation, Rejection, RunReport
 from etl_cli.report.verify import Verified
-from etl_cli.table_width import NARROWEST, WIDEST, table_width
+from etl_cli.table_width import NARROWEST, WIDEST, Grid, fitting, table_width
 from etl_cli.times import Times
 from etl_cli.wording import count, duration, number, parse_instant
 
 _MOST_GROUPS = 8
+SAMPLE_TITLES = ("as the run read it", "as the run made it")
 
 
 def print_report(
@@ -44,15 +44,17 @@ def print_report(
     """
     width = table_width(console)
     sections: list[tuple[str, RenderableType]] = [
-        ("Durations", _durations(report)),
-        ("Balance", _balance(report, tables, verified)),
+        ("Durations", fitting(console, width, _durations(report))),
+        ("Balance", fitting(console, width, _balance(report))),
     ]
+    if verified:
+        sections[-1] = ("Balance", Group(sections[-1][1], _counted(report, tables, verified)))
     if report.rejections:
         table = _reasons(report.rejections) if report.left_out else _rejections(report.rejections, width)
         sections.append((_rejected_title(report), table))
     sections += [(_aggregate_title(each), _aggregate(each)) for each in report.aggregates]
     if report.sample:
-        item = side_by_side(report.sample.before, report.sample.after, tables, width)
+        item = whole(compare(report.sample.before, report.sample.after), SAMPLE_TITLES, width)
         sections.append(("One item, before and after", item))
     parts: list[RenderableType] = ["", _verdict(report), "", _facts(report, times or Times())]
     for title, body in sections:
@@ -123,10 +125,10 @@ def _verdict(report: RunReport) -> Text:
     return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}{ahead}, nothing unaccounted for", "bold green")
 
 
-def _facts(report: RunReport, times: Times) -> Table:
+def _facts(report: RunReport, times: Times) -> Grid:
     table = _grid()
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.whole(style="dim")
+    table.whole()
     table.add_row("", "Run", report.run)
     if report.replay:
         table.add_row("", "Replay of", f"what run {report.replay} had in quarantine")
@@ -135,56 +137,64 @@ def _facts(report: RunReport, times: Times) -> Table:
     return table
 
 
-def _durations(report: RunReport) -> Table:
+def _durations(report: RunReport) -> Iterator[Grid]:
+    """The stages side by side, or below each other."""
     shown = report.stages | {"in all": report.seconds}
-    table = _grid()
+    across, down = _grid(), _grid()
     for name in shown:
-        table.add_column(justify="right", no_wrap=True, min_width=8 if name != "Plan" else 0)
-    table.add_row("", *(Text(name, "dim") for name in shown))
-    table.add_row("", *(duration(seconds) for seconds in shown.values()))
-    return table
+        across.whole("right", least=8 if name != "Plan" else 0)
+    across.add_row("", *(Text(name, "dim") for name in shown))
+    across.add_row("", *(duration(seconds) for seconds in shown.values()))
+    down.whole()
+    down.whole("right")
+    for name, seconds in shown.items():
+        down.add_row("", Text(name, "dim"), duration(seconds))
+    yield from (across, down)
 
 
-def _balance(report: RunReport, tables: tuple[str, str], verified: Verified | None) -> RenderableType:
-    table = _grid()
-    for position in range(12):
-        table.add_column(justify="right" if position in (1, 3, 6, 9) else "left", no_wrap=True)
+def _balance(report: RunReport) -> Iterator[Grid]:
+    """Its lines with as many parts as may be, and with fewer."""
     scanned, read = report.counts.get("scanned", 0), report.counts["read"]
     outside = Equation("scanned", scanned, {"read": read, "outside": scanned - read})
-    for equation in [*([] if report.replay else [outside]), *report.balance()]:
-        for row in _equation(equation):
-            table.add_row("", *row)
-    if verified is None:
-        return table
+    for parts in (3, 2, 1):
+        table = _grid()
+        for position in range(3 + 3 * parts):
+            table.whole("right" if position == 1 or (position >= 3 and position % 3 == 0) else "left")
+        for equation in [*([] if report.replay else [outside]), *report.balance()]:
+            for row in _equation(equation, parts):
+                table.add_row("", *row)
+        yield table
+
+
+def _counted(report: RunReport, tables: tuple[str, str], verified: Verified) -> Grid:
+    scanned = report.counts.get("scanned", 0)
     counted = _grid()
-    counted.add_column(width=len("extracted"))
-    counted.add_column(justify="right", min_width=len(f"{scanned:,}"))
-    counted.add_column(no_wrap=True)
+    counted.whole(least=len("extracted"))
+    counted.whole("right", least=len(f"{scanned:,}"))
+    counted.text()
+    others = "".join(f" + {found:,} {why}" for why, found in verified.outside.items())
+    total = f"{others} = {report.counts['extracted']:,} extracted" if others else ""
     for number_found, where in (
-        (verified.source, f"in the window of {tables[0]}"),
+        (verified.source, f"in the window of {tables[0]}{total}"),
         (verified.destination, f"of this run in {tables[1]}"),
     ):
         counted.add_row(
             "", "counted", Text(f"{number_found:,}", "bold"), Text.assemble((where, "dim"), " ", ("✔", "green"))
         )
-    return Group(table, counted)
+    return counted
 
 
-# Parts of an equation in one line: with more of them a line is longer than a terminal.
-_PARTS = 3
-
-
-def _equation(equation: Equation) -> Iterator[list[Text]]:
-    """A line of the balance; what has more parts than fit goes on in a second one."""
+def _equation(equation: Equation, most: int) -> Iterator[list[Text]]:
+    """A line of the balance; one with more than so many parts goes on in another."""
     parts = list(equation.parts.items())
     cells = [Text(equation.name), Text(f"{equation.total:,}", "bold"), Text("=", "dim")]
-    for first in range(0, len(parts), _PARTS):
-        for position in range(first, first + _PARTS):
+    for first in range(0, len(parts), most):
+        for position in range(first, first + most):
             name, value = parts[position] if position < len(parts) else ("", 0)
             if position:
                 cells.append(Text("+" if name else "", "dim"))
             cells += [Text(f"{value:,}" if name else ""), Text(name, "dim")]
-        if first + _PARTS < len(parts):
+        if first + most < len(parts):
             yield cells
             cells = [Text(""), Text("")]
     yield [*cells, Text("✔", "green") if equation.holds else Text("✘ does not add up", "bold red")]
@@ -198,12 +208,12 @@ def _rejected_title(report: RunReport) -> str:
     return f"Rejected: {shown - untimed:,}{untimed_words(untimed)}"
 
 
-def _rejections(rejections: list[Rejection], width: int) -> Table:
+def _rejections(rejections: list[Rejection], width: int) -> Grid:
     table = _grid()
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold", max_width=20)
-    table.add_column(overflow="fold", max_width=(width - 22) // 2)
-    table.add_column(overflow="fold", max_width=width - 42)
+    table.whole("right")
+    table.text(most=20)
+    table.text(most=(width - 22) // 2)
+    table.text(most=width - 42)
     table.add_row("", *(Text(title, "dim") for title in ("items", "attribute", "expected", "found, for example")))
     for each in rejections:
         example = Text.assemble(each.got, (f" in {each.example}" if each.example else "", "dim"))
@@ -211,11 +221,11 @@ def _rejections(rejections: list[Rejection], width: int) -> Table:
     return table
 
 
-def _reasons(rejections: list[Rejection]) -> Table:
+def _reasons(rejections: list[Rejection]) -> Grid:
     """How many items were rejected for what was expected, without anything of them."""
     table = _grid()
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+    table.whole("right")
+    table.text()
     table.add_row("", *(Text(title, "dim") for title in ("items", "expected")))
     for each in rejections:
         table.add_row("", f"{each.count:,}", each.expected)
@@ -234,7 +244,10 @@ def _aggregate(aggregate: dict[str, Any]) -> RenderableType:
     table = _grid()
     by = aggregate["by"]
     for name in rows[0]:
-        table.add_column(justify="left" if name in by else "right", no_wrap=True)
+        if name in by:
+            table.text()
+        else:
+            table.whole("right")
     table.add_row("", *(Text(name, "dim") for name in rows[0]))
     for row in rows[:_MOST_GROUPS]:
         table.add_row("", *(_cell(value) for value in row.values()))
@@ -249,8 +262,8 @@ def _cell(value: Any) -> str:
     return number(value) if isinstance(value, (int, Decimal)) else "-" if value is None else str(value)
 
 
-def _grid() -> Table:
-    """A table without lines, indented by its empty first column."""
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=1)
+def _grid() -> Grid:
+    """A table that is indented by its empty first column."""
+    table = Grid()
+    table.text(width=1)
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import json
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -172,8 +172,9 @@ class Recording:
         self.execution: str = recorded["description"]["executionArn"]
         self.events: list[dict[str, Any]] = recorded["events"]
         self.description: dict[str, Any] = recorded["description"]
-        self.s3 = FakeS3(recorded["objects"])
         names = recorded["pipeline"]
+        read = _extracted(self.description, recorded["tables"].get(names["source_table"], []))
+        self.s3 = FakeS3(read | recorded["objects"])
         empty: dict[str, list[Item]] = {names["source_table"]: [], names["destination_table"]: []}
         self.dynamodb = FakeDynamoDB(empty | recorded["tables"])
         self.stepfunctions = FakeStepFunctions(self.description, self.events, step)
@@ -187,6 +188,13 @@ class Recording:
 
     def _client(self, service: str) -> Any:
         return getattr(self, service)
+
+
+def _extracted(description: dict[str, Any], source: list[Item]) -> dict[str, str]:
+    """What Extract has staged, in one object: the items that the recorded source table has."""
+    key = json.loads(description.get("output") or "{}").get("keys", {}).get("extract")
+    lines = [json.dumps(item, default=lambda content: b64encode(content).decode()) for item in source]
+    return {key: "[\n" + ",\n".join(lines) + "\n]\n"} if key else {}
 
 
 def _restored(document: dict[str, Any]) -> Any:

@@ -52,8 +52,28 @@ def test_without_a_terminal_each_step_leaves_one_line(clock: Clock) -> None:
     assert lines(console) == ["  ✔ Deployment    created  1.5 s", "  ✔ Check         agrees  0.0 s"]
 
 
-def test_without_a_terminal_a_step_that_takes_long_says_so_now_and_then(clock: Clock) -> None:
+def dumb(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal on which nothing can move."""
+    monkeypatch.setenv("TERM", "dumb")
+    return Terminal(file=io.StringIO(), width=80, force_terminal=True, styled=False)
+
+
+def test_nothing_of_a_step_that_goes_on_is_written_into_a_pipe(clock: Clock) -> None:
     console = plain()
+    with Board(console, ["Load"]) as board:
+        for second in range(25):
+            board.update("Load", f"{second} of 30 records")
+            board.sum_up(Step("in all", "running", f"{second} of 30"))
+            clock.now += 1
+        board.end("Load", "30 records")
+
+    assert lines(console) == ["  ✔ Load          30 records  25.0 s"]
+
+
+def test_where_nothing_moves_a_step_that_takes_long_says_so_now_and_then(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = dumb(monkeypatch)
     with Board(console, ["Load"]) as board:
         for second in range(25):
             board.update("Load", f"{second} of 30 records")
@@ -144,8 +164,10 @@ def test_steps_that_go_on_without_the_board_are_left_as_they_are() -> None:
     assert "5 of 30 records" in frames(console)[-2]
 
 
-def test_a_step_that_the_board_first_sees_in_its_middle_is_as_old_as_it_is(clock: Clock) -> None:
-    console = plain()
+def test_a_step_that_the_board_first_sees_in_its_middle_is_as_old_as_it_is(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = dumb(monkeypatch)
     with Board(console, ["Load"]) as board:
         board.show(Step("Load", "running", "writing", seconds=60))
         clock.now += 1
@@ -179,8 +201,10 @@ def test_a_step_that_is_dismissed_leaves_its_line_above_the_board() -> None:
     assert shown[-1].startswith("… in all ━━━━━━━━ 1 of 2")
 
 
-def test_without_a_terminal_the_sum_says_now_and_then_how_far_it_is(clock: Clock) -> None:
-    console = plain()
+def test_where_nothing_moves_the_sum_says_now_and_then_how_far_it_is(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = dumb(monkeypatch)
     with Board(console, [], name_width=10) as board:
         for done in range(14):
             board.sum_up(Step("in all", "running", f"{done} of 13"))

@@ -9,7 +9,8 @@ import pytest
 
 from etl_cli.errors import UserError
 from etl_cli.preview.comparison import Comparison
-from etl_cli.preview.stage_code import key_of, loaded_item
+from etl_cli.preview.stage_code import key_of
+from etl_cli.staged_record import loaded_item
 
 
 def line(number: int, **fields: object) -> bytes:

@@ -125,8 +125,26 @@ def test_a_run_without_records_has_a_report(recording: Recording) -> None:
     assert "before and after" not in printed(report, 80)
 
 
-def test_an_item_that_is_gone_from_the_source_is_not_shown(recording: Recording) -> None:
+def test_both_sides_of_the_item_are_those_that_the_run_staged(recording: Recording, report: RunReport) -> None:
+    assert report.sample
+    key = {"id": {"S": report.sample.key["id"]}}
+    for table in recording.dynamodb.tables.values():  # a later run, or another program, has written it
+        for item in table:
+            if key.items() <= item.items():
+                item["value"] = {"N": "999999"}
+    later = report_of(recording)
     recording.dynamodb.tables["etl-source-data"].clear()
+
+    assert later.sample == report_of(recording).sample == report.sample
+    assert "999999" not in printed(later, 80)
+    assert report.sample.before["value"] == report.sample.after["value"] == {"N": "6.66"}
+    assert (report.sample.before.get("size"), report.sample.after["size"]) == (None, {"S": "small"})
+
+
+def test_a_record_of_an_id_that_no_item_has_is_not_shown(recording: Recording) -> None:
+    run = json.loads(recording.description["output"])["run"]
+    key = f"transform/{run}/data.json"
+    recording.s3.objects[key] = recording.s3.objects[key].replace('"id":"order-', '"id":"made-of-order-')
 
     assert report_of(recording).sample is None
 
@@ -138,6 +156,15 @@ def test_a_run_whose_objects_have_expired_says_so(recording: Recording) -> None:
     with pytest.raises(UserError, match=f"transform/{run}/data.json is not there") as caught:
         report_of(recording)
     assert "expire after 30 days" in caught.value.remedy
+
+
+def test_what_was_counted_adds_up_to_what_was_extracted(report: RunReport) -> None:
+    report.counts.update({"read": 50, "extracted": 50})
+    said = printed(report, 80, Verified(38, 37, {"without a usable time": 10, "ahead of the window": 2}))
+
+    assert "38 in the window of etl-source-data + 10 without a usable time + 2 ahead" in " ".join(said.split())
+    assert "of the window = 50 extracted ✔" in " ".join(said.split())
+    assert "extracted ✔" not in printed(report, 80, Verified(50, 37))
 
 
 def test_many_groups_are_cut(report: RunReport) -> None:
@@ -164,7 +191,7 @@ def test_json_keeps_every_digit(report: RunReport) -> None:
 
     assert document["status"] == "success"
     assert [equation["holds"] for equation in document["balance"]] == [True, True, True]
-    assert document["verified"] == {"source": 38, "destination": 37}
+    assert document["verified"] == {"source": 38, "destination": 37, "outside": {}}
     assert all(len(group["value_avg"]) > 30 for group in aggregate["groups"])
     assert document["sample"]["before"]["barcode"] == {"B": "AAAAApymSe4="}
 
@@ -222,7 +249,7 @@ def test_items_without_a_time_are_told_apart_in_the_report(report: RunReport) ->
 
 def test_an_equation_of_many_parts_adds_up_as_it_is_printed() -> None:
     equation = Equation("extracted", 4764, {"transformed": 4662, "dropped": 0, "ahead": 2, "rejected": 100})
-    lines = ["".join(cell.plain for cell in row) for row in _equation(equation)]
+    lines = ["".join(cell.plain for cell in row) for row in _equation(equation, 3)]
 
     assert lines == ["extracted4,764=4,662transformed+0dropped+2ahead", "+100rejected✔"]
 

@@ -82,14 +82,32 @@ def test_items_without_a_time_are_told_below_their_run() -> None:
 
 
 def test_in_80_columns_all_columns_are_there() -> None:
-    lines = printed(HISTORY, 80)
+    small = {"read": 4_700, "loaded": 4_650, "rejected_transform": 50}
+    lines = printed([night(7, "RUNNING", counts={}, finished=None), night(3, counts=small)], 80)
 
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["run", "window,", "UTC", "took", "read", "loaded", "rejected"]
     assert lines[-1].split() == [
-        *("✔", "20261103T020000123Z", "11-02", "01:45", "→", "11-03", "02:00", "3m07s", "1.2M", "1.2M", "151")
+        *("✔", "20261103T020000123Z", "11-02", "01:45", "→", "11-03", "02:00", "3m07s", "4,700", "4,650", "50")
     ]
     assert lines[1].startswith("… 20261107T020000123Z")
+
+
+def test_where_a_line_has_no_room_for_every_digit_a_run_has_two() -> None:
+    lines = printed(HISTORY, 80)
+
+    assert max(map(len, lines)) <= 80
+    assert lines[-2:] == [
+        "✔ 20261103T020000123Z  2026-11-02 01:45:00 → 2026-11-03 02:00:00 UTC",
+        "    succeeded in 3 min 07 s: 1,204,551 read, 1,204,400 loaded, 151 rejected",
+    ]
+
+
+def test_a_window_of_another_year_than_its_run_s_is_told_with_it() -> None:
+    small = {"read": 7, "loaded": 7}
+    window = Span(datetime(2024, 11, 2, 1, 45, tzinfo=UTC), datetime(2024, 11, 3, 2, tzinfo=UTC))
+
+    assert "2024-11-02 01:45:00 → 2024-11-03 02:00:00 UTC" in printed([night(3, window=window, counts=small)], 80)[0]
 
 
 def test_a_wide_terminal_has_every_digit() -> None:
@@ -101,19 +119,12 @@ def test_a_wide_terminal_has_every_digit() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [(99_999, "99,999"), (100_000, "100k"), (1_234_567, "1.23M"), (12_345_678, "12.3M"), (1_234_567_890, "1.23G")],
-)
-def test_large_numbers_are_abbreviated_where_there_is_little_room(number: int, shown: str) -> None:
-    assert printed([night(3, counts={"loaded": number})], 80)[1].split()[-2] == shown
-
-
 @pytest.mark.parametrize(("seconds", "shown"), [(12.34, "12.3s"), (187.4, "3m07s"), (3900, "1h05m")])
 def test_durations_are_abbreviated_where_there_is_little_room(seconds: float, shown: str) -> None:
     entry = night(3)
     assert entry.started
-    lines = printed([replace(entry, finished=entry.started + timedelta(seconds=seconds))], 80)
+    finished = entry.started + timedelta(seconds=seconds)
+    lines = printed([replace(entry, finished=finished, counts={"read": 7, "loaded": 7})], 80)
 
     assert lines[1].split()[-4] == shown
 
@@ -121,7 +132,7 @@ def test_durations_are_abbreviated_where_there_is_little_room(seconds: float, sh
 def test_why_a_run_failed_and_how_to_see_more_is_below_it() -> None:
     lines = printed(HISTORY, 80)
 
-    assert lines[4] == f"    failed at Plan, InputError: etl show {NAME}"
+    assert f"    failed at Plan, InputError: etl show {NAME}" in lines
     assert "    timed out at Load" in lines
     assert "    replayed by 20261106T091500007Z: 150 loaded, 1 rejected again" in lines
 

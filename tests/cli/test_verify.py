@@ -16,6 +16,7 @@ from tests.cli.fakes import FakeDynamoDB, FakeS3
 
 RUN = "20261124T200000000Z"
 START, END = "2026-11-23T19:45:00Z", "2026-11-24T20:00:00Z"
+OUTSIDE = {"without a usable time": 1}
 INSIDE = "2026-11-24T10:00:00.5Z"
 
 
@@ -101,7 +102,13 @@ def world() -> World:
 
 
 def test_tables_that_hold_what_the_run_says(world: World) -> None:
-    assert world.verify() == Verified(source=3, destination=2)
+    assert world.verify() == Verified(3, 2, OUTSIDE)
+
+
+def test_items_that_the_run_counted_apart_are_told_by_its_counts(world: World) -> None:
+    world.report.counts.update({"extracted": 8, "untimed": 3, "ahead": 2})
+
+    assert world.verify() == Verified(3, 2, {"without a usable time": 3, "ahead of the window": 2})
 
 
 def test_an_item_of_the_window_that_was_not_read(world: World) -> None:
@@ -152,14 +159,14 @@ def test_a_record_that_the_destination_refused_need_not_be_there(world: World) -
     world.s3.objects[f"quarantine/{RUN}/load-0000-0000.json"] = staged(refused)
     world.report.counts.update({"loaded": 1})
 
-    assert world.verify() == Verified(source=3, destination=1)
+    assert world.verify() == Verified(3, 1, OUTSIDE)
 
 
 def test_a_transformation_that_drops_items_is_held_against_what_it_wrote(world: World) -> None:
     world.stage(record("a"))
     world.report.counts.update({"dropped": 1, "transformed": 1, "records": 1, "loaded": 1})
 
-    assert world.verify() == Verified(source=3, destination=1)
+    assert world.verify() == Verified(3, 1, OUTSIDE)
 
 
 def test_a_transformation_that_makes_other_keys_is_held_against_what_it_wrote(world: World) -> None:
@@ -167,11 +174,11 @@ def test_a_transformation_that_makes_other_keys_is_held_against_what_it_wrote(wo
     world.report.counts.update({"records": 1, "loaded": 1})
     world.dynamodb.tables["destination"].append(item("total", as_of=END))
 
-    assert world.verify() == Verified(source=3, destination=1)
+    assert world.verify() == Verified(3, 1, OUTSIDE)
 
 
 def test_a_transformation_that_leaves_no_mark_of_the_run_is_held_against_the_keys(world: World) -> None:
     world.stage({"id": "a", "timestamp": INSIDE}, {"id": "b", "timestamp": INSIDE})
     world.dynamodb.tables["destination"] = [item("a"), item("b")]
 
-    assert world.verify() == Verified(source=3, destination=2)
+    assert world.verify() == Verified(3, 2, OUTSIDE)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import io
 import os
 import secrets
 import sys
@@ -38,7 +40,8 @@ It writes some 270 items of its own into the source table, with timestamps of on
 yours has, runs the pipeline over that day twice, compares each stage with what has to be there, and removes its
 items from both tables. What lies in the staging bucket expires by itself. Each run reads the whole source table.
 
-exit codes: 0 all is as it should be, 1 something is not, 2 there is nothing to test, 130 interrupted
+exit codes: 0 all is as it should be, 1 something is not, 2 there is nothing to test, 74 the output can't be written,
+130 interrupted, 141 the reader of the output has gone
 
 example, on the local environment of this project:
   eval "$(.venv/bin/etl local env)"
@@ -55,7 +58,7 @@ class Report:
     def __init__(self) -> None:
         encoding = (getattr(sys.stdout, "encoding", "") or "").lower().replace("-", "")
         self._passed, self._failed, self._dots = ("✓", "✗", "…") if encoding == "utf8" else ("ok", "FAIL", "...")
-        self._live = sys.stdout.isatty()
+        self._live = sys.stdout is not None and sys.stdout.isatty()
         self.steps = 0
 
     @contextlib.contextmanager
@@ -74,8 +77,6 @@ class Report:
         """Print what is going on now."""
         if self._live:
             print(f"\r\x1b[K  {message} {self._dots}", end="", flush=True)
-        else:
-            print(f"  {message} {self._dots}", flush=True)
 
     def _line(self, message: str) -> None:
         print(("\r\x1b[K" if self._live else "") + message, flush=True)
@@ -270,5 +271,25 @@ def test_every_stage_of_the_deployed_stack_is_right_item_by_item(
     assert code == 0, captured.out + captured.err
 
 
+def run_as_a_script() -> int:
+    """Run the script in a process of its own; its output may be anything, or may go away."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # nothing if the caller has closed it
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = main()
+        if sys.stdout:
+            sys.stdout.flush()
+    except OSError as error:
+        # What Python still has to write at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:
+            return 141
+        with contextlib.suppress(OSError):
+            print(f"error: The output can't be written: {error.strerror}", file=sys.stderr, flush=True)
+        return 74
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_as_a_script())

@@ -24,8 +24,8 @@ VALID, OUTSIDE = 160, 8
 FRACTIONS = ("", ".5", ".000001", ".999999999")
 # Items of no window, so large that a page of a Scan, 1 MB, holds few: they make a small source one of many pages.
 BALLAST, BALLAST_BYTES = 12, 390_000
-# The emulator says that a table has 200 bytes an item: three segments, with several parts each.
-SETTINGS = {"etl:segment_bytes": "15000", "etl:part_bytes": "4096"}
+# Two and a half of it are the ballast: three segments, with several parts each.
+SETTINGS = {"etl:segment_bytes": str(BALLAST * BALLAST_BYTES * 2 // 5), "etl:part_bytes": "4096"}
 
 
 def put_ballast(pipeline: Pipeline) -> None:

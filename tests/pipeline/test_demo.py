@@ -149,7 +149,7 @@ def test_items_without_a_time_are_shown_until_they_are_corrected(
 def test_a_strict_run_with_distributed_maps_shows_its_segments(
     make_environment: Callable[[], LocalEnvironment],
 ) -> None:
-    environment, maps = make_environment(), ("-c", "etl:concurrency=100", "-c", "etl:segment_bytes=20000")
+    environment, maps = make_environment(), ("-c", "etl:concurrency=100", "-c", "etl:segment_bytes=70000")
     process = demo(environment, "--strict", "--items", "300", *maps)
     out, err = process.communicate(timeout=240)
 

@@ -13,9 +13,6 @@ from tests.pipeline.interposer import Answer, Behaviour, Request
 from tests.pipeline.modes import both_modes
 from tests.pipeline.pipeline import Pipeline
 
-# The emulator says that a table has 200 bytes an item.
-EMULATED_ITEM_BYTES = 200
-
 
 def put_large(pipeline: Pipeline, window: Window, count: int, size: int) -> list[Item]:
     """Put items whose pages of 1 MB hold few of them."""
@@ -50,7 +47,7 @@ def test_a_large_table_is_read_in_as_many_segments_as_there_may_be_workers_and_s
     pipeline: Pipeline, window: Window
 ) -> None:
     items = put_large(pipeline, window, count=360, size=15_000)  # a third of them has more than one page
-    segment_bytes = str(len(items) * EMULATED_ITEM_BYTES // 9)
+    segment_bytes = str(len(items) * 15_000 // 9)
     with (
         pipeline.configured("etl-extract", SEGMENT_BYTES=segment_bytes, CONCURRENCY="3", PART_BYTES="1"),
         pipeline.configured("etl-transform", PART_BYTES="500000"),
@@ -133,7 +130,7 @@ def test_load_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window)
 @both_modes
 def test_segments_go_on_side_by_side(pipeline: Pipeline, window: Window) -> None:
     items = put_large(pipeline, window, count=60, size=100_000)
-    segment_bytes = str(len(items) * EMULATED_ITEM_BYTES // 3)
+    segment_bytes = str(len(items) * 100_000 * 2 // 5)  # two and a half of them are the table
     slow = delaying(UNIT_SECONDS, "Scan")
     with pipeline.interposed(
         "etl-extract", "DYNAMODB", slow, timeout_seconds=INVOCATION_SECONDS, SEGMENT_BYTES=segment_bytes
