@@ -196,7 +196,7 @@ class Demonstration:
         print_report(self._console, report, (pipeline.source_table, pipeline.destination_table), verified)
         print_commands(self._console, commands, "What to do next")
         self._console.print(
-            "  # your own data: README.md, Deploy to AWS, and Make it yours", style="dim", soft_wrap=True
+            "  # your own table: README.md, Deploy to AWS and Make it yours", style="dim", soft_wrap=True
         )
         self._print_how_to_stop()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ from etl_cli.paths import command
 from etl_cli.report.verify import Verified
 from etl_cli.times import Times
 from tests.cli.fakes import Recording
-from tests.docs.examples import example
 
 
 @dataclass
@@ -306,23 +304,3 @@ def test_nothing_to_tidy_up_is_said_so() -> None:
     demonstration = Demonstration(cast(Any, FakeEnvironment()), 10, as_json=False)
 
     assert demonstration.tidy_up() == "nothing was started"
-
-
-@pytest.mark.usefixtures("environment")
-def test_the_example_of_the_documentation(
-    run: Callable[[Recording], None],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(demo_module, "verify", lambda *_: Verified(source=38, destination=37))
-    run(Recording("succeeded"))
-    assert exit_code(items=40) == 0
-
-    def without_times(text: str) -> str:
-        # On a terminal a step that goes on is replaced by how it ended.
-        lines = [line.rstrip() for line in text.splitlines() if not line.startswith("  … ")]
-        return re.sub(r"  [0-9.]+ s$", "  0.0 s", "\n".join(lines), flags=re.MULTILINE)
-
-    beginning, cut, end = example("etl demo").partition("  …\n")
-    assert (cut, end) == ("  …\n", "")
-    assert without_times(capsys.readouterr().out).startswith(without_times(beginning))
