@@ -63,6 +63,8 @@ class Rule:
     last: bool = False
 
 
+# The verdict on a run, which may take two lines.
+_ACCOUNTED = r"[^✔]*nothing\s+unaccounted\s+for"
 RULES = (
     Rule("make (test|check)$", "a test doesn't run all tests", long=True),
     Rule(r"cdk destroy \w+", "a person is asked, and other commands need the stack", r"\g<0> --force", last=True),
@@ -70,7 +72,7 @@ RULES = (
     Rule(
         r"\S*etl .*--(follow|watch)",
         "endless: Ctrl-C ends it",
-        r"timeout --preserve-status -s INT 12 \g<0>",
+        r"timeout --preserve-status -s INT 8 \g<0>",
         codes=(130,),
     ),
     Rule(
@@ -80,13 +82,13 @@ RULES = (
         shows=r"^Wrote \S+\.html",
     ),
     Rule(r"\S*etl preview", "3 says that items would be rejected", codes=(0, 3), shows="What happens"),
-    Rule(r"\S*etl quarantine replay", "3 says that items were rejected again", codes=(3,), shows="rejected with"),
-    Rule("make demo$", shows=r"✔ [1-9][\d,]* loaded, .*nothing unaccounted for", offers=r"^  (\S*etl .*)$"),
-    Rule(r"\S*etl doctor", shows="^All is well"),
+    Rule(r"\S*etl quarantine replay", "3 says that items were rejected again", codes=(3,), shows=_ACCOUNTED),
+    Rule("make demo$", shows=rf"✔ [1-9][\d,]* loaded, {_ACCOUNTED}", offers=r"^  (\S*etl .*)$"),
+    Rule(r"\S*etl doctor", shows=r"^  ok +gaps +none$"),
     Rule(r"\S*etl runs", shows="succeeded"),
     Rule(r"\S*etl gaps", shows="^No gaps"),
     Rule(r"\S*etl quarantine list", offers=r"^(?:The records|Run it again): +(\S*etl .*)$"),
-    Rule(r"\S*etl (show latest|watch)", shows="nothing unaccounted for"),
+    Rule(r"\S*etl (show latest|watch)", shows=_ACCOUNTED),
     Rule(r"\S*etl explain order-", shows="etl-destination-data"),
     Rule("aws dynamodb scan --table-name etl-destination-data", shows='"as_of"'),
     Rule(r"\S*python tests/etl_pipeline/test_etl_pipeline.py", shows=r"^All \d+ steps passed"),
