@@ -25,6 +25,7 @@ STACKS = [StackSummary("CDKToolkit", "CREATE_COMPLETE"), StackSummary("EtlPipeli
 CHECKOUT, FOLDER = Path("/checkout"), Path("/checkout/.etl-local")
 KEY = ("AKIAQ2T4X7MZC5WPLR3H", "5f0c1a7e9b3d48260f7ce1d29a4b6853c07f91de")
 SERVER = ServerRecord(4711, 4566, "token", "2026-11-26T02:33:20Z", False, {}, *KEY)
+VARIABLES = list(client_variables(CHECKOUT, FOLDER, SERVER))
 
 
 @dataclass
@@ -78,7 +79,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
     made = FakeEnvironment()
     monkeypatch.setattr(local, "LocalEnvironment", lambda _: made)
     monkeypatch.setattr(local, "command", lambda: "etl")
-    for name in [name for name in os.environ if name.upper().startswith(("AWS_", "CDK_", "NO_PROXY"))]:
+    for name in [name for name in os.environ if name.upper().startswith(("AWS_", "CDK_", "NO_PROXY", "NODE_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     return made
@@ -129,7 +130,8 @@ def test_programs_get_the_status_and_the_variables(environment: FakeEnvironment)
     found = json.loads(etl_local("status", "--json").stdout)
 
     assert (found["endpoint"], found["stacks"]) == ("http://127.0.0.1:4566", [vars(stack) for stack in STACKS])
-    assert json.loads(etl_local("env", "--json").stdout) == environment.variables()
+    told = json.loads(etl_local("env", "--json").stdout)
+    assert (told, list(told)) == (environment.variables(), VARIABLES)
 
 
 def test_context_values_are_those_of_the_deployment(environment: FakeEnvironment) -> None:
