@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from etl_cli.emulator.environment import LocalEnvironment, Status
 from etl_cli.emulator.variables import is_shell_name, restored_variables, saved_variables, unset_variables
 from etl_cli.paths import ROOT, command, environment_line
 from etl_cli.printable import shell_words
+from etl_cli.times import Times
 
 EXIT_DOWN = 3
 EXIT_DIED = 4
@@ -159,7 +161,7 @@ def _print_status(status: Status) -> None:
         {
             "endpoint": status.endpoint,
             "process": status.pid,
-            "started": status.started_at,
+            "started": Times().instant(datetime.fromisoformat(status.started_at)) if status.started_at else None,
             "mode": "strict: IAM and bucket policies are enforced" if status.strict else None,
             "stacks": ", ".join(f"{stack.name} ({stack.status})" for stack in status.stacks) or None,
             "files": status.state_dir,

@@ -12,6 +12,7 @@ from tests.pipeline.modes import DISTRIBUTED
 WHOLE_FOLDERS = ("tests/faults", "tests/infrastructure")
 # A unit that takes a minute and begins last has one process work while the others are done. The other units follow.
 LONGEST_FIRST = (
+    "tests/docs/test_typed.py",
     "tests/pipeline/test_specification.py",
     DISTRIBUTED,
     "tests/faults",

@@ -11,23 +11,24 @@ from typing import Annotated, NamedTuple
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from etl_cli.commands import Command
 from etl_cli.console import err, print_error, print_json
 from etl_cli.context import Context, parse_context
 from etl_cli.demo.deployment_progress import DeploymentProgress
 from etl_cli.deployment import STACK_NAME, Pipeline
 from etl_cli.emulator.environment import LocalEnvironment
 from etl_cli.errors import UserError
+from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.failure import ExecutionError, Failure
 from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.following.board import Board
-from etl_cli.following.following import console_of_progress, show_execution
+from etl_cli.following.following import console_of_progress, print_failed, show_execution
 from etl_cli.following.run import run_name
-from etl_cli.paths import ROOT, command, environment_line
-from etl_cli.report.commands import report_commands
-from etl_cli.report.document import failure_document, report_document
+from etl_cli.paths import ROOT, command
+from etl_cli.report.document import report_document
 from etl_cli.report.report import RunReport, collect
 from etl_cli.report.verify import Verified, verify
-from etl_cli.report.view import print_commands, print_failure, print_report
+from etl_cli.report.view import print_commands, print_report
 from etl_cli.seed.items import make_items, write_items
 from etl_cli.times import Times
 from etl_cli.wording import count
@@ -188,19 +189,19 @@ class Demonstration:
 
     def _print_report(self, outcome: Outcome) -> None:
         pipeline, report, verified = outcome
-        commands = report_commands(pipeline, report)
+        commands = next_commands(EtlLines())
         if self._as_json:
             print_json(report_document(report, verified) | {"commands": [each.line for each in commands]})
             return
         print_report(self._console, report, (pipeline.source_table, pipeline.destination_table), verified)
-        print_commands(self._console, commands, environment_line())
+        print_commands(self._console, commands, "What to do next")
+        self._console.print(
+            "  # your own table: README.md, Deploy to AWS and Make it yours", style="dim", soft_wrap=True
+        )
         self._print_how_to_stop()
 
     def _print_failure(self, failure: Failure) -> None:
-        if self._as_json:
-            print_json(failure_document(failure))
-        print_failure(self._console, failure)
-        print_commands(self._console, failure.commands, environment_line())
+        print_failed(self._console, failure, EtlLines(), as_json=self._as_json)
         self._print_how_to_stop()
 
     def _print_error(self, error: UserError) -> None:
@@ -213,6 +214,16 @@ class Demonstration:
     def _print_how_to_stop(self) -> None:
         self._console.print()
         self._console.print(f"  The local environment stays up. Stop it: {command()} local stop", soft_wrap=True)
+
+
+def next_commands(lines: EtlLines) -> list[Command]:
+    """Lines that go on from a demonstration, with its own items."""
+    return [
+        Command("have this shell's aws and cdk use the local environment too", environment_line()),
+        Command("edit runtime/etl/transformation.py, and see what it does", lines.line("preview", "--watch")),
+        Command("look at the run as a page", lines.line("report", "latest", "--html", "report.html")),
+        Command("see whether all is well", lines.line("doctor")),
+    ]
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from etl_cli.emulator.state_folder import make_private, open_private, require_ow
 from etl_cli.emulator.variables import server_environment
 from etl_cli.errors import UserError
 from etl_cli.paths import command
+from etl_cli.wording import format_instant
 
 START_SECONDS = 60.0
 LOCK_SECONDS = 60.0
@@ -99,7 +100,7 @@ class Supervisor:
         token, key = secrets.token_hex(16), random_key()
         environment = server_environment(self._root, self._state_dir, chosen, strict=strict) | settings
         environment |= {MARK_VARIABLE: token, "AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret}
-        started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        started_at = format_instant(datetime.now(UTC))
         record = None
         try:
             with process.signals_deferred():

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl_cli.console import Terminal, err, print_json
 from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.failure import ExecutionError, explain
+from etl_cli.execution.failure import ExecutionError, Failure, explain
 from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.execution.progress import follow
 from etl_cli.following.board import Board
@@ -49,16 +49,21 @@ def attend(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *,
         with _going_on(pipeline, lines.line("watch", execution_name(execution))):
             timeline = _to_end(pipeline, execution, console, times)
     except ExecutionError as error:
-        if as_json:
-            print_json(failure_document(error.failure))
-        print_failure(console, error.failure)
-        print_advice(console, error.failure, lines)
+        print_failed(console, error.failure, lines, as_json=as_json)
         raise typer.Exit(EXIT_FAILED) from None
     report = collect(pipeline, execution, timeline)
     if as_json:
         print_json(report_document(report))
     else:
         print_report(console, report, (pipeline.source_table, pipeline.destination_table), times=times)
+
+
+def print_failed(console: Terminal, failure: Failure, lines: EtlLines, *, as_json: bool) -> None:
+    """Print why an execution that was followed failed, and what to do; as JSON on the output too, if asked for."""
+    if as_json:
+        print_json(failure_document(failure))
+    print_failure(console, failure)
+    print_advice(console, failure, lines)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def print_outcome(
         print_advice(console, record.failure, etl)
     elif found:
         print_report(console, found, (pipeline.source_table, pipeline.destination_table), times=times)
-        print_commands(console, report_commands(pipeline, found))
+        print_commands(console, report_commands(found, etl))
 
 
 def _collected(pipeline: Pipeline, record: RunRecord) -> RunReport | None:

@@ -72,17 +72,9 @@ def print_title(console: Terminal, title: str) -> None:
     console.print(Text(f"  {title}", "bold"), soft_wrap=True)
 
 
-def print_commands(console: Terminal, commands: Sequence[Command], first: str = "") -> None:
-    """Print lines for a shell, none of them broken, so that they can be copied.
-
-    Args:
-        console: where.
-        commands: the lines.
-        first: a line that has to come before; may be empty.
-    """
-    print_title(console, "Look further")
-    if first:
-        console.print(f"  {first}", soft_wrap=True)
+def print_commands(console: Terminal, commands: Sequence[Command], title: str = "Look further") -> None:
+    """Print lines for a shell, none of them broken, so that they can be copied."""
+    print_title(console, title)
     for command in commands:
         console.print(f"  # {command.shows}", style="dim", soft_wrap=True)
         console.print(f"  {command.line}", soft_wrap=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,17 @@ import pytest
 import typer
 from botocore.exceptions import EndpointConnectionError
 
+from etl_cli.console import Terminal
 from etl_cli.demo import command as demo_module
 from etl_cli.demo.command import Demonstration, demo
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
+from etl_cli.etl_lines import EtlLines
+from etl_cli.following import following
+from etl_cli.paths import command
 from etl_cli.report.verify import Verified
+from etl_cli.times import Times
 from tests.cli.fakes import Recording
-from tests.docs.examples import example
 
 
 @dataclass
@@ -205,14 +209,50 @@ def test_a_deployment_that_fails_is_an_error_without_a_traceback(
 def test_an_execution_that_fails_is_explained(
     environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(Recording("failed_at_gate"))
+    recording = Recording("failed_at_gate")
+    run(recording)
 
     assert exit_code() == 1
     out = capsys.readouterr().out
     assert "✘ Gate          QualityGateError" in out
-    assert "✘ The run failed at Gate: QualityGateError" in out
-    assert "aws logs filter-log-events --log-group-name /aws/lambda/etl-transform" in out
+    assert as_etl_run_says_it(recording) in out
+    assert out.endswith(f"  The local environment stays up. Stop it: {command()} local stop\n")
     assert environment.up
+
+
+def as_etl_run_says_it(recording: Recording) -> str:
+    console = Terminal(file=io.StringIO(), width=80)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(following, "console_of_progress", lambda **_: console)
+        with pytest.raises(typer.Exit):
+            following.attend(recording.pipeline, recording.execution, EtlLines(), Times())
+    assert isinstance(console.file, io.StringIO)
+    _, view, told = console.file.getvalue().partition("  ✘ The run failed at Gate: QualityGateError\n")
+    assert f"{command()} quarantine show " in told
+    return view + told
+
+
+@pytest.mark.usefixtures("environment")
+def test_it_ends_with_lines_that_go_on_with_its_own_items(
+    run: Callable[[Recording], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(demo_module, "verify", lambda *_: Verified(source=38, destination=37))
+    monkeypatch.setattr(demo_module, "command", lambda: "etl")
+    run(Recording("succeeded"))
+
+    assert exit_code() == 0
+    end = capsys.readouterr().out.partition("  What to do next\n")[2].splitlines()
+    etl = command()
+    assert [line.strip() for line in end if line and "#" not in line] == [
+        f'eval "$({etl} local env)"',
+        f"{etl} preview --watch",
+        f"{etl} report latest --html report.html",
+        f"{etl} doctor",
+        "The local environment stays up. Stop it: etl local stop",
+    ]
+    assert max(map(len, end)) <= 80
 
 
 def test_an_execution_that_fails_is_json_too(
@@ -264,23 +304,3 @@ def test_nothing_to_tidy_up_is_said_so() -> None:
     demonstration = Demonstration(cast(Any, FakeEnvironment()), 10, as_json=False)
 
     assert demonstration.tidy_up() == "nothing was started"
-
-
-@pytest.mark.usefixtures("environment")
-def test_the_example_of_the_documentation(
-    run: Callable[[Recording], None],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(demo_module, "verify", lambda *_: Verified(source=38, destination=37))
-    run(Recording("succeeded"))
-    assert exit_code(items=40) == 0
-
-    def without_times(text: str) -> str:
-        # On a terminal a step that goes on is replaced by how it ended.
-        lines = [line.rstrip() for line in text.splitlines() if not line.startswith("  … ")]
-        return re.sub(r"  [0-9.]+ s$", "  0.0 s", "\n".join(lines), flags=re.MULTILINE)
-
-    beginning, cut, end = example("etl demo").partition("  …\n")
-    assert (cut, end) == ("  …\n", "")
-    assert without_times(capsys.readouterr().out).startswith(without_times(beginning))

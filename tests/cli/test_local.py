@@ -16,16 +16,16 @@ from etl_cli import local
 from etl_cli.app import app
 from etl_cli.emulator.clients import StackSummary
 from etl_cli.emulator.environment import Status
+from etl_cli.emulator.process import ServerRecord
+from etl_cli.emulator.variables import client_variables
 from tests.cli.executions import OUTPUTS
 from tests.docs.examples import example
 
-STACK = StackSummary("EtlPipelineStack", "CREATE_COMPLETE")
-VARIABLES = {
-    "AWS_ACCESS_KEY_ID": "AKIAQ2T4X7MZC5WPLR3H",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
-    "AWS_SECRET_ACCESS_KEY": "5f0c1a7e9b3d48260f7ce1d29a4b6853c07f91de",
-}
+STACKS = [StackSummary("CDKToolkit", "CREATE_COMPLETE"), StackSummary("EtlPipelineStack", "CREATE_COMPLETE")]
+CHECKOUT, FOLDER = Path("/checkout"), Path("/checkout/.etl-local")
+KEY = ("AKIAQ2T4X7MZC5WPLR3H", "5f0c1a7e9b3d48260f7ce1d29a4b6853c07f91de")
+SERVER = ServerRecord(4711, 4566, "token", "2026-11-26T02:33:20Z", False, {}, *KEY)
+VARIABLES = list(client_variables(CHECKOUT, FOLDER, SERVER))
 
 
 @dataclass
@@ -44,12 +44,9 @@ class FakeEnvironment:
 
     def status(self, *, stacks: bool = False) -> Status:
         if self.state != "up":
-            return Status(self.state, Path("/checkout/.etl-local"))
-        found = [STACK] if stacks and self.deployed else []
-        started = "2026-11-26T02:33:20Z"
-        return Status(
-            "up", Path("/checkout/.etl-local"), "http://127.0.0.1:4566", 4566, 4711, started, 61.0, stacks=found
-        )
+            return Status(self.state, FOLDER)
+        found = STACKS if stacks and self.deployed else []
+        return Status("up", FOLDER, SERVER.endpoint, SERVER.port, SERVER.pid, SERVER.started_at, 61.0, stacks=found)
 
     def start(self, port: int | None, *, strict: bool) -> Status:
         self.calls.append(("start", port, strict))
@@ -65,7 +62,7 @@ class FakeEnvironment:
         return self.status()
 
     def variables(self) -> dict[str, str]:
-        return VARIABLES
+        return client_variables(CHECKOUT, FOLDER, SERVER)
 
     def deploy(self, context: Mapping[str, str], *, on_line: Callable[[str], None]) -> dict[str, str]:
         self.calls.append(("deploy", context))
@@ -84,6 +81,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
     monkeypatch.setattr(local, "command", lambda: "etl")
     for name in [name for name in os.environ if name.upper().startswith(("AWS_", "CDK_", "NO_PROXY", "NODE_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     return made
 
 
@@ -131,8 +129,9 @@ def test_an_environment_that_is_not_up_has_an_exit_code_of_its_own(
 def test_programs_get_the_status_and_the_variables(environment: FakeEnvironment) -> None:
     found = json.loads(etl_local("status", "--json").stdout)
 
-    assert (found["endpoint"], found["stacks"]) == ("http://127.0.0.1:4566", [vars(STACK)])
-    assert json.loads(etl_local("env", "--json").stdout) == environment.variables()
+    assert (found["endpoint"], found["stacks"]) == ("http://127.0.0.1:4566", [vars(stack) for stack in STACKS])
+    told = json.loads(etl_local("env", "--json").stdout)
+    assert (told, list(told)) == (environment.variables(), VARIABLES)
 
 
 @pytest.mark.usefixtures("environment")

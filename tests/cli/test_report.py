@@ -13,6 +13,7 @@ import pytest
 
 from etl_cli.console import Terminal
 from etl_cli.errors import UserError
+from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.history import Timeline, read_new
 from etl_cli.report import report as report_module
 from etl_cli.report.commands import report_commands
@@ -174,15 +175,20 @@ def test_many_groups_are_cut(report: RunReport) -> None:
     assert "and 11 more groups" in printed(report, 80)
 
 
-def test_commands_are_never_broken(recording: Recording, report: RunReport) -> None:
-    commands = report_commands(recording.pipeline, report)
+def test_commands_are_never_broken(report: RunReport) -> None:
+    commands = report_commands(report, EtlLines(profile="night", program=".venv/bin/etl"))
     console = Terminal(file=io.StringIO(), width=40)
-    print_commands(console, commands, 'eval "$(.venv/bin/etl local env)"')
+    print_commands(console, commands)
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
 
-    assert '  eval "$(.venv/bin/etl local env)"' in lines
     assert all(f"  {command.line}" in lines for command in commands)
+    assert [command.line.removesuffix(" --profile night") for command in commands] == [
+        f".venv/bin/etl show {report.run}",
+        f".venv/bin/etl quarantine show {report.run}",
+        ".venv/bin/etl explain order-000002",
+        f".venv/bin/etl logs --run {report.run}",
+    ]
 
 
 def test_json_keeps_every_digit(report: RunReport) -> None:

@@ -1,4 +1,4 @@
-"""The examples of docs/commands.md: the output of each is rendered anew by the command's own test."""
+"""The examples of docs/commands.md, each rendered anew by its command's own test, and that of the tutorial."""
 
 from __future__ import annotations
 
@@ -14,4 +14,11 @@ def example(command: str) -> str:
     _, _, section = _PAGE.read_text().partition(f"\n## {command}\n")
     found = re.search(r"```text\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
     assert found, f"{_PAGE} has no block of output below {command}"
+    return found[1]
+
+
+def tutorial() -> str:
+    """The first example of docs/transformations.md, which is a whole file."""
+    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "transformations.md").read_text(), re.DOTALL)
+    assert found
     return found[1]

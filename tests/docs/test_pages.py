@@ -1,41 +1,26 @@
-"""The README and the runbook, held against what is there: links, targets, and the commands, which are run."""
+"""The pages, held against what is there: links, targets of make, commands and options of `etl`."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from tests.pipeline.pipeline import wait_for
-from tests.support import ROOT, Deployed
+from etl_cli.app import app
+from tests.support import ROOT
 
 PAGES = (
     *("README.md", "CONTRIBUTING.md"),
     *("docs/design.md", "docs/monitoring.md", "docs/operations.md", "docs/transformations.md"),
 )
-BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
-# Lines that other tests run, each in an environment of its own, and one for the other version of the AWS CLI.
-ELSEWHERE = re.compile(
-    r"^(make |cdk |eval |export (?:PATH|CDK_DISABLE_VERSION_CHECK)=|aws logs tail |etl doctor$).*", re.MULTILINE
-)
-RUN = "20240116T020000000Z"
+COMMAND_PAGES = sorted(str(path.relative_to(ROOT)) for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 
 def page(name: str) -> str:
     return (ROOT / name).read_text()
-
-
-def blocks() -> Iterator[tuple[str, str]]:
-    """The shell blocks of the README and the runbook, without the lines that run elsewhere."""
-    for name in ("README.md", "docs/operations.md"):
-        for number, block in enumerate(BLOCK.findall(page(name))):
-            commands = ELSEWHERE.sub("", block)
-            if commands.strip():
-                yield f"{name}-{number}", commands
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -53,35 +38,36 @@ def test_make_targets_that_are_named_exist(name: str) -> None:
     assert named <= targets
 
 
-@pytest.fixture(scope="module")
-def variables(deployed: Deployed) -> dict[str, str]:
-    """A shell's environment with the variables that the pages take as given, and the objects that they look at."""
-    key = f"quarantine/{RUN}/transform-0000-0000.json"
-    deployed.clients.s3.put_object(Bucket=deployed.staging_bucket, Key=key, Body=b"[\n]\n")
-    machine = deployed.state_machine_arn
-    stepfunctions = deployed.clients.stepfunctions
-    execution = stepfunctions.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
-    wait_for("a run", lambda: "stopDate" in stepfunctions.describe_execution(executionArn=execution))
-    environ = deployed.environment.environ()
-    return environ | {
-        "PATH": f"{ROOT / '.venv/bin'}:{environ['PATH']}",
-        "STATE_MACHINE_ARN": machine,
-        "EXECUTION_ARN": execution,
-        "STAGING_BUCKET": deployed.staging_bucket,
-        "ACCOUNT": "000000000000",
-        "REGION": "us-east-1",
-    }
+ETL_LINE = re.compile(r"(?:^|[`(/ ])etl ((?:local |quarantine )?[a-z]+)\b([^`\n]*)", re.MULTILINE)
 
 
-@pytest.mark.parametrize("commands", [pytest.param(commands, id=name) for name, commands in blocks()])
-def test_documented_commands_run(commands: str, variables: dict[str, str], tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["/bin/bash", "-euo", "pipefail", "-c", commands],
-        cwd=tmp_path,
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
+@pytest.mark.parametrize("name", COMMAND_PAGES)
+def test_lines_of_the_command_name_what_it_has(name: str) -> None:
+    unknown = [f"etl {words}{rest}" for words, rest in etl_lines(page(name)) if not is_known(words, rest)]
+
+    assert unknown == []
+
+
+@pytest.mark.parametrize("line", ["etl reprot latest", "etl local begin", "etl run --lookbak 3"])
+def test_a_line_that_names_what_the_command_hasnt_is_found(line: str) -> None:
+    ((words, rest),) = etl_lines(f"`{line}`")
+
+    assert not is_known(words, rest)
+
+
+def etl_lines(text: str) -> list[tuple[str, str]]:
+    """The lines of the command in a page's code: its words, and the rest."""
+    code = re.findall(r"^```bash\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    code += re.findall(r"`[^`\n]+`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    return [(match[1], match[2]) for each in code for match in ETL_LINE.finditer(each)]
+
+
+def is_known(words: str, rest: str) -> bool:
+    """Whether there is such a command, with such options."""
+    command: Any = typer.main.get_command(app)
+    for word in words.split():
+        command = getattr(command, "commands", {}).get(word)
+    if command is None:
+        return False
+    known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)} | {"--help"}
+    return set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known

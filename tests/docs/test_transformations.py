@@ -3,7 +3,8 @@
 import asyncio
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from etl.load import load_segment
 from etl.plain_json import MAX_DEPTH, plain_line
 from etl.transform import transform_segment
 from etl.user_code import Transformation
+from etl_cli.seed.items import make_items
 from tests.support import ROOT
 from tests.unit.builders import ANY_SHARE, destination, hold, run, staged, staging, through, unlimited
 from tests.unit.builders import work as new_work
@@ -133,6 +135,16 @@ def test_items_are_rejected_where_that_is_shown_and_nowhere_else(example: Exampl
     outcome = carried_out(example)
 
     assert bool(outcome.rejected) == bool({REASONS, QUARANTINE} & example.shown.keys())
+
+
+@pytest.mark.parametrize("example", [pytest.param(each, id=each.heading) for each in TRANSFORMATIONS])
+def test_each_example_takes_the_demos_items(example: Example) -> None:
+    items = make_items(500, datetime(2024, 1, 16, tzinfo=UTC))
+    source = "".join(f"{plain_line(item).decode()}\n" for item in items)
+    rejected = carried_out(replace(example, shown={SOURCE: source})).rejected
+
+    # Those that the seed makes invalid; an example may take some of them.
+    assert len(rejected) <= 5
 
 
 @pytest.mark.parametrize("example", [pytest.param(each, id=each.heading) for each in TESTS])

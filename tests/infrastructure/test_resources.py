@@ -8,6 +8,9 @@ import pytest
 from aws_cdk.assertions import Template
 
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
+from tests.support import ROOT
+
+README = (ROOT / "README.md").read_text()
 
 BUCKET = f"etl-staging-{ACCOUNT}-{REGION}"
 DATA = {
@@ -202,3 +205,28 @@ def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: 
         "DestinationTableE41E7513",
         "RunLedgerTable3162D107",
     }
+
+
+def test_what_stays_of_a_destroyed_stack_is_what_the_readme_says(stack: Synthesized) -> None:
+    section = README.partition("## What it doesn't do\n")[2].partition("\n## ")[0]
+    functions = stack.of_type("AWS::Lambda::Function")
+    # Lambda makes the log group of a function that names none, and CloudFormation knows nothing of it.
+    (without_group,) = [name for name, each in functions.items() if "LoggingConfig" not in each["Properties"]]
+    (key,) = stack.of_type("AWS::KMS::Key").values()
+
+    assert without_group.startswith("CustomS3AutoDelete")
+    assert "`/aws/lambda/EtlPipelineStack-CustomS3AutoDelete…`" in section
+    assert f"KMS key of the alarms' topic is deleted after {key['Properties']['PendingWindowInDays']} days" in section
+
+
+def test_a_failure_that_is_caught_ends_in_a_fail_state_as_the_readme_says(stack: Synthesized) -> None:
+    states = stack.definition["States"]
+
+    def end_of(name: str) -> str:
+        while "Next" in states[name]:
+            name = states[name]["Next"]
+        return str(states[name]["Type"])
+
+    stages = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
+    assert {end_of(each["Next"]) for name in stages for each in states[name]["Catch"]} == {"Fail"}
+    assert "ended in a Fail state" in README

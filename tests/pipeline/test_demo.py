@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from etl_cli.emulator.environment import LocalEnvironment
+from tests.docs.examples import example
+from tests.docs.typist import Command, Shell, Typist
 from tests.pipeline.pipeline import wait_for
 from tests.support import ROOT
 
@@ -51,16 +53,52 @@ def test_an_interrupt_during_the_deployment_leaves_no_process(environment: Local
     assert environment.status().state == "down"
 
 
-def test_the_first_run_reports_and_leaves_the_environment_up(environment: LocalEnvironment) -> None:
-    process = demo(environment, "--items", "300")
+def test_the_first_run_is_that_of_the_documentation_and_leaves_the_environment_up(
+    environment: LocalEnvironment,
+) -> None:
+    process = demo(environment, "--items", "40")
     out, err = process.communicate(timeout=240)
 
     assert process.returncode == 0, out + err
     assert err == ""
-    assert "✔ 279 loaded, 2 rejected, 1 without a time, nothing unaccounted for" in out
-    assert "read      282 = 282 extracted" in out
-    assert "counted   279 of this run in etl-destination-data ✔" in out
+    beginning, end = example("etl demo").split("  …\n")
+    assert steady(out).startswith(steady(beginning))
+    assert steady(out).endswith(steady(end))
     assert environment.status().is_up
+
+
+@pytest.mark.parametrize("command", ["status", "env"])
+def test_what_the_environment_says_is_as_documented(environment: LocalEnvironment, command: str) -> None:
+    done = etl_local(environment, command)
+
+    assert list(map(label, done.splitlines())) == list(map(label, example(f"etl local {command}").splitlines()))
+
+
+def etl_local(environment: LocalEnvironment, command: str) -> str:
+    given = {name: value for name, value in os.environ.items() if not name.upper().startswith(("AWS_", "NO_PROXY"))}
+    return subprocess.run(
+        [ETL, "local", command],
+        cwd=ROOT,
+        env=given | {"ETL_LOCAL_DIR": str(environment.state_dir)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+def label(line: str) -> str:
+    """A line without the value that differs from one environment to another."""
+    name, _, value = line.strip().partition("=" if line.startswith("export") else "  ")
+    return f"{name} {value}" if name == "stacks" else name
+
+
+def steady(text: str) -> str:
+    """An output without what differs from one run to another, and what a terminal replaces as it goes on."""
+    lines = [line.rstrip() for line in text.splitlines() if not re.match("  … .", line)]
+    patterns = (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", r"(?<=:)\d{2,5}(?=, )", r"[\d,.]+(?= ?(?:s\b|kB|/s))")
+    for pattern in patterns:
+        lines = [re.sub(pattern, "#", line) for line in lines]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def test_the_second_run_changes_nothing_and_its_commands_work(environment: LocalEnvironment) -> None:
@@ -72,12 +110,10 @@ def test_the_second_run_changes_nothing_and_its_commands_work(environment: Local
     report = json.loads(out)
     assert all(equation["holds"] for equation in report["balance"])
     assert report["verified"]["destination"] == report["counts"]["loaded"] == 279
-    for line in report["commands"]:
-        done = subprocess.run(
-            ["/bin/sh", "-c", line], env=environment.environ(), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
-        assert done.stdout.strip(), line
+    with Shell(os.environ | {"ETL_LOCAL_DIR": str(environment.state_dir)}) as shell:
+        typed = [Typist(shell).type(Command("the demo", 1, line)) for line in report["commands"]]
+    assert [each.command.text for each in typed if each.fault] == []
+    assert len(typed) == 4
 
 
 @pytest.fixture(scope="module")

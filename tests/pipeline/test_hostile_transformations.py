@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.pipeline.execution import Window
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline
-from tests.support import ASSEMBLY
+from tests.pipeline.transformations import FUNCTIONS, deployed_transformation
 
-FUNCTIONS = ("etl-extract", "etl-transform", "etl-load")
-FILE = "etl/transformation.py"
 SOURCE = """
 import ctypes, os, signal, time
 from typing import TypedDict
@@ -31,36 +26,13 @@ def transform(record, run):
 """
 
 
-def code(folder: Path, source: str | None) -> bytes:
-    """The functions' zip, with another transformation; None for its own."""
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder).as_posix()
-            compiled = name.startswith("etl/__pycache__/transformation.")
-            if path.is_file() and (source is None or not (compiled or name == FILE)):
-                archive.write(path, name)
-        if source is not None:
-            archive.writestr(FILE, source)
-    return body.getvalue()
-
-
 @contextmanager
 def transforming(
     pipeline: Pipeline, strike: str = "pass", result: str = "record", functions: tuple[str, ...] = FUNCTIONS
 ) -> Iterator[None]:
     """Functions that have another transformation; they have their own again afterwards."""
-    assembly = pipeline.deployed.environment.state_dir / ASSEMBLY
-    (folder,) = {path.parents[1] for path in assembly.glob(f"asset.*/{FILE}")}
-    try:
-        for name in functions:
-            pipeline.clients.lambda_.update_function_code(
-                FunctionName=name, ZipFile=code(folder, SOURCE.format(strike=strike, result=result))
-            )
+    with deployed_transformation(pipeline, SOURCE.format(strike=strike, result=result), functions):
         yield
-    finally:
-        for name in functions:
-            pipeline.clients.lambda_.update_function_code(FunctionName=name, ZipFile=code(folder, None))
 
 
 def put(pipeline: Pipeline, window: Window, *striking: int) -> None:

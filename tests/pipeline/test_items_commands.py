@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 from typer.testing import CliRunner
 
 from etl_cli.app import app
+from etl_cli.preview import stage_code
+from etl_cli.preview.stage_code import LocalTransformation
+from etl_cli.seed.items import make_items
+from tests.docs.examples import tutorial
 from tests.pipeline.execution import Window
 from tests.pipeline.pipeline import Pipeline
+from tests.pipeline.transformations import deployed_transformation
 from tests.support import ROOT
 
 DIGITS = "1.2345678912345678912345678912345678912"
@@ -96,3 +103,24 @@ def test_without_any_aws_setting_the_commands_find_the_environment(
     assert done.stderr.splitlines()[0].startswith(f"Using the local environment at {endpoint}")
     assert json.loads(done.stdout), done.stderr
     assert done.returncode == 0 or words[0] == "doctor"  # other tests' runs have failed
+
+
+def test_the_tutorials_transformation_takes_the_demos_items(
+    pipeline: Pipeline, window: Window, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    serialize, end = TypeSerializer().serialize, window.first + timedelta(days=1)
+    orders: list[Any] = [{name: serialize(each) for name, each in item.items()} for item in make_items(300, end)]
+    pipeline.put(order | {"id": {"S": f"{pipeline.token}{order['id']['S']}"}} for order in orders)
+    file = tmp_path / "transformation.py"
+    file.write_text(tutorial())
+    monkeypatch.setattr(stage_code, "LocalTransformation", lambda: LocalTransformation(file))
+
+    whole = ("--start", window.start, "--end", window.end, "--sample", "1000")
+    previewed = etl("preview", *whole, exits=3)["counts"]
+    with deployed_transformation(pipeline, file.read_text()):
+        execution = pipeline.run(window.input)
+
+    counts = execution.output["counts"]
+    assert (counts["loaded"], counts["rejected_transform"]) == (previewed["records"], previewed["rejected"])
+    assert previewed["records"] >= 279  # of 300, 18 are late, and 3 are invalid
+    assert next(iter(pipeline.destination().values())).keys() >= {"day", "large", "customer"}
