@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def command() -> str:
-    """What to type for this very command: `etl` if that is what the shell finds, else its path, quoted as a shell needs it."""
+    """What to type for this very command: `etl` if that is what the shell finds, else its path as a shell needs it."""
     own = ROOT / ".venv" / "bin" / "etl"
     found = shutil.which("etl")
     if found and Path(found).absolute() == own:
