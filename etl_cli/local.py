@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from etl_cli.command_tree import Commands
 from etl_cli.console import Text, err, out, print_json, print_table, progress
 from etl_cli.context import Context, parse_context
 from etl_cli.deployment import STACK_NAME
@@ -20,8 +21,7 @@ from etl_cli.times import Times
 EXIT_DOWN = 3
 EXIT_DIED = 4
 
-app = typer.Typer(
-    no_args_is_help=True,
+app = Commands(
     help="The local environment: an embedded AWS on 127.0.0.1, into which the real CDK CLI deploys.\n\n"
     "Its files are in .etl-local of the checkout, or in the folder that ETL_LOCAL_DIR names; each folder is an "
     "environment of its own. Its data live as long as it is up.",
@@ -63,8 +63,8 @@ def reset() -> None:
 
 
 @app.command(
-    epilog="Exit codes:  0 up  ·  3 down  ·  4 ended without being stopped, or does not answer\n\n"
-    "Examples:  etl local status  ·  etl local status --json"
+    exits={0: "up", EXIT_DOWN: "down", EXIT_DIED: "ended without being stopped, or does not answer"},
+    epilog="Examples:  etl local status  ·  etl local status --json",
 )
 def status(as_json: Json = False) -> None:
     """Say whether the local environment is up, where, since when, and which stacks it has."""

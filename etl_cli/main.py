@@ -1,8 +1,4 @@
-"""The entry of the `etl` command.
-
-Exit codes: 0 done; 1 failed, the message says why; 2 wrong usage; 74 the output couldn't be written; 130 interrupted;
-141 the reader of the output has gone. Some commands have others beside these, which their help says.
-"""
+"""The entry of the `etl` command. Its exit codes are those of `etl_cli.command_tree`."""
 
 from __future__ import annotations
 

@@ -6,16 +6,18 @@ import os
 import shutil
 from pathlib import Path
 
+from etl_cli.printable import shell_words
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def command() -> str:
-    """What to type for this very command: `etl` if that is what the shell finds, else its path."""
+    """What to type for this very command: `etl` if that is what the shell finds, else its path as a shell needs it."""
     own = ROOT / ".venv" / "bin" / "etl"
     found = shutil.which("etl")
     if found and Path(found).absolute() == own:
         return "etl"
-    return os.path.relpath(own) if Path.cwd() == ROOT else str(own)
+    return shell_words(os.path.relpath(own) if Path.cwd() == ROOT else str(own))
 
 
 def environment_line() -> str:

@@ -10,17 +10,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from serverless_app.grammar import FUNCTIONS_PYTHON, GrammarError, check_grammar
 from serverless_app.settings import PipelineSettings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-PYTHON_VERSION = "3.11"
+PYTHON_VERSION = ".".join(map(str, FUNCTIONS_PYTHON))
 _CACHE_TAG = f"cpython-{PYTHON_VERSION.replace('.', '')}"
 
 # Lambda's Python 3.11 runs on Amazon Linux 2, which has glibc 2.26; manylinux2014 asks for 2.17.
 _PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
 
 # To be raised when the same inputs are to give another bundle: those kept from before are then not taken.
-_LAYOUT = "2"
+_LAYOUT = "3"
 
 _NOT_SOURCE = (".*", "*~", "__pycache__", "tests")
 # What an installer says about itself and its run, and RECORD, which lists these. METADATA and licences stay.
@@ -44,8 +45,9 @@ def bundle(
     The name of a bundle follows from what goes into it, so one that is there is current. It is moved into place
     when it is complete: a crash leaves no half of one, and two calls at once do not disturb each other.
 
-    Beside the sources lies their bytecode, when this interpreter is of the functions' version: a function's folder
-    can't be written to, and it would compile everything at each cold start.
+    Every source is compiled, so that none with an error is deployed. Bytecode is kept beside the sources when this
+    interpreter is of the functions' version: a function's folder can't be written to, and it would compile everything
+    at each cold start.
 
     Args:
         settings: its ``architecture`` and ``lambda_platform`` say for which machine.
@@ -58,7 +60,7 @@ def bundle(
         The folder that becomes the Lambda's zip.
 
     Raises:
-        BundlingError: the dependencies could not be installed, or the code has a syntax error.
+        BundlingError: the dependencies could not be installed, or the functions' Python can't compile the code.
     """
     machine, options = _target(settings)
     # Bytecode of another version would lie there unused.
@@ -72,6 +74,7 @@ def bundle(
     packages = _once(output / f"packages-{packages_key}", lambda into: _install([*install, "-r", str(lock)], into))
 
     def combine(into: Path) -> None:
+        _check(source, _NOT_SOURCE)
         _copy(packages, into, ())
         _copy(source, into / source.name, _NOT_SOURCE)
         if bytecode:
@@ -115,6 +118,20 @@ def _install(command: list[str], into: Path) -> None:
                 "missing and `make lock` if a hash does not match; otherwise see that the index can be reached."
             )
         _copy(Path(scratch), into, _NOT_PACKAGE)
+        _check(into, ())
+
+
+def _check(folder: Path, ignored: Sequence[str]) -> None:
+    """Compile all sources, so that an error is found here and not by the functions."""
+    for path in _files(folder, ignored):
+        if path.suffix != ".py":
+            continue
+        try:
+            check_grammar(path)
+        except GrammarError as error:
+            shown = path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
+            where = f"{shown}, line {error.lineno}" if error.lineno else str(shown)
+            raise BundlingError(f"{where}: {error.msg}") from None
 
 
 def _compile(folder: Path) -> None:

@@ -23,9 +23,8 @@ from etl_cli.times import Span, Times
 from etl_cli.wording import format_instant
 
 _MOST_PARALLEL = 20
+EXITS = {0: "all windows are done", 1: "a window failed, or an error", 130: "interrupted, what runs goes on"}
 EPILOG = (
-    "Exit codes:  0 all windows are done  ·  1 a window failed  ·  2 wrong usage  ·  130 interrupted, what runs goes "
-    "on\n\n"
     "Examples:  etl backfill --from 2026-01-01 --to 2026-11-01 --step 1w  ·  etl backfill --from 2026-11-01 --to "
     "2026-11-03 --step 6h --parallel 2  ·  etl backfill --from 2026-01-01 --to 2026-11-01 --dry-run"
 )

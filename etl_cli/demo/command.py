@@ -24,7 +24,7 @@ from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.following.board import Board
 from etl_cli.following.following import console_of_progress, print_failed, show_execution
 from etl_cli.following.run import run_name
-from etl_cli.paths import ROOT, command
+from etl_cli.paths import ROOT, command, environment_line
 from etl_cli.report.document import report_document
 from etl_cli.report.report import RunReport, collect
 from etl_cli.report.verify import Verified, verify

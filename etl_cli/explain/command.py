@@ -14,10 +14,8 @@ from etl_cli.execution.ledger import read_ledger
 from etl_cli.long_work import counting
 from etl_cli.times import Times
 
-EPILOG = (
-    "Exit codes:  0 explained  ·  1 there is no trace of it, or an error\n\n"
-    "Examples:  etl explain order-000042  ·  etl explain order-000042 --runs 30 --json"
-)
+EXITS = {0: "explained", 1: "there is no trace of it, or an error"}
+EPILOG = "Examples:  etl explain order-000042  ·  etl explain order-000042 --runs 30 --json"
 
 
 def explain(

@@ -28,10 +28,8 @@ from etl_cli.wording import size
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
 
-EPILOG = (
-    "Exit codes:  0 the report is made, however the run ended  ·  1 an error\n\n"
-    "Examples:  etl report  ·  etl report 20261124T020000123Z --html night.html  ·  etl report --html - --no-items"
-)
+EXITS = {0: "the report is made, however the run ended"}
+EPILOG = "Examples:  etl report  ·  etl report 20261124T020000123Z --html night.html  ·  etl report --html - --no-items"
 _OUTPUT = "-"
 
 

@@ -25,8 +25,8 @@ from etl_cli.times import Times
 from etl_cli.wording import format_instant
 
 EXIT_DOES_NOT_FIT = 1
+EXITS = {0: "it fits the time that a run has", EXIT_DOES_NOT_FIT: "it doesn't, or an error"}
 EPILOG = (
-    "Exit codes:  0 it fits the time that a run has  ·  1 it doesn't, or an error\n\n"
     "Examples:  etl plan  ·  etl plan --start 2026-11-01 --end 2026-11-08  ·  etl plan --lookback 48 --json  ·  "
     "etl plan --region eu-west-1 --prices mine.toml"
 )

@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 EXIT_REJECTED = 3
 SAMPLE = 100
 SHOWN = 3
-EPILOG = (
-    "Exit codes:  0 nothing would be rejected  ·  3 something would  ·  1 the transformation can't be used, or another "
-    "error\n\nExamples:  etl preview  ·  etl preview --id order-000042  ·  etl preview --watch  ·  "
-    "etl preview --run latest"
-)
+EXITS = {
+    0: "nothing would be rejected",
+    1: "the transformation can't be used, or another error",
+    EXIT_REJECTED: "something would be rejected",
+}
+EPILOG = "Examples:  etl preview  ·  etl preview --id order-000042  ·  etl preview --watch  ·  etl preview --run latest"
 
 
 class Asked(NamedTuple):

@@ -17,6 +17,7 @@ from types import CodeType, ModuleType
 
 from etl_cli.errors import UserError
 from etl_cli.paths import ROOT
+from serverless_app.grammar import check_grammar
 
 # What the functions know it by.
 _NAME = "etl.transformation"
@@ -28,6 +29,7 @@ class _Source(SourceFileLoader):
     """Compiles the source at hand: bytecode is told from older source by whole seconds, which is too coarse."""
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the loader's protocol
+        check_grammar(Path(self.path))
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
@@ -130,6 +132,6 @@ def _broken(path: Path, error: BaseException) -> UserError:
     if isinstance(error, FileNotFoundError) and error.filename == str(path):
         return broken(path, "there is no such file")
     if isinstance(error, SyntaxError):
-        return broken(Path(error.filename or path), f"{type(error).__name__}: {error.msg}", error.lineno or 0)
+        return broken(Path(error.filename or path), f"SyntaxError: {error.msg}", error.lineno or 0)
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
     return broken(path, problem, lines[-1] if lines else 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from etl_cli.command_tree import Commands
 from etl_cli.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.console import out, print_json
 from etl_cli.errors import UserError
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 
 EXIT_LEFT = 3
 
-app = typer.Typer(
-    no_args_is_help=True,
+app = Commands(
     help="Records that the runs have set aside: the reasons, the records, and how to run them again.",
 )
 
@@ -93,9 +93,13 @@ def show(  # noqa: PLR0913 - each is an option
 
 
 @app.command(
-    epilog="Exit codes:  0 all of it is loaded, or left out by the transformation  ·  3 some was set aside again, or "
-    "is left  ·  1 the run failed, or another error  ·  130 interrupted, the run goes on\n\n"
-    "Examples:  etl quarantine replay latest  ·  etl quarantine replay 20261126T020000123Z --json"
+    exits={
+        0: "all of it is loaded, or left out by the transformation",
+        1: "the run failed, or another error",
+        EXIT_LEFT: "some was set aside again, or is left",
+        130: "interrupted, the run goes on",
+    },
+    epilog="Examples:  etl quarantine replay latest  ·  etl quarantine replay 20261126T020000123Z --json",
 )
 def replay(
     run: RunName,

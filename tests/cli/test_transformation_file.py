@@ -82,8 +82,13 @@ def test_types_that_are_named_as_text_are_found(file: Path) -> None:
 
 def test_a_syntax_error_is_told_with_its_line(file: Path) -> None:
     assert refusal(file, "x = 1\ndef transform(record, run)\n    return record\n") == (
-        f"{file}, line 2: SyntaxError: expected ':'\n    def transform(record, run)"
+        f"{file}, line 2: SyntaxError: expected ':'; the functions run Python 3.11\n    def transform(record, run)"
     )
+
+
+def test_newer_syntax_than_the_functions_is_refused_as_a_deployment_refuses_it(file: Path) -> None:
+    assert refusal(file, "x = 1\ntype Row = dict\n").startswith(f"{file}, line 2: SyntaxError: ")
+    assert "the functions run Python 3.11" in refusal(file, "x = f'{d['id']}'\n")
 
 
 def test_an_exception_is_told_with_the_line_of_the_file(file: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,12 @@ def umask(mask: int) -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+@pytest.fixture
+def host_has_the_functions_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever Python is here, take it for the functions'."""
+    monkeypatch.setattr(bundling, "_CACHE_TAG", sys.implementation.cache_tag)
 
 
 @pytest.fixture
@@ -131,6 +138,7 @@ def test_the_dependencies_are_small(checkout: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("settings", [FOR_LAMBDA, HOST])
+@pytest.mark.usefixtures("host_has_the_functions_version")
 def test_every_source_has_its_bytecode_beside_it(checkout: dict[str, Any], settings: PipelineSettings) -> None:
     folder = bundle(settings, **checkout)
     sources = list(folder.rglob("*.py"))
@@ -158,6 +166,7 @@ def test_a_traceback_names_the_file_that_the_function_has(checkout: dict[str, An
     assert f'File "{folder}/etl/failing.py", line 2, in fail' in done.stderr
 
 
+@pytest.mark.usefixtures("host_has_the_functions_version")
 def test_no_path_of_this_machine_is_in_the_bytecode(checkout: dict[str, Any]) -> None:
     folder = bundle(FOR_LAMBDA, **checkout)
     compiled = {path: path.read_bytes() for path in folder.rglob("*.pyc")}
@@ -166,6 +175,7 @@ def test_no_path_of_this_machine_is_in_the_bytecode(checkout: dict[str, Any]) ->
     assert not [path for path, data in compiled.items() if str(checkout["output"]).encode() in data]
 
 
+@pytest.mark.usefixtures("host_has_the_functions_version")
 def test_bytecode_of_another_version_than_the_functions_is_left_out(
     checkout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +189,7 @@ def test_bytecode_of_another_version_than_the_functions_is_left_out(
     }
 
 
+@pytest.mark.usefixtures("host_has_the_functions_version")
 def test_bytecode_does_not_depend_on_the_environment(
     tmp_path: Path, checkout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,11 +200,34 @@ def test_bytecode_does_not_depend_on_the_environment(
     assert contents(bundle(FOR_LAMBDA, source=checkout["source"], output=tmp_path / "again")) == before
 
 
-def test_a_syntax_error_is_told_before_anything_is_deployed(checkout: dict[str, Any]) -> None:
-    (checkout["source"] / "transformation.py").write_text("def transform(record, run)\n    return record\n")
+@pytest.mark.parametrize("settings", [FOR_LAMBDA, HOST])
+@pytest.mark.parametrize("cache_tag", [sys.implementation.cache_tag, "cpython-399"])
+def test_a_syntax_error_is_told_before_anything_is_deployed(
+    checkout: dict[str, Any], monkeypatch: pytest.MonkeyPatch, settings: PipelineSettings, cache_tag: str
+) -> None:
+    monkeypatch.setattr(bundling, "_CACHE_TAG", cache_tag)
+    file = checkout["source"] / "transformation.py"
+    file.write_text("X = 1\ndef transform(record, run)\n    return record\n")
 
-    with pytest.raises(BundlingError, match=r"(?s)could not be compiled:.*etl/transformation.py.*line 1.*expected ':'"):
-        bundle(FOR_LAMBDA, **checkout)
+    with pytest.raises(BundlingError, match=rf"^{re.escape(str(file))}, line 2: .*expected ':'.*Python 3\.11$"):
+        bundle(settings, **checkout)
+
+
+def test_a_file_of_the_checkout_is_named_as_it_is_known_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundling, "CHECKOUT", tmp_path)
+    source = tmp_path / "runtime" / "etl"
+    source.mkdir(parents=True)
+    (source / "transformation.py").write_text("(")
+
+    with pytest.raises(BundlingError, match=r"^runtime/etl/transformation\.py, line 1: "):
+        bundle(HOST, source=source, output=tmp_path / "build")
+
+
+def test_a_package_that_cannot_be_compiled_is_told(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    broken = "target.mkdir(exist_ok=True); (target / 'package.py').write_text('type X = int')"
+
+    with pytest.raises(BundlingError, match=r"package\.py, line 1: "):
+        bundle(FOR_LAMBDA, **checkout, uv=fake_uv(tmp_path, broken))
 
 
 def test_the_asset_hash_is_the_same_in_every_checkout(tmp_path: Path, checkout: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import FrozenInstanceError, fields
+from inspect import cleandoc
 from typing import Any
 
 import pytest
@@ -50,7 +51,8 @@ def test_settings_do_not_change() -> None:
 
 def test_every_setting_is_documented() -> None:
     for knob in fields(PipelineSettings):
-        assert f"        {knob.name}: " in (PipelineSettings.__doc__ or "")
+        # Python 3.13 and newer take the common indentation off a docstring.
+        assert f"\n    {knob.name}: " in cleandoc(PipelineSettings.__doc__ or "")
 
 
 def test_the_readme_lists_every_setting_with_its_default() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.conftest import MakeEnvironment
 from tests.support import ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"
+TYPED = shlex.quote(str(ETL))
 LOCAL_COMMANDS = ("start", "stop", "reset", "status", "env", "deploy", "destroy")
 
 
@@ -105,7 +107,7 @@ def test_start_of_a_running_environment_says_so(folder: str) -> None:
 
 def test_env_makes_the_aws_cli_of_a_shell_use_the_environment(folder: str) -> None:
     use = "aws s3 mb s3://from-the-shell && aws s3 ls && command -v cdk && command -v python"
-    script = f'cd / && eval "$({ETL} local env)" && {use}'
+    script = f'cd / && eval "$({TYPED} local env)" && {use}'
 
     done = subprocess.run(
         ["sh", "-c", script],  # noqa: S607
@@ -170,7 +172,7 @@ def test_a_strict_environment_is_used_from_a_shell_as_any_other(make_environment
     started = etl("local", "start", "--strict", ETL_LOCAL_DIR=folder)
 
     done = subprocess.run(
-        ["/bin/sh", "-c", f'eval "$({ETL} local env)" && aws s3 mb s3://over-tls && aws s3 ls'],
+        ["/bin/sh", "-c", f'eval "$({TYPED} local env)" && aws s3 mb s3://over-tls && aws s3 ls'],
         env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_CA_BUNDLE": "/nowhere"},
         capture_output=True,
         text=True,
@@ -202,7 +204,7 @@ def test_context_without_a_value_is_refused(folder: str) -> None:
 def test_messages_name_the_command_by_its_path_from_elsewhere(tmp_path: Path) -> None:
     done = etl("local", "status", folder=tmp_path, ETL_LOCAL_DIR=str(tmp_path))
 
-    assert f"Start it: {ETL} local start" in done.stdout
+    assert f"Start it: {TYPED} local start" in done.stdout
 
 
 def test_a_shell_whose_environment_was_reset_or_stopped_is_told_how_to_go_on(folder: str) -> None:

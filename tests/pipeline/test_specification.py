@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -111,7 +112,7 @@ class Shell:
         self._variables = variables
         # Other tests synthesize in this checkout at the same time: the CDK CLI gets a folder of its own.
         own = f"export CDK_OUTPUT={variables.parent / 'cdk.out'}"
-        variables.write_text(f'eval "$({ROOT}/.venv/bin/etl local env)"\n{own}\n')
+        variables.write_text(f'eval "$({shlex.quote(str(ROOT))}/.venv/bin/etl local env)"\n{own}\n')
 
     def __call__(self, command: str) -> str:
         """Type a command; returns what it printed."""

@@ -162,7 +162,8 @@ def test_a_list_of_maps_where_a_set_of_anything_is_declared_is_rejected_by_name(
 def test_what_python_itself_refuses_within_a_value_is_rejected() -> None:
     (breach,) = Checker(Various).check([{"inner": {"a": [{}]}}])
 
-    assert str(breach) == "record: expected values that the contract allows, got unhashable type: 'dict'"
+    assert str(breach).startswith("record: expected values that the contract allows, got ")
+    assert "unhashable type: 'dict'" in str(breach)  # the words around it are Python's own, and differ by version
 
 
 # What a transformation may do.

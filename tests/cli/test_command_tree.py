@@ -1,0 +1,144 @@
+"""The whole tree of commands: each help is complete, plain and fits, and a new command can't be forgotten."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from rich.cells import cell_len
+from typer.testing import CliRunner
+
+from etl_cli import local, main
+from etl_cli.app import app
+from etl_cli.command_tree import EXITS, Commands
+from etl_cli.preview import command as preview
+from etl_cli.quarantine import command as quarantine
+from tests.support import ROOT
+
+ETL = ROOT / ".venv" / "bin" / "etl"
+
+
+def tree(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, below in getattr(command, "commands", {}).items():
+        yield from tree(below, *path, name)
+
+
+PATHS = list(tree(typer.main.get_command(app)))
+GROUPS = {path[:-1] for path in PATHS}
+
+
+def shown(path: tuple[str, ...], width: int = 80) -> str:
+    done = CliRunner().invoke(app, [*path, "--help"], env={"COLUMNS": str(width), "TERMINAL_WIDTH": str(width)})
+    assert done.exit_code == 0
+    return done.output
+
+
+def codes(text: str) -> dict[int, str]:
+    listed = re.search(r"Exit codes: (.*?)(?:Examples?:|$)", " ".join(text.split()))
+    assert listed, text
+    return {int(code): meaning for code, meaning in re.findall(r"(\d+) ([^·]+)", listed[1])}
+
+
+def test_the_tree_has_all_commands() -> None:
+    assert {("run",), ("local", "env"), ("quarantine", "replay")} < set(PATHS)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_help_has_all_exit_codes(path: tuple[str, ...]) -> None:
+    assert set(EXITS) <= set(codes(shown(path)))
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        (("local", "status"), local.EXIT_DOWN),
+        (("local", "status"), local.EXIT_DIED),
+        (("preview",), preview.EXIT_REJECTED),
+        (("quarantine", "replay"), quarantine.EXIT_LEFT),
+        (("demo",), main.EXIT_INTERRUPTED),
+    ],
+)
+def test_help_has_the_codes_of_the_commands_own(path: tuple[str, ...], code: int) -> None:
+    assert codes(shown(path))[code]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_help_is_plain_and_fits(path: tuple[str, ...], width: int) -> None:
+    text = shown(path, width)
+
+    assert not re.findall(r"<(?:bool|int|str|float|path|file)\b[^>]*>", text)
+    assert "…" not in text
+    assert max(cell_len(line) for line in text.splitlines()) <= width
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path not in GROUPS], ids=" ".join)
+def test_help_ends_with_examples_of_the_command(path: tuple[str, ...]) -> None:
+    text = " ".join(shown(path).split())
+
+    assert " ".join(("etl", *path)) in text.split("Example", 1)[1]
+
+
+def test_paragraphs_are_reflowed() -> None:
+    commands = Commands("Has commands.")
+
+    @commands.command(epilog="Example:  etl it")
+    def it() -> None:
+        """Do it.
+
+        A sentence that goes on
+        in the source's next line.
+
+        Another paragraph.
+        """
+
+    @commands.command(epilog="Example:  etl other")
+    def other() -> None:
+        """Do the other."""
+
+    text = CliRunner().invoke(commands, ["it", "--help"]).output
+    assert "A sentence that goes on in the source's next line.\n" in re.sub(r" +\n", "\n", text)
+    assert "Another paragraph.\n" in re.sub(r" +\n", "\n", text)
+
+
+def test_version_is_one_line() -> None:
+    done = CliRunner().invoke(app, ["--version"])
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert re.fullmatch(rf"etl \d+\.\d+\.\d+ \(Python {re.escape(python)}, CDK CLI \d+\.\d+\.\d+\)\n", done.output)
+
+
+@pytest.mark.parametrize("typed", ["etl", str(ETL)])
+@pytest.mark.parametrize(
+    ("words", "expected"), [(["quar"], ["quarantine"]), (["local", "st"], ["start", "stop", "status"])]
+)
+def test_bash_completes_commands(tmp_path: Path, typed: str, words: list[str], expected: list[str]) -> None:
+    # Of a command that is typed as a path, bash takes the last part: its manual, Programmable Completion.
+    script = tmp_path / "completion.sh"
+    environment = {"PATH": f"{ETL.parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    explicit = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # the shell is named, and isn't looked for
+    source = subprocess.run(
+        [ETL, "--show-completion", "bash"], env=environment | explicit, capture_output=True, text=True, check=True
+    )
+    script.write_text(source.stdout)
+    function = re.search(r"-F (\w+) etl$", source.stdout, re.MULTILINE)
+    assert function
+    line = f"COMP_WORDS=({typed!r} {' '.join(words)}); COMP_CWORD={len(words)}; {function[1]} {typed!r}"
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", f"source {script}; {line}; printf '%s\\n' \"${{COMPREPLY[@]}}\""],
+        env=environment | {"LANG": os.environ.get("LANG", "C")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split() == expected
