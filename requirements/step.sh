@@ -12,6 +12,7 @@ for folder in . .venv node_modules; do
     fi
 done
 
+# Megabytes that the set-up takes; what has several names is counted once.
 size() {
     du -skc .venv node_modules tests/browser/node_modules 2>/dev/null | awk 'END { print int($1 / 1024) }'
 }
@@ -40,4 +41,6 @@ if [ "$code" -ne 0 ]; then
     echo "error: $words failed: $(cat "$log")" >&2
     exit "$code"
 fi
-printf "$ended" "$words" "$(($(size) - before))" "$(($(date +%s) - began))"
+grown="$(($(size) - before))"
+if [ "$grown" -lt 0 ]; then grown=0; fi
+printf "$ended" "$words" "$grown" "$(($(date +%s) - began))"

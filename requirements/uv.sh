@@ -17,5 +17,9 @@ fi
 if [ -z "${UV_SYSTEM_CERTS:-}" ] && [ -n "$(ca_store)" ]; then export UV_SYSTEM_CERTS=1; fi
 
 cache="${UV_CACHE_DIR:-$(own_cache "${XDG_CACHE_HOME:-${HOME:-}/.cache}/uv" uv)}"
-if [ -n "$cache" ]; then export UV_CACHE_DIR="$cache"; fi
+case "$cache" in
+"") ;;
+"$root"/*) if [ -w "$bin" ]; then export UV_CACHE_DIR="$cache"; else export UV_NO_CACHE=1; fi ;;
+*) export UV_CACHE_DIR="$cache" ;;
+esac
 exec "$bin/uv" "$@"
