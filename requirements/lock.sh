@@ -20,18 +20,18 @@ for folder in . tests/browser; do
     cp "$folder/package.json" "$folder/package-lock.json" .npmrc "$work/$folder/"
 done
 
-# dev.txt and bench.txt are constrained by runtime.txt: the order matters.
-for group in uv node runtime bench dev; do
+# A group may be constrained by the locks of those before it: the order matters.
+groups="uv node runtime bench demo dev aws"
+for group in $groups; do
     (cd "$work" && sh "$root/requirements/uv.sh" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --custom-compile-command "make lock" --output-file "requirements/$group.txt" "requirements/$group.in" >/dev/null)
 done
 for folder in . tests/browser; do
-    (cd "$work/$folder" && npm install --package-lock-only --ignore-scripts --loglevel=error >/dev/null)
+    (cd "$work/$folder" && sh "$root/requirements/npm.sh" install --package-lock-only --loglevel=error >/dev/null)
 done
 
 status=0
-for file in requirements/uv.txt requirements/node.txt requirements/runtime.txt requirements/bench.txt requirements/dev.txt \
-    package-lock.json tests/browser/package-lock.json; do
+for file in $(printf 'requirements/%s.txt ' $groups) package-lock.json tests/browser/package-lock.json; do
     if [ "$mode" = --check ]; then
         grep -v -- '--hash=' "$file" >"$work/locked" || true
         grep -v -- '--hash=' "$work/$file" >"$work/wanted" || true

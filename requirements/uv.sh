@@ -1,8 +1,11 @@
 #!/bin/sh
-# Runs the environment's uv with what the user's machine says about its package index and certificates, and without
-# what would change a locked installation. Usage: sh requirements/uv.sh ARGUMENT...
+# Runs the environment's uv, for this machine. Usage: sh requirements/uv.sh ARGUMENT...
 set -eu
-bin="$(dirname "$0")/../.venv/bin"
+. "$(dirname "$0")/machine.sh"
+bin="$root/.venv/bin"
+
+keep_only UV 'default_index|index|index_url|extra_index_url|index_strategy|index_.*_(username|password)|keyring_provider|find_links|no_index|insecure_host|system_certs|native_tls|http_.*|offline|cache_dir|no_cache|link_mode|concurrent_.*|config_file|no_config'
+unset VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 # uv does not read pip's configuration, where the address of a mirror usually stands.
 if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
@@ -10,12 +13,13 @@ if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
     if [ -n "$index" ]; then export UV_DEFAULT_INDEX="$index"; fi
 fi
 
-# uv trusts its own list of authorities; a machine with a store may have an authority of its own in it.
-if [ -z "${UV_SYSTEM_CERTS:-}" ]; then
-    for store in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
-        if [ -s "$store" ]; then export UV_SYSTEM_CERTS=1; break; fi
-    done
-fi
+# uv trusts its own list of authorities.
+if [ -z "${UV_SYSTEM_CERTS:-}" ] && [ -n "$(ca_store)" ]; then export UV_SYSTEM_CERTS=1; fi
 
-unset UV_CONSTRAINT UV_OVERRIDE UV_EXCLUDE UV_EXCLUDE_NEWER UV_FIND_LINKS UV_PRERELEASE UV_RESOLUTION UV_TARGET UV_SYSTEM_PYTHON VIRTUAL_ENV
+cache="${UV_CACHE_DIR:-$(own_cache "${XDG_CACHE_HOME:-${HOME:-}/.cache}/uv" uv)}"
+case "$cache" in
+"") ;;
+"$root"/*) if [ -w "$bin" ]; then export UV_CACHE_DIR="$cache"; else export UV_NO_CACHE=1; fi ;;
+*) export UV_CACHE_DIR="$cache" ;;
+esac
 exec "$bin/uv" "$@"

@@ -1,5 +1,7 @@
 """The functions' one asset: the package ``etl`` and its locked dependencies, without Docker, reproducibly."""
 
+import errno
+import functools
 import hashlib
 import os
 import subprocess
@@ -53,7 +55,7 @@ def bundle(
         settings: its ``architecture`` and ``lambda_platform`` say for which machine.
         source: the package with the handlers.
         lock: its dependencies, with the hashes that are enforced.
-        output: where bundles are kept.
+        output: where bundles are kept, if it can be written to.
         uv: the command that runs uv.
 
     Returns:
@@ -68,8 +70,7 @@ def bundle(
     packages_key = _digest(_LAYOUT, machine, lock.read_bytes())
     code = [part for path in _files(source, _NOT_SOURCE) for part in (_name(path, source), path.read_bytes())]
 
-    output.mkdir(parents=True, exist_ok=True)
-    (output / ".gitignore").write_text("*\n")
+    output = _writable(output)
     install = [*uv, "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", *options]
     packages = _once(output / f"packages-{packages_key}", lambda into: _install([*install, "-r", str(lock)], into))
 
@@ -90,6 +91,25 @@ def _target(settings: PipelineSettings) -> tuple[str, list[str]]:
         return f"{sys.implementation.cache_tag} {sysconfig.get_platform()}", ["--python", sys.executable]
     platform = _PLATFORMS[settings.architecture]
     return platform, ["--python-platform", platform, "--python-version", PYTHON_VERSION]
+
+
+def _writable(folder: Path) -> Path:
+    """Make a folder that git ignores; one that lasts as long as this process where the checkout can't be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("*\n")
+    except PermissionError:
+        return Path(_scratch().name)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise BundlingError(f"{folder} can't be used: {error.strerror}") from None
+        return Path(_scratch().name)
+    return folder
+
+
+@functools.cache
+def _scratch() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="etl-bundle-")
 
 
 def _once(final: Path, make: Callable[[Path], None]) -> Path:

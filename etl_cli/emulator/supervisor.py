@@ -92,6 +92,11 @@ class Supervisor:
         Raises:
             UserError: the port is taken, or the server did not start. Nothing is left running.
         """
+        if strict and shutil.which("openssl") is None:
+            raise UserError(
+                "There is no `openssl`, by which a strict environment makes its certificate.",
+                "Install it (on Debian: apt-get install openssl), or leave out --strict.",
+            )
         last = self.current()
         if last is not None:
             process.end(last)  # it was killed: what it left behind would write into this one

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aws_cdk import App
 
+from serverless_app.jsii_cache import cache_is_usable
 from serverless_app.stacks import etl_pipeline_stack
 from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
 from tests.infrastructure.synthesis import ROOT, Synthesized
@@ -41,6 +42,27 @@ def test_cdk_synth_gives_the_stack_that_these_tests_look_at(stack: Synthesized, 
 
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "EtlPipelineStack.template.json").read_text()) == stack.template
+
+
+def test_cdk_synth_needs_no_home_and_no_variable_of_pythons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("aws_cdk", "constructs", "serverless_app"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong package')")
+    monkeypatch.setenv("HOME", "/dev/null/nowhere")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+
+    done = cdk("synth", "--quiet", "EtlPipelineStack", "--output", str(tmp_path / "out"))
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_package_cache_is_used_where_it_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    assert cache_is_usable(tmp_path)
+    assert cache_is_usable(tmp_path / ".cache" / "aws")
+    assert not cache_is_usable(tmp_path / "file" / ".cache")
 
 
 def test_cdk_synth_ends_with_one_clear_line_for_a_wrong_setting(tmp_path: Path) -> None:

@@ -332,6 +332,19 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path: Path, checkout: dict[st
     assert not [path for path in checkout["output"].iterdir() if path.name.startswith(".making")]
 
 
+def test_a_checkout_that_may_not_be_written_keeps_its_bundle_elsewhere(checkout: dict[str, Any]) -> None:
+    folder = bundle(HOST, **checkout | {"output": Path("/sys/nobody-may-write-here")})
+
+    assert contents(folder) == contents(bundle(HOST, **checkout))
+
+
+def test_a_place_that_is_no_folder_is_said_in_one_line(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(BundlingError, match=r"^\S+/file/lambda can't be used: Not a directory$"):
+        bundle(HOST, **checkout | {"output": tmp_path / "file" / "lambda"})
+
+
 def test_bundles_are_kept_out_of_version_control(checkout: dict[str, Any]) -> None:
     bundle(FOR_LAMBDA, **checkout)
 

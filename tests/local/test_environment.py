@@ -384,6 +384,18 @@ def test_functions_inherit_nothing_of_the_users_environment(
     assert seen["HOME"].startswith(str(environment.state_dir))
 
 
+def test_strict_environment_without_openssl_says_so_and_starts_nothing(
+    environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(UserError, match="There is no `openssl`") as raised:
+        environment.start(strict=True)
+
+    assert "apt-get install openssl" in str(raised.value.remedy)
+    assert environment.status().state == "down"
+
+
 def test_strict_environment_speaks_tls_alone_with_a_certificate_that_its_users_trust_alone(
     environment: LocalEnvironment, make_environment: MakeEnvironment
 ) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from importlib.metadata import distribution, distributions
 from pathlib import Path
 
 import pytest
@@ -50,15 +51,60 @@ def test_package_lock_names_no_registry_and_pins_every_package(folder: str) -> N
             assert package["integrity"].startswith("sha512-"), name
 
 
-def test_functions_and_checkout_have_the_same_versions() -> None:
-    runtime, dev = requirements(ROOT / "requirements/runtime.txt"), requirements(ROOT / "requirements/dev.txt")
+def test_what_is_installed_together_has_the_same_versions() -> None:
+    runtime, demo, dev, aws = (
+        requirements(ROOT / f"requirements/{name}.txt") for name in ("runtime", "demo", "dev", "aws")
+    )
 
-    assert runtime
-    assert runtime.items() <= dev.items()
+    assert runtime.items() <= demo.items() <= dev.items()
+    assert {name: dev[name] for name in aws.keys() & dev.keys()}.items() <= aws.items()
+
+
+def test_demo_installs_nothing_for_tests_or_checks() -> None:
+    demo = requirements(ROOT / "requirements/demo.txt")
+
+    assert demo.keys().isdisjoint({"awscli", "cryptography", "hypothesis", "mypy", "pytest", "ruff", "trustme"})
+
+
+@pytest.mark.parametrize(
+    ("goal", "locks"), [("demo", {"uv", "demo", "node"}), ("setup", {"uv", "demo", "node", "dev", "aws"})]
+)
+def test_a_goal_installs_its_own_part(tmp_path: Path, goal: str, locks: set[str]) -> None:
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    (tmp_path / "etl_cli").mkdir()
+    for name in ("Makefile", "pyproject.toml", "package.json", "package-lock.json", "etl_cli/launcher.sh"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    path = {"PATH": "/nowhere/bin:/usr/bin:/bin", "HOME": "/nowhere"}
+    for name in ("npm", "node", "aws"):
+        make_command(tmp_path, name, "exit 127")
+    path["PATH"] = f"{tmp_path}:{path['PATH']}"
+
+    done = subprocess.run(
+        ["make", "--dry-run", goal],  # noqa: S607
+        cwd=tmp_path,
+        env=path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert set(re.findall(r"requirements/(\w+)\.txt", done.stdout)) == locks
+    assert ("pip sync" in done.stdout) == (goal == "setup")  # the demo removes nothing of development's
+
+
+def test_sizes_are_as_the_set_up_says() -> None:
+    said = dict(re.findall(r"^(\w+_MB) := (\d+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    demo = requirements(ROOT / "requirements/demo.txt").keys() & {each.name.lower() for each in distributions()}
+    files = (file for name in demo for file in (distribution(name).files or ()) if file.suffix != ".pyc")
+    sizes = [located.stat().st_size for file in files if (located := Path(str(file.locate()))).is_file()]
+    npm = subprocess.check_output(["du", "-sm", "node_modules"], cwd=ROOT, text=True)  # noqa: S607
+
+    assert sum(sizes) / 1e6 == pytest.approx(int(said["DEMO_MB"]), rel=0.15)
+    assert int(npm.split()[0]) == pytest.approx(int(said["CLI_MB"]), rel=0.15)
 
 
 def test_locked_ministack_is_the_one_that_is_corrected() -> None:
-    assert requirements(ROOT / "requirements/dev.txt")["ministack"] == MINISTACK_VERSION
+    assert requirements(ROOT / "requirements/demo.txt")["ministack"] == MINISTACK_VERSION
 
 
 def run_script(name: str, *arguments: str, path: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -113,14 +159,32 @@ def test_python_without_venv_is_refused_with_a_remedy(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "python3 3.11.2 has no module venv or ensurepip" in done.stderr
-    assert "apt-get install python3-venv" in done.stderr
+    assert "make setup PYTHON=" in done.stderr
+    assert "apt-get" not in done.stderr  # it isn't Debian's
+
+
+def test_debians_python_without_venv_is_given_its_package(tmp_path: Path) -> None:
+    hide_pythons(tmp_path)
+    fake_python(tmp_path, "python3", "3.13.5", complete=False)
+    make_command(tmp_path, "dpkg", f'[ "$2" = {tmp_path}/python3 ]')
+
+    assert "apt-get install python3.13-venv" in run_script("python.sh", path=str(tmp_path)).stderr
+
+
+def test_a_python_with_venv_is_preferred_to_one_without(tmp_path: Path) -> None:
+    hide_pythons(tmp_path)
+    fake_python(tmp_path, "python3", "3.13.5", complete=False)
+    fake_python(tmp_path, "python3.12", "3.12.1")
+
+    assert run_script("python.sh", path=str(tmp_path)).stdout == f"{tmp_path}/python3.12\n"
 
 
 def test_uv_gets_the_index_of_pip_and_no_constraint_of_the_users(tmp_path: Path) -> None:
     scripts, commands = tmp_path / "requirements", tmp_path / ".venv" / "bin"
     scripts.mkdir()
     commands.mkdir(parents=True)
-    shutil.copy(ROOT / "requirements/uv.sh", scripts)
+    for name in ("uv.sh", "machine.sh"):
+        shutil.copy(ROOT / "requirements" / name, scripts)
     make_command(commands, "uv", "env")
     make_command(commands, "python", "echo mirror-of-pip")
     environment = {"PATH": "/usr/bin:/bin", "UV_CONSTRAINT": "c.txt", "SSL_CERT_FILE": str(commands / "uv")}
@@ -150,8 +214,7 @@ def test_second_set_up_has_nothing_to_do() -> None:
     commands = make("--dry-run", "setup")
 
     assert "Set up." in commands
-    for tool in ("venv", "pip", "npm"):
-        assert not re.search(rf"\b{tool} ", commands)
+    assert "step.sh" not in commands
 
 
 def test_help_lists_every_target() -> None:

@@ -1,0 +1,321 @@
+"""The set-up on odd machines: it works, or says in one line why not and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from tests.support import ROOT
+
+NOBODY = 65534
+
+
+def make_command(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = folder / name
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with the set-up's scripts, and tools that print their environment."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(ROOT / "requirements", folder / "requirements")
+    shutil.copy(ROOT / "Makefile", folder)
+    make_command(folder / ".venv" / "bin", "uv", "env")
+    make_command(folder / ".venv" / "bin", "python", 'case "$3" in config) exit 1;; *) env;; esac')
+    make_command(folder / ".venv" / "bin", "npm", "env")
+    return folder
+
+
+@pytest.fixture
+def anybodys() -> Iterator[Path]:
+    """A folder outside of pytest's, which other users may not enter."""
+    folder = Path(mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def run(script: str, checkout: Path, **variables: str) -> dict[str, str]:
+    """Run a script of the set-up, and give the environment that its tool has."""
+    environment = {"PATH": f"{checkout}/.venv/bin:/usr/bin:/bin", "HOME": "/nowhere", **variables}
+    command = ["/bin/sh", f"requirements/{script}", "some", "words"]
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=True)
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("script", "dropped", "kept"),
+    [
+        (
+            "uv.sh",
+            [
+                "UV_CONSTRAINT",
+                "UV_PYTHON",
+                "UV_NO_BINARY",
+                "UV_DRY_RUN",
+                "UV_TARGET",
+                "UV_SYSTEM_PYTHON",
+                "UV_OVERRIDE",
+            ],
+            ["UV_DEFAULT_INDEX", "UV_INDEX_INTERNAL_PASSWORD", "UV_HTTP_TIMEOUT", "UV_CACHE_DIR", "HTTPS_PROXY"],
+        ),
+        (
+            "pip.sh",
+            ["PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_NO_BINARY", "PIP_DRY_RUN", "PIP_REQUIREMENT", "pip_target"],
+            ["PIP_INDEX_URL", "PIP_CERT", "PIP_PROXY", "PIP_CONFIG_FILE", "HTTPS_PROXY"],
+        ),
+        (
+            "npm.sh",
+            ["NODE_ENV", "npm_config_omit", "NPM_CONFIG_OMIT", "npm_config_production", "NPM_CONFIG_PREFIX"],
+            ["npm_config_registry", "NPM_CONFIG_CAFILE", "npm_config_https_proxy", "npm_config_cache", "HTTPS_PROXY"],
+        ),
+    ],
+)
+def test_the_machines_mirrors_count_and_no_other_setting(
+    checkout: Path, script: str, dropped: list[str], kept: list[str]
+) -> None:
+    environment = run(script, checkout, **dict.fromkeys([*dropped, *kept], "given"))
+
+    assert not [name for name in dropped if environment.get(name) == "given"]
+    assert [name for name in kept if environment.get(name) != "given"] == []
+
+
+def test_users_npm_settings_make_no_other_installation(tmp_path: Path) -> None:
+    """A real npm: the package is a folder beside, so that nothing is downloaded."""
+    checkout, home = tmp_path / "checkout", tmp_path / "home"
+    shutil.copytree(ROOT / "requirements", checkout / "requirements")
+    (checkout / ".venv").mkdir()
+    for folder, content in (
+        (checkout / "tool", {"name": "tool", "version": "1.0.0", "bin": "tool.js"}),
+        (checkout, {"name": "project", "devDependencies": {"tool": "file:tool"}}),
+    ):
+        folder.mkdir(exist_ok=True)
+        (folder / "package.json").write_text(json.dumps(content))
+    (checkout / "tool" / "tool.js").write_text("#!/usr/bin/env node\nconsole.log('tool')\n")
+    home.mkdir()
+    (home / ".npmrc").write_text("omit[]=dev\nglobal=true\ndry-run=true\nbin-links=false\npackage-lock=false\n")
+    path = f"{ROOT}/.venv/bin:/usr/bin:/bin"
+    plain = {"PATH": path, "HOME": str(tmp_path)}
+    command = ["/bin/sh", "requirements/npm.sh"]
+    subprocess.run([*command, "install", "--package-lock-only"], cwd=checkout, env=plain, check=True)
+    hostile = {"PATH": path, "HOME": str(home), "NODE_ENV": "production", "npm_config_omit": "dev"}
+
+    done = subprocess.run([*command, "ci"], cwd=checkout, env=hostile, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert subprocess.check_output([checkout / "node_modules/.bin/tool"], env=plain, text=True) == "tool\n"
+    assert "notice" not in done.stderr + done.stdout
+
+
+def test_machines_store_of_authorities_serves_every_installer(checkout: Path, tmp_path: Path) -> None:
+    store = tmp_path / "authorities.pem"
+    store.write_text("a company's own")
+
+    assert run("npm.sh", checkout, SSL_CERT_FILE=str(store))["NODE_EXTRA_CA_CERTS"] == str(store)
+    assert run("pip.sh", checkout, SSL_CERT_FILE=str(store))["PIP_CERT"] == str(store)
+    assert run("uv.sh", checkout, SSL_CERT_FILE=str(store))["UV_SYSTEM_CERTS"] == "1"
+    assert run("npm.sh", checkout, SSL_CERT_FILE=str(store), NODE_EXTRA_CA_CERTS="own")["NODE_EXTRA_CA_CERTS"] == "own"
+    assert run("pip.sh", checkout, SSL_CERT_FILE=str(store), PIP_CERT="own")["PIP_CERT"] == "own"
+
+
+@pytest.mark.parametrize(
+    ("script", "cache", "variable"),
+    [("uv.sh", ".cache/uv", "UV_CACHE_DIR"), ("npm.sh", ".npm/_cacache", "npm_config_cache")],
+)
+def test_a_machine_without_a_cache_is_left_without_one(checkout: Path, script: str, cache: str, variable: str) -> None:
+    home = checkout.parent / "home"
+
+    own = checkout / run(script, checkout, HOME=str(home))[variable]
+    assert own.parent.resolve() == checkout / ".venv" / ".cache"
+    (home / cache).mkdir(parents=True)
+    assert variable not in run(script, checkout, HOME=str(home))
+    assert run(script, checkout, HOME=str(home), **{variable: "chosen"})[variable] == "chosen"
+
+
+@pytest.mark.parametrize(
+    ("version", "serves"),
+    [
+        ("aws-cli/2.13.0 Python/3.11.6", "system"),
+        ("aws-cli/2.31.5 Python/3.13.7", "system"),
+        ("aws-cli/2.9.19 Python/3.11.2", "wheel"),  # it would send requests for the local environment to AWS
+        ("aws-cli/1.29.0 Python/3.11.6", "system"),
+        ("aws-cli/1.22.34 Python/3.10.6", "wheel"),
+        ("pyenv: aws: command not found", "wheel"),
+        (None, "wheel"),
+    ],
+)
+def test_users_aws_cli_is_not_hidden_if_it_can_reach_the_local_environment(
+    tmp_path: Path, version: str | None, serves: str
+) -> None:
+    (tmp_path / "sed").symlink_to(shutil.which("sed") or "")
+    if version:
+        make_command(tmp_path, "aws", f"echo '{version}'")
+
+    done = subprocess.run(
+        ["/bin/sh", ROOT / "requirements/aws.sh"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == f"{serves}\n"
+
+
+def step(folder: Path, *command: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
+    words = ["/bin/sh", str(ROOT / "requirements/step.sh"), "Installing a thing", "5", *command]
+    if user is not None:  # nobody can read the checkout's own
+        shutil.copy(ROOT / "requirements/step.sh", "/tmp/step-for-nobody.sh")  # noqa: S108
+        words[1] = "/tmp/step-for-nobody.sh"  # noqa: S108
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, user=user)
+
+
+def test_a_step_says_its_size_and_its_time(tmp_path: Path) -> None:
+    command = (
+        "mkdir .venv && head -c 3000000 /dev/urandom >.venv/file && mkdir .venv/.cache && cp .venv/file .venv/.cache"
+    )
+
+    done = step(tmp_path, "sh", "-c", f"echo noise; {command}")
+
+    first, second = done.stdout.splitlines()
+    assert first == "Installing a thing: about 5 MB"
+    assert re.fullmatch(r"Installing a thing: [23] MB in \d+ s", second)
+    assert not (tmp_path / ".venv" / ".cache").exists()
+
+
+def pieces_of(terminal: int) -> Iterator[str]:
+    """All that was printed on a terminal that is closed."""
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 1000):
+            yield piece.decode()
+    os.close(terminal)
+
+
+def test_a_step_counts_on_a_terminal(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    command = ["/bin/sh", str(ROOT / "requirements/step.sh"), "Installing", "5", "sleep", "1.5"]
+    subprocess.run(command, cwd=tmp_path, stdout=follower, check=True)
+    os.close(follower)
+
+    shown = "".join(pieces_of(leader))
+
+    assert "Installing: 0 of about 5 MB, 0 s" in shown
+    assert "Installing: 0 of about 5 MB, 1 s" in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_step_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
+    done = step(tmp_path, "sh", "-c", "echo 'No space left on device' >&2; exit 7")
+
+    assert done.returncode == 7
+    assert done.stderr == "error: Installing a thing failed: No space left on device\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_checkout_that_may_not_be_written_is_said_in_one_line(anybodys: Path) -> None:
+    done = step(anybodys, "touch", "done", user=NOBODY)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(rf"error: \w+ may not write into {anybodys}\. Work in a copy .+ owner\.\n", done.stderr)
+
+
+def processes_with(word: str) -> list[str]:
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    return [line for line in listing.splitlines() if word in line]
+
+
+def test_an_interrupt_of_the_set_up_prints_one_line(checkout: Path) -> None:
+    """As with Ctrl-C, the signal goes to make and to all that it runs, here to a tool that prints a traceback."""
+    shutil.rmtree(checkout / ".venv")
+    traceback = "trap 'for line in 1 2 3 4 5; do echo Traceback >&2; done; exit 1' INT TERM"
+    answers = "*print*) echo 3.11.2;; *version_info*) exit 0;; *'import venv'*) exit 0;;"
+    slow = f'case "$2" in {answers} *) {traceback}; mkdir .venv; sleep 31.4159 & wait; exit 1;; esac'
+    make_command(checkout.parent / "bin", "python3", slow)
+    environment = {"PATH": f"{checkout.parent}/bin:/usr/bin:/bin", "HOME": "/nowhere"}
+    running = subprocess.Popen(
+        ["make", "setup"],  # noqa: S607
+        cwd=checkout,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 20
+    while not (checkout / ".venv").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=20)
+
+    assert running.returncode != 0
+    assert re.fullmatch(r"make: \*\*\* .*\n", said)
+    assert not (checkout / ".venv").exists()  # so the next make begins with it
+
+
+@pytest.mark.parametrize("variable", ["PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONINSPECT"])
+def test_command_starts_whatever_python_is_told(tmp_path: Path, variable: str) -> None:
+    for name in ("etl", "etl_cli", "rich", "typer", "boto3", "typing"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong package')")
+
+    done = subprocess.run(
+        [ROOT / ".venv/bin/etl", "--help"],
+        env={"PATH": "/usr/bin:/bin", variable: str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Usage: etl" in done.stdout
+
+
+def test_command_starts_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "etl").symlink_to(ROOT / ".venv/bin/etl")
+
+    assert "Usage: etl" in subprocess.check_output([tmp_path / "etl", "--help"], text=True)
+
+
+def test_packages_are_found_in_any_encoding_of_the_path() -> None:
+    """Python reads a .pth file in the locale's encoding."""
+    (file,) = (ROOT / ".venv").glob("lib/python3*/site-packages/_etl_pipeline.pth")
+    folders = [(file.parent / line).resolve() for line in file.read_text(encoding="ascii").splitlines()]
+
+    assert folders == [ROOT, ROOT / "runtime"]
+    assert not any(Path(line).is_absolute() for line in file.read_text().splitlines())
+
+
+def test_a_clone_with_windows_line_ends_is_as_it_should_be(tmp_path: Path) -> None:
+    clone = [
+        "git",
+        "-c",
+        "core.autocrlf=true",
+        "clone",
+        "--quiet",
+        "--no-hardlinks",
+        str(ROOT),
+        str(tmp_path / "clone"),
+    ]
+    subprocess.run(clone, check=True)
+    listed = subprocess.check_output(["git", "ls-files", "--eol"], cwd=tmp_path / "clone", text=True)  # noqa: S607
+
+    assert [line for line in listed.splitlines() if re.search(r"w/(crlf|mixed)", line)] == []
+    assert "eol=lf" in listed
