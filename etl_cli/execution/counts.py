@@ -40,6 +40,11 @@ UNTIMED = "without a time"
 """What items are called whose timestamp is no time. They lie in no window, so they count apart from rejected ones."""
 
 
+def judged(counts: Mapping[str, int]) -> int:
+    """How many items that a run read are its own: not those of a later run, nor those without a time."""
+    return counts.get("read", 0) - counts.get("ahead", 0) - counts.get("untimed", 0)
+
+
 def rejected(counts: Mapping[str, int]) -> int:
     """How many records the stages of a run rejected, by its counts."""
     return counts.get("rejected_transform", 0) + counts.get("rejected_load", 0)

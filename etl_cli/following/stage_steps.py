@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl_cli.execution.counts import untimed_words
+from etl_cli.execution.counts import judged, untimed_words
 from etl_cli.execution.history import Stage
 from etl_cli.execution.progress import Snapshot
 from etl_cli.following.board import Step
@@ -59,8 +59,7 @@ def _done(stage: Stage, snapshot: Snapshot, times: Times) -> str:
         aside = _rejected(counts, "transform") + untimed_words(counts.get("untimed", 0))
         return records + aside + _written(counts, "transform")
     if stage.name == "Gate":
-        judged = got["read"] - counts.get("ahead", 0) - counts.get("untimed", 0)
-        return f"{100 * counts.get('rejected_transform', 0) / (judged or 1):.1f} % rejected"
+        return f"{100 * counts.get('rejected_transform', 0) / (judged(counts) or 1):.1f} % rejected"
     if stage.name == "Load":
         superseded = f", {got['superseded']:,} superseded" if got["superseded"] else ""
         loaded = f"{count(got['loaded'], 'record')} loaded" + _rate(got["loaded"], stage.seconds)

@@ -9,6 +9,7 @@ from statistics import median
 
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
+from etl_cli.execution.counts import judged
 from etl_cli.execution.ledger import Entry
 from etl_cli.plan.deployed import OLDEST_SIZE, SourceSize
 from etl_cli.plan.window import PlannedWindow, hours
@@ -53,8 +54,8 @@ def telling(entries: Iterable[Entry], before: datetime) -> list[Entry]:
 def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now: datetime) -> Expectation:
     """What a run of the window will find.
 
-    As many items in each hour as in the median of the runs before; without any, everything that the table has, which is
-    the most it can be.
+    As many items in each hour as in the median of the runs before, and those that come along with any window; without
+    runs, everything that the table has, which is the most it can be.
 
     Args:
         window: the run's.
@@ -68,9 +69,10 @@ def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now
     read, extracted, records = (_sum(runs, name) for name in ("read", "extracted", "records"))
     wire_bytes = _sum(runs, "extract_bytes") / extracted if extracted else 0.0
     item_bytes = _size(source.size_bytes / source.items if source.items else 0.0, wire_bytes)
-    rates = [run.counts.get("read", 0) / hours(run.window) for run in runs if run.window]
+    rates = [judged(run.counts) / hours(run.window) for run in runs if run.window]
     per_hour = median(rates) if rates else None
-    found = items if per_hour is None else min(items, per_hour * hours(window.span))
+    along = runs[0].counts.get("read", 0) - judged(runs[0].counts) if runs else 0
+    found = items if per_hour is None else min(items, per_hour * hours(window.span) + along)
     scale = item_bytes / Workload.item_bytes
     written = _sum(runs, "write_units")
     return Expectation(

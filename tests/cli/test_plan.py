@@ -166,6 +166,17 @@ def test_sizes_and_what_is_kept_are_those_of_the_runs_before() -> None:
     assert workload.units_per_record == 2
 
 
+def test_items_without_a_time_and_those_ahead_are_not_multiplied_by_the_length_of_the_window() -> None:
+    apart = {"untimed": 100_000, "ahead": 50_000}
+    second = replace(night(22, read=150_000, **apart), window=Span(DAY.start, DAY.start + timedelta(seconds=1)))
+    month = PlannedWindow(Span(NOW - timedelta(days=30), NOW), "")
+
+    assert expect(month, SOURCE, [second], NOW).workload.read == pytest.approx(150_000)
+    assert expect(month, SOURCE, [night(22, read=650_000, **apart)], NOW).workload.read == pytest.approx(
+        20_000 * 24 * 30 + 150_000
+    )
+
+
 def test_without_a_run_everything_in_the_table_may_be_in_the_window() -> None:
     found = expect(PlannedWindow(DAY, ""), SOURCE, [], NOW)
 

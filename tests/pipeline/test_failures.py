@@ -95,10 +95,9 @@ def test_a_setting_that_cannot_be_understood(pipeline: Pipeline, window: Window)
     ("broken", "reason"),
     [
         ({"value": {"S": "100"}}, "value: expected a number"),
-        ({"name": None}, "name: expected an attribute of this name"),
-        ({"timestamp": None}, "timestamp: expected a time in UTC such as 2024-01-15T10:00:00Z"),
+        ({"value": None}, "value: expected an attribute of this name"),
     ],
-    ids=["value", "name", "timestamp"],
+    ids=["text", "none"],
 )
 def test_a_contract_that_no_record_meets_fails_before_anything_is_loaded(
     pipeline: Pipeline, window: Window, broken: dict[str, Any], reason: str

@@ -151,10 +151,6 @@ def test_the_neighbours_of_a_window_are_left_alone_second_by_second(pipeline: Pi
 def breaking_the_contract(pipeline: Pipeline, window: Window) -> dict[str, tuple[Item, str]]:
     """An item for each way of breaking the contract, with the attribute that is to blame."""
     shapes: dict[str, tuple[dict[str, dict[str, Any] | None], str]] = {
-        "no-name": ({"name": None}, "name"),
-        "empty-name": ({"name": {"S": ""}}, "name"),
-        "number-name": ({"name": {"N": "1"}}, "name"),
-        "null-name": ({"name": {"NULL": True}}, "name"),
         "no-value": ({"value": None}, "value"),
         "text-value": ({"value": {"S": "100"}}, "value"),
         "true-value": ({"value": {"BOOL": True}}, "value"),
