@@ -230,6 +230,7 @@ def test_metrics_count_once_what_is_tried_again(pipeline: Pipeline, window: Wind
         "ItemsTransformed": 30,
         "ItemsDropped": 0,
         "ItemsRejected": 1,
+        "ItemsUntimed": 0,
         "ItemsLoaded": 30,
         "ItemsSuperseded": 0,
         "BytesStaged": counts["extract_bytes"] + counts["transform_bytes"],
