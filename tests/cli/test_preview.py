@@ -27,6 +27,7 @@ from etl_cli.preview.view import one_of_each_kind, print_rehearsed
 from etl_cli.times import Times
 from tests.cli.past import Past, edited, items
 from tests.docs.examples import example
+from tests.unit.builders import item
 
 RUN = Run(
     timestamp="20261126T020000000Z",
@@ -169,6 +170,14 @@ def invoke(past: Past, monkeypatch: pytest.MonkeyPatch) -> Invoke:
 def test_it_ends_with_3_when_something_would_be_rejected(invoke: Invoke) -> None:
     assert invoke("--id", "item-0009").exit_code == EXIT_REJECTED == 3
     assert invoke("--run", "latest", "--sample", "60").exit_code == EXIT_REJECTED
+
+
+def test_an_item_without_a_time_which_no_transformation_can_help_ends_with_0(past: Past, invoke: Invoke) -> None:
+    past.runs.dynamodb.tables["source"].append(item(500, timestamp="soon"))
+    done = invoke("--id", "item-0500")
+
+    assert done.exit_code == 0
+    assert "none rejected, 1 without a time" in done.stdout
 
 
 def test_it_ends_with_0_when_nothing_would_be_rejected(invoke: Invoke) -> None:
