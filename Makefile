@@ -121,8 +121,7 @@ ifeq ($(VENV_STATE),stale)
 endif
 $(STAMPS)/venv:
 	@python="$$(PATH="$(USER_PATH)" sh requirements/python.sh "$(PYTHON)")" || exit 1; \
-	$(STEP) "Making .venv with $$python" $(VENV_MB) sh -c 'rm -rf .venv && "$$0" -m venv .venv' "$$python" || { \
-	status=$$?; rm -rf .venv 2>/dev/null; exit $$status; }
+	$(STEP) "Making .venv with $$python" $(VENV_MB) sh -c 'rm -rf .venv && "$$0" -m venv .venv' "$$python"
 	@mkdir -p $(STAMPS) && printf '%s' "$(CURDIR)" > $@
 
 $(STAMPS)/uv: requirements/uv.txt $(STAMPS)/venv
