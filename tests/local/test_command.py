@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from tests.conftest import MakeEnvironment
 from tests.support import ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"
+
+# Where the machine has an AWS CLI of its own, the checkout has none.
+PATH = f"/usr/bin:/bin:{Path(shutil.which('aws') or '/').parent}"
 LOCAL_COMMANDS = ("start", "stop", "reset", "status", "env", "deploy", "destroy")
 
 
@@ -109,7 +113,7 @@ def test_env_makes_the_aws_cli_of_a_shell_use_the_environment(folder: str) -> No
 
     done = subprocess.run(
         ["sh", "-c", script],  # noqa: S607
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_PROFILE": "production"},
+        env={"PATH": PATH, "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_PROFILE": "production"},
         capture_output=True,
         text=True,
         check=True,
@@ -126,7 +130,7 @@ def test_a_strict_environment_is_used_from_a_shell_as_any_other(make_environment
 
     done = subprocess.run(
         ["/bin/sh", "-c", f'eval "$({ETL} local env)" && aws s3 mb s3://over-tls && aws s3 ls'],
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_CA_BUNDLE": "/nowhere"},
+        env={"PATH": PATH, "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_CA_BUNDLE": "/nowhere"},
         capture_output=True,
         text=True,
         check=True,

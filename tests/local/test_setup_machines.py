@@ -155,8 +155,7 @@ def test_a_machine_without_a_cache_is_left_without_one(checkout: Path, script: s
         ("aws-cli/2.13.0 Python/3.11.6", "system"),
         ("aws-cli/2.31.5 Python/3.13.7", "system"),
         ("aws-cli/2.9.19 Python/3.11.2", "wheel"),  # it would send requests for the local environment to AWS
-        ("aws-cli/1.29.0 Python/3.11.6", "system"),
-        ("aws-cli/1.22.34 Python/3.10.6", "wheel"),
+        ("aws-cli/1.44.0 Python/3.11.6", "wheel"),  # ours is as good
         ("pyenv: aws: command not found", "wheel"),
         (None, "wheel"),
     ],
