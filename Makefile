@@ -121,7 +121,8 @@ ifeq ($(VENV_STATE),stale)
 endif
 $(STAMPS)/venv:
 	@python="$$(PATH="$(USER_PATH)" sh requirements/python.sh "$(PYTHON)")" || exit 1; \
-	$(STEP) "Making .venv with $$python" $(VENV_MB) sh -c 'rm -rf .venv && "$$0" -m venv .venv' "$$python"
+	$(STEP) "Making .venv with $$python" $(VENV_MB) sh -c 'rm -rf .venv && "$$0" -m venv --without-pip .venv && \
+	  $(PY) -m ensurepip --default-pip >/dev/null' "$$python"
 	@mkdir -p $(STAMPS) && printf '%s' "$(CURDIR)" > $@
 
 $(STAMPS)/uv: requirements/uv.txt $(STAMPS)/venv

@@ -41,7 +41,9 @@ code=$?
 rm -rf .venv/.cache
 if [ "$code" -ne 0 ]; then
     printf "$line"
-    echo "error: $words failed: $(cat "$log")" >&2
+    # A tool says what it found before it tells where it was.
+    reason="$(sed '/^Traceback (most recent call last):/,$d' "$log")"
+    echo "error: $words failed: ${reason:-$(tail -n 1 "$log")}" >&2
     exit "$code"
 fi
 grown="$(($(size) - before))"

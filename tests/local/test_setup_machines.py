@@ -220,8 +220,16 @@ def test_a_step_counts_on_a_terminal(tmp_path: Path) -> None:
     assert shown.count("\n") == 1
 
 
-def test_a_step_that_fails_says_why_in_one_line(tmp_path: Path) -> None:
-    done = step(tmp_path, "sh", "-c", "echo 'No space left on device' >&2; exit 7")
+@pytest.mark.parametrize(
+    "said",
+    [
+        "No space left on device",
+        "No space left on device\n\nTraceback (most recent call last):\n  File x\nError: exit status 1",
+        "Traceback (most recent call last):\n  File x\nNo space left on device",
+    ],
+)
+def test_a_step_that_fails_says_why_in_one_line(tmp_path: Path, said: str) -> None:
+    done = step(tmp_path, "sh", "-c", 'echo "$0" >&2; exit 7', said)
 
     assert done.returncode == 7
     assert done.stderr == "error: Installing a thing failed: No space left on device\n"
