@@ -39,7 +39,7 @@ UV_MB := 40
 DEMO_MB := 310
 NODE_MB := 140
 CLI_MB := 58
-DEV_MB := 150
+DEV_MB := 110
 AWS_MB := 150
 CHROMIUM_MB := 300
 STEP := sh requirements/step.sh
@@ -121,8 +121,8 @@ ifeq ($(VENV_STATE),stale)
 endif
 $(STAMPS)/venv:
 	@python="$$(PATH="$(USER_PATH)" sh requirements/python.sh "$(PYTHON)")" || exit 1; \
-	$(STEP) "Making .venv with $$python" $(VENV_MB) sh -c 'rm -rf .venv && "$$0" -m venv .venv' "$$python" || { \
-	status=$$?; rm -rf .venv 2>/dev/null; exit $$status; }
+	$(STEP) "Making .venv with $$python" $(VENV_MB) sh -c 'rm -rf .venv && "$$0" -m venv --without-pip .venv && \
+	  $(PY) -m ensurepip --default-pip >/dev/null' "$$python"
 	@mkdir -p $(STAMPS) && printf '%s' "$(CURDIR)" > $@
 
 $(STAMPS)/uv: requirements/uv.txt $(STAMPS)/venv

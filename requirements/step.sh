@@ -17,28 +17,33 @@ size() {
     du -skc .venv node_modules tests/browser/node_modules 2>/dev/null | awk 'END { print int($1 / 1024) }'
 }
 
-if [ -t 1 ]; then started='\r%s: %s of about %s MB, %s s ' ended='\r%s: %s MB in %s s          \n' line='\n'; else
-    started='%.0s' ended='%s: %s MB in %s s\n' line=''
+if [ -t 1 ]; then
+    running='\r%s: %s of about %s MB, %s s ' ended='\r%s: %s MB in %s s          \n' line='\n'
+    printf "$running" "$words" 0 "$about" 0
+else
+    ended='%s: %s MB in %s s\n' line=''
     echo "$words: about $about MB"
 fi
 log="$(mktemp)" || exit 1
 before="$(size)" began="$(date +%s)"
-
-# In the background, so that a signal is seen at once; there the shell has it ignore an interrupt, so it is ended.
-"$@" >"$log" 2>&1 &
-command=$!
-trap 'rm -f "$log"' EXIT
-trap 'kill "$command" 2>/dev/null; wait "$command"; printf "$line"; exit 130' INT TERM HUP
-while [ -t 1 ] && kill -0 "$command" 2>/dev/null; do
-    printf "$started" "$words" "$(($(size) - before))" "$about" "$(($(date +%s) - began))"
-    sleep 1
-done
-wait "$command"
+if [ -t 1 ]; then
+    while sleep 1; do
+        printf "$running" "$words" "$(($(size) - before))" "$about" "$(($(date +%s) - began))"
+    done &
+    trap 'kill $!; rm -f "$log"' EXIT
+else
+    trap 'rm -f "$log"' EXIT
+fi
+# An interrupt ends the command first, whose last words are of no use to anybody.
+trap 'printf "$line"; exit 130' INT TERM HUP
+"$@" >"$log" 2>&1
 code=$?
 rm -rf .venv/.cache
 if [ "$code" -ne 0 ]; then
     printf "$line"
-    echo "error: $words failed: $(cat "$log")" >&2
+    # A tool says what it found before it tells where it was.
+    reason="$(sed '/^Traceback (most recent call last):/,$d' "$log")"
+    echo "error: $words failed: ${reason:-$(tail -n 1 "$log")}" >&2
     exit "$code"
 fi
 grown="$(($(size) - before))"

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from tests.support import ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"
 TYPED = shlex.quote(str(ETL))
+
+# Where the machine has an AWS CLI of its own, the checkout has none.
+PATH = f"/usr/bin:/bin:{Path(shutil.which('aws') or '/').parent}"
 LOCAL_COMMANDS = ("start", "stop", "reset", "status", "env", "deploy", "destroy")
 
 
@@ -111,7 +115,7 @@ def test_env_makes_the_aws_cli_of_a_shell_use_the_environment(folder: str) -> No
 
     done = subprocess.run(
         ["sh", "-c", script],  # noqa: S607
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_PROFILE": "production"},
+        env={"PATH": PATH, "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_PROFILE": "production"},
         capture_output=True,
         text=True,
         check=True,
@@ -173,7 +177,7 @@ def test_a_strict_environment_is_used_from_a_shell_as_any_other(make_environment
 
     done = subprocess.run(
         ["/bin/sh", "-c", f'eval "$({TYPED} local env)" && aws s3 mb s3://over-tls && aws s3 ls'],
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_CA_BUNDLE": "/nowhere"},
+        env={"PATH": PATH, "HOME": "/nowhere", "ETL_LOCAL_DIR": folder, "AWS_CA_BUNDLE": "/nowhere"},
         capture_output=True,
         text=True,
         check=True,

@@ -15,6 +15,7 @@ import pytest
 from etl_cli.emulator.corrections import MINISTACK_VERSION
 from tests.support import ROOT
 
+MAKEFILE = (ROOT / "Makefile").read_text()
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 
@@ -93,7 +94,7 @@ def test_a_goal_installs_its_own_part(tmp_path: Path, goal: str, locks: set[str]
 
 
 def test_sizes_are_as_the_set_up_says() -> None:
-    said = dict(re.findall(r"^(\w+_MB) := (\d+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    said = dict(re.findall(r"^(\w+_MB) := (\d+)$", MAKEFILE, re.MULTILINE))
     demo = requirements(ROOT / "requirements/demo.txt").keys() & {each.name.lower() for each in distributions()}
     files = (file for name in demo for file in (distribution(name).files or ()) if file.suffix != ".pyc")
     sizes = [located.stat().st_size for file in files if (located := Path(str(file.locate()))).is_file()]
@@ -218,7 +219,7 @@ def test_second_set_up_has_nothing_to_do() -> None:
 
 
 def test_help_lists_every_target() -> None:
-    targets = re.findall(r"^\.PHONY: (\w+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = re.findall(r"^\.PHONY: (\w+)$", MAKEFILE, re.MULTILINE)
     listed = dict(re.findall(r"^  make (\w+) +(\S.*)$", make("help"), re.MULTILINE))
 
     assert {"setup", "demo", "test", "check", "synth", "lock", "clean", "help"} <= set(targets)
@@ -228,3 +229,13 @@ def test_help_lists_every_target() -> None:
 def test_demo_shows_commands_as_the_user_must_type_them() -> None:
     assert f'PATH="{ROOT}' not in make("--dry-run", "demo")
     assert ".venv/bin/etl demo" in make("--dry-run", "demo")
+
+
+def test_readme_states_the_disk_that_the_steps_sum_up_to() -> None:
+    said = {name: int(size) for name, size in re.findall(r"^(\w+)_MB := (\d+)$", MAKEFILE, re.MULTILINE)}
+    demo = sum(said[name] for name in ("VENV", "UV", "DEMO", "NODE", "CLI"))
+    stated = [int(size) for size in re.findall(r"(\d+) MB", (ROOT / "README.md").read_text())]
+
+    bytecode = 1.08  # which Python adds
+    for size in (demo, demo - said["NODE"], demo + said["DEV"] + said["AWS"]):
+        assert any(size < each < size * bytecode for each in stated), (size, stated)
