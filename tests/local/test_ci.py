@@ -156,3 +156,15 @@ def test_set_up_knows_every_promised_python() -> None:
 
     assert names == set(PROMISED)
     assert PROJECT["requires-python"] == f">={PROMISED[0]}"
+
+
+def test_fresh_machine_needs_a_release_and_root(machine: Path) -> None:
+    script = "tests/fresh/debian.sh"
+    (machine / "bin/id").unlink(missing_ok=True)
+    write_command(machine / "bin/id", "echo 1000")
+
+    without, as_user = run(machine, "sh", script), run(machine, "sh", script, "trixie")
+
+    assert (without.returncode, as_user.returncode) == (2, 1)
+    assert f"Usage: sh {script} RELEASE" in without.stderr
+    assert f"sudo sh {script} trixie" in as_user.stderr
