@@ -9,7 +9,14 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-EXITS = {0: "done", 1: "failed, the message says why", 2: "wrong usage", 130: "interrupted"}
+EXITS = {
+    0: "done",
+    1: "failed, the message says why",
+    2: "wrong usage",
+    129: "hung up",
+    130: "interrupted",
+    143: "terminated",
+}
 
 
 class _Command(TyperCommand):

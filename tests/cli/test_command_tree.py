@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,10 @@ def codes(text: str) -> dict[int, str]:
     listed = re.search(r"Exit codes: (.*?)(?:Examples?:|$)", " ".join(text.split()))
     assert listed, text
     return {int(code): meaning for code, meaning in re.findall(r"(\d+) ([^·]+)", listed[1])}
+
+
+def test_signals_have_their_codes() -> None:
+    assert {main.EXIT_INTERRUPTED, 128 + signal.SIGTERM, 128 + signal.SIGHUP} < set(EXITS)
 
 
 def test_the_tree_has_all_commands() -> None:

@@ -15,6 +15,7 @@ set -eu
     sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0" >&2
     exit 2
 }
+case "$1" in *[!a-z]*) echo "error: a release of Debian has a name of small letters, got $1" >&2; exit 2 ;; esac
 [ "$(id -u)" = 0 ] || { echo "error: only root can make a machine; run: sudo sh $0 $*" >&2; exit 1; }
 command -v debootstrap >/dev/null || { echo "error: debootstrap isn't installed; run: apt-get install debootstrap" >&2; exit 1; }
 
