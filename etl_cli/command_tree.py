@@ -16,8 +16,10 @@ EXITS = {
     1: "failed, the message says why",
     2: "wrong usage",
     EXIT_UNWRITABLE: "the output can't be written, as on a full disk",
+    129: "hung up",
     130: "interrupted",
     EXIT_READER_GONE: "the reader of the output has gone, as head does",
+    143: "terminated",
 }
 
 

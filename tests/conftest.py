@@ -14,17 +14,20 @@ from etl_cli.emulator.environment import LocalEnvironment
 from tests.support import PROXIED, ROOT, Deployed, SharedAssemblies
 from tests.units import UnitScheduling, turn_of
 
+# The checkout's commands and Node.js come first, at once: other folders' fixtures start Node.js as they are imported.
+os.environ["PATH"] = os.pathsep.join(
+    [str(ROOT / ".venv" / "bin"), str(ROOT / "node_modules" / ".bin"), os.environ["PATH"]]
+)
+
 
 def pytest_configure() -> None:
-    """Keep the user's AWS settings out of the tests, put the checkout's commands and Node.js first, let Ctrl-C work."""
+    """Keep the user's AWS settings out of the tests, and let Ctrl-C work."""
     # A job in the background starts with the signal ignored, and hands that on; tests interrupt what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("AWS_", "ETL_"))]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-    folders = [str(ROOT / ".venv" / "bin"), str(ROOT / "node_modules" / ".bin")]
-    os.environ["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +47,10 @@ def codes(text: str) -> dict[int, str]:
     listed = re.search(r"Exit codes: (.*?)(?:Examples?:|$)", " ".join(text.split()))
     assert listed, text
     return {int(code): meaning for code, meaning in re.findall(r"(\d+) ([^·]+)", listed[1])}
+
+
+def test_signals_have_their_codes() -> None:
+    assert {main.EXIT_INTERRUPTED, 128 + signal.SIGTERM, 128 + signal.SIGHUP} < set(EXITS)
 
 
 def test_the_tree_has_all_commands() -> None:
@@ -116,7 +122,7 @@ def test_version_is_one_line() -> None:
     assert re.fullmatch(rf"etl \d+\.\d+\.\d+ \(Python {re.escape(python)}, CDK CLI \d+\.\d+\.\d+\)\n", done.output)
 
 
-@pytest.mark.parametrize("typed", ["etl", str(ETL)])
+@pytest.mark.parametrize("typed", ["etl", ".venv/bin/etl"])
 @pytest.mark.parametrize(
     ("words", "expected"), [(["quar"], ["quarantine"]), (["local", "st"], ["start", "stop", "status"])]
 )
@@ -134,7 +140,8 @@ def test_bash_completes_commands(tmp_path: Path, typed: str, words: list[str], e
     line = f"COMP_WORDS=({typed!r} {' '.join(words)}); COMP_CWORD={len(words)}; {function[1]} {typed!r}"
 
     done = subprocess.run(
-        ["/bin/bash", "-c", f"source {script}; {line}; printf '%s\\n' \"${{COMPREPLY[@]}}\""],
+        ["/bin/bash", "-c", f"source {shlex.quote(str(script))}; {line}; printf '%s\\n' \"${{COMPREPLY[@]}}\""],
+        cwd=ROOT,
         env=environment | {"LANG": os.environ.get("LANG", "C")},
         capture_output=True,
         text=True,

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from importlib.metadata import distribution, distributions
 from pathlib import Path
 
@@ -207,6 +208,16 @@ def make(*arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(not (ROOT / ".venv/bin/node").exists(), reason="Node.js is the machine's own")
+def test_pytest_finds_the_nodejs_that_set_up_installed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "tests/infrastructure/test_settings.py"]
+    variables = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout
 
 
 def test_second_set_up_has_nothing_to_do() -> None:

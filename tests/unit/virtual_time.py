@@ -28,6 +28,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Threads take real time to end: a limit, which Python has since 3.12, would have passed at once."""
+        del timeout
+        await super().shutdown_default_executor()
+
 
 def in_virtual_time(work: Coroutine[Any, Any, Result]) -> Result:
     """Run ``work`` on such a loop."""
