@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from botocore import exceptions as aws
 
@@ -26,9 +25,9 @@ def has_aws_settings() -> bool:
 
     Without these boto3 finds no region, whatever machine it runs on.
     """
-    return any(name.startswith("AWS_") for name in os.environ) or any(
-        Path(file).expanduser().exists() for file in _files()
-    )
+    # As botocore looks for them: pathlib fails for a user without a home, or with one that isn't readable.
+    files = (os.path.exists(os.path.expanduser(file)) for file in _files())  # noqa: PTH110, PTH111
+    return any(name.startswith("AWS_") for name in os.environ) or any(files)
 
 
 def missing_region(profile: str | None) -> UserError:

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -36,6 +37,8 @@ class Ledger:
     class exceptions:  # noqa: N801 - boto3's name
         class ResourceNotFoundException(Exception):  # noqa: N818 - boto3's name
             pass
+
+    meta: SimpleNamespace
 
     def __init__(self, *runs: dict[str, str], watermark: dict[str, str] | None = None, exists: bool = True) -> None:
         self._runs, self._watermark, self._exists = runs, watermark, exists
@@ -75,10 +78,17 @@ def test_the_watermark_is_read_with_where_it_began() -> None:
     assert read(Ledger(watermark=watermark)) == ([], MARK)
 
 
-def test_without_a_ledger_the_stack_has_to_be_deployed() -> None:
+@pytest.mark.parametrize(
+    ("endpoint", "line"),
+    [("https://aws.example", "cdk deploy EtlPipelineStack"), ("http://127.0.0.1:4566", "etl local deploy")],
+)
+def test_without_a_ledger_the_stack_has_to_be_deployed(endpoint: str, line: str) -> None:
+    ledger = Ledger(exists=False)
+    ledger.meta = SimpleNamespace(endpoint_url=endpoint)
+
     with pytest.raises(UserError, match="no table etl-run-ledger") as caught:
-        read(Ledger(exists=False))
-    assert "cdk deploy EtlPipelineStack" in caught.value.remedy
+        read(ledger)
+    assert caught.value.remedy == f"Deploy the stack: {line}"
 
 
 def test_each_gap_has_the_commands_that_fill_it() -> None:

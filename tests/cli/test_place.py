@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import pytest
@@ -96,6 +97,16 @@ def test_a_file_of_the_aws_cli_keeps_it_from_being_used(shell: Path, file: str) 
     assert has_aws_settings()
     with pytest.raises(UserError, match="No region is set"):
         find_place()
+
+
+def test_a_user_without_a_home_has_no_files_there(shell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pwd.getpwuid", Mock(side_effect=KeyError))
+    monkeypatch.delenv("HOME")
+    assert not has_aws_settings()
+
+    monkeypatch.setenv("HOME", str(shell / "file" / "below"))
+    (shell / "file").write_text("")
+    assert not has_aws_settings()
 
 
 @pytest.mark.usefixtures("shell")

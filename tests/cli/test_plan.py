@@ -268,6 +268,16 @@ def test_a_ceiling_that_binds_is_what_is_raised() -> None:
     ]
 
 
+def test_in_a_local_environment_settings_are_deployed_there() -> None:
+    local = replace(DEPLOYED, endpoint="http://127.0.0.1:4566")
+    low = replace(local, capacity=CapacitySettings(max_write_units_per_second=100))
+    window = PlannedWindow(Span(NOW - timedelta(days=10), NOW), "")
+
+    (line,) = advice_lines(make_plan(window, low, (night(22),), PRICES, NOW, COSTS), EtlLines("night", None, "etl"))
+
+    assert line == "etl local deploy -c etl:max_write_units_per_second=4000"
+
+
 def test_workers_and_source_are_raised_where_they_bind() -> None:
     slow = CapacitySettings(concurrency=4, segment_bytes=GB, read_units_per_second=100, write_units_per_second=40_000)
 

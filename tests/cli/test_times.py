@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from etl import window
 from etl.errors import InputError
 from etl_cli import wording
+from etl_cli.app import app
 from etl_cli.time_options import parse_length, parse_since, parse_time
 from etl_cli.times import Times
 
@@ -123,3 +125,30 @@ def test_an_option_takes_the_times_that_an_executions_input_takes(text: str) -> 
             parse_time(text)
     else:
         assert parse_time(text) == expected
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--start"),
+        ("plan", "--end"),
+        ("preview", "--start"),
+        ("backfill", "--from"),
+        ("backfill", "--to"),
+        ("backfill", "--done-since"),
+        ("runs", "--since"),
+        ("gaps", "--since"),
+        ("logs", "--since"),
+        ("seed", "--until"),
+    ],
+    ids=" ".join,
+)
+def test_every_option_refuses_what_is_no_time_in_the_same_words(words: tuple[str, str]) -> None:
+    done = CliRunner().invoke(app, [*words, "yesterday"])
+
+    assert done.exit_code == 2
+    assert words[1] in done.stderr
+    assert "'yesterday' is no time: write 2026-11-01, 2026-11-01T02:00Z or" in " ".join(
+        done.stderr.replace("│", " ").split()
+    )
+    assert "%" not in done.stderr
