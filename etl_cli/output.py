@@ -102,7 +102,7 @@ def open_streams() -> None:
     codecs.register_error(_ERRORS, _in_plain_characters)
     for descriptor, access in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         _open_if_closed(descriptor, access)
-    sys.stdin = sys.stdin or open(0)  # noqa: SIM115 - it is the process's
+    sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115 - it is the process's
     sys.stdout = _replaced(Output, sys.stdout, 1)
     sys.stderr = _replaced(ErrorOutput, sys.stderr, 2)
 

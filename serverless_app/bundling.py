@@ -67,7 +67,7 @@ def bundle(
     code = [part for path in _files(source, _NOT_SOURCE) for part in (_name(path, source), path.read_bytes())]
 
     output.mkdir(parents=True, exist_ok=True)
-    (output / ".gitignore").write_text("*\n")
+    (output / ".gitignore").write_text("*\n", encoding="utf-8")
     install = [*uv, "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", *options]
     packages = _once(output / f"packages-{packages_key}", lambda into: _install([*install, "-r", str(lock)], into))
 
@@ -107,7 +107,9 @@ def _once(final: Path, make: Callable[[Path], None]) -> Path:
 def _install(command: list[str], into: Path) -> None:
     """Install the locked packages, and keep of them what is the same on every machine."""
     with TemporaryDirectory(dir=into.parent) as scratch:
-        done = subprocess.run([*command, "--target", scratch], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, "--target", scratch], capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if done.returncode != 0:
             raise BundlingError(
                 f"the functions' dependencies could not be installed:\n{done.stderr.strip()}\n"
@@ -129,7 +131,8 @@ def _compile(folder: Path) -> None:
         [sys.executable, "-sSP", "-m", "compileall", "-q", *options, str(folder)],
         env=environment | {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode != 0:

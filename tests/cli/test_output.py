@@ -134,6 +134,18 @@ def test_a_sign_that_an_encoding_lacks_has_one_as_wide(tmp_path: Path, encoding:
         assert shown == "v x > - ~ - - | + + * ? ??"
 
 
+def test_what_the_cdk_cli_says_is_read_in_any_encoding(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys; from etl_cli.emulator.cdk import CdkRunner; "
+        "runner = CdkRunner(*[pathlib.Path(sys.argv[1])] * 2, {}, lambda line: print(ascii(line))); "
+        "runner._follow(['/usr/bin/printf', r'\\342\\234\\250 \\377'], pathlib.Path('/'), [])"
+    )
+    line = f"{ETL.with_name('python')} -c {shlex.quote(code)} {shlex.quote(str(tmp_path))}"
+    done = run(line, tmp_path=tmp_path, **C_LOCALE)
+
+    assert (done.stdout, done.stderr) == (b"'\\u2728 \\ufffd'\n", b"")
+
+
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "xterm"}])
 def test_a_terminal_without_colours_gets_none(tmp_path: Path, variables: dict[str, str]) -> None:
     main, side = pty.openpty()
