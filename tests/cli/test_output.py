@@ -22,6 +22,7 @@ from tests.support import ROOT
 ETL = ROOT / ".venv" / "bin" / "etl"
 FULL = Path("/dev/full")
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+CI = {"CI": "true", "GITHUB_ACTIONS": "true"}
 SIGNS = "✔ ✘ → · … ━ ─ │ ╭ ╯ ⠋ ü 咖"
 needs_full_disk = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full, as on macOS")
 
@@ -61,7 +62,7 @@ def test_the_tree_has_every_command() -> None:
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_piped_help_is_plain_text_in_any_encoding(words: tuple[str, ...], tmp_path: Path) -> None:
-    done = run(f"$ETL {shlex.join(words)} --help", tmp_path=tmp_path, TERM="xterm", COLUMNS="40", CI="true", **C_LOCALE)
+    done = run(f"$ETL {shlex.join(words)} --help", tmp_path=tmp_path, TERM="xterm", COLUMNS="40", **CI, **C_LOCALE)
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.isascii()
