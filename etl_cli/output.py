@@ -30,6 +30,7 @@ _PLAIN: Mapping[int, str] = {
     **dict.fromkeys(range(0x2800, 0x2900), "*"),  # a spinner's dots
 }
 _TRAILING_BLANKS = re.compile(r"[ \t]+(?=\n)")
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")
 _ERRORS = "etl.plain"
 _Stream = TypeVar("_Stream", bound=io.TextIOWrapper)
 
@@ -44,9 +45,9 @@ class Output(io.TextIOWrapper):
     failed: OutputError | None = None
 
     def write(self, text: str) -> int:
-        """Write a text; without the blanks at the ends of lines, unless a terminal shows it."""
+        """Write a text."""
         try:
-            return super().write(text if self.isatty() else _TRAILING_BLANKS.sub("", text))
+            return super().write(text if self.isatty() else _piped(text))
         except OSError as error:
             self.give_up(error)
 
@@ -83,7 +84,7 @@ class ErrorOutput(io.TextIOWrapper):
     def write(self, text: str) -> int:
         """Write a text, if that is possible."""
         with suppress(OSError):
-            return super().write(text if self.isatty() else _TRAILING_BLANKS.sub("", text))
+            return super().write(text if self.isatty() else _piped(text))
         _lose(self.fileno())
         return len(text)
 
@@ -102,7 +103,7 @@ def open_streams() -> None:
     codecs.register_error(_ERRORS, _in_plain_characters)
     for descriptor, access in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         _open_if_closed(descriptor, access)
-    sys.stdin = sys.stdin or open(0)  # noqa: SIM115 - it is the process's
+    sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115 - it is the process's
     sys.stdout = _replaced(Output, sys.stdout, 1)
     sys.stderr = _replaced(ErrorOutput, sys.stderr, 2)
 
@@ -117,6 +118,14 @@ def close_streams() -> None:
     sys.stderr.flush()
     if isinstance(sys.stdout, Output) and sys.stdout.failed:
         raise sys.stdout.failed
+
+
+def _piped(text: str) -> str:
+    """A text without styles, unless FORCE_COLOR asks for them, and without blanks at the ends of lines.
+
+    The help's library has styles wherever it finds itself in a continuous integration.
+    """
+    return _TRAILING_BLANKS.sub("", text if os.environ.get("FORCE_COLOR") else _STYLES.sub("", text))
 
 
 def _open_if_closed(descriptor: int, access: int) -> None:

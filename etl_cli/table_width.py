@@ -51,15 +51,16 @@ class Grid(Table):
         """
         self.add_column(justify=side, style=style, min_width=least, no_wrap=True)
 
-    def text(self, *, style: str = "", most: int | None = None, width: int | None = None) -> None:
+    def text(self, side: Side = "left", *, style: str = "", most: int | None = None, width: int | None = None) -> None:
         """Add a column of text, which wraps; a word that is longer than the column goes on in the next line.
 
         Args:
+            side: at which its cells stand.
             style: of the cells.
             most: its greatest width.
             width: its only width.
         """
-        self.add_column(style=style, max_width=most, width=width, overflow="fold")
+        self.add_column(justify=side, style=style, max_width=most, width=width, overflow="fold")
 
     def least_width(self, console: Console) -> int:
         """The width that it needs to show what is whole."""

@@ -97,7 +97,7 @@ def _writable(folder: Path) -> Path:
     """Make a folder that git ignores; one that lasts as long as this process where the checkout can't be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".gitignore").write_text("*\n")
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     except PermissionError:
         return Path(_scratch().name)
     except OSError as error:
@@ -130,7 +130,9 @@ def _once(final: Path, make: Callable[[Path], None]) -> Path:
 def _install(command: list[str], into: Path) -> None:
     """Install the locked packages, and keep of them what is the same on every machine."""
     with TemporaryDirectory(dir=into.parent) as scratch:
-        done = subprocess.run([*command, "--target", scratch], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, "--target", scratch], capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if done.returncode != 0:
             raise BundlingError(
                 f"the functions' dependencies could not be installed:\n{done.stderr.strip()}\n"
@@ -166,7 +168,8 @@ def _compile(folder: Path) -> None:
         [sys.executable, "-sSP", "-m", "compileall", "-q", *options, str(folder)],
         env=environment | {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode != 0:

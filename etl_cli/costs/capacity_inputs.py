@@ -130,5 +130,5 @@ class Costs:
         Raises:
             FileNotFoundError: nothing has been recorded.
         """
-        document: dict[str, Any] = json.loads(path.read_text())
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return cls(**{each.name: document["model"][each.name] for each in fields(cls)})

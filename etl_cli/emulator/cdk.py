@@ -54,7 +54,8 @@ class CdkRunner:
         self._assembly = state_dir / "cdk.out"
         self._home = state_dir / "cdk-home"
         self._fingerprint = state_dir / "cdk.out.fingerprint"
-        self._environment = dict(environment)
+        # The app reads and writes UTF-8, whatever the user's terminal does.
+        self._environment = {**environment, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
         self._on_line = on_line or (lambda _: None)
 
     def bootstrap(self) -> None:
@@ -112,7 +113,8 @@ class CdkRunner:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
-                    text=True,
+                    encoding="utf-8",  # as Node.js writes
+                    errors="replace",
                     start_new_session=True,
                 )
             for line in process.stdout or ():

@@ -112,7 +112,7 @@ def _name_function_errors() -> None:
         'json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()})',
         'json.dumps(etl_failure(e, code_dir, _ms_ctx.get("request_id", "")))',
     )
-    preamble = Path(__file__).with_name("function_preamble.py").read_text()
+    preamble = Path(__file__).with_name("function_preamble.py").read_text(encoding="utf-8")
     lambda_runtime._PYTHON_WORKER_SCRIPT = preamble + _replaced(
         script,
         'json.dumps({"status": "error", "error": str(e)})',

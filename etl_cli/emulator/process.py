@@ -75,7 +75,7 @@ class ServerRecord:
     def read(cls, path: Path) -> ServerRecord | None:
         """The server that a file remembers; None if there is no such file, or it says nothing useful."""
         try:
-            return cls(**json.loads(path.read_text()))
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
             return None
 

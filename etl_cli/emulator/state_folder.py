@@ -55,7 +55,7 @@ def narrow(folder: Path) -> None:
 
 def open_private(path: Path, mode: str) -> IO[str]:
     """Open a file for writing that only its owner can read, if it is new."""
-    return open(path, mode, opener=lambda name, flags: os.open(name, flags, 0o600))
+    return open(path, mode, encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _refused(folder: Path, reason: str) -> UserError:

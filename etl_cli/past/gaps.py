@@ -14,6 +14,8 @@ from etl_cli.console import out, print_json
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.coverage import EARLIEST, Coverage, Watermark, find_coverage
 from etl_cli.execution.ledger import read_ledger
+from etl_cli.printable import wrapped
+from etl_cli.table_width import table_width
 from etl_cli.time_options import since_option
 from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration, format_instant
@@ -102,16 +104,21 @@ def print_coverage(fill: Fill, coverage: Coverage, watermark: Watermark | None, 
         out.print("The schedule has not run yet.")
         return
     out.print()
-    out.print(
+    _print_text(
         f"Watermark: {times.instant(watermark.end)}. The next scheduled run goes on from there, unless that is "
-        "longer ago than catch_up_days.",
+        "longer ago than catch_up_days."
     )
     if coverage.behind:
-        out.print(
+        _print_text(
             f"All is covered up to {times.instant(coverage.behind.end)}, by windows that were run out of their order. "
-            "The watermark follows when one run covers them:",
+            "The watermark follows when one run covers them:"
         )
         _print_lines(fill, coverage.behind)
+
+
+def _print_text(text: str) -> None:
+    for line in wrapped(text, table_width(out)) if out.is_terminal else [text]:
+        out.print(line)
 
 
 def _print_lines(fill: Fill, span: Span) -> None:

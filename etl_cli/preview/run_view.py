@@ -35,7 +35,13 @@ def print_run(console: Terminal, rehearsed: RehearsedRun, times: Times) -> None:
         parts += _fields(list(comparison.fields.values()), width)
         parts += _keys("Made now, and not then", comparison.come_count, comparison.come)
         parts += _keys("Made then, and no more", comparison.gone_count, comparison.gone)
-    parts += [*aside_parts(rehearsed), *aggregate_parts(rehearsed.aggregates), "", _numbers(rehearsed), ""]
+    parts += [
+        *aside_parts(rehearsed),
+        *aggregate_parts(console, width, rehearsed.aggregates),
+        "",
+        _numbers(rehearsed),
+        "",
+    ]
     parts.append(verdict(rehearsed))
     parts.append(_difference(comparison) if comparison else Text(f"  {_nothing_to_compare(rehearsed)}"))
     console.print(Group(*parts), width=width, soft_wrap=False)

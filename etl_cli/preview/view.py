@@ -15,7 +15,7 @@ from etl_cli.preview.stage_code import Outcome
 from etl_cli.quarantine.rejections import reasons_table
 from etl_cli.report.report import item_text
 from etl_cli.staged_record import loaded_item
-from etl_cli.table_width import Grid, table_width
+from etl_cli.table_width import Grid, fitting, table_width
 from etl_cli.wording import count, parse_instant
 
 if TYPE_CHECKING:
@@ -46,7 +46,12 @@ def print_rehearsed(
         parts += ["", *_outcome(outcome, width)]
     if len(rehearsed.outcomes) > 1:
         parts += ["", Text("  What happens", "bold"), _kinds(rehearsed.outcomes)]
-    parts += [*aside_parts(rehearsed), *aggregate_parts(rehearsed.aggregates), "", verdict(rehearsed)]
+    parts += [
+        *aside_parts(rehearsed),
+        *aggregate_parts(console, width, rehearsed.aggregates),
+        "",
+        verdict(rehearsed),
+    ]
     console.print(Group(*parts), width=width, soft_wrap=False)
 
 
@@ -71,7 +76,7 @@ def verdict(rehearsed: Rehearsed) -> Text:
     return Text(f"  {'~' if doubtful else '✔'} {line}", "bold yellow" if doubtful else "bold green")
 
 
-def aggregate_parts(aggregates: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
+def aggregate_parts(console: Terminal, width: int, aggregates: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
     """The aggregates, every number with all its digits."""
     for aggregate in aggregates:
         groups = aggregate["groups"]
@@ -79,18 +84,23 @@ def aggregate_parts(aggregates: Sequence[dict[str, Any]]) -> Iterator[Renderable
         if not groups:
             yield Text("  no records", "dim")
             continue
-        table = Grid(gap=2)
-        for name in ("", *groups[0]):
-            if name in aggregate["by"]:
-                table.text()
-            else:
-                table.whole("right")
-        table.add_row("", *(Text(name, "dim") for name in groups[0]))
-        for group in groups[:_MOST_GROUPS]:
-            table.add_row("", *("-" if value is None else str(value) for value in group.values()))
-        yield table
+        yield fitting(console, width, (_groups(aggregate, whole_numbers=each) for each in (True, False)))
         if len(groups) > _MOST_GROUPS:
             yield Text(f"  and {count(len(groups) - _MOST_GROUPS, 'more group')}", "dim")
+
+
+def _groups(aggregate: dict[str, Any], *, whole_numbers: bool) -> Grid:
+    """A line for each group; an average may have 38 digits, which then go on in a second line."""
+    table, groups = Grid(gap=2), aggregate["groups"]
+    for name in ("", *groups[0]):
+        if name in aggregate["by"]:
+            table.text()
+        else:
+            (table.whole if whole_numbers else table.text)("right")
+    table.add_row("", *(Text(name, "dim") for name in groups[0]))
+    for group in groups[:_MOST_GROUPS]:
+        table.add_row("", *("-" if value is None else str(value) for value in group.values()))
+    return table
 
 
 def aside_parts(rehearsed: Rehearsed) -> Iterator[RenderableType]:

@@ -178,7 +178,7 @@ def limit_memory(memory_mb: float) -> None:
     Beyond it Python raises MemoryError, where Lambda would end both.
     """
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     except OSError:  # no Linux, and so no Lambda
         return
     more = max(_LEAST_MEMORY_MB, memory_mb - peak_memory_mb() - _OWN_MEMORY_MB)

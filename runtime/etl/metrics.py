@@ -134,7 +134,7 @@ def peak_memory_mb(status: Path = Path("/proc/self/status")) -> float:
     Linux tells it in VmHWM; ``ru_maxrss`` begins at what the process that started this one had.
     """
     try:
-        with status.open() as lines:
+        with status.open(encoding="utf-8") as lines:
             kibibytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     except (OSError, StopIteration):  # no Linux, such as a function on somebody's Mac, or another kernel
         import resource

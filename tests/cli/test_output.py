@@ -22,6 +22,7 @@ from tests.support import ROOT
 ETL = ROOT / ".venv" / "bin" / "etl"
 FULL = Path("/dev/full")
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+CI = {"CI": "true", "GITHUB_ACTIONS": "true"}
 SIGNS = "✔ ✘ → · … ━ ─ │ ╭ ╯ ⠋ ü 咖"
 needs_full_disk = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full, as on macOS")
 
@@ -61,7 +62,7 @@ def test_the_tree_has_every_command() -> None:
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_piped_help_is_plain_text_in_any_encoding(words: tuple[str, ...], tmp_path: Path) -> None:
-    done = run(f"$ETL {shlex.join(words)} --help", tmp_path=tmp_path, TERM="xterm", COLUMNS="40", CI="true", **C_LOCALE)
+    done = run(f"$ETL {shlex.join(words)} --help", tmp_path=tmp_path, TERM="xterm", COLUMNS="40", **CI, **C_LOCALE)
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.isascii()
@@ -132,6 +133,18 @@ def test_a_sign_that_an_encoding_lacks_has_one_as_wide(tmp_path: Path, encoding:
     assert (shown == SIGNS) == (encoding == "utf-8")
     if encoding == "ascii":
         assert shown == "v x > - ~ - - | + + * ? ??"
+
+
+def test_what_the_cdk_cli_says_is_read_in_any_encoding(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, sys; from etl_cli.emulator.cdk import CdkRunner; "
+        "runner = CdkRunner(*[pathlib.Path(sys.argv[1])] * 2, {}, lambda line: print(ascii(line))); "
+        "runner._follow(['/usr/bin/printf', r'\\342\\234\\250 \\377'], pathlib.Path('/'), [])"
+    )
+    line = f"{ETL.with_name('python')} -c {shlex.quote(code)} {shlex.quote(str(tmp_path))}"
+    done = run(line, tmp_path=tmp_path, **C_LOCALE)
+
+    assert (done.stdout, done.stderr) == (b"'\\u2728 \\ufffd'\n", b"")
 
 
 @pytest.mark.parametrize("variables", [{"TERM": "dumb"}, {"NO_COLOR": "1", "TERM": "xterm"}])

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from etl_cli.app import app
 from etl_cli.errors import UserError
 from etl_cli.execution.ledger import Entry
+from etl_cli.report.left_out import EXPIRED
 from etl_cli.wording import format_instant
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError
 from tests.cli.fakes import Recording
@@ -218,3 +219,17 @@ def test_programs_get_json(report: Report) -> None:
 
     assert (succeeded["status"], succeeded["counts"]["loaded"], succeeded["rejected"]) == ("success", 104, 34)
     assert (failed["status"], failed["stage"], failed["error"]) == ("failed", "Gate", "QualityGateError")
+
+
+def test_what_has_expired_is_said(report: Report) -> None:
+    recording = Recording(SUCCEEDED)
+    for key in [key for key in recording.s3.objects if key.startswith(("extract/", "transform/"))]:
+        del recording.s3.objects[key]
+    said = report(aws=aws_with(recording)).stdout
+
+    assert "✔ 104 loaded" in said
+    assert "What the run staged has expired, 30 days after it" in said
+    assert "before and after\n" not in said
+    assert json.loads(report("--json", aws=aws_with(recording)).stdout)["left_out"] == EXPIRED
+    assert json.loads(report("--json", "--no-items", aws=aws_with(recording)).stdout)["left_out"] == EXPIRED
+    assert json.loads(report("--json", aws=aws_with(Recording(SUCCEEDED))).stdout)["left_out"] is None

@@ -45,7 +45,7 @@ from etl_cli.quarantine.view import print_quarantines, print_records
 from etl_cli.report.report import Rejection, RunReport, Sample
 from etl_cli.report.verify import Verified
 from etl_cli.report.view import print_report
-from etl_cli.table_width import Grid
+from etl_cli.table_width import Grid, table_width
 from etl_cli.times import Span, Times
 from tests.cli.test_plan import made, night
 
@@ -186,7 +186,8 @@ def show_logs(console: Terminal) -> None:
 
 def show_aggregates(console: Terminal) -> None:
     groups = [{"day": WIDE, "records": 123_456_789_012, "sum": "123456789012.34"}]
-    for part in aggregate_parts([{"name": "by_day", "by": ["day"], "groups": groups}]):
+    width = table_width(console)
+    for part in aggregate_parts(console, width, [{"name": "by_day", "by": ["day"], "groups": groups}]):
         console.print(part, width=console.width, soft_wrap=False)
 
 

@@ -221,7 +221,7 @@ def test_one_segment_that_fails_fails_the_run_with_its_own_error(pipeline: Pipel
         return request.forward()
 
     with (
-        pipeline.configured("etl-extract", SEGMENT_BYTES="4096", CONCURRENCY="3"),
+        pipeline.configured("etl-extract", SEGMENT_BYTES="1500", CONCURRENCY="3"),
         pipeline.interposed("etl-transform", "S3", remove_before_reading),
     ):
         execution = pipeline.fail(window.input)

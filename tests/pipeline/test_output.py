@@ -84,16 +84,16 @@ def test_piped_output_is_plain_text_in_any_encoding(pipeline: Pipeline, commands
 
 def test_no_code_with_a_meaning_stands_for_an_output(pipeline: Pipeline, commands: list[str]) -> None:
     for number, command in enumerate(commands):
-        as_json = "--json" if number % 2 and "env" not in command and "watch" not in command else ""
-        full = run(f"$ETL {command} {as_json} > /dev/full", pipeline)
-        gone = run(f"(sleep 0.3; exec $ETL {command} {as_json}) | exec true", pipeline)
-
-        assert full.returncode == EXIT_UNWRITABLE, command
-        assert b"The output can't be written: No space left on device." in full.stderr, command
-        assert gone.returncode == EXIT_READER_GONE, command
-        for done in (full, gone):
-            assert b"Traceback" not in done.stderr, command
-            assert b"Exception ignored" not in done.stderr, command
+        as_json = "--json" if number % 4 > 1 and "env" not in command and "watch" not in command else ""
+        if number % 2:
+            done = run(f"$ETL {command} {as_json} > /dev/full", pipeline)
+            assert done.returncode == EXIT_UNWRITABLE, command
+            assert b"The output can't be written: No space left on device." in done.stderr, command
+        else:
+            done = run(f"(sleep 0.3; exec $ETL {command} {as_json}) | exec true", pipeline)
+            assert done.returncode == EXIT_READER_GONE, command
+        assert b"Traceback" not in done.stderr, command
+        assert b"Exception ignored" not in done.stderr, command
 
 
 def test_the_complete_test_says_that_its_output_failed(pipeline: Pipeline) -> None:
