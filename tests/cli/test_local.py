@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from etl_cli.emulator.process import ServerRecord
 from etl_cli.emulator.variables import client_variables
 from tests.cli.executions import OUTPUTS
 from tests.docs.examples import example
+from tests.support import ROOT
 
 STACKS = [StackSummary("CDKToolkit", "CREATE_COMPLETE"), StackSummary("EtlPipelineStack", "CREATE_COMPLETE")]
 CHECKOUT, FOLDER = Path("/checkout"), Path("/checkout/.etl-local")
@@ -78,7 +80,7 @@ class FakeEnvironment:
 def environment(monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
     made = FakeEnvironment()
     monkeypatch.setattr(local, "LocalEnvironment", lambda _: made)
-    monkeypatch.setattr(local, "command", lambda: "etl")
+    monkeypatch.setattr(shutil, "which", lambda _: str(ROOT / ".venv" / "bin" / "etl"))
     for name in [name for name in os.environ if name.upper().startswith(("AWS_", "CDK_", "NO_PROXY", "NODE_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
