@@ -27,7 +27,7 @@ STACKS = [StackSummary("CDKToolkit", "CREATE_COMPLETE"), StackSummary("EtlPipeli
 CHECKOUT, FOLDER = Path("/checkout"), Path("/checkout/.etl-local")
 KEY = ("AKIAQ2T4X7MZC5WPLR3H", "5f0c1a7e9b3d48260f7ce1d29a4b6853c07f91de")
 SERVER = ServerRecord(4711, 4566, "token", "2026-11-26T02:33:20Z", False, {}, *KEY)
-VARIABLES = list(client_variables(CHECKOUT, FOLDER, SERVER))
+VARIABLES = [name for name in client_variables(CHECKOUT, FOLDER, SERVER) if name.startswith("AWS_")]
 
 
 @dataclass
@@ -133,7 +133,8 @@ def test_programs_get_the_status_and_the_variables(environment: FakeEnvironment)
 
     assert (found["endpoint"], found["stacks"]) == ("http://127.0.0.1:4566", [vars(stack) for stack in STACKS])
     told = json.loads(etl_local("env", "--json").stdout)
-    assert (told, list(told)) == (environment.variables(), VARIABLES)
+    assert told == environment.variables()
+    assert set(VARIABLES) <= told.keys()
 
 
 def test_context_values_are_those_of_the_deployment(environment: FakeEnvironment) -> None:
