@@ -50,9 +50,13 @@ def run_demo() -> str:
 
 def shown(output: str) -> list[str]:
     """The output's sections, without those that are left out, and without steps that went on."""
-    lines = [line for line in output.splitlines() if "… " not in line[:20]]
-    sections = re.split(r"\n{2,}", "\n".join(lines))
-    return [each for each in sections if not Text.from_ansi(each).plain.strip().startswith(LEFT_OUT)]
+    lines = [line for line in output.splitlines() if not plain(line).startswith("… ")]
+    return [each for each in re.split(r"\n{2,}", "\n".join(lines)) if not plain(each).startswith(LEFT_OUT)]
+
+
+def plain(coloured: str) -> str:
+    """A text without its colours."""
+    return Text.from_ansi(coloured).plain.strip()
 
 
 if __name__ == "__main__":
