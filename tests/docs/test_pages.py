@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
 import typer
 
 from etl_cli.app import app
+from etl_cli.demo.command import next_commands
+from etl_cli.etl_lines import EtlLines
 from tests.support import ROOT
 
 PAGES = (
@@ -71,3 +74,10 @@ def is_known(words: str, rest: str) -> bool:
         return False
     known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)} | {"--help"}
     return set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known
+
+
+def test_the_picture_of_the_demo_ends_as_the_demo_does() -> None:
+    drawn = unescape(re.sub(r"<[^>]+>", "", (ROOT / "docs" / "images" / "demo.svg").read_text())).replace("\xa0", " ")
+
+    for command in next_commands(EtlLines(program=".venv/bin/etl")):
+        assert command.line in drawn, "run `.venv/bin/python -m tests.docs.demo_picture`"

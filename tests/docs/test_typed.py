@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from etl_cli.emulator.environment import LocalEnvironment
+from tests.docs import typist
 from tests.docs.typist import RULES, Command, Rule, Shell, Typed, Typist, commands, readers_environment, split, to_type
 from tests.support import ROOT
 
@@ -99,6 +100,19 @@ def test_a_command_without_an_end_is_ended(shell: Shell) -> None:
     answer = shell.type("echo begun; sleep 60", seconds=1)
 
     assert (answer.code, answer.output) == (None, "begun\n")
+
+
+def test_an_endless_command_is_interrupted_until_it_ends(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typist, "WATCHED_SECONDS", 3.0)
+    monkeypatch.setattr(typist, "AGAIN_SECONDS", 1.0)
+    program = "import time\ntry: time.sleep(60)\nexcept KeyboardInterrupt: print('once')\ntime.sleep(60)"
+    (tmp_path / "twice.py").write_text(program)
+    answer = shell.type(f"python3 {tmp_path}/twice.py; echo $?", endless=True)
+
+    assert (answer.code, answer.output.splitlines()[0], answer.output.splitlines()[-1]) == (0, "once", "130")
+    assert shell.type("echo on").output == "on\n"
 
 
 def test_another_exit_code_than_the_documented_one_is_a_fault(shell: Shell) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import re
 import secrets
@@ -36,6 +37,8 @@ _EXECUTIONS = (
 _STARTS_ONE = re.compile(r"aws stepfunctions start-execution|aws events put-events")
 _SECONDS = 900.0
 _PROMPT_SECONDS = 60.0
+# How long an endless command is watched, and how long one waits for it to end before one presses Ctrl-C again.
+WATCHED_SECONDS, AGAIN_SECONDS = 8.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Rule:
         offers: finds in what it prints the commands that are typed next, as a reader would who follows its advice.
         long: the command runs all tests or checks, which are not typed by a test.
         last: it is typed after all pages.
+        endless: it is interrupted after a while.
     """
 
     pattern: str
@@ -61,6 +65,7 @@ class Rule:
     offers: str = ""
     long: bool = False
     last: bool = False
+    endless: bool = False
 
 
 # The verdict on a run, which may take two lines.
@@ -69,12 +74,7 @@ RULES = (
     Rule("make (test|check)$", "a test doesn't run all tests", long=True),
     Rule(r"cdk destroy \w+", "a person is asked, and other commands need the stack", r"\g<0> --force", last=True),
     Rule('.*"RUN"', "an example's run: a replay is typed where quarantine lists it", None),
-    Rule(
-        r"\S*etl .*--(follow|watch)",
-        "endless: Ctrl-C ends it",
-        r"timeout --preserve-status -s INT 8 \g<0>",
-        codes=(130,),
-    ),
+    Rule(r"\S*etl .*--(follow|watch)", "endless: Ctrl-C ends it", codes=(130,), endless=True),
     Rule(
         r"(\S*etl report .*--html) (\S+)",
         "a file may be there that is the reader's",
@@ -177,6 +177,8 @@ class Shell:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        # Whatever Ctrl-C ends, the shell goes on, as one does at a terminal.
+        self._write("trap : INT")
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._output, selectors.EVENT_READ)
 
@@ -186,15 +188,29 @@ class Shell:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def type(self, text: str, seconds: float = _SECONDS) -> Answer:
-        """Type a command, and wait for its end. It can't ask anything: its input is empty."""
+    def type(self, text: str, *, seconds: float = _SECONDS, endless: bool = False) -> Answer:
+        """Type a command, and wait for its end. It can't ask anything: its input is empty.
+
+        Args:
+            text: the command.
+            seconds: how long to wait; then the shell is closed.
+            endless: press Ctrl-C after a while, until it ends.
+        """
         began, end = time.monotonic(), f"end-of-command-{secrets.token_hex(8)}"
-        assert self._process.stdin
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(f"{{ {text}\n}} </dev/null\nprintf '%s %s\\n' {end} $?\n".encode())
-            self._process.stdin.flush()
-        output = self._read_until(end.encode(), began + seconds)
+        self._write(f"{{ {text}\n}} </dev/null\nprintf '%s %s\\n' {end} $?")
+        output, pressed = b"", began + WATCHED_SECONDS if endless else math.inf
+        while (now := time.monotonic()) < began + seconds and not re.search(end.encode() + rb" \d+\n", output):
+            if now >= pressed:
+                os.killpg(self._process.pid, signal.SIGINT)
+                pressed = now + AGAIN_SECONDS
+            if self._selector.select(min(pressed, began + seconds) - now):
+                read = os.read(self._output, 65536)
+                if not read:
+                    break
+                output += read
         said, ended, code = output.decode(errors="replace").partition(end)
+        if not ended:
+            self.close()
         return Answer(int(code) if ended else None, said, time.monotonic() - began)
 
     def close(self) -> None:
@@ -213,17 +229,11 @@ class Shell:
         assert self._process.stdout
         return self._process.stdout.fileno()
 
-    def _read_until(self, end: bytes, deadline: float) -> bytes:
-        output = b""
-        while not re.search(end + rb" \d+\n", output):
-            if not self._selector.select(max(0.0, deadline - time.monotonic())):
-                self.close()
-                break
-            read = os.read(self._output, 65536)
-            if not read:
-                break
-            output += read
-        return output
+    def _write(self, line: str) -> None:
+        assert self._process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n".encode())
+            self._process.stdin.flush()
 
 
 class Typist:
@@ -246,7 +256,7 @@ class Typist:
         """Type a command. An execution that it starts has to succeed, and is waited for."""
         starts = _STARTS_ONE.match(command.text)
         before = self._executions() if starts else []
-        answer = self._shell.type(command.typed or ":")
+        answer = self._shell.type(command.typed or ":", endless=command.rule.endless)
         fault = _fault(command.rule, answer)
         if starts and not fault:
             fault = self._fault_of_execution(len(before))
