@@ -324,3 +324,24 @@ def test_a_clone_with_windows_line_ends_is_as_it_should_be(tmp_path: Path) -> No
 
     assert [line for line in listed.splitlines() if re.search(r"w/(crlf|mixed)", line)] == []
     assert "eol=lf" in listed
+
+
+@pytest.mark.parametrize(("has_cache", "expected"), [(False, "disabled"), (True, "enabled")])
+def test_demo_begins_no_cache_of_the_cdks(checkout: Path, has_cache: bool, expected: str) -> None:
+    home, commands = checkout.parent / "home", checkout.parent / "bin"
+    stamps = checkout / ".venv" / ".stamps"
+    stamps.mkdir()
+    (stamps / "venv").write_text(str(checkout))
+    (checkout / "node_modules").mkdir()
+    for stamp in ("uv", "node-system", "demo", "project", "../../node_modules/.stamp"):
+        (stamps / stamp).touch()
+    for name in ("node", "npm"):
+        make_command(commands, name, "echo v24.1.0")
+    make_command(checkout / ".venv" / "bin", "etl", 'echo "$JSII_RUNTIME_PACKAGE_CACHE"')
+    if has_cache:
+        (home / ".cache" / "aws" / "jsii").mkdir(parents=True)
+    environment = {"PATH": f"{commands}:/usr/bin:/bin", "HOME": str(home)}
+
+    said = subprocess.check_output(["make", "demo"], cwd=checkout, env=environment, text=True)  # noqa: S607
+
+    assert said == f"{expected}\n"
