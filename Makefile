@@ -44,11 +44,7 @@ AWS_MB := 150
 CHROMIUM_MB := 300
 STEP := sh requirements/step.sh
 COMMAND = $(STAMPS)/project node_modules/.stamp
-# Python reads the folders of an editable install in the locale's encoding: relative ones are ASCII in every checkout.
-INSTALL_PROJECT := $(UV) pip install --quiet --python $(PY) --no-build-isolation --no-deps --no-index \
-  --reinstall-package etl-pipeline -e . && \
-  for file in .venv/lib/python3*/site-packages/_etl_pipeline.pth; do \
-  printf '%s\n' ../../../.. ../../../../runtime > "$$file"; done
+INSTALL_PROJECT := $(STEP) "Installing the command" 1 sh requirements/project.sh
 
 .PHONY: help
 help: ## List the targets
@@ -158,7 +154,7 @@ $(STAMPS)/dev-$(NODE)-$(AWS): requirements/dev.txt $(AWS_LOCK) $(STAMPS)/demo $(
 	@$(INSTALL_PROJECT)
 	@touch $@
 
-$(STAMPS)/project: pyproject.toml etl_cli/launcher.sh $(STAMPS)/demo
+$(STAMPS)/project: pyproject.toml etl_cli/launcher.sh requirements/project.sh $(STAMPS)/demo
 	@$(INSTALL_PROJECT)
 	@touch $@
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from etl_cli.emulator.corrections import MINISTACK_VERSION
+from tests.local.checkout import copy_set_up, make_command
 from tests.support import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -72,10 +73,7 @@ def test_demo_installs_nothing_for_tests_or_checks() -> None:
     ("goal", "locks"), [("demo", {"uv", "demo", "node"}), ("setup", {"uv", "demo", "node", "dev", "aws"})]
 )
 def test_a_goal_installs_its_own_part(tmp_path: Path, goal: str, locks: set[str]) -> None:
-    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
-    (tmp_path / "etl_cli").mkdir()
-    for name in ("Makefile", "pyproject.toml", "package.json", "package-lock.json", "etl_cli/launcher.sh"):
-        shutil.copy(ROOT / name, tmp_path / name)
+    copy_set_up(tmp_path / "checkout")
     path = {"PATH": "/nowhere/bin:/usr/bin:/bin", "HOME": "/nowhere"}
     for name in ("npm", "node", "aws"):
         make_command(tmp_path, name, "exit 127")
@@ -83,7 +81,7 @@ def test_a_goal_installs_its_own_part(tmp_path: Path, goal: str, locks: set[str]
 
     done = subprocess.run(
         ["make", "--dry-run", goal],  # noqa: S607
-        cwd=tmp_path,
+        cwd=tmp_path / "checkout",
         env=path,
         capture_output=True,
         text=True,
@@ -113,12 +111,6 @@ def run_script(name: str, *arguments: str, path: str, **variables: str) -> subpr
     environment = {"PATH": f"{path}:/usr/bin:/bin", "HOME": "/nowhere", **variables}
     command = ["/bin/sh", str(ROOT / "requirements" / name), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
-def make_command(folder: Path, name: str, script: str) -> None:
-    command = folder / name
-    command.write_text(f"#!/bin/sh\n{script}\n")
-    command.chmod(0o755)
 
 
 def fake_python(folder: Path, name: str, version: str, *, complete: bool = True) -> None:

@@ -2,54 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pty
 import re
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
+from tests.local.checkout import copy_set_up, make_command
 from tests.support import ROOT
-
-NOBODY = 65534
-
-
-def make_command(folder: Path, name: str, script: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    command = folder / name
-    command.write_text(f"#!/bin/sh\n{script}\n")
-    command.chmod(0o755)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout with the set-up's scripts, and tools that print their environment."""
     folder = tmp_path / "checkout"
-    (folder / "etl_cli").mkdir(parents=True)
-    shutil.copytree(ROOT / "requirements", folder / "requirements")
-    for name in ("Makefile", "pyproject.toml", "package.json", "package-lock.json", "etl_cli/launcher.sh"):
-        shutil.copy(ROOT / name, folder / name)
+    copy_set_up(folder)
     make_command(folder / ".venv" / "bin", "uv", "env")
     make_command(folder / ".venv" / "bin", "python", 'case "$3" in config) exit 1;; *) env;; esac')
     make_command(folder / ".venv" / "bin", "npm", "env")
     return folder
-
-
-@pytest.fixture
-def anybodys() -> Iterator[Path]:
-    """A folder outside of pytest's, which other users may not enter."""
-    folder = Path(mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def run(script: str, checkout: Path, **variables: str) -> dict[str, str]:
@@ -111,7 +87,7 @@ def test_users_npm_settings_make_no_other_installation(tmp_path: Path) -> None:
     (checkout / "tool" / "tool.js").write_text("#!/usr/bin/env node\nconsole.log('tool')\n")
     home.mkdir()
     (home / ".npmrc").write_text("omit[]=dev\nglobal=true\ndry-run=true\nbin-links=false\npackage-lock=false\n")
-    path = f"{ROOT}/.venv/bin:/usr/bin:/bin"
+    path = os.environ["PATH"]
     plain = {"PATH": path, "HOME": str(tmp_path)}
     command = ["/bin/sh", "requirements/npm.sh"]
     subprocess.run([*command, "install", "--package-lock-only"], cwd=checkout, env=plain, check=True)
@@ -178,72 +154,6 @@ def test_users_aws_cli_is_not_hidden_if_it_can_reach_the_local_environment(
     assert done.stdout == f"{serves}\n"
 
 
-def step(folder: Path, *command: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
-    words = ["/bin/sh", str(ROOT / "requirements/step.sh"), "Installing a thing", "5", *command]
-    if user is not None:  # nobody can read the checkout's own
-        shutil.copy(ROOT / "requirements/step.sh", "/tmp/step-for-nobody.sh")  # noqa: S108
-        words[1] = "/tmp/step-for-nobody.sh"  # noqa: S108
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, user=user)
-
-
-def test_a_step_says_its_size_and_its_time(tmp_path: Path) -> None:
-    command = (
-        "mkdir .venv && head -c 3000000 /dev/urandom >.venv/file && mkdir .venv/.cache && cp .venv/file .venv/.cache"
-    )
-
-    done = step(tmp_path, "sh", "-c", f"echo noise; {command}")
-
-    first, second = done.stdout.splitlines()
-    assert first == "Installing a thing: about 5 MB"
-    assert re.fullmatch(r"Installing a thing: [23] MB in \d+ s", second)
-    assert not (tmp_path / ".venv" / ".cache").exists()
-
-
-def pieces_of(terminal: int) -> Iterator[str]:
-    """All that was printed on a terminal that is closed."""
-    with contextlib.suppress(OSError):
-        while piece := os.read(terminal, 1000):
-            yield piece.decode()
-    os.close(terminal)
-
-
-def test_a_step_counts_on_a_terminal(tmp_path: Path) -> None:
-    leader, follower = pty.openpty()
-    command = ["/bin/sh", str(ROOT / "requirements/step.sh"), "Installing", "5", "sleep", "1.5"]
-    subprocess.run(command, cwd=tmp_path, stdout=follower, check=True)
-    os.close(follower)
-
-    shown = "".join(pieces_of(leader))
-
-    assert "Installing: 0 of about 5 MB, 0 s" in shown
-    assert "Installing: 0 of about 5 MB, 1 s" in shown
-    assert shown.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "No space left on device",
-        "No space left on device\n\nTraceback (most recent call last):\n  File x\nError: exit status 1",
-        "Traceback (most recent call last):\n  File x\nNo space left on device",
-    ],
-)
-def test_a_step_that_fails_says_why_in_one_line(tmp_path: Path, said: str) -> None:
-    done = step(tmp_path, "sh", "-c", 'echo "$0" >&2; exit 7', said)
-
-    assert done.returncode == 7
-    assert done.stderr == "error: Installing a thing failed: No space left on device\n"
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-def test_a_checkout_that_may_not_be_written_is_said_in_one_line(anybodys: Path) -> None:
-    done = step(anybodys, "touch", "done", user=NOBODY)
-
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert re.fullmatch(rf"error: \w+ may not write into {anybodys}\. Work in a copy .+ owner\.\n", done.stderr)
-
-
 def test_an_interrupt_of_the_set_up_prints_one_line(checkout: Path) -> None:
     """As with Ctrl-C, the signal goes to make and to all that it runs, here to a tool that prints a traceback."""
     shutil.rmtree(checkout / ".venv")
@@ -275,40 +185,6 @@ def test_an_interrupt_of_the_set_up_prints_one_line(checkout: Path) -> None:
     assert "Making .venv" in planned
 
 
-@pytest.mark.parametrize("variable", ["PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONSTARTUP", "PYTHONINSPECT"])
-def test_command_starts_whatever_python_is_told(tmp_path: Path, variable: str) -> None:
-    for name in ("etl", "etl_cli", "rich", "typer", "boto3", "typing"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text("raise SystemExit('the wrong package')")
-
-    done = subprocess.run(
-        [ROOT / ".venv/bin/etl", "--help"],
-        env={"PATH": "/usr/bin:/bin", variable: str(tmp_path)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "Usage: etl" in done.stdout
-
-
-def test_command_starts_by_a_link(tmp_path: Path) -> None:
-    (tmp_path / "etl").symlink_to(ROOT / ".venv/bin/etl")
-
-    assert "Usage: etl" in subprocess.check_output([tmp_path / "etl", "--help"], text=True)
-
-
-def test_packages_are_found_in_any_encoding_of_the_path() -> None:
-    """Python reads a .pth file in the locale's encoding."""
-    (file,) = (ROOT / ".venv").glob("lib/python3*/site-packages/_etl_pipeline.pth")
-    folders = [(file.parent / line).resolve() for line in file.read_text(encoding="ascii").splitlines()]
-
-    assert folders == [ROOT, ROOT / "runtime"]
-    assert not any(Path(line).is_absolute() for line in file.read_text().splitlines())
-
-
 def test_a_clone_with_windows_line_ends_is_as_it_should_be(tmp_path: Path) -> None:
     clone = [
         "git",
@@ -325,3 +201,24 @@ def test_a_clone_with_windows_line_ends_is_as_it_should_be(tmp_path: Path) -> No
 
     assert [line for line in listed.splitlines() if re.search(r"w/(crlf|mixed)", line)] == []
     assert "eol=lf" in listed
+
+
+@pytest.mark.parametrize(("has_cache", "expected"), [(False, "disabled"), (True, "enabled")])
+def test_demo_begins_no_cache_of_the_cdks(checkout: Path, has_cache: bool, expected: str) -> None:
+    home, commands = checkout.parent / "home", checkout.parent / "bin"
+    stamps = checkout / ".venv" / ".stamps"
+    stamps.mkdir()
+    (stamps / "venv").write_text(str(checkout))
+    (checkout / "node_modules").mkdir()
+    for stamp in ("uv", "node-system", "demo", "project", "../../node_modules/.stamp"):
+        (stamps / stamp).touch()
+    for name in ("node", "npm"):
+        make_command(commands, name, "echo v24.1.0")
+    make_command(checkout / ".venv" / "bin", "etl", 'echo "$JSII_RUNTIME_PACKAGE_CACHE"')
+    if has_cache:
+        (home / ".cache" / "aws" / "jsii").mkdir(parents=True)
+    environment = {"PATH": f"{commands}:/usr/bin:/bin", "HOME": str(home)}
+
+    said = subprocess.check_output(["make", "demo"], cwd=checkout, env=environment, text=True)  # noqa: S607
+
+    assert said == f"{expected}\n"

@@ -1,0 +1,93 @@
+"""A step of the set-up: its size, its time, and its failure in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from tests.support import ROOT
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def anybodys() -> Iterator[Path]:
+    """A folder outside of pytest's, which other users may not enter."""
+    folder = Path(mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def step(folder: Path, *command: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
+    script = Path(shutil.copy(ROOT / "requirements/step.sh", folder))  # a folder that others may read
+    script.chmod(0o644)
+    words = ["/bin/sh", str(script), "Installing a thing", "5", *command]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, user=user)
+
+
+def test_a_step_says_its_size_and_its_time(tmp_path: Path) -> None:
+    command = (
+        "mkdir .venv && head -c 3000000 /dev/urandom >.venv/file && mkdir .venv/.cache && cp .venv/file .venv/.cache"
+    )
+
+    done = step(tmp_path, "sh", "-c", f"echo noise; {command}")
+
+    first, second = done.stdout.splitlines()
+    assert first == "Installing a thing: about 5 MB"
+    assert re.fullmatch(r"Installing a thing: [23] MB in \d+ s", second)
+    assert not (tmp_path / ".venv" / ".cache").exists()
+
+
+def pieces_of(terminal: int) -> Iterator[str]:
+    """All that was printed on a terminal that is closed."""
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 1000):
+            yield piece.decode()
+    os.close(terminal)
+
+
+def test_a_step_counts_on_a_terminal(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    command = ["/bin/sh", str(ROOT / "requirements/step.sh"), "Installing", "5", "sleep", "3"]
+    subprocess.run(command, cwd=tmp_path, stdout=follower, check=True)
+    os.close(follower)
+
+    shown = "".join(pieces_of(leader))
+
+    assert "Installing: 0 of about 5 MB, 0 s" in shown
+    assert re.search(r"Installing: 0 of about 5 MB, [1-9] s", shown)
+    assert shown.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "No space left on device",
+        "No space left on device\n\nTraceback (most recent call last):\n  File x\nError: exit status 1",
+        "Traceback (most recent call last):\n  File x\nNo space left on device",
+    ],
+)
+def test_a_step_that_fails_says_why_in_one_line(tmp_path: Path, said: str) -> None:
+    done = step(tmp_path, "sh", "-c", 'echo "$0" >&2; exit 7', said)
+
+    assert done.returncode == 7
+    assert done.stderr == "error: Installing a thing failed: No space left on device\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_checkout_that_may_not_be_written_is_said_in_one_line(anybodys: Path) -> None:
+    done = step(anybodys, "touch", "done", user=NOBODY)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert re.fullmatch(rf"error: \w+ may not write into {anybodys}\. Work in a copy .+ owner\.\n", done.stderr)
