@@ -381,6 +381,7 @@ def test_a_refusal_of_aws_is_text(
 ) -> None:
     aws = answering(defaultdict(lambda: RefusalError("Odd", ALL[name])))
     monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
+    monkeypatch.setattr("etl_cli.output.open_streams", lambda: None)  # the test's own streams stay
     for words in (["runs"], ["doctor"], ["plan"], ["explain", ALL[name].replace("--help", "x")]):
         monkeypatch.setattr("sys.argv", ["etl", *words])
         with pytest.raises(SystemExit):
