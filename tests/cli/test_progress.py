@@ -37,7 +37,7 @@ def test_a_recorded_execution_is_followed_to_its_end() -> None:
     assert details(Recording("succeeded")) == [
         "Plan running: fixing the window",
         "Plan succeeded: 2026-11-23 20:58:15 → 2026-11-24 21:13:15 UTC",
-        "Extract running: reading the source table",
+        "Extract running: 1.1 kB in 1 object",
         "Extract running: 38 items read (369/s)",
         "Extract succeeded: 38 items read (369/s), 50.4 kB",
         "Transform running: 785 B in 1 object",
@@ -93,7 +93,7 @@ def test_segments_of_a_distributed_map_are_counted_by_its_map_run() -> None:
     seen = details(distributed(Extract=1, Transform=2))
 
     assert [line for line in seen if " segments" in line and "running" in line] == [
-        "Extract running: 1 of 3 segments",
+        "Extract running: 1 of 3 segments, 1.1 kB in 1 object",
         "Transform running: 2 of 3 segments, 785 B in 1 object",
         "Load running: 37 records, 0 of 3 segments",  # its Map Run has not begun
     ]

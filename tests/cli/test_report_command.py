@@ -190,7 +190,7 @@ def test_the_terminal_gets_the_report_of_a_run_s_end(report: Report, monkeypatch
     assert "✔ 104 loaded, 34 rejected with their reasons, nothing unaccounted for" in said
     assert "Rejected: 34" in said
     assert "One item, before and after" in said
-    assert "aws stepfunctions describe-execution" in said
+    assert "etl logs --run 20261126T020841333Z" in said
 
 
 def test_the_terminal_gets_what_is_left_of_the_report_when_objects_have_expired(report: Report) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -74,10 +75,9 @@ def test_items_without_a_time_are_told_below_their_run() -> None:
     counts = {"read": 19, "loaded": 5, "untimed": 14}
     lines = printed([night(5, counts=counts, replayed=REPLAYED | {"untimed": 3}), night(3)], 80)
 
-    assert [line.strip() for line in lines if "without a time" in line] == [
-        "14 without a time",
-        "replayed by 20261106T091500007Z: 150 loaded, 1 rejected again, 3 without a time",
-    ]
+    said = " ".join(" ".join(lines).split())
+    assert re.findall(r"\d+ without a time", said) == ["14 without a time", "3 without a time"]
+    assert "replayed by 20261106T091500007Z: 150 loaded, 1 rejected again, 3 without a time" in said
     assert lines[1].split()[-3:] == ["19", "5", "0"]
 
 

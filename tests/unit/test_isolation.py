@@ -202,7 +202,7 @@ def test_memory_is_limited_to_what_the_parent_leaves(monkeypatch: pytest.MonkeyP
 
 
 def test_another_system_has_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(_: object) -> str:
+    def missing(*_: object, **__: object) -> str:
         raise FileNotFoundError
 
     monkeypatch.setattr("pathlib.Path.read_text", missing)
