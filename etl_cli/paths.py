@@ -20,6 +20,6 @@ def command() -> str:
     return shell_words(os.path.relpath(own) if Path.cwd() == ROOT else str(own))
 
 
-def environment_line() -> str:
+def environment_line(program: str | None = None) -> str:
     """The line that makes a shell, and whatever it starts, use the local environment."""
-    return f'eval "$({command()} local env)"'
+    return f'eval "$({program or command()} local env)"'

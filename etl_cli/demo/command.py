@@ -219,7 +219,7 @@ class Demonstration:
 def next_commands(lines: EtlLines) -> list[Command]:
     """Lines that go on from a demonstration, with its own items."""
     return [
-        Command("have every AWS tool of this shell use the local environment", environment_line()),
+        Command("have every AWS tool of this shell use the local environment", environment_line(lines.program)),
         Command("edit runtime/etl/transformation.py, and see what it does", lines.line("preview", "--watch")),
         Command("look at the run as a page", lines.line("report", "latest", "--html", "report.html")),
         Command("see whether all is well", lines.line("doctor")),

@@ -38,7 +38,7 @@ def test_a_recorded_execution_is_followed_to_its_end() -> None:
         "Plan running: fixing the window",
         "Plan succeeded: 2026-11-23 20:58:15 → 2026-11-24 21:13:15 UTC",
         "Extract running: 1.1 kB in 1 object",
-        "Extract running: 38 items read (369/s)",
+        "Extract running: 38 items read (369/s), 1.1 kB in 1 object",
         "Extract succeeded: 38 items read (369/s), 50.4 kB",
         "Transform running: 785 B in 1 object",
         "Transform running: 38 of 38 items (43/s), 785 B in 1 object",

@@ -78,7 +78,7 @@ def test_items_without_a_time_are_told_below_their_run() -> None:
     said = " ".join(" ".join(lines).split())
     assert re.findall(r"\d+ without a time", said) == ["14 without a time", "3 without a time"]
     assert "replayed by 20261106T091500007Z: 150 loaded, 1 rejected again, 3 without a time" in said
-    assert lines[1].split()[-3:] == ["19", "5", "0"]
+    assert "19 read, 5 loaded, 0 rejected" in said
 
 
 def test_in_80_columns_all_columns_are_there() -> None:
