@@ -3,7 +3,8 @@
 #
 # Usage: sh tests/fresh/debian.sh RELEASE [COMMAND...]
 #   RELEASE  a release of Debian: bookworm has Python 3.11, trixie 3.13, forky 3.14
-#   COMMAND  what is typed in the checkout, one after the other, into shells of their own; without any: make demo, make test
+#   COMMAND  is typed in the checkout, each into a shell of its own; without any: the README's commands, then all commands
+#            of README.md and docs/operations.md in their order
 #
 # FRESH_USER=root     types as root; otherwise an ordinary user does, in a folder whose name has a space and an umlaut
 # FRESH_FOLDER=...    where the machines are kept; /var/tmp/etl-fresh otherwise
@@ -25,7 +26,8 @@ command -v debootstrap >/dev/null || { echo "error: debootstrap isn't installed;
 checkout="$(cd "$(dirname "$0")/../.." && pwd)"
 release="$1"
 shift
-[ $# -gt 0 ] || set -- "make demo" "make test"
+typist="python3 tests/docs/typist.py --skip-make-test README.md docs/operations.md"
+[ $# -gt 0 ] || set -- "make demo" "make test" "make check" "$typist"
 machine="${FRESH_FOLDER:-/var/tmp/etl-fresh}/$release"
 user="${FRESH_USER:-newcomer}"
 
