@@ -20,6 +20,7 @@ from etl_cli.output import EXIT_READER_GONE, EXIT_UNWRITABLE, Output
 from tests.support import ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"
+PYTHON = shlex.quote(str(ETL.with_name("python")))
 FULL = Path("/dev/full")
 C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 CI = {"CI": "true", "GITHUB_ACTIONS": "true"}
@@ -62,7 +63,7 @@ def test_the_tree_has_every_command() -> None:
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_piped_help_is_plain_text_in_any_encoding(words: tuple[str, ...], tmp_path: Path) -> None:
-    done = run(f"$ETL {shlex.join(words)} --help", tmp_path=tmp_path, TERM="xterm", COLUMNS="40", **CI, **C_LOCALE)
+    done = run(f'"$ETL" {shlex.join(words)} --help', tmp_path=tmp_path, TERM="xterm", COLUMNS="40", **CI, **C_LOCALE)
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.isascii()
@@ -73,7 +74,7 @@ def test_piped_help_is_plain_text_in_any_encoding(words: tuple[str, ...], tmp_pa
 @needs_full_disk
 @pytest.mark.parametrize("words", [(), ("plan",), ("quarantine", "list")], ids=" ".join)
 def test_a_full_disk_has_an_exit_code_of_its_own(words: tuple[str, ...], tmp_path: Path) -> None:
-    done = run(f"$ETL {shlex.join(words)} --help > /dev/full", tmp_path=tmp_path)
+    done = run(f'"$ETL" {shlex.join(words)} --help > /dev/full', tmp_path=tmp_path)
 
     assert done.returncode == EXIT_UNWRITABLE
     assert done.stderr == b"error: The output can't be written: No space left on device.\n"
@@ -99,7 +100,7 @@ def test_a_code_with_a_meaning_is_never_that_of_an_output(
 ) -> None:
     # A reader that is gone for certain: the command starts after it.
     late = "sleep 0.3; exec " if redirected.endswith("true") else "exec "
-    done = run(f"({late}$ETL local status {form}) {redirected}", tmp_path=tmp_path)  # 3 means that it is down
+    done = run(f'({late}"$ETL" local status {form}) {redirected}', tmp_path=tmp_path)  # 3 means that it is down
 
     assert done.returncode == code
     error = done.stderr.decode()
@@ -110,22 +111,21 @@ def test_a_code_with_a_meaning_is_never_that_of_an_output(
 
 @pytest.mark.parametrize("redirected", ["2>&-", pytest.param("2> /dev/full", marks=needs_full_disk)])
 def test_an_error_that_cannot_be_printed_keeps_its_code(tmp_path: Path, redirected: str) -> None:
-    assert run(f"$ETL local env {redirected}", tmp_path=tmp_path).returncode == 1
-    assert run(f"$ETL fly {redirected}", tmp_path=tmp_path).returncode == 2
+    assert run(f'"$ETL" local env {redirected}', tmp_path=tmp_path).returncode == 1
+    assert run(f'"$ETL" fly {redirected}', tmp_path=tmp_path).returncode == 2
 
 
 def test_a_closed_output_is_not_taken_by_a_file(tmp_path: Path) -> None:
     code = "import etl_cli.output as o; o.open_streams(); print(open('/dev/null').fileno() > 2, file=o.sys.stderr)"
-    done = run(f"{ETL.with_name('python')} -c {shlex.quote(code)} >&- <&-", tmp_path=tmp_path)
+    done = run(f"{PYTHON} -c {shlex.quote(code)} >&- <&-", tmp_path=tmp_path)
 
     assert done.stderr.split(b"\n")[0] == b"True"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "koi8-r", "utf-8"])
 def test_a_sign_that_an_encoding_lacks_has_one_as_wide(tmp_path: Path, encoding: str) -> None:
-    python = ETL.with_name("python")
     code = f"import etl_cli.output as o; o.open_streams(); print({SIGNS!a}); o.close_streams()"
-    done = run(f"{python} -c {shlex.quote(code)}", tmp_path=tmp_path, PYTHONIOENCODING=encoding)
+    done = run(f"{PYTHON} -c {shlex.quote(code)}", tmp_path=tmp_path, PYTHONIOENCODING=encoding)
 
     assert (done.returncode, done.stderr) == (0, b"")
     shown = done.stdout.decode(encoding).rstrip("\n")
@@ -141,7 +141,7 @@ def test_what_the_cdk_cli_says_is_read_in_any_encoding(tmp_path: Path) -> None:
         "runner = CdkRunner(*[pathlib.Path(sys.argv[1])] * 2, {}, lambda line: print(ascii(line))); "
         "runner._follow(['/usr/bin/printf', r'\\342\\234\\250 \\377'], pathlib.Path('/'), [])"
     )
-    line = f"{ETL.with_name('python')} -c {shlex.quote(code)} {shlex.quote(str(tmp_path))}"
+    line = f"{PYTHON} -c {shlex.quote(code)} {shlex.quote(str(tmp_path))}"
     done = run(line, tmp_path=tmp_path, **C_LOCALE)
 
     assert (done.stdout, done.stderr) == (b"'\\u2728 \\ufffd'\n", b"")

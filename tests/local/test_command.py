@@ -145,7 +145,7 @@ def test_in_a_plain_shell_the_environment_is_used_and_the_stack_is_deployed_ther
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_a_shell_finds_its_way_back_to_what_it_had(folder: str, shell: str) -> None:
-    use, leave = f'eval "$({ETL} local env)"', f'eval "$({ETL} local env --unset)"'
+    use, leave = f'eval "$({TYPED} local env)"', f'eval "$({TYPED} local env --unset)"'
     look = "echo; env | sort | grep -v '^_='"
     had = {
         "PATH": f"/usr/bin:{ROOT}/.venv/bin:/bin",

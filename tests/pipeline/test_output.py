@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 
@@ -71,7 +72,7 @@ def run(line: str, pipeline: Pipeline, **variables: str) -> subprocess.Completed
 
 def test_piped_output_is_plain_text_in_any_encoding(pipeline: Pipeline, commands: list[str]) -> None:
     for number, command in enumerate(commands):
-        done = run(f"$ETL {command}", pipeline, **(LATIN_1 if number % 2 else C_LOCALE))
+        done = run(f'"$ETL" {command}', pipeline, **(LATIN_1 if number % 2 else C_LOCALE))
 
         assert done.stdout, command
         assert not done.stderr, command
@@ -86,18 +87,18 @@ def test_no_code_with_a_meaning_stands_for_an_output(pipeline: Pipeline, command
     for number, command in enumerate(commands):
         as_json = "--json" if number % 4 > 1 and "env" not in command and "watch" not in command else ""
         if number % 2:
-            done = run(f"$ETL {command} {as_json} > /dev/full", pipeline)
+            done = run(f'"$ETL" {command} {as_json} > /dev/full', pipeline)
             assert done.returncode == EXIT_UNWRITABLE, command
             assert b"The output can't be written: No space left on device." in done.stderr, command
         else:
-            done = run(f"(sleep 0.3; exec $ETL {command} {as_json}) | exec true", pipeline)
+            done = run(f'(sleep 0.3; exec "$ETL" {command} {as_json}) | exec true', pipeline)
             assert done.returncode == EXIT_READER_GONE, command
         assert b"Traceback" not in done.stderr, command
         assert b"Exception ignored" not in done.stderr, command
 
 
 def test_the_complete_test_says_that_its_output_failed(pipeline: Pipeline) -> None:
-    script = f"{sys.executable} {SCRIPT}"
+    script = shlex.join([sys.executable, str(SCRIPT)])
     full = run(f"{script} > /dev/full", pipeline)
     gone = run(f"(sleep 0.3; exec {script}) | exec true", pipeline)
     plain = run(f"{script} --stack none", pipeline, **C_LOCALE)

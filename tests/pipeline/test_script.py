@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.pipeline.interposer import Answer, Request
-from tests.pipeline.pipeline import Pipeline
+from tests.pipeline.pipeline import Pipeline, wait_for
 from tests.support import ROOT
 
 SCRIPT = ["tests/etl_pipeline/test_etl_pipeline.py"]
@@ -174,7 +174,7 @@ def test_interrupted_it_stops_its_execution_and_cleans_up(pipeline: Pipeline) ->
             text=True,
         ) as process:
             assert process.stdout is not None
-            assert any("Extract" in line for line in process.stdout)
+            wait_for("the execution's start", lambda: last_status(pipeline) == "RUNNING")
             process.send_signal(signal.SIGINT)
             output = process.stdout.read()
 
