@@ -15,6 +15,7 @@ LONGEST_FIRST = (
     "tests/docs/test_typed.py",
     "tests/pipeline/test_specification.py",
     DISTRIBUTED,
+    "tests/cli/test_hostile_items.py",
     "tests/faults",
     "tests/pipeline/test_demo.py",
     "tests/pipeline/test_segments.py",
