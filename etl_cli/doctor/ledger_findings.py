@@ -15,6 +15,8 @@ from etl_cli.past.gaps import OVERDUE_HOURS
 from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
 
+# The lifecycle rule of the staging bucket removes objects after this time.
+_QUARANTINE_LASTS = timedelta(days=30)
 _ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}
 
 
@@ -46,7 +48,7 @@ def ledger_findings(
         )
         yield Finding("no end", "warning", text, "See what became of them:", etl.line("runs", "--status", "running"))
     yield _watermark(watermark, now, late, times, etl)
-    yield from _untimed(entries, etl)
+    yield from _untimed(entries, now, etl)
     gaps = find_coverage(entries, watermark, now, timedelta(hours=OVERDUE_HOURS)).gaps
     if gaps:
         text = f"{count(len(gaps), 'gap')}: time that no run has covered, from {times.instant(gaps[0].start)} on"
@@ -73,17 +75,27 @@ def _run(about: str, entry: Entry, now: datetime, times: Times, etl: EtlLines) -
     return Finding(about, "problem", text, "See why, and what to do:", show)
 
 
-def _untimed(entries: Sequence[Entry], etl: EtlLines) -> Iterator[Finding]:
-    """Tell of items without a time: every run of a window reads all of them, so the latest knows."""
-    latest = next((entry for entry in entries if entry.status == "SUCCEEDED" and not entry.replay), None)
-    if latest is None:
-        return
-    # A replay leaves those that were not corrected by then.
-    number = latest.replayed.get("untimed", latest.counts.get("untimed", 0))
-    if number:
-        text = f"{count(number, 'item')} {UNTIMED} in quarantine of {latest.label}: no window loads them"
-        remedy = "Correct their timestamps at the source, then run that quarantine again:"
-        yield Finding("timestamps", "warning", text, remedy, etl.line("quarantine", "replay", latest.label))
+def _untimed(entries: Sequence[Entry], now: datetime, etl: EtlLines) -> Iterator[Finding]:
+    """Tell of items without a time: those of the latest run, and those of earlier runs that the next didn't find.
+
+    Every run of a window reads all of them. If it has fewer than the one before, some were corrected in between, and
+    their times may lie in windows that have run; or they were deleted, or one only sorts like a time.
+    """
+    succeeded = [entry for entry in entries if entry.status == "SUCCEEDED" and not entry.replay]
+    runs = [entry for entry in succeeded if entry.started and now - entry.started < _QUARANTINE_LASTS]
+    for later, run in zip([None, *runs], runs or succeeded[:1], strict=False):
+        # A replay leaves those that were not corrected by then.
+        number = run.replayed.get("untimed", run.counts.get("untimed", 0))
+        if later is None:
+            text = f"{count(number, 'item')} {UNTIMED} in quarantine of {run.label}: no window loads them"
+            remedy = "Correct their timestamps at the source, then run that quarantine again:"
+        else:
+            # Timestamps of runs sort by time.
+            number = 0 if run.replayed.get("run", "") > later.run else number - later.counts.get("untimed", 0)
+            text = f"{count(number, 'item')} {UNTIMED} in quarantine of {run.label}, and not in the next run's"
+            remedy = "Once they are corrected, no window may load them, but this does:"
+        if number > 0:
+            yield Finding("timestamps", "warning", text, remedy, etl.line("quarantine", "replay", run.label))
 
 
 def _last_run(

@@ -2,8 +2,9 @@
 
 What was wrong is the transformation or the data. So each record is taken up as its item is in the source table now,
 found by its id. If it is gone from there, or its timestamp lies behind the window by now, so that it is a later run's,
-the record is taken up as it lies in quarantine. What Load rejected lies there transformed, which is not to be done
-twice: without an item to make it of anew it is left where it is.
+the record is taken up as it lies in quarantine. An item that had no time is taken whatever time it has by now: that may
+lie in a window that has run, which no later run reads. What Load rejected lies there transformed, which is not to be
+done twice: without an item to make it of anew it is left where it is.
 """
 
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ _LONGEST_INVOCATION = timedelta(minutes=5)
 class _Quarantined(msgspec.Struct):
     stage: str
     item: msgspec.Raw
+    untimed: bool = False
 
 
 class _Text(msgspec.Struct, frozen=True):
@@ -129,7 +131,7 @@ def _page(run: Run, key: str, batch: Batch, position: dict[str, int], source: So
     end = run.end.removesuffix("Z")
     usable = {each for each, item in found.items() if _items.decode(item).timestamp.text < end}
     items = [
-        found[each] if each in usable else bytes(record.item)
+        found[each] if each in usable or (record.untimed and each in found) else bytes(record.item)
         for record, each in zip(records, ids, strict=True)
         if each in usable or record.stage == "transform"
     ]

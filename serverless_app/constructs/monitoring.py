@@ -138,8 +138,8 @@ class Monitoring(Construct):
             pipeline_metric("ItemsUntimed", "Sum", _PERIOD),
             "A run read items whose timestamp is no time, and put them into quarantine. No window loads them, and no "
             "run fails by them; it can wait for the morning. `etl quarantine list` shows the run and its items. "
-            "Correct their timestamps in the source table, then `etl quarantine replay RUN` loads them. Until then "
-            f"every run reads them again, and this alarm rings again. {_MORE}",
+            "Correct their timestamps in the source table, then `etl quarantine replay RUN` of the last run before "
+            f"that loads them. Until then every run reads them again, and this alarm rings again. {_MORE}",
         )
 
     def _watch_limits(

@@ -319,7 +319,7 @@ def night(day: int, status: str = "SUCCEEDED", **more: Any) -> Entry:
 )
 def test_items_without_a_time_are_a_warning_until_they_are_corrected(entry: dict[str, Any], number: int) -> None:
     replay = night(5, replay="20261105T020000123Z", run="replay", counts={"untimed": 9})
-    found = of_ledger(replay, night(5, "RUNNING"), night(5, **entry), night(4, counts={"untimed": 9})).get("timestamps")
+    found = of_ledger(replay, night(5, "RUNNING"), night(5, **entry), night(4)).get("timestamps")
 
     if not number:
         assert found is None
@@ -329,6 +329,31 @@ def test_items_without_a_time_are_a_warning_until_they_are_corrected(entry: dict
     assert f"{number} item" in found.text
     assert "without a time" in found.text
     assert found.command == "etl quarantine replay 20261105T020000123Z"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "number"),
+    [
+        ({"counts": {"untimed": 4}}, {}, 4),
+        ({"counts": {"untimed": 4}}, {"counts": {"untimed": 3}}, 1),
+        ({"counts": {"untimed": 4}}, {"counts": {"untimed": 5}}, 0),
+        ({"counts": {"untimed": 4}, "replayed": {"run": "20261104T090000000Z", "untimed": 1}}, {}, 1),
+        ({"counts": {"untimed": 4}, "replayed": {"run": "20261104T090000000Z", "untimed": 0}}, {}, 0),
+        ({"counts": {"untimed": 4}, "replayed": {"run": "20261105T090000000Z", "untimed": 4}}, {}, 0),
+        ({"counts": {"untimed": 4}, "started": NOW - timedelta(days=31)}, {}, 0),
+    ],
+)
+def test_items_that_got_a_time_between_two_runs_are_a_warning_until_they_are_replayed(
+    before: dict[str, Any], after: dict[str, Any], number: int
+) -> None:
+    runs = night(5, **after), night(4, **before)
+    found = ledger_findings(runs, MARK, NOW, timedelta(hours=26), Times(), ETL)
+    earlier = [each for each in found if each.about == "timestamps" and "20261104T" in each.text]
+
+    assert [each.text.partition(" ")[0] for each in earlier] == ([str(number)] if number else [])
+    assert [(each.level, each.command) for each in earlier] == (
+        [("warning", "etl quarantine replay 20261104T020000123Z")] if number else []
+    )
 
 
 def backfill(first: float, last: float, status: str = "SUCCEEDED", **more: Any) -> Entry:

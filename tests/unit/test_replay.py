@@ -396,6 +396,22 @@ def test_items_without_a_time_are_replayed_and_loaded_once_they_have_one(night: 
     assert night.dynamodb.ledger.entry("9")["replayed"]["untimed"] == 1
 
 
+@pytest.mark.parametrize(
+    ("moved_to", "counted"), [("2024-01-16T23:59:59Z", "loaded"), ("2024-01-18T00:00:00Z", "ahead")]
+)
+def test_items_without_a_time_are_loaded_whichever_window_they_get_into(
+    night: Night, moved_to: str, counted: str
+) -> None:
+    night.dynamodb.tables["source"].append(item(200, timestamp="2024-01-16T23:59:59+00:00"))
+    execution = {"id": "arn:aws:states:execution:9", "name": "9", "started_at": "2024-01-17T01:00:00+00:00"}
+    whole = night.run({"start": "2001-01-01", "end": "2001-01-02"}, execution)
+    night.dynamodb.tables["source"][-1] = item(200, timestamp=moved_to)
+
+    counts = night.replay(of=whole["run"])["counts"]
+
+    assert {name for name in ("loaded", "ahead", "untimed") if counts.get(name)} == {counted}
+
+
 def test_a_second_replay_changes_nothing(night: Night) -> None:
     night.correct(0, 2)
     first = night.replay()
