@@ -109,8 +109,8 @@ def explain_item(
     for entry in _covering(entries, source, destination):
         found = search(pipeline, entry, identity, on_progress) if searched < most_runs else Found(entry, "not searched")
         searched += found.state in ("read", "not read")
-        # A replay takes up what is in quarantine alone: what it hasn't read is no news.
-        if not (entry.replay and found.state == "not read"):
+        # A replay takes up what is in quarantine alone: what it isn't known to have read is no news.
+        if found.state == "read" or not entry.replay:
             runs.append(found)
     records = next((found.records for found in runs if found.state == "read"), [])
     destination += _with_other_ids(pipeline, identity, [stage_code.key_of(line) for line in records])
@@ -126,13 +126,16 @@ def explain_item(
 
 
 def _covering(entries: Sequence[Entry], source: Item | None, destination: Sequence[Item]) -> list[Entry]:
-    """The runs that read items of its timestamps, now and as far as the destination tells; all if nobody knows one."""
+    """The runs that read items of its timestamps, now and as far as the destination tells; all if nobody knows one.
+
+    A replay may have read any: it takes an item whatever time that has by now.
+    """
     timestamps = [item.get("timestamp") for item in ([source] if source else []) + list(destination)]
     times = [(each, stage_code.untimed(each) is None) for each in timestamps]
 
     def covers(entry: Entry) -> bool:
         window = entry.window
-        if not window or not times:
+        if not window or not times or entry.replay:
             return bool(window)
         now = entry.started or window.end
         return any(is_read_in(window, now, each, is_time=timed) for each, timed in times)

@@ -84,6 +84,15 @@ def test_an_item_in_quarantine_has_its_reason_and_the_way_out(past: Past) -> Non
     assert said.lines == ["etl preview --id item-0009", f"etl quarantine replay {RUN}"]
 
 
+def test_an_item_that_a_replay_loaded_from_outside_its_window_is_loaded(past: Past) -> None:
+    table(past, "source").append(item(500, timestamp="2024-01-14T10:00:00+00:00"))
+    past.run(NEXT_DAY, number=2)
+    table(past, "source")[-1] = item(500, timestamp="2024-01-14T10:00:00Z")
+    past.run({"replay": SECOND}, number=3)
+
+    assert verdict(past, "item-0500").outcome == "loaded"
+
+
 def test_an_item_that_was_corrected_and_replayed_is_loaded(past: Past) -> None:
     change(past, "item-0009", value={"N": "5"})
     past.run({"replay": RUN}, number=2)
