@@ -106,7 +106,7 @@ def restored_variables() -> dict[str, str | None]:
     """
     if _SAVED + "PATH" not in os.environ:
         return {}
-    kept = {name.removeprefix(_SAVED): name for name in os.environ if name.startswith(_SAVED)}
+    kept = {name.removeprefix(_SAVED): name for name in os.environ if name.startswith(_SAVED) and is_shell_name(name)}
     return {name: kept.get(name) for name in sorted({*_client_names(), *kept})}
 
 

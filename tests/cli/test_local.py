@@ -150,10 +150,12 @@ def test_the_way_back_puts_back_what_was_there_and_unsets_the_rest(monkeypatch: 
     monkeypatch.setenv("ETL_BEFORE_PATH", "/bin")
     assert "ETL_BEFORE" not in etl_local("env").stdout
 
+    monkeypatch.setenv("ETL_BEFORE_X;false;", "no shell has this name, but a process may")
     lines = etl_local("env", "--unset").stdout.splitlines()
 
     assert 'export AWS_PROFILE="$ETL_BEFORE_AWS_PROFILE"; unset ETL_BEFORE_AWS_PROFILE' in lines
     assert {f"unset {name}" for name in (*VARIABLES, "AWS_CA_BUNDLE", "CDK_HOME")} <= set(lines)
+    assert not any("false" in line for line in lines)
     assert etl_local("env", "--unset", "--json").exit_code == 2
 
 
