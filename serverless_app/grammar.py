@@ -35,11 +35,11 @@ def check_grammar(path: Path) -> None:
             raise _error(path, error.lineno, error.msg) from None
         except (ValueError, RecursionError, MemoryError) as error:  # a null byte; nesting that the compiler gives up on
             raise _error(path, None, f"it can't be compiled: {error}") from None
-    if sys.version_info >= (3, 12):
-        with tokenize.open(path) as file:
-            line = next(_newer_fstrings(file.read()), None)
-        if line is not None:
-            raise _error(path, line, "an f-string has its own quotes, a backslash or a comment within braces")
+        if sys.version_info >= (3, 12):  # tokens come with the same warnings
+            with tokenize.open(path) as file:
+                line = next(_newer_fstrings(file.read()), None)
+            if line is not None:
+                raise _error(path, line, "an f-string has its own quotes, a backslash or a comment within braces")
 
 
 def _error(path: Path, line: int | None, problem: str) -> GrammarError:

@@ -39,6 +39,7 @@ ALLOWED = {
     "number sign in an f-string": """x = f"# {a} {'#'}"  # a comment""",
     "pattern, except* and walrus": "match (a := b):\n  case {'id': str()}: ...\ntry: ...\nexcept* TypeError: ...",
     "escape that is none": r"x = '\d'",
+    "escape that is none in an f-string": r"x = f'\{a} \d{b}'",
     "other encoding": "# -*- coding: latin-1 -*-\nx = f'{\xe9}'",
 }
 
