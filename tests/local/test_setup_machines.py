@@ -185,6 +185,31 @@ def test_an_interrupt_of_the_set_up_prints_one_line(checkout: Path) -> None:
     assert "Making .venv" in planned
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_what_an_interrupt_has_left_of_an_installation_is_made_anew(checkout: Path, goes_on: bool) -> None:
+    stamps = checkout / ".venv" / ".stamps"
+    stamps.mkdir()
+    (stamps / "venv").write_text(str(checkout))
+    (stamps / "demo.begun").write_text(str(os.getpid()) if goes_on else "999999999")
+    make_command(checkout / ".venv" / "bin", "python", "exit 0")
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
+    planned = subprocess.check_output(["make", "--dry-run", "demo"], cwd=checkout, env=environment, text=True)  # noqa: S607
+
+    assert ("Making .venv" in planned) is not goes_on
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_installation_that_fails_is_known_to_have_begun(checkout: Path, fails: bool) -> None:
+    stamps = checkout / ".venv" / ".stamps"
+    stamps.mkdir()
+    (stamps / "venv").write_text(str(checkout))
+    make_command(checkout / ".venv" / "bin", "python", 'case "$*" in *install*) exit $FAILS;; esac')
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "FAILS": str(int(fails))}
+    subprocess.run(["make", ".venv/.stamps/uv"], cwd=checkout, env=environment, capture_output=True, check=False)  # noqa: S607
+
+    assert sorted(path.name for path in stamps.iterdir()) == (["uv.begun", "venv"] if fails else ["uv", "venv"])
+
+
 def test_a_clone_with_windows_line_ends_is_as_it_should_be(tmp_path: Path) -> None:
     clone = [
         "git",
