@@ -156,7 +156,7 @@ $(STAMPS)/demo: requirements/demo.txt $(STAMPS)/uv
 $(STAMPS)/dev-$(NODE)-$(AWS): requirements/dev.txt $(AWS_LOCK) $(STAMPS)/demo $(STAMPS)/node-$(NODE)
 	@rm -f $(STAMPS)/dev-*
 	$(BEGIN)
-	@$(STEP) "Installing the packages of checks and tests$(if $(AWS_LOCK), with the AWS CLI)" \
+	@$(STEP) "Installing checks, tests$(if $(AWS_LOCK), and the AWS CLI)" \
 	  $$(($(DEV_MB) + $(if $(AWS_LOCK),$(AWS_MB),0))) \
 	  $(UV) pip sync --quiet --python $(PY) --require-hashes requirements/uv.txt requirements/dev.txt $(NODE_LOCK) $(AWS_LOCK)
 	@$(INSTALL_PROJECT)
@@ -172,6 +172,6 @@ node_modules/.stamp: package.json package-lock.json $(STAMPS)/node-$(NODE)
 	@touch $@
 
 $(BROWSER): tests/browser/package.json tests/browser/package-lock.json tests/browser/unpack.mjs node_modules/.stamp
-	@$(STEP) "Installing Chromium for the test of the report" $(CHROMIUM_MB) \
+	@$(STEP) "Installing Chromium for a test" $(CHROMIUM_MB) \
 	  sh -c 'cd tests/browser && sh ../../requirements/npm.sh ci --loglevel=error && node unpack.mjs'
 	@touch $@

@@ -18,7 +18,7 @@ size() {
 }
 
 if [ -t 1 ]; then
-    running='\r%s: %s of about %s MB, %s s ' ended='\r%s: %s MB in %s s          \n' line='\n'
+    running='\r%s: %s of about %s MB, %s s ' ended='\r%s: %s MB in %s s                \n' line='\n'
     printf "$running" "$words" 0 "$about" 0
 else
     ended='%s: %s MB in %s s\n' line=''

@@ -69,6 +69,35 @@ def test_a_step_counts_on_a_terminal(tmp_path: Path) -> None:
     assert shown.count("\n") == 1
 
 
+def test_a_steps_last_words_cover_all_that_was_on_the_line(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    command = ["/bin/sh", str(ROOT / "requirements/step.sh"), "Installing", "100", "sleep", "2"]
+    subprocess.run(command, cwd=tmp_path, stdout=follower, check=True)
+    os.close(follower)
+
+    *before, last = "".join(pieces_of(leader)).rstrip("\r\n").split("\r")
+
+    assert before[-1].startswith("Installing: 0 of about 100 MB")
+    assert len(last) >= max(map(len, before))
+
+
+def test_each_step_of_the_set_up_fits_80_columns() -> None:
+    rules = (ROOT / "Makefile").read_text()
+    known = {
+        "$(if $(AWS_LOCK), and the AWS CLI)": " and the AWS CLI",
+        "$(NODE)": "system",
+        "$$(node --version)": "v24.19.0",
+        "$$python": "/usr/bin/python3",
+    }
+    for variable, words in known.items():
+        rules = rules.replace(variable, words)
+
+    steps = re.findall(r'\$\(STEP\) "(.+?)" ', rules)
+
+    assert len(steps) >= 7
+    assert [words for words in steps if len(f"{words}: 300 of about 300 MB, 100 s ") >= 80] == []
+
+
 @pytest.mark.parametrize(
     "said",
     [
