@@ -90,7 +90,10 @@ class BackfillSession:
         work, total = self._work, len(self._planned)
         counts = Counter[str]()
         for found in (*(each.counts for each in work.ended), *(each.last.counts for each in work.before if each.last)):
+            # Each window reads all items without a time: those of the windows are the same ones.
+            most_untimed = max(counts["untimed"], found.get("untimed", 0))
             counts.update(found)
+            counts["untimed"] = most_untimed
         what = f"All {count(total, 'window')} are done" if total > 1 else "The window is done"
         before = f", {len(work.before):,} of them before" if work.ended else " already"
         self._console.print()

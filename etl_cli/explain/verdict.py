@@ -72,7 +72,7 @@ def _read(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
 def _correction(reason: Reason) -> str:
     """The part of an advice on what to correct, by the reason."""
     if reason.untimed:
-        return "Correct its timestamp in the source table, which no transformation can help"
+        return "Correct its timestamp in the source table, since transformation.py never gets the item"
     return "Correct the item or transformation.py"
 
 

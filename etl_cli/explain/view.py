@@ -84,8 +84,12 @@ def _way(explanation: Explanation, tables: tuple[str, str], times: Times) -> Gri
     table.text()
     for number, row in enumerate(_source_rows(explanation)):
         table.add_row("  source" if not number else "", tables[0] if not number else "", row)
-    for number, found in enumerate(explanation.runs):
+    listed = [found for found in explanation.runs if found.state != "not searched"]
+    unsearched = len(explanation.runs) - len(listed)
+    for number, found in enumerate(listed):
         table.add_row("  runs" if not number else "", found.entry.label, _run(found, times))
+    if unsearched:
+        table.add_row("" if listed else "  runs", f"{unsearched:,} more", "cover it and were not searched (--runs)")
     if not explanation.runs:
         ahead = explanation.instant is not None and explanation.instant >= explanation.now
         later = " yet: each run leaves it to a later one" if ahead else ""
@@ -121,7 +125,6 @@ def _what(found: Found) -> str:
     words = {
         "not read": "did not read it",
         "gone": "nothing of it is staged any more",
-        "not searched": "was not searched",
     }
     if found.state != "read":
         return words[found.state]
