@@ -153,10 +153,10 @@ def _print_status(status: Status) -> None:
         "up": ("up", "green"),
         "down": ("down", "yellow"),
         "died": ("ended without being stopped", "red"),
-        "unresponsive": ("its process runs, but does not answer", "red"),
+        "unresponsive": ("runs, but does not answer", "red"),
     }
-    word = words[status.state]
-    out.print(Text.assemble("The local environment is ", word, ".") if status.state in ("up", "down") else Text(*word))
+    verb = "is " if status.state in ("up", "down") else ""
+    out.print(Text.assemble(f"The local environment {verb}", words[status.state], "."))
     print_table(
         {
             "endpoint": status.endpoint,

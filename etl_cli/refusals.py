@@ -119,7 +119,7 @@ def _taking() -> list[str]:
 
 def _refused_by_local(error: Exception, endpoint: str) -> UserError:
     if are_unusable(error):
-        message = f"The local environment at {endpoint} does not know the shell's access key: {error}"
+        message = f"The local environment at {endpoint} does not know the shell's access key."
         return UserError(
             message, "Each start makes another one. Take its variables:", remedy_lines=[environment_line()]
         )

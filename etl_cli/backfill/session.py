@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl_cli.backfill.document import work_document
-from etl_cli.backfill.view import BackfillBoard, loaded, window_names
+from etl_cli.backfill.view import BackfillBoard, added_up, loaded, window_names
 from etl_cli.backfill.windows import Planned
 from etl_cli.backfill.work import BackfillWork
 from etl_cli.console import Terminal, Text, err, print_json
@@ -88,17 +87,13 @@ class BackfillSession:
 
     def _print_success(self) -> None:
         work, total = self._work, len(self._planned)
-        counts = Counter[str]()
-        for found in (*(each.counts for each in work.ended), *(each.last.counts for each in work.before if each.last)):
-            # Each window reads all items without a time: those of the windows are the same ones.
-            most_untimed = max(counts["untimed"], found.get("untimed", 0))
-            counts.update(found)
-            counts["untimed"] = most_untimed
+        before = (each.last.counts for each in work.before if each.last)
+        counts = added_up([*(each.counts for each in work.ended), *before])
         what = f"All {count(total, 'window')} are done" if total > 1 else "The window is done"
-        before = f", {len(work.before):,} of them before" if work.ended else " already"
+        already = f", {len(work.before):,} of them before" if work.ended else " already"
         self._console.print()
         self._console.print(
-            Text(f"  ✔ {what}{before if work.before else ''}: {loaded(counts)}", "bold green"), soft_wrap=True
+            Text(f"  ✔ {what}{already if work.before else ''}: {loaded(counts)}", "bold green"), soft_wrap=True
         )
         if not work.ended:
             self._console.print("  To run them again: --redo")

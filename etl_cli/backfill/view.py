@@ -91,6 +91,16 @@ def _outcome(ended: Ended) -> str:
     return loaded(Counter(ended.counts))
 
 
+def added_up(windows: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """The counts of several windows; each has read all items without a time, so those are the same ones."""
+    counts = Counter[str]()
+    for found in windows:
+        most_untimed = max(counts["untimed"], found.get("untimed", 0))
+        counts.update(found)
+        counts["untimed"] = most_untimed
+    return counts
+
+
 def loaded(counts: Counter[str]) -> str:
     """How much was loaded, and how much set aside."""
     number = rejected(counts)

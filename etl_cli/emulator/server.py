@@ -46,6 +46,7 @@ def main() -> None:
         strict=ministack.AUTH,
         proxied="ETL_PROXIED" in os.environ,
     )
+    ministack.BANNER = "Starting on port {port}"  # 15 lines of it would be a server's last words
     ministack._port_is_bindable = lambda *_: False  # with HTTPS it would listen on port 443 too
     last_one = end_with_server() if os.getpgrp() == os.getpid() else None
     ministack.main()

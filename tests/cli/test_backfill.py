@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from etl_cli.backfill import confirmation
 from etl_cli.backfill.command import backfill
-from etl_cli.backfill.view import BackfillBoard, window_names
+from etl_cli.backfill.view import BackfillBoard, added_up, loaded, window_names
 from etl_cli.backfill.windows import Planned, attempt_name, plan, split
 from etl_cli.backfill.work import BackfillWork
 from etl_cli.console import Terminal, Text
@@ -82,6 +82,12 @@ def test_it_says_what_each_window_came_to_and_all_of_them() -> None:
         [f"2026-11-0{number}", "37", "loaded,", "1"] for number in range(1, 6)
     ]
     assert lines[-1] == "  ✔ All 5 windows are done: 185 loaded, 5 rejected"
+
+
+def test_items_without_a_time_are_the_same_ones_in_each_window() -> None:
+    windows = [{"loaded": 3, "untimed": 10}, {"loaded": 4, "untimed": 11}, {"loaded": 5}]
+
+    assert loaded(added_up(windows)) == "12 loaded, 11 without a time"
 
 
 @pytest.mark.parametrize(("parallel", "most"), [(3, 3), (9, 5)])

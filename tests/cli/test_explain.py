@@ -356,7 +356,8 @@ def test_programs_get_all_of_it(past: Past) -> None:
 
 def printed(past: Past, identity: str, most_runs: int = 5) -> str:
     console = Terminal(file=io.StringIO(), width=100)
-    print_explanation(console, *explained(past, identity, most_runs), ("etl-source-data", "etl-destination-data"), Times())
+    found = explained(past, identity, most_runs)
+    print_explanation(console, *found, ("etl-source-data", "etl-destination-data"), Times())
     assert isinstance(console.file, io.StringIO)
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
