@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.errors import BalanceError, InputError, RejectedError, StagingError
+from etl.errors import BalanceError, InputError, RejectedError, StagingError, UntimedError
 from etl.keys import replayed_key
 from etl.quarantine import rejected_line
 from etl.replay import plan_replay, quarantined_pages
@@ -88,6 +88,22 @@ def test_an_item_without_a_usable_timestamp_is_taken_up_as_it_is_now() -> None:
     now = item(1) | {"timestamp": {"N": "5"}}
 
     assert records(pages(s3, table(now))) == [now]
+
+
+@pytest.mark.parametrize(
+    ("corrected_to", "is_taken"), [("2024-01-16T12:00:00Z", True), ("2024-01-17T12:00:00Z", False)]
+)
+def test_an_item_that_had_no_time_is_taken_up_with_any_that_has_passed(corrected_to: str, is_taken: bool) -> None:
+    s3 = FakeS3()
+    untimed = item(1, timestamp="2024-01-16T12:00:00+0000")
+    line = rejected_line(
+        "transform", run(), 0, UntimedError("timestamp", "a time", "text"), json.dumps(untimed).encode()
+    )
+    hold(s3, PREFIX + "transform-0000-0000.json", b"[\n" + line + b"\n]\n")
+    corrected = item(1, timestamp=corrected_to)
+    replay = msgspec.structs.replace(RUN, time="2024-01-17T00:00:00Z")
+
+    assert records(pages(s3, table(corrected), run=replay)) == [corrected if is_taken else untimed]
 
 
 def test_what_load_rejected_is_taken_up_from_the_source_table_or_left() -> None:
