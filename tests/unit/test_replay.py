@@ -90,22 +90,6 @@ def test_an_item_without_a_usable_timestamp_is_taken_up_as_it_is_now() -> None:
     assert records(pages(s3, table(now))) == [now]
 
 
-@pytest.mark.parametrize(
-    ("corrected_to", "is_taken"), [("2024-01-16T12:00:00Z", True), ("2024-01-17T12:00:00Z", False)]
-)
-def test_an_item_that_had_no_time_is_taken_up_with_any_that_has_passed(corrected_to: str, is_taken: bool) -> None:
-    s3 = FakeS3()
-    untimed = item(1, timestamp="2024-01-16T12:00:00+0000")
-    line = rejected_line(
-        "transform", run(), 0, UntimedError("timestamp", "a time", "text"), json.dumps(untimed).encode()
-    )
-    hold(s3, PREFIX + "transform-0000-0000.json", b"[\n" + line + b"\n]\n")
-    corrected = item(1, timestamp=corrected_to)
-    replay = msgspec.structs.replace(RUN, time="2024-01-17T00:00:00Z")
-
-    assert records(pages(s3, table(corrected), run=replay)) == [corrected if is_taken else untimed]
-
-
 def test_what_load_rejected_is_taken_up_from_the_source_table_or_left() -> None:
     s3 = FakeS3()
     plain = [{"id": each, "timestamp": "2024-01-15T10:00:00Z", "value": 1} for each in ("item-0001", "made-up")]
