@@ -118,13 +118,21 @@ def test_stopping_what_is_not_up_is_no_error(environment: FakeEnvironment) -> No
     assert (result.exit_code, result.stdout) == (0, "The local environment was not up.\n")
 
 
-@pytest.mark.parametrize(("state", "code"), [("down", 3), ("died", 4), ("unresponsive", 4)])
-def test_an_environment_that_is_not_up_has_an_exit_code_of_its_own(
-    environment: FakeEnvironment, state: str, code: int
+@pytest.mark.parametrize(
+    ("state", "code", "says"),
+    [
+        ("down", 3, "is down"),
+        ("died", 4, "ended without being stopped"),
+        ("unresponsive", 4, "runs, but does not answer"),
+    ],
+)
+def test_an_environment_that_is_not_up_is_said_to_be_and_has_an_exit_code_of_its_own(
+    environment: FakeEnvironment, state: str, code: int, says: str
 ) -> None:
     environment.state = state
 
-    assert etl_local("status").exit_code == code
+    result = etl_local("status")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (code, f"The local environment {says}.")
     assert json.loads(etl_local("status", "--json").stdout)["state"] == state
 
 

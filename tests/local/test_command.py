@@ -218,7 +218,7 @@ def test_a_shell_whose_environment_was_reset_or_stopped_is_told_how_to_go_on(fol
 
     after_reset = etl("runs", **variables)
     assert after_reset.returncode == 1
-    assert "does not know the shell's access key" in after_reset.stderr
+    assert "does not know the shell's access key.\n" in after_reset.stderr
     assert after_reset.stderr.splitlines()[-1] == '  eval "$(.venv/bin/etl local env)"'
 
     assert etl("local", "stop", ETL_LOCAL_DIR=folder).stdout == "The local environment is stopped.\n"
