@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.errors import BalanceError, InputError, RejectedError, StagingError, UntimedError
+from etl.errors import BalanceError, InputError, RejectedError, StagingError
 from etl.keys import replayed_key
 from etl.quarantine import rejected_line
 from etl.replay import plan_replay, quarantined_pages
