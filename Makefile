@@ -23,9 +23,12 @@ NODE_LOCK := $(if $(filter wheel,$(NODE)),requirements/node.txt)
 AWS := $(if $(filter-out demo help clean,$(or $(MAKECMDGOALS),help)),$(shell PATH="$(USER_PATH)" sh requirements/aws.sh))
 AWS_LOCK := $(if $(filter wheel,$(AWS)),requirements/aws.txt)
 
-# An environment whose interpreter is gone, or whose checkout has moved, is made anew. So is one into which a make that
-# is gone has begun to install: pip and uv take what an interrupt has left of a package for the whole.
-VENV_STATE := $(shell [ "$$(cat $(STAMPS)/venv 2>/dev/null)" = "$(CURDIR)" ] && $(PY) -c '' 2>/dev/null || echo stale; \
+# An environment whose interpreter is gone or isn't the one that is named, or whose checkout has moved, is made anew. So is
+# one into which a make that is gone has begun to install: pip and uv take what an interrupt has left of a package for
+# the whole.
+VERSION := -c 'import sys; print(sys.version)' 2>/dev/null
+VENV_STATE := $(shell PATH="$(USER_PATH)"; [ "$$(cat $(STAMPS)/venv 2>/dev/null)" = "$(CURDIR)" ] && \
+  is="$$($(PY) $(VERSION))" && { [ -z "$(PYTHON)" ] || [ "$$("$(PYTHON)" $(VERSION))" = "$$is" ]; } || echo stale; \
   for begun in $(STAMPS)/*.begun; do [ ! -e "$$begun" ] || kill -0 "$$(cat "$$begun")" 2>/dev/null || echo stale; done)
 BEGIN = @echo "$$PPID" > $@.begun
 END = @mv $@.begun $@

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Prints a Python of 3.11 or newer that can make virtual environments. Usage: sh requirements/python.sh [PYTHON]
+if [ -z "${1:-}" ]; then set -- python3 python3.13 python3.12 python3.11 python3.14 python; fi
 found="" incomplete=""
-for python in ${1:-python3 python3.13 python3.12 python3.11 python3.14 python}; do
+for python; do
     version="$("$python" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null)" || continue
     found="$found $python=$version"
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || continue

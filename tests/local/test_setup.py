@@ -145,6 +145,37 @@ def test_old_pythons_are_refused_with_what_was_found(tmp_path: Path) -> None:
     assert "make setup PYTHON=" in done.stderr
 
 
+def test_a_python_that_is_named_may_have_a_space_in_its_path(tmp_path: Path) -> None:
+    hide_pythons(tmp_path)
+    fake_python(tmp_path / "a folder", "python3", "3.12.1")
+
+    done = run_script("python.sh", f"{tmp_path}/a folder/python3", path=str(tmp_path))
+
+    assert done.stdout == f"{tmp_path}/a folder/python3\n"
+
+
+@pytest.mark.parametrize(("named", "anew"), [("", False), ("3.11.7 (main)", False), ("3.13.0 (main)", True)])
+def test_another_python_that_is_named_makes_the_environment_anew(tmp_path: Path, named: str, anew: bool) -> None:
+    checkout = tmp_path / "checkout"
+    copy_set_up(checkout)
+    make_command(checkout / ".venv" / "bin", "python", "echo '3.11.7 (main)'")
+    (checkout / ".venv" / ".stamps").mkdir()
+    (checkout / ".venv" / ".stamps" / "venv").write_text(str(checkout))
+    make_command(tmp_path / "a folder", "python3", f"echo '{named}'")
+    python = [f"PYTHON={tmp_path}/a folder/python3"] if named else []
+
+    done = subprocess.run(
+        ["make", "--dry-run", "demo", *python],  # noqa: S607
+        cwd=checkout,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ("-m venv" in done.stdout) == anew
+
+
 def test_python_without_venv_is_refused_with_a_remedy(tmp_path: Path) -> None:
     hide_pythons(tmp_path)
     fake_python(tmp_path, "python3", "3.11.2", complete=False)
