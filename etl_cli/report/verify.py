@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from etl_cli.errors import UserError
+from etl_cli.execution.counts import UNTIMED
 from etl_cli.printable import printable
 from etl_cli.report.report import item_text, rejected_records, staged_keys, staged_lines
 from etl_cli.wording import count, parse_instant
@@ -50,7 +51,7 @@ def verify(pipeline: Pipeline, report: RunReport) -> Verified:
     for record in rejected_records(pipeline, report.run):
         refused[record["stage"]].add(_key_of(record["item"]))
     outside = {
-        "without a usable time": report.counts.get("untimed", len(refused["transform"] - in_window)),
+        UNTIMED: report.counts.get("untimed", len(refused["transform"] - in_window)),
         "ahead of the window": report.counts.get("ahead", 0),
     }
     extracted = report.counts["extracted"] - sum(outside.values())

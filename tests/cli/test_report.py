@@ -161,9 +161,9 @@ def test_a_run_whose_objects_have_expired_says_so(recording: Recording) -> None:
 
 def test_what_was_counted_adds_up_to_what_was_extracted(report: RunReport) -> None:
     report.counts.update({"read": 50, "extracted": 50})
-    said = printed(report, 80, Verified(38, 37, {"without a usable time": 10, "ahead of the window": 2}))
+    said = printed(report, 80, Verified(38, 37, {"without a time": 10, "ahead of the window": 2}))
 
-    assert "38 in the window of etl-source-data + 10 without a usable time + 2 ahead" in " ".join(said.split())
+    assert "38 in the window of etl-source-data + 10 without a time + 2 ahead" in " ".join(said.split())
     assert "of the window = 50 extracted ✔" in " ".join(said.split())
     assert "extracted ✔" not in printed(report, 80, Verified(50, 37))
 

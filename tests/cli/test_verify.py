@@ -16,7 +16,7 @@ from tests.cli.fakes import FakeDynamoDB, FakeS3
 
 RUN = "20261124T200000000Z"
 START, END = "2026-11-23T19:45:00Z", "2026-11-24T20:00:00Z"
-OUTSIDE = {"without a usable time": 1}
+OUTSIDE = {"without a time": 1}
 INSIDE = "2026-11-24T10:00:00.5Z"
 
 
@@ -108,7 +108,7 @@ def test_tables_that_hold_what_the_run_says(world: World) -> None:
 def test_items_that_the_run_counted_apart_are_told_by_its_counts(world: World) -> None:
     world.report.counts.update({"extracted": 8, "untimed": 3, "ahead": 2})
 
-    assert world.verify() == Verified(3, 2, {"without a usable time": 3, "ahead of the window": 2})
+    assert world.verify() == Verified(3, 2, {"without a time": 3, "ahead of the window": 2})
 
 
 def test_an_item_of_the_window_that_was_not_read(world: World) -> None:
