@@ -43,6 +43,11 @@ def _run(app: Callable[[], None]) -> None:
     except UserError as error:
         print_error(error)
         sys.exit(1)
+    except OSError as error:
+        if not isinstance(error.filename, str):
+            raise
+        print_error(UserError(f"{error.filename} can't be used: {error.strerror}."))
+        sys.exit(1)
     except KeyboardInterrupt:
         err.print("interrupted")
         sys.exit(EXIT_INTERRUPTED)

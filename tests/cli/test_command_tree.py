@@ -149,3 +149,13 @@ def test_bash_completes_commands(tmp_path: Path, typed: str, words: list[str], e
     )
 
     assert done.stdout.split() == expected
+
+
+def test_a_home_that_takes_no_files_is_said_in_one_line() -> None:
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/dev/null", "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = subprocess.run(
+        [ETL, "--install-completion", "bash"], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(r"error: /dev/null\S* can't be used: .+\.\n", done.stderr)
