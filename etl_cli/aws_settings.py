@@ -85,7 +85,7 @@ def _no_profile(_error: Exception, profile: str | None) -> UserError:
     except aws.BotoCoreError:
         known = ""
     name = _in_use(profile)
-    make = f"There is none at all. Make it: {shell_words('aws', 'configure', '--profile', name)}"
+    make = f"No profile is set up; make this one: {shell_words('aws', 'configure', '--profile', name)}"
     remedy = f"There is {known}: give it with --profile, or set AWS_PROFILE." if known else make
     return UserError(f"There is no profile {name} in {' or '.join(_files())}.", remedy)
 
