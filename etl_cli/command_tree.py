@@ -9,15 +9,15 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from etl_cli.output import EXIT_READER_GONE, EXIT_UNWRITABLE
+from etl_cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_READER_GONE, EXIT_UNWRITABLE
 
 EXITS = {
     0: "done",
-    1: "failed, the message says why",
+    EXIT_FAILED: "failed, the message says why",
     2: "wrong usage",
     EXIT_UNWRITABLE: "the output can't be written, as on a full disk",
     129: "hung up",
-    130: "interrupted",
+    EXIT_INTERRUPTED: "interrupted",
     EXIT_READER_GONE: "the reader of the output has gone, as head does",
     143: "terminated",
 }

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
-EXIT_INTERRUPTED = 130
+from etl_cli.exit_codes import EXIT_INTERRUPTED
 
 
 def main() -> None:

@@ -19,8 +19,8 @@ from typing import Any, NoReturn, TextIO, TypeVar
 
 from rich.cells import cell_len
 
-# As sysexits.h has it (EX_IOERR), and as a shell reports a program that SIGPIPE ended.
-EXIT_UNWRITABLE, EXIT_READER_GONE = 74, 141
+from etl_cli.exit_codes import EXIT_READER_GONE, EXIT_UNWRITABLE
+
 # Signs of this command and of the help's boxes, for encodings without them; each is as wide as the sign.
 _PLAIN: Mapping[int, str] = {
     **dict.fromkeys(range(0x2500, 0x2580), "+"),

@@ -13,8 +13,9 @@ from etl_cli.backfill.windows import Planned
 from etl_cli.backfill.work import BackfillWork
 from etl_cli.console import Terminal, Text, err, print_json
 from etl_cli.etl_lines import EtlLines
+from etl_cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from etl_cli.following.board import Board
-from etl_cli.following.following import EXIT_FAILED, EXIT_INTERRUPTED, LOOK_SECONDS, execution_name
+from etl_cli.following.following import LOOK_SECONDS, execution_name
 from etl_cli.refusals import explained_midway
 from etl_cli.report.view import print_advice, print_failure
 from etl_cli.times import Span, Times

@@ -21,6 +21,7 @@ from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.failure import ExecutionError, Failure
 from etl_cli.execution.history import STAGES, Timeline
+from etl_cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from etl_cli.following.board import Board
 from etl_cli.following.following import console_of_progress, print_failed, show_execution
 from etl_cli.following.run import run_name
@@ -34,8 +35,6 @@ from etl_cli.times import Times
 from etl_cli.wording import count
 
 ENVIRONMENT, DEPLOYMENT, SOURCE, CHECK = "Local AWS", "Deployment", "Source table", "Check"
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 _LOOK_SECONDS = 0.2
 
 

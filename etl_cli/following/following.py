@@ -14,6 +14,7 @@ from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.failure import ExecutionError, Failure, explain
 from etl_cli.execution.history import STAGES, Timeline
 from etl_cli.execution.progress import follow
+from etl_cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from etl_cli.following.board import Board
 from etl_cli.following.stage_steps import stage_steps
 from etl_cli.refusals import explained_midway
@@ -25,8 +26,6 @@ from etl_cli.times import Times
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
 
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 LOOK_SECONDS = 1.0
 
 

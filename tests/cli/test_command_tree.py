@@ -17,9 +17,10 @@ import typer
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
-from etl_cli import local, main
+from etl_cli import local
 from etl_cli.app import app
 from etl_cli.command_tree import EXITS, Commands
+from etl_cli.exit_codes import EXIT_INTERRUPTED
 from etl_cli.preview import command as preview
 from etl_cli.quarantine import command as quarantine
 from tests.support import ROOT
@@ -50,7 +51,7 @@ def codes(text: str) -> dict[int, str]:
 
 
 def test_signals_have_their_codes() -> None:
-    assert {main.EXIT_INTERRUPTED, 128 + signal.SIGTERM, 128 + signal.SIGHUP} < set(EXITS)
+    assert {EXIT_INTERRUPTED, 128 + signal.SIGTERM, 128 + signal.SIGHUP} < set(EXITS)
 
 
 def test_the_tree_has_all_commands() -> None:
@@ -69,7 +70,7 @@ def test_help_has_all_exit_codes(path: tuple[str, ...]) -> None:
         (("local", "status"), local.EXIT_DIED),
         (("preview",), preview.EXIT_REJECTED),
         (("quarantine", "replay"), quarantine.EXIT_LEFT),
-        (("demo",), main.EXIT_INTERRUPTED),
+        (("demo",), EXIT_INTERRUPTED),
     ],
 )
 def test_help_has_the_codes_of_the_commands_own(path: tuple[str, ...], code: int) -> None:

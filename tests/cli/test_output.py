@@ -16,7 +16,8 @@ import typer.main
 from rich.cells import cell_len
 
 from etl_cli.app import app
-from etl_cli.output import EXIT_READER_GONE, EXIT_UNWRITABLE, Output
+from etl_cli.exit_codes import EXIT_READER_GONE, EXIT_UNWRITABLE
+from etl_cli.output import Output
 from tests.support import ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"
