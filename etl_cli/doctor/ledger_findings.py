@@ -107,7 +107,7 @@ def _last_run(
     if found.level != "problem":
         return found
     if last.error == "InputError":
-        return replace(found, level="warning", remedy="It asked for no window that there is. See what was refused:")
+        return replace(found, level="warning", remedy="Its input was refused; no time is missing by it. See why:")
     covered = last.replay or (last.window and not without([last.window], covered_by(entries, watermark)))
     if last.status == "ABORTED" and covered:
         return replace(found, level="warning", remedy="No time is missing by it. See how far it came:")
