@@ -14,6 +14,7 @@ from etl_cli.context import Context, parse_context
 from etl_cli.deployment import STACK_NAME
 from etl_cli.emulator.environment import LocalEnvironment, Status
 from etl_cli.emulator.variables import is_shell_name, restored_variables, saved_variables, unset_variables
+from etl_cli.errors import UserError
 from etl_cli.paths import ROOT, command, environment_line
 from etl_cli.printable import shell_words
 from etl_cli.times import Times
@@ -93,7 +94,7 @@ def env(
             raise typer.BadParameter("it prints lines for a shell: leave --json out.", param_hint="--unset")
         _print_way_back()
         return
-    variables = _environment().variables()
+    variables = _variables(for_shell=not as_json)
     if as_json:
         print_json(variables)
         return
@@ -103,6 +104,16 @@ def env(
         out.print(f"unset {name}")
     for name, value in variables.items():
         out.print(f"export {name}={shell_words(value)}")
+
+
+def _variables(*, for_shell: bool) -> dict[str, str]:
+    """The variables of the environment; where there is none, the line that an eval gets fails."""
+    try:
+        return _environment().variables()
+    except UserError:
+        if for_shell:  # an eval of nothing succeeds, and a script would go on, with AWS
+            out.print("false")
+        raise
 
 
 @app.command(epilog="Examples:  etl local deploy  ·  etl local deploy --context etl:lookback_hours=48")

@@ -79,8 +79,21 @@ def test_commands_that_need_the_environment_say_that_it_is_not_up(name: str, tmp
     done = etl("local", name, ETL_LOCAL_DIR=str(tmp_path))
 
     assert done.returncode == 1
-    assert done.stdout == ""
+    assert done.stdout == ("false\n" if name == "env" else "")
     assert done.stderr == "error: The local environment is not up.\nStart it: .venv/bin/etl local start\n"
+
+
+def test_a_script_ends_at_an_environment_that_is_not_up(tmp_path: Path) -> None:
+    script = f'set -e; eval "$({TYPED} local env)"; echo went on'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "ETL_LOCAL_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
 
 
 def test_stop_of_a_stopped_environment_is_no_error(tmp_path: Path) -> None:
