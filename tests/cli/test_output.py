@@ -23,7 +23,7 @@ from tests.support import ROOT
 ETL = ROOT / ".venv" / "bin" / "etl"
 PYTHON = shlex.quote(str(ETL.with_name("python")))
 FULL = Path("/dev/full")
-C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 CI = {"CI": "true", "GITHUB_ACTIONS": "true"}
 SIGNS = "✔ ✘ → · … ━ ─ │ ╭ ╯ ⠋ ü 咖"
 needs_full_disk = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full, as on macOS")

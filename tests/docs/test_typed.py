@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -100,6 +101,16 @@ def test_a_command_without_an_end_is_ended(shell: Shell) -> None:
     answer = shell.type("echo begun; sleep 60", seconds=1)
 
     assert (answer.code, answer.output) == (None, "begun\n")
+
+
+def test_a_shell_that_was_started_in_the_background_hears_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typist, "WATCHED_SECONDS", 0.2)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Shell(os.environ) as shell:
+            assert shell.type("sleep 60", seconds=10, endless=True).code == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_endless_command_is_interrupted_until_it_ends(

@@ -163,13 +163,19 @@ def _is_complete(text: str) -> bool:
     return subprocess.run([BASH, "-n", "-c", text], capture_output=True, check=False).returncode == 0
 
 
+# A program that was started in the background ignores Ctrl-C, and so would all that is typed.
+_HEARS_CTRL_C = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 class Shell:
     """One bash in the checkout, into which commands are typed; its variables last, as in a terminal."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         """Open it."""
         self._process = subprocess.Popen(
-            [BASH, "--noprofile", "--norc"],
+            [sys.executable, "-c", _HEARS_CTRL_C, BASH, "--noprofile", "--norc"],
             cwd=CHECKOUT,
             env=dict(environment),
             stdin=subprocess.PIPE,

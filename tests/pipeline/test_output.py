@@ -17,7 +17,13 @@ from tests.support import ROOT
 ETL = ROOT / ".venv" / "bin" / "etl"
 SCRIPT = ROOT / "tests" / "etl_pipeline" / "test_etl_pipeline.py"
 LATIN_1 = {"PYTHONIOENCODING": "latin-1", "COLUMNS": "80", "CI": "true"}
-C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "COLUMNS": "40"}
+C_LOCALE = {
+    "LC_ALL": "C",
+    "PYTHONUTF8": "0",
+    "PYTHONCOERCECLOCALE": "0",
+    "PYTHONIOENCODING": "ascii",
+    "COLUMNS": "40",
+}
 NAME = "Türk kahvesi, 咖啡, ☕"
 
 
