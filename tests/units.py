@@ -10,12 +10,14 @@ from tests.pipeline.modes import DISTRIBUTED
 
 # Their tests share fixtures that take as long as all of them together: an environment, synthesized stacks.
 WHOLE_FOLDERS = ("tests/faults", "tests/infrastructure")
+# Thousands of tests that share nothing: each function is a unit.
+FUNCTIONS_OF = "tests/cli/test_hostile_items.py"
 # A unit that takes a minute and begins last has one process work while the others are done. The other units follow.
 LONGEST_FIRST = (
     "tests/docs/test_typed.py",
     "tests/pipeline/test_specification.py",
     DISTRIBUTED,
-    "tests/cli/test_hostile_items.py",
+    FUNCTIONS_OF,
     "tests/faults",
     "tests/pipeline/test_demo.py",
     "tests/pipeline/test_segments.py",
@@ -24,10 +26,12 @@ LONGEST_FIRST = (
 
 
 def unit_of(test: str) -> str:
-    """The unit of a test: its file, its folder, or the environment with Distributed Maps that it uses."""
+    """The unit of a test: its file, folder or function, or the environment with Distributed Maps that it uses."""
     if re.search(rf"[\[-]{DISTRIBUTED}[\]-]", test):
         return DISTRIBUTED
     file = test.partition("::")[0]
+    if file == FUNCTIONS_OF:
+        return test.partition("[")[0]
     folder = file.rpartition("/")[0]
     return folder if folder in WHOLE_FOLDERS else file
 
@@ -35,6 +39,8 @@ def unit_of(test: str) -> str:
 def turn_of(test: str) -> int:
     """When a test's unit begins, relative to others."""
     unit = unit_of(test)
+    if unit.startswith(FUNCTIONS_OF):
+        unit = FUNCTIONS_OF
     return LONGEST_FIRST.index(unit) if unit in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
