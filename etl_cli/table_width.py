@@ -8,12 +8,13 @@ terminal, which breaks them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Column, Table
 
-from etl_cli.console import Terminal
+from etl_cli.console import Terminal, Text
+from etl_cli.printable import MOST_OF_VALUE, printable
 
 WIDEST = 110
 NARROWEST = 78
@@ -62,6 +63,10 @@ class Grid(Table):
         """
         self.add_column(justify=side, style=style, max_width=most, width=width, overflow="fold")
 
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row; a cell ends where a value of an item does, since its width is that of every line."""
+        super().add_row(*map(_cut, cells), **options)
+
     def least_width(self, console: Console) -> int:
         """The width that it needs to show what is whole."""
         options = console.options.update(max_width=_ANY_WIDTH)
@@ -77,6 +82,14 @@ class Grid(Table):
         """Be as wide as what is whole needs, whatever there is room for."""
         wide = options.update(max_width=max(options.max_width, self.least_width(console)))
         yield from super().__rich_console__(console, wide)
+
+
+def _cut(cell: RenderableType | None) -> RenderableType | None:
+    if isinstance(cell, str):
+        return printable(cell, MOST_OF_VALUE)
+    if isinstance(cell, Text) and len(cell.plain) > MOST_OF_VALUE:
+        return Text(printable(cell.plain, MOST_OF_VALUE), cell.style)
+    return cell
 
 
 def fitting(console: Console, width: int, shapes: Iterable[Grid]) -> Grid:

@@ -151,6 +151,19 @@ def show_board(console: Terminal) -> None:
         board.show(Step("Extract", "succeeded", "999,888,777,666 items read (123,456/s), 123,456.7 GB", SECONDS))
 
 
+def test_a_cell_is_no_longer_than_a_value_of_an_item() -> None:
+    table = Grid()
+    table.whole()
+    table.text()
+    table.add_row("x" * 20_000, Text("y" * 20_000))
+    table.add_row("1", "2")
+    drawn = io.StringIO()
+    Terminal(file=drawn, width=80).print(table)
+
+    assert "(20,000 characters)" in drawn.getvalue()
+    assert len(drawn.getvalue()) < 400_000
+
+
 def show_quarantine(console: Terminal) -> None:
     tally = Tally()
     tally.add("transform", Reason("value", WIDE, WIDE), ID)
