@@ -23,20 +23,22 @@ EXITS = {
 }
 
 
-class _Command(TyperCommand):
+class _PlainHelp:
+    """The help of a command and of a group alike; it stands before Typer's class among the bases."""
+
     def __init__(self, *args: Any, help: str | None = None, **options: Any) -> None:  # noqa: A002 - as Typer calls it
-        super().__init__(*args, help=_reflowed(help), **options)
+        super().__init__(*args, help=_reflowed(help), **options)  # type: ignore[call-arg]  # Typer's class takes it
 
     def get_params(self, ctx: Any) -> Any:
-        return _in_plain_words(super().get_params(ctx))
+        return _in_plain_words(super().get_params(ctx))  # type: ignore[misc]  # Typer's class has it
 
 
-class _Group(TyperGroup):
-    def __init__(self, *args: Any, help: str | None = None, **options: Any) -> None:  # noqa: A002 - as Typer calls it
-        super().__init__(*args, help=_reflowed(help), **options)
+class _Command(_PlainHelp, TyperCommand):
+    pass
 
-    def get_params(self, ctx: Any) -> Any:
-        return _in_plain_words(super().get_params(ctx))
+
+class _Group(_PlainHelp, TyperGroup):
+    pass
 
 
 class Commands(typer.Typer):
