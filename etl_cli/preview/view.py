@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 
 from etl_cli.console import Terminal, Text
-from etl_cli.execution.counts import UNTIMED, untimed_words
+from etl_cli.execution.counts import UNTIMED, judged, untimed_words
 from etl_cli.item_view import Change, alone, changes, compare, whole
 from etl_cli.preview.stage_code import Outcome
 from etl_cli.quarantine.rejections import reasons_table
@@ -64,7 +64,8 @@ def as_in_a_run(rehearsed: Rehearsed, times: Times) -> str:
 def verdict(rehearsed: Rehearsed) -> Text:
     """The line that says it all."""
     rejected, untimed = rehearsed.aside.rejected, rehearsed.aside.untimed
-    share = f" ({100 * rejected / (rehearsed.items - rehearsed.ahead - untimed):.1f} %)" if rejected else ""
+    own = judged({"read": rehearsed.items, "ahead": rehearsed.ahead, "untimed": untimed})
+    share = f" ({100 * rejected / own:.1f} %)" if rejected else ""
     line = f"{count(rehearsed.records, 'record')} of {count(rehearsed.items, 'item')}"
     line += f", {rejected:,} rejected{share}" if rejected else ", none rejected"
     line += untimed_words(untimed)
