@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.local.checkout import make_command
 from tests.support import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -18,16 +19,10 @@ PROMISED = [name.rsplit(" ", 1)[1] for name in PROJECT["classifiers"] if "Python
 LOGGED = 'echo "$(basename "$0") $*" >> "$LOG"'
 
 
-def write_command(path: Path, script: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-
-
 def add_python(folder: Path, version: str, *, name: str = "", complete: bool = True) -> Path:
     """A Python that can say its version if it has what it is asked to import."""
     path = folder / (name or f"python{version}")
-    write_command(path, f"echo {version}" if complete else "exit 1")
+    make_command(path.parent, path.name, f"echo {version}" if complete else "exit 1")
     return path
 
 
@@ -118,10 +113,11 @@ def test_newer_pythons_get_a_copy_of_the_checkout(machine: Path) -> None:
     for name in (".ci/run", ".ci/pythons.sh", "pyproject.toml"):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, checkout / name)
-    write_command(checkout / ".venv/bin/python", "exit 9")  # isn't taken into the copy
-    write_command(machine / "log-it", LOGGED)
-    write_command(
-        machine / "bin/make",
+    make_command(checkout / ".venv/bin", "python", "exit 9")  # isn't taken into the copy
+    make_command(machine, "log-it", LOGGED)
+    make_command(
+        machine / "bin",
+        "make",
         f'{LOGGED}\n[ "$1" != -C ] || {{ [ -f "$2/pyproject.toml" ] && mkdir -p "$2/.venv/bin" && '
         f'ln -s {machine}/log-it "$2/.venv/bin/python"; }}',
     )
@@ -144,7 +140,7 @@ def test_failing_tests_of_a_newer_python_fail_it(machine: Path) -> None:
     checkout = machine / "checkout"
     shutil.copytree(ROOT / ".ci", checkout / ".ci")
     shutil.copy(ROOT / "pyproject.toml", checkout)
-    write_command(machine / "bin/make", '[ "$1" != -C ]')
+    make_command(machine / "bin", "make", '[ "$1" != -C ]')
     add_python(machine / "first", "3.11")
     add_python(machine / "first", "3.14")
 
@@ -161,7 +157,7 @@ def test_set_up_knows_every_promised_python() -> None:
 def test_fresh_machine_needs_a_release_and_root(machine: Path) -> None:
     script = "tests/fresh/debian.sh"
     (machine / "bin/id").unlink(missing_ok=True)
-    write_command(machine / "bin/id", "echo 1000")
+    make_command(machine / "bin", "id", "echo 1000")
 
     without, as_user = run(machine, "sh", script), run(machine, "sh", script, "trixie")
 
