@@ -46,7 +46,7 @@ def whose_credentials(profile: str | None) -> str:
 
 
 def explain_settings(error: Exception, profile: str | None) -> UserError:
-    """What is wrong with the settings, by the error that they lead to before anything is sent.
+    """Explain the settings' fault, by the error that they lead to before anything is sent.
 
     Args:
         error: as boto3 raises it.
@@ -61,7 +61,7 @@ def explain_settings(error: Exception, profile: str | None) -> UserError:
 
 
 def own_environment() -> Status:
-    """What this checkout's local environment is doing; down, where its folder isn't for you."""
+    """The state of this checkout's local environment; down where its folder isn't for you."""
     environment = LocalEnvironment(ROOT)
     try:
         return environment.status()

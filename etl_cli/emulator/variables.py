@@ -100,7 +100,7 @@ def is_shell_name(name: str) -> bool:
 
 
 def restored_variables() -> dict[str, str | None]:
-    """What leads a shell back: variables, each with the one in which it is kept; None for one that there was not.
+    """The way back for a shell: variables, each with the one in which it is kept; None for one that there was not.
 
     Empty in a shell that uses no local environment.
     """

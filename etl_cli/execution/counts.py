@@ -37,7 +37,7 @@ COUNTS = (
 
 
 UNTIMED = "without a time"
-"""What items are called whose timestamp is no time. They lie in no window, so they count apart from rejected ones."""
+"""The words for items whose timestamp is no time. They lie in no window, so they count apart from rejected ones."""
 
 
 def judged(counts: Mapping[str, int]) -> int:

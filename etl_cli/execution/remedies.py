@@ -1,4 +1,4 @@
-"""What to do about a failed run, and where to look: by the reason, which an error's name alone doesn't tell.
+"""Advice on a failed run, and where to look: by the reason, which an error's name alone doesn't tell.
 
 The functions' messages are those of runtime/etl; a test raises each of them, and looks up what is said here.
 """
@@ -11,7 +11,7 @@ _LOGS, _DOCTOR, _PREVIEW = "logs --run {run}", "doctor", "preview"
 
 
 class Remedy(NamedTuple):
-    """What to do.
+    """An advice.
 
     Attributes:
         text: in words.
@@ -153,14 +153,14 @@ REASONS = (
     _Reason("TIMED_OUT", "", _TOO_LONG, "plan"),
 )
 UNEXPECTED = "Nobody expected this error: the log has its traceback."
-# These stages import the user's file. What that raises has its own name, or one of Lambda's; any later error has one of
+# These stages import the user's file. An error of that has its own name, or one of Lambda's; any later one has one of
 # the pipeline's.
 _IMPORTING = ("Transform", "Gate")
 _NOT_IMPORTED = ("Runtime.ImportModuleError", "Runtime.UserCodeSyntaxError")
 
 
 def remedy_for(status: str, stage: str, error: str, message: str, replay: str = "") -> Remedy:
-    """What to do about a run that ended without success.
+    """Choose the advice on a run that ended without success.
 
     Args:
         status: FAILED, ABORTED or TIMED_OUT.

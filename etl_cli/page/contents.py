@@ -1,4 +1,4 @@
-"""What a run left in bucket and tables: why items are in quarantine, aggregates, one item before and after."""
+"""The contents of a run in bucket and tables: reasons in quarantine, aggregates, one item before and after."""
 
 from __future__ import annotations
 
