@@ -191,6 +191,8 @@ def _transform(event: Event, deadline: Deadline) -> Work:
     settings, user, staging = _adapters()
     run, work, seconds = run_of(event), work_of(event), settings.record_seconds
     deadline.reserve(seconds + (_MORE_IN_A_CHILD if event.get("retry") else 0))
+    if event.get("retry"):
+        staging = staging.for_retry()
     with _way(event, run, user, seconds) as through:
         return transform_segment(run, work, through, staging, deadline, settings.part_bytes)
 
