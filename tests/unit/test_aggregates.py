@@ -4,7 +4,6 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +27,7 @@ def merged(aggregate: Aggregate, *parts: Accumulator) -> Accumulator:
     """Parts as the gate merges them, by way of staged JSON."""
     whole = Accumulator(aggregate)
     for part in parts:
-        whole.merge(msgspec.json.Decoder(float_hook=Decimal).decode(encode(part.dump())))
+        whole.merge(part.dump())
     return whole
 
 
@@ -216,6 +215,8 @@ def test_an_aggregate_that_is_not_loaded_may_group_by_the_key() -> None:
 
 
 def test_a_dump_is_json() -> None:
-    dump = json.loads(encode(accumulated(BY_DAY, [{"day": "1", "value": Decimal("0.5")}]).dump()))
+    dump = accumulated(BY_DAY, [{"day": "1", "value": Decimal("0.5")}]).dump()
 
-    assert dump == [{"group": ["1"], "records": 1, "of": {"value": {"count": 1, "sum": 0.5, "min": 0.5, "max": 0.5}}}]
+    assert list(map(json.loads, dump)) == [
+        {"group": ["1"], "records": 1, "of": {"value": {"count": 1, "sum": 0.5, "min": 0.5, "max": 0.5}}}
+    ]

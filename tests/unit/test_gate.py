@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.aggregates import Accumulator, Aggregate
+import etl.aggregates
+from etl.aggregates import Aggregate, accumulators
 from etl.errors import (
     BalanceError,
     QualityGateError,
@@ -16,7 +17,6 @@ from etl.errors import (
 )
 from etl.gate import Allowed, aggregate_record, check_rejected_share, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
-from etl.plain_json import encode
 from etl.quarantine import rejected_line
 from etl.run import Replayed, Work
 from tests.unit.builders import array, hold, run, staged, staging, work
@@ -74,12 +74,10 @@ def with_untimed(s3: FakeS3, segment: Work, number: int, part: int) -> Work:
 
 def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any]], segment: int, part: int) -> None:
     """The aggregates of one part, as Transform stages them."""
-    document = {}
-    for aggregate in aggregates:
-        accumulator = Accumulator(aggregate)
-        accumulator.add([accumulator.prepare(record) for record in records])
-        document[aggregate.name] = accumulator.dump()
-    hold(s3, partial_key(run(), segment, part), encode(document))
+    parts = accumulators(aggregates)
+    for each in parts:
+        each.add([each.prepare(record) for record in records])
+    hold(s3, partial_key(run(), segment, part), etl.aggregates.partial(parts))
 
 
 def passed(
