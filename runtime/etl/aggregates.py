@@ -7,7 +7,6 @@ with room for every digit that DynamoDB's numbers can have.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, localcontext
-from itertools import chain
 from sys import getsizeof
 from typing import Any
 
@@ -22,7 +21,7 @@ MAX_GROUPS = 10_000
 # those of one part as JSON, see docs/design.md, "Memory".
 MOST_BYTES = 64 * 1024 * 1024
 # A group without its values, and what is known of one attribute of it: numbers of 38 digits, a sum of more.
-_ROW_BYTES, _SUMS_BYTES = 500, 700
+_ROW_BYTES, _SUMS_BYTES = 300, 500
 # The longest text that makes a group, in characters. A loaded group's key has it, and a key has 2,048 bytes at most.
 # Source: DynamoDB Developer Guide, "Constraints in Amazon DynamoDB", Partition keys and sort keys.
 LONGEST_GROUP = 2048
@@ -272,8 +271,10 @@ def json_array(rows: Iterable[bytes]) -> Iterator[bytes]:
 
 def partial(parts: Iterable[Accumulator]) -> bytes:
     """What a worker knows, as a JSON object with an array a name that :meth:`Accumulator.merge` reads."""
-    pieces = [(b",", encode(each.aggregate.name), b":", *json_array(each.dump())) for each in parts]
-    return b"{" + b"".join(chain.from_iterable(pieces))[1:] + b"}"
+    pieces = [b"{"]
+    for number, each in enumerate(parts):
+        pieces += (b"," if number else b"", encode(each.aggregate.name), b":", *json_array(each.dump()))
+    return b"".join([*pieces, b"}"])
 
 
 def _exact(value: Number | float) -> Number:
