@@ -349,6 +349,19 @@ def test_aggregates_are_merged_over_segments_and_parts() -> None:
     ]
 
 
+def test_beginnings_of_a_few_parts_are_read_side_by_side_and_large_ones_whole_in_turn() -> None:
+    s3, aggregate = FakeS3(), Aggregate(name="by_name", by=["name"])
+    names = [f"{n:03d}" + "x" * 2000 for n in range(800)]
+    for part in range(20):
+        partial(s3, [aggregate], [{"name": name} for name in names], 0, part)
+    passed(s3, [work(transform_parts=20, transform_quarantine_parts=0)], [aggregate])
+
+    groups = document(s3)["aggregates"][0]["groups"]
+    assert [(row["name"], row["records"]) for row in groups] == [(name, 20) for name in names]
+    (size,) = {len(s3.objects[partial_key(run(), 0, part)]) for part in range(20)}
+    assert sorted(map(str, s3.ranges)) == ["bytes=0-1048575"] * 20 + [f"bytes=1048576-{size - 1}"] * 20
+
+
 def test_partial_aggregates_that_are_missing_are_a_staging_error() -> None:
     with pytest.raises(StagingError, match=r"partials/0000-0000\.json is missing"):
         passed(FakeS3(), [read(0)], [BY_DAY])
