@@ -9,14 +9,13 @@ from typing import Any
 import msgspec
 
 from etl import transformation
-from etl.aggregates import Accumulator, Prepared
+from etl.aggregates import Prepared, accumulators, partial
 from etl.aws import s3_client
 from etl.deadline import Deadline
 from etl.entry import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
 from etl.errors import RejectedError, TooSlowError, TransformationError, UntimedError
 from etl.gate import Allowed, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
-from etl.plain_json import encode
 from etl.quarantine import rejected_line
 from etl.records import Records, Through
 from etl.run import Run, Work
@@ -31,7 +30,8 @@ _TOGETHER_SECONDS = 280
 # Half of an invocation's time must have gone with records that were stopped, ten at most, before the code is to blame.
 _FEW_SLOW = 10
 _HALF_SECONDS = 150
-# A child process is waited for longer than a record, and the records before the one that ended it are taken again.
+# A child process is waited for longer than a record, and the records before the one that ended it, and that one, are
+# taken again.
 _MORE_IN_A_CHILD = 10
 
 
@@ -76,7 +76,7 @@ class _Worker:
         self._staging = staging
         self._kept = kept
         self._rejected = rejected
-        self._accumulators = [Accumulator(aggregate) for aggregate in through.aggregates]
+        self._accumulators = accumulators(through.aggregates)
         self._slow: list[TooSlowError] = []
 
     def until(self, deadline: Deadline) -> dict[str, int] | None:
@@ -154,9 +154,8 @@ class _Worker:
         part, size = self._kept.next_part, self._kept.size
         if self._kept.close():
             if self._accumulators:
-                partial = {each.aggregate.name: each.dump() for each in self._accumulators}
-                self._staging.put(partial_key(self._run, self._work.segment, part), encode(partial))
-                self._accumulators = [Accumulator(each.aggregate) for each in self._accumulators]
+                self._staging.put(partial_key(self._run, self._work.segment, part), partial(self._accumulators))
+                self._accumulators = accumulators(self._through.aggregates)
             self._work.count("transform_parts")
             self._work.count("transform_bytes", self._kept.size - size)
         if self._rejected.close():
@@ -190,7 +189,9 @@ def _adapters() -> tuple[TransformSettings, Transformation, Staging]:
 def _transform(event: Event, deadline: Deadline) -> Work:
     settings, user, staging = _adapters()
     run, work, seconds = run_of(event), work_of(event), settings.record_seconds
-    deadline.reserve(seconds + (_MORE_IN_A_CHILD if event.get("retry") else 0))
+    deadline.reserve(2 * seconds + _MORE_IN_A_CHILD if event.get("retry") else seconds)
+    if event.get("retry"):
+        staging = staging.for_retry()
     with _way(event, run, user, seconds) as through:
         return transform_segment(run, work, through, staging, deadline, settings.part_bytes)
 
