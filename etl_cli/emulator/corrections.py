@@ -12,13 +12,20 @@ import importlib.util
 import json
 import os
 import random
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from etl_cli.emulator.ended_executions import end_executions, time_executions_out
+from etl_cli.emulator.function_ends import (
+    ENDING,
+    exit_payload,
+    name_throttled_starts,
+    report_ends,
+    reserve_concurrency,
+)
+from etl_cli.emulator.function_memory import limit_memory
 from etl_cli.emulator.item_sizes import count_read_units, measure_tables
 from etl_cli.emulator.linked_history import link_history
 from etl_cli.emulator.parsed_expressions import parse_expressions_once
@@ -90,17 +97,6 @@ def _keep_bucket_tags() -> None:
 
 
 _INIT_FAILED = "Worker init failed: "
-_failure = threading.local()
-
-
-def _exit_payload(process: Any) -> dict[str, Any]:
-    """The payload of a function whose process died, as AWS words it."""
-    code = process.wait(timeout=1) if process is not None else None
-    if code is None or code in (0, -15):  # -15: ended by ministack, which found its output closed
-        reason = "Runtime exited without providing a reason"
-    else:
-        reason = f"Runtime exited with error: {f'exit status {code}' if code > 0 else f'signal: {-code}'}"
-    return {"errorMessage": f"Error: {reason}", "errorType": "Runtime.ExitError"}
 
 
 def _name_function_errors() -> None:
@@ -127,27 +123,32 @@ def _name_function_errors() -> None:
         except RuntimeError as error:
             text = str(error)
             if text.startswith(_INIT_FAILED + "{"):
-                _failure.payload = json.loads(text.removeprefix(_INIT_FAILED))
+                ENDING.payload = json.loads(text.removeprefix(_INIT_FAILED))
             elif text.startswith("Worker process exited immediately"):
-                _failure.payload = _exit_payload(worker._proc)
+                ENDING.payload = exit_payload(worker._proc)
             raise
         worker.etl_process = worker._proc
 
     def remembering_invoke(worker: Any, *args: Any, **kwargs: Any) -> Any:
         result = invoke(worker, *args, **kwargs)
-        timed_out = str(result.get("error", "")).startswith("Task timed out after ")
-        if result["status"] == "error" and not timed_out and "payload" in result:
-            _failure.payload = result["payload"]
-        elif result["status"] == "error" and not timed_out and "trace" not in result:
-            _failure.payload = _exit_payload(worker.etl_process)
+        if result["status"] != "error":
+            return result
+        ENDING.timed_out = str(result.get("error", "")).startswith("Task timed out after ")
+        if "payload" in result:
+            ENDING.payload = result["payload"]
+        elif "trace" not in result:  # it didn't say why
+            result["trace"] = ""
+            if not ENDING.timed_out:
+                ENDING.payload = exit_payload(worker.etl_process)
         return result
 
     def naming_execute(func: Any, event: Any, request_id: str) -> Any:
-        _failure.payload = None
+        ENDING.begin()
         result = execute(func, event, request_id)
-        if result.get("error") and _failure.payload:
-            result["body"] = _failure.payload
-            result["log"] = result["log"] or "[ERROR] {errorType}: {errorMessage}".format(**_failure.payload)
+        if result.get("error") and ENDING.payload:
+            result["body"] = ENDING.payload
+            if "stackTrace" in ENDING.payload:  # of a failed import ministack logs nothing
+                result["log"] = result["log"] or "[ERROR] {errorType}: {errorMessage}".format(**ENDING.payload)
         return result
 
     lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke = remembering_spawn, remembering_invoke
@@ -292,6 +293,28 @@ CORRECTIONS = (
         "every failure of a Python function is a Runtime.HandlerError without a stack trace; "
         "on AWS it has the exception's class name, which Retry and Catch match",
         _name_function_errors,
+    ),
+    Correction(
+        "function-memory",
+        "a function may have any amount of memory; on AWS it is killed, with the error Runtime.OutOfMemory",
+        limit_memory,
+    ),
+    Correction(
+        "function-reports",
+        "a REPORT line doesn't say how an invocation failed, nor how much memory its process has had; on AWS it does, "
+        "and is the only trace of a time-out or a death",
+        report_ends,
+    ),
+    Correction(
+        "throttled-starts",
+        "a state machine sees a function that can't be started now as Lambda.Unknown; on AWS, as "
+        "Lambda.TooManyRequestsException",
+        name_throttled_starts,
+    ),
+    Correction(
+        "reserved-concurrency",
+        "CloudFormation drops a function's ReservedConcurrentExecutions",
+        reserve_concurrency,
     ),
     Correction(
         "function-packages",
