@@ -14,7 +14,7 @@ from constructs import Construct
 
 from serverless_app.constructs.alarm_topic import AlarmTopic
 from serverless_app.constructs.pipeline_metrics import NAMESPACE, NEAR_LIMIT, WATERMARK_AGE, pipeline_metric
-from serverless_app.constructs.stage_function import StageFunction
+from serverless_app.constructs.stage_function import STOPPED_BY_LAMBDA, StageFunction
 from serverless_app.constructs.watermark_watch import PERIOD as WATCH_PERIOD
 from serverless_app.settings import PipelineSettings
 
@@ -29,8 +29,6 @@ _HEALS = (
     "run covers the window; a backfill has to be started again."
 )
 _MORE = "docs/operations.md says more."
-# What Lambda writes into a function's log when it has stopped it for its time, or its memory.
-_STOPPED = ("Task timed out after", "Runtime exited with error")
 
 
 class Monitoring(Construct):
@@ -173,7 +171,7 @@ class Monitoring(Construct):
                 self,
                 f"{stage.node.id}Stopped",
                 log_group=stage.function.log_group,
-                filter_pattern=logs.FilterPattern.any_term(*_STOPPED),
+                filter_pattern=logs.FilterPattern.any_term(*STOPPED_BY_LAMBDA),
                 metric_namespace=NAMESPACE,
                 metric_name=NEAR_LIMIT,
                 metric_value="1",

@@ -88,7 +88,7 @@ def test_the_functions_still_say_what_the_reasons_are_told_by() -> None:
         ("StagingError", "the aggregates, which was changed during the run", "Somebody deployed", "logs"),
         ("TransientError", "the destination table took nothing", "max_write_units_per_second", "logs"),
         ("TransientError", "the source table etl-source-data left keys", "source table more throughput", "logs"),
-        ("Lambda.TooManyRequestsException", "Rate Exceeded.", "quota", "doctor"),
+        ("Lambda.TooManyRequestsException", "Rate Exceeded.", "Service Quotas", "doctor"),
         (
             "Lambda.AWSLambdaException",
             "not authorized to perform: lambda:InvokeFunction",
