@@ -12,7 +12,7 @@ from serverless_app.constructs.log_group import log_group
 from serverless_app.settings import PipelineSettings
 
 # Any of these in a function's log says that Lambda stopped it for its time or its memory, or that its process ended.
-# Since 2026 only its REPORT line does: "Status: timeout", or "Status: error" with an "Error Type", which exceptions have
+# Since 2026 only its REPORT line does: "Status: timeout", or "Status: error" and an "Error Type", which exceptions have
 # too. Before, lines of their own did. Where both are written, it counts twice.
 STOPPED_BY_LAMBDA = (
     *("Status: timeout", "Runtime.OutOfMemory", "Runtime.ExitError"),
