@@ -124,7 +124,11 @@ def _workers(settings: PipelineSettings) -> list[cloudwatch.IWidget]:
     return [
         graph("Age of the watermark, hours", [_age("Hours")], limits=[limit(settings.late_hours, "late")]),
         graph("Workers' time a day, milliseconds", by_stage("Duration", "Sum", NIGHT)),
-        graph("Most memory, MB", by_stage("MemoryUsed", "Maximum", FIVE_MINUTES), limits=[limit(512, "all there is")]),
+        graph(
+            "Most memory, MB",
+            by_stage("MemoryUsed", "Maximum", FIVE_MINUTES),
+            limits=[limit(settings.memory_mb, "all there is")],
+        ),
         graph(
             "Trouble that passed",
             [pipeline_metric(name, "Sum", FIVE_MINUTES) for name in ("Throttles", "Retries", NEAR_LIMIT)],

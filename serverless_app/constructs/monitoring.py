@@ -66,7 +66,7 @@ class Monitoring(Construct):
         self._action = actions.SnsAction(topic)
         self._watch_executions(state_machine, recorder, dead_letters)
         self._watch_data(settings)
-        self._watch_limits(source, destination, stages)
+        self._watch_limits(source, destination, stages, settings)
 
     def _watch_executions(
         self, state_machine: sfn.IStateMachine, recorder: sfn.IStateMachine, dead_letters: sqs.IQueue
@@ -141,7 +141,11 @@ class Monitoring(Construct):
         )
 
     def _watch_limits(
-        self, source: dynamodb.ITable, destination: dynamodb.ITable, stages: Sequence[StageFunction]
+        self,
+        source: dynamodb.ITable,
+        destination: dynamodb.ITable,
+        stages: Sequence[StageFunction],
+        settings: PipelineSettings,
     ) -> None:
         """Make the alarms on what runs short."""
         for construct_id, table, metric, advice in (
@@ -180,9 +184,10 @@ class Monitoring(Construct):
         self._alarm(
             "FunctionLimit",
             pipeline_metric(NEAR_LIMIT, "Sum", _PERIOD),
-            "A function came near the end of its memory (512 MB) or its time (5 minutes), or Lambda stopped it there. "
-            "The dashboard etl-pipeline shows which stage. Most often transform() keeps things or waits for things; "
-            f"a smaller `segment_bytes` gives each worker less to do. {_MORE}",
+            f"A function came near the end of its memory ({settings.memory_mb} MB) or its time (5 minutes), or Lambda "
+            "stopped it there. The dashboard etl-pipeline shows which stage. Most often transform() keeps things or "
+            "waits for things; `memory_mb` gives a function more memory, a smaller `segment_bytes` each worker less to "
+            f"do. {_MORE}",
         )
 
     def _alarm(

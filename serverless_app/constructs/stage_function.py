@@ -67,7 +67,7 @@ class StageFunction(Construct):
             architecture=_ARCHITECTURES[settings.architecture],
             handler=f"etl.{stage}.handler",
             code=code,
-            memory_size=512,
+            memory_size=settings.memory_mb,
             timeout=Duration.minutes(5),
             role=role,
             log_group=group,

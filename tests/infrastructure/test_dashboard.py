@@ -128,6 +128,7 @@ def test_lines_across_are_those_of_the_settings(tuned_stack: Synthesized) -> Non
 
     assert lines("Rejected items a day") == [0.5, 2.5]
     assert lines("Age of the watermark") == [9]
+    assert lines("Most memory") == [1024]
 
 
 def test_widgets_fill_rows_of_24_columns_and_do_not_overlap(widgets: list[dict[str, Any]]) -> None:

@@ -95,6 +95,7 @@ def test_thresholds_are_those_of_the_settings(tuned_stack: Synthesized) -> None:
     assert (late["Threshold"], rejected["Threshold"]) == (9 * 3600, 0.5)
     assert "more than 9 hours ago" in late["AlarmDescription"]
     assert "More than 0.5 %" in rejected["AlarmDescription"]
+    assert "(1024 MB)" in alarm_of(tuned_stack, "function-limit")["AlarmDescription"]
 
 
 def test_a_schedule_that_a_setting_disables_makes_nobody_late(tuned_stack: Synthesized) -> None:
