@@ -18,26 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from etl_cli.emulator.ended_executions import end_executions, time_executions_out
-from etl_cli.emulator.function_ends import (
-    ENDING,
-    exit_payload,
-    name_throttled_starts,
-    report_ends,
-    reserve_concurrency,
-)
+from etl_cli.emulator.function_ends import name_throttled_starts, report_ends, reserve_concurrency
+from etl_cli.emulator.function_errors import name_function_errors
 from etl_cli.emulator.function_memory import limit_memory
 from etl_cli.emulator.item_sizes import count_read_units, measure_tables
 from etl_cli.emulator.linked_history import link_history
 from etl_cli.emulator.parsed_expressions import parse_expressions_once
-
-MINISTACK_VERSION = "1.5.33"
+from etl_cli.emulator.upstream import MINISTACK_VERSION, CorrectionError
 
 # What AWS's Python runtime brings beside the standard library (Lambda developer guide, "Runtime-included SDK").
 RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-
-
-class CorrectionError(Exception):
-    """The installed ministack is not the one that the corrections were written for."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +55,6 @@ def apply_all() -> None:
         correction.apply()
 
 
-def _replaced(text: str, old: str, new: str) -> str:
-    """The text with `old`, which must occur exactly once, replaced by `new`."""
-    if text.count(old) != 1:
-        raise CorrectionError(f"ministack {MINISTACK_VERSION} does not contain once: {old}")
-    return text.replace(old, new)
-
-
 def _keep_bucket_tags() -> None:
     from ministack.services import s3
     from ministack.services.cloudformation import provisioners
@@ -94,65 +77,6 @@ def _keep_bucket_tags() -> None:
         return updated
 
     handlers["create"], handlers["update"] = tagged_create, tagged_update
-
-
-_INIT_FAILED = "Worker init failed: "
-
-
-def _name_function_errors() -> None:
-    from ministack.core import lambda_runtime
-    from ministack.services import lambda_svc
-
-    script = _replaced(
-        lambda_runtime._PYTHON_WORKER_SCRIPT,
-        'json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()})',
-        'json.dumps(etl_failure(e, code_dir, _ms_ctx.get("request_id", "")))',
-    )
-    preamble = Path(__file__).with_name("function_preamble.py").read_text(encoding="utf-8")
-    lambda_runtime._PYTHON_WORKER_SCRIPT = preamble + _replaced(
-        script,
-        'json.dumps({"status": "error", "error": str(e)})',
-        "json.dumps(etl_init_failure(e, module_name, handler_name))",
-    )
-    spawn, invoke = lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke
-    execute = lambda_svc._execute_function_warm
-
-    def remembering_spawn(worker: Any) -> None:
-        try:
-            spawn(worker)
-        except RuntimeError as error:
-            text = str(error)
-            if text.startswith(_INIT_FAILED + "{"):
-                ENDING.payload = json.loads(text.removeprefix(_INIT_FAILED))
-            elif text.startswith("Worker process exited immediately"):
-                ENDING.payload = exit_payload(worker._proc)
-            raise
-        worker.etl_process = worker._proc
-
-    def remembering_invoke(worker: Any, *args: Any, **kwargs: Any) -> Any:
-        result = invoke(worker, *args, **kwargs)
-        if result["status"] != "error":
-            return result
-        ENDING.timed_out = str(result.get("error", "")).startswith("Task timed out after ")
-        if "payload" in result:
-            ENDING.payload = result["payload"]
-        elif "trace" not in result:  # it didn't say why
-            result["trace"] = ""
-            if not ENDING.timed_out:
-                ENDING.payload = exit_payload(worker.etl_process)
-        return result
-
-    def naming_execute(func: Any, event: Any, request_id: str) -> Any:
-        ENDING.begin()
-        result = execute(func, event, request_id)
-        if result.get("error") and ENDING.payload:
-            result["body"] = ENDING.payload
-            if "stackTrace" in ENDING.payload:  # of a failed import ministack logs nothing
-                result["log"] = result["log"] or "[ERROR] {errorType}: {errorMessage}".format(**ENDING.payload)
-        return result
-
-    lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke = remembering_spawn, remembering_invoke
-    lambda_svc._execute_function_warm = naming_execute
 
 
 def _isolate_functions() -> None:
@@ -292,7 +216,7 @@ CORRECTIONS = (
         "function-errors",
         "every failure of a Python function is a Runtime.HandlerError without a stack trace; "
         "on AWS it has the exception's class name, which Retry and Catch match",
-        _name_function_errors,
+        name_function_errors,
     ),
     Correction(
         "function-memory",

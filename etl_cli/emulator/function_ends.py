@@ -28,16 +28,6 @@ class _Ending(threading.local):
 ENDING = _Ending()
 
 
-def exit_payload(process: Any) -> dict[str, Any]:
-    """The payload of a function whose process died, as AWS words it."""
-    code = process.wait(timeout=1) if process is not None else None
-    if code is None or code in (0, -15):  # -15: ended by ministack, which found its output closed
-        reason = "Runtime exited without providing a reason"
-    else:
-        reason = f"Runtime exited with error: {f'exit status {code}' if code > 0 else f'signal: {-code}'}"
-    return {"errorMessage": f"Error: {reason}", "errorType": "Runtime.ExitError"}
-
-
 def report_ends() -> None:
     """Have the REPORT line say how an invocation failed, and how much memory its process has had at most.
 
