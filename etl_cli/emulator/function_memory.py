@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,13 +117,15 @@ def memory_mb(pid: int) -> int:
 
     Linux keeps the most for each process alone: of several, what counts is what each has now, shared pages once.
     """
+    gone = (OSError, StopIteration)  # one of them has just ended
     try:
         peak = _kibibytes(pid, "status", "VmHWM")
-        forked = list(_forked(pid))
-        together = sum(_kibibytes(each, "smaps_rollup", "Pss") for each in (pid, *forked)) if forked else 0
-    except (OSError, StopIteration):  # one of them has just ended
+    except gone:
         return 0
-    return max(peak, together) // _KIBIBYTES_PER_MB
+    with suppress(*gone):
+        if forked := list(_forked(pid)):
+            peak = max(peak, sum(_kibibytes(each, "smaps_rollup", "Pss") for each in (pid, *forked)))
+    return peak // _KIBIBYTES_PER_MB
 
 
 def _kibibytes(pid: int, file: str, name: str) -> int:

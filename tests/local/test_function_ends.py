@@ -103,6 +103,15 @@ def test_function_that_outgrows_its_memory_is_killed(corrected: Clients, request
 
 
 @ON_LINUX
+def test_import_that_takes_too_much_memory_is_killed(corrected: Clients) -> None:
+    source = "taken = [b'x' * (150 << 20)]\ndef handler(event, context): return 'imported'"
+    create_function(corrected, "importing", source)
+
+    assert invoke(corrected, "importing", {})["errorType"] == "Runtime.OutOfMemory"
+    assert reports(corrected, "importing")[0][2:] == ["Status: error", "Error Type: Runtime.OutOfMemory"]
+
+
+@ON_LINUX
 def test_forked_process_counts_with_what_it_does_not_share(corrected: Clients) -> None:
     create_function(corrected, "forking", TAKING, memory_mb=MEMORY_MB)
 
