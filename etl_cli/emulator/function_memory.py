@@ -16,7 +16,7 @@ from typing import Any
 
 from etl_cli.emulator.function_ends import ENDING
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.2
 _KIBIBYTES_PER_MB = 1024
 _PROC = Path("/proc")
 

@@ -142,6 +142,7 @@ REASONS = (
         "executions, or see what else holds them; then {again}.",
         _DOCTOR,
     ),
+    _Reason("Lambda.Unknown", "", "A worker ran out of its time or its memory, or ended: its log shows where."),
     _Reason(
         "Lambda.", "", "Lambda could not run a function: {again}; if that fails too, look with etl doctor.", _DOCTOR
     ),

@@ -95,6 +95,7 @@ def test_the_functions_still_say_what_the_reasons_are_told_by() -> None:
             "may not call it",
             "doctor",
         ),
+        ("Lambda.Unknown", "", "out of its time or its memory", "logs"),
         ("Lambda.ServiceException", "", "could not run a function: run the window again", "doctor"),
         ("States.DataLimitExceeded", "", "segment_bytes", "plan"),
         ("States.Runtime", "", "Deploy the stack again", "doctor"),
