@@ -44,6 +44,10 @@ MOST_INLINE_WORKERS = 40
 # quotas"), and so many segments are what a state of 256 KiB holds (Step Functions developer guide, "Quotas").
 MOST_WORKERS = 1000
 
+# A function's memory, in steps of 1 MB (Lambda developer guide, "Lambda quotas"); what the functions hold at once is
+# bounded for 512 MB and more.
+MOST_MEMORY_MB = 10240
+
 _MOST_SHOWN = 80
 _KIBIBYTE = 1024
 _GIBIBYTE = 1024**3
@@ -131,6 +135,7 @@ class PipelineSettings:
         reject_threshold_percent: share of rejected items above which a run fails before it loads anything.
         drop_threshold_percent: share of items for which ``transform()`` returns nothing above which a run fails before
             it loads anything; 100 allows all.
+        memory_mb: memory of each function, in MB; their share of a CPU grows with it.
         record_seconds: how long ``transform()`` may take for one record, in seconds.
         segment_bytes: size of table that one worker scans, in bytes; a larger table gets more workers.
         part_bytes: size at which a staged object is closed and the next one begun, in bytes.
@@ -160,6 +165,7 @@ class PipelineSettings:
     max_write_units_per_second: int = _knob(0, _whole("write units", 0, 10_000_000, "0 is no ceiling"))
     reject_threshold_percent: float = _knob(5, _Rule("a number of percent from 0 to 100", _is_percent, float))
     drop_threshold_percent: float = _knob(99, _Rule("a number of percent from 0 to 100", _is_percent, float))
+    memory_mb: int = _knob(512, _whole("MB", 512, MOST_MEMORY_MB, "new accounts may be limited to 3008"))
     record_seconds: int = _knob(10, _whole("seconds", 1, 240, "an invocation has 300"))
     segment_bytes: int = _knob(256 * 1024**2, _whole("bytes", _KIBIBYTE, 1024 * _GIBIBYTE, "1 KiB to 1 TiB"))
     part_bytes: int = _knob(64 * 1024**2, _whole("bytes", _KIBIBYTE, 5 * _GIBIBYTE, "1 KiB to 5 GiB"))

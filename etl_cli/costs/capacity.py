@@ -25,9 +25,9 @@ DOUBLING_SECONDS = 30 * 60
 BATCH_RECORDS, UPLOAD_BYTES, READ_BYTES, IN_FLIGHT = 25, 5 * MB, 4 * MB, 16
 PART_BYTES = 64 * MB
 INVOCATION_SECONDS, RESERVE = 300.0, 1 / 50
-# An inline Map runs at most 40 at once, an execution's history has at most 25,000 events, a state 256 KiB; Lambda runs
-# 1,000 invocations at once. Sources: Step Functions Developer Guide, "Service quotas"; "Lambda quotas".
-INLINE_WORKERS, HISTORY_EVENTS, STATE_BYTES, ACCOUNT_WORKERS = 40, 25_000, 256 * KB, 1_000
+# An inline Map runs at most 40 at once, an execution's history has at most 25,000 events, a state 256 KiB. Source: Step
+# Functions Developer Guide, "Service quotas".
+INLINE_WORKERS, HISTORY_EVENTS, STATE_BYTES = 40, 25_000, 256 * KB
 
 # What is logged of an event of a history, without the data of its states, and of an invocation: Lambda's START, END and
 # REPORT, and a line or two of the function's own. Assumptions, from the shape of these lines.
@@ -124,7 +124,7 @@ def estimate(workload: Workload, settings: CapacitySettings, costs: Costs) -> Es
         costs: what a record costs, measured.
     """
     segments = max(1, min(settings.concurrency, math.ceil(workload.table_bytes / settings.segment_bytes)))
-    waves = math.ceil(segments / ACCOUNT_WORKERS)
+    waves = math.ceil(segments / settings.functions_at_once)
     read_units = workload.table_bytes / BYTES_PER_READ_UNIT
     reckoned = math.ceil((workload.item_bytes + workload.added_bytes) / KB)
     write_units = workload.records * (workload.units_per_record or reckoned)
@@ -163,9 +163,9 @@ def _needs(
     page = 1e-6 / settings.cpu_share * costs.page_us
     get = settings.s3_ms / 1000 / READ_BYTES
     reads = settings.read_units_per_second or table_read_units(workload.table_bytes)
-    most_writes = min(
-        max(TABLE_UNITS, settings.write_units_per_second), settings.max_write_units_per_second or math.inf
-    )
+    # A worker has its segment's share of the ceiling, also when it's not the turn of others.
+    ceiling = (settings.max_write_units_per_second or math.inf) * min(1, settings.functions_at_once / segments)
+    most_writes = min(max(TABLE_UNITS, settings.write_units_per_second), ceiling)
     from_raw, from_plain = read * workload.wire_bytes * get, records * workload.record_bytes * get
     return {
         # Pages are fetched while the last is worked on, so that waiting and CPU overlap.
@@ -186,10 +186,12 @@ def _needs(
 def _stage(
     name: str, segments: int, waves: int, needs: dict[Bound, float], settings: CapacitySettings
 ) -> StageEstimate:
-    bound_by = max(needs, key=lambda each: needs[each])
-    needed = settings.pace * needs[bound_by]
-    each = math.ceil(needed / (INVOCATION_SECONDS * (1 - RESERVE))) or 1
-    seconds = waves * (needed + each * settings.pace * settings.start_ms / 1000)
+    # A table serves all workers of a stage, whether they take turns or not.
+    whole = {need: seconds * (waves if need in ("CPU", "latency") else 1) for need, seconds in needs.items()}
+    bound_by = max(whole, key=lambda each: whole[each])
+    needed = settings.pace * whole[bound_by]
+    each = math.ceil(needed / waves / (INVOCATION_SECONDS * (1 - RESERVE))) or 1
+    seconds = needed + waves * each * settings.pace * settings.start_ms / 1000
     return StageEstimate(name=name, seconds=seconds, invocations=segments * each, bound_by=bound_by)
 
 

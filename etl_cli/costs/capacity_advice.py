@@ -25,7 +25,7 @@ from etl_cli.costs.prices import Prices
 EXPORT_GB = Decimal("0.10")
 
 REMEDIES: dict[Bound, str] = {
-    "CPU": "raise etl:concurrency or lower etl:segment_bytes; more memory for the functions gives them more CPU",
+    "CPU": "raise etl:concurrency or lower etl:segment_bytes; a larger etl:memory_mb gives the functions more CPU",
     "latency": "raise etl:concurrency or lower etl:segment_bytes",
     "source table": "raise the source table's warm throughput, and above 40,000 units a second its quota; or export it",
     "destination table": "raise the destination table's warm throughput, and above 40,000 units a second its quota",
@@ -39,7 +39,7 @@ def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
         slowest = found.slowest
         against.append(
             f"it takes {found.seconds / 60:,.0f} minutes and has {settings.timeout_seconds / 60:,.0f}; most of it goes "
-            f"into {slowest.name}, for the {slowest.bound_by}: {_remedy(slowest.bound_by, settings)}"
+            f"into {slowest.name}, for the {slowest.bound_by}: {_remedy(found, settings)}"
         )
     if found.history_events > HISTORY_EVENTS:
         against.append(
@@ -60,7 +60,10 @@ def needs_quota(advised: CapacitySettings, now: CapacitySettings) -> bool:
     ) > max(TABLE_UNITS, now.read_units_per_second or 0)
 
 
-def _remedy(bound_by: Bound, settings: CapacitySettings) -> str:
+def _remedy(found: Estimate, settings: CapacitySettings) -> str:
+    bound_by = found.slowest.bound_by
+    if bound_by in ("CPU", "latency") and found.waves > 1:
+        return "ask Service Quotas for more concurrent executions of Lambda, where workers take turns"
     if bound_by == "destination table" and _ceiling_binds(settings):
         return "raise etl:max_write_units_per_second, or set it to 0 for no ceiling"
     return REMEDIES[bound_by]
@@ -96,6 +99,7 @@ def recommend(workload: Workload, settings: CapacitySettings, costs: Costs) -> C
 
 def _raised(workload: Workload, settings: CapacitySettings, found: Estimate) -> CapacitySettings:
     """The settings with what binds the slowest stage that can be relieved raised by a step; the same if none can."""
+    at_once = settings.functions_at_once  # more workers would only take turns
     for stage in sorted(found.stages, key=lambda each: -each.seconds):
         if stage.bound_by == "source table":
             units = settings.read_units_per_second or table_read_units(workload.table_bytes)
@@ -104,10 +108,11 @@ def _raised(workload: Workload, settings: CapacitySettings, found: Estimate) -> 
             raised = replace(settings, max_write_units_per_second=_next(_UNITS, settings.max_write_units_per_second))
         elif stage.bound_by == "destination table":
             raised = replace(settings, write_units_per_second=_next(_UNITS, settings.write_units_per_second))
-        elif found.segments < settings.concurrency:
+        elif found.segments < min(settings.concurrency, at_once):
             raised = replace(settings, segment_bytes=settings.segment_bytes / 2)
         else:
-            raised = replace(settings, concurrency=int(_next(_WORKERS, settings.concurrency)))
+            more = min(int(_next(_WORKERS, settings.concurrency)), at_once)
+            raised = replace(settings, concurrency=max(settings.concurrency, more))
         if raised != settings:
             return raised
     return settings

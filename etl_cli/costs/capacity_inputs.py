@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # DynamoDB counts in binary units. Source: DynamoDB Developer Guide, "Quotas in Amazon DynamoDB".
 KB, MB, GB = 1024, 1024**2, 1024**3
 
+# Memory of the functions by default. Source: serverless_app/settings.py.
+MEMORY_MB = 512
 STAGES = ("extract", "transform", "load")
 MEASURED = ROOT / "docs" / "measured.json"
 
@@ -66,7 +68,9 @@ class CapacitySettings:
         concurrency: workers of one stage at a time (``etl:concurrency``).
         segment_bytes: size of table that one worker scans, in bytes (``etl:segment_bytes``).
         max_write_units_per_second: ceiling on writes; 0 for none (``etl:max_write_units_per_second``).
-        memory_mb: memory of the functions, which decides their share of a CPU.
+        memory_mb: memory of the functions, which decides their share of a CPU (``etl:memory_mb``).
+        functions_at_once: how many workers of a stage Lambda runs at once, by the account's quota and the functions'
+            reservations. Source: Lambda Developer Guide, "Lambda quotas".
         timeout_seconds: time that the state machine has.
         read_units_per_second: what the source table can deliver; None for what an on-demand table of its size can.
         write_units_per_second: what the destination table can take; 4,000 is a new on-demand table's warm throughput.
@@ -82,7 +86,8 @@ class CapacitySettings:
     concurrency: int = 40
     segment_bytes: float = 256 * MB
     max_write_units_per_second: float = 0
-    memory_mb: int = 512
+    memory_mb: int = MEMORY_MB
+    functions_at_once: int = 1_000
     timeout_seconds: float = 30 * 60
     read_units_per_second: float | None = None
     write_units_per_second: float = 4_000

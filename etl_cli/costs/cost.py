@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl_cli.costs.capacity import Estimate
-from etl_cli.costs.capacity_inputs import GB
+from etl_cli.costs.capacity_inputs import GB, MEMORY_MB
 from etl_cli.costs.prices import PriceList
 from etl_cli.costs.usage import Usage, counted_usage, predicted_usage
 from etl_cli.execution.history import Timeline
@@ -102,7 +102,7 @@ class Functions:
         architecture: ``x86_64`` or ``arm64``.
     """
 
-    memory_mb: int = 512
+    memory_mb: int = MEMORY_MB
     architecture: str = "x86_64"
 
 

@@ -97,7 +97,7 @@ def counted_usage(entry: Entry, timeline: Timeline | None, memory_mb: int) -> tu
         write_units=counts.get("write_units", _write_units(counts)),
         gb_seconds=memory_mb / 1024 * sum(each.seconds for each in (*steps, *maps)),
         invocations=invocations + sum(each.number for each in steps),
-        transitions=transitions(segments, invocations, inline=inline),
+        transitions=transitions(segments, invocations, inline=inline) + _throttled_starts(timeline),
         puts=sum(map(put_requests, staged, parts)),
         gets=sum(map(get_requests, staged, parts)),
         staged_bytes=sum(staged),
@@ -131,11 +131,16 @@ def _calls(entry: Entry, timeline: Timeline | None, segments: int) -> tuple[list
         calls = _Calls(stage.busy_seconds, number)
         if stage.name.lower() not in STAGES:
             steps.append(calls)
-        elif number or stage.state == "waiting":
+        elif number or stage.throttled_starts or stage.state == "waiting":
             maps.append(calls)
         else:
             maps.append(_workers(stage.seconds or 0.0, segments))
     return steps, maps
+
+
+def _throttled_starts(timeline: Timeline | None) -> int:
+    """Starts that were tried again. Source: "AWS Step Functions pricing": a retry is a transition."""
+    return sum(stage.throttled_starts for stage in timeline.stages.values()) if timeline else 0
 
 
 def _workers(seconds: float, segments: int) -> _Calls:

@@ -16,9 +16,12 @@ from etl_cli.commands import aws
 from etl_cli.deployment import STACK_NAME, deploy_line, is_local
 from etl_cli.doctor.findings import Finding, explained, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
+from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
+from etl_cli.doctor.room_findings import room_finding
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import TABLE, read_ledger
+from etl_cli.function_room import FUNCTIONS, read_room
 from etl_cli.place import Place
 from etl_cli.refusals import are_unusable, is_unreachable
 from etl_cli.times import Times
@@ -32,7 +35,6 @@ _NAMES = {
     "StateMachineArn": "arn:{partition}:states:{region}:{account}:stateMachine:etl-pipeline",
 }
 _RULE, _QUEUE = "etl-daily-schedule", "etl-pipeline-dead-letters"
-_FUNCTIONS = ("etl-extract", "etl-transform", "etl-load")
 # A person waits: what doesn't answer soon is a finding.
 _PATIENCE = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 
@@ -92,8 +94,9 @@ class Checkup:
         yield _Look("stack", "cloudformation", f"stack {STACK_NAME}", self._stack)
         yield _Look("schedule", "events", f"rule {_RULE}", self._schedule)
         yield _Look("workflow", "states", f"state machine {self._output('StateMachineArn')}", self._workflow)
-        for name in _FUNCTIONS:
+        for name in FUNCTIONS:
             yield _Look(name, "lambda", f"function {name}", partial(self._function, name))
+        yield _Look(ABOUT_ROOM, "lambda", "Lambda's room for functions", self._room)
         for about, output in (("source", "SourceTableName"), ("destination", "DestinationTableName")):
             yield _Look(about, "dynamodb", f"table {self._output(output)}", partial(self._table, about, output))
         yield _Look("staging", "s3", f"bucket {self._output('StagingBucketName')}", self._bucket)
@@ -165,6 +168,16 @@ class Checkup:
         if found.get("LastUpdateStatus") == "Failed":
             state = "not updated"
         yield self._active(name, "function", state, reason, healthy=("Active", "Inactive"))
+
+    def _room(self) -> Iterator[Finding]:
+        client = self._client("lambda")
+        variables = client.get_function_configuration(FunctionName=FUNCTIONS[0]).get("Environment", {})
+        workers = variables.get("Variables", {}).get("CONCURRENCY", "")
+        if not workers.isdecimal():
+            text = f"{FUNCTIONS[0]} has no setting CONCURRENCY, or none that is a number: {workers!r}"
+            yield Finding(ABOUT_ROOM, "problem", text, "The stack sets it: deploy it again.", self._deploy)
+            return
+        yield room_finding(read_room(client), int(workers), self._etl.options)
 
     def _table(self, about: str, output: str) -> Iterator[Finding]:
         name = self._output(output)

@@ -38,8 +38,8 @@ def doctor(
 ) -> None:
     """Look at everything that the pipeline needs, and say what is wrong and what to do.
 
-    Credentials, stack, schedule, workflow, functions, tables, bucket,
-    events that were lost, the last run, late data, missing time.
+    Credentials, stack, schedule, workflow, functions, room for workers,
+    tables, bucket, events that were lost, the last run, late data, missing time.
     It only reads, and goes on after what it can't see.
     """
     etl, times = EtlLines(profile, region), Times(local_time)

@@ -12,25 +12,22 @@ import importlib.util
 import json
 import os
 import random
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from etl_cli.emulator.ended_executions import end_executions, time_executions_out
+from etl_cli.emulator.function_ends import name_throttled_starts, report_ends, reserve_concurrency
+from etl_cli.emulator.function_errors import name_function_errors
+from etl_cli.emulator.function_memory import limit_memory
 from etl_cli.emulator.item_sizes import count_read_units, measure_tables
 from etl_cli.emulator.linked_history import link_history
 from etl_cli.emulator.parsed_expressions import parse_expressions_once
-
-MINISTACK_VERSION = "1.5.33"
+from etl_cli.emulator.upstream import MINISTACK_VERSION, CorrectionError
 
 # What AWS's Python runtime brings beside the standard library (Lambda developer guide, "Runtime-included SDK").
 RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
-
-
-class CorrectionError(Exception):
-    """The installed ministack is not the one that the corrections were written for."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +55,6 @@ def apply_all() -> None:
         correction.apply()
 
 
-def _replaced(text: str, old: str, new: str) -> str:
-    """The text with `old`, which must occur exactly once, replaced by `new`."""
-    if text.count(old) != 1:
-        raise CorrectionError(f"ministack {MINISTACK_VERSION} does not contain once: {old}")
-    return text.replace(old, new)
-
-
 def _keep_bucket_tags() -> None:
     from ministack.services import s3
     from ministack.services.cloudformation import provisioners
@@ -87,71 +77,6 @@ def _keep_bucket_tags() -> None:
         return updated
 
     handlers["create"], handlers["update"] = tagged_create, tagged_update
-
-
-_INIT_FAILED = "Worker init failed: "
-_failure = threading.local()
-
-
-def _exit_payload(process: Any) -> dict[str, Any]:
-    """The payload of a function whose process died, as AWS words it."""
-    code = process.wait(timeout=1) if process is not None else None
-    if code is None or code in (0, -15):  # -15: ended by ministack, which found its output closed
-        reason = "Runtime exited without providing a reason"
-    else:
-        reason = f"Runtime exited with error: {f'exit status {code}' if code > 0 else f'signal: {-code}'}"
-    return {"errorMessage": f"Error: {reason}", "errorType": "Runtime.ExitError"}
-
-
-def _name_function_errors() -> None:
-    from ministack.core import lambda_runtime
-    from ministack.services import lambda_svc
-
-    script = _replaced(
-        lambda_runtime._PYTHON_WORKER_SCRIPT,
-        'json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()})',
-        'json.dumps(etl_failure(e, code_dir, _ms_ctx.get("request_id", "")))',
-    )
-    preamble = Path(__file__).with_name("function_preamble.py").read_text(encoding="utf-8")
-    lambda_runtime._PYTHON_WORKER_SCRIPT = preamble + _replaced(
-        script,
-        'json.dumps({"status": "error", "error": str(e)})',
-        "json.dumps(etl_init_failure(e, module_name, handler_name))",
-    )
-    spawn, invoke = lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke
-    execute = lambda_svc._execute_function_warm
-
-    def remembering_spawn(worker: Any) -> None:
-        try:
-            spawn(worker)
-        except RuntimeError as error:
-            text = str(error)
-            if text.startswith(_INIT_FAILED + "{"):
-                _failure.payload = json.loads(text.removeprefix(_INIT_FAILED))
-            elif text.startswith("Worker process exited immediately"):
-                _failure.payload = _exit_payload(worker._proc)
-            raise
-        worker.etl_process = worker._proc
-
-    def remembering_invoke(worker: Any, *args: Any, **kwargs: Any) -> Any:
-        result = invoke(worker, *args, **kwargs)
-        timed_out = str(result.get("error", "")).startswith("Task timed out after ")
-        if result["status"] == "error" and not timed_out and "payload" in result:
-            _failure.payload = result["payload"]
-        elif result["status"] == "error" and not timed_out and "trace" not in result:
-            _failure.payload = _exit_payload(worker.etl_process)
-        return result
-
-    def naming_execute(func: Any, event: Any, request_id: str) -> Any:
-        _failure.payload = None
-        result = execute(func, event, request_id)
-        if result.get("error") and _failure.payload:
-            result["body"] = _failure.payload
-            result["log"] = result["log"] or "[ERROR] {errorType}: {errorMessage}".format(**_failure.payload)
-        return result
-
-    lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke = remembering_spawn, remembering_invoke
-    lambda_svc._execute_function_warm = naming_execute
 
 
 def _isolate_functions() -> None:
@@ -291,7 +216,29 @@ CORRECTIONS = (
         "function-errors",
         "every failure of a Python function is a Runtime.HandlerError without a stack trace; "
         "on AWS it has the exception's class name, which Retry and Catch match",
-        _name_function_errors,
+        name_function_errors,
+    ),
+    Correction(
+        "function-memory",
+        "a function may have any amount of memory; on AWS it is killed, with the error Runtime.OutOfMemory",
+        limit_memory,
+    ),
+    Correction(
+        "function-reports",
+        "a REPORT line doesn't say how an invocation failed, nor how much memory its process has had; on AWS it does, "
+        "and is the only trace of a time-out or a death",
+        report_ends,
+    ),
+    Correction(
+        "throttled-starts",
+        "a state machine sees a function that can't be started now as Lambda.Unknown; on AWS, as "
+        "Lambda.TooManyRequestsException",
+        name_throttled_starts,
+    ),
+    Correction(
+        "reserved-concurrency",
+        "CloudFormation drops a function's ReservedConcurrentExecutions",
+        reserve_concurrency,
     ),
     Correction(
         "function-packages",

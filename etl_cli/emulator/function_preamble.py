@@ -1,6 +1,6 @@
 """Runs in the process of a Python function, in front of ministack's own bootstrap.
 
-Its text is put there by etl_cli/emulator/corrections.py: it imports nothing but the standard library.
+Its text is put there by etl_cli/emulator/function_errors.py: it imports nothing but the standard library.
 """
 
 import json

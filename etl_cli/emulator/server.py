@@ -10,9 +10,10 @@ import os
 import subprocess
 import sys
 
-from etl_cli.emulator.corrections import CorrectionError, apply_all
+from etl_cli.emulator.corrections import apply_all
 from etl_cli.emulator.credentials import AccessKey, give_functions_sessions
 from etl_cli.emulator.guard import Guard
+from etl_cli.emulator.upstream import CorrectionError
 
 # Its input ends when the server does, however that ends: then it ends what is left of the server's process group.
 _LAST_ONE = "import os, signal, sys; sys.stdin.read(); os.killpg(os.getpgrp(), signal.SIGKILL)"

@@ -31,6 +31,8 @@ _CALL_FAILED = (
     "TaskStartFailed",
     "TaskTimedOut",
 )
+# Lambda had no place for the function: nothing has run, and it is tried again for as long as the run has time.
+_NO_ROOM = "Lambda.TooManyRequestsException"
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Stage:
         segments_done: how many segments it has finished.
         invocations: how many invocations of its function succeeded.
         failed_invocations: how many did not; each is retried, or ends the execution.
+        throttled_starts: how often Lambda had no place for the function: each is a transition, and no invocation.
         busy_seconds: time of all invocations that have ended, added up.
     """
 
@@ -57,6 +60,7 @@ class Stage:
     segments_done: int = 0
     invocations: int = 0
     failed_invocations: int = 0
+    throttled_starts: int = 0
     busy_seconds: float = 0.0
     _called_at: deque[datetime] = field(default_factory=deque)
     _work: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -147,7 +151,10 @@ class Timeline:
         elif kind in _CALLED:
             self._called(event)
         elif kind in _CALL_FAILED and self._working:
-            self._working.failed_invocations += 1
+            if is_throttled(event):
+                self._working.throttled_starts += 1
+            else:
+                self._working.failed_invocations += 1
             self._working.call_ended(at)
         elif kind == "ExecutionSucceeded":
             self._end("SUCCEEDED", at)
@@ -215,6 +222,17 @@ class Timeline:
         self.status, self.stopped = status, at
         if status != "SUCCEEDED":
             self._fail(at)
+
+
+def error_of(event: Event) -> str:
+    """The error that an event of a failure names; empty where it names none."""
+    kind: str = event["type"]
+    return str((event.get(f"{kind[0].lower()}{kind[1:]}EventDetails") or {}).get("error") or "")
+
+
+def is_throttled(event: Event) -> bool:
+    """Whether an event says that Lambda had no place for a function."""
+    return event["type"] in _CALL_FAILED and error_of(event) == _NO_ROOM
 
 
 def _document(details: Event | None) -> dict[str, Any]:

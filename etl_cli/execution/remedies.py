@@ -121,7 +121,11 @@ REASONS = (
     _Reason(
         "Runtime.ExitError", "", "A worker's process ended again and again, as by too much memory: its log shows where."
     ),
-    _Reason("Runtime.OutOfMemory", "", "A worker's memory was too small again and again: its log shows where."),
+    _Reason(
+        "Runtime.OutOfMemory",
+        "",
+        "A worker's memory was too small again and again: its log shows where. Raise memory_mb, deploy, and {again}.",
+    ),
     _Reason(
         "Lambda.",
         "not authorized",
@@ -134,9 +138,11 @@ REASONS = (
     _Reason(
         "Lambda.TooManyRequestsException",
         "",
-        "Lambda had no room for a worker: lower concurrency, or ask AWS for a higher quota; then {again}.",
+        "Lambda had no room for a worker for half an hour: lower concurrency, ask Service Quotas for more concurrent "
+        "executions, or see what else holds them; then {again}.",
         _DOCTOR,
     ),
+    _Reason("Lambda.Unknown", "", "A worker ran out of its time or its memory, or ended: its log shows where."),
     _Reason(
         "Lambda.", "", "Lambda could not run a function: {again}; if that fails too, look with etl doctor.", _DOCTOR
     ),

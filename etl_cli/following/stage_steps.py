@@ -42,6 +42,8 @@ def _step(stage: Stage, snapshot: Snapshot, known: dict[str, int], times: Times)
     fraction, parts = _within(stage, snapshot, known)
     if stage.failed_invocations:
         parts.insert(0, f"{count(stage.failed_invocations, 'call')} failed, trying again")
+    if stage.throttled_starts:
+        parts.insert(0, f"{count(stage.throttled_starts, 'start')} throttled by Lambda, trying again")
     running_for = (snapshot.looked_at - stage.entered).total_seconds() if stage.entered else 0.0
     return Step(stage.name, "running", ", ".join(parts) or _DOING[stage.name], max(0.0, running_for), fraction)
 

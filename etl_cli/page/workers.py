@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from etl_cli.execution.history import Event, Timeline
+from etl_cli.execution.history import Event, Timeline, error_of, is_throttled
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -43,19 +43,25 @@ class Invocation:
 
 @dataclass
 class _Item:
-    """One item of a Map, whose invocations follow one another."""
+    """One item of a Map, whose invocations follow one another; `scheduled` is the event of the last one."""
 
     stage: str
     segment: int
     invocations: list[Invocation] = field(default_factory=list)
+    scheduled: int = 0
 
 
 @dataclass
 class WorkerTimeline(Timeline):
     """An execution, with the invocations of its workers; those of Distributed Maps are in other histories."""
 
-    invocations: list[Invocation] = field(default_factory=list)
     _items: dict[int, _Item] = field(default_factory=dict)
+    _made: dict[int, Invocation] = field(default_factory=dict)
+
+    @property
+    def invocations(self) -> list[Invocation]:
+        """All invocations, in the order of their starts; what Lambda had no place for is none."""
+        return list(self._made.values())
 
     def apply(self, event: Event) -> None:
         """Take in the next event of the history."""
@@ -73,18 +79,21 @@ class WorkerTimeline(Timeline):
         if kind.endswith("Scheduled"):
             made = Invocation(item.stage, item.segment, len(item.invocations) + 1, event["timestamp"])
             item.invocations.append(made)
-            self.invocations.append(made)
+            item.scheduled, self._made[event["id"]] = event["id"], made
+        elif is_throttled(event) and item.invocations:
+            item.invocations.pop()
+            del self._made[item.scheduled]
         elif kind.endswith(("Succeeded", *_FAILED)) and item.invocations:
             _end(item.invocations[-1], event)
 
 
 def _end(invocation: Invocation, event: Event) -> None:
     kind: str = event["type"]
-    details: dict[str, Any] = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails") or {}
     invocation.ended = event["timestamp"]
     if kind.endswith(_FAILED):
-        invocation.error = details.get("error") or "UnknownError"
+        invocation.error = error_of(event) or "UnknownError"
     else:
+        details: dict[str, Any] = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails") or {}
         invocation.goes_on = "cursor" in json.loads(details.get("output") or "{}")
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from etl_cli.console import Text
 from etl_cli.execution.counts import UNTIMED
+from etl_cli.past.ends import End, end_of
 from etl_cli.times import Times
 from etl_cli.wording import duration, size
 
@@ -90,6 +91,11 @@ class LogLine:
         kind, colon, message = str(self.facts.get("traceback") or "").rstrip().rpartition("\n")[2].partition(": ")
         return kind.rpartition(".")[2] + colon + message
 
+    @property
+    def end(self) -> End | None:
+        """How the invocation ended, if the line is Lambda's REPORT of one that failed."""
+        return None if self.facts else end_of(self.text)
+
     def belongs_to(self, run: str, execution: str) -> bool:
         """Whether it is of a run, by the run's timestamp or the execution's name, or of nobody in particular."""
         own = self.facts.get("run"), self.facts.get("execution")
@@ -152,11 +158,11 @@ def joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
     """The same lines, with those of one text together: the local environment stores each line of a text by itself."""
 
     def kind(line: LogLine) -> tuple[Any, ...]:
-        return line.at, line.function, bool(line.facts), line.routine
+        return line.at, line.function, bool(line.facts) or line.routine or line.end is not None
 
-    for (at, function, own, routine), group in groupby(lines, kind):
+    for (at, function, alone), group in groupby(lines, kind):
         together = list(group)
-        if own or routine:
+        if alone:
             yield from together
         else:
             yield LogLine(at, function, "\n".join(line.text for line in together))
@@ -177,7 +183,7 @@ class LogView:
 
     def show(self, line: LogLine) -> Iterator[Text]:
         """What is printed of a line; nothing of what Lambda says again of an error that the function has told."""
-        if not line.facts and line.function in self._errors and self._errors[line.function] in line.text:
+        if self._is_told(line):
             return
         if line.error:
             self._errors[line.function] = line.error
@@ -190,11 +196,17 @@ class LogView:
             yield Text(heading, "bold")
         yield from _rendered(line, f"{at:%H:%M:%S}.{at.microsecond // 1000:03}")
 
+    def _is_told(self, line: LogLine) -> bool:
+        told = self._errors.get(line.function)
+        if told is None or line.facts:
+            return False
+        return told in line.text or (line.end is not None and line.end.error == told.partition(": ")[0])
+
 
 def _rendered(line: LogLine, clock: str) -> Iterator[Text]:
     facts = line.facts
     if not facts:
-        first, *rest = line.text.expandtabs().split("\n")
+        first, *rest = [*([line.end.words] if line.end else []), *line.text.expandtabs().split("\n")]
         yield Text.assemble((clock, "dim"), f"  {line.function:<{_ACTION_WIDTH}}  ", (first, "yellow"))
         yield from (Text(" " * _INDENT + each, "dim") for each in rest)
         return

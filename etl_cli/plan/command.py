@@ -91,6 +91,7 @@ def plan_document(plan: Plan, etl: EtlLines) -> dict[str, Any]:
             "from_runs": plan.expected.runs,
         },
         "segments": found.segments,
+        "workers_at_once": min(found.segments, settings.functions_at_once) if plan.room else None,
         "stages": [
             {
                 "name": stage.name,

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.cost import Functions
 from etl_cli.deployment import Pipeline, deploy_line
 from etl_cli.errors import UserError
+from etl_cli.function_room import Room, read_room
 from etl_cli.plan.window import WindowRules
+from etl_cli.refusals import is_denied
 
 # The function that plans and extracts, and the one that loads: each has the settings of its work.
 _EXTRACT, _LOAD = "etl-extract", "etl-load"
@@ -46,6 +50,7 @@ class Deployed:
         rules: how a run finds its window.
         capacity: settings of the stack, and what the tables can take.
         functions: memory and architecture.
+        room: how many workers Lambda runs at once; None where it can't be seen.
     """
 
     region: str
@@ -55,6 +60,7 @@ class Deployed:
     rules: WindowRules
     capacity: CapacitySettings
     functions: Functions
+    room: Room | None = None
 
 
 def read_deployed(pipeline: Pipeline) -> Deployed:
@@ -71,6 +77,8 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
     )
     machine = pipeline.stepfunctions.describe_state_machine(stateMachineArn=pipeline.state_machine)
     place = pipeline.dynamodb.meta
+
+    room = _room(functions)
 
     def whole(function: Any, name: str) -> int:
         return _whole(function, name, deploy_line(place.endpoint_url))
@@ -92,12 +100,24 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
             segment_bytes=whole(extract, "SEGMENT_BYTES"),
             max_write_units_per_second=whole(load, "MAX_WRITE_UNITS_PER_SECOND"),
             memory_mb=load["MemorySize"],
+            functions_at_once=max(1, room.least) if room else CapacitySettings.functions_at_once,
             timeout_seconds=json.loads(machine["definition"]).get("TimeoutSeconds", CapacitySettings.timeout_seconds),
             read_units_per_second=_warm(source, "ReadUnitsPerSecond"),
             write_units_per_second=_warm(destination, "WriteUnitsPerSecond") or CapacitySettings.write_units_per_second,
         ),
         functions=Functions(memory_mb=load["MemorySize"], architecture=load.get("Architectures", ["x86_64"])[0]),
+        room=room,
     )
+
+
+def _room(functions: Any) -> Room | None:
+    """How many workers Lambda runs at once; a plan can do without it."""
+    try:
+        return read_room(functions)
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        return None
 
 
 def _whole(function: Any, name: str, deploy: str) -> int:

@@ -15,6 +15,7 @@ from etl_cli.costs.capacity_inputs import CapacitySettings, Costs
 from etl_cli.costs.cost import Cost, predicted
 from etl_cli.costs.prices import PriceList
 from etl_cli.execution.ledger import Entry
+from etl_cli.function_room import Room
 from etl_cli.plan.deployed import Deployed, SourceSize
 from etl_cli.plan.window import PlannedWindow, hours
 from etl_cli.plan.workload import Expectation, expect, pace, telling
@@ -61,6 +62,7 @@ class Plan:
         source: the table that it reads.
         destination: name of the table that it writes.
         endpoint: of a service where these are.
+        room: how many workers Lambda runs at once; None where it can't be seen.
         expected: what it will find.
         alike: how many runs of about its size have told how long it takes.
         outlook: with the settings as they are.
@@ -73,6 +75,7 @@ class Plan:
     source: SourceSize
     destination: str
     endpoint: str
+    room: Room | None
     expected: Expectation
     alike: int
     outlook: Outlook
@@ -118,6 +121,7 @@ def make_plan(
         source=deployed.source,
         destination=deployed.destination,
         endpoint=deployed.endpoint,
+        room=deployed.room,
         expected=expected,
         alike=alike,
         outlook=usual,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from etl_cli.console import Terminal, Text
@@ -12,6 +12,7 @@ from etl_cli.costs.cost import STAGED_DAYS, Cost, money
 from etl_cli.costs.prices import NAMES
 from etl_cli.costs.usage import STEPS, Usage
 from etl_cli.etl_lines import EtlLines
+from etl_cli.function_room import SEEN_BY
 from etl_cli.plan.advice import advice_lines, parts_line
 from etl_cli.plan.deployed import OLDEST_SIZE
 from etl_cli.plan.planning import Outlook, Parts, Plan
@@ -63,8 +64,17 @@ def _facts(plan: Plan, times: Times) -> dict[str, list[str]]:
             f"as DynamoDB tells it, up to {OLDEST_SIZE // timedelta(hours=1)} hours old",
         ],
         "Finds": [f"about {count(round(float(f'{expected.workload.read:.3g}')), 'item')}", why],
-        "Segments": [f"{plan.outlook.found.segments}, with a worker each"],
+        "Segments": [f"{plan.outlook.found.segments}, with a worker each", *_turns(plan)],
     }
+
+
+def _turns(plan: Plan) -> Iterator[str]:
+    """Whether workers must take turns."""
+    if plan.room is None:
+        assumed = f"{plan.outlook.settings.functions_at_once:,} at once are assumed"
+        yield f"Lambda's room for them can't be seen, which takes {' and '.join(SEEN_BY)}: {assumed}"
+    elif plan.outlook.found.waves > 1:
+        yield f"Lambda runs {plan.room.least:,} at once, and the others wait: {plan.room.why}"
 
 
 def _print_fact(console: Terminal, name: str, lines: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from serverless_app.constructs.pipeline_metrics import NEAR_LIMIT, WATERMARK_AGE, pipeline_metric
 from serverless_app.constructs.platform_widgets import bucket_graphs, function_graphs, table_graphs, workflow_graph
+from serverless_app.constructs.stage_function import STOPPED_BY_LAMBDA
 from serverless_app.constructs.watermark_watch import PERIOD as WATCH_PERIOD
 from serverless_app.constructs.widgets import FIVE_MINUTES, NIGHT, graph, limit
 from serverless_app.constructs.workflow import STATES
@@ -21,9 +22,10 @@ _HEADLINE = """# ETL pipeline
 Something is to be done where an alarm is red: its description says what. Items are sums of a day in UTC.
 `etl runs` lists the runs, `etl gaps` the time that none has covered. docs/monitoring.md explains each figure.
 """
+# A function that Lambda stops has no line of its own.
 _ERRORS = [
-    "filter level = 'ERROR'",
-    "fields @timestamp, action, run, error, execution",
+    " or ".join(["filter level = 'ERROR'", *(f"@message like '{term}'" for term in STOPPED_BY_LAMBDA)]),
+    "fields @timestamp, @log, action, run, coalesce(error, @message) as failure, execution",
     "sort @timestamp desc",
     "limit 20",
 ]
@@ -122,7 +124,11 @@ def _workers(settings: PipelineSettings) -> list[cloudwatch.IWidget]:
     return [
         graph("Age of the watermark, hours", [_age("Hours")], limits=[limit(settings.late_hours, "late")]),
         graph("Workers' time a day, milliseconds", by_stage("Duration", "Sum", NIGHT)),
-        graph("Most memory, MB", by_stage("MemoryUsed", "Maximum", FIVE_MINUTES), limits=[limit(512, "all there is")]),
+        graph(
+            "Most memory, MB",
+            by_stage("MemoryUsed", "Maximum", FIVE_MINUTES),
+            limits=[limit(settings.memory_mb, "all there is")],
+        ),
         graph(
             "Trouble that passed",
             [pipeline_metric(name, "Sum", FIVE_MINUTES) for name in ("Throttles", "Retries", NEAR_LIMIT)],

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from serverless_app.constructs.alarm_topic import AlarmTopic
 from serverless_app.constructs.pipeline_metrics import NAMESPACE, NEAR_LIMIT, WATERMARK_AGE, pipeline_metric
-from serverless_app.constructs.stage_function import StageFunction
+from serverless_app.constructs.stage_function import STOPPED_BY_LAMBDA, StageFunction
 from serverless_app.constructs.watermark_watch import PERIOD as WATCH_PERIOD
 from serverless_app.settings import PipelineSettings
 
@@ -29,8 +29,6 @@ _HEALS = (
     "run covers the window; a backfill has to be started again."
 )
 _MORE = "docs/operations.md says more."
-# What Lambda writes into a function's log when it has stopped it for its time, or its memory.
-_STOPPED = ("Task timed out after", "Runtime exited with error")
 
 
 class Monitoring(Construct):
@@ -68,7 +66,7 @@ class Monitoring(Construct):
         self._action = actions.SnsAction(topic)
         self._watch_executions(state_machine, recorder, dead_letters)
         self._watch_data(settings)
-        self._watch_limits(source, destination, stages)
+        self._watch_limits(source, destination, stages, settings)
 
     def _watch_executions(
         self, state_machine: sfn.IStateMachine, recorder: sfn.IStateMachine, dead_letters: sqs.IQueue
@@ -143,7 +141,11 @@ class Monitoring(Construct):
         )
 
     def _watch_limits(
-        self, source: dynamodb.ITable, destination: dynamodb.ITable, stages: Sequence[StageFunction]
+        self,
+        source: dynamodb.ITable,
+        destination: dynamodb.ITable,
+        stages: Sequence[StageFunction],
+        settings: PipelineSettings,
     ) -> None:
         """Make the alarms on what runs short."""
         for construct_id, table, metric, advice in (
@@ -173,7 +175,7 @@ class Monitoring(Construct):
                 self,
                 f"{stage.node.id}Stopped",
                 log_group=stage.function.log_group,
-                filter_pattern=logs.FilterPattern.any_term(*_STOPPED),
+                filter_pattern=logs.FilterPattern.any_term(*STOPPED_BY_LAMBDA),
                 metric_namespace=NAMESPACE,
                 metric_name=NEAR_LIMIT,
                 metric_value="1",
@@ -182,9 +184,10 @@ class Monitoring(Construct):
         self._alarm(
             "FunctionLimit",
             pipeline_metric(NEAR_LIMIT, "Sum", _PERIOD),
-            "A function came near the end of its memory (512 MB) or its time (5 minutes), or Lambda stopped it there. "
-            "The dashboard etl-pipeline shows which stage. Most often transform() keeps things or waits for things; "
-            f"a smaller `segment_bytes` gives each worker less to do. {_MORE}",
+            f"A function came near the end of its memory ({settings.memory_mb} MB) or its time (5 minutes), or Lambda "
+            "stopped it there. The dashboard etl-pipeline shows which stage. Most often transform() keeps things or "
+            "waits for things; `memory_mb` gives a function more memory, a smaller `segment_bytes` each worker less to "
+            f"do. {_MORE}",
         )
 
     def _alarm(

@@ -38,7 +38,11 @@ REMEDIES = {
     "Runtime.UserCodeSyntaxError": _IMPORTED,
     "Sandbox.Timedout": f"A worker ran out of its time again and again: look at its log. {_AGAIN}",
     "Runtime.ExitError": f"A worker's process died again and again: look at its log. {_AGAIN}",
-    "Runtime.OutOfMemory": f"A worker's memory was too small again and again: look at its log. {_AGAIN}",
+    "Runtime.OutOfMemory": f"A worker's memory was too small again and again: raise memory_mb. {_AGAIN}",
+    "Lambda.TooManyRequestsException": (
+        "Lambda had no room for a worker for half an hour: lower concurrency, or ask Service Quotas for more "
+        f"concurrent executions. {_AGAIN}"
+    ),
     "States.Timeout": _TOO_LONG,
     "TIMED_OUT": _TOO_LONG,
     "ABORTED": f"Somebody, or a program, stopped the run. {_AGAIN}",

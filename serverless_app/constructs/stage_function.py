@@ -11,6 +11,14 @@ from constructs import Construct
 from serverless_app.constructs.log_group import log_group
 from serverless_app.settings import PipelineSettings
 
+# Any of these in a function's log says that Lambda stopped it for its time or its memory, or that its process ended.
+# Since 2026 only its REPORT line does: "Status: timeout", or "Status: error" and an "Error Type", which exceptions have
+# too. Before, lines of their own did. Where both are written, it counts twice.
+STOPPED_BY_LAMBDA = (
+    *("Status: timeout", "Runtime.OutOfMemory", "Runtime.ExitError"),
+    *("Task timed out after", "Runtime exited with error"),
+)
+
 _ARCHITECTURES = {"x86_64": lambda_.Architecture.X86_64, "arm64": lambda_.Architecture.ARM_64}
 
 
@@ -59,7 +67,7 @@ class StageFunction(Construct):
             architecture=_ARCHITECTURES[settings.architecture],
             handler=f"etl.{stage}.handler",
             code=code,
-            memory_size=512,
+            memory_size=settings.memory_mb,
             timeout=Duration.minutes(5),
             role=role,
             log_group=group,

@@ -16,20 +16,33 @@ from serverless_app.constructs.run_ledger import FAILED_STATE, FAILURE, RunLedge
 from serverless_app.constructs.service_role import state_machine_role
 from serverless_app.settings import PipelineSettings
 
-# What passes when an invocation is run again: faults of the service, throttling, a function that ran out of time or
-# memory, and the one error of the functions' own that means "later". The names are those of Lambda's task states.
+# What passes when an invocation is run again: faults of the service, a function that ran out of time or memory, and the
+# one error of the functions' own that means "later". The names are those of Lambda's task states.
 TRANSIENT_ERRORS = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
-    "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
     "Sandbox.Timedout",
     "Runtime.ExitError",
     "Runtime.OutOfMemory",
     "TransientError",
 ]
+
+# Lambda has no room to start a function: another worker may hold its place for 5 minutes, and an account may have fewer
+# places than a run has workers. So this is tried again for as long as a run may last: 200 waits of 15 s on average are
+# 50 minutes. In 30 minutes 40 workers try 120 times each, which is 14,400 events of the 25,000 that a history may have:
+# 3 each, scheduled, started and failed. Sources: Step Functions developer guide, "Handle Lambda service exceptions",
+# "Service quotas"; API reference, HistoryEvent. tests/infrastructure/test_throttled_starts.py simulates it.
+NO_ROOM = "Lambda.TooManyRequestsException"
+_NO_ROOM_RETRY: dict[str, Any] = {
+    "interval": Duration.seconds(2),
+    "max_attempts": 200,
+    "backoff_rate": 2,
+    "max_delay": Duration.seconds(30),
+    "jitter_strategy": sfn.JitterType.FULL,
+}
 
 STATES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
 _NAME = "etl-pipeline"
@@ -194,7 +207,7 @@ class Workflow(Construct):
             result_path=result,
             retry_on_service_exceptions=False,
         )
-        return task.add_retry(
+        return task.add_retry(errors=[NO_ROOM], **_NO_ROOM_RETRY).add_retry(
             errors=TRANSIENT_ERRORS,
             interval=Duration.seconds(2),
             max_attempts=6,

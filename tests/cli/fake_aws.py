@@ -17,6 +17,16 @@ _LOADER = create_loader()
 Answer = dict[str, Any] | Exception | Callable[..., dict[str, Any]]
 
 
+def account(quota: int, unreserved: int | None = None) -> dict[str, Any]:
+    """What Lambda says of an account."""
+    unreserved = quota if unreserved is None else unreserved
+    return {"AccountLimit": {"ConcurrentExecutions": quota, "UnreservedConcurrentExecutions": unreserved}}
+
+
+# What Lambda says where nobody has changed anything.
+ROOM: dict[str, Answer] = {"lambda.GetAccountSettings": account(1_000), "lambda.GetFunctionConcurrency": {}}
+
+
 class RefusalError(Exception):
     """Makes AWS answer with an error."""
 

@@ -26,7 +26,7 @@ from etl_cli.execution.ledger import Entry
 from etl_cli.following.board import Board
 from etl_cli.times import Span, Times
 from tests.cli.executions import StateMachine
-from tests.cli.fake_aws import RefusalError
+from tests.cli.fake_aws import ROOM, RefusalError
 from tests.docs.examples import example
 
 FIVE_DAYS = ("--from", "2026-11-01", "--to", "2026-11-06")
@@ -355,7 +355,7 @@ def test_very_many_windows_are_run_if_that_is_meant(
     variables |= {"SEGMENT_BYTES": "268435456", "MAX_WRITE_UNITS_PER_SECOND": "0"}
     function = {"FunctionName": "etl-load", "MemorySize": 512, "Environment": {"Variables": variables}}
     machine.aws.answers["lambda.GetFunctionConfiguration"] = function
-    machine.aws.answers["sfn.DescribeStateMachine"] = {"definition": "{}"}
+    machine.aws.answers |= ROOM | {"sfn.DescribeStateMachine": {"definition": "{}"}}
     result = etl_backfill(*MANY, "--parallel", "20", "--json", answer=answer)
 
     assert re.search(r"the whole table: about [\d.]+ (s|min \d+ s) and \$[\d.]+ in all\.\n", result.stderr)

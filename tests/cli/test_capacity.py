@@ -29,7 +29,7 @@ from etl_cli.costs.capacity_advice import (
 )
 from etl_cli.costs.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
 from etl_cli.costs.prices import price_list
-from serverless_app.settings import PipelineSettings
+from serverless_app.settings import MOST_WORKERS, PipelineSettings
 
 COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)
 # A vCPU whole, and nothing to wait for: what remains is what a test is about.
@@ -54,6 +54,7 @@ def stage(found: Estimate, name: str) -> capacity.StageEstimate:
 
 def test_defaults_are_the_stack_s_own() -> None:
     model, stack = CapacitySettings(), PipelineSettings()
+    assert (model.memory_mb, model.functions_at_once) == (stack.memory_mb, MOST_WORKERS)
     assert (model.concurrency, model.segment_bytes, model.max_write_units_per_second, capacity.PART_BYTES) == (
         stack.concurrency,
         stack.segment_bytes,
@@ -243,6 +244,48 @@ def test_a_slower_pace_stretches_every_stage_and_what_lambda_bills() -> None:
     assert slow.seconds == pytest.approx(1.5 * usual.seconds)
     assert slow.gb_seconds == pytest.approx(1.5 * usual.gb_seconds)
     assert slow.invocations > usual.invocations
+
+
+def test_workers_beyond_lambda_s_room_take_turns() -> None:
+    fast = {"read_units_per_second": 1e12, "write_units_per_second": 1e12, "concurrency": 40, "start_ms": 0}
+    workload = of(40 * MILLION)
+
+    whole, fewer = (run(workload, CapacitySettings(), **fast, functions_at_once=room) for room in (1_000, 10))
+
+    assert (whole.waves, fewer.waves) == (1, 4)
+    assert fewer.segments == whole.segments
+    assert stage(fewer, "transform").seconds == pytest.approx(4 * stage(whole, "transform").seconds)
+    assert fewer.gb_seconds == pytest.approx(whole.gb_seconds)
+    assert fewer.invocations == whole.invocations
+
+
+def test_a_table_serves_workers_that_take_turns_as_fast() -> None:
+    slow = {"write_units_per_second": 1_000, "max_write_units_per_second": 0, "start_ms": 0}
+    workload = of(40 * MILLION)
+
+    whole, fewer = (run(workload, CapacitySettings(), **slow, functions_at_once=room) for room in (1_000, 10))
+
+    assert stage(fewer, "load").bound_by == "destination table"
+    assert stage(fewer, "load").seconds == stage(whole, "load").seconds
+
+
+def test_a_worker_has_its_share_of_the_ceiling_alone() -> None:
+    ceiling = {"max_write_units_per_second": 1_000, "start_ms": 0}
+    whole, fewer = (run(of(40 * MILLION), CapacitySettings(), **ceiling, functions_at_once=room) for room in (40, 10))
+
+    assert stage(fewer, "load").seconds == pytest.approx(whole.segments / 10 * stage(whole, "load").seconds)
+
+
+def test_no_more_workers_are_advised_than_lambda_runs_at_once() -> None:
+    slow = CapacitySettings(cpu_speed=0.01, write_units_per_second=320_000, functions_at_once=50)
+    workload = of(20 * MILLION)
+
+    advised = recommend(workload, slow, COSTS)
+
+    assert advised.concurrency == 50
+    assert estimate(workload, advised, COSTS).waves == 1
+    (against,) = problems(estimate(workload, replace(slow, functions_at_once=10), COSTS), slow)
+    assert "ask Service Quotas for more concurrent executions" in against
 
 
 def test_nothing_is_advised_where_the_time_suffices() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -204,6 +205,16 @@ def test_the_calls_of_a_distributed_map_are_reckoned_with_the_most_that_they_can
     assert cost.usage.invocations == 3 + 50 * (1 + 2 + 1)
     assert cost.usage.transitions == 8 + 2 * 200 + 6 * 50
     assert {"gb_seconds", "invocations", "transitions"} < set(cost.estimated)
+
+
+def test_a_start_that_lambda_throttled_is_a_transition_and_no_invocation() -> None:
+    usual, throttled = actual(RUN, WHOLE), copy.deepcopy(WHOLE)
+    throttled.stages["Load"].throttled_starts = 1_000
+
+    usage = actual(RUN, throttled).usage
+
+    assert usage.transitions == usual.usage.transitions + 1_000
+    assert (usage.invocations, usage.gb_seconds) == (usual.usage.invocations, usual.usage.gb_seconds)
 
 
 def test_a_run_whose_history_is_gone_is_reckoned_from_the_ledger() -> None:

@@ -22,7 +22,7 @@ from etl_cli.execution.coverage import Watermark
 from etl_cli.execution.ledger import Entry
 from etl_cli.place import Place
 from etl_cli.times import Span, Times
-from tests.cli.fake_aws import Answer, FakeAws, RefusalError, unreachable
+from tests.cli.fake_aws import ROOM, Answer, FakeAws, RefusalError, account, unreachable
 from tests.docs.examples import example
 
 NOW = datetime(2026, 11, 5, 8, tzinfo=UTC)
@@ -35,9 +35,22 @@ OUTPUTS = [
     {"OutputKey": "StateMachineArn", "OutputValue": MACHINE},
 ]
 ETL = EtlLines(program="etl")
-PLACE = ["credentials", "region", "stack", "schedule", "workflow", "etl-extract", "etl-transform", "etl-load"]
+PLACE = [
+    "credentials",
+    "region",
+    "stack",
+    "schedule",
+    "workflow",
+    "etl-extract",
+    "etl-transform",
+    "etl-load",
+    "concurrency",
+]
 STORES = ["source", "destination", "staging", "dead letters", "ledger"]
 ABOUT = [*PLACE, *STORES, "last run", "watermark", "gaps"]
+
+
+FUNCTION = {"State": "Active", "Environment": {"Variables": {"CONCURRENCY": "40"}}}
 
 
 def run_item(day: int, **attributes: str) -> dict[str, Any]:
@@ -67,13 +80,14 @@ def well() -> dict[str, Answer]:
         "eventbridge.DescribeRule": {"State": "ENABLED", "ScheduleExpression": "cron(0 2 * * ? *)"},
         "eventbridge.ListTargetsByRule": {"Targets": [{"Id": "0", "Arn": MACHINE}]},
         "sfn.DescribeStateMachine": {"status": "ACTIVE"},
-        "lambda.GetFunctionConfiguration": {"State": "Active", "LastUpdateStatus": "Successful"},
+        "lambda.GetFunctionConfiguration": FUNCTION | {"LastUpdateStatus": "Successful"},
         "dynamodb.DescribeTable": {"Table": {"TableStatus": "ACTIVE"}},
         "s3.HeadBucket": {},
         "sqs.GetQueueUrl": {"QueueUrl": QUEUE},
         "sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
         "dynamodb.Query": {"Items": [run_item(4), run_item(5)]},
         "dynamodb.GetItem": {"Item": watermark_item(5)},
+        **ROOM,
     }
 
 
@@ -139,7 +153,7 @@ def test_what_is_wrong_is_said_with_what_helps(
 )
 def test_a_function_that_is_not_active(name: str, configuration: dict[str, str], says: str) -> None:
     def answer(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
-        return configuration if FunctionName == name else {"State": "Inactive"}
+        return FUNCTION | (configuration if FunctionName == name else {"State": "Inactive"})
 
     found = wrong(look({"lambda.GetFunctionConfiguration": answer}))
 
@@ -160,6 +174,38 @@ def test_a_table_that_is_gone(table: str, about: str) -> None:
     found = wrong(look({"dynamodb.DescribeTable": answer}))
 
     assert (found.about, found.text) == (about, f"There is no table {table}")
+
+
+@pytest.mark.parametrize(
+    ("limits", "reserved", "level", "says", "helps"),
+    [
+        (account(40), None, "ok", "", ""),
+        (account(10), None, "warning", "runs 10 of the 40 workers of a stage at once", "--quota-code L-B99A9384"),
+        (account(1_000, 30), None, "warning", "1,000 concurrent executions, of which 970 are", "--desired-value 1010"),
+        (account(1_000), 5, "warning", "5 executions at once reserved for etl-load", "--function-name etl-load"),
+        (account(10), 40, "warning", "runs 10 of", "--desired-value 1000"),
+        (account(1_000), 0, "problem", "etl-load can't run", "delete-function-concurrency --function-name etl-load"),
+    ],
+)
+def test_the_room_of_lambda_is_compared_with_the_workers(
+    limits: dict[str, Any], reserved: int | None, level: str, says: str, helps: str
+) -> None:
+    def reservation(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        return {"ReservedConcurrentExecutions": reserved} if FunctionName == "etl-load" and reserved is not None else {}
+
+    found = look({"lambda.GetAccountSettings": limits, "lambda.GetFunctionConcurrency": reservation})
+
+    (room,) = [finding for finding in found if finding.about == "concurrency"]
+    assert room.level == level
+    assert says in room.text
+    assert helps in f"{room.remedy} {room.command}"
+
+
+def test_a_function_without_its_setting_of_workers_is_to_be_deployed_again() -> None:
+    found = wrong(look({"lambda.GetFunctionConfiguration": {"State": "Active"}}))
+
+    assert (found.about, found.level) == ("concurrency", "problem")
+    assert "cdk deploy" in found.command
 
 
 def test_a_table_that_is_being_changed_is_there() -> None:

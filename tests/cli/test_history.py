@@ -86,6 +86,25 @@ def test_a_stage_adds_up_the_times_of_its_calls_side_by_side_and_one_after_the_o
     assert (timeline.stages["Extract"].invocations, timeline.stages["Extract"].failed_invocations) == (1, 3)
 
 
+@pytest.mark.parametrize("kind", ["LambdaFunctionFailed", "LambdaFunctionStartFailed", "TaskFailed"])
+def test_a_start_that_lambda_throttled_is_no_invocation(kind: str) -> None:
+    failed, key = {"error": "Lambda.TooManyRequestsException"}, f"{kind[0].lower()}{kind[1:]}EventDetails"
+    happened: list[tuple[int, str, dict[str, Any]]] = [
+        (0, "MapStateEntered", {"stateEnteredEventDetails": {"name": "Load"}}),
+        *[(second, "LambdaFunctionScheduled", {}) for second in (1, 2, 30)],
+        (31, kind, {key: failed}),
+        (32, "LambdaFunctionSucceeded", {}),
+        (33, kind, {key: failed | {"error": "TransientError"}}),
+    ]
+    timeline = Timeline()
+    for number, (second, name, details) in enumerate(happened, 1):
+        timeline.apply({"id": number, "type": name, "timestamp": START + timedelta(seconds=second)} | details)
+
+    load = timeline.stages["Load"]
+    assert (load.throttled_starts, load.invocations, load.failed_invocations) == (1, 1, 1)
+    assert load.busy_seconds == 31 + 32 + 33 - (1 + 2 + 30)
+
+
 def test_a_recorded_execution_was_busy_for_most_of_its_time() -> None:
     timeline = read(Recording("succeeded"))
     busy = sum(stage.busy_seconds for stage in timeline.stages.values())

@@ -40,6 +40,12 @@ def event(seconds: float, message: str, identity: str = "") -> dict[str, Any]:
     return {"logStreamName": "a", "timestamp": at, "message": message} | ({"eventId": identity} if identity else {})
 
 
+def report(status: str) -> str:
+    """Lambda's last line about an invocation that failed."""
+    memory = "Memory Size: 512 MB\tMax Memory Used: 512 MB"
+    return f"REPORT RequestId: 7\tDuration: 9000 ms\tBilled Duration: 9000 ms\t{memory}\t{status}\n"
+
+
 TRACEBACK = (
     'Traceback (most recent call last):\n  File "/var/task/etl/load.py", line 90, in load_segment\n'
     "etl.errors.StagingError: transform/0001.json is cut off"
@@ -55,8 +61,7 @@ EVENTS = {
     ],
     "transform": [
         event(300, fact(300, "transform", segment=0, counts={"records": 120_400, "rejected_transform": 12})),
-        event(302, "RequestId: 7 Error: Runtime exited with error: signal: killed\nRuntime.ExitError\n"),
-        event(302, "REPORT RequestId: 7\tDuration: 9 ms\tStatus: error\tError Type: Runtime.ExitError\n"),
+        event(302, report("Status: error\tError Type: Runtime.OutOfMemory")),
         event(320, fact(320, "gate", counts={"read": 1_100_412, "rejected_transform": 12})),
     ],
     "load": [
@@ -66,6 +71,7 @@ EVENTS = {
             fact(341, "load", segment=1, message="failed", level="ERROR", error="StagingError", traceback=TRACEBACK),
         ),
         event(342, f"[ERROR] StagingError: transform/0001.json is cut off\n{TRACEBACK}"),
+        event(342, report("Status: error\tError Type: StagingError")),
     ],
 }
 
@@ -102,6 +108,39 @@ def test_the_example_of_the_documentation() -> None:
     assert "\n".join(shown(reader(EVENTS).new_lines())) + "\n" == example("etl logs")
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("Status: timeout", "stopped by Lambda: its time was up"),
+        ("Status: error\tError Type: Runtime.OutOfMemory", "killed by Lambda: it took more than its 512 MB"),
+        ("Status: error\tError Type: Runtime.ExitError", "its process ended, or was killed"),
+        ("Status: error\tError Type: ValueError", "failed with ValueError"),
+        ("Status: error", "failed with an error"),
+    ],
+)
+def test_a_report_says_in_words_how_an_invocation_ended(status: str, words: str) -> None:
+    printed = event(1, "what transform() prints")
+    lines = shown(reader({"extract": [], "transform": [printed, event(1, report(status))], "load": []}).new_lines())
+
+    assert lines[1:3] == [
+        "02:00:01.000  transform  what transform() prints",
+        f"02:00:01.000  transform  {words}",
+    ]
+    assert lines[3].startswith("    REPORT RequestId: 7")
+
+
+def test_a_report_repeats_only_the_error_that_its_function_has_told() -> None:
+    failed = event(1, fact(1, "load", message="failed", level="ERROR", error="StagingError", traceback=TRACEBACK))
+    reports = [event(2, report(f"Status: error\tError Type: {name}")) for name in ("StagingError", "Runtime.ExitError")]
+
+    lines = shown(reader({"extract": [], "transform": [], "load": [failed, *reports]}).new_lines())
+
+    assert [line for line in lines if "REPORT" in line or "process" in line] == [
+        "02:00:02.000  load       its process ended, or was killed",
+        f"    {report('Status: error' + chr(9) + 'Error Type: Runtime.ExitError').expandtabs().rstrip()}",
+    ]
+
+
 def test_the_logs_are_merged_in_the_order_of_time() -> None:
     found = seconds(reader(EVENTS).new_lines())
 
@@ -115,7 +154,7 @@ def test_the_logs_are_merged_in_the_order_of_time() -> None:
 def test_only_the_functions_and_the_time_that_are_asked_for() -> None:
     assert {line.function for line in reader(EVENTS, Function.LOAD).new_lines()} == {"load"}
     bounds = {"start": NIGHT + timedelta(seconds=300), "end": NIGHT + timedelta(seconds=341)}
-    assert seconds(reader(EVENTS, **bounds).new_lines()) == [300, 302, 302, 320, 340, 341]
+    assert seconds(reader(EVENTS, **bounds).new_lines()) == [300, 302, 320, 340, 341]
 
 
 def test_what_comes_later_is_shown_once_also_when_it_comes_late() -> None:

@@ -27,6 +27,7 @@ from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import Entry
+from etl_cli.function_room import Room
 from etl_cli.plan.advice import advice_lines, parts_line
 from etl_cli.plan.command import plan_document
 from etl_cli.plan.deployed import Deployed, SourceSize, read_deployed
@@ -35,7 +36,7 @@ from etl_cli.plan.view import print_plan
 from etl_cli.plan.window import PlannedWindow, WindowRules, planned_window
 from etl_cli.plan.workload import RECENT, expect, pace, telling
 from etl_cli.times import Span, Times
-from tests.cli.fake_aws import FakeAws
+from tests.cli.fake_aws import FakeAws, RefusalError, account
 from tests.docs.examples import example
 
 NOW = datetime(2026, 11, 23, 2, 0, 5, tzinfo=UTC)
@@ -51,6 +52,7 @@ DEPLOYED = Deployed(
     rules=RULES,
     capacity=CapacitySettings(),
     functions=Functions(),
+    room=Room(quota=1_000, unreserved=1_000, reserved={}),
 )
 DAY = Span(NOW - timedelta(hours=24), NOW)
 PRICES = price_list("eu-west-1")
@@ -442,6 +444,8 @@ def aws(**answers: Any) -> FakeAws:
     usual: dict[str, Any] = {
         "cloudformation.DescribeStacks": {"Stacks": [{"Outputs": outputs}]},
         "lambda.GetFunctionConfiguration": function,
+        "lambda.GetAccountSettings": account(400, 300),
+        "lambda.GetFunctionConcurrency": {},
         "dynamodb.DescribeTable": {"Table": table},
         "sfn.DescribeStateMachine": {"definition": definition, "status": "ACTIVE"},
         "dynamodb.Query": {"Items": []},
@@ -463,9 +467,45 @@ def test_settings_are_those_of_the_deployed_functions() -> None:
         segment_bytes=1048576,
         max_write_units_per_second=500,
         memory_mb=1024,
+        functions_at_once=300,
         timeout_seconds=7200,
     )
     assert (found.region, found.destination) == ("eu-west-1", "etl-destination-data")
+
+
+def test_a_function_s_reservation_is_the_room_that_its_workers_have() -> None:
+    def reservation(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        return {"ReservedConcurrentExecutions": 7} if FunctionName == "etl-transform" else {}
+
+    found = read_deployed(Pipeline.find(aws(**{"lambda.GetFunctionConcurrency": reservation}).session))
+
+    assert found.capacity.functions_at_once == 7
+    assert found.room
+    assert found.room.why == "7 executions at once reserved for etl-transform"
+
+
+@pytest.mark.parametrize("operation", ["GetAccountSettings", "GetFunctionConcurrency"])
+def test_room_that_may_not_be_seen_is_assumed(fake: FakeAws, operation: str) -> None:
+    fake.answers[f"lambda.{operation}"] = RefusalError("AccessDeniedException")
+
+    done = CliRunner().invoke(app, ["plan"])
+
+    assert done.exit_code == 0
+    told = " ".join(done.stdout.split())
+    assert "takes lambda:GetAccountSettings and lambda:GetFunctionConcurrency: 1,000 at once are assumed" in told
+    assert json.loads(CliRunner().invoke(app, ["plan", "--json"]).stdout)["workers_at_once"] is None
+
+
+def test_a_plan_says_that_workers_take_turns() -> None:
+    room = Room(quota=10, unreserved=10, reserved={})
+    usual = made()
+    found = made(room=room, capacity=CapacitySettings(functions_at_once=10))
+
+    told = " ".join(printed(found).split())
+    assert "Lambda runs 10 at once, and the others wait: the account's quota is 10 concurrent executions" in told
+    assert found.outlook.found.seconds > usual.outlook.found.seconds
+    assert "the others wait" not in printed(usual)
+    assert plan_document(found, ETL)["workers_at_once"] == 10
 
 
 def test_what_the_tables_can_take_is_what_dynamodb_tells() -> None:
@@ -504,6 +544,8 @@ def test_the_command_asks_for_nothing_but_descriptions_and_the_ledger(fake: Fake
         "dynamodb.DescribeTable",
         "dynamodb.GetItem",
         "dynamodb.Query",
+        "lambda.GetAccountSettings",
+        "lambda.GetFunctionConcurrency",
         "lambda.GetFunctionConfiguration",
         "sfn.DescribeStateMachine",
     ]

@@ -141,6 +141,12 @@ def test_calls_that_failed_are_shown(loading: Timeline) -> None:
     assert step(loading, "Load").detail == "2 calls failed, trying again, 1,000 records, 0 of 4 segments"
 
 
+def test_starts_that_lambda_throttles_are_shown(loading: Timeline) -> None:
+    loading.stages["Load"].throttled_starts = 13
+
+    assert step(loading, "Load").detail == "13 starts throttled by Lambda, trying again, 1,000 records, 0 of 4 segments"
+
+
 def test_transform_shows_how_many_items_it_has_taken() -> None:
     timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 1})
     timeline.stages["Extract"].counts = {"extracted": 1000}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -84,6 +85,26 @@ def test_a_worker_that_has_not_ended_ends_with_the_chart() -> None:
     assert {each.ended for each in timeline.invocations} == {None}
     last = bars(draw_gantt(gantt_of(timeline.invocations, axis), timeline), "work")[-1]
     assert float(last["x"][:-1]) + float(last["width"][:-1]) == pytest.approx(100, abs=0.02)
+
+
+def test_a_start_that_lambda_throttled_is_no_invocation_of_a_worker() -> None:
+    failed = {"lambdaFunctionFailedEventDetails": {"error": "Lambda.TooManyRequestsException"}}
+    happened: list[tuple[str, int, dict[str, Any]]] = [
+        ("MapStateEntered", 0, {"stateEnteredEventDetails": {"name": "Load"}}),
+        ("MapIterationStarted", 1, {"mapIterationStartedEventDetails": {"name": "Load", "index": 7}}),
+        *[
+            (kind, 2 + 2 * number + place, details)
+            for number in range(3)
+            for place, (kind, details) in enumerate([("LambdaFunctionScheduled", {}), ("LambdaFunctionFailed", failed)])
+        ],
+        ("LambdaFunctionScheduled", 8, {}),
+        ("LambdaFunctionSucceeded", 9, {"lambdaFunctionSucceededEventDetails": {"output": "{}"}}),
+    ]
+    timeline = WorkerTimeline()
+    for number, (kind, previous, details) in enumerate(happened, 1):
+        timeline.apply({"id": number, "previousEventId": previous, "timestamp": at(number), "type": kind} | details)
+
+    assert timeline.invocations == [Invocation("Load", 7, 1, at(9), at(10))]
 
 
 def test_distributed_maps_have_no_workers_in_the_history_and_are_drawn_by_their_segments() -> None:

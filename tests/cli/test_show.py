@@ -23,7 +23,7 @@ from etl_cli.past.show import record_document
 from etl_cli.past.show_view import print_record
 from etl_cli.times import Span, Times
 from etl_cli.wording import parse_instant
-from tests.cli.fake_aws import Answer, FakeAws, RefusalError
+from tests.cli.fake_aws import ROOM, Answer, FakeAws, RefusalError
 from tests.cli.fakes import Recording
 from tests.docs.examples import example
 
@@ -76,7 +76,7 @@ def aws_of(recording: Recording, changes: dict[str, Answer] | None = None, endpo
         "lambda.GetFunctionConfiguration": function,
         "dynamodb.DescribeTable": {"Table": {"TableSizeBytes": 8480, "ItemCount": 40}},
     }
-    return FakeAws(answers | (changes or {}), "us-east-1", endpoint)
+    return FakeAws(answers | ROOM | (changes or {}), "us-east-1", endpoint)
 
 
 def record_of(

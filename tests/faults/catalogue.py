@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -61,8 +62,13 @@ WORKERS = (
         Fault(f"{state}: invocation times out", matches=_in(state), effect=effects.hang, short=True)
         for state in (*STAGES, "Finish")
     ),
+    *(
+        Fault(f"{state}: memory limit", courses.killed_for_memory, _in(state), effect=effects.flood)
+        for state in (STAGES if sys.platform == "linux" else ())  # the local environment enforces it there alone
+    ),
 )
 SERVICES = (
+    Fault("starts throttled", courses.throttled_starts),
     *(
         Fault(f"{state}: answer to a write lost", matches=_writes_in(state), effect=effects.lose_answer)
         for state in STATES

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from etl_cli.function_room import FUNCTIONS
 from tests.faults.injection import Scene
 from tests.faults.night import Night
 from tests.pipeline.delivery import as_delivered
@@ -46,6 +47,32 @@ Course = Callable[[Night, Scene, Ledger], Outcome]
 def one_run(night: Night, scene: Scene, _: Ledger) -> Outcome:
     """The schedule's run; it succeeds."""
     return _all_succeed(night, [scene.start(night.input)], night.window)
+
+
+def killed_for_memory(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
+    """The schedule's run, in which an invocation is killed for its memory; it succeeds."""
+    outcome = one_run(night, scene, ledger)
+    errors = outcome.executions[0].failures(scene.where)
+    outcome.require(f"the errors of {scene.where}", errors, ["Runtime.OutOfMemory"])
+    return outcome
+
+
+def throttled_starts(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
+    """The schedule's run, with room for one worker of each stage; it succeeds."""
+    functions, number = night.pipeline.clients.lambda_, {"ReservedConcurrentExecutions": 1}
+    for name in FUNCTIONS:
+        functions.put_function_concurrency(FunctionName=name, **number)
+    try:
+        outcome = one_run(night, scene, ledger)
+    finally:
+        for name in FUNCTIONS:
+            functions.delete_function_concurrency(FunctionName=name)
+    for state in ("Extract", "Transform", "Load"):
+        errors = outcome.executions[0].failures(state)
+        outcome.require(f"the errors of {state}", set(errors), {"Lambda.TooManyRequestsException"})
+        for _ in errors:
+            scene.note(state)
+    return outcome
 
 
 def two_deliveries(night: Night, scene: Scene, _: Ledger) -> Outcome:

@@ -9,6 +9,7 @@ from tests.faults.injection import Call, Scene
 from tests.pipeline.interposer import Answer, Request, dynamodb_error
 
 SHORT_SECONDS = 2
+MEMORY_MB = 512
 JSON = {"Content-Type": "application/x-amz-json-1.0"}
 THROTTLED = dynamodb_error("ProvisionedThroughputExceededException", "The level of provisioned throughput is exceeded")
 SLOW_DOWN = Answer(503, {}, b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>")
@@ -46,6 +47,14 @@ def hang(scene: Scene, call: Call, request: Request) -> Answer | None:
     scene.note(call.state)
     scene.over.wait(2 * SHORT_SECONDS)
     return None
+
+
+def flood(scene: Scene, call: Call, request: Request) -> Answer | None:
+    """The answer is more than the function's memory, whether the deed was done or not: Lambda kills it."""
+    if scene.random.random() < 0.5:
+        request.forward()
+    scene.note(call.state)
+    return Answer(200, {}, bytes(MEMORY_MB << 20))
 
 
 def lose_answer(scene: Scene, call: Call, request: Request) -> Answer | None:

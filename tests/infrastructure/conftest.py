@@ -34,6 +34,7 @@ def tuned_stack(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
         max_write_units_per_second=500,
         reject_threshold_percent=2.5,
         drop_threshold_percent=12.5,
+        memory_mb=1024,
         record_seconds=3,
         segment_bytes=2048,
         part_bytes=4096,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from etl.metrics import BY_STAGE, NAMESPACE, UNITS
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
-from tests.infrastructure.test_monitoring import ALARMS, MACHINE
+from tests.infrastructure.test_monitoring import ALARMS, LAST_LINES, MACHINE
 
 STAGES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
 # Every metric has its dimensions; a graph of one without them, or of others, stays empty.
@@ -113,6 +114,9 @@ def test_failed_invocations_are_looked_up_in_the_logs_of_the_functions(widgets: 
     for stage in ("extract", "transform", "load"):
         assert f"SOURCE '/aws/lambda/etl-{stage}'" in query
     assert "filter level = 'ERROR'" in query
+    terms = re.findall(r" or @message like '([^']+)'", query)
+    for line, stopped in LAST_LINES.items():
+        assert any(term in line for term in terms) is stopped, line
 
 
 def test_lines_across_are_those_of_the_settings(tuned_stack: Synthesized) -> None:
@@ -124,6 +128,7 @@ def test_lines_across_are_those_of_the_settings(tuned_stack: Synthesized) -> Non
 
     assert lines("Rejected items a day") == [0.5, 2.5]
     assert lines("Age of the watermark") == [9]
+    assert lines("Most memory") == [1024]
 
 
 def test_widgets_fill_rows_of_24_columns_and_do_not_overlap(widgets: list[dict[str, Any]]) -> None:

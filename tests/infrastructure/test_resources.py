@@ -126,7 +126,7 @@ def test_functions_have_the_specified_runtime_memory_and_timeout(stack: Synthesi
     function = stack.named("AWS::Lambda::Function", f"etl-{stage}")
 
     assert function["Runtime"] == "python3.11"
-    assert function["MemorySize"] == 512
+    assert function["MemorySize"] == 512  # of the specification
     assert function["Timeout"] == 300
     assert function["TracingConfig"] == {"Mode": "Active"}
     assert function["Architectures"] == ["x86_64"]

@@ -70,7 +70,7 @@ def test_there_is_a_remedy_for_every_error_of_the_functions() -> None:
     assert own
     assert own <= REMEDIES.keys()
     of_lambda = {"Sandbox.Timedout", "Runtime.ExitError", "Runtime.OutOfMemory"}
-    of_lambda |= {"Runtime.ImportModuleError", "Runtime.UserCodeSyntaxError"}
+    of_lambda |= {"Lambda.TooManyRequestsException", "Runtime.ImportModuleError", "Runtime.UserCodeSyntaxError"}
     assert of_lambda | {"TIMED_OUT", "ABORTED", "States.Timeout"} == REMEDIES.keys() - own
 
 

@@ -207,12 +207,19 @@ def test_every_task_is_retried_after_what_passes(stack: Synthesized) -> None:
     for name, task in tasks.items():
         assert task["Retry"] == [
             {
+                "ErrorEquals": ["Lambda.TooManyRequestsException"],
+                "IntervalSeconds": 2,
+                "MaxAttempts": 200,
+                "BackoffRate": 2,
+                "MaxDelaySeconds": 30,
+                "JitterStrategy": "FULL",
+            },
+            {
                 "ErrorEquals": [
                     "Lambda.ServiceException",
                     "Lambda.AWSLambdaException",
                     "Lambda.SdkClientException",
                     "Lambda.ClientExecutionTimeoutException",
-                    "Lambda.TooManyRequestsException",
                     "Lambda.Unknown",
                     "Sandbox.Timedout",
                     "Runtime.ExitError",
@@ -224,7 +231,7 @@ def test_every_task_is_retried_after_what_passes(stack: Synthesized) -> None:
                 "BackoffRate": 2,
                 "MaxDelaySeconds": 60,
                 "JitterStrategy": "FULL",
-            }
+            },
         ], name
 
 

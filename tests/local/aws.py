@@ -18,7 +18,9 @@ ROLE = "arn:aws:iam::000000000000:role/any"
 RUN_SECONDS = 30.0
 
 
-def create_function(clients: Clients, name: str, source: str, *, timeout_seconds: int = 10, role: str = ROLE) -> str:
+def create_function(
+    clients: Clients, name: str, source: str, *, timeout_seconds: int = 10, memory_mb: int = 128, role: str = ROLE
+) -> str:
     """Create a Python function from the source of its module `index`, with the handler `handler`; gives its ARN."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
@@ -29,6 +31,7 @@ def create_function(clients: Clients, name: str, source: str, *, timeout_seconds
         Handler="index.handler",
         Role=role,
         Timeout=timeout_seconds,
+        MemorySize=memory_mb,
         Code={"ZipFile": content.getvalue()},
     )
     return function["FunctionArn"]

@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError
 from ministack.services import stepfunctions
 
-from etl_cli.emulator import corrections
+from etl_cli.emulator import corrections, upstream
 from etl_cli.emulator.clients import Clients
 from etl_cli.emulator.environment import LocalEnvironment
 from tests.conftest import MakeEnvironment
@@ -586,10 +586,10 @@ def test_uncorrected_function_logs_whatever_its_role_may(make_environment: MakeE
 def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda _: "9.9.9")
 
-    with pytest.raises(corrections.CorrectionError, match=r"ministack 9\.9\.9 is installed.*make setup"):
+    with pytest.raises(upstream.CorrectionError, match=r"ministack 9\.9\.9 is installed.*make setup"):
         corrections.apply_all()
 
 
 def test_changed_source_of_ministack_is_refused() -> None:
-    with pytest.raises(corrections.CorrectionError, match="does not contain once: def run"):
-        corrections._replaced("something else", "def run", "def walk")
+    with pytest.raises(upstream.CorrectionError, match="does not contain once: def run"):
+        upstream.replaced("something else", "def run", "def walk")

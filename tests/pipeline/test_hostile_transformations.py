@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -70,6 +71,19 @@ def test_an_item_that_hangs_or_ends_the_process_is_set_aside(
     quarantined = pipeline.quarantined(execution)
     assert quarantined.keys() == {f"{number}" for number in striking}
     assert all(words in line.decode() for line in quarantined.values())
+    assert pipeline.loaded_names() == {f"{number}" for number in range(60)} - quarantined.keys()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the local environment limits memory on Linux alone")
+def test_an_item_that_takes_the_function_s_memory_is_set_aside(pipeline: Pipeline, window: Window) -> None:
+    put(pipeline, window, 3, 40)
+    with transforming(pipeline, "bytearray(600 << 20)"):
+        execution = pipeline.run(window.input)
+
+    assert execution.failures("Transform") == ["Runtime.OutOfMemory"]
+    quarantined = pipeline.quarantined(execution)
+    assert quarantined.keys() == {"3", "40"}
+    assert all("MemoryError" in line.decode() for line in quarantined.values())
     assert pipeline.loaded_names() == {f"{number}" for number in range(60)} - quarantined.keys()
 
 
