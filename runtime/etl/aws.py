@@ -1,9 +1,13 @@
 """Clients of AWS, and what their errors mean to a run."""
 
-from collections.abc import Sequence
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import boto3
+import msgspec
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -16,6 +20,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.session import Session
 
+from etl.backoff import Bridge
 from etl.errors import ConfigurationError, EtlError, TransientError
 
 if TYPE_CHECKING:
@@ -23,18 +28,20 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _CONNECTIONS = 16
+# One attempt: how long a fault is bridged is decided here, and not by the version of the SDK that Lambda has.
+_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},
+    connect_timeout=5,
+    read_timeout=30,
+    max_pool_connections=_CONNECTIONS,
+    parameter_validation=False,  # a raw body stands in for the parameters that would be missed
+)
 
-
-def _config(attempts: int) -> Config:
-    """Time-outs in seconds; ``attempts`` of one request, with botocore's jittered backoff between them."""
-    return Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        connect_timeout=5,
-        read_timeout=30,
-        max_pool_connections=_CONNECTIONS,
-        parameter_validation=False,  # a raw body stands in for the parameters that would be missed
-    )
-
+# How long a client bridges a fault: a small part of an invocation.
+BRIDGED_SECONDS = 20
+# Methods of a client whose callers wait, within the time that is left: etl/scan.py and etl/destination.py.
+_WAITED_FOR = frozenset(("scan", "batch_write_item"))
+RAW_OPERATIONS = ("Scan", "BatchWriteItem")
 
 # Codes with which AWS says "later". Source: botocore's standard retry mode, and the services' API references.
 TRANSIENT_CODES = frozenset(
@@ -51,10 +58,12 @@ TRANSIENT_CODES = frozenset(
         "SlowDown",
         "Throttling",
         "ThrottlingException",
+        "TooManyRequestsException",
         "TransactionConflictException",
         "TransactionInProgressException",
     )
 )
+_TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
 _RESTORE = "deploy the stack; what somebody deleted by hand comes back when the stack is destroyed and deployed anew"
@@ -70,35 +79,62 @@ _REMEDIES = {
 
 
 def s3_client() -> "S3Client":
-    """A client of S3.
+    """A client of S3, which bridges faults of ``BRIDGED_SECONDS``.
 
     Bodies are signed by TLS and a CRC32 of theirs, as with botocore's default; a caller that gives the CRC32 of a
     large body itself spares it the wrapping of the body into chunks, and a SHA-256.
     """
     unsigned = Config(s3={"payload_signing_enabled": False})
-    return boto3.client("s3", config=_config(attempts=6).merge(unsigned))
+    return _session("s3").client("s3", config=_CONFIG.merge(unsigned))
 
 
-def dynamodb_client(attempts: int = 6, session: Session | None = None) -> "DynamoDBClient":
-    """A client of DynamoDB whose Scan and BatchWriteItem take and give bytes, beside the usual way.
+def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
+    """A client of DynamoDB whose ``RAW_OPERATIONS`` take and give bytes, beside the usual way.
 
-    A request may carry ``RawBody``, the body to send; an answer of one of the two has ``RawBody``, the bytes
-    that DynamoDB sent. The hooks are botocore's public events: credentials, signing, retries, checksums,
-    endpoints and tracing stay botocore's own. What is left out is building and parsing each item, which costs
-    most of the time that a tutorial's pipeline takes. A botocore older than ``before-parse`` answers with
-    parsed items.
+    A request may carry ``RawBody``, the body to send; an answer of one of them has ``RawBody``, the bytes
+    that DynamoDB sent. The hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's
+    own. What is left out is building and parsing each item, which costs most of the time that a tutorial's pipeline
+    takes. Of a client whose protocol isn't JSON the answers are parsed items.
+
+    It bridges faults of ``BRIDGED_SECONDS``. Scan and BatchWriteItem make one attempt: their callers know how much
+    time is left, and wait themselves.
 
     Args:
-        attempts: attempts of one request before its error is raised.
         session: where its credentials come from; boto3's default session when None.
     """
-    maker = boto3.Session(botocore_session=session) if session else boto3
-    client = maker.client("dynamodb", config=_config(attempts))
-    for operation in ("Scan", "BatchWriteItem"):
-        client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body)
-        client.meta.events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
-        client.meta.events.register(f"before-parse.dynamodb.{operation}", _keep_raw_body)
+    client = _session("dynamodb", session).client("dynamodb", config=_CONFIG)
+    events = client.meta.events
+    json = speaks_json(client)
+    for operation in RAW_OPERATIONS:
+        events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body if json else _parse_raw_body)
+        if json:
+            events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
+    events.register("before-parse.dynamodb", _check_crc32)
+    if json:
+        events.register("before-parse.dynamodb", _keep_raw_body)
     return client
+
+
+def _session(service: str, session: Session | None = None) -> boto3.Session:
+    """A session whose clients of a service bridge faults. Source: boto3's "Extensibility guide"."""
+    maker = boto3.Session(botocore_session=session) if session else _default_session()
+    maker.events.register(f"creating-client-class.{service}", _put_bridge, unique_id="etl-bridge")
+    return maker
+
+
+@cache
+def _default_session() -> boto3.Session:
+    return boto3.Session()
+
+
+def _put_bridge(class_attributes: dict[str, Any], **_: Any) -> None:
+    BRIDGE.over_class(class_attributes, _WAITED_FOR)
+
+
+def speaks_json(client: "DynamoDBClient") -> bool:
+    """Whether the bodies of a client are JSON: the SDK may choose another protocol of the service's by itself."""
+    model: Any = client.meta.service_model
+    return bool(model.resolved_protocol == "json" and model.metadata.get("jsonVersion") == "1.0")
 
 
 def _take_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -110,19 +146,61 @@ def _send_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) ->
         params["body"] = context["raw_body"]
 
 
-def _keep_raw_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    if response_dict["status_code"] < 300:  # an error is parsed as ever, and raised
+def _keep_raw_body(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], operation_model: Any, **_: Any
+) -> None:
+    # An error is parsed as ever, and raised.
+    if operation_model.name in RAW_OPERATIONS and response_dict["status_code"] < 300:
         customized_response_dict["RawBody"] = response_dict["body"]
         response_dict["body"] = b"{}"
+
+
+def _parse_raw_body(params: dict[str, Any], **_: Any) -> None:
+    """For a client that speaks another protocol: it builds the body itself, of the parameters."""
+    if raw := params.pop("RawBody", None):
+        params |= parsed(msgspec.json.decode(raw))
+
+
+def parsed(document: Any) -> Any:
+    """A document of DynamoDB JSON as botocore takes and gives it: binary values are bytes."""
+    if isinstance(document, list):
+        return [parsed(each) for each in document]
+    if not isinstance(document, dict):
+        return document
+    match document:
+        case {"B": str(text)} if len(document) == 1:
+            return {"B": b64decode(text)}
+        case {"BS": list(texts)} if len(document) == 1 and all(isinstance(text, str) for text in texts):
+            return {"BS": [b64decode(text) for text in texts]}
+    return {name: parsed(value) for name, value in document.items()}
+
+
+def _check_crc32(response_dict: dict[str, Any], **_: Any) -> None:
+    check_crc32(response_dict["body"], response_dict["headers"])
+
+
+def check_crc32(body: bytes, headers: Mapping[str, str]) -> None:
+    """Compare an answer with the checksum that DynamoDB sent along.
+
+    Raises:
+        ChecksumError: it was changed on the way.
+    """
+    expected = headers.get("x-amz-crc32")
+    if expected is not None and int(expected) != crc32(body):
+        raise ChecksumError(checksum_type="crc32", expected_checksum=expected, actual_checksum=str(crc32(body)))
 
 
 def is_transient(error: Exception) -> bool:
     """Whether an error of botocore passes by itself."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return error.response["Error"]["Code"] in TRANSIENT_CODES or status >= _SERVER_ERROR
+        later = status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
+        return later or error.response["Error"]["Code"] in TRANSIENT_CODES
     passing = (UnreachableError, HTTPClientError, IncompleteReadError, ChecksumError, FlexibleChecksumError)
     return isinstance(error, passing)
+
+
+BRIDGE = Bridge(BRIDGED_SECONDS, is_transient)
 
 
 def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ()) -> EtlError:

@@ -149,7 +149,7 @@ def _extract(event: Event, deadline: Deadline) -> Work:
         pages = quarantined_pages(run, work, source, staging, deadline)
     else:
         picked = window_filter(run.start, run.end, run.time)
-        pages = source.pages(picked, work.segment, run.segments, work.cursor, deadline.allows_another)
+        pages = source.pages(picked, work.segment, run.segments, work.cursor, deadline)
     return extract_segment(run, work, pages, staging, settings.part_bytes)
 
 

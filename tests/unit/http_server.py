@@ -1,4 +1,4 @@
-"""A DynamoDB endpoint on 127.0.0.1 whose answers a test writes down."""
+"""An endpoint of DynamoDB or S3 on 127.0.0.1 whose answers a test writes down."""
 
 import threading
 from collections.abc import Iterator
@@ -39,8 +39,10 @@ def endpoint(*answers: Answer) -> Iterator[Endpoint]:
     state = Endpoint(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             state.requests.append((dict(self.headers), body))
             answer = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
             self.send_response(answer.status)
@@ -51,6 +53,8 @@ def endpoint(*answers: Answer) -> Iterator[Endpoint]:
             self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(answer.body)
+
+        do_GET = do_PUT = do_POST  # noqa: N815 - the names are the base's
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base's
             pass

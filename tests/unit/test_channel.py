@@ -38,7 +38,7 @@ def session_and_client() -> tuple[Session, Any]:
     """A session of this environment, as the function makes it; reading the models once is enough for all tests."""
     session = get_session()
     session.register_component("data_loader", LOADER)
-    return session, dynamodb_client(attempts=1, session=session)
+    return session, dynamodb_client(session)
 
 
 def over(kind: type[Any], use: Use, *reactions: Reaction, tls: ssl.SSLContext | None = None) -> Any:

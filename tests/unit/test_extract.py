@@ -80,7 +80,7 @@ def extracted(
 ) -> Work:
     """One invocation."""
     given, deadline = given or work(), deadline or unlimited()
-    pages = source(dynamodb).pages(PICKED, given.segment, segments, given.cursor, deadline.allows_another)
+    pages = source(dynamodb).pages(PICKED, given.segment, segments, given.cursor, deadline)
     return extract_segment(run(segments=segments), given, pages, staging(s3), part_bytes)
 
 
@@ -278,7 +278,7 @@ def test_whitespace_between_the_items_changes_nothing() -> None:
 
 def test_a_page_that_cannot_be_read_fails_the_invocation_and_leaves_no_open_upload() -> None:
     s3, dynamodb = FakeS3(), table([item(n, pad={"S": "x" * 600_000}) for n in range(25)])
-    dynamodb.faults.fail(3, lambda: client_error("ThrottlingException"))
+    dynamodb.faults.fail(3, lambda: client_error("AccessDeniedException"))
     with pytest.raises(ClientError):
         extracted(s3, dynamodb)
 
