@@ -66,6 +66,8 @@ TRANSIENT_CODES = frozenset(
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
+# Said of an upload that was completed or aborted. Source: S3 API Reference, "CompleteMultipartUpload".
+_UPLOAD_GONE = "NoSuchUpload"
 _RESTORE = "deploy the stack; what somebody deleted by hand comes back when the stack is destroyed and deployed anew"
 _DENIED = "the function's role doesn't allow it: deploy the stack again, and look for a policy that denies it"
 # Requests of DynamoDB that bring items or keys of items.
@@ -215,6 +217,8 @@ def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ())
             f"AWS was out of reach or asked to slow down for longer than one invocation waits: {_told(error)}"
         )
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    if code == _UPLOAD_GONE:
+        return TransientError(f"an upload has ended, maybe by a request whose answer was lost: {_told(error)}")
     remedy = _REMEDIES.get(code, "this is not expected to pass by itself")
     used = f" (this function uses {' and '.join(resources)})" if resources else ""
     return ConfigurationError(f"{_told(error)}: {remedy}{used}")
