@@ -87,7 +87,9 @@ def s3_client() -> "S3Client":
     large body itself spares it the wrapping of the body into chunks, and a SHA-256.
     """
     unsigned = Config(s3={"payload_signing_enabled": False})
-    return _session("s3").client("s3", config=_CONFIG.merge(unsigned))
+    client = _session("s3").client("s3", config=_CONFIG.merge(unsigned))
+    client.meta.events.register("before-parse.s3", _check_whole)
+    return client
 
 
 def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
@@ -111,7 +113,7 @@ def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
         events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body if json else _parse_raw_body)
         if json:
             events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
-    events.register("before-parse.dynamodb", _check_crc32)
+    events.register("before-parse.dynamodb", _check_whole)
     if json:
         events.register("before-parse.dynamodb", _keep_raw_body)
     return client
@@ -177,8 +179,15 @@ def parsed(document: Any) -> Any:
     return {name: parsed(value) for name, value in document.items()}
 
 
-def _check_crc32(response_dict: dict[str, Any], **_: Any) -> None:
-    check_crc32(response_dict["body"], response_dict["headers"])
+def _check_whole(response_dict: dict[str, Any], operation_model: Any, **_: Any) -> None:
+    """Check an answer that isn't streamed: from 1.44 on botocore takes one that has broken off."""
+    body, headers = response_dict["body"], response_dict["headers"]
+    if not isinstance(body, bytes) or operation_model.http["method"] == "HEAD":
+        return
+    expected = headers.get("content-length")
+    if expected is not None and "content-encoding" not in headers and int(expected) != len(body):
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(expected))
+    check_crc32(body, headers)
 
 
 def check_crc32(body: bytes, headers: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from tests.unit.test_aws import DENIED, FAILURE, THROTTLED, settings
 ITEM = Answer(b'{"Item":{"id":{"S":"x"}}}')
 SLOW_DOWN = Answer(b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>", 503)
 STORED = Answer(b"")
+LISTED = Answer(b"<ListBucketResult/>")
 Send = Callable[[], Any]
 
 
@@ -65,9 +66,11 @@ KINDS = [
     pytest.param(get_item, FAILURE, ITEM, id="DynamoDB, 500"),
     pytest.param(get_item, THROTTLED, ITEM, id="DynamoDB, throttled"),
     pytest.param(get_item, Answer(ITEM.body, crc=1), ITEM, id="DynamoDB, wrong CRC32"),
+    pytest.param(get_item, Answer(ITEM.body, length=100), ITEM, id="DynamoDB, broken off"),
+    pytest.param(list_objects, Answer(b"<ListBucketResult/>", length=100), LISTED, id="S3, broken off"),
     pytest.param(put_object, SLOW_DOWN, STORED, id="S3, SlowDown"),
     pytest.param(put_object, Answer(b"", 500), STORED, id="S3, 500"),
-    pytest.param(list_objects, Answer(b"", 500), Answer(b"<ListBucketResult/>"), id="S3, a list"),
+    pytest.param(list_objects, Answer(b"", 500), LISTED, id="S3, a list"),
 ]
 
 
