@@ -202,12 +202,19 @@ def check_crc32(body: bytes, headers: Mapping[str, str]) -> None:
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether an error of botocore passes by itself."""
+    """Whether an error of botocore, or one that was made of it, passes by itself."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         later = status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
         return later or error.response["Error"]["Code"] in TRANSIENT_CODES
-    passing = (UnreachableError, HTTPClientError, IncompleteReadError, ChecksumError, FlexibleChecksumError)
+    passing = (
+        TransientError,
+        UnreachableError,
+        HTTPClientError,
+        IncompleteReadError,
+        ChecksumError,
+        FlexibleChecksumError,
+    )
     return isinstance(error, passing)
 
 
