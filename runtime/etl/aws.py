@@ -1,13 +1,10 @@
 """Clients of AWS, and what their errors mean to a run."""
 
-from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import boto3
-import msgspec
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -22,6 +19,7 @@ from botocore.session import Session
 
 from etl.backoff import Bridge
 from etl.errors import ConfigurationError, EtlError, TransientError
+from etl.raw_bodies import check_whole, take_raw_bodies
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,7 +39,6 @@ _CONFIG = Config(
 BRIDGED_SECONDS = 20
 # Methods of a client whose callers wait, within the time that is left: etl/scan.py and etl/destination.py.
 _WAITED_FOR = frozenset(("scan", "batch_write_item"))
-RAW_OPERATIONS = ("Scan", "BatchWriteItem")
 
 # Codes with which AWS says "later". Source: botocore's standard retry mode, and the services' API references.
 TRANSIENT_CODES = frozenset(
@@ -88,17 +85,12 @@ def s3_client() -> "S3Client":
     """
     unsigned = Config(s3={"payload_signing_enabled": False})
     client = _session("s3").client("s3", config=_CONFIG.merge(unsigned))
-    client.meta.events.register("before-parse.s3", _check_whole)
+    client.meta.events.register("before-parse.s3", check_whole)
     return client
 
 
 def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
-    """A client of DynamoDB whose ``RAW_OPERATIONS`` take and give bytes, beside the usual way.
-
-    A request may carry ``RawBody``, the body to send; an answer of one of them has ``RawBody``, the bytes
-    that DynamoDB sent. The hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's
-    own. What is left out is building and parsing each item, which costs most of the time that a tutorial's pipeline
-    takes. Of a client whose protocol isn't JSON the answers are parsed items.
+    """A client of DynamoDB that takes and gives bytes, beside the usual way: see ``etl.raw_bodies``.
 
     It bridges faults of ``BRIDGED_SECONDS``. Scan and BatchWriteItem make one attempt: their callers know how much
     time is left, and wait themselves.
@@ -107,15 +99,7 @@ def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
         session: where its credentials come from; boto3's default session when None.
     """
     client = _session("dynamodb", session).client("dynamodb", config=_CONFIG)
-    events = client.meta.events
-    json = speaks_json(client)
-    for operation in RAW_OPERATIONS:
-        events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body if json else _parse_raw_body)
-        if json:
-            events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
-    events.register("before-parse.dynamodb", _check_whole)
-    if json:
-        events.register("before-parse.dynamodb", _keep_raw_body)
+    take_raw_bodies(client)
     return client
 
 
@@ -133,72 +117,6 @@ def _default_session() -> boto3.Session:
 
 def _put_bridge(class_attributes: dict[str, Any], **_: Any) -> None:
     BRIDGE.over_class(class_attributes, _WAITED_FOR)
-
-
-def speaks_json(client: "DynamoDBClient") -> bool:
-    """Whether the bodies of a client are JSON: the SDK may choose another protocol of the service's by itself."""
-    model: Any = client.meta.service_model
-    return bool(model.resolved_protocol == "json" and model.metadata.get("jsonVersion") == "1.0")
-
-
-def _take_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    context["raw_body"] = params.pop("RawBody", None)
-
-
-def _send_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    if context["raw_body"] is not None:
-        params["body"] = context["raw_body"]
-
-
-def _keep_raw_body(
-    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], operation_model: Any, **_: Any
-) -> None:
-    # An error is parsed as ever, and raised.
-    if operation_model.name in RAW_OPERATIONS and response_dict["status_code"] < 300:
-        customized_response_dict["RawBody"] = response_dict["body"]
-        response_dict["body"] = b"{}"
-
-
-def _parse_raw_body(params: dict[str, Any], **_: Any) -> None:
-    """For a client that speaks another protocol: it builds the body itself, of the parameters."""
-    if raw := params.pop("RawBody", None):
-        params |= parsed(msgspec.json.decode(raw))
-
-
-def parsed(document: Any) -> Any:
-    """A document of DynamoDB JSON as botocore takes and gives it: binary values are bytes."""
-    if isinstance(document, list):
-        return [parsed(each) for each in document]
-    if not isinstance(document, dict):
-        return document
-    match document:
-        case {"B": str(text)} if len(document) == 1:
-            return {"B": b64decode(text)}
-        case {"BS": list(texts)} if len(document) == 1 and all(isinstance(text, str) for text in texts):
-            return {"BS": [b64decode(text) for text in texts]}
-    return {name: parsed(value) for name, value in document.items()}
-
-
-def _check_whole(response_dict: dict[str, Any], operation_model: Any, **_: Any) -> None:
-    """Check an answer that isn't streamed: from 1.44 on botocore takes one that has broken off."""
-    body, headers = response_dict["body"], response_dict["headers"]
-    if not isinstance(body, bytes) or operation_model.http["method"] == "HEAD":
-        return
-    expected = headers.get("content-length")
-    if expected is not None and "content-encoding" not in headers and int(expected) != len(body):
-        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(expected))
-    check_crc32(body, headers)
-
-
-def check_crc32(body: bytes, headers: Mapping[str, str]) -> None:
-    """Compare an answer with the checksum that DynamoDB sent along.
-
-    Raises:
-        ChecksumError: it was changed on the way.
-    """
-    expected = headers.get("x-amz-crc32")
-    if expected is not None and int(expected) != crc32(body):
-        raise ChecksumError(checksum_type="crc32", expected_checksum=expected, actual_checksum=str(crc32(body)))
 
 
 def is_transient(error: Exception) -> bool:

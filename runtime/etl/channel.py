@@ -29,7 +29,7 @@ from botocore.parsers import create_parser
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
-from etl.aws import check_crc32, speaks_json
+from etl.raw_bodies import check_crc32, speaks_json
 from etl.signature import DEFAULT_PORTS, OPERATION, Signer
 
 if TYPE_CHECKING:

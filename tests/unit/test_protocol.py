@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.session import Session, get_session
 
-from etl.aws import dynamodb_client, speaks_json
+from etl.aws import dynamodb_client
 from etl.channel import Channel, ClientChannel, open_channel
+from etl.raw_bodies import speaks_json
 from etl.source import SourceTable
 from tests.unit.builders import PICKED
 from tests.unit.http_server import Answer, endpoint
