@@ -14,6 +14,7 @@ from etl.errors import TransientError
 from etl.pacing import Pace
 
 Request = dict[str, Any]
+_NO_END_MS = 10**9
 # Source: DynamoDB Developer Guide, "Error handling with DynamoDB".
 _THROTTLED = ("ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException")
 
@@ -40,7 +41,8 @@ class PageRequests:
 
     def __init__(self, send: Callable[[Request], bytes], deadline: Deadline | None, passing: Passing) -> None:
         self._send = send
-        self._deadline = deadline
+        self._tries_again = deadline is not None
+        self._deadline = deadline or Deadline(lambda: _NO_END_MS)
         self._sleep = passing.sleep
         self._pace = Pace(passing.clock)
         self._reader = passing.reader()
@@ -81,7 +83,7 @@ class PageRequests:
             try:
                 body = self._answer.result()
             except (ClientError, BotoCoreError) as error:
-                if self._deadline is None or not is_transient(error):
+                if not self._tries_again or not is_transient(error):
                     raise
                 self._pace.ended(refused=True)
                 self._answer, self._refusal = None, error
@@ -108,8 +110,6 @@ class PageRequests:
     def _take_pause(self) -> bool:
         """Wait until the next request may begin; False when there is no time for it."""
         pause = self._pace.pause()
-        if self._deadline is None:
-            return True
         if pause > self._deadline.spare_seconds():
             return False
         with self._deadline.waiting():
@@ -118,8 +118,6 @@ class PageRequests:
 
     def _arrived(self, answer: Future[bytes]) -> bool:
         """Wait for an answer; False when time runs out before it comes."""
-        if self._deadline is None:
-            return True
         with self._deadline.waiting():
             wait((answer,), max(0.0, self._deadline.spare_seconds()))
         return answer.done()

@@ -59,7 +59,7 @@ def endpoint(*answers: Answer) -> Iterator[Endpoint]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_PUT = do_POST  # noqa: N815 - the names are the base's
+        do_GET = do_HEAD = do_PUT = do_POST  # noqa: N815 - the names are the base's
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base's
             pass

@@ -263,3 +263,22 @@ def test_an_error_without_metadata_is_judged_by_its_code() -> None:
 
 def test_another_error_is_not_transient() -> None:
     assert not is_transient(ValueError())
+
+
+def test_a_body_that_is_streamed_is_read_by_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(Answer(b"body"), Answer(b"body", length=10)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        s3 = s3_client()
+        assert s3.get_object(Bucket="staging", Key="x")["Body"].read() == b"body"
+        broken = s3.get_object(Bucket="staging", Key="x")["Body"]
+        with pytest.raises(botocore_errors.BotoCoreError) as error:
+            broken.read()
+
+    assert is_transient(error.value)
+
+
+def test_an_answer_that_has_a_length_and_no_body_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(Answer(b"", length=10)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+
+        assert s3_client().head_object(Bucket="staging", Key="x")["ContentLength"] == 10

@@ -144,7 +144,7 @@ def read(gigabytes: int, segments: int, partitions: int, rate: float, burst_seco
     [
         pytest.param(10, 40, 4, PARTITION_UNITS, 1, id="four partitions"),
         pytest.param(10, 40, 1, PARTITION_UNITS, 1, id="one partition"),
-        pytest.param(20, 100, 10, PARTITION_UNITS, 1, id="a hundred workers"),
+        pytest.param(10, 100, 10, PARTITION_UNITS, 1, id="a hundred workers"),
         pytest.param(10, 100, 1, PARTITION_UNITS, 1, id="a hundred workers on one partition"),
         pytest.param(10, 40, 4, 250, BURST_SECONDS, id="little throughput, and what was saved of it"),
     ],
