@@ -1,5 +1,6 @@
 """How a request that failed in passing is tried again. The SDK's own waits change with its version, so it has none."""
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ _FIRST_SECONDS = 0.05
 _MOST_SECONDS = 5.0
 # A request that hangs fails after more than the bridge's time, and is tried again all the same.
 _LEAST_ATTEMPTS = 3
+# Of an invocation's time, left for giving up what is open and for saying why.
+_LAST_SECONDS = 1.0
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
 
@@ -44,6 +47,11 @@ class Bridge:
         self._passes = passes
         self._clock = clock
         self._sleep = sleep
+        self._remaining_ms: Callable[[], float] = lambda: math.inf
+
+    def within(self, remaining_ms: Callable[[], float]) -> None:
+        """Bridge nothing beyond an invocation's time, whose rest is asked for in milliseconds."""
+        self._remaining_ms = remaining_ms
 
     def over(self, call: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
         """The same call, tried again; the last error is raised as it came."""
@@ -57,12 +65,15 @@ class Bridge:
                 except Exception as error:
                     wait = full_jitter(failures)
                     failures += 1
-                    out_of_time = failures >= _LEAST_ATTEMPTS and self._clock() + wait > ends
-                    if out_of_time or not self._passes(error):
+                    too_long = failures >= _LEAST_ATTEMPTS and self._clock() + wait > ends
+                    if too_long or self._is_over(wait) or not self._passes(error):
                         raise
                 self._sleep(wait)
 
         return insist
+
+    def _is_over(self, wait: float) -> bool:
+        return self._remaining_ms() < (wait + _LAST_SECONDS) * 1000
 
     def over_class(self, methods: dict[str, Any], left_out: frozenset[str]) -> None:
         """Put the bridge over the methods of a client's class, but for those whose callers wait themselves."""

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from etl import aws
+from etl import aws, entry
 from etl.aws import BRIDGED_SECONDS, dynamodb_client, is_transient, s3_client
 from etl.backoff import Bridge, full_jitter
+from etl.errors import TransientError
 from tests.unit.fakes.faults import client_error
 from tests.unit.http_server import Answer, endpoint
 from tests.unit.test_aws import DENIED, FAILURE, THROTTLED, settings
@@ -136,3 +137,31 @@ def test_waits_are_drawn_from_nothing_up_to_a_bound_that_doubles(monkeypatch: py
 
     drawn: list[Any] = [full_jitter(failures) for failures in (0, 1, 2, 6, 7, 60)]
     assert drawn == [(0, most) for most in (0.05, 0.1, 0.2, 3.2, 5.0, 5.0)]
+
+
+def test_nothing_is_bridged_beyond_the_invocation() -> None:
+    for seed in range(50):
+        random.seed(seed)
+        time, calls = Time(), list[float]()
+        bridge = Bridge(20, is_transient, time.clock, time.sleep)
+        bridge.within(lambda time=time: (6 - time.now) * 1000)  # type: ignore[misc]
+        with pytest.raises(ClientError):
+            bridge.over(failing(client_error("SlowDown", 503), 0, time, calls))()
+        assert calls[-1] <= 5
+
+
+def test_a_handlers_invocation_bounds_the_bridge(monkeypatch: pytest.MonkeyPatch) -> None:
+    bridge = Bridge(20, is_transient, sleep=lambda _: None)
+    monkeypatch.setattr(entry, "BRIDGE", bridge)
+    calls: list[float] = []
+
+    class Ended:
+        def get_remaining_time_in_millis(self) -> int:
+            return 500
+
+    def act(*_: Any) -> None:
+        bridge.over(failing(client_error("SlowDown", 503), 0, Time(), calls))()
+
+    with pytest.raises(TransientError):
+        entry.run_action({"action": "extract"}, Ended(), {"extract": act})
+    assert len(calls) == 1
