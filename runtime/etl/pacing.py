@@ -1,16 +1,12 @@
-"""How fast a worker may go: a ceiling on writes that is set, and what it learns of the table's throttling."""
+"""How fast a worker may write: a ceiling that is set, and a number of requests in flight that is learned."""
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 # Source: DynamoDB Developer Guide, "Read and write operations".
 _UNIT_BYTES = 1024
-# Requests a second of a Pace: above the most there is no pause, since a page takes longer; from one to the next, the
-# least waits 10 s on average.
-_MOST_RATE, _LEAST_RATE, _RATE_STEP = 20.0, 0.1, 0.1
 _Key = TypeVar("_Key")
 
 
@@ -108,34 +104,3 @@ class InFlight:
             self._limit = max(1.0, self._limit / 2)
             self._halved += 1
         self._left.set()
-
-
-class Pace:
-    """How many requests a second one who sends them one by one may begin: learned as :class:`InFlight` learns.
-
-    Half as many after a refusal, and a constant more after an answer: whoever is faster than the others is slowed down
-    by more than them, so all that read one partition come to share it evenly. Pauses are drawn at random, so that they
-    don't come together.
-
-    Args:
-        clock: a clock that never goes back, in seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._rate = _MOST_RATE
-        self._began = self._due = clock()
-
-    def began(self) -> None:
-        """Note that a request begins."""
-        self._began = self._clock()
-
-    def ended(self, *, refused: bool) -> None:
-        """Note how the request ended, and draw when the next may begin."""
-        self._rate = max(_LEAST_RATE, self._rate / 2) if refused else min(_MOST_RATE, self._rate + _RATE_STEP)
-        unbounded = self._rate == _MOST_RATE
-        self._due = self._began + (0.0 if unbounded else random.uniform(0, 2 / self._rate))  # noqa: S311 - jitter
-
-    def pause(self) -> float:
-        """How long to wait before the next request, in seconds."""
-        return max(0.0, self._due - self._clock())

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from etl.aws import is_transient
 from etl.deadline import Deadline
 from etl.errors import TransientError
-from etl.pacing import Pace
+from etl.pace import Pace
 
 Request = dict[str, Any]
 _NO_END_MS = 10**9
