@@ -1,6 +1,7 @@
 """Clients of AWS, and what their errors mean to a run."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,25 +17,28 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.session import Session
 
+from etl.backoff import Bridge
 from etl.errors import ConfigurationError, EtlError, TransientError
+from etl.raw_bodies import RAW_OPERATIONS, check_whole, take_raw_bodies
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
 _CONNECTIONS = 16
+# One attempt: how long a fault is bridged is decided here, and not by the version of the SDK that Lambda has.
+_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},
+    connect_timeout=5,
+    read_timeout=30,
+    max_pool_connections=_CONNECTIONS,
+    parameter_validation=False,  # a raw body stands in for the parameters that would be missed
+)
 
-
-def _config(attempts: int) -> Config:
-    """Time-outs in seconds; ``attempts`` of one request, with botocore's jittered backoff between them."""
-    return Config(
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        connect_timeout=5,
-        read_timeout=30,
-        max_pool_connections=_CONNECTIONS,
-        parameter_validation=False,  # a raw body stands in for the parameters that would be missed
-    )
-
+# How long a client bridges a fault: a small part of an invocation.
+BRIDGED_SECONDS = 20
+# Methods of a client whose callers wait, within the time that is left: etl/scan.py and etl/destination.py.
+_WAITED_FOR = frozenset(("scan", "batch_write_item"))
 
 # Codes with which AWS says "later". Source: botocore's standard retry mode, and the services' API references.
 TRANSIENT_CODES = frozenset(
@@ -51,16 +55,18 @@ TRANSIENT_CODES = frozenset(
         "SlowDown",
         "Throttling",
         "ThrottlingException",
+        "TooManyRequestsException",
         "TransactionConflictException",
         "TransactionInProgressException",
     )
 )
+_TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
+# Said of an upload that was completed or aborted. Source: S3 API Reference, "CompleteMultipartUpload".
+_UPLOAD_GONE = "NoSuchUpload"
 _RESTORE = "deploy the stack; what somebody deleted by hand comes back when the stack is destroyed and deployed anew"
 _DENIED = "the function's role doesn't allow it: deploy the stack again, and look for a policy that denies it"
-# Requests of DynamoDB that bring items or keys of items.
-_WITH_ITEMS = ("BatchWriteItem", "BatchGetItem", "Scan")
 _REMEDIES = {
     "ResourceNotFoundException": f"the table isn't there: {_RESTORE}",
     "NoSuchBucket": f"the staging bucket isn't there: {_RESTORE}",
@@ -70,59 +76,65 @@ _REMEDIES = {
 
 
 def s3_client() -> "S3Client":
-    """A client of S3.
+    """A client of S3, which bridges faults of ``BRIDGED_SECONDS``.
 
     Bodies are signed by TLS and a CRC32 of theirs, as with botocore's default; a caller that gives the CRC32 of a
     large body itself spares it the wrapping of the body into chunks, and a SHA-256.
     """
     unsigned = Config(s3={"payload_signing_enabled": False})
-    return boto3.client("s3", config=_config(attempts=6).merge(unsigned))
-
-
-def dynamodb_client(attempts: int = 6, session: Session | None = None) -> "DynamoDBClient":
-    """A client of DynamoDB whose Scan, BatchGetItem and BatchWriteItem take and give bytes, beside the usual way.
-
-    A request may carry ``RawBody``, the body to send; an answer of one of the three has ``RawBody``, the bytes
-    that DynamoDB sent. The hooks are botocore's public events: credentials, signing, retries, checksums,
-    endpoints and tracing stay botocore's own. What is left out is building and parsing each item, which costs
-    most of the time that a tutorial's pipeline takes. A botocore older than ``before-parse`` answers with
-    parsed items.
-
-    Args:
-        attempts: attempts of one request before its error is raised.
-        session: where its credentials come from; boto3's default session when None.
-    """
-    maker = boto3.Session(botocore_session=session) if session else boto3
-    client = maker.client("dynamodb", config=_config(attempts))
-    for operation in _WITH_ITEMS:
-        client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body)
-        client.meta.events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
-        client.meta.events.register(f"before-parse.dynamodb.{operation}", _keep_raw_body)
+    client = _session("s3").client("s3", config=_CONFIG.merge(unsigned))
+    client.meta.events.register("before-parse.s3", check_whole)
     return client
 
 
-def _take_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    context["raw_body"] = params.pop("RawBody", None)
+def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
+    """A client of DynamoDB that takes and gives bytes, beside the usual way: see ``etl.raw_bodies``.
+
+    It bridges faults of ``BRIDGED_SECONDS``. Scan and BatchWriteItem make one attempt: their callers know how much
+    time is left, and wait themselves.
+
+    Args:
+        session: where its credentials come from; boto3's default session when None.
+    """
+    client = _session("dynamodb", session).client("dynamodb", config=_CONFIG)
+    take_raw_bodies(client)
+    return client
 
 
-def _send_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    if context["raw_body"] is not None:
-        params["body"] = context["raw_body"]
+def _session(service: str, session: Session | None = None) -> boto3.Session:
+    """A session whose clients of a service bridge faults. Source: boto3's "Extensibility guide"."""
+    maker = boto3.Session(botocore_session=session) if session else _default_session()
+    maker.events.register(f"creating-client-class.{service}", _put_bridge, unique_id="etl-bridge")
+    return maker
 
 
-def _keep_raw_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    if response_dict["status_code"] < 300:  # an error is parsed as ever, and raised
-        customized_response_dict["RawBody"] = response_dict["body"]
-        response_dict["body"] = b"{}"
+@cache
+def _default_session() -> boto3.Session:
+    return boto3.Session()
+
+
+def _put_bridge(class_attributes: dict[str, Any], **_: Any) -> None:
+    BRIDGE.over_class(class_attributes, _WAITED_FOR)
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether an error of botocore passes by itself."""
+    """Whether an error of botocore, or one that was made of it, passes by itself."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return error.response["Error"]["Code"] in TRANSIENT_CODES or status >= _SERVER_ERROR
-    passing = (UnreachableError, HTTPClientError, IncompleteReadError, ChecksumError, FlexibleChecksumError)
+        later = status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
+        return later or error.response["Error"]["Code"] in TRANSIENT_CODES
+    passing = (
+        TransientError,
+        UnreachableError,
+        HTTPClientError,
+        IncompleteReadError,
+        ChecksumError,
+        FlexibleChecksumError,
+    )
     return isinstance(error, passing)
+
+
+BRIDGE = Bridge(BRIDGED_SECONDS, is_transient)
 
 
 def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ()) -> EtlError:
@@ -137,6 +149,8 @@ def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ())
             f"AWS was out of reach or asked to slow down for longer than one invocation waits: {_told(error)}"
         )
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    if code == _UPLOAD_GONE:
+        return TransientError(f"an upload has ended, maybe by a request whose answer was lost: {_told(error)}")
     remedy = _REMEDIES.get(code, "this is not expected to pass by itself")
     used = f" (this function uses {' and '.join(resources)})" if resources else ""
     return ConfigurationError(f"{_told(error)}: {remedy}{used}")
@@ -144,7 +158,7 @@ def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ())
 
 def _told(error: ClientError | BotoCoreError) -> str:
     """What AWS says, unless it may quote the items that the request brought."""
-    if not isinstance(error, ClientError) or error.operation_name not in _WITH_ITEMS:
+    if not isinstance(error, ClientError) or error.operation_name not in RAW_OPERATIONS:
         return str(error)
     code = error.response["Error"]["Code"]
     if code in TRANSIENT_CODES or code in _REMEDIES:

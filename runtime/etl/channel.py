@@ -12,12 +12,10 @@ from contextlib import AbstractAsyncContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast
 from urllib.parse import urlsplit
-from zlib import crc32
 
 import httptools
 import msgspec
 from botocore.exceptions import (
-    ChecksumError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -31,6 +29,7 @@ from botocore.parsers import create_parser
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
+from etl.raw_bodies import check_crc32, speaks_json
 from etl.signature import DEFAULT_PORTS, OPERATION, Signer
 
 if TYPE_CHECKING:
@@ -56,14 +55,14 @@ def open_channel(session: Session, client: "DynamoDBClient") -> AbstractAsyncCon
 
     Args:
         session: where credentials and certificates come from.
-        client: a client of the same session with hooks for raw bodies (``etl.aws.dynamodb_client``) and a single
-            attempt; it knows the endpoint, and stands in where there is a proxy or another kind of signature.
+        client: a client of the same session with hooks for raw bodies (``etl.aws.dynamodb_client``); it knows the
+            endpoint, and stands in where there is a proxy, another kind of signature or another protocol than JSON.
 
     Raises:
         NoCredentialsError: there are none.
     """
     signed_otherwise = client.meta.config.signature_version != "v4"  # type: ignore[attr-defined]
-    if signed_otherwise or get_environ_proxies(client.meta.endpoint_url):
+    if signed_otherwise or not speaks_json(client) or get_environ_proxies(client.meta.endpoint_url):
         return ClientChannel(client)
     return Channel(session, client)
 
@@ -88,9 +87,8 @@ class ClientChannel:
     def _send(self, body: bytes) -> bytes:
         answer: Any = self._client.batch_write_item(RequestItems={}, RawBody=body)  # type: ignore[call-arg]
         if "RawBody" not in answer:
-            return msgspec.json.encode(answer)  # of a botocore without the hook
+            return msgspec.json.encode(answer)  # of a client that speaks another protocol
         raw: bytes = answer["RawBody"]
-        _check(raw, answer["ResponseMetadata"].get("HTTPHeaders", {}))
         return raw
 
 
@@ -226,9 +224,9 @@ class Channel:
             ChecksumError: its answer was changed on the way.
         """
         answer = await self._exchange(self._signer.head(body) + body)
+        check_crc32(answer.body, answer.headers)
         if answer.status >= 300:
             raise self._error(answer)
-        _check(answer.body, answer.headers)
         return answer.body
 
     async def _exchange(self, request: bytes) -> _Answer:
@@ -282,10 +280,3 @@ def _trusted(session: Session) -> Any:
 def _tls(trusted: str) -> ssl.SSLContext:
     """Made once: reading the certificates takes as long as thousands of records."""
     return ssl.create_default_context(cafile=trusted)
-
-
-def _check(body: bytes, headers: dict[str, str]) -> None:
-    """Compare an answer with the checksum that DynamoDB sent along."""
-    expected = headers.get("x-amz-crc32")
-    if expected is not None and int(expected) != crc32(body):
-        raise ChecksumError(checksum_type="crc32", expected_checksum=expected, actual_checksum=str(crc32(body)))

@@ -1,7 +1,8 @@
 """How a worker knows that it must stop: in time to save what it has."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Deadline:
@@ -34,7 +35,20 @@ class Deadline:
         now = self._clock()
         self._slowest_ms = max(self._slowest_ms, (now - self._unit_started) * 1000)
         self._unit_started = now
-        return self.remaining_ms() > max(3 * self._slowest_ms, self._least_reserve_ms)
+        return self.spare_seconds() > 0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Wait for something that can be given up at any moment: it needs no reserve, and is no part of a unit."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self._unit_started += self._clock() - began
+
+    def spare_seconds(self) -> float:
+        """Time that is left beyond the reserve, in seconds; negative when the reserve is used already."""
+        return (self.remaining_ms() - max(3 * self._slowest_ms, self._least_reserve_ms)) / 1000
 
     def remaining_ms(self) -> int:
         """Time left in the invocation, in milliseconds."""

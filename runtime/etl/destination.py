@@ -1,7 +1,6 @@
 """The destination table, written in batches: whatever DynamoDB says to one, every record's fate is known."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -9,14 +8,15 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.aws import is_transient
+from etl.backoff import full_jitter
 from etl.channel import BatchWriter
 from etl.errors import RejectedError
 from etl.pacing import InFlight, Pacer, units_at_most
 
 # With these DynamoDB refuses a whole batch for the sake of one item. Source: API reference of BatchWriteItem.
 _REFUSALS = frozenset(("ValidationException", "RequestEntityTooLargeException"))
-_BACKOFF_SECONDS = 0.05
-_MOST_BACKOFF_SECONDS = 5.0
+# For the request itself, as long again as the wait before it, and so much at least.
+_LEAST_SECONDS = 0.05
 # At 5 ms an answer, more in flight gain less than 5 % (see docs/performance.md).
 IN_FLIGHT = 16
 
@@ -142,8 +142,7 @@ class DestinationTable:
             outcome.loaded += len(pending) - len(left)
             if left and outcome.finished:
                 outcome.throttled += 1
-                most = min(_MOST_BACKOFF_SECONDS, _BACKOFF_SECONDS * 2**attempt)
-                outcome.finished = await self._wait(random.uniform(0, most))  # noqa: S311 - jitter
+                outcome.finished = await self._wait(full_jitter(attempt))
                 attempt += 1
             pending = left
 
@@ -207,7 +206,7 @@ class DestinationTable:
         """Wait before a request; False when there is no time for it."""
         if not seconds:
             return True
-        if self._remaining_ms() < 2 * 1000 * (seconds + _BACKOFF_SECONDS):
+        if self._remaining_ms() < 2 * 1000 * (seconds + _LEAST_SECONDS):
             return False
         await self._sleep(seconds)
         return True

@@ -11,7 +11,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl import log, metrics
-from etl.aws import explained
+from etl.aws import BRIDGE, explained
 from etl.code_version import code_version
 from etl.deadline import Deadline
 from etl.errors import (
@@ -59,6 +59,7 @@ def run_action(event: Any, context: Context, actions: Mapping[str, Action]) -> A
     if not isinstance(name, str) or name not in actions:
         got = repr(name[:80]) if isinstance(name, str) else f"a {type(name).__name__}"
         raise ConfigurationError(f"action must be one of {', '.join(actions)}, got {got}; the workflow sets it")
+    BRIDGE.within(context.get_remaining_time_in_millis)
     ending = _Ending(name, event, context)
     try:
         result = actions[name](event, Deadline(context.get_remaining_time_in_millis))

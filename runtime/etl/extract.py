@@ -9,11 +9,13 @@ from functools import cache
 from typing import Any
 
 import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
 
-from etl.aws import dynamodb_client, s3_client
+from etl.aws import dynamodb_client, is_transient, s3_client
 from etl.code_version import code_version
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
+from etl.errors import TransientError
 from etl.keys import manifest_key, part_key, replayed_key
 from etl.ledger import Ledger
 from etl.replay import plan_replay, quarantined_pages
@@ -105,29 +107,61 @@ def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
 def extract_segment(run: Run, work: Work, pages: Iterator[Page], staging: Staging, part_bytes: int) -> Work:
     """Take a segment's pages into staging until they end.
 
-    The cursor is the last page's; parts are numbered on by the counts.
+    The cursor is the last page's; parts are numbered on by the counts. A failure of S3 that passes ends it behind the
+    last part that was closed, so that the pages of that part needn't be read again.
+
+    Raises:
+        ClientError: DynamoDB or S3 refuses a request for good, or in passing when nothing is staged yet.
     """
-    cursor, units = work.cursor, Decimal(0)
     segment, first = work.segment, work.counted("extract_parts")
+    taken, units, staged = Work(segment=segment, cursor=work.cursor, counts=list(work.counts)), Decimal(0), None
     with PartWriter(staging.open, lambda part: part_key(STAGE, run, segment, part), first, part_bytes) as writer:
+        try:
+            for page in _as_far_as_possible(pages):
+                if page.items:
+                    writer.write(page.items)
+                _count(taken, page)
+                units += page.units
+                if writer.full:
+                    writer.close()
+                    staged = _staged(taken, units, writer, first)
+            if not taken.cursor and writer.next_part == 0:
+                writer.write(())  # a segment without items has an empty part
+            writer.close()
+            staged = _staged(taken, units, writer, first)
+        except (ClientError, BotoCoreError) as error:
+            if staged is None or not is_transient(error):
+                raise
+    return staged
+
+
+def _as_far_as_possible(pages: Iterator[Page]) -> Iterator[Page]:
+    """The pages before the first one that fails in passing; the invocation fails if that is the very first."""
+    none = True
+    try:
         for page in pages:
-            if page.items:
-                writer.write(page.items)
-            if writer.full:
-                writer.close()
-            work.count("scanned", page.scanned)
-            work.count("read", page.read)
-            work.count("left", page.left)
-            work.count("extracted", len(page.items))
-            units += page.units
-            cursor = page.cursor
-        if not cursor and writer.next_part == 0:
-            writer.write(())  # a segment without items has an empty part
-        writer.close()
-    work.count("extract_parts", writer.next_part - first)
-    work.count("extract_bytes", writer.size)
-    work.count("read_units", math.ceil(units))
-    return Work(segment=segment, cursor=cursor, counts=work.counts)
+            yield page
+            none = False
+    except (ClientError, BotoCoreError, TransientError) as error:
+        if none or not is_transient(error):
+            raise
+
+
+def _count(taken: Work, page: Page) -> None:
+    taken.count("scanned", page.scanned)
+    taken.count("read", page.read)
+    taken.count("left", page.left)
+    taken.count("extracted", len(page.items))
+    taken.cursor = page.cursor
+
+
+def _staged(taken: Work, units: Decimal, writer: PartWriter, first: int) -> Work:
+    """What is done when a part has been closed: a segment's work to go on with."""
+    done = Work(segment=taken.segment, cursor=taken.cursor, counts=list(taken.counts))
+    done.count("extract_parts", writer.next_part - first)
+    done.count("extract_bytes", writer.size)
+    done.count("read_units", math.ceil(units))
+    return done
 
 
 @cache
@@ -149,7 +183,7 @@ def _extract(event: Event, deadline: Deadline) -> Work:
         pages = quarantined_pages(run, work, source, staging, deadline)
     else:
         picked = window_filter(run.start, run.end, run.time)
-        pages = source.pages(picked, work.segment, run.segments, work.cursor, deadline.allows_another)
+        pages = source.pages(picked, work.segment, run.segments, work.cursor, deadline)
     return extract_segment(run, work, pages, staging, settings.part_bytes)
 
 

@@ -269,7 +269,7 @@ def _adapters() -> tuple[LoadSettings, Session, Any, Staging]:
     return (
         settings,
         session,
-        dynamodb_client(attempts=1, session=session),
+        dynamodb_client(session),
         Staging(s3_client(), settings.staging_bucket),
     )
 

@@ -1,17 +1,18 @@
 """The source table, read page by page as the bytes that DynamoDB sent."""
 
 import math
-import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from etl.backoff import full_jitter
+from etl.deadline import Deadline
 from etl.errors import TransientError
+from etl.scan import MACHINE, PageRequests, Passing
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _UNPROCESSED_ATTEMPTS = 8
 # An item of 400 KB may have 4 MB of JSON; BatchGetItem would take 100 keys (API reference).
 _KEYS_TOGETHER = 8
-_LONGEST_WAIT_SECONDS = 5.0
 
 
 class _Consumed(msgspec.Struct, rename="pascal", frozen=True):
@@ -80,11 +80,13 @@ class SourceTable:
     Args:
         dynamodb: client of DynamoDB, made by ``etl.aws.dynamodb_client``.
         name: name of the table.
+        passing: how time passes, and requests are sent.
     """
 
-    def __init__(self, dynamodb: "DynamoDBClient", name: str) -> None:
+    def __init__(self, dynamodb: "DynamoDBClient", name: str, passing: Passing = MACHINE) -> None:
         self._dynamodb = dynamodb
         self._name = name
+        self._passing = passing
 
     def segments(self, segment_bytes: int, most: int) -> int:
         """How many segments to read the table in: one for each ``segment_bytes`` of it, at most ``most``.
@@ -101,11 +103,12 @@ class SourceTable:
         segment: int,
         segments: int,
         cursor: dict[str, Any] | None,
-        allows_another: Callable[[], bool] = lambda: True,
+        deadline: Deadline | None = None,
     ) -> Iterator[Page]:
-        """The pages of one segment with the items that a filter picks.
+        """The pages of one segment with the items that a filter picks, until the segment or the time ends.
 
-        The next page is fetched while the caller works on this one; its failure is raised after that.
+        The next page is fetched while the caller works on this one; its failure is raised after that. A page that is
+        refused in passing is asked for again as long as there is time, so the pages before it are kept.
 
         Args:
             picked: the filter, a part of a Scan request, as ``etl.timestamps.window_filter`` makes it.
@@ -113,7 +116,11 @@ class SourceTable:
             segments: number of segments that the table is read in.
             cursor: that of the page to go on after, ``{"key": …}`` with a key in DynamoDB JSON; None for the segment's
                 beginning.
-            allows_another: asked before each page but the first is fetched; no page is fetched in vain.
+            deadline: the end of the invocation; None for no end, and for one attempt of each page.
+
+        Raises:
+            ClientError: DynamoDB refuses a page for good, or refused the first one until the time ended.
+            TransientError: not one page came before the time ended.
         """
         request = {
             "TableName": self._name,
@@ -122,17 +129,19 @@ class SourceTable:
             "ReturnConsumedCapacity": "TOTAL",
             **picked,
         }
-        key = cursor["key"] if cursor else None
-        with ThreadPoolExecutor(1, thread_name_prefix="scan") as reader:
-            fetched = reader.submit(self._scan, request | ({"ExclusiveStartKey": key} if key else {}))
-            while True:
-                page = _page(fetched.result())
-                goes_on = bool(page.cursor) and allows_another()
+        first = True
+        with PageRequests(self._scan, deadline, self._passing) as requests:
+            requests.ask(request | ({"ExclusiveStartKey": cursor["key"]} if cursor else {}))
+            while (body := requests.page()) is not None:
+                page, first = _page(body), False
+                goes_on = bool(page.cursor) and (deadline is None or deadline.allows_another())
                 if page.cursor and goes_on:
-                    fetched = reader.submit(self._scan, request | {"ExclusiveStartKey": page.cursor["key"]})
+                    requests.ask(request | {"ExclusiveStartKey": page.cursor["key"]})
                 yield page
                 if not goes_on:
                     return
+            if first:
+                raise requests.nothing_came(self._name)
 
     def items(
         self, ids: Collection[str], sleep: Callable[[float], None] = time.sleep
@@ -160,7 +169,7 @@ class SourceTable:
         left: Any = {self._name: {"Keys": [{"id": {"S": each}} for each in ids], "ConsistentRead": True}}
         for attempt in range(_UNPROCESSED_ATTEMPTS):
             if attempt:
-                sleep(random.uniform(0, min(_LONGEST_WAIT_SECONDS, 0.1 * 2**attempt)))  # noqa: S311 - jitter
+                sleep(full_jitter(attempt))
             answer = _answers.decode(
                 _raw(self._dynamodb.batch_get_item(RequestItems=left, ReturnConsumedCapacity="TOTAL"))
             )
@@ -181,7 +190,7 @@ class SourceTable:
 
 def _raw(answer: Any) -> bytes:
     raw = answer.get("RawBody")
-    # A botocore without the hook parses the answer; its bytes fields encode back to the same base64.
+    # A client of another protocol than JSON parses the answer; its bytes fields encode back to the same base64.
     return raw if isinstance(raw, bytes) else msgspec.json.encode(answer)
 
 

@@ -64,6 +64,8 @@ class StageFunction(Construct):
             function_name=name,
             description=description,
             runtime=lambda_.Runtime.PYTHON_3_11,
+            # The AWS SDK is the runtime's, so that it moves with a deployment, and never between two of them.
+            runtime_management_mode=lambda_.RuntimeManagementMode.FUNCTION_UPDATE,
             architecture=_ARCHITECTURES[settings.architecture],
             handler=f"etl.{stage}.handler",
             code=code,

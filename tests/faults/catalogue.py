@@ -26,6 +26,7 @@ class Fault:
         timing: when it strikes them.
         effect: what happens then; None for a fault that is in the course itself.
         short: whether the functions have little time.
+        stubborn: whether it strikes the repetitions of a request, too, more often than the SDK would try.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Fault:
     timing: Timing = once
     effect: Effect | None = None
     short: bool = False
+    stubborn: bool = False
 
 
 def _in(state: str) -> Callable[[Call], bool]:
@@ -77,6 +79,9 @@ SERVICES = (
         Fault(f"{percent} % of {kind} throttled", matches=_of(name), timing=share(percent), effect=effects.throttle)
         for kind, name in (("reads", "Scan"), ("writes", "BatchWriteItem"))
         for percent in (10, 50)
+    ),
+    Fault(
+        "a page throttled again and again", courses.each_page_once, _of("Scan"), once, effects.throttle, stubborn=True
     ),
     *(
         Fault(

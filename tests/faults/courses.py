@@ -75,6 +75,14 @@ def throttled_starts(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
     return outcome
 
 
+def each_page_once(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
+    """The schedule's run, which reads no page of the source a second time: what it has read, it keeps."""
+    outcome = one_run(night, scene, ledger)
+    outcome.require("pages read twice", sum(times > 1 for times in scene.pages.values()), 0)
+    outcome.require("pages read", bool(scene.pages), True)
+    return outcome
+
+
 def two_deliveries(night: Night, scene: Scene, _: Ledger) -> Outcome:
     """EventBridge, which delivers at least once, delivers the event that starts a run twice."""
     event = {"time": text(night.end), "detail": {"action": "start"}}

@@ -20,8 +20,10 @@ SERVICES = {
     "etl-load": ("DYNAMODB", "S3"),
 }
 STILL_SECONDS = 0.4
-# Between attempts botocore waits up to 1 s, 2 s, 4 s, 8 s, 16 s: a suite whose time is bounded spares the last ones.
+# Each wait between attempts may be twice as long as the one before: a suite whose time is bounded spares the last ones.
 MOST_STRIKES = 3
+# More than the SDK's own attempts.
+STUBBORN_STRIKES = 6
 
 
 class Call(NamedTuple):
@@ -96,6 +98,7 @@ class Scene:
         injected: how often the fault was injected.
         over: set when the fault's runs have ended, for what waits till then.
         where: the state of the workflow that was struck first.
+        pages: how often each page of the source was read, by its request.
     """
 
     pipeline: Pipeline
@@ -103,6 +106,7 @@ class Scene:
     injected: int = 0
     over: threading.Event = field(default_factory=threading.Event)
     where: str = ""
+    pages: Counter[bytes] = field(default_factory=Counter)
     _started: threading.Event = field(default_factory=threading.Event)
     _arn: str = ""
 
@@ -129,12 +133,16 @@ Effect = Callable[[Scene, Call, Request], Answer | None]
 
 @dataclass
 class Injection:
-    """Strikes the requests that match, at their moments, each and its repetitions `MOST_STRIKES` times at most."""
+    """Strikes the requests that match, at their moments, each and its repetitions `MOST_STRIKES` times at most.
+
+    A stubborn one strikes each repetition of a request that it has struck, `STUBBORN_STRIKES` times in all.
+    """
 
     scene: Scene
     matches: Callable[[Call], bool]
     strikes: Strikes
     effect: Effect
+    stubborn: bool = False
     _seen: int = 0
     _struck: Counter[tuple[Call, bytes]] = field(default_factory=Counter)
 
@@ -143,7 +151,9 @@ class Injection:
         if not self.matches(call):
             return False
         self._seen += 1
-        struck = self.strikes(self._seen) and self._struck[call, request.body] < MOST_STRIKES
+        before = self._struck[call, request.body]
+        chosen = self.strikes(self._seen) or (self.stubborn and before > 0)
+        struck = chosen and before < (STUBBORN_STRIKES if self.stubborn else MOST_STRIKES)
         self._struck[call, request.body] += struck
         return struck
 
@@ -203,7 +213,10 @@ class Switchboard:
             self._under_way += 1
             self.calls.append(call)
             injection = self._injection
-            return injection if injection and injection.meets(call, request) else None
+            if injection is None or injection.meets(call, request):
+                return injection
+            injection.scene.pages[request.body] += call.operation == "Scan"
+            return None
 
     def _leave(self) -> None:
         with self._lock:

@@ -125,7 +125,8 @@ class Suite:
                 function = matching[0].function
                 stack.enter_context(scene.pipeline.configured(function, timeout_seconds=SHORT_SECONDS))
             strikes = fault.timing(scene.random, len(matching))
-            stack.enter_context(self._switchboard.injecting(Injection(scene, fault.matches, strikes, fault.effect)))
+            injection = Injection(scene, fault.matches, strikes, fault.effect, fault.stubborn)
+            stack.enter_context(self._switchboard.injecting(injection))
             yield
 
     def _look(self, outcome: Outcome, ledger: Ledger, row: Row) -> None:

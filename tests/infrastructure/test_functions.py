@@ -63,6 +63,13 @@ TUNED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("stage", DEFAULTS)
+def test_the_runtime_and_its_sdk_move_with_a_deployment_alone(stack: Synthesized, stage: str) -> None:
+    function = stack.named("AWS::Lambda::Function", f"etl-{stage}")
+
+    assert function["RuntimeManagementConfig"] == {"UpdateRuntimeOn": "FunctionUpdate"}
+
+
+@pytest.mark.parametrize("stage", DEFAULTS)
 def test_the_handler_is_there_in_the_functions_code(stack: Synthesized, stage: str) -> None:
     module, _, name = stack.named("AWS::Lambda::Function", f"etl-{stage}")["Handler"].rpartition(".")
 

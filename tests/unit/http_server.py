@@ -1,7 +1,7 @@
-"""A DynamoDB endpoint on 127.0.0.1 whose answers a test writes down."""
+"""An endpoint of DynamoDB or S3 on 127.0.0.1 whose answers a test writes down."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,12 +11,16 @@ from zlib import crc32
 
 @dataclass
 class Answer:
-    """What the endpoint says to one request; ``length`` other than the body's breaks the answer off."""
+    """What the endpoint says to one request; ``length`` other than the body's breaks the answer off.
+
+    Its ``headers`` are those of JSON unless they are others.
+    """
 
     body: bytes
     status: int = 200
     crc: int | None = None
     length: int | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/x-amz-json-1.0"})
 
 
 @dataclass
@@ -39,18 +43,23 @@ def endpoint(*answers: Answer) -> Iterator[Endpoint]:
     state = Endpoint(list(answers))
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             state.requests.append((dict(self.headers), body))
             answer = state.answers.pop(0) if len(state.answers) > 1 else state.answers[0]
             self.send_response(answer.status)
-            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
             self.send_header("x-amz-crc32", str(crc32(answer.body) if answer.crc is None else answer.crc))
             self.send_header("x-amzn-RequestId", "request")
             self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(answer.body)
+
+        do_GET = do_HEAD = do_PUT = do_POST  # noqa: N815 - the names are the base's
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base's
             pass

@@ -105,7 +105,7 @@ class Pipeline:
                 patch.setattr(stage, "s3_client", lambda: self.s3)
             _forget_adapters()
             patch.setattr(extract, "dynamodb_client", lambda: self.dynamodb)
-            patch.setattr(load, "dynamodb_client", lambda **_: self.dynamodb)
+            patch.setattr(load, "dynamodb_client", lambda *_: self.dynamodb)
             patch.setattr(load, "open_channel", lambda *_: FakeChannel(self.dynamodb))
             if module:
                 patch.setattr(transform, "transformation", module)

@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from etl.destination import DestinationTable
 from etl.errors import ConfigurationError, TransientError
 from etl.pacing import Pacer
 from etl.source import SourceTable
-from tests.unit.builders import PICKED, no_waiting
+from tests.unit.builders import PICKED, no_waiting, unlimited
 from tests.unit.fakes.faults import client_error
 from tests.unit.http_server import Answer, Endpoint, endpoint
 
@@ -33,18 +34,23 @@ DENIED = Answer(b'{"__type":"com.amazon.coral.service#AccessDeniedException","Me
 TAKEN = Answer(b'{"UnprocessedItems":{},"ConsumedCapacity":[{"TableName":"destination","CapacityUnits":1.0}]}')
 
 
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the clients credentials and a region."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    aws._default_session.cache_clear()
 
 
-def client(server: Endpoint, monkeypatch: pytest.MonkeyPatch, attempts: int = 6) -> "DynamoDBClient":
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings(monkeypatch)
+
+
+def client(server: Endpoint, monkeypatch: pytest.MonkeyPatch) -> "DynamoDBClient":
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
-    return dynamodb_client(attempts)
+    return dynamodb_client()
 
 
 def scan(dynamodb: "DynamoDBClient") -> dict[str, Any]:
@@ -97,7 +103,7 @@ def test_a_replay_fetches_items_through_the_hooks(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("answer", [DENIED, THROTTLED, FAILURE])
 def test_an_error_is_raised_as_botocore_raises_it(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
     with endpoint(answer) as server, pytest.raises(ClientError) as error:
-        scan(client(server, monkeypatch, attempts=1))
+        scan(client(server, monkeypatch))
 
     assert error.value.response["Error"]["Code"] in answer.body.decode()
     assert error.value.response["Error"]["Message"] in ("no", "slower", "later")
@@ -140,7 +146,7 @@ def test_the_destination_table_writes_through_the_hooks(monkeypatch: pytest.Monk
     undone = b'{"UnprocessedItems":{"destination":[{"PutRequest":{"Item":%s}}]}}' % ITEM
     key = ("é", "2024-01-15T10:00:00Z")
     with endpoint(Answer(undone), TAKEN) as server:
-        dynamodb = client(server, monkeypatch, attempts=1)
+        dynamodb = client(server, monkeypatch)
         table = DestinationTable(ClientChannel(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
         outcome = asyncio.run(table.write({key: ITEM}))
 
@@ -153,7 +159,7 @@ def test_the_destination_table_writes_through_the_hooks(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("answer", [FAILURE, THROTTLED, Answer(TAKEN.body, length=1000)])
 def test_the_destination_table_asks_again_itself(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
     with endpoint(answer, TAKEN) as server:
-        dynamodb = client(server, monkeypatch, attempts=1)
+        dynamodb = client(server, monkeypatch)
         table = DestinationTable(ClientChannel(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
 
         assert asyncio.run(table.write({("é", "2024-01-15T10:00:00Z"): ITEM})).loaded == 1
@@ -170,16 +176,29 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("answer", BROKEN)
-def test_an_answer_that_failed_in_passing_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
-    with endpoint(answer, PAGE) as server:
-        assert scan(client(server, monkeypatch))["RawBody"] == PAGE.body
+def test_a_page_that_failed_in_passing_is_asked_for_again(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    with endpoint(answer, LAST) as server:
+        source = SourceTable(client(server, monkeypatch), "source")
+
+        assert len(list(source.pages(PICKED, 0, 1, None, unlimited()))) == 1
 
     assert len(server.requests) == 2
 
 
-def test_a_single_attempt_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("answer", BROKEN)
+def test_without_a_deadline_a_page_is_asked_for_once(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+    with endpoint(answer, LAST) as server, pytest.raises((ClientError, botocore_errors.BotoCoreError)):
+        list(SourceTable(client(server, monkeypatch), "source").pages(PICKED, 0, 1, None))
+
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("send", [scan, lambda dynamodb: write(dynamodb, b"{}")], ids=["Scan", "BatchWriteItem"])
+def test_a_request_whose_caller_waits_is_sent_once(
+    monkeypatch: pytest.MonkeyPatch, send: Callable[["DynamoDBClient"], Any]
+) -> None:
     with endpoint(FAILURE) as server, pytest.raises(ClientError):
-        scan(client(server, monkeypatch, attempts=1))
+        send(client(server, monkeypatch))
 
     assert len(server.requests) == 1
 
@@ -192,21 +211,10 @@ def test_other_operations_are_answered_as_ever(monkeypatch: pytest.MonkeyPatch) 
     assert "RawBody" not in answer
 
 
-def test_without_the_hook_of_answers_they_are_parsed_and_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    with endpoint(PAGE, LAST) as server:
-        dynamodb = client(server, monkeypatch)
-        dynamodb.meta.events.unregister("before-parse.dynamodb.Scan", aws._keep_raw_body)
-        page = next(SourceTable(dynamodb, "source").pages(PICKED, 0, 1, None))
-
-    assert [json.loads(bytes(line)) for line in page.items] == [json.loads(ITEM)]
-    assert (page.scanned, page.cursor) == (3, {"key": {"id": {"S": "x"}}})
-    assert page.read == 1
-
-
 def test_the_client_of_s3_waits_and_tries_as_set() -> None:
     config: Any = s3_client().meta.config
 
-    assert config.retries["total_max_attempts"] == 6
+    assert config.retries["total_max_attempts"] == 1
     assert (config.connect_timeout, config.read_timeout) == (5, 30)
     assert config.s3["payload_signing_enabled"] is False
 
@@ -221,6 +229,7 @@ def test_the_client_of_s3_waits_and_tries_as_set() -> None:
         client_error("ConditionalRequestConflict", 409),
         client_error("SomethingNew", 500),
         client_error("SomethingNew", 503),
+        client_error("SomethingNew", 429),
         botocore_errors.EndpointConnectionError(endpoint_url="x"),
         botocore_errors.ConnectTimeoutError(endpoint_url="x"),
         botocore_errors.ReadTimeoutError(endpoint_url="x"),
@@ -269,3 +278,22 @@ def test_an_error_without_metadata_is_judged_by_its_code() -> None:
 
 def test_another_error_is_not_transient() -> None:
     assert not is_transient(ValueError())
+
+
+def test_a_body_that_is_streamed_is_read_by_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(Answer(b"body"), Answer(b"body", length=10)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+        s3 = s3_client()
+        assert s3.get_object(Bucket="staging", Key="x")["Body"].read() == b"body"
+        broken = s3.get_object(Bucket="staging", Key="x")["Body"]
+        with pytest.raises(botocore_errors.BotoCoreError) as error:
+            broken.read()
+
+    assert is_transient(error.value)
+
+
+def test_an_answer_that_has_a_length_and_no_body_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(Answer(b"", length=10)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+
+        assert s3_client().head_object(Bucket="staging", Key="x")["ContentLength"] == 10

@@ -38,7 +38,7 @@ def session_and_client() -> tuple[Session, Any]:
     """A session of this environment, as the function makes it; reading the models once is enough for all tests."""
     session = get_session()
     session.register_component("data_loader", LOADER)
-    return session, dynamodb_client(attempts=1, session=session)
+    return session, dynamodb_client(session)
 
 
 def over(kind: type[Any], use: Use, *reactions: Reaction, tls: ssl.SSLContext | None = None) -> Any:
@@ -402,7 +402,7 @@ def test_over_tls_a_stranger_is_not_trusted(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_an_answer_that_botocore_has_parsed_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.aws._keep_raw_body", lambda **_: None)
+    monkeypatch.setattr("etl.raw_bodies._keep_raw_body", lambda **_: None)
 
     assert (
         json.loads(over(ClientChannel, send, answer(UNDONE)))["UnprocessedItems"]

@@ -68,3 +68,22 @@ def test_time_is_kept_for_one_unit_that_may_take_as_long() -> None:
     assert deadline.allows_another()
     left[0] = 16_000
     assert not deadline.allows_another()
+
+
+def test_waiting_is_no_part_of_a_unit() -> None:
+    clock = Clock()
+    deadline = clock.deadline()
+    with deadline.waiting():
+        clock.now += 200
+    clock.now += 10
+
+    assert deadline.allows_another()  # 90 s are left, and three times 10 s are needed
+    assert deadline.spare_seconds() == 60
+
+
+def test_the_time_to_spare_is_that_beyond_the_reserve() -> None:
+    clock = Clock()
+    deadline = clock.deadline()
+    clock.now += 293
+
+    assert deadline.spare_seconds() == 1

@@ -1,5 +1,7 @@
 import json
+from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -8,10 +10,11 @@ from botocore.exceptions import ClientError
 
 from etl.code_version import code_version
 from etl.deadline import Deadline
-from etl.errors import InputError
+from etl.errors import InputError, TransientError
 from etl.extract import claim, extract_segment, plan
 from etl.run import Run, Work
 from etl.settings import ExtractSettings
+from etl.source import Page
 from tests.unit.builders import (
     PICKED,
     Units,
@@ -80,7 +83,7 @@ def extracted(
 ) -> Work:
     """One invocation."""
     given, deadline = given or work(), deadline or unlimited()
-    pages = source(dynamodb).pages(PICKED, given.segment, segments, given.cursor, deadline.allows_another)
+    pages = source(dynamodb).pages(PICKED, given.segment, segments, given.cursor, deadline)
     return extract_segment(run(segments=segments), given, pages, staging(s3), part_bytes)
 
 
@@ -278,7 +281,7 @@ def test_whitespace_between_the_items_changes_nothing() -> None:
 
 def test_a_page_that_cannot_be_read_fails_the_invocation_and_leaves_no_open_upload() -> None:
     s3, dynamodb = FakeS3(), table([item(n, pad={"S": "x" * 600_000}) for n in range(25)])
-    dynamodb.faults.fail(3, lambda: client_error("ThrottlingException"))
+    dynamodb.faults.fail(3, lambda: client_error("AccessDeniedException"))
     with pytest.raises(ClientError):
         extracted(s3, dynamodb)
 
@@ -383,3 +386,75 @@ def test_a_staged_part_is_an_array_of_one_item_a_line() -> None:
 
     assert body == b"[\n" + line + b"\n]\n"
     assert json.loads(array([json.loads(line)])) == [item(1)]
+
+
+def failing_later(s3: FakeS3, operation: str, number: int, *, after: bool) -> None:
+    """Let S3 fail in passing from this request of a kind on, which it has not done or has."""
+    method, count = getattr(s3, operation), 0
+
+    def fail(**given: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count < number:
+            return method(**given)
+        if after and count == number:
+            method(**given)
+        raise client_error("SlowDown", 503)
+
+    setattr(s3, operation, fail)
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("after", [False, True])
+def test_when_s3_fails_the_parts_that_are_closed_are_kept(number: int, after: bool) -> None:
+    undisturbed, s3, dynamodb = FakeS3(), FakeS3(), table(ITEMS)
+    whole = extracted(undisturbed, dynamodb, part_bytes=2000)
+    dynamodb.scans.clear()
+    failing_later(s3, "put_object", number, after=after)
+    if number <= 2:  # the first part, and its seal
+        with pytest.raises(ClientError):
+            extracted(s3, dynamodb, part_bytes=2000)
+        return
+    kept = extracted(s3, dynamodb, part_bytes=2000)
+
+    assert not kept.done
+    assert kept.counted("extract_parts") == (number - 1) // 2
+    del s3.put_object
+    last = extracted(s3, dynamodb, kept, part_bytes=2000)
+    for name in ("scanned", "read", "extracted"):
+        assert last.counted(name) == whole.counted(name)
+    assert staged(s3, "extract/") == staged(undisturbed, "extract/")
+    assert [each.get("ExclusiveStartKey") for each in dynamodb.scans].count(None) == 1
+
+
+def test_when_s3_refuses_for_good_the_invocation_fails() -> None:
+    s3 = FakeS3()
+    s3.faults.fail(4, lambda: client_error("AccessDenied", 403))
+    with pytest.raises(ClientError):
+        extracted(s3, table(ITEMS), part_bytes=2000)
+
+
+def pages_then(error: Exception, pages: int) -> Iterator[Page]:
+    for number in range(pages):
+        yield Page([b"{}"], 1, 1, {"part": 0, "offset": number}, Decimal(1))
+    raise error
+
+
+@pytest.mark.parametrize("error", [TransientError("later"), client_error("InternalServerError", 500)])
+def test_the_pages_before_one_that_fails_in_passing_are_kept(error: Exception) -> None:
+    """Those of a replay, too."""
+    s3 = FakeS3()
+    result = extract_segment(run(), work(), pages_then(error, 2), staging(s3), MANY_BYTES)
+
+    assert result.cursor == {"part": 0, "offset": 1}
+    assert result.by_name() | {"read": 2, "extracted": 2, "read_units": 2, "extract_parts": 1} == result.by_name()
+    assert len(staged(s3, "extract/")) == 2
+
+
+@pytest.mark.parametrize(("error", "pages"), [(TransientError("later"), 0), (InputError("no"), 2)])
+def test_an_invocation_fails_without_a_page_or_for_good(error: Exception, pages: int) -> None:
+    s3 = FakeS3()
+    with pytest.raises(type(error)):
+        extract_segment(run(), work(), pages_then(error, pages), staging(s3), MANY_BYTES)
+
+    assert not s3.objects

@@ -1,14 +1,15 @@
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from etl.deadline import Deadline
 from etl.errors import TransientError
 from etl.source import Page
-from tests.unit.builders import PICKED, item, source
+from tests.unit.builders import PICKED, Units, item, source
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 
 
@@ -206,8 +207,8 @@ def test_the_request_names_the_segment_and_filters() -> None:
     assert "FilterExpression" in request
 
 
-def reading(dynamodb: FakeDynamoDB, allows_another: Callable[[], bool] = lambda: True) -> Iterator[Page]:
-    return source(dynamodb).pages(PICKED, 0, 1, None, allows_another)
+def reading(dynamodb: FakeDynamoDB, deadline: Deadline | None = None) -> Iterator[Page]:
+    return source(dynamodb).pages(PICKED, 0, 1, None, deadline)
 
 
 class Announcing(FakeDynamoDB):
@@ -237,16 +238,16 @@ def test_the_next_page_is_fetched_while_the_last_one_is_worked_on() -> None:
 @pytest.mark.parametrize("allowed", [1, 2, 3])
 def test_no_page_is_fetched_in_vain(allowed: int) -> None:
     dynamodb = table([item(n) for n in range(45)], page_items=10)
-    answers = iter([True] * (allowed - 1) + [False])
 
-    assert len(list(reading(dynamodb, lambda: next(answers)))) == len(dynamodb.scans) == allowed
+    assert len(list(reading(dynamodb, Units(allowed)))) == len(dynamodb.scans) == allowed
 
 
 def test_the_last_page_asks_for_no_other() -> None:
-    def allows_another() -> bool:
-        raise AssertionError("nobody asks")
+    class Unasked(Deadline):
+        def allows_another(self) -> bool:
+            raise AssertionError("nobody asks")
 
-    assert len(list(reading(table([item(1)]), allows_another))) == 1
+    assert len(list(reading(table([item(1)]), Unasked(lambda: 300_000)))) == 1
 
 
 def test_a_page_that_fails_is_told_after_the_one_before_it() -> None:
@@ -261,7 +262,11 @@ def test_a_page_that_fails_is_told_after_the_one_before_it() -> None:
 
 
 def scanning_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("scan")]
+    """The threads that scan, but for those that are about to end."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith("scan")]
+    for thread in threads:
+        thread.join(timeout=1)
+    return [thread.name for thread in threads if thread.is_alive()]
 
 
 def test_no_thread_is_left_behind_by_one_who_stops_reading() -> None:

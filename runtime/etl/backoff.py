@@ -1,0 +1,82 @@
+"""How a request that failed in passing is tried again. The SDK's own waits change with its version, so it has none."""
+
+import math
+import random
+import time
+from collections.abc import Callable
+from functools import wraps
+from inspect import isfunction
+from typing import Any, ParamSpec, TypeVar
+
+_FIRST_SECONDS = 0.05
+_MOST_SECONDS = 5.0
+# A request that hangs fails after more than the bridge's time, and is tried again all the same.
+_LEAST_ATTEMPTS = 3
+# Of an invocation's time, left for giving up what is open and for saying why.
+_LAST_SECONDS = 1.0
+_Given = ParamSpec("_Given")
+_Answer = TypeVar("_Answer")
+
+
+def full_jitter(failures: int) -> float:
+    """Seconds to wait after so many failures before this one: at random, up to a bound that doubles from 0.05 to 5 s.
+
+    Source: Amazon Builders' Library, "Timeouts, retries, and backoff with jitter".
+    """
+    return random.uniform(0, min(_MOST_SECONDS, _FIRST_SECONDS * 2**failures))  # noqa: S311 - jitter
+
+
+class Bridge:
+    """Tries a client's requests again until they succeed or its time has passed.
+
+    Args:
+        seconds: how long after a request's beginning an attempt may begin; the third attempt is made in any case.
+        passes: whether an error passes by itself.
+        clock: a clock that never goes back, in seconds.
+        sleep: waits for a number of seconds.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        passes: Callable[[Exception], bool],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.seconds = seconds
+        self._passes = passes
+        self._clock = clock
+        self._sleep = sleep
+        self._remaining_ms: Callable[[], float] = lambda: math.inf
+
+    def within(self, remaining_ms: Callable[[], float]) -> None:
+        """Bridge nothing beyond an invocation's time, whose rest is asked for in milliseconds."""
+        self._remaining_ms = remaining_ms
+
+    def over(self, call: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
+        """The same call, tried again; the last error is raised as it came."""
+
+        @wraps(call)
+        def insist(*args: _Given.args, **kwargs: _Given.kwargs) -> _Answer:
+            ends, failures = self._clock() + self.seconds, 0
+            while True:
+                try:
+                    return call(*args, **kwargs)
+                except Exception as error:
+                    wait = full_jitter(failures)
+                    failures += 1
+                    too_long = failures >= _LEAST_ATTEMPTS and self._clock() + wait > ends
+                    if too_long or self._is_over(wait) or not self._passes(error):
+                        raise
+                self._sleep(wait)
+
+        return insist
+
+    def _is_over(self, wait: float) -> bool:
+        return self._remaining_ms() < (wait + _LAST_SECONDS) * 1000
+
+    def over_class(self, methods: dict[str, Any], left_out: frozenset[str]) -> None:
+        """Put the bridge over the methods of a client's class, but for those whose callers wait themselves."""
+        for name, method in methods.items():
+            if isfunction(method) and name not in left_out:
+                methods[name] = self.over(method)

@@ -1,0 +1,100 @@
+"""Bodies of requests and answers of DynamoDB as bytes, by a client of botocore.
+
+A request may carry ``RawBody``, the body to send; an answer of one of ``RAW_OPERATIONS`` has ``RawBody``, the bytes
+that DynamoDB sent. The hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's own.
+What is left out is building and parsing each item, which costs most of the time that a tutorial's pipeline takes.
+Where the client speaks another protocol than JSON, answers are parsed items.
+"""
+
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import msgspec
+from botocore.exceptions import ChecksumError, IncompleteReadError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# These bring items, or keys of items.
+RAW_OPERATIONS = ("Scan", "BatchGetItem", "BatchWriteItem")
+
+
+def take_raw_bodies(client: "DynamoDBClient") -> None:
+    """Put the hooks into a client."""
+    events = client.meta.events
+    json = speaks_json(client)
+    for operation in RAW_OPERATIONS:
+        events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body if json else _parse_raw_body)
+        if json:
+            events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
+    events.register("before-parse.dynamodb", check_whole)
+    if json:
+        events.register("before-parse.dynamodb", _keep_raw_body)
+
+
+def speaks_json(client: "DynamoDBClient") -> bool:
+    """Whether the bodies of a client are JSON: the SDK may choose another protocol of the service's by itself."""
+    model: Any = client.meta.service_model
+    return bool(model.resolved_protocol == "json" and model.metadata.get("jsonVersion") == "1.0")
+
+
+def _take_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    context["raw_body"] = params.pop("RawBody", None)
+
+
+def _send_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    if context["raw_body"] is not None:
+        params["body"] = context["raw_body"]
+
+
+def _keep_raw_body(
+    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], operation_model: Any, **_: Any
+) -> None:
+    # An error is parsed as ever, and raised.
+    if operation_model.name in RAW_OPERATIONS and response_dict["status_code"] < 300:
+        customized_response_dict["RawBody"] = response_dict["body"]
+        response_dict["body"] = b"{}"
+
+
+def _parse_raw_body(params: dict[str, Any], **_: Any) -> None:
+    """For a client that speaks another protocol: it builds the body itself, of the parameters."""
+    if raw := params.pop("RawBody", None):
+        params |= _parsed(msgspec.json.decode(raw))
+
+
+def _parsed(document: Any) -> Any:
+    """A document of DynamoDB JSON as botocore takes and gives it: binary values are bytes."""
+    if isinstance(document, list):
+        return [_parsed(each) for each in document]
+    if not isinstance(document, dict):
+        return document
+    match document:
+        case {"B": str(text)} if len(document) == 1:
+            return {"B": b64decode(text)}
+        case {"BS": list(texts)} if len(document) == 1 and all(isinstance(text, str) for text in texts):
+            return {"BS": [b64decode(text) for text in texts]}
+    return {name: _parsed(value) for name, value in document.items()}
+
+
+def check_whole(response_dict: dict[str, Any], operation_model: Any, **_: Any) -> None:
+    """Check an answer that isn't streamed: from 1.44 on botocore takes one that has broken off."""
+    body, headers = response_dict["body"], response_dict["headers"]
+    if not isinstance(body, bytes) or operation_model.http["method"] == "HEAD":
+        return
+    expected = headers.get("content-length")
+    if expected is not None and "content-encoding" not in headers and int(expected) != len(body):
+        raise IncompleteReadError(actual_bytes=len(body), expected_bytes=int(expected))
+    check_crc32(body, headers)
+
+
+def check_crc32(body: bytes, headers: Mapping[str, str]) -> None:
+    """Compare an answer with the checksum that DynamoDB sent along.
+
+    Raises:
+        ChecksumError: it was changed on the way.
+    """
+    expected = headers.get("x-amz-crc32")
+    if expected is not None and int(expected) != crc32(body):
+        raise ChecksumError(checksum_type="crc32", expected_checksum=expected, actual_checksum=str(crc32(body)))
