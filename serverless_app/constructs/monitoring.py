@@ -183,7 +183,7 @@ class Monitoring(Construct):
             "FunctionLimit",
             pipeline_metric(NEAR_LIMIT, "Sum", _PERIOD),
             "A function came near the end of its memory (512 MB) or its time (5 minutes), or Lambda stopped it there. "
-            "The dashboard etl-pipeline shows which stage. Most often transform() keeps things or waits for things; "
+            "The dashboard shows which stage. Most often transform() keeps things or waits for things; "
             f"a smaller `segment_bytes` gives each worker less to do. {_MORE}",
         )
 
