@@ -254,7 +254,7 @@ def test_a_run_whose_end_was_lost_is_replayed(recorded: StateMachine, monkeypatc
     monkeypatch.setattr(statuses, "LONGEST_RUN", timedelta(minutes=-1))
     done = replay("first")
 
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == EXIT_LEFT, done.output  # one is rejected again
     assert len(recorded.executions) == 2
 
 
