@@ -12,6 +12,7 @@ from etl_cli.backfill.work import BackfillWork, Ended
 from etl_cli.console import Terminal, Text
 from etl_cli.execution.counts import rejected, untimed_words
 from etl_cli.execution.progress import Snapshot
+from etl_cli.execution.statuses import ended
 from etl_cli.following.board import IN_ALL, Board, State, Step
 from etl_cli.following.stage_steps import stage_steps
 from etl_cli.times import Span, Times
@@ -133,4 +134,6 @@ def _intention(planned: Planned) -> str:
         return f"done by {last.run}"
     if last.status == "RUNNING":
         return f"runs as {last.name}"
-    return "to run again" if last.status == "SUCCEEDED" else f"to run again, failed at {last.stage}: {last.error}"
+    return (
+        "to run again" if last.status == "SUCCEEDED" else f"to run again, {ended(last.status, last.stage, last.error)}"
+    )

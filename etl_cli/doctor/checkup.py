@@ -203,7 +203,7 @@ class Checkup:
         yield Finding("dead letters", "problem", text, remedy, " ".join([line, *self._etl.options]))
 
     def _ledger(self) -> Iterator[Finding]:
-        entries, watermark = read_ledger(self._client("dynamodb"))
+        entries, watermark = read_ledger(self._client("dynamodb"), self._now)
         yield Finding("ledger", "ok", f"table {TABLE} has {count(len(entries), 'run')}")
         yield from ledger_findings(entries, watermark, self._now, self._late, self._times, self._etl)
 

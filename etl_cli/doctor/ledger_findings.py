@@ -11,13 +11,13 @@ from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.counts import UNTIMED
 from etl_cli.execution.coverage import Watermark, covered_by, find_coverage, without
 from etl_cli.execution.ledger import Entry
+from etl_cli.execution.statuses import UNKNOWN, ended
 from etl_cli.past.gaps import OVERDUE_HOURS
 from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
 
 # The lifecycle rule of the staging bucket removes objects after this time.
 _QUARANTINE_LASTS = timedelta(days=30)
-_ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}
 
 
 def ledger_findings(
@@ -36,17 +36,14 @@ def ledger_findings(
     if not entries:
         yield Finding("last run", "warning", "there is none yet", "Start one:", etl.line("run"))
     else:
-        yield _last_run(entries, watermark, now, times, etl)
+        yield _last_run(entries, watermark, times, etl)
     scheduled = next((entry for entry in entries if entry.is_scheduled), None)
     if scheduled and scheduled is not entries[0]:
-        yield _scheduled_run(scheduled, entries, watermark, now, times, etl)
+        yield _scheduled_run(scheduled, entries, watermark, times, etl)
     judged = (*entries[:1], scheduled)
-    unended = (entry for entry in entries if entry.status == "RUNNING" and not entry.is_running(now))
-    if stuck := [entry for entry in unended if entry not in judged]:
-        text = (
-            f"{count(len(stuck), 'run')} can't be running any more, without a recorded end; the last: {stuck[0].label}"
-        )
-        yield Finding("no end", "warning", text, "See what became of them:", etl.line("runs", "--status", "running"))
+    if lost := [entry for entry in entries if entry.status == UNKNOWN and entry not in judged]:
+        text = f"{count(len(lost), 'run')} ended without a record; the last: {lost[0].label}"
+        yield Finding("no end", "warning", text, "See what became of them:", etl.line("runs", "--status", "unknown"))
     yield _watermark(watermark, now, late, times, etl)
     yield from _untimed(entries, now, etl)
     gaps = find_coverage(entries, watermark, now, timedelta(hours=OVERDUE_HOURS)).gaps
@@ -57,21 +54,17 @@ def ledger_findings(
         yield Finding("gaps", "ok", "none")
 
 
-def _run(about: str, entry: Entry, now: datetime, times: Times, etl: EtlLines) -> Finding:
+def _run(about: str, entry: Entry, times: Times, etl: EtlLines) -> Finding:
     """Judge a run by itself."""
     started = f", {times.instant(entry.started)}" if entry.started else ""
     show = etl.line("show", entry.label)
     if entry.status == "RUNNING":
-        if entry.started and not entry.is_running(now):
-            text = f"{entry.label} is running since {times.instant(entry.started)}, and can't take that long"
-            return Finding(about, "problem", text, "Its end was not recorded; see what became of it:", show)
         return Finding(about, "ok", f"{entry.label} is running{started}")
     if entry.status == "SUCCEEDED":
         loaded = count(entry.counts.get("loaded", 0), "record")
         took = f" in {duration(entry.seconds)}" if entry.seconds is not None else ""
         return Finding(about, "ok", f"{entry.label} succeeded{took}, {loaded} loaded{started}")
-    stage = f" at {entry.stage}" if entry.stage else ""
-    text = f"{entry.label} {_ENDED.get(entry.status, 'failed')}{stage}: {entry.error or entry.status}{started}"
+    text = f"{entry.label} {ended(entry.status, entry.stage, entry.error)}{started}"
     return Finding(about, "problem", text, "See why, and what to do:", show)
 
 
@@ -98,12 +91,10 @@ def _untimed(entries: Sequence[Entry], now: datetime, etl: EtlLines) -> Iterator
             yield Finding("timestamps", "warning", text, remedy, etl.line("quarantine", "replay", run.label))
 
 
-def _last_run(
-    entries: Sequence[Entry], watermark: Watermark | None, now: datetime, times: Times, etl: EtlLines
-) -> Finding:
+def _last_run(entries: Sequence[Entry], watermark: Watermark | None, times: Times, etl: EtlLines) -> Finding:
     """Judge the last run: one that a person ended, and by which no time is missing, is no problem of the pipeline."""
     last = entries[0]
-    found = _run("last run", last, now, times, etl)
+    found = _run("last run", last, times, etl)
     if found.level != "problem":
         return found
     if last.error == "InputError":
@@ -115,10 +106,10 @@ def _last_run(
 
 
 def _scheduled_run(
-    entry: Entry, entries: Sequence[Entry], watermark: Watermark | None, now: datetime, times: Times, etl: EtlLines
+    entry: Entry, entries: Sequence[Entry], watermark: Watermark | None, times: Times, etl: EtlLines
 ) -> Finding:
     """Judge the last run of the schedule, which isn't the last run: others may have loaded what it hasn't."""
-    found = _run("scheduled run", entry, now, times, etl)
+    found = _run("scheduled run", entry, times, etl)
     if found.level != "problem":
         return found
     window = entry.window

@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 from etl_cli.times import Span
 
-# The state machine gives a run 30 minutes; five more are for recording its end.
-LONGEST_RUN = timedelta(minutes=35)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -18,20 +16,14 @@ class Run:
     """What the ledger knows of one execution.
 
     Attributes:
-        status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
+        status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or UNKNOWN: see ``statuses.py``.
         window: the window that it fixed; None if it ended before that.
         replay: timestamp of the run whose quarantine this one runs again; it covers no time then. Else empty.
-        started: when the execution started; None where that isn't known.
     """
 
     status: str
     window: Span | None
     replay: str = ""
-    started: datetime | None = None
-
-    def is_running(self, now: datetime) -> bool:
-        """Whether it can still be at work: not if it started so long ago that its end wasn't recorded."""
-        return self.status == "RUNNING" and not (self.started and now - self.started > LONGEST_RUN)
 
 
 @dataclass(frozen=True)
@@ -103,7 +95,7 @@ def find_coverage(
     """
     runs = [run for run in runs if not run.replay]
     covered = covered_by(runs, watermark)
-    asked = [run.window for run in runs if run.window and run.status != "SUCCEEDED" and not run.is_running(now)]
+    asked = [run.window for run in runs if run.window and run.status not in ("RUNNING", "SUCCEEDED")]
     if watermark:
         asked.append(Span(watermark.since, now))
     gaps = without(asked, [*covered, Span(EARLIEST, since)])

@@ -11,6 +11,7 @@ from etl_cli.deployment import Pipeline
 from etl_cli.execution.history import Timeline
 from etl_cli.execution.ledger import Entry
 from etl_cli.execution.remedies import remedy_for
+from etl_cli.execution.statuses import UNKNOWN
 
 # The function behind each stage. Source: the stack's resources, whose names are fixed.
 FUNCTIONS = {
@@ -38,6 +39,11 @@ _SHOWN_FRAMES = 3
 _STATUS = {
     "ABORTED": ("Aborted", "The execution was stopped by hand, or by another program."),
     "TIMED_OUT": ("TimedOut", "The execution ran into the state machine's time limit of 30 minutes."),
+    UNKNOWN: (
+        "EndNotRecorded",
+        "The run has had more time than the state machine allows, and its end was not recorded: the event that tells "
+        "of it was lost, or the recorder failed.",
+    ),
 }
 
 
@@ -46,7 +52,7 @@ class Failure:
     """Why an execution ended without success.
 
     Attributes:
-        status: FAILED, ABORTED or TIMED_OUT.
+        status: FAILED, ABORTED, TIMED_OUT or UNKNOWN.
         stage: the stage at which it ended; empty if before the first.
         error: the error's name.
         message: what it says, in words.

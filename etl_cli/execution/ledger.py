@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from etl_cli.deployment import deploy_line
 from etl_cli.errors import UserError
 from etl_cli.execution.coverage import Run, Watermark
+from etl_cli.execution.statuses import status_of
 from etl_cli.paths import command
 from etl_cli.times import Span
 from etl_cli.wording import parse_instant
@@ -30,6 +31,7 @@ class Entry(Run):
     Attributes:
         name: the execution's name.
         execution: its ARN.
+        started: when it started.
         run: the run's timestamp, which names it and its objects; empty if it ended before it had one.
         finished: when it ended.
         segments: number of its segments.
@@ -43,6 +45,7 @@ class Entry(Run):
 
     name: str = ""
     execution: str = ""
+    started: datetime | None = None
     run: str = ""
     finished: datetime | None = None
     segments: int = 0
@@ -79,8 +82,12 @@ class Entry(Run):
         return timedelta(0) <= self.started - self.window.end <= _MOST_DELAY
 
 
-def read_ledger(dynamodb: DynamoDBClient) -> tuple[list[Entry], Watermark | None]:
+def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[Entry], Watermark | None]:
     """All entries of the ledger, the execution that started last first, and the watermark; None before there is one.
+
+    Args:
+        dynamodb: client of DynamoDB.
+        now: the present, by which a run without a recorded end is running or can't be any more.
 
     Raises:
         UserError: there is no ledger.
@@ -93,7 +100,7 @@ def read_ledger(dynamodb: DynamoDBClient) -> tuple[list[Entry], Watermark | None
         ConsistentRead=True,
     )
     try:
-        entries = [_entry(item) for page in pages for item in page["Items"]]
+        entries = [_entry(item, now) for page in pages for item in page["Items"]]
     except dynamodb.exceptions.ResourceNotFoundException:
         deploy = deploy_line(dynamodb.meta.endpoint_url)
         raise UserError(f"There is no table {TABLE}.", f"Deploy the stack: {deploy}") from None
@@ -128,7 +135,7 @@ def find_run(entries: Iterable[Entry], name: str) -> Entry:
     )
 
 
-def _entry(item: Any) -> Entry:
+def _entry(item: Any, now: datetime) -> Entry:
     def text(name: str) -> str:
         return str(item[name]["S"]) if name in item else ""
 
@@ -138,13 +145,14 @@ def _entry(item: Any) -> Entry:
     # A run that failed at its very start has no window.
     start, end = instant("window_start"), instant("window_end")
     replayed = item.get("replayed", {}).get("M", {})
+    started = instant("started_at")
     return Entry(
-        status=text("status"),
+        status=status_of(text("status"), started, now),
         window=Span(start, end) if start and end else None,
         name=text("id"),
         execution=text("execution"),
         run=text("run"),
-        started=instant("started_at"),
+        started=started,
         finished=instant("finished_at"),
         segments=int(item["segments"]["N"]) if "segments" in item else 0,
         counts=_numbers(item.get("counts", {}).get("M", {})),

@@ -157,6 +157,7 @@ REASONS = (
     _Reason("States.", "", "Deploy the stack again: the workflow is not as it should be; then {again}.", _DOCTOR),
     _Reason("ABORTED", "", "If it was stopped by mistake, {again}."),
     _Reason("TIMED_OUT", "", _TOO_LONG, "plan"),
+    _Reason("UNKNOWN", "", "Look at the execution in Step Functions, which keeps it for 90 days; then {again}."),
 )
 UNEXPECTED = "Nobody expected this error: the log has its traceback."
 # These stages import the user's file. An error of that has its own name, or one of Lambda's; any later one has one of
@@ -169,7 +170,7 @@ def remedy_for(status: str, stage: str, error: str, message: str, replay: str = 
     """Choose the advice on a run that ended without success.
 
     Args:
-        status: FAILED, ABORTED or TIMED_OUT.
+        status: FAILED, ABORTED, TIMED_OUT or UNKNOWN.
         stage: at which it ended; empty if before the first.
         error: the error's name; may be empty.
         message: what it says.

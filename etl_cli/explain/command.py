@@ -40,9 +40,10 @@ def explain(
     from etl_cli.explain.view import explanation_document, print_explanation
 
     with connected(profile, region) as pipeline:
-        ledger = read_ledger(pipeline.dynamodb)
+        now = datetime.now(UTC)
+        ledger = read_ledger(pipeline.dynamodb, now)
         with counting("Searching what runs have staged") as progress:
-            explanation = explain_item(pipeline, identity, ledger, datetime.now(UTC), runs, progress)
+            explanation = explain_item(pipeline, identity, ledger, now, runs, progress)
     verdict = judge(explanation, EtlLines(profile, region))
     if as_json:
         print_json(explanation_document(explanation, verdict))

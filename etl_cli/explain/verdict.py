@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from etl_cli.execution.statuses import ended
 from etl_cli.explain.item_time import has_signs_of_time, smallest_window, window_of_text
 from etl_cli.wording import format_instant
 
@@ -61,7 +62,7 @@ def _read(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
     if entry.status == "RUNNING":
         return Verdict("running", f"Run {run} has read it, and isn't done.", "Wait for it.", [lines.line("watch", run)])
     if entry.status != "SUCCEEDED":
-        says = f"Run {run} read it, and ended in {entry.stage or 'a state that nobody knows'}: {entry.error}."
+        says = f"Run {run} read it, and {ended(entry.status, entry.stage, entry.error)}."
         return _again("failed", says, explanation, found, lines)
     if explanation.has_changed:
         says = f"Run {run} loaded it as it was then; the source table holds another version now."
@@ -161,5 +162,6 @@ def _why_not(explanation: Explanation) -> tuple[str, str]:
         says = f"Run {succeeded.entry.run} covers its timestamp and didn't find it: it came into the table afterwards."
         return "not read", says
     latest = explanation.runs[0].entry
-    says = f"Run {latest.run or latest.name} covers its timestamp, and ended in {latest.stage}: {latest.error}."
+    how = ended(latest.status, latest.stage, latest.error)
+    says = f"Run {latest.run or latest.name} covers its timestamp, and {how}."
     return "not read", says

@@ -10,6 +10,7 @@ from rich.padding import Padding
 
 from etl_cli.console import Terminal, Text
 from etl_cli.execution.counts import UNTIMED
+from etl_cli.execution.statuses import WORDS
 from etl_cli.explain.search import Found
 from etl_cli.item_view import alone, compare, shown, whole
 from etl_cli.report.report import item_text
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from etl_cli.times import Times
 
 _STYLES = {"loaded": "green", "dropped": "green", "unknown": "", "overwritten": ""}
-_STATUS = {"SUCCEEDED": "succeeded", "FAILED": "failed", "TIMED_OUT": "timed out", "ABORTED": "stopped"}
 
 
 def print_explanation(
@@ -112,7 +112,7 @@ def _source_rows(explanation: Explanation) -> Iterator[str]:
 def _run(found: Found, times: Times) -> Group:
     entry = found.entry
     window = times.window(*entry.window) if entry.window else ""
-    status = "" if entry.status == "SUCCEEDED" else f"; {_STATUS.get(entry.status, 'running')}"
+    status = "" if entry.status == "SUCCEEDED" else f"; {WORDS.get(entry.status, entry.status.lower())}"
     status += f" in {entry.stage}" if entry.stage else ""
     kind = f"replay of {entry.replay}" if entry.replay else window
     return Group(_what(found) + status, kind)

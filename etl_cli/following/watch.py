@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,7 +57,7 @@ def find_execution(pipeline: Pipeline, name: str) -> str:
     if not name:
         return _latest(pipeline)
     try:
-        execution = find_run(read_ledger(pipeline.dynamodb)[0], name).execution
+        execution = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], name).execution
     except UserError:
         # The ledger has an entry only once Plan has fixed the run.
         execution = name if name.startswith("arn:") else pipeline.execution(name)

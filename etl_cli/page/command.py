@@ -70,7 +70,8 @@ def _read(  # noqa: PLR0913 - what was typed
     pipeline: Pipeline, run: str, times: Times, etl: EtlLines, *, as_json: bool, html: str, items: bool
 ) -> bytes:
     """Print the report of a run, or make its page, which is UTF-8."""
-    entries, watermark = read_ledger(pipeline.dynamodb)
+    now = datetime.now(UTC).replace(microsecond=0)
+    entries, watermark = read_ledger(pipeline.dynamodb, now)
     entry = find_run(entries, run)
     record = read_record(pipeline, entry, entries, watermark)
     if not record.report and not record.failure:
@@ -82,7 +83,7 @@ def _read(  # noqa: PLR0913 - what was typed
     from etl_cli.page.facts import read_facts
     from etl_cli.page.page import render
 
-    facts = read_facts(pipeline, record, entries, watermark, datetime.now(UTC).replace(microsecond=0))
+    facts = read_facts(pipeline, record, entries, watermark, now)
     # Whoever reads the page has a command of their own, and settings of their own.
     text = render(facts, times, EtlLines(program="etl"), with_items=items)
     return text.encode()

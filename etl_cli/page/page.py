@@ -16,6 +16,7 @@ from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.counts import UNTIMED, rejected, untimed_words
 from etl_cli.execution.failure import look_words
 from etl_cli.execution.progress import Snapshot
+from etl_cli.execution.statuses import ended
 from etl_cli.following.board import Step
 from etl_cli.following.stage_steps import stage_steps
 from etl_cli.page.coverage_chart import draw_coverage
@@ -40,7 +41,6 @@ from etl_cli.times import Span, Times
 from etl_cli.wording import count, duration
 
 _FOLDER = Path(__file__).parent
-_ENDED = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
@@ -114,8 +114,7 @@ class Page:
         """The verdict in one sentence."""
         counts, failure = self.facts.counts, self.facts.record.failure
         if failure:
-            at = f" at {failure.stage}" if failure.stage else ""
-            return f"The run {_ENDED.get(failure.status, 'failed')}{at}"
+            return f"The run {ended(failure.status, failure.stage)}"
         if not self.is_fine:
             return "The run succeeded, and its counts don't add up"
         if not counts.get("read"):

@@ -42,7 +42,7 @@ def gaps(
     """
     now = datetime.now(UTC).replace(microsecond=0)
     with connected(profile, region) as pipeline:
-        runs, watermark = read_ledger(pipeline.dynamodb)
+        runs, watermark = read_ledger(pipeline.dynamodb, now)
     coverage = find_coverage(runs, watermark, now, timedelta(hours=overdue_hours), since or EARLIEST)
     fill = Fill(pipeline.state_machine, EtlLines(profile, region))
     if as_json:

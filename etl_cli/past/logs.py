@@ -89,7 +89,7 @@ class _Sought:
 
 
 def _of_run(pipeline: Pipeline, name: str) -> _Sought:
-    entry = find_run(read_ledger(pipeline.dynamodb)[0], name)
+    entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], name)
     return _Sought(
         run=entry.run,
         execution=entry.name,

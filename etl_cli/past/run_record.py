@@ -15,6 +15,7 @@ from etl_cli.execution.coverage import Watermark, covered_by, without
 from etl_cli.execution.failure import Failure, explain, explain_entry
 from etl_cli.execution.history import Timeline, read_new
 from etl_cli.execution.ledger import Entry
+from etl_cli.execution.statuses import UNKNOWN
 from etl_cli.past.console_links import console_links
 from etl_cli.plan.deployed import Deployed, read_deployed
 from etl_cli.plan.planning import predicted_cost
@@ -112,11 +113,9 @@ def _timeline(pipeline: Pipeline, entry: Entry) -> Timeline | None:
 
 
 def _failure(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -> Failure | None:
-    if entry.status not in ("RUNNING", "SUCCEEDED"):
-        return explain_entry(pipeline, entry)
-    if entry.status == "RUNNING" and timeline and timeline.status not in ("RUNNING", "SUCCEEDED"):
-        return explain(pipeline, entry.execution, timeline)  # the ledger doesn't know yet
-    return None
+    if entry.status in ("RUNNING", UNKNOWN) and timeline and timeline.status not in ("RUNNING", "SUCCEEDED"):
+        return explain(pipeline, entry.execution, timeline)  # the ledger doesn't know
+    return None if entry.status in ("RUNNING", "SUCCEEDED") else explain_entry(pipeline, entry)
 
 
 def _deployed(pipeline: Pipeline) -> Deployed | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -28,6 +28,7 @@ class Status(StrEnum):
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     ABORTED = "aborted"
+    UNKNOWN = "unknown"
 
 
 _STATUS_HELP = f"Only runs that have it; may be repeated: {', '.join(Status)}."
@@ -49,7 +50,7 @@ def runs(  # noqa: PLR0913 - each is an option
     also one that never came to read anything.
     """
     with connected(profile, region) as pipeline:
-        entries, _ = read_ledger(pipeline.dynamodb)
+        entries, _ = read_ledger(pipeline.dynamodb, datetime.now(UTC))
     found = select(entries, status or list(Status), since)
     if as_json:
         print_json({"total": len(found), "runs": [entry_document(entry) for entry in found[:limit]]})

@@ -11,6 +11,7 @@ from etl_cli.console import Text
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.counts import UNTIMED, rejected
 from etl_cli.execution.ledger import Entry
+from etl_cli.execution.statuses import UNKNOWN, WORDS, ended
 from etl_cli.printable import wrapped
 from etl_cli.times import Times
 from etl_cli.wording import duration
@@ -18,7 +19,6 @@ from etl_cli.wording import duration
 _STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan"}
 _MARKS = {"SUCCEEDED": "✔", "RUNNING": "…"}
 _FAILED_STYLE, _FAILED_MARK = "red", "✘"
-_ENDED = {"FAILED": "failed", "TIMED_OUT": "timed out", "ABORTED": "stopped"}
 _RUN_WIDTH = len("20261103T020000123Z")
 _COUNTS = ("read", "loaded", "rejected")
 _UNKNOWN = "-"
@@ -153,7 +153,7 @@ class _Tall(_Full):
 
 
 def _word(entry: Entry) -> str:
-    return _ENDED.get(entry.status, entry.status.lower())
+    return WORDS.get(entry.status, entry.status.lower())
 
 
 def _style(entry: Entry) -> str:
@@ -177,10 +177,8 @@ def _is_short(entry: Entry) -> bool:
 
 def _notes(entry: Entry, etl: EtlLines, width: int | None) -> Iterable[Text]:
     which = "" if entry.run else f": {etl.line('show', entry.name)}"
-    if entry.error:
-        at = f" at {entry.stage}" if entry.stage else ""
-        error = "" if entry.error == entry.status else f", {entry.error}"  # the recorder has nothing better then
-        yield Text(f"    {_ENDED.get(entry.status, 'failed')}{at}{error}{which}", _FAILED_STYLE)
+    if entry.error or entry.status == UNKNOWN:
+        yield Text(f"    {ended(entry.status, entry.stage, entry.error)}{which}", _FAILED_STYLE)
     elif which and not _is_short(entry):
         yield Text(f"    {which.removeprefix(': ')}", "dim")
     if untimed := entry.counts.get("untimed"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -33,7 +34,7 @@ def show(
     are in its execution's history, for 90 days.
     """
     with connected(profile, region) as pipeline:
-        entries, watermark = read_ledger(pipeline.dynamodb)
+        entries, watermark = read_ledger(pipeline.dynamodb, datetime.now(UTC))
         record = read_record(pipeline, find_run(entries, run), entries, watermark)
     if as_json:
         print_json(record_document(record))

@@ -56,7 +56,7 @@ def plan(  # noqa: PLR0913 - each is an option
     given = execution_input(start, end, lookback, now)
     with connected(profile, region) as pipeline:
         deployed = read_deployed(pipeline)
-        entries, watermark = read_ledger(pipeline.dynamodb)
+        entries, watermark = read_ledger(pipeline.dynamodb, now)
     etl = EtlLines(profile, region)
     window = planned_window(given, deployed.rules, watermark.end if watermark else None, now, etl)
     made = make_plan(window, deployed, telling(entries, now), price_list(deployed.region, prices), now)

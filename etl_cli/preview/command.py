@@ -173,7 +173,7 @@ def _prepare_run(pipeline: Pipeline, asked: Asked, times: Times, *, as_json: boo
     from etl_cli.preview.stage_code import LocalTransformation
 
     most_examples = SHOWN if asked.shown is None else asked.shown
-    past = PastRun(pipeline, find_run(read_ledger(pipeline.dynamodb)[0], asked.run or ""))
+    past = PastRun(pipeline, find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], asked.run or ""))
 
     def preview_run() -> Rehearsed:
         with counting("Transforming again what the run has read") as progress:

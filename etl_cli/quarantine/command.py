@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,7 +50,7 @@ def list_(
     What is in quarantine expires after 30 days.
     """
     with connected(profile, region) as pipeline:
-        entries, _ = read_ledger(pipeline.dynamodb)
+        entries, _ = read_ledger(pipeline.dynamodb, datetime.now(UTC))
         found = [_of(pipeline, entries, run)] if run else list(islice(quarantines(pipeline, entries), limit))
     if as_json:
         print_json({"runs": [quarantine_document(each) for each in found]})
@@ -78,7 +79,7 @@ def show(  # noqa: PLR0913 - each is an option
     They are real data: mind who else sees them.
     """
     with connected(profile, region) as pipeline:
-        entry = find_run(read_ledger(pipeline.dynamodb)[0], run)
+        entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run)
         matching = records_of(pipeline, entry.run, field, identity)
         records = list(islice(matching, limit))
         has_more = next(matching, None) is not None
@@ -116,7 +117,7 @@ def replay(
     """
     lines, times = EtlLines(profile, region), Times(local_time)
     with connected(profile, region) as pipeline:
-        quarantine = _of(pipeline, read_ledger(pipeline.dynamodb)[0], run)
+        quarantine = _of(pipeline, read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run)
         if not quarantine.aside.total:
             raise UserError(
                 f"Run {quarantine.run} has nothing in quarantine, or it has expired after 30 days.",
@@ -128,7 +129,7 @@ def replay(
         console.print(f"  Replays    what run {quarantine.run} has in quarantine", soft_wrap=True)
         console.print()
         attend(pipeline, execution, lines, times, as_json=as_json)
-        entry = find_run(read_ledger(pipeline.dynamodb)[0], execution)
+        entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], execution)
     if replay_left(entry):
         raise typer.Exit(EXIT_LEFT)
 

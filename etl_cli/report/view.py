@@ -14,6 +14,7 @@ from etl_cli.console import Terminal, Text
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.counts import untimed_words
 from etl_cli.execution.failure import Failure, look_words
+from etl_cli.execution.statuses import ended
 from etl_cli.item_view import compare, whole
 from etl_cli.printable import wrapped
 from etl_cli.report.report import Equation, Rejection, RunReport
@@ -82,10 +83,9 @@ def print_commands(console: Terminal, commands: Sequence[Command], title: str = 
 
 def print_failure(console: Terminal, failure: Failure) -> None:
     """Print why an execution did not succeed."""
-    ended = {"ABORTED": "was stopped", "TIMED_OUT": "ran out of time"}.get(failure.status, "failed")
-    at = f" at {failure.stage}" if failure.stage else ""
+    told = ended(failure.status, failure.stage, failure.error)
     console.print()
-    console.print(Text.assemble("  ", (f"✘ The run {ended}{at}: {failure.error}", "bold red")), soft_wrap=True)
+    console.print(Text.assemble("  ", (f"✘ The run {told}", "bold red")), soft_wrap=True)
     width = min(console.width, WIDEST)
     message = wrapped(failure.message, width - 6)
     for lines, style in ((message, ""), (failure.where, "dim")):

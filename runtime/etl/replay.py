@@ -27,6 +27,9 @@ _LONGEST_KEY_BYTES = 2048
 # The stages whose workers write into quarantine, or beside those that do, and the time-out of their functions.
 _MAPS = ("Extract", "Transform", "Load")
 _LONGEST_INVOCATION = timedelta(minutes=5)
+# The state machine's time-out. A run that has had both can't be at work, whatever its entry says: AWS may lose the
+# event that tells of its end. The command has the same rule: etl_cli/execution/statuses.py.
+_LONGEST_RUN = timedelta(minutes=30) + _LONGEST_INVOCATION
 
 
 class _Quarantined(msgspec.Struct):
@@ -91,7 +94,12 @@ def _check_ended(run: Run, started_at: datetime, ledger: Ledger) -> None:
     """Check that nothing more of a run comes into quarantine."""
     ending = ledger.ending(run)
     if ending and ending.status == "RUNNING":
-        raise InputError(f"replay: run {run.timestamp} is still running; wait for its end")
+        over = parse_instant("time", run.time) + _LONGEST_RUN
+        if started_at <= over:
+            raise InputError(
+                f"replay: run {run.timestamp} is still running, or its end was not recorded; wait for its end, "
+                f"or until {format_instant(over)}"
+            )
     # When a segment fails, or the execution is stopped, other workers still have the time of their invocation.
     if ending and ending.finished_at and ending.status != "SUCCEEDED" and ending.stage in _MAPS:
         over = parse_instant("finished_at", ending.finished_at) + _LONGEST_INVOCATION

@@ -1,8 +1,8 @@
-"""The dashboard ``etl-pipeline``: was last night fine, how much, how long, what was rejected, and the trend."""
+"""The dashboard ``etl-pipeline-REGION``: was last night fine, how much, how long, what was rejected, and the trend."""
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
@@ -57,7 +57,11 @@ class Dashboard(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         board = cloudwatch.Dashboard(
-            self, "Dashboard", dashboard_name="etl-pipeline", default_interval=Duration.days(14)
+            self,
+            "Dashboard",
+            # A dashboard's name is the account's, in all regions. Source: CloudWatch API reference, PutDashboard.
+            dashboard_name=f"etl-pipeline-{Stack.of(self).region}",
+            default_interval=Duration.days(14),
         )
         board.add_widgets(cloudwatch.TextWidget(markdown=_HEADLINE, width=24, height=3))
         board.add_widgets(

@@ -185,7 +185,7 @@ class Monitoring(Construct):
             "FunctionLimit",
             pipeline_metric(NEAR_LIMIT, "Sum", _PERIOD),
             f"A function came near the end of its memory ({settings.memory_mb} MB) or its time (5 minutes), or Lambda "
-            "stopped it there. The dashboard etl-pipeline shows which stage. Most often transform() keeps things or "
+            "stopped it there. The dashboard shows which stage. Most often transform() keeps things or "
             "waits for things; `memory_mb` gives a function more memory, a smaller `segment_bytes` each worker less to "
             f"do. {_MORE}",
         )

@@ -130,9 +130,9 @@ class RunRecorder(Construct):
         return record
 
 
-# Without data an event is some 300 bytes, and a state takes 256 KiB: so many of the last ones fit well, and show the
-# stage behind six retries of forty workers at once.
-_EVENTS = 500
+# A state takes 256 KiB, and more than that can't be caught. An event without data has 300 to 700 bytes (a name of a
+# state is at most 80 characters long), so that so many fit whatever they are.
+_EVENTS = 300
 # A worker's states are named after their Map: ExtractSegment, ExtractSegmentEnd.
 _ENTERED = "$states.result.Events.StateEnteredEventDetails.($substringBefore(Name, 'Segment'))"
 _LAST_STAGE = f"({_ENTERED})[$ in [{', '.join(repr(name) for name in STATES)}]][0]"

@@ -52,12 +52,14 @@ class Execution:
 
     def entry(self) -> dict[str, Any]:
         """The ledger's entry."""
+        # The command compares it with the present, and a run may take half an hour.
+        started = datetime.now(UTC) if self.status == "RUNNING" else self.started
         entry = {
             "id": self.name,
             "execution": self.arn,
             "status": self.entry_status or self.status,
             "run": self.run,
-            "started_at": self.started.isoformat(),
+            "started_at": started.isoformat(),
         }
         if self.status == "FAILED":
             entry |= {"stage": "Gate", "error": "QualityGateError"}

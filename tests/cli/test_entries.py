@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -11,6 +11,8 @@ from etl_cli.errors import UserError
 from etl_cli.execution.ledger import Entry, find_run, read_ledger
 from etl_cli.times import Span
 from tests.cli.fakes import FakeDynamoDB
+
+NOW = datetime(2026, 11, 5, tzinfo=UTC)
 
 
 def at(day: int, hour: int = 2) -> datetime:
@@ -62,7 +64,7 @@ class Ledger(FakeDynamoDB):
 
 
 def entries(*items: dict[str, Any]) -> list[Entry]:
-    return read_ledger(cast(Any, Ledger(*items)))[0]
+    return read_ledger(cast(Any, Ledger(*items)), NOW)[0]
 
 
 def test_all_that_an_entry_says_is_read() -> None:
@@ -108,3 +110,20 @@ def test_a_run_that_is_not_there_is_answered_with_what_may_be_given() -> None:
     assert "20261103T020000000Z" in caught.value.remedy
     with pytest.raises(UserError, match="no run yet"):
         find_run([], "latest")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "status"), [(0, "RUNNING"), (35, "RUNNING"), (36, "UNKNOWN"), (60 * 24 * 400, "UNKNOWN")]
+)
+def test_a_run_is_running_for_as_long_as_it_may(minutes: int, status: str) -> None:
+    started = (NOW - timedelta(minutes=minutes)).isoformat()
+    [entry] = entries(SUCCEEDED | {"status": {"S": "RUNNING"}, "started_at": {"S": started}})
+
+    assert entry.status == status
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"])
+def test_a_recorded_end_stays(status: str) -> None:
+    [entry] = entries(SUCCEEDED | {"status": {"S": status}, "started_at": {"S": "2020-01-01T00:00:00Z"}})
+
+    assert entry.status == status

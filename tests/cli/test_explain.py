@@ -23,6 +23,7 @@ from etl_cli.explain.search import occurs_in
 from etl_cli.explain.verdict import Verdict, judge
 from etl_cli.explain.view import explanation_document, print_explanation
 from etl_cli.times import Times
+from tests.cli.past import NOW as READ
 from tests.cli.past import Past, edited, items
 from tests.docs.examples import example
 from tests.unit.builders import END, item
@@ -47,7 +48,7 @@ def past(file: Path) -> Past:
 
 
 def explained(past: Past, identity: str, most_runs: int = 5) -> tuple[Explanation, Verdict]:
-    found = explain_item(past.pipeline, identity, read_ledger(past.pipeline.dynamodb), NOW, most_runs)
+    found = explain_item(past.pipeline, identity, read_ledger(past.pipeline.dynamodb, READ), NOW, most_runs)
     return found, judge(found, EtlLines(program="etl"))
 
 
@@ -164,7 +165,17 @@ def test_an_item_that_a_failed_run_has_read(past: Past) -> None:
     said = verdict(past, "item-0001")
 
     assert (said.outcome, said.lines) == ("failed", AGAIN)
-    assert said.says == f"Run {RUN} read it, and ended in Load: TransientError."
+    assert said.says == f"Run {RUN} read it, and failed at Load: TransientError."
+
+
+def test_an_item_that_a_run_without_an_end_has_read(past: Past) -> None:
+    past.runs.dynamodb.ledger.items["run", past.entry.name] |= {
+        "status": {"S": "RUNNING"},
+        "started_at": {"S": "2024-01-16T01:50:00Z"},
+    }
+
+    assert (verdict(past, "item-0001").outcome, verdict(past, "item-0001").lines) == ("failed", AGAIN)
+    assert verdict(past, "item-0001").says == f"Run {RUN} read it, and ended without a record."
 
 
 def test_an_item_that_a_run_is_at(past: Past) -> None:
@@ -227,7 +238,7 @@ def test_an_item_whose_runs_failed_before_they_read_it(past: Past) -> None:
     past.fail("Extract", "ConfigurationError")
 
     assert verdict(past, "item-0500").says == (
-        f"Run {RUN} covers its timestamp, and ended in Extract: ConfigurationError."
+        f"Run {RUN} covers its timestamp, and failed at Extract: ConfigurationError."
     )
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from etl_cli.console import Terminal
 from etl_cli.deployment import Pipeline
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
+from etl_cli.execution import statuses
 from etl_cli.execution.ledger import Entry
 from etl_cli.quarantine import content as quarantine_content
 from etl_cli.quarantine.command import EXIT_LEFT
@@ -245,6 +246,15 @@ def test_a_run_without_quarantine_is_not_replayed(recorded: StateMachine) -> Non
 
     assert isinstance(done.exception, UserError)
     assert "has nothing in quarantine, or it has expired" in done.exception.message
+    assert len(recorded.executions) == 2
+
+
+def test_a_run_whose_end_was_lost_is_replayed(recorded: StateMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded.executions["first"].status = "RUNNING"
+    monkeypatch.setattr(statuses, "LONGEST_RUN", timedelta(minutes=-1))
+    done = replay("first")
+
+    assert done.exit_code == EXIT_LEFT, done.output  # one is rejected again
     assert len(recorded.executions) == 2
 
 

@@ -16,7 +16,7 @@ from etl_cli.preview.stage_code import LocalTransformation
 from etl_cli.quarantine import staged_parts
 from etl_cli.times import Span
 from tests.cli.past import Past, edited, items
-from tests.unit.builders import item
+from tests.unit.builders import START, item
 
 NOW = datetime(2024, 1, 16, 2, tzinfo=UTC)
 DAY = Span(datetime(2024, 1, 15, tzinfo=UTC), datetime(2024, 1, 16, tzinfo=UTC))
@@ -151,6 +151,15 @@ def test_a_run_that_failed_earlier_is_previewed_and_not_compared(past: Past, fil
     found = again(past, file)
 
     assert (found.items, found.comparison) == (60, None)
+
+
+def test_a_run_whose_end_was_lost_is_looked_at_as_one_that_failed(past: Past) -> None:
+    past.runs.dynamodb.ledger.items["run", past.entry.name] |= {
+        "status": {"S": "RUNNING"},
+        "started_at": {"S": "2024-01-16T01:50:00Z"},
+    }
+
+    assert PastRun(past.pipeline, past.entry).run.start == START
 
 
 def test_a_run_that_is_going_on_is_refused(past: Past) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -173,7 +173,7 @@ def test_a_file_that_comes_to_be_meanwhile_stays(report: Report, tmp_path: Path)
 
 def test_a_run_that_goes_on_has_no_report(report: Report) -> None:
     recording = Recording(SUCCEEDED)
-    entry = replace(run_of(recording), status="RUNNING")
+    entry = replace(run_of(recording), status="RUNNING", started=datetime.now(UTC))
     running = recording.description | {"status": "RUNNING"}
     del recording.events[20:]
     aws = aws_with(recording, entry, {"sfn.DescribeExecution": running})

@@ -132,8 +132,8 @@ def test_durations_are_abbreviated_where_there_is_little_room(seconds: float, sh
 def test_why_a_run_failed_and_how_to_see_more_is_below_it() -> None:
     lines = printed(HISTORY, 80)
 
-    assert f"    failed at Plan, InputError: etl show {NAME}" in lines
-    assert "    timed out at Load" in lines
+    assert f"    failed at Plan: InputError: etl show {NAME}" in lines
+    assert "    ran out of time at Load" in lines
     assert "    replayed by 20261106T091500007Z: 150 loaded, 1 rejected again" in lines
 
 
@@ -172,3 +172,10 @@ def test_programs_get_the_cause_in_words() -> None:
     failed = night(3, "FAILED", error="InputError", cause=cause)
 
     assert entry_document(failed)["failure"]["cause"] == "end is in the future"
+
+
+@pytest.mark.parametrize("width", [None, 80, 60])
+def test_a_run_whose_end_was_lost_says_so(width: int | None) -> None:
+    lost = night(3, "UNKNOWN", counts={}, finished=None)
+
+    assert "ended without a record" in "\n".join(printed([lost], width))

@@ -220,6 +220,17 @@ def test_a_failure_that_the_ledger_does_not_know_yet_is_taken_from_the_history()
     assert (record.status, record.failure.error, record.failure.stage) == ("FAILED", "QualityGateError", "Gate")
 
 
+@pytest.mark.parametrize(("known", "error"), [(True, "QualityGateError"), (False, "EndNotRecorded")])
+def test_a_run_whose_end_was_lost_has_the_reason_of_the_history(*, known: bool, error: str) -> None:
+    failed, entry = failed_at_gate(status="UNKNOWN", stage="", error="", cause="")
+    changes: dict[str, Answer] = {} if known else {"sfn.DescribeExecution": RefusalError("ExecutionDoesNotExist")}
+    record = record_of(failed, entry, changes=changes)
+
+    assert record.failure
+    assert record.failure.error == error
+    assert record.failure.remedy
+
+
 def test_a_run_that_goes_on(recording: Recording) -> None:
     recording.description |= {"status": "RUNNING"}
     entry = entry_of(recording, status="RUNNING", finished=None, counts={})

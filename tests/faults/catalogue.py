@@ -101,6 +101,7 @@ RUNS = (
         Fault(f"{state}: stopped, run again", courses.stopped_and_run_again, _in(state), effect=effects.stop)
         for state in (*STAGES, "Gate")
     ),
+    Fault("Transform: stopped, event lost", courses.stopped_unseen, _in("Transform"), effect=effects.stop),
     Fault("Finish: stopped, run again", courses.stopped_while_finishing, _in("Finish"), effect=effects.stop),
     *(
         Fault(f"{state}: fails, then caught up", courses.failed_and_caught_up, _in(state), effect=effects.deny)

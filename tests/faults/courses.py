@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from etl_cli.execution.ledger import find_run, read_ledger
+from etl_cli.execution.statuses import UNKNOWN
 from etl_cli.function_room import FUNCTIONS
 from tests.faults.injection import Scene
 from tests.faults.night import Night
@@ -133,6 +135,29 @@ def stopped_while_finishing(night: Night, scene: Scene, ledger: Ledger) -> Outco
     outcome.require("the stopped execution", stopped.status, "ABORTED")
     outcome.require("its entry", facts, ("SUCCEEDED", *night.window, None, None))
     outcome.require("the watermark after the stop", watermark, text(night.end))
+    return outcome
+
+
+def stopped_unseen(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
+    """The run is stopped, and the event that tells of it is lost; the next night's covers both nights.
+
+    AWS delivers such events by best effort. The entry stays at RUNNING, and is taken as ended when the run must have.
+    """
+    events, rule = night.pipeline.clients.events, "etl-pipeline-ended"
+    events.disable_rule(Name=rule)
+    try:
+        stopped = night.pipeline.ended(scene.start(night.input))
+        scene.over.set()
+        outcome = one_run(night.next(), scene, ledger)
+    finally:
+        events.enable_rule(Name=rule)
+    outcome.executions.insert(0, stopped)
+    entries, now = {}, datetime.now(UTC)
+    for minutes in (0, 36):
+        found = read_ledger(night.pipeline.clients.dynamodb, now + timedelta(minutes=minutes))[0]
+        entries[minutes] = find_run(found, stopped.arn).status
+    outcome.require("the stopped execution", stopped.status, "ABORTED")
+    outcome.require("its entry at once, and later", entries, {0: "RUNNING", 36: UNKNOWN})
     return outcome
 
 

@@ -12,6 +12,7 @@ import pytest
 from etl.metrics import BY_STAGE, NAMESPACE, UNITS
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 from tests.infrastructure.test_monitoring import ALARMS, LAST_LINES, MACHINE
+from tests.support import ROOT
 
 STAGES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
 # Every metric has its dimensions; a graph of one without them, or of others, stays empty.
@@ -24,7 +25,7 @@ PLATFORM = {
 
 @pytest.fixture(scope="module")
 def widgets(stack: Synthesized) -> list[dict[str, Any]]:
-    board = stack.named("AWS::CloudWatch::Dashboard", "etl-pipeline")
+    board = stack.named("AWS::CloudWatch::Dashboard", f"etl-pipeline-{REGION}")
     found: list[dict[str, Any]] = json.loads(board["DashboardBody"])["widgets"]
     return found
 
@@ -78,6 +79,13 @@ def test_every_metric_of_the_pipeline_is_shown_with_its_dimensions(widgets: list
         assert [dimensions["Stage"] for each, dimensions in own if each == name] == [*STAGES]
 
 
+def test_a_dashboard_of_so_many_metrics_is_paid_for(widgets: list[dict[str, Any]]) -> None:
+    # Source: CloudWatch pricing, free tier: three dashboards of up to 50 metrics each.
+    assert len(list(metrics_of(widgets))) > 50
+    for page in ("monitoring", "costs"):
+        assert "50 metrics" in (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+
+
 def test_what_the_platform_measures_is_below(widgets: list[dict[str, Any]]) -> None:
     below = [(namespace, name, dimensions) for namespace, name, dimensions in metrics_of(widgets[-8:])]
 
@@ -120,7 +128,7 @@ def test_failed_invocations_are_looked_up_in_the_logs_of_the_functions(widgets: 
 
 
 def test_lines_across_are_those_of_the_settings(tuned_stack: Synthesized) -> None:
-    board = tuned_stack.named("AWS::CloudWatch::Dashboard", "etl-pipeline")
+    board = tuned_stack.named("AWS::CloudWatch::Dashboard", f"etl-pipeline-{REGION}")
     tuned = json.loads(board["DashboardBody"])["widgets"]
 
     def lines(words: str) -> list[float]:

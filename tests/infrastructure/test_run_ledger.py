@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from etl import replay
+from etl_cli.execution import statuses
 from tests.infrastructure.synthesis import ACCOUNT, REGION, ROOT, Synthesized
 
 RECORDED = "DynamoDB.ConditionalCheckFailedException"
@@ -79,7 +82,7 @@ def test_without_a_history_the_recorder_writes_all_the_same(stack: Synthesized) 
     ]
     # The answer must fit a state: 256 KiB.
     assert states["FindStage"]["Arguments"]["IncludeExecutionData"] is False
-    assert states["FindStage"]["Arguments"]["MaxResults"] <= 500
+    assert states["FindStage"]["Arguments"]["MaxResults"] <= 300
     assert states["Record"]["Catch"] == [{"ErrorEquals": [RECORDED], "Next": "Known"}]
 
 
@@ -128,3 +131,10 @@ def test_every_end_but_success_starts_the_recorder(stack: Synthesized) -> None:
 def test_the_rule_watches_runs_that_are_started_by_hand_too(tuned_stack: Synthesized) -> None:
     assert tuned_stack.named("AWS::Events::Rule", "etl-daily-schedule")["State"] == "DISABLED"
     assert tuned_stack.named("AWS::Events::Rule", "etl-pipeline-ended")["State"] == "ENABLED"
+
+
+def test_a_run_without_an_end_is_taken_as_ended_when_it_must_have(stack: Synthesized) -> None:
+    functions = [stack.named("AWS::Lambda::Function", f"etl-{stage}") for stage in ("extract", "transform", "load")]
+    longest = timedelta(seconds=stack.definition["TimeoutSeconds"] + max(each["Timeout"] for each in functions))
+
+    assert longest == statuses.LONGEST_RUN == replay._LONGEST_RUN

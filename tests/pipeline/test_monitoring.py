@@ -295,7 +295,7 @@ def test_alarms_dashboard_and_topic_are_there(pipeline: Pipeline) -> None:
     cloudwatch, sns = session.client("cloudwatch", **options), session.client("sns", **options)
 
     alarms = cloudwatch.describe_alarms(AlarmNamePrefix="etl-pipeline-")["MetricAlarms"]
-    board = json.loads(cloudwatch.get_dashboard(DashboardName="etl-pipeline")["DashboardBody"])
+    board = json.loads(cloudwatch.get_dashboard(DashboardName=f"etl-pipeline-{session.region_name}")["DashboardBody"])
     [topic] = {each for alarm in alarms for each in alarm["AlarmActions"]}
 
     assert {alarm["AlarmName"] for alarm in alarms} == set(re.findall(r"^\| `(etl-pipeline-[a-z-]+)` \|", PAGE, re.M))

@@ -234,8 +234,17 @@ def test_a_run_that_is_still_going_is_not_replayed() -> None:
     going = FakeDynamoDB()
     ledger(going).begin(msgspec.structs.replace(run(), execution=REPLAYED.execution))
 
-    with pytest.raises(InputError, match=f"run {REPLAYED.run} is still running"):
-        planned(s3, going)
+    with pytest.raises(InputError, match=f"run {REPLAYED.run} is still running, .* or until 2024-01-16T02:35:00.123Z"):
+        planned(s3, going, at=datetime(2024, 1, 16, 2, 35, tzinfo=UTC))
+
+
+def test_a_run_whose_end_was_lost_is_replayed_once_it_cannot_be_at_work() -> None:
+    s3 = FakeS3()
+    ended(s3)
+    going = FakeDynamoDB()
+    ledger(going).begin(msgspec.structs.replace(run(), execution=REPLAYED.execution))
+
+    assert planned(s3, going, at=datetime(2024, 1, 16, 2, 35, 1, tzinfo=UTC)).replay == REPLAYED
 
 
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT"])
