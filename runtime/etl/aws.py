@@ -1,8 +1,8 @@
 """Clients of AWS, and what their errors mean to a run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+_T = TypeVar("_T")
 _CONNECTIONS = 16
 # One attempt: how long a fault is bridged is decided here, and not by the version of the SDK that Lambda has.
 _CONFIG = Config(
@@ -135,6 +136,37 @@ def is_transient(error: Exception) -> bool:
 
 
 BRIDGE = Bridge(BRIDGED_SECONDS, is_transient)
+
+
+class AsFarAsPossible(Iterator[_T]):
+    """What is read before reading fails in passing: an invocation ends there, and keeps what it has done.
+
+    It fails if nothing at all can be read.
+
+    Attributes:
+        cut: whether reading has failed.
+    """
+
+    def __init__(self, read: Iterable[_T]) -> None:
+        self.cut = False
+        self._read = iter(read)
+        self._any = False
+
+    def __iter__(self) -> Self:
+        """An iterator is its own."""
+        return self
+
+    def __next__(self) -> _T:
+        """The next of what is read."""
+        try:
+            found = next(self._read)
+        except (ClientError, BotoCoreError, TransientError) as error:
+            if not self._any or not is_transient(error):
+                raise
+            self.cut = True
+            raise StopIteration from None
+        self._any = True
+        return found
 
 
 def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ()) -> EtlError:

@@ -11,11 +11,10 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl.aws import dynamodb_client, is_transient, s3_client
+from etl.aws import AsFarAsPossible, dynamodb_client, is_transient, s3_client
 from etl.code_version import code_version
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
-from etl.errors import TransientError
 from etl.keys import manifest_key, part_key, replayed_key
 from etl.ledger import Ledger
 from etl.replay import plan_replay, quarantined_pages
@@ -117,7 +116,7 @@ def extract_segment(run: Run, work: Work, pages: Iterator[Page], staging: Stagin
     taken, units, staged = Work(segment=segment, cursor=work.cursor, counts=list(work.counts)), Decimal(0), None
     with PartWriter(staging.open, lambda part: part_key(STAGE, run, segment, part), first, part_bytes) as writer:
         try:
-            for page in _as_far_as_possible(pages):
+            for page in AsFarAsPossible(pages):
                 if page.items:
                     writer.write(page.items)
                 _count(taken, page)
@@ -133,18 +132,6 @@ def extract_segment(run: Run, work: Work, pages: Iterator[Page], staging: Stagin
             if staged is None or not is_transient(error):
                 raise
     return staged
-
-
-def _as_far_as_possible(pages: Iterator[Page]) -> Iterator[Page]:
-    """The pages before the first one that fails in passing; the invocation fails if that is the very first."""
-    none = True
-    try:
-        for page in pages:
-            yield page
-            none = False
-    except (ClientError, BotoCoreError, TransientError) as error:
-        if none or not is_transient(error):
-            raise
 
 
 def _count(taken: Work, page: Page) -> None:

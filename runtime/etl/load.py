@@ -13,7 +13,7 @@ import msgspec
 from botocore.session import Session, get_session
 
 from etl.attribute_values import Number, to_wire
-from etl.aws import dynamodb_client, s3_client
+from etl.aws import AsFarAsPossible, dynamodb_client, s3_client
 from etl.balance import check_loaded
 from etl.channel import open_channel
 from etl.deadline import Deadline
@@ -68,7 +68,7 @@ async def load_segment(
     deadline: Deadline,
     in_flight_bytes: int = IN_FLIGHT_BYTES,
 ) -> Work:
-    """Write a segment's records until they end or time runs low.
+    """Write a segment's records until they end, time runs low or staging can't be read for now.
 
     Batches are in flight side by side, so many bytes of them at most or a larger one alone, but never two with the same
     key, so that the last record of a key wins. Counted is what lies before the cursor, ``{"part": …, "offset": …}``:
@@ -117,12 +117,13 @@ class _Loader:
         self._stopped_at: dict[str, int] | None = None
 
     async def until(self, deadline: Deadline) -> dict[str, int] | None:
-        """Work until the segment or the time ends; the cursor to go on from, None at the segment's end."""
+        """Work until the segment or the time ends, or reading fails; the cursor to go on from, None at the end."""
         before = self._work.cursor or BEGINNING
         out_of_time = False
+        batches = AsFarAsPossible(self._staging.segment_batches("transform", self._run, self._work))
         try:
             # Reading is a blocking call for every 4 MiB: the answers that come meanwhile wait in their sockets.
-            for behind, key, batch in self._staging.segment_batches("transform", self._run, self._work):
+            for behind, key, batch in batches:
                 # Before the batch is decoded, so that a record that takes long memory is alone.
                 await self._make_room(batch.end - batch.start)
                 items = self._marshalled(key, batch)
@@ -133,7 +134,7 @@ class _Loader:
                 before = behind
                 out_of_time = not deadline.allows_another()
             else:
-                out_of_time = False
+                out_of_time = batches.cut
             while self._pending:
                 await self._settle()
         finally:

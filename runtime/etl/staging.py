@@ -4,12 +4,14 @@ A staged object is one JSON array with one record a line, so that any JSON tool 
 streams it.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
 
+from etl.backoff import full_jitter
 from etl.errors import ConfigurationError, StagingError, class_name
 from etl.keys import part_key, seal_key
 from etl.run import Run, Work
@@ -241,7 +243,7 @@ class Staging:
             if_match: the ETag that the object must have.
         """
         options = {name: value for name, value in (("Range", span), ("IfMatch", if_match)) if value is not None}
-        attempt = 1
+        failures = 0
         while True:
             try:
                 answer = self._s3.get_object(Bucket=self._bucket, Key=key, **options)  # type: ignore[arg-type]
@@ -254,9 +256,10 @@ class Staging:
                 raise
             except (HTTPClientError, IncompleteReadError, FlexibleChecksumError):
                 # botocore retries a request, and not the reading of its answer.
-                if attempt == _READ_ATTEMPTS:
+                if failures == _READ_ATTEMPTS - 1:
                     raise
-                attempt += 1
+            time.sleep(full_jitter(failures))
+            failures += 1
 
     def _refused(self, key: str, error: ClientError) -> StagingError | None:
         """What S3's refusal to read says of the object; None when it's about something else."""

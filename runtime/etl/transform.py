@@ -10,7 +10,7 @@ import msgspec
 
 from etl import transformation
 from etl.aggregates import Prepared, accumulators, partial
-from etl.aws import s3_client
+from etl.aws import AsFarAsPossible, s3_client
 from etl.deadline import Deadline
 from etl.entry import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
 from etl.errors import RejectedError, TooSlowError, TransformationError, UntimedError
@@ -80,10 +80,12 @@ class _Worker:
         self._slow: list[TooSlowError] = []
 
     def until(self, deadline: Deadline) -> dict[str, int] | None:
-        """Work until the segment or the time ends; the cursor to go on from, None at the segment's end."""
+        """Work until the segment or the time ends, or reading fails; the cursor to go on from, None at the end."""
         cursor: dict[str, int] | None = None
+        position: dict[str, int] | None = None
         began_ms = deadline.remaining_ms()
-        for position, key, batch in self._staging.segment_batches("extract", self._run, self._work):
+        batches = AsFarAsPossible(self._staging.segment_batches("extract", self._run, self._work))
+        for position, key, batch in batches:
             taken = 0
             while taken < len(batch.lines) and cursor is None:
                 taken += self._take(key, batch, taken)
@@ -92,6 +94,8 @@ class _Worker:
                     cursor = position | {"offset": batch.end_of(taken)}
             if cursor is not None:
                 break
+        if batches.cut:
+            cursor = position
         if cursor is None and self._kept.next_part == 0:
             self._kept.write(())  # a segment without records has an empty part
         self._close()

@@ -158,6 +158,26 @@ def test_of_two_records_with_one_key_in_batches_close_by_the_last_wins(distance:
     assert result.counted("loaded") == len(many)
 
 
+@pytest.mark.parametrize("number", [3, 4])
+def test_when_staging_cannot_be_read_for_now_what_is_written_counts(number: int) -> None:
+    s3, given_work = transformed(records(30), records(60)[30:])
+    s3.faults.fail(number, lambda: client_error("SlowDown", 503))  # the second part's seal, or itself
+    dynamodb = FakeDynamoDB()
+    first = loaded(s3, copy(given_work), dynamodb)
+
+    assert (first.counted("loaded"), first.cursor and first.cursor["part"]) == (30, 0)
+    assert loaded(s3, copy(first), dynamodb).counted("loaded") == 60
+    assert len(held(dynamodb)) == 60
+
+
+def test_when_staging_cannot_be_read_at_all_the_invocation_fails() -> None:
+    s3, given_work = transformed(records(30))
+    s3.faults.fail(1, lambda: client_error("SlowDown", 503))
+
+    with pytest.raises(ClientError, match="SlowDown"):
+        loaded(s3, given_work, FakeDynamoDB())
+
+
 def loaded_through(channel: FakeChannel, records_of: list[Record]) -> Work:
     s3, given_work = transformed(records_of)
     table = DestinationTable(channel, "destination", Pacer(None), lambda: 300_000)

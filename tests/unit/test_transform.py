@@ -31,7 +31,7 @@ from tests.unit.builders import (
     work,
 )
 from tests.unit.fakes.dynamodb import Item
-from tests.unit.fakes.faults import Crash
+from tests.unit.fakes.faults import Crash, client_error
 from tests.unit.fakes.s3 import FakeS3
 
 TIMESTAMP = "20240116T020000123Z"
@@ -306,6 +306,18 @@ def test_the_cursor_is_where_to_go_on_in_the_staged_items() -> None:
     assert result.cursor is not None
     assert result.cursor["part"] == 0
     assert s3.objects[f"extract/{TIMESTAMP}/data.json"][result.cursor["offset"] :].count(b"\n") == 6
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_when_the_staged_items_cannot_be_read_for_now_what_is_done_is_kept(number: int) -> None:
+    s3, given = extract([item(n) for n in range(30)], [item(n) for n in range(30, 60)])
+    s3.faults.fail(number, lambda: client_error("SlowDown", 503))  # the second part's seal, or itself
+    user = user_code(lambda record, _: record)
+    first = transformed(s3, given, user)
+
+    assert (first.counted("transformed"), first.cursor and first.cursor["part"]) == (30, 0)
+    assert transformed(s3, first, user).counted("transformed") == 60
+    assert [each["id"] for each in staged_records(s3)] == [f"item-{n:04d}" for n in range(60)]
 
 
 def shape(record: dict[str, Any], _: Any) -> Any:
