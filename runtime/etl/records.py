@@ -126,9 +126,11 @@ class Records:
         return made
 
     def _told(self, reason: RejectedError, line: bytes) -> RejectedError:
-        """The reason, or the record's size if memory was."""
-        error = reason.__cause__
-        return OutOfMemoryError(len(line), self._user.where(error)) if isinstance(error, MemoryError) else reason
+        """The reason, or the record's size if memory was; without its traceback, which holds the record."""
+        error, reason.__cause__, reason.__context__ = reason.__cause__, None, None
+        if isinstance(error, MemoryError):
+            return OutOfMemoryError(len(line), self._user.where(error))
+        return reason.with_traceback(None)
 
     def _checked(self, records: list[Record]) -> list[Verdict]:
         """The verdicts on all records; a pattern of the contract may take as long as transform()."""

@@ -45,7 +45,8 @@ def test_a_record_with_which_the_results_are_many_bytes_is_the_last() -> None:
     assert 2 * 5 * 300_000 < MADE_BYTES < 3 * 5 * 300_000
 
 
-def test_a_record_is_let_go_when_it_is_done() -> None:
+@pytest.mark.parametrize("rejected", [False, True])
+def test_a_record_is_let_go_when_it_is_done(rejected: bool) -> None:
     grown: list[weakref.ref[set[int]]] = []
     alive: list[int] = []
 
@@ -53,6 +54,8 @@ def test_a_record_is_let_go_when_it_is_done() -> None:
         alive.append(sum(each() is not None for each in grown))
         record["kept"] = set(range(10))
         grown.append(weakref.ref(record["kept"]))
+        if rejected:
+            raise ValueError
 
     through(user_code(transform))(lines(25))
 
