@@ -80,9 +80,9 @@ def s3_client() -> "S3Client":
 
 
 def dynamodb_client(attempts: int = 6, session: Session | None = None) -> "DynamoDBClient":
-    """A client of DynamoDB whose Scan and BatchWriteItem take and give bytes, beside the usual way.
+    """A client of DynamoDB whose Scan, BatchGetItem and BatchWriteItem take and give bytes, beside the usual way.
 
-    A request may carry ``RawBody``, the body to send; an answer of one of the two has ``RawBody``, the bytes
+    A request may carry ``RawBody``, the body to send; an answer of one of the three has ``RawBody``, the bytes
     that DynamoDB sent. The hooks are botocore's public events: credentials, signing, retries, checksums,
     endpoints and tracing stay botocore's own. What is left out is building and parsing each item, which costs
     most of the time that a tutorial's pipeline takes. A botocore older than ``before-parse`` answers with
@@ -94,7 +94,7 @@ def dynamodb_client(attempts: int = 6, session: Session | None = None) -> "Dynam
     """
     maker = boto3.Session(botocore_session=session) if session else boto3
     client = maker.client("dynamodb", config=_config(attempts))
-    for operation in ("Scan", "BatchWriteItem"):
+    for operation in _WITH_ITEMS:
         client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body)
         client.meta.events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
         client.meta.events.register(f"before-parse.dynamodb.{operation}", _keep_raw_body)

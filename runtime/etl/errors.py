@@ -134,6 +134,26 @@ class TooSlowError(RejectedError):
         return TooSlowError, (self.seconds, self.where)
 
 
+class OutOfMemoryError(RejectedError):
+    """The memory of a worker doesn't hold one record and what becomes of it.
+
+    Args:
+        size: the record's, in bytes of JSON.
+        where: the line of transformation.py that asked for more; empty when it was none.
+    """
+
+    def __init__(self, size: int, where: str = "") -> None:
+        self.size = size
+        self.where = where
+        expected = "a record that a worker's memory can hold"
+        super().__init__("", expected, f"{size:,} bytes of JSON {where}".rstrip())
+        self.summary = f"record: expected {expected}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the parts."""
+        return OutOfMemoryError, (self.size, self.where)
+
+
 def class_name(error: BaseException) -> str:
     """Name of an error's class, or of its nearest base that stands in a module: one made of data may have its name."""
     return next((str(kind.__name__) for kind in type(error).__mro__ if _stands_in_its_module(kind)), "error")

@@ -3,6 +3,9 @@
 A worker that died is tried again by the workflow, and would die again at the same record. So the second attempt sends
 its records through a child process: when that one ends, the record that it was at is known, and the rest goes on in
 another child. The first attempt doesn't, since the way to another process costs more than the transformation itself.
+
+A record is blamed only for the end of a child that took no other before it: memory may be full of what transform() has
+kept of the records before.
 """
 
 import mmap
@@ -15,21 +18,28 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from etl.errors import RejectedError, TooSlowError
+from etl.errors import OutOfMemoryError, RejectedError, TooSlowError
 from etl.metrics import peak_memory_mb
-from etl.records import Made, Records
+from etl.records import MADE_BYTES, Made, Records
 
 # After this much more time, a child whose record didn't stop is killed.
 GRACE_SECONDS = 5
 _LOOK_SECONDS = 0.5
-# The worker's own memory may grow by so much beside the child's, in MiB.
-_OWN_MEMORY_MB = 64
+# The worker's own memory may grow by so much beside the child's, in MiB: a child's answer twice (MADE_BYTES, and the
+# results of one more record), aggregates, and the objects that it reads and writes.
+_OWN_MEMORY_MB = 176
 _LEAST_MEMORY_MB = 32
 _BEFORE_THE_FIRST = -1
 # Lambda has no /dev/shm, which queues and locks of multiprocessing need; pipes and anonymous memory need none.
 _fork = multiprocessing.get_context("fork")
+
+
+class _Spent(NamedTuple):
+    """The answer of a child whose memory is full: what it made before that. Another child goes on."""
+
+    made: list[Made]
 
 
 class IsolatedRecords:
@@ -62,21 +72,29 @@ class IsolatedRecords:
     def __call__(self, lines: Sequence[bytes]) -> list[Made]:
         """Say what records become, as :class:`etl.records.Through` does."""
         made: list[Made] = []
-        while len(made) < len(lines) and not (made and isinstance(made[-1], TooSlowError)):
+        while len(made) < len(lines) and not _is_last(made):
             made += self._first_of(lines[len(made) :])
         return made
 
     def _first_of(self, lines: Sequence[bytes]) -> list[Made]:
-        """Say what the first records become: all of them, or those up to the one that ends the child."""
+        """Say what the first records become: all of them, or those up to the one that ends the child, or none yet."""
+        fresh = self._child is None
         answer = self._asked(lines)
         if not isinstance(answer, RejectedError):
             return answer
+        self._end()
         position = _read(self._position)
+        if position > 0:
+            before = self._first_of(lines[:position])
+            if isinstance(answer, TooSlowError) and len(before) == position:
+                return [*before, answer]
+            self._end()  # the next is taken by a child that took no other
+            return before  # one of them may be too slow this time, and be the last
+        if not fresh and not isinstance(answer, TooSlowError):
+            return []
         if position == _BEFORE_THE_FIRST and len(lines) > 1:
             return self._first_of(lines[:1])
-        before = self._first_of(lines[:position]) if position > 0 else []
-        # One of them may be too slow this time, and be the last.
-        return [*before, answer] if len(before) == max(position, 0) else before
+        return [answer]
 
     def _asked(self, lines: Sequence[bytes]) -> list[Made] | RejectedError:
         """The child's answer; or how it ended without one.
@@ -89,19 +107,20 @@ class IsolatedRecords:
         try:
             connection.send(list(lines))
             if not self._waited(connection):
-                self._end()
                 return TooSlowError(self._records.seconds, "(it can't be interrupted)")
-            answer: list[Made] | Exception | str = connection.recv()
+            answer: list[Made] | _Spent | Exception | str = connection.recv()
         except (EOFError, OSError):
             answer = self._end()
+        if isinstance(answer, _Spent):
+            self._end()
+            return answer.made
         if isinstance(answer, list):
             return answer
         if isinstance(answer, MemoryError):
             # All together are too much: what transform() raises for one record is that record's.
             _write(self._position, _BEFORE_THE_FIRST)
         if _read(self._position) == _BEFORE_THE_FIRST and isinstance(answer, (str, MemoryError)):
-            size = f"{len(lines[0]):,} bytes of JSON"
-            return RejectedError.of_record("a record that a worker's memory can hold", size)
+            return OutOfMemoryError(len(lines[0]))
         if isinstance(answer, Exception):
             raise answer
         return RejectedError.of_record("transform() to leave its process running", answer)
@@ -161,15 +180,31 @@ def serve(connection: Connection, records: Records, position: mmap.mmap) -> None
         records: takes records through the user's code.
         position: memory that is told which of them it is at.
     """
+    fresh = True
     with records, suppress(EOFError, OSError):
         while True:
             lines = connection.recv()
             try:
-                connection.send(records(lines, lambda number: _write(position, number)))
+                connection.send(_believed(records(lines, lambda number: _write(position, number)), fresh=fresh))
             except OSError:
                 raise
             except Exception as error:
                 connection.send(error)
+            fresh = False
+
+
+def _believed(made: list[Made], *, fresh: bool) -> list[Made] | _Spent:
+    """All that was made before memory was full; or that there isn't enough for the first of all records."""
+    for number, each in enumerate(made):
+        if isinstance(each, OutOfMemoryError):
+            return made[:1] if fresh and number == 0 else _Spent(made[:number])
+    return made
+
+
+def _is_last(made: list[Made]) -> bool:
+    """Whether no more records are taken together with these."""
+    results = (line for each in made if isinstance(each, list) for line, _ in each)
+    return bool(made) and (isinstance(made[-1], TooSlowError) or sum(map(len, results)) > MADE_BYTES)
 
 
 def limit_memory(memory_mb: float) -> None:

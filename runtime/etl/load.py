@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections import deque
+from collections.abc import Collection
 from decimal import Decimal
 from functools import cache
 from itertools import chain
@@ -27,13 +28,26 @@ from etl.quarantine import rejected_line
 from etl.run import Run, Work, totals
 from etl.settings import LoadSettings
 from etl.staged_writer import PartWriter
-from etl.staging import BEGINNING, Batch, Staging
+from etl.staging import BEGINNING, RETRY_SHARE, Batch, Staging
 
 STAGE = "load"
 # What Load rejects is rare, and each of it is at most 400 KB: parts of quarantine are small.
 _QUARANTINE_BYTES = 16 * 1024 * 1024
+# Items on their way take some five times their bytes: as staged, as an item, in the request's body, at the transport
+# and in an answer that leaves them undone. Sixteen batches of 4 KB records have 1.6 MB. A request stays below the 16 MB
+# of BatchWriteItem (API reference): DynamoDB JSON has at most five times the bytes of plain JSON (``0,`` is
+# ``{"N":"0"},``), and a batch of several records has at most BATCH_BYTES of that; for a record alone see item_size.py.
+IN_FLIGHT_BYTES = 8 * 1024 * 1024
 _records = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Number)
 _encoder = msgspec.json.Encoder()
+
+
+class _StagedKey(msgspec.Struct):
+    id: str
+    timestamp: str
+
+
+_staged_keys = msgspec.json.Decoder(_StagedKey)
 
 
 class _Pending(NamedTuple):
@@ -47,13 +61,18 @@ class _Pending(NamedTuple):
 
 
 async def load_segment(
-    run: Run, work: Work, destination: DestinationTable, staging: Staging, deadline: Deadline
+    run: Run,
+    work: Work,
+    destination: DestinationTable,
+    staging: Staging,
+    deadline: Deadline,
+    in_flight_bytes: int = IN_FLIGHT_BYTES,
 ) -> Work:
     """Write a segment's records until they end or time runs low.
 
-    Batches are in flight side by side, but never two with the same key, so that the last record of a key wins.
-    Counted is what lies before the cursor, ``{"part": …, "offset": …}``: what was written behind it is written
-    again, which changes nothing.
+    Batches are in flight side by side, so many bytes of them at most or a larger one alone, but never two with the same
+    key, so that the last record of a key wins. Counted is what lies before the cursor, ``{"part": …, "offset": …}``:
+    what was written behind it is written again, which changes nothing.
 
     Raises:
         TransientError: nothing at all could be written in this invocation's time.
@@ -62,7 +81,7 @@ async def load_segment(
     with PartWriter(
         staging.open, lambda part: quarantine_key(STAGE, run, work.segment, part), first, _QUARANTINE_BYTES
     ) as rejected:
-        loader = _Loader(run, work, destination, staging, rejected)
+        loader = _Loader(run, work, destination, staging, rejected, in_flight_bytes)
         cursor = await loader.until(deadline)
         rejected.close()
     if cursor is not None and cursor == (work.cursor or BEGINNING):
@@ -78,7 +97,13 @@ class _Loader:
     """One invocation's work on one segment."""
 
     def __init__(
-        self, run: Run, work: Work, destination: DestinationTable, staging: Staging, rejected: PartWriter
+        self,
+        run: Run,
+        work: Work,
+        destination: DestinationTable,
+        staging: Staging,
+        rejected: PartWriter,
+        in_flight_bytes: int,
     ) -> None:
         self._run = run
         self._work = work
@@ -87,6 +112,8 @@ class _Loader:
         self._rejected = rejected
         self._pending: deque[_Pending] = deque()
         self._pending_keys: set[Key] = set()
+        self._pending_bytes = 0
+        self._most_bytes = in_flight_bytes
         self._stopped_at: dict[str, int] | None = None
 
     async def until(self, deadline: Deadline) -> dict[str, int] | None:
@@ -96,8 +123,10 @@ class _Loader:
         try:
             # Reading is a blocking call for every 4 MiB: the answers that come meanwhile wait in their sockets.
             for behind, key, batch in self._staging.segment_batches("transform", self._run, self._work):
+                # Before the batch is decoded, so that a record that takes long memory is alone.
+                await self._make_room(batch.end - batch.start)
                 items = self._marshalled(key, batch)
-                await self._make_room(items)
+                await self._make_room(_size(items), items)
                 if self._stopped_at is not None or out_of_time:
                     break
                 self._begin(before, behind, batch, items)
@@ -124,15 +153,20 @@ class _Loader:
         except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
 
-    async def _make_room(self, items: dict[Key, bytes]) -> None:
-        """Settle batches until there is room for one more, and none with one of its keys."""
-        while self._pending and (len(self._pending) >= IN_FLIGHT or not self._pending_keys.isdisjoint(items)):
+    async def _make_room(self, size: int, keys: Collection[Key] = ()) -> None:
+        """Settle batches until there is room for one more of this size, and none with one of its keys."""
+        while self._pending and (
+            len(self._pending) >= IN_FLIGHT
+            or self._pending_bytes + size > self._most_bytes
+            or not self._pending_keys.isdisjoint(keys)
+        ):
             await self._settle()
 
     def _begin(self, before: dict[str, int], behind: dict[str, int], batch: Batch, items: dict[Key, bytes]) -> None:
         task = asyncio.create_task(self._destination.write(items))
         self._pending.append(_Pending(before, behind, batch, items, task))
         self._pending_keys.update(items)
+        self._pending_bytes += _size(items)
 
     async def _settle(self) -> None:
         """Wait for the oldest batch and count it, unless one before it has stopped."""
@@ -140,6 +174,7 @@ class _Loader:
         outcome = await pending.outcome
         self._pending.popleft()
         self._pending_keys.difference_update(pending.items)
+        self._pending_bytes -= _size(pending.items)
         if self._stopped_at is not None:
             return
         if not outcome.finished:
@@ -165,10 +200,14 @@ class _Loader:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _size(items: dict[Key, bytes]) -> int:
+    return sum(map(len, items.values()))
+
+
 def _staged_line(batch: Batch, key: Key) -> bytes:
     """The record with this key as it was staged: the last one, which is the one that was sent."""
-    records = zip(map(msgspec.json.decode, reversed(batch.lines)), reversed(batch.lines), strict=True)
-    return next(line for record, line in records if (record["id"], record["timestamp"]) == key)
+    records = zip(map(_staged_keys.decode, reversed(batch.lines)), reversed(batch.lines), strict=True)
+    return next(line for record, line in records if (record.id, record.timestamp) == key)
 
 
 def finish(
@@ -241,11 +280,14 @@ def _load(event: Event, deadline: Deadline) -> Work:
     ceiling = settings.max_write_units_per_second
     # Load runs as many workers as there are segments, and they share the ceiling evenly.
     pacer = Pacer(ceiling / run.segments if ceiling else None)
+    in_flight_bytes = IN_FLIGHT_BYTES
+    if event.get("retry"):
+        staging, in_flight_bytes = staging.for_retry(), IN_FLIGHT_BYTES // RETRY_SHARE
 
     async def load() -> Work:
         async with open_channel(session, client) as channel:
             destination = DestinationTable(channel, settings.destination_table, pacer, deadline.remaining_ms)
-            return await load_segment(run, work, destination, staging, deadline)
+            return await load_segment(run, work, destination, staging, deadline, in_flight_bytes)
 
     return asyncio.run(load())
 

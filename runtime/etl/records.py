@@ -9,7 +9,7 @@ from typing import Literal, Protocol, Self
 from etl.aggregates import Accumulator, Aggregate, Prepared
 from etl.attribute_values import from_wire
 from etl.contract import Record
-from etl.errors import RejectedError, TooSlowError
+from etl.errors import OutOfMemoryError, RejectedError, TooSlowError
 from etl.run import Run
 from etl.time_limit import OverTimeError, TimeLimit
 from etl.timestamps import Verdict
@@ -17,6 +17,11 @@ from etl.user_code import Transformation
 
 RECORD_SECONDS = 10
 """How long one record may take where no setting says it, in seconds: the setting's default."""
+
+MADE_BYTES = 4 * 1024 * 1024
+"""What records that are taken together may become, in bytes of plain JSON: the one that passes it is the last."""
+
+_DONE: Record = {}
 
 Made = list[tuple[bytes, list[Prepared]]] | RejectedError | Literal["ahead"]
 """The fate of a record: lines of plain JSON, each with what every aggregate makes of it, and none if it is dropped; or
@@ -37,7 +42,10 @@ class Through(Protocol):
         ...
 
     def __call__(self, lines: Sequence[bytes]) -> list[Made]:
-        """Say what records become; one that had to be stopped is the last of them, since time may be low by then.
+        """Say what the first records become, one of them at least.
+
+        One that had to be stopped is the last, since time may be low by then; one with which the results are many bytes
+        is the last, too.
 
         Args:
             lines: lines of DynamoDB JSON.
@@ -87,6 +95,7 @@ class Records:
             raise ValueError("a line doesn't hold one record")
         verdicts = self._checked(records)
         made: list[Made] = []
+        made_bytes = 0
         limit, apply, run, readers = self._limit, self._user.apply, self._run, self._readers
         try:
             for record, verdict in zip(records, verdicts, strict=True):
@@ -99,15 +108,27 @@ class Records:
                     on_record(len(made))
                 limit.work = record
                 try:
-                    made.append(apply(record, run, readers))
+                    results = apply(record, run, readers)
                 except RejectedError as reason:
-                    made.append(reason)
+                    made.append(self._told(reason, lines[len(made)]))
+                else:
+                    made.append(results)
+                    for line, _ in results:
+                        made_bytes += len(line)
+                    if made_bytes > MADE_BYTES:
+                        break
+                records[len(made) - 1] = _DONE  # it may have grown
             limit.work = None
         except OverTimeError as error:
             work, limit.work = limit.work, None
             if len(made) < len(records) and work is records[len(made)]:  # else it was done at the last moment
                 made.append(TooSlowError(self.seconds, self._user.where(error)))
         return made
+
+    def _told(self, reason: RejectedError, line: bytes) -> RejectedError:
+        """The reason, or the record's size if memory was."""
+        error = reason.__cause__
+        return OutOfMemoryError(len(line), self._user.where(error)) if isinstance(error, MemoryError) else reason
 
     def _checked(self, records: list[Record]) -> list[Verdict]:
         """The verdicts on all records; a pattern of the contract may take as long as transform()."""

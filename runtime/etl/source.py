@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-# Source: DynamoDB API reference, BatchGetItem.
 _UNPROCESSED_ATTEMPTS = 8
+# An item of 400 KB may have 4 MB of JSON; BatchGetItem would take 100 keys (API reference).
+_KEYS_TOGETHER = 8
 _LONGEST_WAIT_SECONDS = 5.0
 
 
@@ -33,7 +35,23 @@ class _RawPage(msgspec.Struct, rename="pascal"):
     consumed_capacity: _Consumed = _Consumed()
 
 
+class _RawItems(msgspec.Struct, rename="pascal"):
+    responses: dict[str, list[msgspec.Raw]] = {}
+    unprocessed_keys: dict[str, Any] = {}
+    consumed_capacity: list[_Consumed] = []
+
+
+class _Text(msgspec.Struct):
+    S: str
+
+
+class _Key(msgspec.Struct):
+    id: _Text
+
+
 _pages = msgspec.json.Decoder(_RawPage)
+_answers = msgspec.json.Decoder(_RawItems)
+_keys = msgspec.json.Decoder(_Key)
 
 
 class Page(NamedTuple):
@@ -122,7 +140,7 @@ class SourceTable:
         """The items with these ids as they are now, by id; and the read units that it took.
 
         Args:
-            ids: at most 100, no two the same.
+            ids: no two the same.
             sleep: waits for a number of seconds.
 
         Raises:
@@ -130,30 +148,41 @@ class SourceTable:
         """
         found: dict[str, bytes] = {}
         units = Decimal(0)
-        if not ids:
-            return found, units
+        rest = iter(ids)
+        while some := list(islice(rest, _KEYS_TOGETHER)):
+            units += self._take_items(some, found, sleep)
+        return found, units
+
+    def _take_items(self, ids: list[str], found: dict[str, bytes], sleep: Callable[[float], None]) -> Decimal:
+        """Add the items with a few ids to those that were found; returns the read units."""
+        units = Decimal(0)
         # What was corrected a moment ago is to be seen.
         left: Any = {self._name: {"Keys": [{"id": {"S": each}} for each in ids], "ConsistentRead": True}}
         for attempt in range(_UNPROCESSED_ATTEMPTS):
             if attempt:
                 sleep(random.uniform(0, min(_LONGEST_WAIT_SECONDS, 0.1 * 2**attempt)))  # noqa: S311 - jitter
-            answer = self._dynamodb.batch_get_item(RequestItems=left, ReturnConsumedCapacity="TOTAL")
-            # Bytes, which the client made of base64, become the same base64 again.
-            found |= {item["id"]["S"]: msgspec.json.encode(item) for item in answer["Responses"].get(self._name, ())}
-            units += sum(Decimal(str(each["CapacityUnits"])) for each in answer.get("ConsumedCapacity", ()))
-            left = answer.get("UnprocessedKeys")
+            answer = _answers.decode(
+                _raw(self._dynamodb.batch_get_item(RequestItems=left, ReturnConsumedCapacity="TOTAL"))
+            )
+            for item in answer.responses.get(self._name, ()):
+                found[_keys.decode(item).id.S] = _one_line(item)
+            units += sum(each.capacity_units for each in answer.consumed_capacity)
+            left = answer.unprocessed_keys
             if not left:
-                return found, units
+                return units
         raise TransientError(
             f"the source table {self._name} left keys of a BatchGetItem undone {_UNPROCESSED_ATTEMPTS} times: "
             "look at its throttling metrics"
         )
 
     def _scan(self, request: dict[str, Any]) -> bytes:
-        answer = self._dynamodb.scan(**request)
-        raw = answer.get("RawBody")
-        # A botocore without the hook parses the answer; its bytes fields encode back to the same base64.
-        return raw if isinstance(raw, bytes) else msgspec.json.encode(answer)
+        return _raw(self._dynamodb.scan(**request))
+
+
+def _raw(answer: Any) -> bytes:
+    raw = answer.get("RawBody")
+    # A botocore without the hook parses the answer; its bytes fields encode back to the same base64.
+    return raw if isinstance(raw, bytes) else msgspec.json.encode(answer)
 
 
 def _page(body: bytes) -> Page:

@@ -49,6 +49,11 @@ class ObjectWriter:
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Append records, each one line of JSON without its line break."""
+        if len(lines) > 1 and sum(map(len, lines)) > UPLOAD_BYTES:  # sent in pieces, so that few copies are held
+            middle = len(lines) // 2
+            self.write(lines[:middle])
+            self.write(lines[middle:])
+            return
         if not lines:
             return
         self._records += len(lines)

@@ -4,7 +4,7 @@ A staged object is one JSON array with one record a line, so that any JSON tool 
 streams it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 READ_BYTES = 4 * 1024 * 1024
 # BatchWriteItem takes 25 items at most, and groups of that size keep Python's garbage collector quiet.
 BATCH_RECORDS = 25
+# What a stage makes of a batch takes up to 55 times the batch's bytes (lists nested 32 levels deep, see docs/design.md,
+# "Memory"). 25 records of 4 KB are a tenth of it.
+BATCH_BYTES = 1024 * 1024
+# A worker that is a retry may have died for want of memory. 25 records of 4 KB are still one batch.
+RETRY_SHARE = 4
+# So much of a document is read ahead of its turn.
+_AHEAD_BYTES = 1024 * 1024
 # The cursor of a segment's first record.
 BEGINNING = {"part": 0, "offset": 0}
 _READ_ATTEMPTS = 4
@@ -52,12 +59,20 @@ class Staging:
         s3: client of S3.
         bucket: name of the bucket.
         read_bytes: how much of an object is read at a time, in bytes.
+        batch_bytes: how much a batch of several records may have, in bytes.
     """
 
-    def __init__(self, s3: "S3Client", bucket: str, read_bytes: int = READ_BYTES) -> None:
+    def __init__(
+        self, s3: "S3Client", bucket: str, read_bytes: int = READ_BYTES, batch_bytes: int = BATCH_BYTES
+    ) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._read_bytes = read_bytes
+        self._batch_bytes = batch_bytes
+
+    def for_retry(self) -> "Staging":
+        """The same bucket in smaller batches, for a worker that may have died of them."""
+        return Staging(self._s3, self._bucket, self._read_bytes, self._batch_bytes // RETRY_SHARE)
 
     def put(self, key: str, body: bytes) -> None:
         """Write an object whole, and seal it."""
@@ -92,6 +107,22 @@ class Staging:
         """
         return self._read(key, if_match=self._seal(key).etag)[0]
 
+    def begun(self, key: str) -> Callable[[], bytes]:
+        """Read the first MiB of an object that was put; the returned function reads the rest, and returns it whole.
+
+        So many objects can be read side by side, whatever their size.
+
+        Raises:
+            StagingError: it is missing, or isn't the one that was put.
+        """
+        etag = self._seal(key).etag
+        first, size = self._read(key, f"bytes=0-{_AHEAD_BYTES - 1}", etag)
+
+        def whole() -> bytes:
+            return first if len(first) >= size else first + self._read(key, f"bytes={len(first)}-", etag)[0]
+
+        return whole
+
     def records(self, key: str) -> int:
         """How many records a staged object holds, which is still the one that was written.
 
@@ -112,7 +143,9 @@ class Staging:
         return ObjectWriter(self._s3, self._bucket, key)
 
     def batches(self, key: str, offset: int = 0) -> Iterator[Batch]:
-        """Stream a staged object's records in batches of 25, from ``offset`` (the ``end`` of a batch).
+        """Stream a staged object's records in batches, from ``offset`` (the ``end`` of a batch).
+
+        A batch has 25 records, or fewer if they would have too many bytes; one longer record is a batch alone.
 
         Raises:
             StagingError: the object is missing, isn't the one that was written, or not a staged array.
@@ -121,14 +154,23 @@ class Staging:
         waiting: list[bytes] = []
         for lines in self._lines(key, offset, self._seal(key).etag):
             waiting += lines
-            ready = max(0, len(waiting) - 1) // BATCH_RECORDS * BATCH_RECORDS  # the last record has no comma behind it
-            for first in range(0, ready, BATCH_RECORDS):
-                batch = waiting[first : first + BATCH_RECORDS]
+            ready = 0
+            while batch := self._full(waiting, ready):
+                ready += len(batch)
                 start, end = end, self._end(key, batch, end)
                 yield Batch(batch, start, end)
             del waiting[:ready]
         if waiting:
             yield Batch(waiting, end, self._end(key, waiting, end) - len(b","))
+
+    def _full(self, lines: list[bytes], first: int) -> list[bytes]:
+        """The batch that begins at a line; empty while more may join it, or it has the last line: no comma follows."""
+        batch = lines[first : first + BATCH_RECORDS]
+        size = sum(map(len, batch))
+        full = len(batch) == BATCH_RECORDS or size > self._batch_bytes
+        while size > self._batch_bytes and len(batch) > 1:
+            size -= len(batch.pop())
+        return batch if full and first + len(batch) < len(lines) else []
 
     def _end(self, key: str, batch: list[bytes], start: int) -> int:
         """The offset behind a batch's commas and line breaks, which are the only ones in it."""

@@ -31,7 +31,8 @@ _TOGETHER_SECONDS = 280
 # Half of an invocation's time must have gone with records that were stopped, ten at most, before the code is to blame.
 _FEW_SLOW = 10
 _HALF_SECONDS = 150
-# A child process is waited for longer than a record, and the records before the one that ended it are taken again.
+# A child process is waited for longer than a record, and the records before the one that ended it, and that one, are
+# taken again.
 _MORE_IN_A_CHILD = 10
 
 
@@ -190,7 +191,9 @@ def _adapters() -> tuple[TransformSettings, Transformation, Staging]:
 def _transform(event: Event, deadline: Deadline) -> Work:
     settings, user, staging = _adapters()
     run, work, seconds = run_of(event), work_of(event), settings.record_seconds
-    deadline.reserve(seconds + (_MORE_IN_A_CHILD if event.get("retry") else 0))
+    deadline.reserve(2 * seconds + _MORE_IN_A_CHILD if event.get("retry") else seconds)
+    if event.get("retry"):
+        staging = staging.for_retry()
     with _way(event, run, user, seconds) as through:
         return transform_segment(run, work, through, staging, deadline, settings.part_bytes)
 

@@ -9,6 +9,7 @@ from typing import Any
 from etl.aggregates import Accumulator, Aggregate
 from etl.contract import Checker, Record
 from etl.errors import RejectedError, TransformationError
+from etl.item_size import MAX_ITEM_BYTES, least_size
 from etl.plain_json import plain_line, to_plain
 from etl.run import Run
 from etl.summary import Summaries, code_of
@@ -20,6 +21,12 @@ KEY_ATTRIBUTES = ("id", "timestamp")
 # A number of DynamoDB has at most 38 digits, so transform() computes with as many.
 _ARITHMETIC = Context(prec=38)
 _MOST_MESSAGE = 500
+# What one record may become, in bytes of memory: the lines, and an estimate of the objects around each line and around
+# what each reader makes of it. A worker holds it several times at once: see docs/design.md, "Memory".
+MOST_RESULTS_BYTES = 32 * 1024 * 1024
+_OBJECT_BYTES = 256
+_MOST_SIZE = f"a record of at most {MAX_ITEM_BYTES:,} bytes, as DynamoDB counts them"
+_MOST_RESULTS = f"results of at most {MOST_RESULTS_BYTES // 1024**2} MB of memory together"
 _NOTHING = object()
 EXAMPLE_RUN = Run(
     timestamp="20240116T020000000Z",
@@ -85,8 +92,8 @@ class Transformation:
             Each result as a line of plain JSON, with what each of the readers made of it.
 
         Raises:
-            RejectedError: ``transform`` raised, be it ``SystemExit``, what it returned can't be loaded, or a reader
-                rejects it. Its texts are bounded.
+            RejectedError: ``transform`` raised, be it ``SystemExit``, what it returned can't be loaded or is more than
+                one record may become, or a reader rejects it. Its texts are bounded.
             KeyboardInterrupt: a person's, at a preview, which isn't the record's.
             OverTimeError: the caller's time limit.
         """
@@ -94,11 +101,16 @@ class Transformation:
         setcontext(_ARITHMETIC.copy())
         made: list[tuple[bytes, list[Any]]] = []
         checked: Any = _NOTHING
+        left_bytes, around_bytes = MOST_RESULTS_BYTES, _OBJECT_BYTES * (1 + len(readers))
         try:
             returned = self._transform(record, run)
             for result in (returned,) if type(returned) is dict else _several(returned):
                 checked = result
-                made.append((self._line(result), [read(result) for read in readers]))
+                line = self._line(result)
+                left_bytes -= len(line) + around_bytes
+                if left_bytes < 0:
+                    raise RejectedError("", _MOST_RESULTS, f"more, after {len(made):,} of them")
+                made.append((line, [read(result) for read in readers]))
                 checked = _NOTHING
             return made
         except RejectedError as error:
@@ -114,6 +126,8 @@ class Transformation:
         if type(result) is not dict:
             raise RejectedError("", "transform() to return a dict, a list of dicts or None", type(result).__name__)
         line = plain_line(result, self._checker.floats)
+        if len(line) > MAX_ITEM_BYTES and (size := least_size(result)) > MAX_ITEM_BYTES:
+            raise RejectedError("", _MOST_SIZE, f"{size:,} bytes")
         for name in KEY_ATTRIBUTES:
             if type(result.get(name)) is not str or not result[name]:
                 got = repr(to_plain(result, self._checker.floats).get(name))[:60]

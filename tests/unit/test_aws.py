@@ -1,5 +1,6 @@
 import asyncio
 import json
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions as botocore_errors
@@ -77,6 +78,20 @@ def test_the_source_table_reads_through_the_hooks(monkeypatch: pytest.MonkeyPatc
 
     assert [list(map(bytes, page.items)) for page in pages] == [[ITEM], []]
     assert json.loads(server.requests[1][1])["ExclusiveStartKey"] == {"id": {"S": "x"}}
+
+
+def test_a_replay_fetches_items_through_the_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten megabytes of small values would take a gigabyte if the client parsed them."""
+    answer = b'{"Responses":{"source":[%s]},"UnprocessedKeys":{},"ConsumedCapacity":[{"CapacityUnits":1.5}]}' % ITEM
+    with endpoint(Answer(answer)) as server:
+        request: Any = {"source": {"Keys": []}}
+        assert dict(client(server, monkeypatch).batch_get_item(RequestItems=request))["RawBody"] == answer
+
+    with endpoint(Answer(answer)) as server:
+        found, units = SourceTable(client(server, monkeypatch), "source").items([json.loads(ITEM)["id"]["S"]])
+
+    assert (list(found.values()), units) == ([ITEM], Decimal("1.5"))
+    assert json.loads(server.requests[0][1])["RequestItems"]["source"]["ConsistentRead"]
 
 
 @pytest.mark.parametrize("answer", [DENIED, THROTTLED, FAILURE])

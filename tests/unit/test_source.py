@@ -111,12 +111,20 @@ def test_keys_that_are_left_undone_are_asked_for_again_after_a_while() -> None:
     assert all(0 <= wait <= 0.4 for wait in waits)
 
 
+def test_few_items_are_fetched_together_since_each_may_be_large() -> None:
+    dynamodb = table([item(n) for n in range(25)])
+    found, units = source(dynamodb).items([f"item-{n:04d}" for n in range(25)])
+
+    assert (len(found), units) == (25, 25)
+    assert dynamodb.faults.calls == ["BatchGetItem"] * 4
+
+
 def test_keys_that_are_left_undone_for_ever_end_the_invocation() -> None:
     dynamodb = table([])
     dynamodb.undone_keys = [9] * 8
 
     with pytest.raises(TransientError, match=r"source table source left keys .* undone 8 times"):
-        fetched(dynamodb, "a", "b", "c", "d", "e", "f", "g", "h", "i", "j")
+        fetched(dynamodb, "a", "b")
 
 
 def test_the_segments_share_the_items() -> None:

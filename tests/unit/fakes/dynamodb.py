@@ -31,7 +31,7 @@ class FakeDynamoDB:
         ledger: the run ledger's table.
         requests: the records of every BatchWriteItem, in their order.
         script: what the next BatchWriteItems do: raise an error, or leave that many of their last items undone.
-        undone_keys: how many of their last keys the next BatchGetItems leave undone; all but one at most.
+        undone_keys: how many of their last keys the next BatchGetItems leave undone.
     """
 
     def __init__(self, faults: Faults | None = None, *, page_items: int = 1000, raw: bool = True) -> None:
@@ -86,15 +86,11 @@ class FakeDynamoDB:
             ids = [key["id"]["S"] for key in request["Keys"]]
             if not 1 <= len(set(ids)) == len(ids) <= 100 or not all(ids):
                 raise _refusal("Too many items, duplicates, or an empty key")
-            undone = ids[max(1, len(ids) - self.undone_keys.pop(0)) :] if self.undone_keys else []
+            undone = ids[max(0, len(ids) - self.undone_keys.pop(0)) :] if self.undone_keys else []
             found = [item for item in self._items(table, "BatchGetItem") if item["id"]["S"] in set(ids) - set(undone)]
             left = {table: request | {"Keys": [{"id": {"S": each}} for each in undone]}} if undone else {}
             consumed = [{"TableName": table, "CapacityUnits": float(len(ids) - len(undone))}]
-            return {
-                "Responses": {table: _parsed(found)},
-                "UnprocessedKeys": left,
-                "ConsumedCapacity": consumed,
-            }
+            return self._answer({"Responses": {table: found}, "UnprocessedKeys": left, "ConsumedCapacity": consumed})
 
     async def before_write(self) -> None:
         """What happens before a BatchWriteItem that comes over a channel; nothing."""
