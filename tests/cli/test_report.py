@@ -22,6 +22,7 @@ from etl_cli.report.left_out import reasons_alone
 from etl_cli.report.report import Equation, Rejection, RunReport, collect
 from etl_cli.report.verify import Verified
 from etl_cli.report.view import _equation, _rejections, print_commands, print_report
+from tests.cli.documents import as_read
 from tests.cli.fakes import Recording
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -192,7 +193,7 @@ def test_commands_are_never_broken(report: RunReport) -> None:
 
 
 def test_json_keeps_every_digit(report: RunReport) -> None:
-    document = json.loads(json.dumps(report_document(report, Verified(38, 37))))
+    document = as_read(report_document(report, Verified(38, 37)))
     (aggregate,) = document["aggregates"]
 
     assert document["status"] == "success"

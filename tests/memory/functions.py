@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from etl.keys import quarantine_prefix, replayed_key, seal_key
+from etl.keys import manifest_key, quarantine_prefix, replayed_key, seal_key
 from tests.memory.aws import BUCKET, DESTINATION, SOURCE, Aws
 from tests.support import ROOT
 from tests.unit.pipeline import ENVIRONMENT
@@ -109,6 +109,7 @@ class Functions:
         if replayed:
             run["replay"] = {"run": replayed, "execution": RUN["execution"]}
             self._plan_replay(ran.run, replayed)
+        self.aws.objects.keep(manifest_key(ran.run), json.dumps(run).encode())
         state: dict[str, Any] = {"run": run, "segments": [{"segment": 0}]}
         for action in ("extract", "transform"):
             self._map(ran, state, action, retry)
