@@ -4,22 +4,35 @@ Each worker adds up what it sees; the gate merges. Sums are exact, whatever the 
 with room for every digit that DynamoDB's numbers can have.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, localcontext
+from sys import getsizeof
 from typing import Any
+
+import msgspec
 
 from etl.contract import Record
 from etl.errors import RejectedError, TransformationError
 from etl.plain_json import encode
 
 MAX_GROUPS = 10_000
+# What the groups of all aggregates may take together, in bytes of memory as it is estimated. The gate holds them beside
+# those of one part as JSON, see docs/design.md, "Memory".
+MOST_BYTES = 64 * 1024 * 1024
+# A group without its values, and what is known of one attribute of it: numbers of 38 digits, a sum of more.
+_ROW_BYTES, _SUMS_BYTES = 300, 500
+# The longest text that makes a group, in characters. A loaded group's key has it, and a key has 2,048 bytes at most.
+# Source: DynamoDB Developer Guide, "Constraints in Amazon DynamoDB", Partition keys and sort keys.
+LONGEST_GROUP = 2048
 # From 10^125 down to 10^-130-37 a sum of 10^20 numbers has at most 313 digits: it is never rounded.
 _EXACT = Context(prec=320)
 # An average is rounded, to what a number of DynamoDB can hold.
 _AVERAGE = Context(prec=38)
 _NUMBERS = frozenset((int, Decimal))
 _FUNCTIONS = ("count", "sum", "min", "max", "avg")
+
+_rows = msgspec.json.Decoder(float_hook=Decimal)
 
 Group = tuple[Any, ...]
 Number = int | Decimal
@@ -62,7 +75,7 @@ class Aggregate:
                 )
 
 
-@dataclass
+@dataclass(slots=True)
 class Sums:
     """What is known of one attribute in one group."""
 
@@ -94,7 +107,7 @@ class Sums:
         return value
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Row:
     """One group: its values, its records, and the sums of each attribute in the order of the aggregate's."""
 
@@ -103,11 +116,40 @@ class _Row:
     records: int = 0
 
 
-class Accumulator:
-    """One aggregate over the records that one worker, or the whole run, has seen."""
+class Room:
+    """The memory that aggregates share, in bytes."""
 
-    def __init__(self, aggregate: Aggregate) -> None:
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._left = most_bytes
+        self._most = most_bytes
+
+    def take(self, size: int) -> None:
+        """Take some of it.
+
+        Raises:
+            TransformationError: there isn't so much left.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise TransformationError(
+                f"the groups of AGGREGATES take more than {self._most // 1024**2} MB of memory together: group by "
+                "fewer, coarser or shorter attributes, or have fewer aggregates"
+            )
+
+
+class Accumulator:
+    """One aggregate over the records that one worker, or the whole run, has seen.
+
+    Args:
+        aggregate: what to add up.
+        room: the memory that it shares with other aggregates; its own when None.
+    """
+
+    def __init__(self, aggregate: Aggregate, room: Room | None = None) -> None:
         self.aggregate = aggregate
+        self._room = room or Room()
+        names = sum(map(len, aggregate.by)) + sum(len(name) + _SUMS_BYTES for name in aggregate.of)
+        self._row_bytes = _ROW_BYTES + names
         self._by = tuple(aggregate.by)
         self._of = tuple(aggregate.of)
         # By the group itself if it is all of text, else as JSON, which tells 1 from true.
@@ -117,12 +159,12 @@ class Accumulator:
         """What a record adds, checked and not yet added: its group, and a number for each attribute of ``of``.
 
         Raises:
-            RejectedError: an attribute that makes a group isn't text, a number, a truth value or absent, or one
-                that is added up isn't a number or absent.
+            RejectedError: an attribute that makes a group isn't text, a number, a truth value or absent, or is too
+                long, or one that is added up isn't a number or absent.
         """
         group = tuple(map(record.get, self._by))
         for value in group:
-            if type(value) is not str:
+            if type(value) is not str or len(value) > LONGEST_GROUP:
                 group = tuple(map(self._group_value, self._by, group))
                 break
         numbers = tuple(map(record.get, self._of))
@@ -136,7 +178,7 @@ class Accumulator:
         """Add what :meth:`prepare` returned for records: many at once cost little more than one.
 
         Raises:
-            TransformationError: there are more groups than an aggregate may have.
+            TransformationError: there are more groups than an aggregate may have, or than memory holds.
         """
         by_row: dict[_Row, list[Numbers]] = {}
         for group, numbers in prepared:
@@ -147,20 +189,18 @@ class Accumulator:
                 for sums, numbers in zip(row.sums, zip(*records, strict=True), strict=False):
                     sums.add([number for number in numbers if number is not None])
 
-    def dump(self) -> list[dict[str, Any]]:
-        """The groups as a JSON document that :meth:`merge` reads."""
-        return [
-            {"group": row.group, "records": row.records, "of": dict(zip(self._of, map(vars, row.sums), strict=True))}
-            for row in self._sorted()
-        ]
+    def dump(self) -> Iterator[bytes]:
+        """The groups as JSON that :meth:`merge` reads."""
+        for row in self._sorted():
+            yield encode({"group": row.group, "records": row.records, "of": dict(zip(self._of, row.sums, strict=True))})
 
-    def merge(self, dumped: Iterable[dict[str, Any]]) -> None:
+    def merge(self, dumped: Iterable[bytes | msgspec.Raw]) -> None:
         """Add what another worker dumped.
 
         Raises:
-            TransformationError: there are more groups than an aggregate may have.
+            TransformationError: there are more groups than an aggregate may have, or than memory holds.
         """
-        for entry in dumped:
+        for entry in map(_rows.decode, dumped):
             row = self._row(tuple(entry["group"]))
             row.records += entry["records"]
             own = dict(zip(self._of, row.sums, strict=True))
@@ -168,14 +208,16 @@ class Accumulator:
                 own[name].merge(Sums(**values))
 
     def results(self) -> list[Record]:
+        """All of :meth:`rows`."""
+        return list(self.rows())
+
+    def rows(self) -> Iterator[Record]:
         """A record a group, in a fixed order: its attributes, ``records``, and ``<attribute>_<function>`` each."""
-        results = []
         for row in self._sorted():
             result: Record = dict(zip(self._by, row.group, strict=True)) | {"records": row.records}
             for (name, functions), sums in zip(self.aggregate.of.items(), row.sums, strict=True):
                 result |= {f"{name}_{function}": sums.result(function) for function in functions}
-            results.append(result)
-        return results
+            yield result
 
     def _sorted(self) -> list[_Row]:
         return sorted(self._rows.values(), key=lambda row: encode(row.group))
@@ -189,10 +231,14 @@ class Accumulator:
                     f"aggregate {self.aggregate.name} has more than {MAX_GROUPS:,} groups: "
                     "group by fewer or coarser attributes"
                 )
+            self._room.take(self._row_bytes + sum(map(getsizeof, group)) + len(encode(group)))
             self._rows[key] = _Row(group, [Sums() for _ in self._of])
         return self._rows[key]
 
     def _group_value(self, name: str, value: Any) -> Any:
+        if isinstance(value, str) and len(value) > LONGEST_GROUP:
+            expected = f"at most {LONGEST_GROUP:,} characters, to group {self.aggregate.name} by"
+            raise RejectedError(name, expected, f"{len(value):,}")
         if value is None or isinstance(value, (str, bool)):
             return value
         if isinstance(value, (int, Decimal, float)):
@@ -205,6 +251,30 @@ class Accumulator:
         if isinstance(value, (int, Decimal, float)) and not isinstance(value, bool):
             return _exact(value)
         raise RejectedError(name, f"a number or nothing, for {self.aggregate.name}", type(value).__name__)
+
+
+def accumulators(aggregates: Iterable[Aggregate]) -> list[Accumulator]:
+    """An accumulator for each aggregate, which share their memory."""
+    room = Room()
+    return [Accumulator(aggregate, room) for aggregate in aggregates]
+
+
+def json_array(rows: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of a JSON array."""
+    between = b"["
+    for row in rows:
+        yield between
+        yield row
+        between = b","
+    yield b"]" if between == b"," else b"[]"
+
+
+def partial(parts: Iterable[Accumulator]) -> bytes:
+    """What a worker knows, as a JSON object with an array a name that :meth:`Accumulator.merge` reads."""
+    pieces = [b"{"]
+    for number, each in enumerate(parts):
+        pieces += (b"," if number else b"", encode(each.aggregate.name), b":", *json_array(each.dump()))
+    return b"".join([*pieces, b"}"])
 
 
 def _exact(value: Number | float) -> Number:

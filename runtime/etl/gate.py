@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import islice
+from sys import maxsize
 from typing import Any, NamedTuple
 
 import msgspec
 
-from etl.aggregates import Accumulator, Aggregate
+from etl.aggregates import Accumulator, Aggregate, accumulators, json_array
 from etl.balance import Counts, check_quarantine, check_transformed, judged, set_aside
 from etl.contract import Record
 from etl.errors import QualityGateError, RejectedError, StagingError, TransformationError
 from etl.keys import aggregates_key, part_key, partial_key, quarantine_key
 from etl.plain_json import encode, to_plain
 from etl.run import Run, Work, total, totals
+from etl.staged_writer import PartWriter
 from etl.staging import Staging
 
 # Counts of each segment that come after Gate: Load reads these parts, and Finish looks at the quarantine once more.
@@ -24,7 +26,8 @@ _MOST_REASONS = 3
 _MOST_TALLIED = 100_000
 # A run may have thousands of parts, and looking at each takes two requests: the client has so many connections.
 _READERS = 16
-_documents = msgspec.json.Decoder(float_hook=Decimal)
+_partials = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
+_ROWS_TOGETHER = 1000
 
 
 class _Reason(msgspec.Struct):
@@ -60,18 +63,10 @@ def pass_gate(
     check_set_aside(run, "transform", totals(segments), segments, staging)
     _check_share(run, segments, staging, allowed.rejected)
     _check_dropped(run, segments, allowed.dropped)
-    accumulators = _merged(run, segments, staging, aggregates)
-    document = {
-        "run": run.timestamp,
-        "window": {"start": run.start, "end": run.end},
-        "aggregates": [
-            {"name": each.aggregate.name, "by": list(each.aggregate.by), "groups": each.results()}
-            for each in accumulators
-        ],
-    }
-    staging.put(aggregates_key(run), encode(document))
+    merged = _merged(run, segments, staging, aggregates)
+    staging.put(aggregates_key(run), _document(run, merged))
     if not run.replay:  # theirs are of the replayed records alone, and would replace those of the whole window
-        _stage_loaded_aggregates(run, segments[0], staging, accumulators)
+        _stage_loaded_aggregates(run, segments[0], staging, merged)
     counts = {name: count for name, count in totals(segments).items() if count and name not in _PASSED_ON}
     gate = {"aggregates": aggregates_key(run), "threshold_percent": str(allowed.rejected), "counts": counts}
     return {"run": run, "segments": [_for_load(work) for work in segments], "gate": gate}
@@ -179,46 +174,63 @@ def _common_reasons(run: Run, segments: list[Work], staging: Staging) -> list[tu
 
 
 def _merged(run: Run, segments: list[Work], staging: Staging, aggregates: list[Aggregate]) -> list[Accumulator]:
-    accumulators = [Accumulator(aggregate) for aggregate in aggregates]
-    if accumulators:
-        for key, body in _partials(run, segments, staging):
+    merged = accumulators(aggregates)
+    if merged:
+        for key, body in _bodies(run, segments, staging):
             try:
-                partial = _documents.decode(body)
-                for accumulator in accumulators:
+                partial = _partials.decode(body)
+                for accumulator in merged:
                     accumulator.merge(partial[accumulator.aggregate.name])
             except (msgspec.DecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise StagingError(
                     f"{key} doesn't hold the aggregates of transformation.py, which was changed during the run: "
                     f"start a new run of the window {run.start} to {run.end}"
                 ) from error
-    return accumulators
+    return merged
 
 
-def _partials(run: Run, segments: list[Work], staging: Staging) -> Iterator[tuple[str, bytes]]:
-    """Each part's aggregates with their key, in the order of the parts; a few are fetched at a time."""
+def _document(run: Run, merged: list[Accumulator]) -> bytes:
+    """The run's aggregates as JSON, made group by group: together they would take several times their bytes."""
+    head = encode({"run": run.timestamp, "window": {"start": run.start, "end": run.end}})[:-1]
+    return b"".join((head, b',"aggregates":', *json_array(map(_groups, merged)), b"}"))
+
+
+def _groups(merged: Accumulator) -> bytes:
+    head = encode({"name": merged.aggregate.name, "by": list(merged.aggregate.by)})[:-1]
+    return b"".join((head, b',"groups":', *json_array(map(encode, merged.rows())), b"}"))
+
+
+def _bodies(run: Run, segments: list[Work], staging: Staging) -> Iterator[tuple[str, bytes]]:
+    """Each part's aggregates with their key, in the order of the parts; a few beginnings are fetched at a time."""
     parts = ((work.segment, part) for work in segments for part in range(work.counted("transform_parts")))
     keys = (partial_key(run, segment, part) for segment, part in parts)
     with ThreadPoolExecutor(_READERS) as readers:
         while some := list(islice(keys, _READERS)):
-            yield from zip(some, readers.map(staging.get, some), strict=True)
+            for key, whole in zip(some, readers.map(staging.begun, some), strict=True):
+                yield key, whole()
 
 
-def _stage_loaded_aggregates(run: Run, work: Work, staging: Staging, accumulators: list[Accumulator]) -> None:
+def _stage_loaded_aggregates(run: Run, work: Work, staging: Staging, merged: list[Accumulator]) -> None:
     """Aggregates that say so are loaded: as one more part of the first segment."""
-    records = [
-        aggregate_record(run, accumulator.aggregate, row)
-        for accumulator in accumulators
+    lines = (
+        encode(aggregate_record(run, accumulator.aggregate, row))
+        for accumulator in merged
         if accumulator.aggregate.load
-        for row in accumulator.results()
-    ]
-    if not records:
-        return
-    writer = staging.open(part_key("transform", run, work.segment, work.counted("transform_parts")))
-    writer.write([encode(record) for record in records])
-    writer.close()
-    work.count("transform_parts")
-    work.count("records", len(records))
-    work.count("aggregate_records", len(records))
+        for row in accumulator.rows()
+    )
+    first, records = work.counted("transform_parts"), 0
+
+    def key_of(part: int) -> str:
+        return part_key("transform", run, work.segment, part)
+
+    with PartWriter(staging.open, key_of, first, maxsize) as writer:
+        while some := list(islice(lines, _ROWS_TOGETHER)):
+            writer.write(some)
+            records += len(some)
+        writer.close()
+    work.count("transform_parts", writer.next_part - first)
+    work.count("records", records)
+    work.count("aggregate_records", records)
 
 
 def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, Any]:

@@ -40,6 +40,25 @@ encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="number").e
 """A JSON document as bytes, its Decimals as numbers with every digit."""
 
 
+class _Tagged(msgspec.Struct, gc=False, rename=lambda name: f"${name}"):
+    """A tagged object, in a fifth of the memory of a dict: a list may have 400,000."""
+
+    def __repr__(self) -> str:
+        return repr(msgspec.to_builtins(self))
+
+
+class _Binary(_Tagged):
+    binary: str
+
+
+class _Set(_Tagged):
+    set: list[Any]
+
+
+class _Map(_Tagged):
+    map: dict[str, Any]
+
+
 def plain_line(record: dict[str, Any], floats: Set[str] = frozenset()) -> bytes:
     """A record of Python values as a line of plain JSON; arguments and errors are those of :func:`to_plain`.
 
@@ -151,15 +170,15 @@ def _plain_float(value: float, path: str) -> float:
     return value
 
 
-def _plain_binary(value: bytes, _path: str, _depth: int) -> dict[str, str]:
-    return {BINARY: b64encode(value).decode()}
+def _plain_binary(value: bytes, _path: str, _depth: int) -> _Binary:
+    return _Binary(b64encode(value).decode())
 
 
-def _plain_map(value: dict[str, Any], path: str, depth: int) -> dict[str, Any]:
+def _plain_map(value: dict[str, Any], path: str, depth: int) -> dict[str, Any] | _Map:
     if depth >= MAX_DEPTH:
         raise RejectedError(path, f"at most {MAX_DEPTH} levels of maps and lists", "more")
     plain = {_plain_name(name, path): _plain(item, f"{path}.{name}", depth + 1) for name, item in value.items()}
-    return {MAP: plain} if len(plain) == 1 and not TAGS.isdisjoint(plain) else plain
+    return _Map(plain) if len(plain) == 1 and not TAGS.isdisjoint(plain) else plain
 
 
 def _plain_name(name: Any, path: str) -> str:
@@ -174,13 +193,13 @@ def _plain_list(value: list[Any], path: str, depth: int) -> list[Any]:
     return [_plain(item, f"{path}[{position}]", depth + 1) for position, item in enumerate(value)]
 
 
-def _plain_set(value: Set[Any], path: str, _: int) -> dict[str, list[Any]]:
+def _plain_set(value: Set[Any], path: str, _: int) -> _Set:
     kinds = {_SET_KINDS.get(type(member)) for member in value}
     if len(kinds) != 1 or None in kinds:
         raise RejectedError(path, "a set of strings, of numbers or of binaries, not empty", described(value))
     # Members before their order: NaN has none. In a fixed one, so that a retry stages the same bytes.
     members = [(member, _plain(member, path, 0)) for member in value]
-    return {SET: [plain for _, plain in sorted(members, key=itemgetter(0))]}
+    return _Set([plain for _, plain in sorted(members, key=itemgetter(0))])
 
 
 def described(value: Any) -> str:

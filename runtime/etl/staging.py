@@ -119,7 +119,9 @@ class Staging:
         first, size = self._read(key, f"bytes=0-{_AHEAD_BYTES - 1}", etag)
 
         def whole() -> bytes:
-            return first if len(first) >= size else first + self._read(key, f"bytes={len(first)}-", etag)[0]
+            if len(first) >= size:
+                return first
+            return first + self._read(key, f"bytes={len(first)}-{size - 1}", etag)[0]
 
         return whole
 

@@ -9,14 +9,13 @@ from typing import Any
 import msgspec
 
 from etl import transformation
-from etl.aggregates import Accumulator, Prepared
+from etl.aggregates import Prepared, accumulators, partial
 from etl.aws import s3_client
 from etl.deadline import Deadline
 from etl.entry import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
 from etl.errors import RejectedError, TooSlowError, TransformationError, UntimedError
 from etl.gate import Allowed, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
-from etl.plain_json import encode
 from etl.quarantine import rejected_line
 from etl.records import Records, Through
 from etl.run import Run, Work
@@ -77,7 +76,7 @@ class _Worker:
         self._staging = staging
         self._kept = kept
         self._rejected = rejected
-        self._accumulators = [Accumulator(aggregate) for aggregate in through.aggregates]
+        self._accumulators = accumulators(through.aggregates)
         self._slow: list[TooSlowError] = []
 
     def until(self, deadline: Deadline) -> dict[str, int] | None:
@@ -155,9 +154,8 @@ class _Worker:
         part, size = self._kept.next_part, self._kept.size
         if self._kept.close():
             if self._accumulators:
-                partial = {each.aggregate.name: each.dump() for each in self._accumulators}
-                self._staging.put(partial_key(self._run, self._work.segment, part), encode(partial))
-                self._accumulators = [Accumulator(each.aggregate) for each in self._accumulators]
+                self._staging.put(partial_key(self._run, self._work.segment, part), partial(self._accumulators))
+                self._accumulators = accumulators(self._through.aggregates)
             self._work.count("transform_parts")
             self._work.count("transform_bytes", self._kept.size - size)
         if self._rejected.close():

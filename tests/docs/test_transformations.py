@@ -13,14 +13,14 @@ import msgspec
 import pytest
 
 import etl
-from etl.aggregates import MAX_GROUPS
+from etl.aggregates import LONGEST_GROUP, MAX_GROUPS, MOST_BYTES
 from etl.attribute_values import Number, from_wire, to_wire
 from etl.contract import Checker
 from etl.gate import pass_gate
 from etl.load import load_segment
 from etl.plain_json import MAX_DEPTH, plain_line
 from etl.transform import transform_segment
-from etl.user_code import Transformation
+from etl.user_code import MOST_RESULTS_BYTES, Transformation
 from etl_cli.seed.items import make_items
 from tests.support import ROOT
 from tests.unit.builders import ANY_SHARE, destination, hold, run, staged, staging, through, unlimited
@@ -189,7 +189,16 @@ def test_a_type_of_the_contract_takes_and_refuses_what_its_row_says(hint: str, v
     assert (breach is None) is taken
 
 
-@pytest.mark.parametrize("words", [f"| levels of maps and lists | {MAX_DEPTH} |", f"an aggregate | {MAX_GROUPS:,} |"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"| levels of maps and lists | {MAX_DEPTH} |",
+        f"an aggregate | {MAX_GROUPS:,} |",
+        f"together | {MOST_BYTES // 1024**2} MB of memory |",
+        f"| text of a group | {LONGEST_GROUP:,} characters |",
+        f"| results of one record | {MOST_RESULTS_BYTES // 1024**2} MB,",
+    ],
+)
 def test_the_limits_are_those_of_the_code(words: str) -> None:
     assert words in PAGE
 

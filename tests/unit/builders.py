@@ -18,7 +18,7 @@ from etl.records import Records
 from etl.run import Run, Work
 from etl.seal import Seal
 from etl.source import SourceTable
-from etl.staging import READ_BYTES, Staging
+from etl.staging import BATCH_BYTES, READ_BYTES, Staging
 from etl.timestamps import window_filter
 from etl.user_code import Transformation
 from tests.unit.fakes.channel import FakeChannel
@@ -59,9 +59,9 @@ def item(number: int, *, timestamp: str = "2024-01-15T10:00:00Z", value: str = "
     }
 
 
-def staging(s3: FakeS3, *, read_bytes: int = READ_BYTES) -> Staging:
+def staging(s3: FakeS3, *, read_bytes: int = READ_BYTES, batch_bytes: int = BATCH_BYTES) -> Staging:
     """The staging bucket that ``s3`` holds."""
-    return Staging(cast("S3Client", s3), s3.bucket, read_bytes)
+    return Staging(cast("S3Client", s3), s3.bucket, read_bytes, batch_bytes)
 
 
 def source(dynamodb: FakeDynamoDB) -> SourceTable:

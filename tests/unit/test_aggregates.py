@@ -1,15 +1,15 @@
 import json
 import random
+import tracemalloc
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.aggregates import MAX_GROUPS, Accumulator, Aggregate
+from etl.aggregates import MAX_GROUPS, MOST_BYTES, Accumulator, Aggregate, Room, accumulators, partial
 from etl.errors import RejectedError, TransformationError
 from etl.plain_json import encode
 from tests.unit.values import NUMBERS
@@ -28,7 +28,7 @@ def merged(aggregate: Aggregate, *parts: Accumulator) -> Accumulator:
     """Parts as the gate merges them, by way of staged JSON."""
     whole = Accumulator(aggregate)
     for part in parts:
-        whole.merge(msgspec.json.Decoder(float_hook=Decimal).decode(encode(part.dump())))
+        whole.merge(part.dump())
     return whole
 
 
@@ -171,6 +171,56 @@ def test_too_many_groups_are_found_when_parts_are_merged_too() -> None:
         merged(aggregate, *parts)
 
 
+def test_aggregates_share_the_memory_that_their_groups_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Room.__init__, "__defaults__", (50_000,))
+    first, second = accumulators([BY_DAY, Aggregate(name="by_shop", by=["shop"])])
+    first.add(first.prepare({"day": str(n)}) for n in range(40))
+    second.add(second.prepare({"shop": str(n % 5)}) for n in range(1000))
+
+    with pytest.raises(TransformationError, match="the groups of AGGREGATES take more than"):
+        second.add(second.prepare({"shop": str(n)}) for n in range(100))
+
+
+def test_what_was_merged_takes_its_share_of_the_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = accumulated(BY_DAY, [{"day": "x" * 2000 + str(n)} for n in range(10)])
+    monkeypatch.setattr(Room.__init__, "__defaults__", (20_000,))
+
+    with pytest.raises(TransformationError, match="take more than"):
+        merged(BY_DAY, part)
+
+
+LARGE = Decimal("9." + "1" * 36 + "5E+125")
+
+
+@pytest.mark.parametrize("text", ["", "x" * 2000, "é" * 2000, "😀" * 2000, "\x01" * 2000], ids=ascii)
+@pytest.mark.parametrize("numbers", [[], [[1, 2]], [[LARGE, Decimal("1.5E-90")]] * 4], ids=["none", "one", "four"])
+def test_groups_take_no_more_memory_than_is_estimated_and_no_more_json(text: str, numbers: list[list[Any]]) -> None:
+    room, groups = Room(), 300
+    aggregate = Aggregate(name="a", by=["by"], of={f"v{n}": ALL for n in range(len(numbers))})
+    tracemalloc.start()
+    accumulator = Accumulator(aggregate, room)
+    for group in range(groups):
+        for record in range(2):
+            values = {f"v{n}": each[record] + group for n, each in enumerate(numbers)}
+            accumulator.add([accumulator.prepare({"by": f"{text}{group}"} | values)])
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    estimated = MOST_BYTES - room._left
+
+    assert taken < estimated
+    assert len(partial([accumulator])) < estimated
+
+
+@pytest.mark.parametrize("value", ["x" * 2049, "é" * 3000])
+def test_a_text_that_is_too_long_for_a_group_rejects_its_record(value: str) -> None:
+    with pytest.raises(RejectedError) as rejected:
+        Accumulator(BY_DAY).prepare({"day": value})
+
+    assert (rejected.value.field, rejected.value.got) == ("day", f"{len(value):,}")
+    assert rejected.value.expected == "at most 2,048 characters, to group by_day by"
+    assert Accumulator(BY_DAY).prepare({"day": value[:2048]})
+
+
 @given(st.lists(NUMBERS.map(Decimal), min_size=1, max_size=12), st.data())
 def test_parts_merge_to_what_the_whole_adds_up_to(values: list[Decimal], data: st.DataObject) -> None:
     records = [{"day": str(n % 2), "value": value} for n, value in enumerate(values)]
@@ -216,6 +266,8 @@ def test_an_aggregate_that_is_not_loaded_may_group_by_the_key() -> None:
 
 
 def test_a_dump_is_json() -> None:
-    dump = json.loads(encode(accumulated(BY_DAY, [{"day": "1", "value": Decimal("0.5")}]).dump()))
+    dump = accumulated(BY_DAY, [{"day": "1", "value": Decimal("0.5")}]).dump()
 
-    assert dump == [{"group": ["1"], "records": 1, "of": {"value": {"count": 1, "sum": 0.5, "min": 0.5, "max": 0.5}}}]
+    assert list(map(json.loads, dump)) == [
+        {"group": ["1"], "records": 1, "of": {"value": {"count": 1, "sum": 0.5, "min": 0.5, "max": 0.5}}}
+    ]

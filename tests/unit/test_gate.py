@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.aggregates import Accumulator, Aggregate
+import etl.aggregates
+from etl.aggregates import Aggregate, accumulators
 from etl.errors import (
     BalanceError,
     QualityGateError,
@@ -16,7 +17,6 @@ from etl.errors import (
 )
 from etl.gate import Allowed, aggregate_record, check_rejected_share, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
-from etl.plain_json import encode
 from etl.quarantine import rejected_line
 from etl.run import Replayed, Work
 from tests.unit.builders import array, hold, run, staged, staging, work
@@ -74,12 +74,10 @@ def with_untimed(s3: FakeS3, segment: Work, number: int, part: int) -> Work:
 
 def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any]], segment: int, part: int) -> None:
     """The aggregates of one part, as Transform stages them."""
-    document = {}
-    for aggregate in aggregates:
-        accumulator = Accumulator(aggregate)
-        accumulator.add([accumulator.prepare(record) for record in records])
-        document[aggregate.name] = accumulator.dump()
-    hold(s3, partial_key(run(), segment, part), encode(document))
+    parts = accumulators(aggregates)
+    for each in parts:
+        each.add([each.prepare(record) for record in records])
+    hold(s3, partial_key(run(), segment, part), etl.aggregates.partial(parts))
 
 
 def passed(
@@ -349,6 +347,19 @@ def test_aggregates_are_merged_over_segments_and_parts() -> None:
             ],
         }
     ]
+
+
+def test_beginnings_of_a_few_parts_are_read_side_by_side_and_large_ones_whole_in_turn() -> None:
+    s3, aggregate = FakeS3(), Aggregate(name="by_name", by=["name"])
+    names = [f"{n:03d}" + "x" * 2000 for n in range(800)]
+    for part in range(20):
+        partial(s3, [aggregate], [{"name": name} for name in names], 0, part)
+    passed(s3, [work(transform_parts=20, transform_quarantine_parts=0)], [aggregate])
+
+    groups = document(s3)["aggregates"][0]["groups"]
+    assert [(row["name"], row["records"]) for row in groups] == [(name, 20) for name in names]
+    (size,) = {len(s3.objects[partial_key(run(), 0, part)]) for part in range(20)}
+    assert sorted(map(str, s3.ranges)) == ["bytes=0-1048575"] * 20 + [f"bytes=1048576-{size - 1}"] * 20
 
 
 def test_partial_aggregates_that_are_missing_are_a_staging_error() -> None:

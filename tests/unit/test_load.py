@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from etl.deadline import Deadline
 from etl.destination import IN_FLIGHT, DestinationTable
 from etl.errors import BalanceError, QualityGateError, StagingError, TransientError
-from etl.load import finish, load_segment
+from etl.load import IN_FLIGHT_BYTES, finish, load_segment
 from etl.pacing import Pacer
 from etl.plain_json import encode
 from etl.run import Work
+from etl.staging import BATCH_BYTES, RETRY_SHARE
 from tests.unit.builders import Units, array, destination, hold, keys, run, staged, staging, unlimited, work
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB
@@ -169,6 +170,49 @@ def test_batches_are_on_their_way_side_by_side_and_no_more_than_may_be_are_held(
 
     assert max(channel.under_way) == IN_FLIGHT
     assert max(channel.tasks) <= IN_FLIGHT + 1  # and the worker's own
+
+
+class Measured(FakeChannel):
+    """A channel that takes everything after a while, and notes the bytes under way."""
+
+    def __init__(self) -> None:
+        super().__init__(FakeDynamoDB())
+        self._bytes = 0
+        self.bytes: list[int] = []
+        self.bodies: list[int] = []
+
+    async def batch_write_item(self, body: bytes) -> bytes:
+        self._bytes += len(body)
+        self.bytes.append(self._bytes)
+        self.bodies.append(len(body))
+        await asyncio.sleep(0.001)
+        self._bytes -= len(body)
+        return b"{}"
+
+
+def test_bytes_on_their_way_are_bounded_and_a_larger_batch_is_alone() -> None:
+    channel = Measured()
+    loaded_through(channel, [record(n, text="x" * 390_000) for n in range(60)])
+    assert 0.8 * IN_FLIGHT_BYTES < max(channel.bytes) < IN_FLIGHT_BYTES + 100 * IN_FLIGHT
+
+    channel = Measured()
+    loaded_through(channel, [record(n, text="x" * (4_000_000 + 8_000_000 * (n == 4))) for n in range(8)])
+    assert max(channel.bytes) < 12_100_000
+
+
+@pytest.mark.parametrize("value", [0, [], {}, "", True, [[[[]]]], {"$binary": ""}, {"$set": [1]}])
+def test_a_request_is_less_than_16_mb_whatever_is_in_it(value: Any) -> None:
+    """The most that BatchWriteItem takes over the network."""
+    channel = Measured()
+    width = len(encode([value])) - 1
+    loaded_through(channel, [record(n, many=[value] * (41_000 // width)) for n in range(30)])
+
+    assert max(channel.bodies) < 16_000_000 / 2
+
+
+def test_small_records_are_on_their_way_as_many_as_ever_in_a_retry_too() -> None:
+    assert BATCH_BYTES // RETRY_SHARE >= 25 * 4096
+    assert IN_FLIGHT * 25 * 4096 <= IN_FLIGHT_BYTES // RETRY_SHARE
 
 
 def test_a_key_that_comes_again_much_later_holds_nothing_up() -> None:

@@ -1,11 +1,13 @@
+import pickle
 import time
+import weakref
 from typing import Annotated, Any, TypedDict
 
 import msgspec
 import pytest
 
-from etl.errors import RejectedError, TooSlowError, UntimedError
-from etl.records import Made, Records
+from etl.errors import OutOfMemoryError, RejectedError, TooSlowError, UntimedError
+from etl.records import MADE_BYTES, Made, Records
 from etl.user_code import Transformation
 from tests.unit.builders import run, through, user_code
 from tests.unit.test_isolation import fates, lines, striking
@@ -34,6 +36,36 @@ def test_each_record_has_a_fate_in_the_order_of_the_lines() -> None:
 
     assert [len(each) if isinstance(each, list) else each for each in (made[0], made[2], made[3])] == [2, 0, "ahead"]
     assert fates(made) == ["kept", "1", "kept", "ahead"]
+
+
+def test_a_record_with_which_the_results_are_many_bytes_is_the_last() -> None:
+    made = through(user_code(lambda record, _: [record | {"text": "x" * 300_000}] * 5))(lines(25))
+
+    assert fates(made) == ["kept"] * 3
+    assert 2 * 5 * 300_000 < MADE_BYTES < 3 * 5 * 300_000
+
+
+def test_a_record_is_let_go_when_it_is_done() -> None:
+    grown: list[weakref.ref[set[int]]] = []
+    alive: list[int] = []
+
+    def transform(record: dict[str, Any], _: Any) -> None:
+        alive.append(sum(each() is not None for each in grown))
+        record["kept"] = set(range(10))
+        grown.append(weakref.ref(record["kept"]))
+
+    through(user_code(transform))(lines(25))
+
+    assert max(alive) <= 1
+
+
+def test_a_memory_error_is_told_by_the_records_size_and_the_line() -> None:
+    (made,) = through(user_code(lambda _, __: bytearray(2**60)))(lines(1))
+
+    assert type(made) is OutOfMemoryError
+    assert made.summary == "record: expected a record that a worker's memory can hold"
+    assert made.got.startswith(f"{len(lines(1)[0])} bytes of JSON (test_records.py line ")
+    assert pickle.loads(pickle.dumps(made)).__reduce__() == made.__reduce__()  # noqa: S301 - its own
 
 
 def test_a_record_that_is_stopped_is_the_last_of_its_batch() -> None:

@@ -79,6 +79,24 @@ def test_memory_holds_no_more_than_an_upload_and_a_group() -> None:
         assert writer._held_bytes == sum(map(len, writer._chunks)) < UPLOAD_BYTES
 
 
+def test_many_records_at_once_are_sent_in_pieces() -> None:
+    s3 = FakeS3()
+    sizes: list[int] = []
+    upload = s3.upload_part
+
+    def noted(**request: Any) -> dict[str, Any]:
+        sizes.append(len(request["Body"]))
+        return upload(**request)
+
+    s3.upload_part = noted  # type: ignore[method-assign]
+    writer = staging(s3).open(KEY)
+    writer.write([LINE] * 100)
+    writer.close()
+
+    assert json.loads(s3.objects[KEY]) == ["x" * 1_000_000] * 100
+    assert max(sizes) < 2 * UPLOAD_BYTES
+
+
 class SlowS3(FakeS3):
     """A bucket that takes parts only when told to."""
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from etl.errors import StagingError
 from etl.run import Work
-from etl.staging import BATCH_RECORDS, Batch, Staging
+from etl.staging import BATCH_BYTES, BATCH_RECORDS, READ_BYTES, Batch, Staging
 from tests.unit.builders import array, hold, run, staging, work
 from tests.unit.fakes.faults import client_error
 from tests.unit.fakes.s3 import FakeS3
@@ -86,6 +86,69 @@ def test_records_come_in_batches_of_25(count: int) -> None:
     assert [len(batch.lines) for batch in found[:-1]] == [BATCH_RECORDS] * (len(found) - 1)
 
 
+def long(*sizes: int) -> bytes:
+    """Records of so many bytes each."""
+    return array(["x" * (size - 2) for size in sizes])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "lengths"),
+    [
+        ([4096] * 60, [25, 25, 10]),
+        ([BATCH_BYTES // 25] * 51, [25, 25, 1]),
+        ([BATCH_BYTES // 25 + 1] * 26, [24, 2]),
+        ([400_000] * 5, [2, 2, 1]),
+        ([BATCH_BYTES] * 3, [1, 1, 1]),
+        ([10, 4_000_000, 10, 10], [1, 1, 2]),
+        ([4_000_000, 4_000_000], [1, 1]),
+        ([*[10] * 30, 1_000_000, 100_000, 10], [25, 6, 2]),
+    ],
+)
+def test_a_batch_of_several_records_is_bounded_by_bytes(sizes: list[int], lengths: list[int]) -> None:
+    found = batches(long(*sizes))
+
+    assert [len(batch.lines) for batch in found] == lengths
+    assert [len(line) for batch in found for line in batch.lines] == sizes
+    assert all(len(batch.lines) == 1 or sum(map(len, batch.lines)) <= BATCH_BYTES for batch in found)
+
+
+def test_no_more_than_what_was_read_and_a_batch_is_waiting() -> None:
+    """Lines that no batch has taken are few, whatever is behind them."""
+    s3 = holding(long(*[400_000] * 30))
+    found = staging(s3).batches(KEY)
+    taken = 0
+    for batch in found:
+        taken += sum(map(len, batch.lines))
+        assert len(s3.ranges) * READ_BYTES <= taken + READ_BYTES + BATCH_BYTES
+
+
+def test_a_retry_has_smaller_batches_but_not_of_small_records() -> None:
+    def found(*sizes: int) -> list[int]:
+        return [len(batch.lines) for batch in staging(holding(long(*sizes))).for_retry().batches(KEY)]
+
+    assert found(*[4096] * 60) == [25, 25, 10]
+    assert found(*[200_000] * 3) == [1, 1, 1]
+
+
+@pytest.mark.parametrize("size", [2, 1024 * 1024 - 1, 1024 * 1024, 1024 * 1024 + 1, 3_000_000])
+def test_an_object_is_begun_with_a_mebibyte_and_then_read_whole(size: int) -> None:
+    s3 = holding(b"x" * size)
+    whole = staging(s3).begun(KEY)
+    assert s3.ranges == ["bytes=0-1048575"]
+
+    assert whole() == b"x" * size
+    assert s3.ranges[1:] == ([f"bytes=1048576-{size - 1}"] if size > 1024 * 1024 else [])
+
+
+def test_an_object_that_is_replaced_after_its_beginning_is_refused() -> None:
+    s3 = holding(b"x" * 3_000_000)
+    whole = staging(s3).begun(KEY)
+    s3.objects[KEY] = b"y" * 3_000_000
+
+    with pytest.raises(StagingError, match="its ETag isn't that of its seal"):
+        whole()
+
+
 def test_an_empty_array_has_no_batch() -> None:
     assert batches(array([])) == []
 
@@ -110,17 +173,19 @@ def test_reading_begins_at_the_offset() -> None:
     assert (s3.ranges[0] or "").startswith(f"bytes={first.end}-")
 
 
-@given(RECORDS, st.integers(1, 64), st.data())
+@given(RECORDS, st.integers(1, 64), st.integers(1, 300), st.data())
 def test_any_size_of_a_read_and_any_resumption_give_the_same_records(
-    given_records: list[Any], read_bytes: int, data: st.DataObject
+    given_records: list[Any], read_bytes: int, batch_bytes: int, data: st.DataObject
 ) -> None:
     body = array(given_records)
-    whole = batches(body, read_bytes=read_bytes)
+    bounds = {"read_bytes": read_bytes, "batch_bytes": batch_bytes}
+    whole = batches(body, **bounds)
     done = data.draw(st.integers(0, len(whole)))
-    rest = batches(body, whole[done - 1].end if done else 0, read_bytes=read_bytes)
+    rest = batches(body, whole[done - 1].end if done else 0, **bounds)
 
     assert records(whole) == given_records
     assert whole[:done] + rest == whole
+    assert all(len(batch.lines) == 1 or sum(map(len, batch.lines)) <= batch_bytes for batch in whole)
 
 
 @given(RECORDS, st.integers(1, 64), st.data())

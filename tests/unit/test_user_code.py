@@ -9,7 +9,7 @@ import pytest
 
 from etl.aggregates import Aggregate
 from etl.errors import RejectedError, TransformationError, UntimedError
-from etl.user_code import Transformation, preview
+from etl.user_code import MOST_RESULTS_BYTES, Transformation, preview
 from tests.unit.builders import MinimalContract, run, user_code
 
 RECORD = {"id": "x", "timestamp": "2024-01-15T10:00:00Z"}
@@ -45,6 +45,50 @@ def test_a_record_becomes_one() -> None:
 
 def test_a_record_becomes_several() -> None:
     assert results(lambda record, _: [record | {"n": 1}, record | {"n": 2}]) == [RECORD | {"n": 1}, RECORD | {"n": 2}]
+
+
+def test_results_beyond_what_one_record_may_become_reject_it_before_they_are_made() -> None:
+    made = 0
+
+    def endless(record: dict[str, Any], _: Any) -> Any:
+        nonlocal made
+        while True:
+            made += 1
+            yield record
+
+    reason = rejection(endless)
+
+    assert reason.summary == "record: expected results of at most 32 MB of memory together"
+    assert reason.got == f"more, after {made - 1:,} of them"
+    assert MOST_RESULTS_BYTES / 1000 < made < MOST_RESULTS_BYTES / 100
+
+
+@pytest.mark.parametrize(
+    ("value", "rejected"),
+    [
+        ("x" * 409_600, True),
+        ("x" * 409_000, False),
+        ("é" * 204_800, True),
+        ([0] * 300_000, True),
+        ([0] * 200_000, False),
+        ([b""] * 410_000, True),
+        ([b""] * 400_000, False),
+        ([[]] * 103_000, False),  # no longer a line than an item may be: DynamoDB says whether it is
+        ([None] * 206_000, True),
+        ({str(n): None for n in range(100_000)}, False),  # Load leaves them out
+        ({str(n): 0 for n in range(100_000)}, True),
+        ({Decimal(n) for n in range(200_000)}, False),
+        ({b"%06d" % n for n in range(100_000)}, True),
+    ],
+)
+def test_a_record_that_is_certainly_larger_than_an_item_is_rejected_with_its_size(value: Any, rejected: bool) -> None:
+    if not rejected:
+        assert len(results(lambda record, _: record | {"much": value})) == 1
+        return
+    reason = rejection(lambda record, _: record | {"much": value})
+
+    assert reason.expected == "a record of at most 409,600 bytes, as DynamoDB counts them"
+    assert 409_600 < int(reason.got.removesuffix(" bytes").replace(",", "")) < 900_000
 
 
 @pytest.mark.parametrize("nothing", [None, [], ()])
