@@ -118,7 +118,7 @@ def with_epochs(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-ALL, FEW = str(len(SHAPES)), "2"
+ALL, FEW = str(len(SHAPES)), "3"
 SCREENS = [
     ("preview", "--sample", ALL),
     ("preview", "--id", "truths-000000", "--id", "wide-000004"),

@@ -17,9 +17,9 @@ class Contract(TypedDict):
 
 
 def transform(record: Record, run: Run) -> Record:  # noqa: ARG001 - as the pipeline calls it
-    """Load a record as it is."""
+    """Load a record as it is. Each that is rejected has a reason of its own."""
     if record["value"] < 0:
-        raise RejectedError("value", "a number >= 0", record["value"])
+        raise RejectedError("value", f"a number >= 0 in {record['id']}", record["value"])
     return record
 
 
