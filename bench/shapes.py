@@ -106,6 +106,7 @@ def hostile_shapes() -> list[Shape]:
         repeated("truths", "a list of 199,000 truths", b'{"BOOL":true}', 1, 398_003),
         repeated("texts", "a list of empty texts", b'{"S":""}', 0),
         repeated("binaries", "a list of empty binaries", b'{"B":""}', 0),
+        repeated("sets", "a list of sets of an empty binary", b'{"BS":[""]}', 0),
         repeated("nulls", "a list of nulls", b'{"NULL":true}', 1),
         repeated("zeros", "a list of zeros", b'{"N":"0"}', 1),
         repeated("numbers", "a list of 1.5", b'{"N":"1.5"}', 2),

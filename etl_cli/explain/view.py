@@ -168,7 +168,9 @@ def _items(explanation: Explanation, tables: tuple[str, str], width: int) -> Ite
         yield Group("", alone(json.loads(before), width))
     else:
         titles = _title(latest, tables[0]), title
-        yield from (Group("", whole(compare(json.loads(before), make(line)), titles, width)) for line in after)
+        for line in after:
+            made = make(line)  # takes most memory, and so is made first
+            yield Group("", whole(compare(json.loads(before), made), titles, width))
 
 
 def _title(latest: Found | None, table: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from etl_cli.console import Later
 from etl_cli.item_view import Change, changes
 from etl_cli.preview.stage_code import Outcome
-from etl_cli.staged_record import loaded_item
+from etl_cli.staged_record import before_and_after
 
 if TYPE_CHECKING:
     from etl_cli.preview.rehearsal import Rehearsed, RehearsedRun
@@ -55,14 +55,14 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "outcome": outcome.fate,
         "reason": outcome.reason._asdict() if outcome.reason else None,
-        "item": outcome.item,
+        "item": Later(lambda: outcome.item),
         "records": [Later(partial(_record, outcome, record)) for record in outcome.records],
     }
 
 
 def _record(outcome: Outcome, line: bytes) -> dict[str, Any]:
-    record = loaded_item(line)
-    found = changes(outcome.item, record)
+    item, record = before_and_after(outcome.line, line)
+    found = changes(item, record)
     told = [_change(change) for change in islice(found, MOST_CHANGES)]
     return {"record": record, "changes": told, "changes_left_out": sum(1 for _ in found)}
 

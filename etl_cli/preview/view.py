@@ -14,7 +14,7 @@ from etl_cli.item_view import alone, compare, whole
 from etl_cli.preview.kinds import OTHER_KINDS, kind_of
 from etl_cli.preview.stage_code import Outcome
 from etl_cli.quarantine.rejections import reasons_table
-from etl_cli.staged_record import loaded_item
+from etl_cli.staged_record import before_and_after
 from etl_cli.table_width import Grid, fitting, table_width
 from etl_cli.wording import count, parse_instant
 
@@ -150,10 +150,10 @@ def _outcome(outcome: Outcome, width: int) -> Iterator[RenderableType]:
         yield alone(outcome.item, width)
     elif len(outcome.records) == 1:
         yield head
-        yield whole(compare(outcome.item, loaded_item(outcome.records[0])), ("before", "after"), width)
+        yield whole(compare(*before_and_after(outcome.line, outcome.records[0])), ("before", "after"), width)
     else:
         yield head + Text(f"becomes {len(outcome.records)} records", "yellow")
         yield alone(outcome.item, width)
         for number, record in enumerate(outcome.records, 1):
             yield Text(f"  record {number} of {len(outcome.records)}", "dim")
-            yield whole(compare(outcome.item, loaded_item(record)), ("before", "after"), width)
+            yield whole(compare(*before_and_after(outcome.line, record)), ("before", "after"), width)

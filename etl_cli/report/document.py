@@ -31,7 +31,8 @@ def report_document(report: RunReport, verified: Verified | None = None) -> dict
 
 
 def _sample_document(sample: Sample) -> dict[str, Any]:
-    return {"key": sample.key, "before": sample.before, "after": sample.after}
+    before, after = sample.sides()
+    return {"key": sample.key, "before": before, "after": after}
 
 
 def failure_document(failure: Failure) -> dict[str, Any]:

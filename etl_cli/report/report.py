@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etl_cli.execution.counts import rejected
 from etl_cli.execution.history import Timeline
 from etl_cli.report.staged import rejected_records, staged_keys, staged_lines, text_of
-from etl_cli.staged_record import loaded_item
+from etl_cli.staged_record import before_and_after
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
@@ -75,16 +75,9 @@ class Sample:
     read: bytes
     made: bytes
 
-    @property
-    def before(self) -> WireItem:
-        """The item as the run read it, in DynamoDB JSON, binaries in base64."""
-        item: WireItem = json.loads(self.read)
-        return item
-
-    @property
-    def after(self) -> WireItem:
-        """The record as the run made it, for the destination table; likewise."""
-        return loaded_item(self.made)
+    def sides(self) -> tuple[WireItem, WireItem]:
+        """The item, and the record as it is for the destination table, in DynamoDB JSON, binaries in base64."""
+        return before_and_after(self.read, self.made)
 
 
 @dataclass(frozen=True)

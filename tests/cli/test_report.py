@@ -139,8 +139,9 @@ def test_both_sides_of_the_item_are_those_that_the_run_staged(recording: Recordi
 
     assert later.sample == report_of(recording).sample == report.sample
     assert "999999" not in printed(later, 80)
-    assert report.sample.before["value"] == report.sample.after["value"] == {"N": "6.66"}
-    assert (report.sample.before.get("size"), report.sample.after["size"]) == (None, {"S": "small"})
+    before, after = report.sample.sides()
+    assert before["value"] == after["value"] == {"N": "6.66"}
+    assert (before.get("size"), after["size"]) == (None, {"S": "small"})
 
 
 def test_a_record_of_an_id_that_no_item_has_is_not_shown(recording: Recording) -> None:

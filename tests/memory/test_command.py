@@ -24,7 +24,7 @@ from tests.memory.test_stages import MOST_MB
 from tests.support import ROOT
 
 _ALL = {shape.name: shape for shape in [*hostile_shapes(), *sized_shapes()]}
-SHAPES = [_ALL[name] for name in ("truths", "names", "ns", "texts", "wide", "deep-L", "binaries", "text-400KB")]
+SHAPES = [_ALL[name] for name in ("truths", "names", "ns", "texts", "wide", "deep-L", "sets", "text-400KB")]
 STACK = "arn:aws:states:us-east-1:000000000000:stateMachine:etl-pipeline"
 # A page of the report, or a screen, is for reading.
 MOST_PRINTED = 2_000_000
@@ -141,7 +141,7 @@ def test_a_command_shows_items_of_every_shape_within_its_memory(etl: Command, wo
 
 DOCUMENTS = [
     ("preview", "--sample", FEW, "--json"),
-    ("preview", "--run", "latest", "--json"),
+    ("preview", "--run", "latest", "--show", "1", "--json"),
     ("explain", "truths-000000", "--json"),
     ("quarantine", "show", "latest", "--limit", FEW, "--json"),
     ("report", "--json"),

@@ -59,7 +59,7 @@ def test_large_texts_stay_within_the_memory(passed: Functions, name: str, number
 
 
 def test_lists_of_199_000_truths_stay_within_the_memory(passed: Functions) -> None:
-    assert above(run(passed, [TRUTHS], 60), MOST_MB) == {}
+    assert above(run(passed, [TRUTHS], 30), MOST_MB) == {}
 
 
 def test_all_shapes_in_turn_stay_within_the_memory(passed: Functions) -> None:
