@@ -81,7 +81,7 @@ SHAPED = "shape"
 GROUPS = ("dense", "sparse", "trouble", "continued", "size", SHAPED, "lambda")
 # Enough of each that a bound by records alone would show.
 SHAPED_ITEMS = {"text-400B": 100_000, "text-4KB": 20_000, "text-40KB": 2_000, "text-400KB": 450}
-HOSTILE_ITEMS = 60
+HOSTILE_ITEMS = 26
 SIZES = (10_000, 100_000, 1_000_000, 3_000_000)
 # From here on the tutorial takes minutes, and a size is measured once: its CPU lasts long enough to be steady.
 LARGE = 1_000_000

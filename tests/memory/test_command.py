@@ -54,11 +54,11 @@ class Command:
 
 @pytest.fixture(scope="module")
 def etl(deployed: Functions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    """The command, where a run has loaded an item of each shape, and set another of each aside."""
+    """The command, where a run has loaded an item of each shape, and set three others of each aside."""
     aws = deployed.aws
-    aws.items = Items(SHAPES, 2 * len(SHAPES), spoilt=spoilt)
+    aws.items = Items(SHAPES, 4 * len(SHAPES), spoilt=spoilt)
     ran = deployed.run()
-    assert (ran.counts["loaded"], ran.counts["rejected_transform"]) == (len(SHAPES), len(SHAPES))
+    assert (ran.counts["loaded"], ran.counts["rejected_transform"]) == (len(SHAPES), 3 * len(SHAPES))
     aws.answers |= answers_of(ran.run, aws)
     yield Command(aws, tmp_path_factory.mktemp("command"))
     aws.answers.clear()
@@ -66,7 +66,7 @@ def etl(deployed: Functions, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def spoilt(line: bytes) -> bytes:
-    """The second item of each shape, rejected."""
+    """All items of a shape but its first, so that they are rejected."""
     number = int(json.loads(line[: line.index(b',"timestamp"')] + b"}")["id"]["S"].rpartition("-")[2])
     return line.replace(b'"N":"', b'"N":"-', 1) if number >= len(SHAPES) else line
 
