@@ -21,8 +21,6 @@ RECORD_SECONDS = 10
 MADE_BYTES = 4 * 1024 * 1024
 """What records that are taken together may become, in bytes of plain JSON: the one that passes it is the last."""
 
-_DONE: Record = {}
-
 Made = list[tuple[bytes, list[Prepared]]] | RejectedError | Literal["ahead"]
 """The fate of a record: lines of plain JSON, each with what every aggregate makes of it, and none if it is dropped; or
 the reason why it goes to quarantine; or that it's a later run's."""
@@ -94,11 +92,13 @@ class Records:
         if len(records) != len(lines):
             raise ValueError("a line doesn't hold one record")
         verdicts = self._checked(records)
+        records.reverse()
         made: list[Made] = []
         made_bytes = 0
         limit, apply, run, readers = self._limit, self._user.apply, self._run, self._readers
         try:
-            for record, verdict in zip(records, verdicts, strict=True):
+            for verdict in verdicts:
+                record = records.pop()  # and let it go when it is done: it may have grown
                 if verdict is not None:
                     made.append(verdict)
                     if type(verdict) is TooSlowError:
@@ -117,11 +117,11 @@ class Records:
                         made_bytes += len(line)
                     if made_bytes > MADE_BYTES:
                         break
-                records[len(made) - 1] = _DONE  # it may have grown
             limit.work = None
         except OverTimeError as error:
             work, limit.work = limit.work, None
-            if len(made) < len(records) and work is records[len(made)]:  # else it was done at the last moment
+            # Else it was done at the last moment.
+            if len(made) + len(records) < len(lines) and work is record:
                 made.append(TooSlowError(self.seconds, self._user.where(error)))
         return made
 

@@ -101,10 +101,13 @@ class Transformation:
         setcontext(_ARITHMETIC.copy())
         made: list[tuple[bytes, list[Any]]] = []
         checked: Any = _NOTHING
-        left_bytes, around_bytes = MOST_RESULTS_BYTES, _OBJECT_BYTES * (1 + len(readers))
         try:
             returned = self._transform(record, run)
-            for result in (returned,) if type(returned) is dict else _several(returned):
+            if type(returned) is dict:
+                checked = returned
+                return [(self._line(returned), [read(returned) for read in readers])]
+            left_bytes, around_bytes = MOST_RESULTS_BYTES, _OBJECT_BYTES * (1 + len(readers))
+            for result in _several(returned):
                 checked = result
                 line = self._line(result)
                 left_bytes -= len(line) + around_bytes
