@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bench.shapes import Shape, hostile_shapes, sized_shapes
-from tests.memory.functions import Functions, Ran
+from tests.memory.functions import MEMORY_MB, Functions, Ran
 from tests.memory.generated import shapes
 from tests.memory.items import Items
 
@@ -19,7 +19,7 @@ MOST_MB = 400
 MOST_OF_SMALL_MB = 120
 SIZED = {shape.name: shape for shape in sized_shapes()}
 HOSTILE = hostile_shapes()
-(TRUTHS,) = (shape for shape in HOSTILE if shape.name == "truths")
+TRUTHS, SETS = (shape for shape in HOSTILE if shape.name in ("truths", "sets"))
 
 
 @pytest.fixture
@@ -79,6 +79,12 @@ def test_any_shape_stays_within_the_memory(deployed: Functions, drawn: list[Shap
     deployed.aws.objects.remove()
 
     assert above(run(deployed, drawn, 26), MOST_MB) == {}
+
+
+def test_a_retry_stays_within_the_function(passed: Functions) -> None:
+    ran = run(passed, [TRUTHS, SETS, SIZED["text-400KB"]], 3, retry=1)
+
+    assert above(ran, MEMORY_MB) == {}
 
 
 def test_a_replay_stays_within_the_memory(passed: Functions) -> None:
