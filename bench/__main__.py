@@ -36,6 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
     parser.add_argument("--stage", action="append", choices=("extract", "transform", "load"), help="only this stage")
     parser.add_argument("--variant", action="append", default=[], help="only this module of bench/variants, or floor")
+    parser.add_argument("--shapes", action="store_true", help="only our stages over sizes and shapes of items")
     parser.add_argument("--profile", metavar="FOLDER", help="only write a profile of each of our stages there")
     arguments = parser.parse_args()
     if arguments.record and (arguments.stage or arguments.variant or arguments.profile):
@@ -57,6 +58,8 @@ def _measure(arguments: argparse.Namespace) -> int:
     stages = tuple(arguments.stage or STAGES)
     if arguments.profile:
         return _profile(Path(arguments.profile), stages)
+    if arguments.shapes:
+        return _shapes(arguments, kind)
     plan = make_plan(kind, stages=stages, variants=tuple(arguments.variant))
     console = Console(stderr=arguments.json, width=None if sys.stdout.isatty() else 120)
     no_floor = floor.build()
@@ -80,6 +83,24 @@ def _measure(arguments: argparse.Namespace) -> int:
         print_tables(console, results, cold, machine)
     ours = [result.problem for result in results if result.case.variant.name == "ours"]
     return int(any(problem and not problem.startswith("left out") for problem in ours))
+
+
+def _shapes(arguments: argparse.Namespace, kind: str) -> int:
+    """Measure the sizes and shapes of items alone; `--record` puts their rows among those of the last full run."""
+    from rich.console import Console
+
+    from bench.plan import FULL, shaped
+    from bench.record import record_shapes
+    from bench.report import print_group
+    from bench.runner import run_plan, running_server
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    with running_server() as server:
+        results = run_plan(shaped(1 if kind == FULL else 10), server, [], lambda text: console.print(text, style="dim"))
+    print_group(console, results, "shape")
+    if arguments.record:
+        record_shapes(results)
+    return int(any(result.problem for result in results))
 
 
 def _cold_start(rounds: int) -> "ColdStart":

@@ -128,15 +128,15 @@ def transformed_lines() -> list[bytes]:
 def plain(value: Wire) -> str:
     """A value as plain JSON, numbers with the text that they have."""
     ((kind, content),) = value.items()
-    if kind == "N":
-        return str(content)
-    if kind == "NULL":
-        return "null"
+    if kind in ("N", "NULL"):
+        return str(content) if kind == "N" else "null"
     if kind == "M":
         return "{" + ",".join(f"{json.dumps(name)}:{plain(each)}" for name, each in content.items()) + "}"
     if kind == "L":
         return "[" + ",".join(map(plain, content)) + "]"
-    return json.dumps(content)
+    if kind in ("SS", "NS", "BS"):  # as etl/plain_json.py writes what JSON lacks
+        return '{"$set":[' + ",".join(plain({kind[0]: each}) for each in content) + "]}"
+    return json.dumps({"$binary": content} if kind == "B" else content)
 
 
 def _compact(document: Any) -> bytes:

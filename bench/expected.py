@@ -18,7 +18,7 @@ def problem_with(case: Case, counts: dict[str, Any]) -> str:
     wrong = [f"{name} {counts[name]:,} of {number:,}" for name, number in due.items() if counts[name] != number]
     if wrong:
         return f"wrong: {', '.join(wrong)}"
-    return _record_problem(case.stage, counts["sample"])
+    return "" if case.shape else _record_problem(case.stage, counts["sample"])  # tests/memory compares each of those
 
 
 def _record_problem(stage: str, sample: str) -> str:

@@ -6,10 +6,12 @@ from statistics import median
 
 from bench.cold_start import ColdStart
 from bench.lambda_box import CPU
-from bench.plan import OURS, STAGES
+from bench.plan import OURS, SHAPED, STAGES
 from bench.runner import Result
 
 INVOCATION_SECONDS = 300
+# Shapes whose items have 4 KB or less.
+SMALL = ("text-400B", "text-4KB")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,7 @@ def targets(results: list[Result], cold: ColdStart) -> list[Target]:
         stage: {line.result.case.variant.name: line for line in lines(results, "dense", stage)} for stage in STAGES
     }
     found = [*_ratio_targets(dense), *_peer_targets(dense), *_floor_targets(dense), *_box_targets(results, dense)]
-    found += [*_flatness_targets(results), *_state_targets(dense)]
+    found += [*_flatness_targets(results), *shape_targets(results), *_state_targets(dense)]
     if not cold.problem:
         found.append(Target("cold start: imports over boto3's, ms", max(cold.import_ms.values()), most=40))
         found.append(Target("zip: packages, MB", cold.packages_bytes / 1e6, most=2))
@@ -148,6 +150,17 @@ def _state_targets(dense: Dense) -> Iterable[Target]:
         for segments, most in ((40, 16), (1000, 200)):
             size = max(sizes) * segments / 1024
             yield Target(f"state of the execution at {segments} segments, KiB", size, most=most)
+
+
+def shape_targets(results: list[Result]) -> Iterable[Target]:
+    """Claims about memory over all sizes and shapes of items."""
+    for stage in STAGES:
+        found = [line for line in lines(results, SHAPED, stage) if line.cpu_us]
+        small = [line.peak_mb for line in found if line.result.case.shape in SMALL]
+        if found and small:
+            yield Target(f"{stage}: peak memory for items of at most 4 KB, MB", max(small), most=120)
+            most = max(line.peak_mb for line in found)
+            yield Target(f"{stage}: peak memory for items of any shape, MB", most, most=400)
 
 
 def _flatness_targets(results: list[Result]) -> Iterable[Target]:

@@ -11,7 +11,9 @@ from typing import Any
 
 from bench.cost_tables import COST_TABLES
 from bench.markdown import short, table
+from bench.plan import SHAPED
 from bench.scaling_tables import SCALING_TABLES
+from bench.shapes import hostile_shapes, sized_shapes
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 MEASURED = DOCS / "measured.json"
@@ -79,6 +81,21 @@ def _continued(document: Document) -> str:
     return table(["Stage", "Items", "Invocations", "Peak MB"], rows, left=1)
 
 
+def _shape(document: Document) -> str:
+    """Memory in each stage by the shape of the items, and CPU as a multiple of that for the smallest items."""
+    cases = {(case["shape"], case["stage"]): case for case in document["cases"] if case["group"] == SHAPED}
+    rows = []
+    for shape in sized_shapes() + hostile_shapes() if cases else []:
+        mine = [cases[shape.name, stage] for stage in STAGES]
+        least = [cases["text-400B", stage]["cpu_us"] for stage in STAGES]
+        peaks = [case["problem"] or f"{case['peak_mb']:.0f}" for case in mine]
+        times = [f"{short(case['cpu_us'] / us)}" if us else "–" for case, us in zip(mine, least, strict=True)]
+        rows.append([shape.words, f"{mine[0]['items']:,}", short(len(shape.line(0)) / 1000), *peaks, *times])
+    header = ["An item is", "Items", "kB of JSON", *(f"{stage}, MB" for stage in STAGES)]
+    header += [f"{stage}, × CPU" for stage in STAGES]
+    return table(header, rows, left=1) if rows else "_Not measured in this run._\n"
+
+
 def _cold(document: Document) -> str:
     cold = document["cold_start"]
     if cold["problem"]:
@@ -100,6 +117,7 @@ TABLES: dict[str, Callable[[Document], str]] = {
     "size": _group("size"),
     "lambda": _group("lambda"),
     "continued": _continued,
+    "shape": _shape,
     "cold": _cold,
     **SCALING_TABLES,
     **COST_TABLES,

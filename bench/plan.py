@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from bench.shapes import hostile_shapes, sized_shapes
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -53,6 +55,7 @@ class Case:
         latency_ms: time by which the server holds back every answer.
         trouble_every: of so many batches one comes back with unprocessed items; 0 for none.
         invocation_seconds: time that one invocation of ours has.
+        shape: name of the items' shape; empty for those of ``bench.dataset``.
     """
 
     variant: Variant
@@ -65,10 +68,20 @@ class Case:
     latency_ms: float = 0.0
     trouble_every: int = 0
     invocation_seconds: float = 300.0
+    shape: str = ""
+
+    @property
+    def label(self) -> str:
+        """Its name in tables."""
+        return self.shape or self.variant.label
 
 
 QUICK, FULL = "quick", "full"
-GROUPS = ("dense", "sparse", "trouble", "continued", "size", "lambda")
+SHAPED = "shape"
+GROUPS = ("dense", "sparse", "trouble", "continued", "size", SHAPED, "lambda")
+# Enough of each that a bound by records alone would show.
+SHAPED_ITEMS = {"text-400B": 100_000, "text-4KB": 20_000, "text-40KB": 2_000, "text-400KB": 450}
+HOSTILE_ITEMS = 26
 SIZES = (10_000, 100_000, 1_000_000, 3_000_000)
 # From here on the tutorial takes minutes, and a size is measured once: its CPU lasts long enough to be steady.
 LARGE = 1_000_000
@@ -88,6 +101,7 @@ def _full() -> list[Case]:
         *_troubled(50_000, rounds=3),
         *_continued(500_000, 0.5),
         *(case for size in SIZES for case in _sized(size, rounds=1 if size >= LARGE else 3)),
+        *shaped(1),
         *_boxed(50_000, TUTORIAL, rounds=2),
         *_boxed(50_000, OURS, rounds=3),
         *_boxed(300_000, OURS, rounds=1),
@@ -101,6 +115,7 @@ def _quick() -> list[Case]:
         *_troubled(2_500, rounds=1),
         *_continued(10_000, 0.1),
         *_sized(10_000, rounds=1),
+        *shaped(10),
         *_boxed(3_000, TUTORIAL, rounds=1),
         *_boxed(3_000, OURS, rounds=1),
     ]
@@ -144,6 +159,17 @@ def _sized(items: int, *, rounds: int) -> list[Case]:
     if items < LARGE:
         cases += [Case(variant=TUTORIAL, stage=stage, items=items, group="size", rounds=1) for stage in STAGES]
     return cases
+
+
+def shaped(share: int) -> list[Case]:
+    """Our stages over sizes and shapes of items, with one item in ``share`` of a full run's."""
+    numbers = {shape.name: SHAPED_ITEMS[shape.name] for shape in sized_shapes()}
+    numbers |= {shape.name: HOSTILE_ITEMS for shape in hostile_shapes()}
+    return [
+        Case(variant=OURS, stage=stage, items=-(-number // share), group=SHAPED, rounds=1, shape=name)
+        for name, number in numbers.items()
+        for stage in STAGES
+    ]
 
 
 def _boxed(items: int, variant: Variant, *, rounds: int) -> list[Case]:

@@ -12,10 +12,10 @@ from typing import Any
 from bench.cold_start import ColdStart
 from bench.dataset import SPARSE, pages, raw_lines
 from bench.environment import CHECKOUT
-from bench.figures import Line, lines, targets
+from bench.figures import Line, Target, lines, shape_targets, targets
 from bench.pages import MEASURED, update_pages
 from bench.pictures import draw
-from bench.plan import FULL, GROUPS, STAGES
+from bench.plan import FULL, GROUPS, SHAPED, STAGES
 from bench.runner import Result
 
 IMAGES = CHECKOUT / "docs" / "images"
@@ -30,12 +30,13 @@ def summary(kind: str, results: list[Result], cold: ColdStart, machine: dict[str
         "machine": machine,
         "model": _model(results),
         "cold_start": cold.__dict__,
-        "targets": [
-            {"claim": each.claim, "bound": each.bound, "value": _rounded(each.value), "reached": each.reached}
-            for each in targets(results, cold)
-        ],
+        "targets": list(map(_target, targets(results, cold))),
         "cases": [_case(line) for group in GROUPS for stage in STAGES for line in lines(results, group, stage)],
     }
+
+
+def _target(found: Target) -> dict[str, Any]:
+    return {"claim": found.claim, "bound": found.bound, "value": _rounded(found.value), "reached": found.reached}
 
 
 def _case(line: Line) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def _case(line: Line) -> dict[str, Any]:
         "variant": case.variant.name,
         "label": case.variant.label,
         "items": case.items,
+        "shape": case.shape,
         "rounds": len(runs),
         "invocations": runs[0].facts.get("invocations", 0) if runs else 0,
         "latency_ms": case.latency_ms,
@@ -92,6 +94,24 @@ def write_summary(folder: Path, document: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MEASURED.name).write_text(_text(document))
     draw(document, folder)
+
+
+def record_shapes(results: list[Result]) -> None:
+    """Show the sizes and shapes of items in docs/, in the place of those that were measured before.
+
+    Raises:
+        SystemExit: a stage failed or was wrong.
+    """
+    if any(result.problem for result in results):
+        raise SystemExit("error: docs/ is left as it is, since a stage of this project failed or was wrong: see above")
+    document = json.loads(MEASURED.read_text())
+    claims = {each.claim: each for each in shape_targets(results)}
+    document["cases"] = [case for case in document["cases"] if case["group"] != SHAPED]
+    document["cases"] += [_case(line) for stage in STAGES for line in lines(results, SHAPED, stage)]
+    document["targets"] = [each for each in document["targets"] if each["claim"] not in claims]
+    document["targets"] += map(_target, claims.values())
+    MEASURED.write_text(_text(document))
+    update_pages()
 
 
 def _text(document: dict[str, Any]) -> str:

@@ -19,27 +19,33 @@ GROUPS = {
     "trouble": "every fifth batch comes back in part",
     "continued": "in many short invocations",
     "size": "over sizes",
+    "shape": "over sizes and shapes of items",
     "lambda": "emulated Lambda: 512 MB, 0.29 CPU, server 5 ms away",
 }
 
 
 def print_tables(console: Console, results: list[Result], cold: ColdStart, machine: dict[str, str]) -> None:
     """Print a table for each group and stage, what was left out and why, the targets, the machine."""
-    for group, words in GROUPS.items():
-        for stage in STAGES:
-            if found := lines(results, group, stage):
-                console.print(_table(f"{stage}, {words}", found))
-                for line in found:
-                    if line.result.problem:
-                        console.print(f"  {line.result.case.variant.label}: {line.result.problem}", markup=False)
-                    elif group == "continued":
-                        console.print(f"  in {line.result.runs[0].facts['invocations']} invocations")
+    for group in GROUPS:
+        print_group(console, results, group)
     _print_cold(console, cold)
     console.print(_targets_table(targets(results, cold)))
     for variant in VARIANTS:
         if variant.note:
             console.print(f"{variant.label}: {variant.note}", style="dim")
     console.print(" · ".join(f"{name} {text}" for name, text in machine.items() if text), style="dim")
+
+
+def print_group(console: Console, results: list[Result], group: str) -> None:
+    """Print a table for each stage of a group."""
+    for stage in STAGES:
+        if found := lines(results, group, stage):
+            console.print(_table(f"{stage}, {GROUPS[group]}", found))
+            for line in found:
+                if line.result.problem:
+                    console.print(f"  {line.result.case.label}: {line.result.problem}", markup=False)
+                elif group == "continued":
+                    console.print(f"  in {line.result.runs[0].facts['invocations']} invocations")
 
 
 def _table(title: str, found: list[Line]) -> Table:
@@ -54,7 +60,7 @@ def _table(title: str, found: list[Line]) -> Table:
             figures = (line.ratio, line.cpu_us, line.wall_us, line.wall_ratio, line.peak_mb, line.millions)
             cells = [_short(each) if each else "–" for each in figures]
         style = "bold" if case.variant.name == "ours" else None
-        table.add_row(case.variant.label, f"{case.items:,}", *cells, style=style)
+        table.add_row(case.label, f"{case.items:,}", *cells, style=style)
     return table
 
 

@@ -16,6 +16,7 @@ from bench.environment import CHECKOUT, VENV
 from bench.expected import problem_with
 from bench.job import Job, Measured
 from bench.plan import GROUPS, Case
+from bench.shaped_lines import shaped_lines
 from bench.variants.common import EXTRACT_KEY, TRANSFORM_KEY
 from bench.variants.ours import ENVIRONMENT, staged_key
 
@@ -79,7 +80,7 @@ def run_plan(cases: list[Case], server: Server, cgroups: list[str], tell: Callab
                 case = result.case
                 if result.problem or number >= case.rounds:
                     continue  # what failed once is reported, not tried again
-                tell(f"{group} {number + 1}/{rounds}: {case.stage}, {case.items:,} items, {case.variant.label}")
+                tell(f"{group} {number + 1}/{rounds}: {case.stage}, {case.items:,} items, {case.label}")
                 run_case(result, server, cgroups)
     return results
 
@@ -127,15 +128,17 @@ def _set_up(case: Case, server: Server) -> int:
         "items": case.items if case.stage == "extract" else 0,
         "dense": case.dense,
         "trouble_every": case.trouble_every,
+        "shape": case.shape,
     }
-    objects: list[tuple[str, str, int]] = []
+    objects: list[tuple[str, str, int, str]] = []
     if case.stage != "extract" and case.variant.name == "ours":
         stage, kind = _INPUTS[case.stage]
-        most = int(ENVIRONMENT["PART_BYTES"]) // _RECORD_BYTES[kind]
+        record_bytes = len(shaped_lines(case.shape, kind)[0]) if case.shape else _RECORD_BYTES[kind]
+        most = max(1, int(ENVIRONMENT["PART_BYTES"]) // record_bytes)
         sizes = [min(most, case.items - start) for start in range(0, case.items, most)]
-        objects = [(staged_key(stage, part), kind, size) for part, size in enumerate(sizes)]
+        objects = [(staged_key(stage, part), kind, size, case.shape) for part, size in enumerate(sizes)]
     elif case.stage != "extract":
-        objects = [(*_PEER_INPUTS[case.stage], case.items)]
+        objects = [(*_PEER_INPUTS[case.stage], case.items, "")]
     server.ask("/_bench/setup", {"table": table, "latency_ms": case.latency_ms, "objects": objects})
     return len(objects)
 

@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from itertools import islice
 from typing import IO, Any, Self, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -148,12 +149,38 @@ out = Terminal(soft_wrap=True)
 err = Terminal(soft_wrap=True, stderr=True)
 
 
+# Parts of a JSON document, most of them a few characters, that are written at once.
+_PARTS = 10_000
+
+
+class Later:
+    """A part of a document that is made when it is printed, and then let go: an item takes a hundred times its bytes.
+
+    Args:
+        make: makes it.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make = make
+
+
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a value as JSON, with nothing else; in a single line if ``indent`` is None.
 
     All but printable ASCII is escaped, so that it is exact, and has nothing that a terminal obeys.
     """
-    sys.stdout.write(json.dumps(value, indent=indent, allow_nan=False) + "\n")
+    waiting = ""
+    parts = json.JSONEncoder(indent=indent, allow_nan=False, default=_made).iterencode(value)
+    while some := "".join(islice(parts, _PARTS)):
+        *lines, waiting = f"{waiting}{some}".rsplit("\n", 1)  # the output strips blanks at the ends of lines
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write(f"{waiting}\n")
+
+
+def _made(value: Any) -> Any:
+    if isinstance(value, Later):
+        return value.make()
+    raise TypeError(f"JSON has no {type(value).__name__}")
 
 
 def print_page(page: str) -> None:

@@ -7,13 +7,15 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 
 from etl_cli.console import Text
 from etl_cli.printable import MOST_OF_VALUE, printable
 from etl_cli.table_width import Grid
+from etl_cli.wording import count
 
 Wire = dict[str, Any]
 """An attribute value of DynamoDB JSON, such as {"N": "12.50"}; binaries are bytes, or base64."""
@@ -21,6 +23,8 @@ Wire = dict[str, Any]
 Item = dict[str, Wire]
 
 
+# Lines of one item at most: a map of 40,000 names may have changed in each of them.
+MOST_LINES = 200
 _NESTED = ("M", "L")
 _LONGEST_NAME = 28
 
@@ -110,17 +114,22 @@ def _comparable(value: Wire) -> Any:
     return kind, set(content) if kind == "SS" else content
 
 
-def compare(before: Item, after: Item) -> list[Change]:
+def compare(before: Item, after: Item) -> Iterator[Change]:
     """All attributes of two items: those of the first, the key at their head, then those that came.
 
     What changed within a map, or a list of the same length, is told by its path, and what stayed there isn't.
     """
-    return [change for name in _names(before, after) for change in _within(name, before.get(name), after.get(name))]
+    return (change for name in _names(before, after) for change in _within(name, before.get(name), after.get(name)))
 
 
-def changes(before: Item, after: Item) -> list[Change]:
+def changes(before: Item, after: Item) -> Iterator[Change]:
     """What differs between two items, in the order of `compare`."""
-    return [change for change in compare(before, after) if change.mark]
+    return (change for change in compare(before, after) if change.mark)
+
+
+def differ(before: Item, after: Item) -> bool:
+    """Whether anything differs between two items."""
+    return any(True for _ in changes(before, after))
 
 
 def _names(before: Item, after: Item) -> list[str]:
@@ -153,12 +162,13 @@ def whole(found: Iterable[Change], titles: tuple[str, str], width: int) -> Group
         titles: of the item on the left, and of the one on the right.
         width: of the table, in characters.
     """
-    found = list(found)
-    first = _first_width((change.path for change in found), width)
+    rest = iter(found)
+    told = list(islice(rest, MOST_LINES))
+    first = _first_width((change.path for change in told), width)
     half = max(8, (width - first - 11) // 2)
     titled = _table(2, first, 4, half, half)
     titled.add_row("", "", "", *(Text(title, "dim") for title in titles))
-    return Group(titled, *(_row(change, first, half) for change in found))
+    return Group(titled, *(_row(change, first, half) for change in told), *_more(sum(1 for _ in rest)))
 
 
 def _row(change: Change, first: int, half: int) -> Grid:
@@ -174,24 +184,19 @@ def _row(change: Change, first: int, half: int) -> Grid:
     return row
 
 
-def alone(item: Item, width: int) -> Grid:
+def alone(item: Item, width: int) -> Group:
     """One item as a table, a value in as many lines as it takes.
 
     Args:
         item: the item.
         width: of the table, in characters.
     """
-    return _list_of_values(
-        {name: (next(iter(item[name])), shown(item[name])) for name in sorted(item, key=_keys_first)}, width
-    )
+    return _list_of_values(item, lambda value: (next(iter(value)), shown(value)), width)
 
 
-def alone_plain(record: dict[str, Any], width: int) -> Grid:
+def alone_plain(record: dict[str, Any], width: int) -> Group:
     """One record of plain JSON as a table, like an item with `alone`, each value as JSON writes it."""
-    return _list_of_values(
-        {name: ("", printable(_as_json(record[name]), MOST_OF_VALUE)) for name in sorted(record, key=_keys_first)},
-        width,
-    )
+    return _list_of_values(record, lambda value: ("", printable(_as_json(value), MOST_OF_VALUE)), width)
 
 
 def _as_json(value: Any) -> str:
@@ -203,13 +208,20 @@ def _as_json(value: Any) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
 
 
-def _list_of_values(rows: dict[str, tuple[str, str]], width: int) -> Grid:
+def _list_of_values(attributes: dict[str, Any], told: Callable[[Any], tuple[str, str]], width: int) -> Group:
     """A line for each name: the type, and the value in as many lines as it takes."""
-    first = _first_width(rows, width)
+    names = sorted(attributes, key=_keys_first)[:MOST_LINES]
+    first = _first_width(names, width)
     table = _table(2, first, 4, max(8, width - first - 9))
-    for name, (kind, value) in rows.items():
+    for name in names:
+        kind, value = told(attributes[name])
         table.add_row("", Text(name), Text(kind, "dim"), Text(value))
-    return table
+    return Group(table, *_more(len(attributes) - len(names)))
+
+
+def _more(number: int) -> list[RenderableType]:
+    """How much of an item is left out; nothing if all of it is told."""
+    return [Text(f"   and {count(number, 'more line')}; --json has all of it", "dim")] if number else []
 
 
 _STYLES = {"": "", "~": "yellow", "+": "green", "-": "yellow"}

@@ -20,6 +20,16 @@ def loaded_item(line: bytes) -> Item:
     return item
 
 
+def before_and_after(read: bytes, made: bytes) -> tuple[Item, Item]:
+    """An item and the record that it became, of a line each.
+
+    The record comes first: to make it takes several times the memory of what it becomes.
+    """
+    after = loaded_item(made)
+    before: Item = json.loads(read)
+    return before, after
+
+
 @cache
 def _functions_code() -> tuple[Callable[[bytes], dict[str, Any]], Callable[[dict[str, Any]], Any]]:
     """What decodes a record, and what makes an item of it; commands that show none work if that code is broken."""

@@ -3,12 +3,14 @@
 import json
 import re
 import zlib
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
 
 from bench.dataset import SPARSE, pages, raw_lines
 from bench.server.http import Request, Response
+from bench.shaped_lines import shaped_pages
 
 MOST_PUTS = 25  # Source: API reference of BatchWriteItem.
 _JSON = b"content-type: application/x-amz-json-1.0\r\nx-amzn-requestid: bench\r\nx-amz-crc32: %d\r\n"
@@ -35,11 +37,12 @@ class DynamoDb:
         items: number of items of the table that is read.
         dense: whether every item is in the window, else 1 in 100.
         trouble_every: of so many batches one comes back with unprocessed items; 0 for none.
+        shape: name of the items' shape; empty for those of ``bench.dataset``.
     """
 
-    def __init__(self, items: int = 0, *, dense: bool = True, trouble_every: int = 0) -> None:
+    def __init__(self, items: int = 0, *, dense: bool = True, trouble_every: int = 0, shape: str = "") -> None:
         self._every = 1 if dense else SPARSE
-        self._pages = _table(items, self._every)
+        self._pages = _table(items, self._every, shape)
         self._trouble_every = trouble_every
         self.scanned = self.written = self.requests = self.written_bytes = 0
         self.sample = b""
@@ -102,20 +105,21 @@ class DynamoDb:
         return _answer(b'{%s"UnprocessedItems":%s}' % (capacity, left))
 
 
-def _table(items: int, every: int) -> list[_Page]:
-    lines = raw_lines()
-    counts = [len(page) for page in pages()]
-    starts = [sum(counts[:position]) for position in range(len(counts))]
-    whole = [_page(lines[start : start + count], every) for start, count in zip(starts, counts, strict=True)]
+def _table(items: int, every: int, shape: str) -> list[_Page]:
+    distinct = shaped_pages(shape) if shape else _pages()
+    whole = [_page(lines, every) for lines in distinct]
     table: list[_Page] = []
     while items > 0:
         position = len(table) % len(whole)
-        if items >= counts[position]:
-            table.append(whole[position])
-        else:
-            table.append(_page(lines[starts[position] : starts[position] + items], every))
-        items -= counts[position]
+        lines = distinct[position]
+        table.append(whole[position] if items >= len(lines) else _page(lines[:items], every))
+        items -= len(lines)
     return table
+
+
+def _pages() -> list[list[bytes]]:
+    lines = iter(raw_lines())
+    return [list(islice(lines, len(page))) for page in pages()]
 
 
 def _page(lines: list[bytes], every: int) -> _Page:

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 from bench.dataset import plain_lines, raw_lines, transformed_lines
 from bench.server.http import Request, Response
+from bench.shaped_lines import shaped_lines
 
 _RANGE = re.compile(rb"bytes=(\d+)-(\d*)")
 _RECORD = b'"id"'
@@ -80,18 +81,19 @@ class S3:
     read_bytes: int = 0
     _uploads: dict[str, dict[int, _Part]] = field(default_factory=dict)
 
-    def give(self, key: str, kind: str, records: int) -> int:
+    def give(self, key: str, kind: str, records: int, shape: str = "") -> int:
         """Put a staged array there to be read, and the seal that our stages ask for.
 
         Args:
             key: its key.
             kind: raw, plain or transformed.
             records: how many records it has.
+            shape: name of their shape; empty for those of ``bench.dataset``.
 
         Returns:
             Its size in bytes.
         """
-        self.given[key] = RepeatedArray(_LINES[kind](), records)
+        self.given[key] = RepeatedArray(shaped_lines(shape, kind) if shape else _LINES[kind](), records)
         seal = json.dumps({"etag": _ETAG, "records": records}).encode()
         self.stored[f"seals/{key}"] = _Stored(len(seal), 0, seal, seal)
         return self.given[key].size

@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from etl_cli.quarantine import staged_parts
 from etl_cli.quarantine.rejections import Reason
-from etl_cli.report.report import item_text, rejected_records
+from etl_cli.report.staged import rejected_records, text_of
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
     from etl_cli.execution.ledger import Entry
-    from etl_cli.item_view import Item
 
 State = Literal["read", "not read", "gone", "not searched"]
 
 # An id of these is written in JSON as it is, by whomever: lines without it needn't be decoded.
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:#@+=, -]+")
 _PROGRESS_LINES = 5000
+# Records of one item are few; so many are looked at.
+MOST_RECORDS = 25
+MOST_RECORDS_BYTES = 16_000_000
+
+
+@dataclass
+class Made:
+    """What the transformation made of an item.
+
+    Attributes:
+        related: whether the records have other ids, in which its own occurs.
+        number: how many records there are.
+        records: the first of them, a line of plain JSON each.
+    """
+
+    related: bool = False
+    number: int = 0
+    records: list[bytes] = field(default_factory=list)
+
+    def take(self, record: bytes) -> None:
+        """Count a record, and keep it if there is room: an id may be a word of any number of others."""
+        self.number += 1
+        if self.number <= MOST_RECORDS and sum(map(len, self.records)) <= MOST_RECORDS_BYTES:
+            self.records.append(record)
 
 
 @dataclass(frozen=True)
@@ -31,18 +54,21 @@ class Found:
     Attributes:
         entry: the run's in the ledger.
         state: whether the run read it; ``gone`` if what it staged has expired, or was never there.
-        item: as it was read.
-        records: what the transformation made of it, a line of plain JSON each.
-        related: whether the records have other ids, in which its own occurs.
+        line: the item as it was read, in DynamoDB JSON.
+        made: what the transformation made of it.
         rejections: why it, or what was made of it, was set aside, by stage.
     """
 
     entry: Entry
     state: State
-    item: Item | None = None
-    records: list[bytes] = field(default_factory=list)
-    related: bool = False
+    line: bytes | None = None
+    made: Made = field(default_factory=Made)
     rejections: list[tuple[str, Reason]] = field(default_factory=list)
+
+    @property
+    def records(self) -> list[bytes]:
+        """The first of the records that were made of it."""
+        return self.made.records
 
 
 def search(pipeline: Pipeline, entry: Entry, identity: str, on_progress: Callable[[int], None]) -> Found:
@@ -61,10 +87,9 @@ def search(pipeline: Pipeline, entry: Entry, identity: str, on_progress: Callabl
     for segment, keys in parts.items():
         lines = looked_at(staged_parts.lines(pipeline, keys))
         for line in _mentioning(lines, identity):
-            item = json.loads(line)
-            if item_text(item, "id") == identity:
-                records, related = _records(pipeline, entry, segment, identity, looked_at)
-                return Found(entry, "read", item, records, related, _rejections(pipeline, entry.run, identity))
+            if text_of(line, "id") == identity:
+                made = _made(pipeline, entry, segment, identity, looked_at)
+                return Found(entry, "read", line, made, _rejections(pipeline, entry.run, identity))
     return Found(entry, "not read")
 
 
@@ -89,29 +114,27 @@ def _mentioning(lines: Iterable[bytes], identity: str) -> Iterator[bytes]:
     return (line for line in lines if needle in line)
 
 
-def _records(
-    pipeline: Pipeline, entry: Entry, segment: int, identity: str, looked_at: _Counter
-) -> tuple[list[bytes], bool]:
+def _made(pipeline: Pipeline, entry: Entry, segment: int, identity: str, looked_at: _Counter) -> Made:
     """What was made of the item: the records with its id, or else those in whose ids it occurs as a word."""
-    own, related = [], []
+    own, related = Made(), Made(related=True)
     keys = staged_parts.segments(pipeline, "transform", entry.run).get(segment, [])
     for line in _mentioning(looked_at(staged_parts.lines(pipeline, keys)), identity):
-        found = str(json.loads(line)["id"])
+        found = text_of(line, "id")
         if found == identity:
-            own.append(line)
+            own.take(line)
         elif occurs_in(identity, found):
-            related.append(line)
-    return (own, False) if own else (related, bool(related))
+            related.take(line)
+    return related if related.number and not own.number else own
 
 
 def _rejections(pipeline: Pipeline, run: str, identity: str) -> list[tuple[str, Reason]]:
     """Why the item was set aside, or what was made of it, whose id may be another."""
-    return [
-        (record["stage"], Reason.of(record))
+    found = (
+        (record.stage, Reason.of(record))
         for record in rejected_records(pipeline, run)
-        if (found := item_text(record["item"], "id")) == identity
-        or (record["stage"] == "load" and occurs_in(identity, found))
-    ]
+        if record.identity == identity or (record.stage == "load" and occurs_in(identity, record.identity))
+    )
+    return list(islice(found, MOST_RECORDS))
 
 
 def occurs_in(identity: str, other: str) -> bool:

@@ -132,7 +132,7 @@ def _not_read(explanation: Explanation, lines: EtlLines) -> Verdict:
 
 def _untimed(explanation: Explanation, lines: EtlLines) -> Verdict:
     """The verdict on an item without a usable timestamp that no run has read yet."""
-    timestamp = (explanation.source or {}).get("timestamp")
+    timestamp = explanation.timestamp
     says = f"It has no usable timestamp, and no run has read it yet: {explanation.untimed}."
     again = [lines.line("preview", "--id", explanation.identity)]
     window = window_of_text(timestamp) if has_signs_of_time(timestamp) else None

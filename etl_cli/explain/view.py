@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from etl_cli.console import Terminal, Text
+from etl_cli.console import Later, Terminal, Text
 from etl_cli.execution.counts import UNTIMED
 from etl_cli.execution.statuses import WORDS
 from etl_cli.explain.search import Found
-from etl_cli.item_view import alone, compare, shown, whole
-from etl_cli.report.report import item_text
+from etl_cli.item_view import Item, alone, compare, shown, whole
+from etl_cli.report.staged import text_of
+from etl_cli.staged_record import loaded_item
 from etl_cli.table_width import Grid, table_width
 from etl_cli.wording import count
 
@@ -38,11 +42,11 @@ def print_explanation(
         times: how to print instants.
     """
     width = table_width(console)
-    parts: list[RenderableType] = [Text(explanation.identity, "bold"), "", _way(explanation, tables, times)]
-    parts += _items(explanation, tables, width)
+    head = Group(Text(explanation.identity, "bold"), "", _way(explanation, tables, times))
     says = Text(verdict.says, f"bold {_STYLES.get(verdict.outcome, 'yellow')}".strip())
-    parts += ["", *(Padding(text, (0, 0, 0, 2)) for text in (says, Text(verdict.advice)) if text)]
-    console.print(Group(*parts), width=width, soft_wrap=False)
+    advice = Group("", *(Padding(text, (0, 0, 0, 2)) for text in (says, Text(verdict.advice)) if text))
+    for part in chain([head], _items(explanation, tables, width), [advice]):
+        console.print(part, width=width, soft_wrap=False)
     for line in verdict.lines:
         console.print(f"    {line}", soft_wrap=True)
 
@@ -55,14 +59,18 @@ def explanation_document(explanation: Explanation, verdict: Verdict) -> dict[str
         "says": verdict.says,
         "advice": verdict.advice,
         "commands": verdict.lines,
-        "source": explanation.source,
+        "source": _later(json.loads, explanation.source),
         "timestamp_problem": explanation.untimed._asdict() if explanation.untimed else None,
         "source_has_changed": explanation.has_changed,
         "runs": [_run_document(found) for found in explanation.runs],
-        "made": explanation.made,
-        "destination": explanation.destination,
+        "made": [_later(loaded_item, line) for line in explanation.made],
+        "destination": [_later(json.loads, line) for line in explanation.destination],
         "destination_is_as_made": explanation.is_as_made,
     }
+
+
+def _later(make: Callable[[bytes], Item], line: bytes | None) -> Later | None:
+    return None if line is None else Later(partial(make, line))
 
 
 def _run_document(found: Found) -> dict[str, Any]:
@@ -71,8 +79,8 @@ def _run_document(found: Found) -> dict[str, Any]:
         "execution": found.entry.execution,
         "status": found.entry.status,
         "state": found.state,
-        "item": found.item,
-        "records": len(found.records),
+        "item": _later(json.loads, found.line),
+        "records": found.made.number,
         "rejections": [{"stage": stage, **reason._asdict()} for stage, reason in found.rejections],
     }
 
@@ -103,7 +111,7 @@ def _source_rows(explanation: Explanation) -> Iterator[str]:
     if explanation.source is None:
         yield "not there"
         return
-    timestamp = explanation.source.get("timestamp")
+    timestamp = explanation.timestamp
     yield f"timestamp {shown(timestamp)}" if timestamp else "without a timestamp"
     if explanation.has_changed:
         yield "another version than the latest run read"
@@ -130,31 +138,39 @@ def _what(found: Found) -> str:
         return words[found.state]
     if not found.records:
         return "read it, no record of this id came of it"
-    return f"read it, {count(len(found.records), 'record')} came of it" + (" with other ids" if found.related else "")
+    return f"read it, {count(found.made.number, 'record')} came of it" + (
+        " with other ids" if found.made.related else ""
+    )
 
 
 def _destination_rows(explanation: Explanation) -> Iterator[str]:
     if not explanation.destination:
         yield "not there"
-    for item in explanation.destination:
-        identity = item_text(item, "id")
+    for line in explanation.destination:
+        identity = text_of(line, "id")
         name = f"{identity}, " if identity != explanation.identity else ""
-        as_made = ", as the latest run made it" if item in explanation.as_made else ""
-        yield f"{name}timestamp {item_text(item, 'timestamp')}{as_made}"
+        as_made = ", as the latest run made it" if line in explanation.as_made else ""
+        yield f"{name}timestamp {text_of(line, 'timestamp')}{as_made}"
 
 
 def _items(explanation: Explanation, tables: tuple[str, str], width: int) -> Iterator[RenderableType]:
     """The item, and beside it what is at the destination or, if nothing is, what the latest run made of it."""
     latest = explanation.latest
-    before = (latest.item if latest and not latest.rejections else None) or explanation.source
-    after = explanation.as_made or explanation.destination[:1] or explanation.made
+    before = (latest.line if latest and not latest.rejections else None) or explanation.source
+    after = explanation.as_made or explanation.destination[:1]
+    make: Callable[[bytes], Item] = json.loads
+    if not after:
+        after, make = explanation.made, loaded_item
     title = tables[1] if explanation.destination else "made, and not there"
-    if before is None or not after or (latest and latest.rejections):
-        for item in [before] if before else after:
-            yield from ("", alone(item, width))
-        return
-    for each in after:
-        yield from ("", whole(compare(before, each), (_title(latest, tables[0]), title), width))
+    if before is None:
+        yield from (Group("", alone(make(line), width)) for line in after)
+    elif not after or (latest and latest.rejections):
+        yield Group("", alone(json.loads(before), width))
+    else:
+        titles = _title(latest, tables[0]), title
+        for line in after:
+            made = make(line)  # takes most memory, and so is made first
+            yield Group("", whole(compare(json.loads(before), made), titles, width))
 
 
 def _title(latest: Found | None, table: str) -> str:

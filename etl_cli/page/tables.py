@@ -69,7 +69,7 @@ class Grid:
 
 def changes_of(sample: Sample) -> Iterator[Attribute]:
     """All attributes of an item, before and after."""
-    for change in compare(sample.before, sample.after):
+    for change in compare(*sample.sides()):
         kind = next(iter(change.after or change.before or {}), "")
         yield Attribute(change.path, _MARKS[change.mark], kind, _shown(change.before), _shown(change.after))
 

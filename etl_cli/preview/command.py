@@ -158,6 +158,9 @@ def _chosen(outcomes: list[Outcome], asked: Asked) -> list[Outcome]:
 
 
 def _print_cut(taken: Taken) -> None:
+    if taken.full:
+        out.print()
+        out.print(f"More than these {len(taken.lines):,} items would be over 50 MB; --id takes others.")
     if taken.cut:
         out.print()
         out.print(

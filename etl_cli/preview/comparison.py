@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from etl_cli.console import Later
 from etl_cli.errors import UserError
 from etl_cli.item_view import Change, Item, changes
+from etl_cli.raw_items import unlike
+from etl_cli.wording import size
 
 Key = tuple[str, str]
 """``id`` and ``timestamp``."""
 
+# Fields that differ, of which each is told apart and has an example of its own.
+MOST_FIELDS = 1_000
+_MOST_EXAMPLE_BYTES = 20_000
 _POSITION = re.compile(r"\[\d+\]")
 
 
@@ -24,24 +32,24 @@ class FieldChanges:
         path: where it is, ``lines[].price`` for any of a list.
         mark: ``+`` it came, ``-`` it went, ``~`` its value is another.
         count: in how many records.
-        example: the first change.
+        example: the first change; None if its values are too large to keep.
         key: of the record in which that is.
     """
 
     path: str
     mark: str
-    example: Change
+    example: Change | None
     key: Key
     count: int = 0
 
 
 @dataclass(frozen=True)
 class Changed:
-    """A record that is another."""
+    """A record that is another: two lines of plain JSON, which take a hundred times as much as objects."""
 
     key: Key
-    then: Item
-    now: Item
+    then: bytes
+    now: bytes
 
 
 @dataclass
@@ -55,9 +63,11 @@ class Comparison:
         item_of: makes an item of it.
         most_examples: of each kind.
         most_waiting: how many may wait.
+        most_waiting_bytes: how many bytes they may have.
         unchanged: how many are the same.
         changed: how many are another.
-        fields: what is another in them, by path and mark.
+        fields: what is another in them, by path and mark; of the first ``MOST_FIELDS``.
+        further: in how many records something else is another, too.
         examples: some of them.
         gone: keys that are made no more, some of them; ``gone_count`` is how many.
         come: keys that weren't made then, some of them; ``come_count`` is how many.
@@ -68,11 +78,13 @@ class Comparison:
     item_of: Callable[[bytes], Item]
     most_examples: int = 3
     most_waiting: int = 200_000
+    most_waiting_bytes: int = 64 * 1024 * 1024
     unchanged: int = 0
     changed: int = 0
     gone_count: int = 0
     come_count: int = 0
     fields: dict[tuple[str, str], FieldChanges] = field(default_factory=dict)
+    further: int = 0
     examples: list[Changed] = field(default_factory=list)
     gone: list[Key] = field(default_factory=list)
     come: list[Key] = field(default_factory=list)
@@ -80,6 +92,7 @@ class Comparison:
     _now: dict[Key, bytes] = field(default_factory=dict)
     taken_then: int = 0
     _last_matched: int = 0
+    _waiting_bytes: int = 0
 
     @property
     def is_waiting(self) -> bool:
@@ -92,9 +105,10 @@ class Comparison:
         self.taken_then += 1
         now = self._now.pop(key, None)
         if now is None:
+            self._replaced(self._then.get(key, (0, b""))[1], line)
             self._then[key] = (self.taken_then, line)
-            self._check_waiting()
         else:
+            self._waiting_bytes -= len(now)
             self._match(key, self.taken_then, line, now)
 
     def take_now(self, line: bytes) -> None:
@@ -102,9 +116,10 @@ class Comparison:
         key = self.key_of(line)
         then = self._then.pop(key, None)
         if then is None:
+            self._replaced(self._now.get(key, b""), line)
             self._now[key] = line
-            self._check_waiting()
         else:
+            self._waiting_bytes -= len(then[1])
             self._match(key, *then, line)
 
     def finish(self, ids: Container[str] | None = None) -> None:
@@ -133,31 +148,54 @@ class Comparison:
             "gone": {"count": self.gone_count, "examples": [_key_document(key) for key in self.gone]},
             "fields": [
                 {"path": each.path, "mark": each.mark, "count": each.count}
-                | {"example": _key_document(each.key) | {"then": each.example.before, "now": each.example.after}}
+                | {"example": _key_document(each.key) | _values(each.example)}
                 for each in self.fields.values()
             ],
-            "examples": [_key_document(each.key) | {"then": each.then, "now": each.now} for each in self.examples],
+            "further": self.further,
+            "examples": [Later(partial(self._example, each)) for each in self.examples],
         }
+
+    def _example(self, changed: Changed) -> dict[str, Any]:
+        return _key_document(changed.key) | {"then": self.item_of(changed.then), "now": self.item_of(changed.now)}
 
     def _match(self, key: Key, position: int, then: bytes, now: bytes) -> None:
         self._last_matched = max(self._last_matched, position)
-        found = [] if then == now else changes(before := self.item_of(then), after := self.item_of(now))
-        if not found:
+        named: set[tuple[str, str]] = set()
+        further = False
+        for change in () if then == now else changes(*map(self.item_of, unlike(then, now))):
+            name = (_POSITION.sub("[]", change.path), change.mark)
+            if name not in self.fields and len(self.fields) >= MOST_FIELDS:
+                further = True
+            elif name not in named:
+                named.add(name)
+                self.fields.setdefault(name, FieldChanges(*name, _kept(change), key)).count += 1
+        self.further += further
+        if not named and not further:
             self.unchanged += 1
             return
         self.changed += 1
         if len(self.examples) < self.most_examples:
-            self.examples.append(Changed(key, before, after))
-        named = {(_POSITION.sub("[]", change.path), change.mark): change for change in reversed(found)}
-        for (path, mark), change in reversed(named.items()):
-            self.fields.setdefault((path, mark), FieldChanges(path, mark, change, key)).count += 1
+            self.examples.append(Changed(key, then, now))
 
-    def _check_waiting(self) -> None:
-        if len(self._then) + len(self._now) > self.most_waiting:
+    def _replaced(self, old: bytes, new: bytes) -> None:
+        """A line waits in the place of another, or of none."""
+        self._waiting_bytes += len(new) - len(old)
+        if len(self._then) + len(self._now) >= self.most_waiting or self._waiting_bytes > self.most_waiting_bytes:
             raise UserError(
-                f"More than {self.most_waiting:,} records of the run have other keys than then, or another order.",
+                f"More than {self.most_waiting:,} records of the run, or {size(self.most_waiting_bytes)} of them, have "
+                "other keys than then, or another order.",
                 "Compare a part of them: --sample 1000",
             )
+
+
+def _kept(change: Change) -> Change | None:
+    """A change, if it isn't too large to keep for each field."""
+    sides = (json.dumps(side) for side in (change.before, change.after) if side)
+    return change if sum(map(len, sides)) <= _MOST_EXAMPLE_BYTES else None
+
+
+def _values(change: Change | None) -> dict[str, Any]:
+    return {"then": change.before, "now": change.after} if change else {"then": None, "now": None, "too_large": True}
 
 
 def _key_document(key: Key) -> dict[str, str]:

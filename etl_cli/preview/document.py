@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from etl_cli.item_view import Change
+from etl_cli.console import Later
+from etl_cli.item_view import Change, changes
 from etl_cli.preview.stage_code import Outcome
-from etl_cli.preview.view import outcome_changes
-from etl_cli.staged_record import loaded_item
+from etl_cli.staged_record import before_and_after
 
 if TYPE_CHECKING:
     from etl_cli.preview.rehearsal import Rehearsed, RehearsedRun
 
 
+# Changes of one record that are told.
+MOST_CHANGES = 1_000
+
+
 def rehearsed_document(rehearsed: Rehearsed) -> dict[str, Any]:
     """What `etl preview --json` prints."""
-    return _summary(rehearsed) | {"items": [_outcome(each) for each in rehearsed.outcomes]}
+    items = [Later(partial(_outcome, each)) for each in rehearsed.outcomes]
+    return _summary(rehearsed) | {"items": items, "items_left_out": rehearsed.not_kept}
 
 
 def run_document(rehearsed: RehearsedRun) -> dict[str, Any]:
@@ -48,12 +55,16 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "outcome": outcome.fate,
         "reason": outcome.reason._asdict() if outcome.reason else None,
-        "item": outcome.item,
-        "records": [
-            {"record": loaded_item(record), "changes": [_change(change) for change in found]}
-            for record, found in zip(outcome.records, outcome_changes(outcome), strict=True)
-        ],
+        "item": Later(lambda: outcome.item),
+        "records": [Later(partial(_record, outcome, record)) for record in outcome.records],
     }
+
+
+def _record(outcome: Outcome, line: bytes) -> dict[str, Any]:
+    item, record = before_and_after(outcome.line, line)
+    found = changes(item, record)
+    told = [_change(change) for change in islice(found, MOST_CHANGES)]
+    return {"record": record, "changes": told, "changes_left_out": sum(1 for _ in found)}
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from etl_cli.paths import command
 from etl_cli.preview import stage_code
 from etl_cli.preview.stage_code import Run
 from etl_cli.printable import shell_words
+from etl_cli.raw_items import items_of, raw_client
 from etl_cli.times import Span
 from etl_cli.wording import count, format_instant
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # A window may hold little of a large table, and each look costs a scan: so many items are looked at.
 MOST_SCANNED = 500_000
+# So much is kept of them, as JSON: 100,000 items of 500 bytes, or 14 of 400,000 values each.
+MOST_SAMPLE_BYTES = 50_000_000
 
 OnProgress = Callable[[int], None]
 
@@ -33,12 +36,14 @@ class Taken:
         lines: an item of DynamoDB JSON each.
         scanned: how many items of the source table were looked at for them; 0 if they were asked for by their ids.
         cut: whether looking ended before there were as many as asked for.
+        full: whether it ended because they have so many bytes.
     """
 
     run: Run
     lines: list[bytes]
     scanned: int = 0
     cut: bool = False
+    full: bool = False
 
 
 def run_now(window: Span | None, now: datetime) -> Run:
@@ -71,16 +76,20 @@ def take_sample(
     """
     start, end = (run.start, run.end) if window else stage_code.EVER
     lines: list[bytes] = []
-    scanned = 0
+    scanned, size, full = 0, 0, False
     for looked_at, found in stage_code.source_lines(pipeline, start, end, run.time):
         scanned += looked_at
         on_progress(scanned)
-        lines += found[: most - len(lines)]
-        if len(lines) == most or scanned >= MOST_SCANNED:
+        for line in found[: most - len(lines)]:
+            size += len(line)
+            if full := bool(lines) and size > MOST_SAMPLE_BYTES:
+                break
+            lines.append(line)
+        if full or len(lines) == most or scanned >= MOST_SCANNED:
             break
     if not lines:
         raise UserError(*_nothing(pipeline.source_table, scanned, window))
-    return Taken(run, lines, scanned, cut=len(lines) < most and scanned >= MOST_SCANNED)
+    return Taken(run, lines, scanned, cut=not full and len(lines) < most and scanned >= MOST_SCANNED, full=full)
 
 
 def _nothing(table: str, scanned: int, window: Span | None) -> tuple[str, str]:
@@ -100,14 +109,13 @@ def take_items(pipeline: Pipeline, ids: Iterable[str], run: Run) -> Taken:
         UserError: one isn't there.
     """
     lines = []
+    table = raw_client(pipeline)
     for each in ids:
-        item = pipeline.dynamodb.get_item(
-            TableName=pipeline.source_table, Key={"id": {"S": each}}, ConsistentRead=True
-        ).get("Item")
-        if not item:
+        found = items_of(table.get_item(TableName=pipeline.source_table, Key={"id": {"S": each}}, ConsistentRead=True))
+        if not found:
             raise UserError(
                 f"{pipeline.source_table} has no item {each!r}.",
                 f"What became of it: {command()} explain {shell_words(each)}",
             )
-        lines.append(stage_code.wire_line(item))
+        lines += found
     return Taken(run, lines)

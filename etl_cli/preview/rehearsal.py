@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,10 +12,11 @@ from etl_cli.errors import UserError
 from etl_cli.preview import stage_code
 from etl_cli.preview.comparison import Comparison
 from etl_cli.preview.items import OnProgress, Taken
+from etl_cli.preview.kinds import MOST_KINDS, OTHER_KINDS, kind_of
 from etl_cli.preview.stage_code import LocalTransformation, Outcome, Run
 from etl_cli.quarantine import staged_parts
 from etl_cli.quarantine.rejections import Reason, Tally
-from etl_cli.report.report import item_text, rejected_records
+from etl_cli.report.staged import rejected_records
 from etl_cli.staged_record import loaded_item
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 # Stages behind Transform: what a run that failed there has transformed lies there whole.
 _AFTER_TRANSFORM = ("Gate", "Load", "Finish")
 _LOOK_AHEAD = 10_000
+# Of items, which the sample has anyway, and of the records that came of them.
+MOST_KEPT_BYTES = 80_000_000
 _PROGRESS_ITEMS = 1000
 STAGE = "transform"
 
@@ -39,7 +43,9 @@ class Rehearsed:
         ahead: how many are left to a later run.
         records: how many records are loaded.
         aside: the reasons why others aren't.
-        outcomes: what became of each; of the first only, when there are many.
+        kinds: how many items change in the same way, by that in words.
+        outcomes: what became of each, as long as they have ``MOST_KEPT_BYTES`` at most.
+        not_kept: how many more there are.
         aggregates: ``name``, ``by`` and ``groups`` of each.
     """
 
@@ -49,7 +55,9 @@ class Rehearsed:
     ahead: int = 0
     records: int = 0
     aside: Tally = field(default_factory=Tally)
+    kinds: Counter[str] = field(default_factory=Counter)
     outcomes: list[Outcome] = field(default_factory=list)
+    not_kept: int = 0
     aggregates: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, outcome: Outcome) -> None:
@@ -57,7 +65,7 @@ class Rehearsed:
         self.items += 1
         self.records += len(outcome.records)
         if outcome.reason:
-            self.aside.add(STAGE, outcome.reason, item_text(outcome.item, "id"))
+            self.aside.add(STAGE, outcome.reason, outcome.identity)
         self.dropped += outcome.fate == "dropped"
         self.ahead += outcome.fate == "ahead"
 
@@ -81,10 +89,15 @@ class RehearsedRun(Rehearsed):
 
 def rehearse(transformation: LocalTransformation, taken: Taken) -> Rehearsed:
     """Run items through a transformation."""
-    rehearsed = Rehearsed(taken.run)
+    rehearsed, size = Rehearsed(taken.run), 0
     for outcome in transformation.outcomes(taken.lines, taken.run):
         rehearsed.take(outcome)
-        rehearsed.outcomes.append(outcome)
+        kind = kind_of(outcome)
+        rehearsed.kinds[kind if kind in rehearsed.kinds or len(rehearsed.kinds) < MOST_KINDS else OTHER_KINDS] += 1
+        size += outcome.size
+        if not rehearsed.outcomes or size <= MOST_KEPT_BYTES:
+            rehearsed.outcomes.append(outcome)
+    rehearsed.not_kept = rehearsed.items - len(rehearsed.outcomes)
     rehearsed.aggregates = transformation.aggregates()
     return rehearsed
 
@@ -141,7 +154,7 @@ class PastRun:
             for outcome in transformation.outcomes(lines, self.run):
                 rehearsed.take(outcome)
                 if most is not None:
-                    ids.add(item_text(outcome.item, "id"))
+                    ids.add(outcome.identity)
                 if comparison:
                     _side_by_side(comparison, outcome, then)
                 if rehearsed.items % _PROGRESS_ITEMS == 0:
@@ -164,9 +177,8 @@ class PastRun:
     def _aside_then(self, ids: set[str] | None) -> Tally:
         tally = Tally()
         for record in rejected_records(self._pipeline, self._entry.run):
-            identity = item_text(record["item"], "id")
-            if record["stage"] == STAGE and (ids is None or identity in ids):
-                tally.add(STAGE, Reason.of(record), identity)
+            if record.stage == STAGE and (ids is None or record.identity in ids):
+                tally.add(STAGE, Reason.of(record), record.identity)
         return tally
 
 

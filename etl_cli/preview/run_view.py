@@ -12,6 +12,7 @@ from etl_cli.execution.counts import UNTIMED
 from etl_cli.item_view import changes, shown, whole
 from etl_cli.preview.comparison import Comparison, FieldChanges, Key
 from etl_cli.preview.view import aggregate_parts, as_in_a_run, aside_parts, verdict
+from etl_cli.raw_items import unlike
 from etl_cli.table_width import Grid, table_width
 from etl_cli.wording import count
 
@@ -32,7 +33,7 @@ def print_run(console: Terminal, rehearsed: RehearsedRun, times: Times) -> None:
     comparison = rehearsed.comparison
     if comparison:
         parts += _examples(comparison, width)
-        parts += _fields(list(comparison.fields.values()), width)
+        parts += _fields(list(comparison.fields.values()), comparison.further, width)
         parts += _keys("Made now, and not then", comparison.come_count, comparison.come)
         parts += _keys("Made then, and no more", comparison.gone_count, comparison.gone)
     parts += [
@@ -50,10 +51,10 @@ def print_run(console: Terminal, rehearsed: RehearsedRun, times: Times) -> None:
 def _examples(comparison: Comparison, width: int) -> Iterator[RenderableType]:
     for example in comparison.examples:
         yield from ("", Text.assemble("  ", (example.key[0], "bold"), f"  {example.key[1]}"))
-        yield whole(changes(example.then, example.now), _TITLES, width)
+        yield whole(changes(*map(comparison.item_of, unlike(example.then, example.now))), _TITLES, width)
 
 
-def _fields(fields: Sequence[FieldChanges], width: int) -> Iterator[RenderableType]:
+def _fields(fields: Sequence[FieldChanges], further: int, width: int) -> Iterator[RenderableType]:
     if not fields:
         return
     yield from ("", Text("  Fields that differ", "bold"))
@@ -64,11 +65,19 @@ def _fields(fields: Sequence[FieldChanges], width: int) -> Iterator[RenderableTy
     table.text()
     table.add_row(*(Text(title, "dim") for title in ("records", "", "field", "for example")))
     for each in sorted(fields, key=lambda found: -found.count)[:_MOST_FIELDS]:
-        values = [shown(value) for value in (each.example.before, each.example.after) if value]
-        table.add_row(f"{each.count:,}", each.mark, each.path, Text(" → ".join(values)))
+        table.add_row(f"{each.count:,}", each.mark, each.path, _example(each))
     yield table
     if len(fields) > _MOST_FIELDS:
         yield Text(f"  and {count(len(fields) - _MOST_FIELDS, 'more field')}", "dim")
+    if further:
+        yield Text(f"  and further fields, in {count(further, 'record')}", "dim")
+
+
+def _example(found: FieldChanges) -> Text:
+    if found.example is None:
+        return Text("too large to show", "dim")
+    values = [shown(value) for value in (found.example.before, found.example.after) if value]
+    return Text(" → ".join(values))
 
 
 def _keys(title: str, number: int, keys: Iterable[Key]) -> Iterator[RenderableType]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,7 @@ from etl.plain_json import encode
 from etl.records import RECORD_SECONDS, Records
 from etl.run import Run
 from etl.source import SourceTable
-from etl.staging import BATCH_RECORDS
+from etl.staging import BATCH_BYTES, BATCH_RECORDS
 from etl.timestamps import check_timestamps, window_filter
 from etl.user_code import Transformation
 from etl_cli.console import printing_aside
@@ -34,6 +32,8 @@ from etl_cli.errors import UserError
 from etl_cli.paths import ROOT
 from etl_cli.preview.transformation_file import broken, load
 from etl_cli.quarantine.rejections import Reason
+from etl_cli.raw_items import raw_client
+from etl_cli.report.staged import text_of
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
@@ -47,7 +47,6 @@ __all__ = [
     "manifest",
     "source_lines",
     "untimed",
-    "wire_line",
 ]
 
 TRANSFORMATION = ROOT / "runtime" / "etl" / "transformation.py"
@@ -88,9 +87,19 @@ class Outcome:
             return "untimed" if self.reason.untimed else "rejected"
         return "ahead" if self.ahead else "transformed" if self.records else "dropped"
 
-    @cached_property
+    @property
+    def identity(self) -> str:
+        """The item's id; empty if it has none."""
+        return text_of(self.line, "id")
+
+    @property
+    def size(self) -> int:
+        """Bytes of the item and of its records."""
+        return len(self.line) + sum(map(len, self.records))
+
+    @property
     def item(self) -> Item:
-        """The item before."""
+        """The item before. It is made anew each time: as an object it takes a hundred times the line's bytes."""
         found: Item = json.loads(self.line)
         return found
 
@@ -125,13 +134,13 @@ class LocalTransformation:
         Raises:
             UserError: a line isn't DynamoDB JSON, or there are more groups than an aggregate may have.
         """
-        rest, batch = iter(lines), list[bytes]()
         with IsolatedRecords(Records(self._user, run, RECORD_SECONDS), MEMORY_MB) as records:
-            while batch := batch or list(islice(rest, BATCH_RECORDS)):
-                with printing_aside():
-                    outcomes = self._batch(records, batch)
-                del batch[: len(outcomes)]  # behind one that was stopped, the others are still to come
-                yield from outcomes
+            for batch in _batches(lines):
+                while batch:
+                    with printing_aside():
+                        outcomes = self._batch(records, batch)
+                    del batch[: len(outcomes)]  # behind one that was stopped, the others are still to come
+                    yield from outcomes
 
     def _batch(self, records: IsolatedRecords, lines: list[bytes]) -> list[Outcome]:
         try:
@@ -173,15 +182,24 @@ class LocalTransformation:
         ]
 
 
+def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Batches as Transform takes them: of so many records, or so many bytes, or one larger record alone."""
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        if batch and (len(batch) == BATCH_RECORDS or size + len(line) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += len(line)
+    if batch:
+        yield batch
+
+
 def key_of(line: bytes) -> tuple[str, str]:
     """``id`` and ``timestamp`` of a record of plain JSON."""
     key = _keys.decode(line)
     return key.id, key.timestamp
-
-
-def wire_line(item: Any) -> bytes:
-    """An item as the client returns it, as a line of DynamoDB JSON."""
-    return msgspec.json.encode(item)
 
 
 def source_lines(pipeline: Pipeline, start: str, end: str, now: str) -> Iterator[tuple[int, list[bytes]]]:
@@ -191,7 +209,7 @@ def source_lines(pipeline: Pipeline, start: str, end: str, now: str) -> Iterator
         How many items DynamoDB read for the page, and those of the window, a line of DynamoDB JSON each.
     """
     picked = window_filter(start, end, now)
-    pages = SourceTable(pipeline.dynamodb, pipeline.source_table).pages(picked, 0, 1, None)
+    pages = SourceTable(raw_client(pipeline), pipeline.source_table).pages(picked, 0, 1, None)
     return ((page.scanned, list(map(bytes, page.items))) for page in pages)
 
 

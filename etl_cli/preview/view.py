@@ -10,11 +10,11 @@ from rich.console import Group, RenderableType
 
 from etl_cli.console import Terminal, Text
 from etl_cli.execution.counts import UNTIMED, judged, untimed_words
-from etl_cli.item_view import Change, alone, changes, compare, whole
+from etl_cli.item_view import alone, compare, whole
+from etl_cli.preview.kinds import OTHER_KINDS, kind_of
 from etl_cli.preview.stage_code import Outcome
 from etl_cli.quarantine.rejections import reasons_table
-from etl_cli.report.report import item_text
-from etl_cli.staged_record import loaded_item
+from etl_cli.staged_record import before_and_after
 from etl_cli.table_width import Grid, fitting, table_width
 from etl_cli.wording import count, parse_instant
 
@@ -39,13 +39,13 @@ def print_rehearsed(
         chosen: what to show field by field.
     """
     width = table_width(console)
-    parts: list[RenderableType] = [
-        Text(f"{count(rehearsed.items, 'item')} of {table}, {as_in_a_run(rehearsed, times)}")
-    ]
+    intro = Text(f"{count(rehearsed.items, 'item')} of {table}, {as_in_a_run(rehearsed, times)}")
+    console.print(intro, width=width, soft_wrap=False)
     for outcome in chosen:
-        parts += ["", *_outcome(outcome, width)]
-    if len(rehearsed.outcomes) > 1:
-        parts += ["", Text("  What happens", "bold"), _kinds(rehearsed.outcomes)]
+        console.print(Group("", *_outcome(outcome, width)), width=width, soft_wrap=False)
+    parts: list[RenderableType] = []
+    if rehearsed.items > 1:
+        parts += ["", Text("  What happens", "bold"), _kinds(rehearsed.kinds)]
     parts += [
         *aside_parts(rehearsed),
         *aggregate_parts(console, width, rehearsed.aggregates),
@@ -111,45 +111,27 @@ def aside_parts(rehearsed: Rehearsed) -> Iterator[RenderableType]:
         yield reasons_table(rehearsed.aside.reasons())
 
 
-def outcome_changes(outcome: Outcome) -> list[list[Change]]:
-    """What differs between an item and each record that it becomes."""
-    return [changes(outcome.item, loaded_item(record)) for record in outcome.records]
-
-
 def one_of_each_kind(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """The first of those that change in the same way; none that is rejected."""
     firsts: dict[str, Outcome] = {}
     for outcome in outcomes:
         if outcome.reason is None:
-            firsts.setdefault(_kind(outcome), outcome)
+            firsts.setdefault(kind_of(outcome), outcome)
     return list(firsts.values())
 
 
-def _kinds(outcomes: Iterable[Outcome]) -> Grid:
+def _kinds(kinds: Counter[str]) -> Grid:
     """How many items change in the same way."""
-    tally = Counter(map(_kind, outcomes))
     table = Grid(gap=2)
     table.whole("right", least=6)
     table.text()
-    shown = tally.most_common(_MOST_KINDS)
+    shown = [(kind, number) for kind, number in kinds.most_common(_MOST_KINDS) if kind != OTHER_KINDS]
     for kind, number in shown:
         table.add_row(f"{number:,}", kind)
-    rest = tally.total() - sum(number for _, number in shown)
+    rest = kinds.total() - sum(number for _, number in shown)
     if rest:
-        table.add_row(f"{rest:,}", Text("in other ways", "dim"))
+        table.add_row(f"{rest:,}", Text(OTHER_KINDS, "dim"))
     return table
-
-
-def _kind(outcome: Outcome) -> str:
-    if outcome.fate != "transformed":
-        return UNTIMED if outcome.fate == "untimed" else outcome.fate
-    if len(outcome.records) > 1:
-        return f"{len(outcome.records)} records each"
-    (found,) = outcome_changes(outcome)
-    by_mark: dict[str, list[str]] = {}
-    for change in found:
-        by_mark.setdefault(change.mark, []).append(change.path)
-    return "  ".join(f"{mark} {', '.join(by_mark[mark])}" for mark in "~+-" if mark in by_mark) or "unchanged"
 
 
 _NOTHING_LOADED = {
@@ -159,7 +141,7 @@ _NOTHING_LOADED = {
 
 
 def _outcome(outcome: Outcome, width: int) -> Iterator[RenderableType]:
-    head = Text.assemble("  ", (item_text(outcome.item, "id"), "bold"), "  ")
+    head = Text.assemble("  ", (outcome.identity, "bold"), "  ")
     if outcome.reason:
         yield head + Text(f"{UNTIMED if outcome.fate == 'untimed' else 'rejected'}: {outcome.reason}", "yellow")
         yield alone(outcome.item, width)
@@ -168,10 +150,10 @@ def _outcome(outcome: Outcome, width: int) -> Iterator[RenderableType]:
         yield alone(outcome.item, width)
     elif len(outcome.records) == 1:
         yield head
-        yield whole(compare(outcome.item, loaded_item(outcome.records[0])), ("before", "after"), width)
+        yield whole(compare(*before_and_after(outcome.line, outcome.records[0])), ("before", "after"), width)
     else:
         yield head + Text(f"becomes {len(outcome.records)} records", "yellow")
         yield alone(outcome.item, width)
         for number, record in enumerate(outcome.records, 1):
             yield Text(f"  record {number} of {len(outcome.records)}", "dim")
-            yield whole(compare(outcome.item, loaded_item(record)), ("before", "after"), width)
+            yield whole(compare(*before_and_after(outcome.line, record)), ("before", "after"), width)

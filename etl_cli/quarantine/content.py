@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from etl_cli.execution.counts import set_aside
 from etl_cli.quarantine.rejections import Reason, Tally
-from etl_cli.report.report import MOST_REJECTED, item_text, rejected_records, staged_keys
+from etl_cli.report.report import MOST_REJECTED
+from etl_cli.report.staged import SetAside, rejected_records, staged_keys
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
@@ -56,14 +57,14 @@ def quarantine_of(pipeline: Pipeline, run: str, entry: Entry | None = None) -> Q
     for record in rejected_records(pipeline, run) if run else ():
         if is_cut := tally.total >= MOST_REJECTED:
             break
-        tally.add(record["stage"], Reason.of(record), item_text(record["item"], "id"))
+        tally.add(record.stage, Reason.of(record), record.identity)
     return Quarantine(run, tally, is_cut, entry)
 
 
 def records_of(
     pipeline: Pipeline, run: str, field: str | None = None, identity: str | None = None
-) -> Iterator[dict[str, Any]]:
-    """The records that a run has set aside: ``stage``, ``field``, ``expected``, ``got``, and ``item`` as it was read.
+) -> Iterator[SetAside]:
+    """The records that a run has set aside.
 
     Args:
         pipeline: where to look.
@@ -72,7 +73,7 @@ def records_of(
         identity: only those of this id.
     """
     for record in rejected_records(pipeline, run) if run else ():
-        if field in (None, record["field"]) and identity in (None, item_text(record["item"], "id")):
+        if field in (None, record.field) and identity in (None, record.identity):
             yield record
 
 

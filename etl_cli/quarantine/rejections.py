@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from etl_cli.console import Text
+from etl_cli.report.report import FURTHER, MOST_REASONS
+from etl_cli.report.staged import SetAside
 from etl_cli.table_width import Grid
 
 
@@ -27,12 +29,14 @@ class Reason(NamedTuple):
     untimed: bool = False
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Reason:
+    def of(cls, record: SetAside) -> Reason:
         """Why a record of quarantine was set aside."""
-        return cls(record["field"], record["expected"], record["got"], record.get("untimed", False))
+        return cls(record.field, record.expected, record.got, record.untimed)
 
     def __str__(self) -> str:
         """As quarantine has it: ``value: expected a number, got text``."""
+        if self.expected is FURTHER:
+            return FURTHER
         return f"{self.field or 'record'}: expected {self.expected}, got {self.got}"
 
 
@@ -74,6 +78,9 @@ class Tally:
     def add(self, stage: str, reason: Reason, identity: str) -> None:
         """Count a record, whose id is ``identity``."""
         kind = (stage, reason.field, reason.expected, reason.untimed)
+        if kind not in self._first and len(self._first) >= MOST_REASONS:
+            reason = Reason("", FURTHER, "", reason.untimed)
+            kind = (stage, reason.field, reason.expected, reason.untimed)
         self._counts[kind] += 1
         self._first.setdefault(kind, (reason, identity))
 

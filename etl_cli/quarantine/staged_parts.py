@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from etl_cli.report.report import staged_keys, staged_lines
+from etl_cli.report.staged import staged_keys, staged_lines
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
-from etl_cli.console import Terminal, Text
+from etl_cli.console import Later, Terminal, Text
 from etl_cli.execution.counts import UNTIMED, rejected, untimed_words
 from etl_cli.item_view import alone, alone_plain
 from etl_cli.quarantine.rejections import Reason, reasons_table
-from etl_cli.report.report import item_text
+from etl_cli.report.staged import SetAside
 from etl_cli.table_width import table_width
 from etl_cli.wording import count, format_instant
 
@@ -63,7 +63,7 @@ def quarantine_document(found: Quarantine) -> dict[str, Any]:
     }
 
 
-def print_records(console: Terminal, records: Iterable[dict[str, Any]], *, has_more: bool) -> None:
+def print_records(console: Terminal, records: Iterable[SetAside], *, has_more: bool) -> None:
     """Print records of quarantine.
 
     Args:
@@ -72,27 +72,32 @@ def print_records(console: Terminal, records: Iterable[dict[str, Any]], *, has_m
         has_more: whether there are more than these.
     """
     width = table_width(console)
-    parts: list[RenderableType] = []
     for record in records:
-        identity = item_text(record["item"], "id") or "(without an id)"
         reason = Reason.of(record)
-        kind = UNTIMED if reason.untimed else f"{record['stage'].capitalize()} rejected it"
-        head = Text.assemble((identity, "bold"), "  ", (f"{kind}: {reason}", "yellow"))
-        parts += [head, _item(record, width), ""]
+        kind = UNTIMED if reason.untimed else f"{record.stage.capitalize()} rejected it"
+        head = Text.assemble((record.identity or "(without an id)", "bold"), "  ", (f"{kind}: {reason}", "yellow"))
+        console.print(Group(head, _item(record, width), ""), width=width, soft_wrap=False)
     if has_more:
-        parts.append(Text("There are more: --limit says how many to show.", "dim"))
-    console.print(Group(*parts), width=width, soft_wrap=False)
+        console.print(Text("There are more: --limit says how many to show.", "dim"), width=width, soft_wrap=False)
 
 
-def record_document(record: dict[str, Any]) -> dict[str, Any]:
+def record_document(record: SetAside) -> Later:
     """What programs are told of a record of quarantine; a number of a transformed one that has a fraction is text."""
-    found: dict[str, Any] = json.loads(json.dumps(record, default=str))
-    return found
+    return Later(lambda: _exact(record.whole()))
 
 
-def _item(record: dict[str, Any], width: int) -> RenderableType:
+def _exact(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _exact(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_exact(each) for each in value]
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _item(record: SetAside, width: int) -> RenderableType:
     # What Transform set aside lies there as it was read, what Load set aside as it was transformed.
-    return alone(record["item"], width) if record["stage"] == "transform" else alone_plain(record["item"], width)
+    item = record.whole()["item"]
+    return alone(item, width) if record.stage == "transform" else alone_plain(item, width)
 
 
 def _heading(found: Quarantine, times: Times) -> Text:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 
+from etl_cli.console import Later
 from etl_cli.execution.failure import Failure
-from etl_cli.report.report import RunReport
+from etl_cli.report.report import RunReport, Sample
 from etl_cli.report.verify import Verified
 
 
@@ -19,13 +20,19 @@ def report_document(report: RunReport, verified: Verified | None = None) -> dict
     """
     document = {
         "status": "success",
-        **asdict(report),
+        **asdict(replace(report, sample=None)),
+        "sample": Later(lambda: _sample_document(sample)) if (sample := report.sample) else None,
         "rejected": report.rejected,
         "balance": [asdict(equation) | {"holds": equation.holds} for equation in report.balance()],
         "left_out": report.left_out or None,
         "verified": asdict(verified) if verified else None,
     }
     return {name: _plain(value) for name, value in document.items()}
+
+
+def _sample_document(sample: Sample) -> dict[str, Any]:
+    before, after = sample.sides()
+    return {"key": sample.key, "before": before, "after": after}
 
 
 def failure_document(failure: Failure) -> dict[str, Any]:

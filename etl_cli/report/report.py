@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from etl_cli.errors import UserError
 from etl_cli.execution.counts import rejected
 from etl_cli.execution.history import Timeline
-from etl_cli.staged_record import loaded_item
+from etl_cli.report.staged import rejected_records, staged_keys, staged_lines, text_of
+from etl_cli.staged_record import before_and_after
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
 
-# What is rejected is rare; should it not be, so many are looked at.
+# What is rejected is rare; should it not be, so many are looked at, and so many reasons are told apart.
 MOST_REJECTED = 100_000
+MOST_REASONS = 1_000
+FURTHER = "further reasons, counted together"
 
 WireItem = dict[str, Any]
 """An item of DynamoDB JSON."""
@@ -63,17 +63,21 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Sample:
-    """One item before and after, in DynamoDB JSON, binaries in base64.
+    """One item before and after. It stays bytes until it is looked at: as an object it takes a hundred times as much.
 
     Attributes:
         key: the record's.
-        before: the item as the run read it.
-        after: the record as the run made it, for the destination table.
+        read: the item as the run read it, a line of DynamoDB JSON.
+        made: the record as the run made it, a line of plain JSON.
     """
 
     key: dict[str, str]
-    before: WireItem
-    after: WireItem
+    read: bytes
+    made: bytes
+
+    def sides(self) -> tuple[WireItem, WireItem]:
+        """The item, and the record as it is for the destination table, in DynamoDB JSON, binaries in base64."""
+        return before_and_after(self.read, self.made)
 
 
 @dataclass(frozen=True)
@@ -169,72 +173,22 @@ def collect(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunReport
     )
 
 
-def staged_lines(pipeline: Pipeline, key: str) -> Iterator[bytes]:
-    """Stream the records of a staged object, a line of JSON each.
-
-    Raises:
-        UserError: there is no such object.
-    """
-    try:
-        body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=key)["Body"]
-    except pipeline.s3.exceptions.NoSuchKey:
-        raise UserError(
-            f"s3://{pipeline.staging_bucket}/{key} is not there.",
-            "Staged objects expire after 30 days; start a new run of the same window.",
-        ) from None
-    with body:
-        for line in body.iter_lines(chunk_size=256 * 1024):
-            if line not in (b"[", b"]"):
-                yield line.removesuffix(b",")
-
-
-def staged_keys(pipeline: Pipeline, prefix: str) -> list[str]:
-    """The keys of a run's objects under a prefix, in order."""
-    pages = pipeline.s3.get_paginator("list_objects_v2").paginate(Bucket=pipeline.staging_bucket, Prefix=prefix)
-    return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-
-
-def rejected_records(pipeline: Pipeline, run: str) -> Iterator[dict[str, Any]]:
-    """What the stages of a run set aside: ``stage``, ``field``, ``expected``, ``got``, and the ``item`` as it was."""
-    for key in staged_keys(pipeline, f"quarantine/{run}/"):
-        for line in staged_lines(pipeline, key):
-            yield json.loads(line, parse_float=Decimal)
-
-
-def item_text(item: dict[str, Any], name: str) -> str:
-    """An attribute of a rejected item that is text, be it in DynamoDB JSON or in plain JSON; else empty."""
-    value = item.get(name)
-    if isinstance(value, dict):
-        value = value.get("S")
-    return value if isinstance(value, str) else ""
-
-
 def rejections_of(pipeline: Pipeline, run: str) -> tuple[list[Rejection], bool]:
     """Why the stages of a run set items aside, the commonest reason first; and whether there are more of them."""
     tally: Counter[tuple[str, str, str]] = Counter()
-    firsts: dict[tuple[str, str, str], dict[str, Any]] = {}
+    firsts: dict[tuple[str, str, str], Rejection] = {}
     cut = False
     for record in rejected_records(pipeline, run):
-        reason = (record["stage"], record["field"], record["expected"])
+        reason = (record.stage, record.field, record.expected)
+        if reason not in firsts and len(firsts) >= MOST_REASONS:
+            reason = (record.stage, "", FURTHER)
         tally[reason] += 1
-        firsts.setdefault(reason, record)
+        if reason not in firsts:
+            got = "" if reason[-1] is FURTHER else record.got
+            firsts[reason] = Rejection(*reason, 0, record.identity, got, record.summary, record.untimed)
         if cut := tally.total() >= MOST_REJECTED:
             break
-    return [_rejection(firsts[reason], number) for reason, number in tally.most_common()], cut
-
-
-def _rejection(first: dict[str, Any], number: int) -> Rejection:
-    """A reason, by the first of the records of quarantine that have it."""
-    return Rejection(
-        stage=first["stage"],
-        field=first["field"],
-        expected=first["expected"],
-        count=number,
-        example=item_text(first["item"], "id"),
-        got=first["got"],
-        summary=first.get("summary", Rejection.summary),
-        untimed=first.get("untimed", Rejection.untimed),
-    )
+    return [replace(firsts[reason], count=number) for reason, number in tally.most_common()], cut
 
 
 def _aggregates(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
@@ -248,8 +202,10 @@ def _sample(pipeline: Pipeline, keys: dict[str, str]) -> Sample | None:
 
     Both are those that the run staged: in the tables, other runs and programs have written since.
     """
-    for record in map(loaded_item, islice(staged_lines(pipeline, keys["transform"]), 1)):
-        for item in map(json.loads, staged_lines(pipeline, keys["extract"])):
-            if item.get("id") == record["id"]:
-                return Sample({name: record[name]["S"] for name in ("id", "timestamp")}, item, record)
+    for made in staged_lines(pipeline, keys["transform"]):
+        key = {name: text_of(made, name) for name in ("id", "timestamp")}
+        for read in staged_lines(pipeline, keys["extract"]):
+            if text_of(read, "id") == key["id"]:
+                return Sample(key, read, made)
+        break
     return None

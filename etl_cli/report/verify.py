@@ -11,16 +11,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from etl_cli.errors import UserError
 from etl_cli.execution.counts import UNTIMED
 from etl_cli.printable import printable
-from etl_cli.report.report import item_text, rejected_records, staged_keys, staged_lines
+from etl_cli.report.staged import rejected_records, staged_keys, staged_lines, text_of
 from etl_cli.wording import count, parse_instant
 
 if TYPE_CHECKING:
     from etl_cli.deployment import Pipeline
     from etl_cli.report.report import RunReport
 
+_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
 Key = tuple[str, str]
 """``id`` and ``timestamp``."""
 
@@ -49,7 +52,7 @@ def verify(pipeline: Pipeline, report: RunReport) -> Verified:
     in_window = set(_source_keys(pipeline, report))
     refused: dict[str, set[Key]] = {"transform": set(), "load": set()}
     for record in rejected_records(pipeline, report.run):
-        refused[record["stage"]].add(_key_of(record["item"]))
+        refused[record.stage].add(_key_of(record.item))
     outside = {
         UNTIMED: report.counts.get("untimed", len(refused["transform"] - in_window)),
         "ahead of the window": report.counts.get("ahead", 0),
@@ -111,13 +114,14 @@ def _moment(text: str) -> datetime | None:
     return moment.astimezone(UTC) if moment.tzinfo and text.endswith("Z") else None
 
 
-def _key_of(item: dict[str, Any]) -> Key:
-    return item_text(item, "id"), item_text(item, "timestamp")
+def _key_of(line: bytes | msgspec.Raw) -> Key:
+    return text_of(line, "id"), text_of(line, "timestamp")
 
 
 def _staged(pipeline: Pipeline, report: RunReport) -> tuple[set[Key], dict[str, str]]:
     """The keys of the records that Transform wrote, and the attributes that mark them as this run's."""
-    own_times = {report.window["end"]}
+    own_time = report.window["end"]
+    mark = json.dumps(own_time).encode()
     prefix = f"transform/{report.run}/"
     keys: set[Key] = set()
     marks: dict[str, str] | None = None
@@ -125,9 +129,8 @@ def _staged(pipeline: Pipeline, report: RunReport) -> tuple[set[Key], dict[str, 
         if key.startswith(f"{prefix}partials/") or key == report.keys["aggregates"]:
             continue
         for line in staged_lines(pipeline, key):
-            record = json.loads(line)
-            keys.add(_key_of(record))
-            own = {name: value for name, value in record.items() if isinstance(value, str) and value in own_times}
+            keys.add(_key_of(line))
+            own = {name: own_time for name, value in _attributes.decode(line).items() if bytes(value) == mark}
             marks = own if marks is None else dict(marks.items() & own.items())
     marks = marks or {}
     marks.pop("timestamp", None)

@@ -55,7 +55,7 @@ def print_report(
         sections.append((_rejected_title(report), table))
     sections += [(_aggregate_title(each), _aggregate(each)) for each in report.aggregates]
     if report.sample:
-        item = whole(compare(report.sample.before, report.sample.after), SAMPLE_TITLES, width)
+        item = whole(compare(*report.sample.sides()), SAMPLE_TITLES, width)
         sections.append(("One item, before and after", item))
     parts: list[RenderableType] = ["", _verdict(report), "", _facts(report, times or Times())]
     for title, body in sections:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from etl_cli import deployment
@@ -57,7 +58,14 @@ class Past:
         self._s3 = FakeS3({})
         client = cast(Any, _DynamoDB(self.runs.dynamodb))
         self.pipeline = deployment.Pipeline(
-            "source", "destination", "staging", "machine", client, cast(Any, self._s3), cast(Any, None), lambda _: None
+            "source",
+            "destination",
+            "staging",
+            "machine",
+            client,
+            cast(Any, self._s3),
+            cast(Any, None),
+            lambda _: client,
         )
 
     @property
@@ -116,6 +124,7 @@ class _DynamoDB:
     def __init__(self, tables: FakeDynamoDB) -> None:
         self._tables = tables
         self.scan = tables.scan
+        self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_: None))  # answers are parsed
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead

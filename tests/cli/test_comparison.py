@@ -11,6 +11,7 @@ from etl_cli.errors import UserError
 from etl_cli.preview.comparison import Comparison
 from etl_cli.preview.stage_code import key_of
 from etl_cli.staged_record import loaded_item
+from tests.cli.documents import as_read
 
 
 def line(number: int, **fields: object) -> bytes:
@@ -67,6 +68,7 @@ def test_fields_within_a_list_are_counted_once_a_record() -> None:
     found = compared([line(1, lines=[{"price": 1}, {"price": 2}])], [line(1, lines=[{"price": 3}, {"price": 4}])])
     (field,) = found.fields.values()
 
+    assert field.example
     assert (field.path, field.count, field.example.path) == ("lines[].price", 1, "lines[0].price")
 
 
@@ -79,16 +81,15 @@ def test_examples_are_bounded_and_counts_are_not() -> None:
 
 
 def test_what_waits_is_bounded() -> None:
-    with pytest.raises(UserError, match="More than 3 records of the run have other keys") as caught:
+    with pytest.raises(UserError, match="More than 3 records of the run") as caught:
         compared([line(n) for n in range(4)], [], most_waiting=3)
     assert "--sample" in caught.value.remedy
 
 
 def test_programs_get_all_of_it_in_dynamodb_json() -> None:
-    document = compared([line(1, v=1), line(2)], [line(1, v=2.5), line(3)]).document()
+    document = as_read(compared([line(1, v=1), line(2)], [line(1, v=2.5), line(3)]).document())
     example = {"id": "1", "timestamp": "2024-01-15T10:00:00Z", "then": {"N": "1"}, "now": {"N": "2.5"}}
 
-    assert json.loads(json.dumps(document)) == document
     assert document["fields"] == [{"path": "v", "mark": "~", "count": 1, "example": example}]
     assert document["come"] == {"count": 1, "examples": [{"id": "3", "timestamp": "2024-01-15T10:00:00Z"}]}
     assert document["examples"][0]["now"]["v"] == {"N": "2.5"}

@@ -22,7 +22,9 @@ from etl_cli.explain.explanation import Explanation, explain_item
 from etl_cli.explain.search import occurs_in
 from etl_cli.explain.verdict import Verdict, judge
 from etl_cli.explain.view import explanation_document, print_explanation
+from etl_cli.report.staged import text_of
 from etl_cli.times import Times
+from tests.cli.documents import as_read
 from tests.cli.past import NOW as READ
 from tests.cli.past import Past, edited, items
 from tests.docs.examples import example
@@ -75,7 +77,7 @@ def test_an_item_that_was_loaded(past: Past) -> None:
     assert (said.outcome, said.advice, said.lines) == ("loaded", "", [])
     assert said.says == f"The destination holds what run {RUN} made of it."
     assert [(each.entry.run, each.state) for each in found.runs] == [(RUN, "read")]
-    assert found.destination[0]["size"] == {"S": "small"}
+    assert json.loads(found.destination[0])["size"] == {"S": "small"}
 
 
 def test_an_item_in_quarantine_has_its_reason_and_the_way_out(past: Past) -> None:
@@ -148,8 +150,8 @@ def test_an_item_that_becomes_records_with_other_ids(file: Path) -> None:
     found, said = explained(past, "item-0001")
 
     assert said.outcome == "loaded"
-    assert [each["id"]["S"] for each in found.destination] == ["item-0001#0", "item-0001#1"]
-    assert found.runs[0].related
+    assert [text_of(each, "id") for each in found.destination] == ["item-0001#0", "item-0001#1"]
+    assert found.runs[0].made.related
 
 
 def test_an_item_whose_records_do_not_name_it(file: Path) -> None:
@@ -355,7 +357,7 @@ def test_an_id_occurs_as_a_word(identity: str, other: str, occurs: bool) -> None
 
 
 def test_programs_get_all_of_it(past: Past) -> None:
-    document = json.loads(json.dumps(explanation_document(*explained(past, "item-0009"))))
+    document = as_read(explanation_document(*explained(past, "item-0009")))
 
     assert (document["outcome"], document["source"]["value"]) == ("quarantined", {"N": "-1"})
     assert document["runs"][0]["rejections"] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -242,7 +243,11 @@ def hostile(facts: RunFacts, text: str) -> RunFacts:
     contents = Contents(
         rejections=[Rejection("transform", text, text, 3, text, text)],
         aggregates=[{"name": text, "by": [text], "groups": [{text: text, "other": 1}, {text: None, "other": text}]}],
-        sample=Sample({}, {text: {"S": text}, "b": {"M": {text: {"S": text}}}}, {text: {"L": [{"S": text}]}}),
+        sample=Sample(
+            {},
+            json.dumps({text: {"S": text}, "b": {"M": {text: {"S": text}}}}).encode(),
+            json.dumps({text: [text]}).encode(),
+        ),
         gone=text,
     )
     return replace(facts, record=record, timeline=timeline, contents=contents, tables=(text, text))

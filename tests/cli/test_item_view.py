@@ -101,7 +101,7 @@ def test_what_changed_within_is_told_by_its_path() -> None:
 
 @pytest.mark.parametrize("after", [{"L": [{"N": "1"}, {"N": "2"}]}, {"S": "x"}, {"M": {}}])
 def test_a_list_of_another_length_or_another_type_is_one_change(after: dict[str, Any]) -> None:
-    assert changes({"l": {"L": [{"N": "1"}]}}, {"l": after}) == [Change("l", {"L": [{"N": "1"}]}, after)]
+    assert list(changes({"l": {"L": [{"N": "1"}]}}, {"l": after})) == [Change("l", {"L": [{"N": "1"}]}, after)]
 
 
 def test_what_stayed_is_compared_too() -> None:

@@ -25,6 +25,7 @@ from etl_cli.preview.run_view import print_run
 from etl_cli.preview.stage_code import LocalTransformation, Run
 from etl_cli.preview.view import one_of_each_kind, print_rehearsed
 from etl_cli.times import Times
+from tests.cli.documents import as_read
 from tests.cli.past import Past, edited, items
 from tests.docs.examples import example
 from tests.unit.builders import item
@@ -110,7 +111,7 @@ def test_items_that_change_alike_are_one_kind(file: Path) -> None:
 
 def test_programs_get_each_item_with_what_changed(file: Path) -> None:
     found = rehearsed(file, order(1, barcode={"B": "AAE="}), order(2, value={"S": "x"}))
-    document = json.loads(json.dumps(rehearsed_document(found)))
+    document = as_read(rehearsed_document(found))
     good, bad = document["items"]
 
     assert document["window"] == {"start": RUN.start, "end": RUN.end}
@@ -137,7 +138,7 @@ def test_what_differs_from_a_run_is_shown(past: Past, file: Path) -> None:
         ["rejected", "6", "24"],
     ]
     assert output.endswith("  ~ 36 records would change, 18 would be made no more\n")
-    document = json.loads(json.dumps(run_document(found)))
+    document = as_read(run_document(found))
     assert (document["run"], document["complete"]) == (past.entry.run, True)
     assert document["differences"]["gone"]["count"] == 18
     assert document["rejected_then"][0]["count"] == 6

@@ -25,7 +25,9 @@ from etl_cli.quarantine import content as quarantine_content
 from etl_cli.quarantine.command import EXIT_LEFT
 from etl_cli.quarantine.content import quarantine_of, quarantines, records_of, replay_left
 from etl_cli.quarantine.view import print_quarantines, print_records, quarantine_document, record_document
+from etl_cli.report.staged import set_aside
 from etl_cli.times import Times
+from tests.cli.documents import as_read
 from tests.cli.executions import StateMachine
 from tests.cli.fakes import FakeS3, Recording
 from tests.cli.past import Past, edited
@@ -120,7 +122,7 @@ def test_nothing_in_quarantine_is_said_to_be_nothing(past: Past) -> None:
 
 
 def shown(past: Past, run: str = RUN, **options: str) -> list[str]:
-    return [record["item"]["id"]["S"] for record in records_of(past.pipeline, run, **options)]
+    return [record.identity for record in records_of(past.pipeline, run, **options)]
 
 
 def test_records_are_picked_by_attribute_and_by_id(past: Past) -> None:
@@ -139,7 +141,7 @@ def test_a_record_is_shown_with_its_reason_and_as_it_was_read(past: Past) -> Non
 
 def test_what_load_rejected_is_shown_as_it_was_transformed() -> None:
     record = {"stage": "load", "field": "", "expected": "less", "got": "more", "item": {"id": "a", "value": 1.5}}
-    output = printed(lambda console: print_records(console, [record], has_more=True))
+    output = printed(lambda console: print_records(console, [set_aside(json.dumps(record).encode())], has_more=True))
 
     assert output.splitlines()[0] == "a  Load rejected it: record: expected less, got more"
     assert "value      1.5" in output
@@ -148,7 +150,7 @@ def test_what_load_rejected_is_shown_as_it_was_transformed() -> None:
 
 def test_programs_get_the_record_with_every_digit(past: Past) -> None:
     (record,) = records_of(past.pipeline, RUN, identity="item-0001")
-    document = json.loads(json.dumps(record_document(record)))
+    document = as_read(record_document(record))
 
     assert document["item"] == item(1, value="-96.75")
     assert document["reason"] == "value: expected a number >= 0, got -96.75"

@@ -84,6 +84,7 @@ def test_a_field_that_changes_is_counted_with_an_example(past: Past, file: Path)
     fields = {(each.mark, each.path): each.count for each in found.comparison.fields.values()}
     assert fields == {("~", "size"): 54, ("-", "as_of"): 54, ("+", "until"): 54}
     size = found.comparison.fields["size", "~"].example
+    assert size
     assert (size.before, size.after) == ({"S": "small"}, {"S": "tiny"})
 
 

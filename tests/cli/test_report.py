@@ -22,6 +22,7 @@ from etl_cli.report.left_out import reasons_alone
 from etl_cli.report.report import Equation, Rejection, RunReport, collect
 from etl_cli.report.verify import Verified
 from etl_cli.report.view import _equation, _rejections, print_commands, print_report
+from tests.cli.documents import as_read
 from tests.cli.fakes import Recording
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -138,8 +139,9 @@ def test_both_sides_of_the_item_are_those_that_the_run_staged(recording: Recordi
 
     assert later.sample == report_of(recording).sample == report.sample
     assert "999999" not in printed(later, 80)
-    assert report.sample.before["value"] == report.sample.after["value"] == {"N": "6.66"}
-    assert (report.sample.before.get("size"), report.sample.after["size"]) == (None, {"S": "small"})
+    before, after = report.sample.sides()
+    assert before["value"] == after["value"] == {"N": "6.66"}
+    assert (before.get("size"), after["size"]) == (None, {"S": "small"})
 
 
 def test_a_record_of_an_id_that_no_item_has_is_not_shown(recording: Recording) -> None:
@@ -192,7 +194,7 @@ def test_commands_are_never_broken(report: RunReport) -> None:
 
 
 def test_json_keeps_every_digit(report: RunReport) -> None:
-    document = json.loads(json.dumps(report_document(report, Verified(38, 37))))
+    document = as_read(report_document(report, Verified(38, 37)))
     (aggregate,) = document["aggregates"]
 
     assert document["status"] == "success"

@@ -7,6 +7,7 @@ names, and texts of wide characters. What has to be whole is looked for as it is
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,6 +44,7 @@ from etl_cli.quarantine.content import Quarantine
 from etl_cli.quarantine.rejections import Reason, Tally
 from etl_cli.quarantine.view import print_quarantines, print_records
 from etl_cli.report.report import Rejection, RunReport, Sample
+from etl_cli.report.staged import set_aside
 from etl_cli.report.verify import Verified
 from etl_cli.report.view import print_report
 from etl_cli.table_width import Grid, table_width
@@ -139,8 +141,8 @@ def report() -> RunReport:
         ],
         sample=Sample(
             {"id": ID, "timestamp": "2026-11-01T00:00:00Z"},
-            {"id": {"S": ID}, "value": {"N": DIGITS}, "name": {"S": WIDE}, "kept": {"S": LONG}},
-            {"id": {"S": ID}, "value": {"N": DIGITS}, "name": {"S": WIDE.upper() + "!"}, "kept": {"S": LONG}},
+            json.dumps({"id": {"S": ID}, "value": {"N": DIGITS}, "name": {"S": WIDE}, "kept": {"S": LONG}}).encode(),
+            f'{{"id":"{ID}","value":{DIGITS},"name":"{WIDE.upper()}!","kept":"{LONG}"}}'.encode(),
         ),
     )
 
@@ -164,6 +166,11 @@ def test_a_cell_is_no_longer_than_a_value_of_an_item() -> None:
     assert len(drawn.getvalue()) < 400_000
 
 
+REJECTED = json.dumps(
+    {"stage": "load", "field": "", "expected": WIDE, "got": WIDE, "item": {"id": ID, "n": int(DIGITS)}}
+).encode()
+
+
 def show_quarantine(console: Terminal) -> None:
     tally = Tally()
     tally.add("transform", Reason("value", WIDE, WIDE), ID)
@@ -173,8 +180,9 @@ def show_quarantine(console: Terminal) -> None:
 
 def show_explanation(console: Terminal) -> None:
     item = {"id": {"S": ID}, "timestamp": {"S": "2026-11-01T00:00:00Z"}, "value": {"N": DIGITS}, "name": {"S": WIDE}}
-    found = Found(entry(), "read", item, [], rejections=[("transform", Reason("value", WIDE, WIDE))])
-    explanation = Explanation(ID, WINDOW.end, item, None, [found])
+    line = json.dumps(item).encode()
+    found = Found(entry(), "read", line, rejections=[("transform", Reason("value", WIDE, WIDE))])
+    explanation = Explanation(ID, WINDOW.end, line, item["timestamp"], None, [found])
     verdict = Verdict("quarantined", WIDE, "Do it.", [ETL.line("quarantine", "replay", RUN)])
     print_explanation(console, explanation, verdict, TABLES, Times())
 
@@ -252,7 +260,7 @@ SCREENS: dict[str, tuple[Callable[[Terminal], None], list[str]]] = {
     "quarantine show": (
         lambda console: print_records(
             console,
-            [{"stage": "load", "field": "", "expected": WIDE, "got": WIDE, "item": {"id": ID, "n": Decimal(DIGITS)}}],
+            [set_aside(REJECTED)],
             has_more=True,
         ),
         [ID, DIGITS],

@@ -1,0 +1,17 @@
+"""What the command tells programs, as they read it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from etl_cli.console import Later
+
+
+def as_read(document: Any) -> Any:
+    """A document with all of its parts made."""
+
+    def made(part: Later) -> Any:
+        return part.make()
+
+    return json.loads(json.dumps(document, default=made))

@@ -1,0 +1,26 @@
+"""The transformation of the memory tests: all passes as it is, but for what is below 0."""
+
+from typing import TypedDict
+
+from etl.aggregates import Aggregate
+from etl.contract import Number, Record, Text
+from etl.errors import RejectedError
+from etl.run import Run
+
+
+class Contract(TypedDict):
+    """What every item has."""
+
+    id: Text
+    timestamp: Text
+    value: Number
+
+
+def transform(record: Record, run: Run) -> Record:  # noqa: ARG001 - as the pipeline calls it
+    """Load a record as it is. Each that is rejected has a reason of its own."""
+    if record["value"] < 0:
+        raise RejectedError("value", f"a number >= 0 in {record['id']}", record["value"])
+    return record
+
+
+AGGREGATES = [Aggregate(name="by_name", by=["name"], of={"value": ["sum", "min", "max", "avg"]})]
