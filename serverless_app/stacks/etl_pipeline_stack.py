@@ -1,5 +1,6 @@
 """The stack of the ETL pipeline: its resources in the order of the specification, and its outputs."""
 
+from pathlib import Path
 from typing import Any
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
@@ -11,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from etl.code_version import engine_version
 from serverless_app.bundling import CHECKOUT, bundle
 from serverless_app.constructs.dashboard import Dashboard
 from serverless_app.constructs.monitoring import Monitoring
@@ -51,7 +53,8 @@ class EtlPipelineStack(Stack):
         self.source_table = self._table("SourceTable", "etl-source-data")
         self.destination_table = self._table("DestinationTable", "etl-destination-data", sort_key="timestamp")
         self.ledger = RunLedger(self, "RunLedger", removal_policy=_DATA_REMOVAL[self.settings.removal_policy])
-        code = self._code()
+        source = self._source()
+        code = lambda_.Code.from_asset(str(source))
         self.extract = self._extract(code)
         self.transform = self._transform(code)
         self.load = self._load(code)
@@ -62,6 +65,7 @@ class EtlPipelineStack(Stack):
             transform=self.transform.function,
             load=self.load.function,
             ledger=self.ledger,
+            engine=engine_version(source),
             settings=self.settings,
         ).state_machine
         self.dead_letters = self._dead_letters()
@@ -122,10 +126,14 @@ class EtlPipelineStack(Stack):
             removal_policy=_DATA_REMOVAL[self.settings.removal_policy],
         )
 
-    def _code(self) -> lambda_.Code:
-        """Give the asset of the functions. What `cdk ls` and `cdk destroy` need of the stack does not depend on it."""
-        source = bundle(self.settings) if self.bundling_required else CHECKOUT / "runtime"
-        return lambda_.Code.from_asset(str(source))
+    def _source(self) -> Path:
+        """Give the functions' code. What `cdk ls` and `cdk destroy` need of the stack does not depend on it."""
+        return bundle(self.settings) if self.bundling_required else CHECKOUT / "runtime"
+
+    def _stores(self) -> str:
+        """Name what a run reads and writes."""
+        tables = (self.source_table, self.destination_table, self.ledger.table)
+        return " ".join([self.staging_bucket.bucket_name, *(table.table_name for table in tables)])
 
     def _extract(self, code: lambda_.Code) -> StageFunction:
         stage = StageFunction(
@@ -134,6 +142,7 @@ class EtlPipelineStack(Stack):
             stage="extract",
             description="Plans the run and copies the window's items from the source table to S3",
             code=code,
+            stores=self._stores(),
             environment={
                 "STAGING_BUCKET": self.staging_bucket.bucket_name,
                 "SOURCE_TABLE": self.source_table.table_name,
@@ -163,6 +172,7 @@ class EtlPipelineStack(Stack):
             stage="transform",
             description="Transforms what was extracted, merges the aggregates and decides whether the run may load",
             code=code,
+            stores=self._stores(),
             environment={
                 "STAGING_BUCKET": self.staging_bucket.bucket_name,
                 "PART_BYTES": str(self.settings.part_bytes),
@@ -183,6 +193,7 @@ class EtlPipelineStack(Stack):
             stage="load",
             description="Loads what was transformed into the destination table and accounts for every item",
             code=code,
+            stores=self._stores(),
             environment={
                 "STAGING_BUCKET": self.staging_bucket.bucket_name,
                 "DESTINATION_TABLE": self.destination_table.table_name,
