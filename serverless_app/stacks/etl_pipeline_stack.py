@@ -1,9 +1,9 @@
 """The stack of the ETL pipeline: its resources in the order of the specification, and its outputs."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -28,6 +28,10 @@ from serverless_app.settings import PipelineSettings
 
 _SCHEDULE_RULE = "etl-daily-schedule"
 _DATA_REMOVAL = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
+# By which the handler of CDK's Custom::S3AutoDeleteObjects knows the buckets that it may empty.
+_EMPTIED_TAG = "aws-cdk:auto-delete-objects"
+# Of two tags of one name the higher priority wins; CDK gives 100 to its own.
+_OVER_CDK = 200
 
 
 class EtlPipelineStack(Stack):
@@ -83,9 +87,14 @@ class EtlPipelineStack(Stack):
         acknowledge_findings(self, distributed=self.settings.distributed)
 
     def _staging_bucket(self) -> s3.Bucket:
-        """Make the bucket between the stages; `cdk destroy` empties it first, unless it is to be retained."""
-        removal = _DATA_REMOVAL[self.settings.removal_policy]
-        return s3.Bucket(
+        """Make the bucket between the stages; `cdk destroy` empties it first, unless it is to be retained.
+
+        CDK's custom resource that empties the bucket, and its grant, are there either way: if a deployment removed
+        them, CloudFormation would take the grant away before the custom resource, whose handler then fails three times
+        (github.com/aws/aws-cdk/issues/14649 and 37257). The handler leaves alone what hasn't its tag with "true". The
+        tag is not removed: a bucket without any tags would be an error to it.
+        """
+        bucket = s3.Bucket(
             self,
             "StagingBucket",
             bucket_name=f"etl-staging-{self.account}-{self.region}",
@@ -101,9 +110,16 @@ class EtlPipelineStack(Stack):
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],
-            removal_policy=removal,
-            auto_delete_objects=removal is RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.DESTROY,
+            auto_delete_objects=True,
         )
+        if self.settings.removal_policy == "retain":
+            # CDK refuses the custom resource of a bucket that it knows to be retained.
+            resource = cast(s3.CfnBucket, bucket.node.default_child)
+            resource.add_override("DeletionPolicy", "Retain")
+            resource.add_override("UpdateReplacePolicy", "Retain")
+            Tags.of(bucket).add(_EMPTIED_TAG, "false", priority=_OVER_CDK)
+        return bucket
 
     def _table(self, construct_id: str, name: str, *, sort_key: str | None = None) -> dynamodb.Table:
         """Make a table with the key ``id``.

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
+from serverless_app.settings import PipelineSettings
+from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized, synthesize
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -191,7 +192,28 @@ def test_retain_keeps_all_data(tuned_stack: Synthesized) -> None:
     policies = {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in resources_with_data(tuned_stack)}
 
     assert policies == {("Retain", "Retain")}
-    assert not tuned_stack.of_type("Custom::S3AutoDeleteObjects")
+    assert tag_of_the_handler(tuned_stack) == "false"
+
+
+def tag_of_the_handler(stack: Synthesized) -> str:
+    """Whether CDK's handler empties the bucket when its custom resource is deleted."""
+    tags = {tag["Key"]: tag["Value"] for tag in stack.named("AWS::S3::Bucket", BUCKET)["Tags"]}
+    return str(tags["aws-cdk:auto-delete-objects"])
+
+
+def test_switching_between_destroy_and_retain_removes_and_adds_no_resource(
+    stack: Synthesized, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What a switch removed, CloudFormation would delete after the grant that its deletion needs."""
+    folder = tmp_path_factory.mktemp("retain") / "cdk.out"
+    retaining = synthesize(folder, settings=PipelineSettings(removal_policy="retain"))
+    before, after = stack.template["Resources"], retaining.template["Resources"]
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+
+    assert before.keys() == after.keys()
+    assert changed == {retaining.logical_id(kind, name) for kind, names in DATA.items() for name in names}
+    (before_tag, after_tag) = (tag_of_the_handler(each) for each in (stack, retaining))
+    assert (before_tag, after_tag) == ("true", "false")
 
 
 def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: Synthesized) -> None:
