@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
+from etl_cli.doctor.obstacles import BUCKET as BUCKET_IN_THE_WAY
+from etl_cli.doctor.obstacles import LOG_GROUPS, TABLES
 from serverless_app.settings import PipelineSettings
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized, synthesize
 from tests.support import ROOT
@@ -50,6 +52,23 @@ def test_logical_ids_of_what_holds_data_or_a_name_are_frozen(stack: Synthesized)
         "MonitoringAlarmsTopic63051086": "AWS::SNS::Topic",
         "Dashboard7A714131": "AWS::CloudWatch::Dashboard",
     }.items()
+
+
+def test_the_command_knows_what_can_be_in_the_way_of_a_deployment(stack: Synthesized) -> None:
+    """All that holds data, or that a late writer makes again, by the logical ids by which it is imported."""
+    named = {
+        "AWS::DynamoDB::Table": "TableName",
+        "AWS::S3::Bucket": "BucketName",
+        "AWS::Logs::LogGroup": "LogGroupName",
+    }
+    known = {each.logical_id: (each.identifier, each.name) for each in (*TABLES, BUCKET_IN_THE_WAY, *LOG_GROUPS)}
+    made = {}
+    for kind, identifier in named.items():
+        for logical_id, each in stack.of_type(kind).items():
+            made[logical_id] = (identifier, stack.resolve(each["Properties"][identifier]))
+
+    account = {"account": ACCOUNT, "region": REGION}
+    assert made == {name: (identifier, text.format(**account)) for name, (identifier, text) in known.items()}
 
 
 def test_the_staging_bucket_is_named_after_account_and_region(stack: Synthesized) -> None:
