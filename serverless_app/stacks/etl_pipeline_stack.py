@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, cast
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack, Tags
+from aws_cdk import CfnOutput, Duration, Fn, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -149,7 +149,7 @@ class EtlPipelineStack(Stack):
     def _stores(self) -> str:
         """Name what a run reads and writes."""
         tables = (self.source_table, self.destination_table, self.ledger.table)
-        return " ".join([self.staging_bucket.bucket_name, *(table.table_name for table in tables)])
+        return Fn.join(" ", [self.staging_bucket.bucket_name, *(table.table_name for table in tables)])
 
     def _extract(self, code: lambda_.Code) -> StageFunction:
         stage = StageFunction(
