@@ -221,7 +221,10 @@ class Checkup:
 def _stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
     text = f"{STACK_NAME} is {status}"
     if status.endswith("_IN_PROGRESS") and status not in UNMADE:
-        return Finding("stack", "warning", text, "Wait until it is done, and look again.")
+        remedy = (
+            "Wait until it is done, and look again. A run that is going ends with CodeChangedError if its code changes."
+        )
+        return Finding("stack", "warning", text, remedy)
     if status in UNMADE or status == "DELETE_COMPLETE" or status.endswith("_FAILED"):
         return Finding(
             "stack", "problem", f"{text}.", "Its events in CloudFormation say why. Then deploy it again:", deploy

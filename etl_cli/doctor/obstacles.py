@@ -1,4 +1,4 @@
-"""What is in the way of a deployment: resources of the stack's names that no stack has, and the way out.
+"""Obstacles to a deployment: resources of the stack's names that no stack has, and the ways out.
 
 CloudFormation checks for them before it makes anything, and its own message names none (CloudFormation user guide,
 "Validate stack deployments"; github.com/aws/aws-cdk-cli/issues/1000).

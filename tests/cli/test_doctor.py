@@ -308,7 +308,7 @@ def test_nothing_is_in_the_way_of_a_stack_that_has_its_resources() -> None:
     assert in_the_way({"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": OUTPUTS}]}) == []
 
 
-def test_who_may_not_see_what_is_in_the_way_is_told() -> None:
+def test_a_look_for_obstacles_that_is_denied_is_told() -> None:
     absent: Answer = RefusalError("ValidationError")
     found = look(
         {"cloudformation.DescribeStacks": absent, "dynamodb.DescribeTable": RefusalError("AccessDeniedException")}

@@ -14,6 +14,7 @@ from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized, synthes
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text()
+RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 
 BUCKET = f"etl-staging-{ACCOUNT}-{REGION}"
 DATA = {
@@ -223,7 +224,7 @@ def tag_of_the_handler(stack: Synthesized) -> str:
 def test_switching_between_destroy_and_retain_removes_and_adds_no_resource(
     stack: Synthesized, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """What a switch removed, CloudFormation would delete after the grant that its deletion needs."""
+    """CloudFormation would delete a custom resource that a switch removes after the grant that its handler needs."""
     folder = tmp_path_factory.mktemp("retain") / "cdk.out"
     retaining = synthesize(folder, settings=PipelineSettings(removal_policy="retain"))
     before, after = stack.template["Resources"], retaining.template["Resources"]
@@ -248,16 +249,27 @@ def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: 
     }
 
 
-def test_what_stays_of_a_destroyed_stack_is_what_the_readme_says(stack: Synthesized) -> None:
-    section = README.partition("## What it doesn't do\n")[2].partition("\n## ")[0]
+def test_what_stays_of_a_destroyed_stack_is_what_the_runbook_says(stack: Synthesized) -> None:
+    section = RUNBOOK.partition("## What stays after `cdk destroy`\n")[2].partition("\n## ")[0]
     functions = stack.of_type("AWS::Lambda::Function")
     # Lambda makes the log group of a function that names none, and CloudFormation knows nothing of it.
     (without_group,) = [name for name, each in functions.items() if "LoggingConfig" not in each["Properties"]]
     (key,) = stack.of_type("AWS::KMS::Key").values()
+    recovery = {
+        each["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        for each in (stack.of_type("AWS::DynamoDB::Table").values())
+    }
+    metrics = {
+        each["Properties"]["MetricTransformations"][0]["MetricNamespace"]
+        for each in (stack.of_type("AWS::Logs::MetricFilter").values())
+    }
 
     assert without_group.startswith("CustomS3AutoDelete")
-    assert "`/aws/lambda/EtlPipelineStack-CustomS3AutoDelete…`" in section
-    assert f"KMS key of the alarms' topic is deleted after {key['Properties']['PendingWindowInDays']} days" in section
+    assert "| `/aws/lambda/EtlPipelineStack-CustomS3AutoDelete…` |" in section
+    assert f"| KMS key of the alarms' topic | {key['Properties']['PendingWindowInDays']} days |" in section
+    assert recovery == {True}
+    assert "| system backups of the tables | 35 days |" in section
+    assert {f"`{name}`" in section for name in metrics} == {True}
 
 
 def test_a_failure_that_is_caught_ends_in_a_fail_state_as_the_readme_says(stack: Synthesized) -> None:

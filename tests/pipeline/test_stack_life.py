@@ -33,7 +33,7 @@ def environment(make_environment: Callable[[], LocalEnvironment]) -> LocalEnviro
 
 
 def failures(environment: LocalEnvironment) -> list[str]:
-    """What the stack's events say of failures; those of all stacks of this name."""
+    """Failures in the events of all stacks of this name."""
     cloudformation = environment.clients().cloudformation
     pages = cloudformation.get_paginator("list_stacks").paginate()
     stacks = [each["StackId"] for page in pages for each in page["StackSummaries"] if each["StackName"] == STACK]

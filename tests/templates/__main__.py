@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def called(stack: Synthesized) -> list[str]:
-    """What is wrong with the calls of a stack's state machines."""
+    """Problems of the calls of a stack's state machines."""
     return [
         f"{stack.resolve(each['Properties']['StateMachineName'])}, {problem}"
         for each in stack.of_type("AWS::StepFunctions::StateMachine").values()

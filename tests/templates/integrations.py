@@ -38,7 +38,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def problems(definition: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the calls of a state machine's definition, nested Maps included."""
+    """Problems of the calls in a state machine's definition, nested Maps included."""
     return [
         f"{name}: {problem}"
         for name, state, jsonata in tasks(definition)
@@ -93,7 +93,7 @@ def _operation(service: str, action: str) -> OperationModel | str:
 
 
 def _value_problems(shape: Any, value: Any, path: str, *, jsonata: bool) -> Iterator[str]:
-    """What is wrong with a value; one that is computed can't be known."""
+    """Problems of a value; one that is computed can't be known."""
     if jsonata and isinstance(value, str) and value.startswith("{%"):
         return
     kind: str = shape.type_name
@@ -124,7 +124,7 @@ def _structure_problems(shape: Any, value: Mapping[str, Any], path: str, *, json
 
 
 def _literal(value: Mapping[str, Any], *, jsonata: bool) -> dict[str, Any]:
-    """What isn't taken from the state: in JSONPath, that has names with ``.$`` at their ends."""
+    """Members that aren't taken from the state, for which names in JSONPath end with ``.$``."""
     return {name: each for name, each in value.items() if jsonata or not name.endswith(".$")}
 
 

@@ -42,7 +42,7 @@ def problems(templates: Sequence[Path]) -> list[str]:
 
 
 def unexpected(found: Iterable[Violation], exceptions: Sequence[Excepted]) -> list[str]:
-    """What is no exception, and exceptions that nothing needs, in words."""
+    """Violations without an exception, and exceptions that nothing needs, in words."""
     excepted = {(each.check, each.kind) for each in exceptions}
     violations = sorted(set(found))
     needed = {(each.check, each.kind) for each in violations}

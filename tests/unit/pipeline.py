@@ -39,7 +39,7 @@ Handler = Callable[[Any, Any], Any]
 
 
 def plan_event(given: Any, execution: dict[str, str] = EXECUTION) -> dict[str, Any]:
-    """What the workflow gives to Plan."""
+    """The event that the workflow gives to Plan."""
     return {"action": "plan", "engine": engine_version(), "input": given, "execution": execution}
 
 

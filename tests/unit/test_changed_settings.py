@@ -32,7 +32,7 @@ BEHIND = ("plan", "extract", "transform", "gate", "load")
 
 
 def result(pipeline: Pipeline, output: dict[str, Any]) -> Any:
-    """What has become of the items, without how it was cut into parts and requests."""
+    """The items' fates, without how they were cut into parts and requests."""
     counts = {
         name: number
         for name, number in output["counts"].items()
