@@ -16,7 +16,7 @@ from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.place import Place
 from etl_cli.times import Times
-from tests.support import ROOT
+from tests.support import ROOT, SharedAssemblies
 
 STACK = "EtlPipelineStack"
 RETAIN = {"etl:removal_policy": "retain"}
@@ -78,19 +78,19 @@ def typed(environment: LocalEnvironment, line: str) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
-def test_the_life_of_a_stack(environment: LocalEnvironment) -> None:
-    bucket = environment.deploy({})["StagingBucketName"]
+def test_the_life_of_a_stack(environment: LocalEnvironment, assemblies: SharedAssemblies) -> None:
+    bucket = assemblies.deploy(environment, {})["StagingBucketName"]
     environment.clients().s3.put_object(Bucket=bucket, Key=STAGED, Body=b"[\n]\n")
 
     for context in (RETAIN, {}, RETAIN):
-        environment.deploy(context)
+        assemblies.deploy(environment, context)
         assert what_is_there(environment, bucket) == (TABLES, [STAGED])
     environment.destroy()
     assert failures(environment) == []
     assert what_is_there(environment, bucket) == (TABLES, [STAGED])
 
     with pytest.raises(UserError):
-        environment.deploy({})
+        assemblies.deploy(environment, {})
     keep, delete = in_the_way(environment)
     assert all(name in keep.text for name in (*TABLES, bucket))
     typed(environment, keep.command)
@@ -99,12 +99,12 @@ def test_the_life_of_a_stack(environment: LocalEnvironment) -> None:
 
     environment.destroy()
     with pytest.raises(UserError):
-        environment.deploy({})
+        assemblies.deploy(environment, {})
     _, delete = in_the_way(environment)
     typed(environment, delete.command)
     assert what_is_there(environment, bucket) == ([], [])
 
-    environment.deploy({})
+    assemblies.deploy(environment, {})
     environment.clients().s3.put_object(Bucket=bucket, Key=STAGED, Body=b"[\n]\n")
     environment.destroy()
     assert what_is_there(environment, bucket) == ([], [])
