@@ -16,7 +16,7 @@ from etl_cli.commands import aws
 from etl_cli.deployment import STACK_NAME, deploy_line, is_local
 from etl_cli.doctor.findings import Finding, explained, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
-from etl_cli.doctor.obstacles import UNMADE, obstacle_findings
+from etl_cli.doctor.obstacles import UNMADE, obstacle_findings, refusal_findings
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import TABLE, read_ledger
@@ -97,6 +97,8 @@ class Checkup:
             yield _Look("in the way", "dynamodb", "a table of the stack", self._obstacles)
         if self._unmade == "":
             return
+        if self._unmade:
+            yield _Look("refused", "cloudformation", f"stack {STACK_NAME}", self._refusals)
         yield _Look("schedule", "events", f"rule {_RULE}", self._schedule)
         yield _Look("workflow", "states", f"state machine {self._output('StateMachineArn')}", self._workflow)
         for name in _FUNCTIONS:
@@ -152,6 +154,9 @@ class Checkup:
     def _obstacles(self) -> Iterator[Finding]:
         bucket, status = self._output("StagingBucketName"), self._unmade or ""
         return obstacle_findings(self._client, bucket, status, self._etl.options)
+
+    def _refusals(self) -> Iterator[Finding]:
+        return refusal_findings(self._client("cloudformation"))
 
     def _schedule(self) -> Iterator[Finding]:
         events = self._client("events")

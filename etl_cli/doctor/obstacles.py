@@ -76,8 +76,19 @@ def obstacle_findings(
     text = f"{names}: there already, and no part of the stack, so a deployment fails without naming them"
     keep = [*_emptied(status, options), *_imported(found)]
     yield Finding("in the way", "problem", text, "Take them into the stack, with what they hold:", " && ".join(keep))
-    remedy = "Or delete them, with all that they hold, which can't be undone; then deploy the stack:"
-    yield Finding("in the way", "problem", "The other way out", remedy, " && ".join(_deleted(found, options)))
+    other = "The other way out is to delete them, with all that they hold"
+    remedy = "That can't be undone. Deploy the stack afterwards:"
+    yield Finding("in the way", "problem", other, remedy, " && ".join(_deleted(found, options)))
+
+
+def refusal_findings(cloudformation: Any) -> Iterator[Finding]:
+    """Tell why CloudFormation did not begin to make the stack, which only DescribeEvents says."""
+    events = cloudformation.describe_events(StackName=STACK_NAME, Filters={"FailedEvents": True})["OperationEvents"]
+    failed = (event for event in events if event.get("ValidationStatus") == "FAILED")
+    for text in dict.fromkeys(
+        f"{each.get('LogicalResourceId')}: {each.get('ValidationStatusReason')}" for each in failed
+    ):
+        yield Finding("refused", "problem", text, "Resolve that, and deploy again.")
 
 
 def _tables(dynamodb: Any) -> Iterator[Obstacle]:

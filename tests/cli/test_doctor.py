@@ -78,7 +78,9 @@ def well() -> dict[str, Answer]:
     }
 
 
-NOTHING: dict[str, Answer] = {
+GROUPS: dict[str, Answer] = {"cloudwatch-logs.DescribeLogGroups": {"logGroups": []}}
+NOTHING: dict[str, Answer] = GROUPS | {
+    "cloudformation.DescribeEvents": {"OperationEvents": []},
     "dynamodb.DescribeTable": RefusalError("ResourceNotFoundException"),
     "s3.HeadBucket": RefusalError("404"),
     "cloudwatch-logs.DescribeLogGroups": {"logGroups": []},
@@ -265,6 +267,7 @@ def retained(**arguments: Any) -> dict[str, Any]:
 def in_the_way(stack: Answer, **place: Any) -> list[Finding]:
     groups = {"logGroups": [{"logGroupName": "/aws/lambda/etl-load"}, {"logGroupName": "/aws/lambda/etl-other"}]}
     answers: dict[str, Answer] = {"dynamodb.DescribeTable": retained, "cloudwatch-logs.DescribeLogGroups": groups}
+    answers["cloudformation.DescribeEvents"] = {"OperationEvents": []}
     found = look(answers | {"cloudformation.DescribeStacks": stack}, **place)
     return [finding for finding in found if finding.about == "in the way"]
 
@@ -292,6 +295,16 @@ def test_without_a_stack_all_that_a_deployment_would_run_into_is_named_with_both
         "aws s3 rb --force s3://etl-staging-111122223333-eu-west-1",
         "aws logs delete-log-group --log-group-name /aws/lambda/etl-load",
     ]
+
+
+def test_the_reasons_for_which_cloudformation_refused_a_stack_are_told() -> None:
+    reason = "Resource of type 'AWS::SQS::Queue' with identifier 'etl-pipeline-dead-letters' already exists."
+    failed = {"LogicalResourceId": "DeadLetters", "ValidationStatus": "FAILED", "ValidationStatusReason": reason}
+    stack = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
+    events = {"OperationEvents": [{"EventType": "PROVISIONING_ERROR"}, failed]}
+    found = look({"cloudformation.DescribeStacks": stack, "cloudformation.DescribeEvents": events} | GROUPS)
+
+    assert [each.text for each in found if each.about == "refused"] == [f"DeadLetters: {reason}"]
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])

@@ -55,11 +55,12 @@ def what_is_there(environment: LocalEnvironment, bucket: str) -> tuple[list[str]
     return [name for name in tables if name.startswith("etl-")], [each["Key"] for each in objects]
 
 
-def in_the_way(environment: LocalEnvironment) -> list[Finding]:
+def findings(environment: LocalEnvironment, about: str) -> list[Finding]:
+    """Findings of `etl doctor`."""
     clients = environment.clients()
     place = Place(clients.session, clients.options)
     found = Checkup(place, EtlLines(), Times(), datetime.now(UTC), timedelta(hours=26)).findings()
-    return [each for each in found if each.about == "in the way"]
+    return [each for each in found if each.about == about]
 
 
 def typed(environment: LocalEnvironment, line: str) -> None:
@@ -91,16 +92,17 @@ def test_the_life_of_a_stack(environment: LocalEnvironment, assemblies: SharedAs
 
     with pytest.raises(UserError):
         assemblies.deploy(environment, {})
-    keep, delete = in_the_way(environment)
+    assert bucket in findings(environment, "refused")[0].text
+    keep, _ = findings(environment, "in the way")
     assert all(name in keep.text for name in (*TABLES, bucket))
     typed(environment, keep.command)
     assert what_is_there(environment, bucket) == (TABLES, [STAGED])
-    assert in_the_way(environment) == []
+    assert findings(environment, "in the way") == []
 
     environment.destroy()
     with pytest.raises(UserError):
         assemblies.deploy(environment, {})
-    _, delete = in_the_way(environment)
+    _, delete = findings(environment, "in the way")
     typed(environment, delete.command)
     assert what_is_there(environment, bucket) == ([], [])
 
