@@ -33,6 +33,9 @@ VENV_STATE := $(shell PATH="$(USER_PATH)"; [ "$$(cat $(STAMPS)/venv 2>/dev/null)
 BEGIN = @echo "$$PPID" > $@.begun
 END = @mv $@.begun $@
 
+# cfn-lint and checkov, which pin versions of their own: what they need must not come into .venv.
+LINT := .venv-lint/.stamp
+
 # Chromium for the test of the report's page: a package of the registry, locked as all others are; no root is needed.
 BROWSER := tests/browser/node_modules/.stamp
 
@@ -49,6 +52,7 @@ CLI_MB := 58
 DEV_MB := 110
 AWS_MB := 150
 CHROMIUM_MB := 300
+LINT_MB := 260
 STEP := sh requirements/step.sh
 COMMAND = $(STAMPS)/project node_modules/.stamp
 INSTALL_PROJECT := $(STEP) "Installing the command" 1 sh requirements/project.sh
@@ -84,12 +88,13 @@ faults: setup ## Break the deployed pipeline on purpose, and count; FAULTS_ARGS=
 	@$(PY) -m tests.faults $(FAULTS_ARGS)
 
 .PHONY: check
-check: setup ## Lint, types, architecture rules, freshness of the locks
+check: setup $(LINT) ## Lint, types, architecture rules, the templates, freshness of the locks
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -m mypy --config-file bench/mypy.ini
 	@.venv/bin/lint-imports --no-cache --no-logo
+	@$(PY) -m tests.templates
 	@sh requirements/lock.sh --check
 
 .PHONY: bench
@@ -112,7 +117,7 @@ lock: setup ## Bring the locks in step with requirements/*.in and package.json (
 .PHONY: clean
 clean: ## Stop the local environment and remove all that was made: .venv, node_modules, caches
 	@if [ -x .venv/bin/etl ]; then .venv/bin/etl local stop; fi
-	@rm -rf .venv .venv-bench node_modules tests/browser/node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-lint node_modules tests/browser/node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup
@@ -177,4 +182,9 @@ node_modules/.stamp: package.json package-lock.json $(STAMPS)/node-$(NODE)
 $(BROWSER): tests/browser/package.json tests/browser/package-lock.json tests/browser/unpack.mjs node_modules/.stamp
 	@$(STEP) "Installing Chromium for a test" $(CHROMIUM_MB) \
 	  sh -c 'cd tests/browser && sh ../../requirements/npm.sh ci --loglevel=error && node unpack.mjs'
+	@touch $@
+
+$(LINT): requirements/lint.txt $(STAMPS)/uv
+	@$(STEP) "Installing cfn-lint and checkov" $(LINT_MB) sh -c '$(UV) venv --quiet --clear --python $(PY) .venv-lint && \
+	  $(UV) pip sync --quiet --python .venv-lint/bin/python --require-hashes requirements/lint.txt'
 	@touch $@

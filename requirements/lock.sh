@@ -21,7 +21,7 @@ for folder in . tests/browser; do
 done
 
 # A group may be constrained by the locks of those before it: the order matters.
-groups="uv node runtime bench demo dev aws sdk-oldest sdk-newest"
+groups="uv node runtime bench lint demo dev aws sdk-oldest sdk-newest"
 for group in $groups; do
     (cd "$work" && sh "$root/requirements/uv.sh" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
         --custom-compile-command "make lock" --output-file "requirements/$group.txt" "requirements/$group.in" >/dev/null)

@@ -14,7 +14,7 @@ done
 
 # Megabytes that the set-up takes; what has several names is counted once.
 size() {
-    du -skc .venv node_modules tests/browser/node_modules 2>/dev/null | awk 'END { print int($1 / 1024) }'
+    du -skc .venv .venv-lint node_modules tests/browser/node_modules 2>/dev/null | awk 'END { print int($1 / 1024) }'
 }
 
 if [ -t 1 ]; then

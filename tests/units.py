@@ -17,6 +17,7 @@ LONGEST_FIRST = (
     "tests/docs/test_typed.py",
     "tests/pipeline/test_specification.py",
     DISTRIBUTED,
+    "tests/pipeline/test_stack_life.py",
     FUNCTIONS_OF,
     "tests/faults",
     "tests/pipeline/test_demo.py",

@@ -16,6 +16,7 @@ from etl_cli.commands import aws
 from etl_cli.deployment import STACK_NAME, deploy_line, is_local
 from etl_cli.doctor.findings import Finding, explained, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
+from etl_cli.doctor.obstacles import UNMADE, obstacle_findings, refusal_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
 from etl_cli.doctor.room_findings import room_finding
 from etl_cli.errors import UserError
@@ -74,6 +75,8 @@ class Checkup:
         self._names = {"account": "", "partition": "aws", "region": place.session.region_name or ""}
         self._deploy = deploy_line("")
         self._outputs: dict[str, str] = {}
+        # The status of a stack that has nothing; empty if there is no stack, None if it has what it makes.
+        self._unmade: str | None = None
 
     def findings(self) -> Iterator[Finding]:
         """Look, and say what there is, a finding or more for each part."""
@@ -92,6 +95,12 @@ class Checkup:
         """The looks; a generator, so that the later ones know what the earlier ones have learnt."""
         yield _Look("credentials", "sts", "the caller", self._credentials)
         yield _Look("stack", "cloudformation", f"stack {STACK_NAME}", self._stack)
+        if self._unmade is not None:
+            yield _Look("in the way", "dynamodb", "a table of the stack", self._obstacles)
+        if self._unmade == "":
+            return
+        if self._unmade:
+            yield _Look("refused", "cloudformation", f"stack {STACK_NAME}", self._refusals)
         yield _Look("schedule", "events", f"rule {_RULE}", self._schedule)
         yield _Look("workflow", "states", f"state machine {self._output('StateMachineArn')}", self._workflow)
         for name in FUNCTIONS:
@@ -137,10 +146,20 @@ class Checkup:
             remedy = "Deploy it, or look elsewhere with --profile and --region:"
             absent = UserError(f"There is no stack {STACK_NAME} in {region}", remedy, remedy_lines=[self._deploy])
             is_elsewhere = not is_local(client.meta.endpoint_url)
-            raise _HopelessError(problem("stack", or_local(absent) if is_elsewhere else absent)) from None
+            self._unmade = ""
+            yield problem("stack", or_local(absent) if is_elsewhere else absent)
+            return
         self._outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         missing = [name for name in _NAMES if name not in self._outputs]
         yield _stack_finding(stack["StackStatus"], missing, self._deploy)
+        self._unmade = stack["StackStatus"] if stack["StackStatus"] in UNMADE else None
+
+    def _obstacles(self) -> Iterator[Finding]:
+        bucket, status = self._output("StagingBucketName"), self._unmade or ""
+        return obstacle_findings(self._client, bucket, status, self._etl.options)
+
+    def _refusals(self) -> Iterator[Finding]:
+        return refusal_findings(self._client("cloudformation"))
 
     def _schedule(self) -> Iterator[Finding]:
         events = self._client("events")
@@ -219,9 +238,12 @@ class Checkup:
 
 def _stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
     text = f"{STACK_NAME} is {status}"
-    if status.endswith("_IN_PROGRESS"):
-        return Finding("stack", "warning", text, "Wait until it is done, and look again.")
-    if status in ("ROLLBACK_COMPLETE", "DELETE_COMPLETE") or status.endswith("_FAILED"):
+    if status.endswith("_IN_PROGRESS") and status not in UNMADE:
+        remedy = (
+            "Wait until it is done, and look again. A run that is going ends with CodeChangedError if its code changes."
+        )
+        return Finding("stack", "warning", text, remedy)
+    if status in UNMADE or status == "DELETE_COMPLETE" or status.endswith("_FAILED"):
         return Finding(
             "stack", "problem", f"{text}.", "Its events in CloudFormation say why. Then deploy it again:", deploy
         )

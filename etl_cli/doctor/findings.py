@@ -45,6 +45,11 @@ def problem(about: str, error: UserError) -> Finding:
     return Finding(about, "problem", error.message, error.remedy, " && ".join(error.remedy_lines))
 
 
+def is_missing(error: ClientError) -> bool:
+    """Whether AWS says that there is no such thing."""
+    return error.response["Error"]["Code"] in _MISSING
+
+
 def explained(error: Exception, about: str, service: str, thing: str, *, identity: str, deploy: str) -> Finding:
     """What an error of AWS says of the thing that was looked at.
 
@@ -58,8 +63,7 @@ def explained(error: Exception, about: str, service: str, thing: str, *, identit
     """
     if not isinstance(error, ClientError):
         return Finding(about, "problem", f"{thing}: {error}", "Look at the network, and at the AWS settings.")
-    code = error.response["Error"]["Code"]
-    if code in _MISSING:
+    if is_missing(error):
         return Finding(about, "problem", f"There is no {thing}", "The stack makes it: deploy it again.", deploy)
     if is_denied(error):
         action = denied_action(error, service)

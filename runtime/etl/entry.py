@@ -12,11 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl import log, metrics
 from etl.aws import BRIDGE, explained
-from etl.code_version import code_version
+from etl.code_version import STORES, check_code, code_version
 from etl.deadline import Deadline
 from etl.errors import (
     BalanceError,
-    CodeChangedError,
     ConfigurationError,
     EtlError,
     QualityGateError,
@@ -57,11 +56,13 @@ def run_action(event: Any, context: Context, actions: Mapping[str, Action]) -> A
     log.configure(os.environ.get("LOG_LEVEL", "INFO"))
     name = event.get("action", "") if isinstance(event, Mapping) else None
     if not isinstance(name, str) or name not in actions:
+        _keep_to_code(event)  # another version may have other actions
         got = repr(name[:80]) if isinstance(name, str) else f"a {type(name).__name__}"
         raise ConfigurationError(f"action must be one of {', '.join(actions)}, got {got}; the workflow sets it")
     BRIDGE.within(context.get_remaining_time_in_millis)
     ending = _Ending(name, event, context)
     try:
+        _keep_to_code(event)
         result = actions[name](event, Deadline(context.get_remaining_time_in_millis))
     except Exception as error:
         # The message of an error of ours names no record's contents, and no other message leaves the function.
@@ -74,6 +75,12 @@ def run_action(event: Any, context: Context, actions: Mapping[str, Action]) -> A
         raise _unexpected(error) from None
     ending.succeeded(result)
     return msgspec.to_builtins(result)
+
+
+def _keep_to_code(event: Any) -> None:
+    """Go on with a run only by the code that planned it; a plan has no run yet."""
+    if isinstance(event, Mapping):
+        check_code(event.get("run"), code_version(os.environ.get(STORES, "")))
 
 
 class _Ending:
@@ -136,16 +143,10 @@ def run_of(event: Event) -> Run:
 
     Raises:
         ConfigurationError: the workflow gives none, or one that can't be.
-        CodeChangedError: another code has planned it.
     """
     run = _part(event, "run", Run)
     if not 1 <= run.segments <= _MOST_SEGMENTS:
         raise _unfit("run.segments", f"a whole number from 1 to {_MOST_SEGMENTS}", run.segments)
-    if run.code and run.code != code_version():
-        raise CodeChangedError(
-            f"run {run.timestamp} began with other code ({run.code}) than the functions have now ({code_version()}): "
-            f"a deployment came in between. Start a new run of the window {run.start} to {run.end}"
-        )
     return run
 
 

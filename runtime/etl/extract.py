@@ -12,7 +12,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.aws import AsFarAsPossible, dynamodb_client, is_transient, s3_client
-from etl.code_version import code_version
+from etl.code_version import check_code, check_engine, code_version
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
 from etl.keys import manifest_key, part_key, replayed_key
@@ -76,7 +76,7 @@ def plan(
             segments=source.segments(settings.segment_bytes, settings.concurrency),
         )
     time = format_instant(started_at)
-    run = msgspec.structs.replace(run, time=time, execution=execution["id"], code=code_version())
+    run = msgspec.structs.replace(run, time=time, execution=execution["id"], code=code_version(settings.stores))
     run = claim(run, started_at, staging)
     if objects:  # listed once, so that all workers share the same
         staging.put(replayed_key(run.timestamp), msgspec.json.encode(objects))
@@ -90,6 +90,9 @@ def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
 
     The manifest is the claim, written only where there is none. A retry finds the one of its own execution
     and goes on with exactly that run.
+
+    Raises:
+        CodeChangedError: the attempt before had other code.
     """
     while True:
         timestamp = started_at.strftime("%Y%m%dT%H%M%S") + f"{started_at.microsecond // 1000:03d}Z"
@@ -97,9 +100,11 @@ def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
         key = manifest_key(timestamp)
         if staging.put_if_absent(key, msgspec.json.encode(run)):
             return run
-        claimed = msgspec.json.decode(staging.get_unsealed(key), type=Run)
-        if claimed.execution == run.execution:
-            return claimed
+        manifest = staging.get_unsealed(key)
+        claimed = msgspec.json.decode(manifest)  # as it is: another version may have written it
+        if claimed["execution"] == run.execution:
+            check_code(claimed, run.code)
+            return msgspec.json.decode(manifest, type=Run)
         started_at += timedelta(milliseconds=1)
 
 
@@ -159,6 +164,7 @@ def _adapters() -> tuple[ExtractSettings, SourceTable, Staging, Ledger]:
 
 
 def _plan(event: Event, _: Deadline) -> dict[str, Any]:
+    check_engine(event)
     settings, source, staging, ledger = _adapters()
     return plan(event.get("input"), event["execution"], settings, source, staging, ledger)
 

@@ -27,7 +27,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         time: when the execution started: the only "now" that a stage knows.
         execution: ARN of the execution.
         segments: number of segments that the source table, or the quarantine, is read in.
-        code: digest of the functions' code that planned the run; empty if it wasn't told.
+        code: version of the code that planned the run; empty if it wasn't told.
         replay: the run whose quarantine is run again, in that run's window; None for a run of a window.
     """
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Self
 
+from etl.code_version import STORES
 from etl.errors import ConfigurationError
 from etl.window import WindowRules
 
@@ -70,6 +71,7 @@ class ExtractSettings:
         concurrency: most workers of one stage at a time.
         segment_bytes: size of table that one segment holds, in bytes; more make more segments.
         part_bytes: size at which a staged object is closed and the next one begun, in bytes.
+        stores: names of the bucket and the tables of all stages, which a run keeps to.
     """
 
     staging_bucket: str
@@ -82,6 +84,7 @@ class ExtractSettings:
     concurrency: int
     segment_bytes: int
     part_bytes: int
+    stores: str
 
     @property
     def windows(self) -> WindowRules:
@@ -111,6 +114,7 @@ class ExtractSettings:
             concurrency=_whole(env, "CONCURRENCY", "workers", minimum=1),
             segment_bytes=_whole(env, "SEGMENT_BYTES", "bytes", minimum=1),
             part_bytes=_whole(env, "PART_BYTES", "bytes", minimum=1),
+            stores=_text(env, STORES),
         )
 
 

@@ -29,7 +29,8 @@ class StageFunction(Construct):
         stage: name of the module in the package ``etl`` that holds ``handler``, and what the function is called after.
         description: what it does, as the console shows it.
         code: the asset that the three stages share.
-        environment: what this stage needs beyond ``LOG_LEVEL``.
+        environment: what this stage needs beyond ``LOG_LEVEL`` and ``STORES``.
+        stores: names of the bucket and the tables of all stages: a run ends when a deployment changes them meanwhile.
         settings: the pipeline's settings.
     """
 
@@ -42,6 +43,7 @@ class StageFunction(Construct):
         description: str,
         code: lambda_.Code,
         environment: Mapping[str, str],
+        stores: str,
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -75,7 +77,7 @@ class StageFunction(Construct):
             log_group=group,
             logging_format=lambda_.LoggingFormat.TEXT,
             tracing=lambda_.Tracing.ACTIVE,
-            environment={"LOG_LEVEL": settings.log_level, **environment},
+            environment={"LOG_LEVEL": settings.log_level, "STORES": stores, **environment},
         )
 
     def may_read(self, bucket: s3.IBucket, *keys: str, sealed: bool = True) -> None:

@@ -60,6 +60,7 @@ class Workflow(Construct):
         transform: transforms segments and decides whether the run may load.
         load: loads segments and closes the run.
         ledger: where a failure is recorded.
+        engine: version of the functions' code that the definition is deployed with.
         settings: the pipeline's settings.
     """
 
@@ -72,6 +73,7 @@ class Workflow(Construct):
         transform: lambda_.IFunction,
         load: lambda_.IFunction,
         ledger: RunLedger,
+        engine: str,
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -81,12 +83,12 @@ class Workflow(Construct):
         if self._distributed:
             self._failed_segment = FailedSegment(self, "FailedSegment", state_machine_name=_NAME, failed=self._failed)
         execution = {"id.$": "$$.Execution.Id", "name.$": "$$.Execution.Name", "started_at.$": "$$.Execution.StartTime"}
+        # An execution keeps its definition, and the functions may have got newer code: Plan compares.
+        plan = {"engine": engine, "input.$": "$", "execution": execution}
         run, segments = {"run.$": "$.run"}, {"segments.$": "$.segments"}
         finish = {"gate.$": "$.gate", "finished_at.$": "$$.State.EnteredTime"}
         states = [
-            self._step(
-                "Plan", extract, {"input.$": "$", "execution": execution}, "$", "Fix the run's window and segments"
-            ),
+            self._step("Plan", extract, plan, "$", "Fix the run's window and segments"),
             self._segments("Extract", extract, "Read the segments of the source table into extract/"),
             self._segments("Transform", transform, "Transform what was extracted into transform/"),
             self._step("Gate", transform, run | segments, "$", "Stop before loading if too much was rejected"),

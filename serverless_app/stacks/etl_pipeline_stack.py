@@ -1,8 +1,9 @@
 """The stack of the ETL pipeline: its resources in the order of the specification, and its outputs."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Fn, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -11,6 +12,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from etl.code_version import engine_version
 from serverless_app.bundling import CHECKOUT, bundle
 from serverless_app.constructs.dashboard import Dashboard
 from serverless_app.constructs.monitoring import Monitoring
@@ -26,6 +28,10 @@ from serverless_app.settings import PipelineSettings
 
 _SCHEDULE_RULE = "etl-daily-schedule"
 _DATA_REMOVAL = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
+# By which the handler of CDK's Custom::S3AutoDeleteObjects knows the buckets that it may empty.
+_EMPTIED_TAG = "aws-cdk:auto-delete-objects"
+# Of two tags of one name the higher priority wins; CDK gives 100 to its own.
+_OVER_CDK = 200
 
 
 class EtlPipelineStack(Stack):
@@ -51,7 +57,8 @@ class EtlPipelineStack(Stack):
         self.source_table = self._table("SourceTable", "etl-source-data")
         self.destination_table = self._table("DestinationTable", "etl-destination-data", sort_key="timestamp")
         self.ledger = RunLedger(self, "RunLedger", removal_policy=_DATA_REMOVAL[self.settings.removal_policy])
-        code = self._code()
+        source = self._source()
+        code = lambda_.Code.from_asset(str(source))
         self.extract = self._extract(code)
         self.transform = self._transform(code)
         self.load = self._load(code)
@@ -62,6 +69,7 @@ class EtlPipelineStack(Stack):
             transform=self.transform.function,
             load=self.load.function,
             ledger=self.ledger,
+            engine=engine_version(source),
             settings=self.settings,
         ).state_machine
         self.dead_letters = self._dead_letters()
@@ -79,9 +87,14 @@ class EtlPipelineStack(Stack):
         acknowledge_findings(self, distributed=self.settings.distributed)
 
     def _staging_bucket(self) -> s3.Bucket:
-        """Make the bucket between the stages; `cdk destroy` empties it first, unless it is to be retained."""
-        removal = _DATA_REMOVAL[self.settings.removal_policy]
-        return s3.Bucket(
+        """Make the bucket between the stages; `cdk destroy` empties it first, unless it is to be retained.
+
+        CDK's custom resource that empties the bucket, and its grant, are there either way: if a deployment removed
+        them, CloudFormation would take the grant away before the custom resource, whose handler then fails three times
+        (github.com/aws/aws-cdk/issues/14649 and 37257). The handler leaves alone what hasn't its tag with "true". The
+        tag is not removed: a bucket without any tags would be an error to it.
+        """
+        bucket = s3.Bucket(
             self,
             "StagingBucket",
             bucket_name=f"etl-staging-{self.account}-{self.region}",
@@ -97,9 +110,16 @@ class EtlPipelineStack(Stack):
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],
-            removal_policy=removal,
-            auto_delete_objects=removal is RemovalPolicy.DESTROY,
+            removal_policy=RemovalPolicy.DESTROY,
+            auto_delete_objects=True,
         )
+        if self.settings.removal_policy == "retain":
+            # CDK refuses the custom resource of a bucket that it knows to be retained.
+            resource = cast(s3.CfnBucket, bucket.node.default_child)
+            resource.add_override("DeletionPolicy", "Retain")
+            resource.add_override("UpdateReplacePolicy", "Retain")
+            Tags.of(bucket).add(_EMPTIED_TAG, "false", priority=_OVER_CDK)
+        return bucket
 
     def _table(self, construct_id: str, name: str, *, sort_key: str | None = None) -> dynamodb.Table:
         """Make a table with the key ``id``.
@@ -122,10 +142,14 @@ class EtlPipelineStack(Stack):
             removal_policy=_DATA_REMOVAL[self.settings.removal_policy],
         )
 
-    def _code(self) -> lambda_.Code:
-        """Give the asset of the functions. What `cdk ls` and `cdk destroy` need of the stack does not depend on it."""
-        source = bundle(self.settings) if self.bundling_required else CHECKOUT / "runtime"
-        return lambda_.Code.from_asset(str(source))
+    def _source(self) -> Path:
+        """Give the functions' code. What `cdk ls` and `cdk destroy` need of the stack does not depend on it."""
+        return bundle(self.settings) if self.bundling_required else CHECKOUT / "runtime"
+
+    def _stores(self) -> str:
+        """Name what a run reads and writes."""
+        tables = (self.source_table, self.destination_table, self.ledger.table)
+        return Fn.join(" ", [self.staging_bucket.bucket_name, *(table.table_name for table in tables)])
 
     def _extract(self, code: lambda_.Code) -> StageFunction:
         stage = StageFunction(
@@ -134,6 +158,7 @@ class EtlPipelineStack(Stack):
             stage="extract",
             description="Plans the run and copies the window's items from the source table to S3",
             code=code,
+            stores=self._stores(),
             environment={
                 "STAGING_BUCKET": self.staging_bucket.bucket_name,
                 "SOURCE_TABLE": self.source_table.table_name,
@@ -163,6 +188,7 @@ class EtlPipelineStack(Stack):
             stage="transform",
             description="Transforms what was extracted, merges the aggregates and decides whether the run may load",
             code=code,
+            stores=self._stores(),
             environment={
                 "STAGING_BUCKET": self.staging_bucket.bucket_name,
                 "PART_BYTES": str(self.settings.part_bytes),
@@ -183,6 +209,7 @@ class EtlPipelineStack(Stack):
             stage="load",
             description="Loads what was transformed into the destination table and accounts for every item",
             code=code,
+            stores=self._stores(),
             environment={
                 "STAGING_BUCKET": self.staging_bucket.bucket_name,
                 "DESTINATION_TABLE": self.destination_table.table_name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -89,6 +90,15 @@ def well() -> dict[str, Answer]:
         "dynamodb.GetItem": {"Item": watermark_item(5)},
         **ROOM,
     }
+
+
+GROUPS: dict[str, Answer] = {"cloudwatch-logs.DescribeLogGroups": {"logGroups": []}}
+NOTHING: dict[str, Answer] = GROUPS | {
+    "cloudformation.DescribeEvents": {"OperationEvents": []},
+    "dynamodb.DescribeTable": RefusalError("ResourceNotFoundException"),
+    "s3.HeadBucket": RefusalError("404"),
+    "cloudwatch-logs.DescribeLogGroups": {"logGroups": []},
+}
 
 
 def look(changes: dict[str, Answer], **place: Any) -> list[Finding]:
@@ -265,13 +275,14 @@ def test_a_stack_that_can_not_be_read_is_looked_for_by_the_names_it_always_has()
         ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "warning"),
         ("UPDATE_ROLLBACK_COMPLETE", "warning"),
         ("ROLLBACK_COMPLETE", "problem"),
+        ("REVIEW_IN_PROGRESS", "problem"),
         ("DELETE_FAILED", "problem"),
         ("UPDATE_ROLLBACK_FAILED", "problem"),
     ],
 )
 def test_the_stack_has_a_status(status: str, level: str) -> None:
     answer = {"Stacks": [{"StackStatus": status, "Outputs": OUTPUTS}]}
-    found = [each for each in look({"cloudformation.DescribeStacks": answer}) if each.about == "stack"]
+    found = [each for each in look(NOTHING | {"cloudformation.DescribeStacks": answer}) if each.about == "stack"]
 
     assert [(each.level, status in each.text) for each in found] == [(level, True)]
 
@@ -283,13 +294,87 @@ def test_a_stack_that_is_not_the_pipelines() -> None:
 
 
 def test_without_a_stack_nothing_else_is_looked_for() -> None:
-    found = look({"cloudformation.DescribeStacks": RefusalError("ValidationError")})
+    found = look(NOTHING | {"cloudformation.DescribeStacks": RefusalError("ValidationError")})
 
     assert [finding.about for finding in found] == ["credentials", "region", "stack"]
     assert (found[-1].text, found[-1].command) == (
         "There is no stack EtlPipelineStack in eu-west-1",
         "cdk deploy EtlPipelineStack",
     )
+
+
+def retained(**arguments: Any) -> dict[str, Any]:
+    """The answer of a table that a stack before has left; that of the ledger is gone."""
+    if arguments["TableName"] == "etl-run-ledger":
+        raise RefusalError("ResourceNotFoundException")
+    return {"Table": {"TableStatus": "ACTIVE"}}
+
+
+def in_the_way(stack: Answer, **place: Any) -> list[Finding]:
+    groups = {"logGroups": [{"logGroupName": "/aws/lambda/etl-load"}, {"logGroupName": "/aws/lambda/etl-other"}]}
+    answers: dict[str, Answer] = {"dynamodb.DescribeTable": retained, "cloudwatch-logs.DescribeLogGroups": groups}
+    answers["cloudformation.DescribeEvents"] = {"OperationEvents": []}
+    found = look(answers | {"cloudformation.DescribeStacks": stack}, **place)
+    return [finding for finding in found if finding.about == "in the way"]
+
+
+def test_without_a_stack_all_that_a_deployment_would_run_into_is_named_with_both_ways_out() -> None:
+    keep, delete = in_the_way(RefusalError("ValidationError"))
+
+    names = "table etl-source-data, table etl-destination-data, bucket etl-staging-111122223333-eu-west-1, "
+    assert keep.text.startswith(f"{names}log group /aws/lambda/etl-load:")
+    assert "etl-run-ledger" not in keep.text
+    take_in, deploy = (shlex.split(line) for line in keep.command.split(" && "))
+    assert take_in[:-1] == [
+        *("cdk", "import", "EtlPipelineStack", "-c", "etl:removal_policy=retain", "--resource-mapping-inline")
+    ]
+    assert json.loads(take_in[-1]) == {
+        "SourceTable70380C26": {"TableName": "etl-source-data"},
+        "DestinationTableE41E7513": {"TableName": "etl-destination-data"},
+        "StagingBucket9644C37C": {"BucketName": "etl-staging-111122223333-eu-west-1"},
+        "LoadLogsFED4C05A": {"LogGroupName": "/aws/lambda/etl-load"},
+    }
+    assert deploy == ["cdk", "deploy", "EtlPipelineStack", "-c", "etl:removal_policy=retain"]
+    assert delete.command.split(" && ") == [
+        "aws dynamodb delete-table --table-name etl-source-data",
+        "aws dynamodb delete-table --table-name etl-destination-data",
+        "aws s3 rb --force s3://etl-staging-111122223333-eu-west-1",
+        "aws logs delete-log-group --log-group-name /aws/lambda/etl-load",
+    ]
+
+
+def test_the_reasons_for_which_cloudformation_refused_a_stack_are_told() -> None:
+    reason = "Resource of type 'AWS::SQS::Queue' with identifier 'etl-pipeline-dead-letters' already exists."
+    failed = {"LogicalResourceId": "DeadLetters", "ValidationStatus": "FAILED", "ValidationStatusReason": reason}
+    stack = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
+    events = {"OperationEvents": [{"EventType": "PROVISIONING_ERROR"}, failed]}
+    found = look({"cloudformation.DescribeStacks": stack, "cloudformation.DescribeEvents": events} | GROUPS)
+
+    assert [each.text for each in found if each.about == "refused"] == [f"DeadLetters: {reason}"]
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_a_stack_that_could_not_be_made_is_removed_before_anything_is_imported(status: str) -> None:
+    keep, _ = in_the_way({"Stacks": [{"StackStatus": status}]})
+
+    assert keep.command.startswith(
+        "aws cloudformation delete-stack --stack-name EtlPipelineStack && "
+        "aws cloudformation wait stack-delete-complete --stack-name EtlPipelineStack && cdk import "
+    )
+
+
+def test_nothing_is_in_the_way_of_a_stack_that_has_its_resources() -> None:
+    assert in_the_way({"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": OUTPUTS}]}) == []
+
+
+def test_a_look_for_obstacles_that_is_denied_is_told() -> None:
+    absent: Answer = RefusalError("ValidationError")
+    found = look(
+        {"cloudformation.DescribeStacks": absent, "dynamodb.DescribeTable": RefusalError("AccessDeniedException")}
+    )
+
+    assert [finding.about for finding in found] == ["credentials", "region", "stack", "in the way"]
+    assert "dynamodb:DescribeTable is denied" in found[-1].text
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidClientTokenId", "SignatureDoesNotMatch"])

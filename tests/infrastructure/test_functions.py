@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from etl.code_version import STORES
 from etl.records import RECORD_SECONDS
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
 from etl_cli.preview.stage_code import MEMORY_MB
@@ -27,6 +28,7 @@ DEFAULTS: dict[str, ExtractSettings | TransformSettings | LoadSettings] = {
         concurrency=40,
         segment_bytes=256 * 1024**2,
         part_bytes=64 * 1024**2,
+        stores=f"{BUCKET} etl-source-data etl-destination-data etl-run-ledger",
     ),
     "transform": TransformSettings(
         staging_bucket=BUCKET,
@@ -93,7 +95,7 @@ def test_the_stack_settings_reach_the_stage(tuned_stack: Synthesized, stage: str
 
 @pytest.mark.parametrize("stage", DEFAULTS)
 def test_no_variable_is_set_that_the_stage_does_not_read(stack: Synthesized, stage: str) -> None:
-    read = {field.name.upper() for field in dataclasses.fields(DEFAULTS[stage])}
+    read = {field.name.upper() for field in dataclasses.fields(DEFAULTS[stage])} | {STORES}
 
     assert set(stack.environment(f"etl-{stage}")) == read | {"LOG_LEVEL"}
 

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
+from etl_cli.doctor.obstacles import BUCKET as BUCKET_IN_THE_WAY
+from etl_cli.doctor.obstacles import LOG_GROUPS, TABLES
+from serverless_app.settings import PipelineSettings
+from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized, synthesize
 from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text()
+RUNBOOK = (ROOT / "docs" / "operations.md").read_text()
 
 BUCKET = f"etl-staging-{ACCOUNT}-{REGION}"
 DATA = {
@@ -49,6 +53,23 @@ def test_logical_ids_of_what_holds_data_or_a_name_are_frozen(stack: Synthesized)
         "MonitoringAlarmsTopic63051086": "AWS::SNS::Topic",
         "Dashboard7A714131": "AWS::CloudWatch::Dashboard",
     }.items()
+
+
+def test_the_command_knows_what_can_be_in_the_way_of_a_deployment(stack: Synthesized) -> None:
+    """All that holds data, or that a late writer makes again, by the logical ids by which it is imported."""
+    named = {
+        "AWS::DynamoDB::Table": "TableName",
+        "AWS::S3::Bucket": "BucketName",
+        "AWS::Logs::LogGroup": "LogGroupName",
+    }
+    known = {each.logical_id: (each.identifier, each.name) for each in (*TABLES, BUCKET_IN_THE_WAY, *LOG_GROUPS)}
+    made = {}
+    for kind, identifier in named.items():
+        for logical_id, each in stack.of_type(kind).items():
+            made[logical_id] = (identifier, stack.resolve(each["Properties"][identifier]))
+
+    account = {"account": ACCOUNT, "region": REGION}
+    assert made == {name: (identifier, text.format(**account)) for name, (identifier, text) in known.items()}
 
 
 def test_the_staging_bucket_is_named_after_account_and_region(stack: Synthesized) -> None:
@@ -191,7 +212,28 @@ def test_retain_keeps_all_data(tuned_stack: Synthesized) -> None:
     policies = {(each["DeletionPolicy"], each["UpdateReplacePolicy"]) for each in resources_with_data(tuned_stack)}
 
     assert policies == {("Retain", "Retain")}
-    assert not tuned_stack.of_type("Custom::S3AutoDeleteObjects")
+    assert tag_of_the_handler(tuned_stack) == "false"
+
+
+def tag_of_the_handler(stack: Synthesized) -> str:
+    """Whether CDK's handler empties the bucket when its custom resource is deleted."""
+    tags = {tag["Key"]: tag["Value"] for tag in stack.named("AWS::S3::Bucket", BUCKET)["Tags"]}
+    return str(tags["aws-cdk:auto-delete-objects"])
+
+
+def test_switching_between_destroy_and_retain_removes_and_adds_no_resource(
+    stack: Synthesized, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """CloudFormation would delete a custom resource that a switch removes after the grant that its handler needs."""
+    folder = tmp_path_factory.mktemp("retain") / "cdk.out"
+    retaining = synthesize(folder, settings=PipelineSettings(removal_policy="retain"))
+    before, after = stack.template["Resources"], retaining.template["Resources"]
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+
+    assert before.keys() == after.keys()
+    assert changed == {retaining.logical_id(kind, name) for kind, names in DATA.items() for name in names}
+    (before_tag, after_tag) = (tag_of_the_handler(each) for each in (stack, retaining))
+    assert (before_tag, after_tag) == ("true", "false")
 
 
 def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: Synthesized) -> None:
@@ -207,16 +249,27 @@ def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: 
     }
 
 
-def test_what_stays_of_a_destroyed_stack_is_what_the_readme_says(stack: Synthesized) -> None:
-    section = README.partition("## What it doesn't do\n")[2].partition("\n## ")[0]
+def test_what_stays_of_a_destroyed_stack_is_what_the_runbook_says(stack: Synthesized) -> None:
+    section = RUNBOOK.partition("## What stays after `cdk destroy`\n")[2].partition("\n## ")[0]
     functions = stack.of_type("AWS::Lambda::Function")
     # Lambda makes the log group of a function that names none, and CloudFormation knows nothing of it.
     (without_group,) = [name for name, each in functions.items() if "LoggingConfig" not in each["Properties"]]
     (key,) = stack.of_type("AWS::KMS::Key").values()
+    recovery = {
+        each["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        for each in (stack.of_type("AWS::DynamoDB::Table").values())
+    }
+    metrics = {
+        each["Properties"]["MetricTransformations"][0]["MetricNamespace"]
+        for each in (stack.of_type("AWS::Logs::MetricFilter").values())
+    }
 
     assert without_group.startswith("CustomS3AutoDelete")
-    assert "`/aws/lambda/EtlPipelineStack-CustomS3AutoDelete…`" in section
-    assert f"KMS key of the alarms' topic is deleted after {key['Properties']['PendingWindowInDays']} days" in section
+    assert "| `/aws/lambda/EtlPipelineStack-CustomS3AutoDelete…` |" in section
+    assert f"| KMS key of the alarms' topic | {key['Properties']['PendingWindowInDays']} days |" in section
+    assert recovery == {True}
+    assert "| system backups of the tables | 35 days |" in section
+    assert {f"`{name}`" in section for name in metrics} == {True}
 
 
 def test_a_failure_that_is_caught_ends_in_a_fail_state_as_the_readme_says(stack: Synthesized) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from etl.code_version import engine_version
 from tests.infrastructure.synthesis import ACCOUNT, REGION, ROOT, Synthesized
 
 ORDER = ["Plan", "Extract", "Transform", "Gate", "Load", "Finish"]
@@ -81,6 +82,7 @@ def test_plan_gets_the_input_and_the_execution_and_its_result_is_the_state(stack
 
     assert plan["Parameters"] == RETRY | {
         "action": "plan",
+        "engine": engine_version(stack.asset("etl-extract")),
         "input.$": "$",
         "execution": {
             "id.$": "$$.Execution.Id",

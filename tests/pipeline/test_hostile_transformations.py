@@ -98,13 +98,3 @@ def test_a_run_that_drops_everything_is_stopped_before_it_loads(
     assert "transform() returned nothing for 60 of 60 items" in execution.message
     assert pipeline.loaded_names() == set()
     assert ledger.watermark() is None
-
-
-def test_a_run_does_not_mix_two_versions_of_the_code(pipeline: Pipeline, window: Window) -> None:
-    put(pipeline, window)
-    with transforming(pipeline, functions=("etl-load",)):
-        execution = pipeline.fail(window.input)
-
-    assert execution.error == "CodeChangedError"
-    assert "a deployment came in between" in execution.message
-    assert pipeline.loaded_names() == set()

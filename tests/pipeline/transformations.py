@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,29 +15,33 @@ FUNCTIONS = ("etl-extract", "etl-transform", "etl-load")
 FILE = "etl/transformation.py"
 
 
-def code(folder: Path, source: str | None) -> bytes:
-    """The functions' zip, with another transformation; None for its own."""
+def code(folder: Path, changed: Mapping[str, str]) -> bytes:
+    """The functions' zip, in which these files have other contents."""
+    compiled = tuple(f"etl/__pycache__/{Path(name).stem}." for name in changed)
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
-            compiled = name.startswith("etl/__pycache__/transformation.")
-            if path.is_file() and (source is None or not (compiled or name == FILE)):
+            if path.is_file() and name not in changed and not name.startswith(compiled):
                 archive.write(path, name)
-        if source is not None:
-            archive.writestr(FILE, source)
+        for name, source in changed.items():
+            archive.writestr(name, source)
     return body.getvalue()
+
+
+def deploy(pipeline: Pipeline, changed: Mapping[str, str], functions: tuple[str, ...] = FUNCTIONS) -> None:
+    """Give functions their own code with these files changed."""
+    assembly = pipeline.deployed.environment.state_dir / ASSEMBLY
+    (folder,) = {path.parents[1] for path in assembly.glob(f"asset.*/{FILE}")}
+    for name in functions:
+        pipeline.clients.lambda_.update_function_code(FunctionName=name, ZipFile=code(folder, changed))
 
 
 @contextmanager
 def deployed_transformation(pipeline: Pipeline, source: str, functions: tuple[str, ...] = FUNCTIONS) -> Iterator[None]:
     """Functions that have this transformation; they have their own again afterwards."""
-    assembly = pipeline.deployed.environment.state_dir / ASSEMBLY
-    (folder,) = {path.parents[1] for path in assembly.glob(f"asset.*/{FILE}")}
     try:
-        for name in functions:
-            pipeline.clients.lambda_.update_function_code(FunctionName=name, ZipFile=code(folder, source))
+        deploy(pipeline, {FILE: source}, functions)
         yield
     finally:
-        for name in functions:
-            pipeline.clients.lambda_.update_function_code(FunctionName=name, ZipFile=code(folder, None))
+        deploy(pipeline, {}, functions)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from etl import extract, load, transform
+from etl.code_version import engine_version
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.faults import Crash, Faults
@@ -18,6 +19,7 @@ ENVIRONMENT = {
     "STAGING_BUCKET": "staging",
     "SOURCE_TABLE": "source",
     "LEDGER_TABLE": "ledger",
+    "STORES": "staging source destination ledger",
     "CATCH_UP_DAYS": "30",
     "EVENT_WINDOW_DAYS": "31",
     "DESTINATION_TABLE": "destination",
@@ -34,6 +36,11 @@ ENVIRONMENT = {
 }
 FINISHED = "2024-01-16T02:10:00.000Z"
 Handler = Callable[[Any, Any], Any]
+
+
+def plan_event(given: Any, execution: dict[str, str] = EXECUTION) -> dict[str, Any]:
+    """The event that the workflow gives to Plan."""
+    return {"action": "plan", "engine": engine_version(), "input": given, "execution": execution}
 
 
 class Context:
@@ -69,8 +76,7 @@ class Pipeline:
 
     def run(self, given: Any = None, execution: dict[str, str] = EXECUTION) -> dict[str, Any]:
         """An execution; returns its output."""
-        plan = {"action": "plan", "input": given or {}, "execution": execution}
-        state = self._invoke(extract.handler, plan)
+        state = self._invoke(extract.handler, plan_event(given or {}, execution))
         for action, handler in (("extract", extract.handler), ("transform", transform.handler)):
             self._map(state, action, handler)
         state = self._invoke(transform.handler, {"action": "gate", **state})

@@ -107,7 +107,7 @@ def test_a_run_is_its_window_its_time_its_execution_and_its_segments() -> None:
         time="2024-01-16T02:00:00.123Z",
         execution="arn:1",
         segments=3,
-        code=code_version(),
+        code=code_version(ENVIRONMENT["STORES"]),
     )
 
 

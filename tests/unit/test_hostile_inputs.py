@@ -13,7 +13,7 @@ from etl.entry import run_of, segments_of, work_of
 from etl.errors import BalanceError, ConfigurationError, InputError, StagingError
 from tests.unit.builders import array, hold, item, run
 from tests.unit.hostile import SECRET, changed, check_message, odd, repeated
-from tests.unit.pipeline import EXECUTION, Context, Pipeline
+from tests.unit.pipeline import EXECUTION, Context, Pipeline, plan_event
 
 STARTED_AT = datetime.fromisoformat(EXECUTION["started_at"])
 EVENT = {
@@ -48,7 +48,7 @@ def planned(given: Any) -> bool:
     """Whether an input gives a window; if not, it's refused in words."""
     with Pipeline([]).deployed():
         try:
-            answer = extract.handler({"action": "plan", "input": given, "execution": EXECUTION}, Context())
+            answer = extract.handler(plan_event(given), Context())
         except InputError as error:
             check_message(error, FIELDS)
             check_message(error, REMEDY)
@@ -102,7 +102,7 @@ def test_a_number_of_any_length_is_refused_in_words() -> None:
 
 
 def test_thousands_of_unknown_fields_are_not_all_named() -> None:
-    event = {"action": "plan", "input": {f"field {n}": n for n in range(10_000)}, "execution": EXECUTION}
+    event = plan_event({f"field {n}": n for n in range(10_000)})
 
     with (
         Pipeline([]).deployed(),

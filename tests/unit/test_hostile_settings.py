@@ -11,7 +11,7 @@ from etl import extract
 from etl.errors import ConfigurationError
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
 from tests.unit.hostile import ODD, check_message, repeated
-from tests.unit.pipeline import ENVIRONMENT, Context, Pipeline
+from tests.unit.pipeline import ENVIRONMENT, Context, Pipeline, plan_event
 
 SETTINGS: list[Any] = [ExtractSettings, TransformSettings, LoadSettings]
 TEXTS = [
@@ -93,7 +93,7 @@ def test_a_number_that_settings_allow_is_one_that_a_run_can_use(name: str, value
     execution = {"id": "arn", "started_at": "2024-01-16T02:00:00.123Z"}
     with Pipeline([]).deployed({name: value}):
         try:
-            answer = extract.handler({"action": "plan", "input": {}, "execution": execution}, Context())
+            answer = extract.handler(plan_event({}, execution), Context())
         except ConfigurationError as error:
             check_message(error, rf"^{name} must be a whole number of \w+ from [01] to [0-9]+, got ", 250)
         else:

@@ -445,7 +445,7 @@ def test_a_deployment_during_a_run_ends_it(monkeypatch: pytest.MonkeyPatch) -> N
 
     def deploy_behind_transform(handler: Any, event: Any) -> Any:
         if event["action"] == "gate":
-            monkeypatch.setattr("etl.entry.code_version", lambda: "another")
+            monkeypatch.setattr("etl.entry.code_version", lambda _: "another")
         return invoke(handler, event)
 
     invoke = pipeline._invoke

@@ -20,6 +20,7 @@ def test_extract_settings_are_parsed() -> None:
         concurrency=40,
         segment_bytes=1000,
         part_bytes=67108864,
+        stores="staging source destination ledger",
     )
 
 

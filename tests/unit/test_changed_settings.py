@@ -1,0 +1,91 @@
+"""A deployment may change settings in the middle of a run: the run goes on, and its result is right."""
+
+from typing import Any
+
+import pytest
+
+from etl.code_version import STORES
+from etl.errors import CodeChangedError
+from tests.unit.fakes.faults import Crash
+from tests.unit.pipeline import ENVIRONMENT, Pipeline, _forget_adapters
+from tests.unit.test_pipeline import MODULE, TIMESTAMP, items
+
+# Each variable with another value, and why a run may get it in the middle.
+HARMLESS = {
+    "LOG_LEVEL": ("ERROR", "It decides what is logged, and nothing else."),
+    "CATCH_UP_DAYS": ("1", "Plan alone reads it, and fixes the window."),
+    "EVENT_WINDOW_DAYS": ("1", "Plan alone reads it, and fixes the window."),
+    "LOOKBACK_HOURS": ("1", "Plan alone reads it, and fixes the window."),
+    "LATENESS_MINUTES": ("0", "Plan alone reads it, and fixes the window."),
+    "CONCURRENCY": ("1", "Plan alone reads it, and fixes the segments; the execution keeps its definition's Maps."),
+    "SEGMENT_BYTES": ("1000000", "Plan alone reads it, and fixes the segments."),
+    "PART_BYTES": ("700", "Parts are numbered on by the counts, whatever their sizes; a cursor names part and place."),
+    "REJECT_THRESHOLD_PERCENT": ("60", "Gate decides once, and hands what it went by to Finish."),
+    "DROP_THRESHOLD_PERCENT": ("60", "Gate alone reads it."),
+    "RECORD_SECONDS": ("5", "It holds for each record; a record that takes longer is in quarantine, as it says."),
+    "MAX_WRITE_UNITS_PER_SECOND": ("100000", "Each worker takes its share of the ceiling that it finds."),
+}
+# A run that finds another of these ends: STORES names them all, and is a part of the version of the run's code.
+FIXED = {"STAGING_BUCKET", "SOURCE_TABLE", "DESTINATION_TABLE", "LEDGER_TABLE", STORES}
+BASE = {"PART_BYTES": "3000", "REJECT_THRESHOLD_PERCENT": "40"}
+BEHIND = ("plan", "extract", "transform", "gate", "load")
+
+
+def result(pipeline: Pipeline, output: dict[str, Any]) -> Any:
+    """The items' fates, without how they were cut into parts and requests."""
+    counts = {
+        name: number
+        for name, number in output["counts"].items()
+        if not name.endswith(("_parts", "_bytes", "_requests"))
+    }
+    loaded = sorted(map(str, pipeline.dynamodb.tables["destination"]))
+    return counts, loaded, pipeline.s3.objects[f"transform/{TIMESTAMP}/aggregates.json"]
+
+
+def run(changed: dict[str, str], behind: str, *, crash: bool = False) -> Any:
+    """Run with these variables from an invocation of the action ``behind`` on."""
+    pipeline = Pipeline(items(), segments=2)
+    pipeline.units = 4
+    with pipeline.deployed(BASE, MODULE), pytest.MonkeyPatch.context() as patch:
+        invoke = pipeline._invoke
+
+        def deploying(handler: Any, event: Any) -> Any:
+            if crash and event["action"] == "transform" and not pipeline.invocations.count("transform"):
+                # The attempt dies with parts of the old size written; the retry makes parts of the new size.
+                pipeline.faults.fail(len(pipeline.faults.calls) + 6, Crash)
+            answer = invoke(handler, event)
+            if event["action"] == behind:
+                for name, value in changed.items():
+                    patch.setenv(name, value)
+                _forget_adapters()
+            return answer
+
+        pipeline._invoke = deploying  # type: ignore[method-assign]
+        return result(pipeline, pipeline.run())
+
+
+@pytest.fixture(scope="module")
+def unchanged() -> Any:
+    return run({}, "plan")
+
+
+def test_every_variable_is_either_harmless_or_fixed() -> None:
+    assert HARMLESS.keys() | FIXED == ENVIRONMENT.keys()
+    assert not HARMLESS.keys() & FIXED
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_setting_that_changes_in_the_middle_leaves_the_result_right(unchanged: Any, name: str, behind: str) -> None:
+    assert run({name: HARMLESS[name][0]}, behind) == unchanged
+
+
+@pytest.mark.parametrize("size", ["700", "100000"])
+def test_a_retry_may_cut_what_a_dead_attempt_has_written_otherwise(unchanged: Any, size: str) -> None:
+    assert run({"PART_BYTES": size}, "extract", crash=True) == unchanged
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+def test_other_tables_in_the_middle_end_the_run(behind: str) -> None:
+    with pytest.raises(CodeChangedError, match="a deployment came in between"):
+        run({STORES: "staging source renamed ledger"}, behind)
