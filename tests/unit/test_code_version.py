@@ -48,11 +48,11 @@ def test_a_run_of_another_version_is_refused_before_it_is_read(
 
 @pytest.mark.parametrize(("handler", "action", "event"), ACTIONS)
 def test_it_is_refused_before_settings_are_read_that_the_other_version_lacks(
-    handler: Any, action: str, event: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    handler: Any, action: str, event: dict[str, Any]
 ) -> None:
-    with Pipeline([]).deployed():
+    with Pipeline([]).deployed(), pytest.MonkeyPatch.context() as patch:
         for name in ENVIRONMENT:
-            monkeypatch.delenv(name, raising=False)
+            patch.delenv(name)
         refused(handler, {"action": action, **event}, "began with other code")
 
 
@@ -84,11 +84,11 @@ def test_the_manifest_of_another_run_and_version_takes_a_timestamp_and_nothing_e
         assert extract.handler(plan_event({}), Context())["run"]["timestamp"] == "20240116T020000124Z"
 
 
-def test_a_run_is_refused_once_a_table_of_it_has_another_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_refused_once_a_table_of_it_has_another_name() -> None:
     pipeline = Pipeline([item(1)])
-    with pipeline.deployed():
+    with pipeline.deployed(), pytest.MonkeyPatch.context() as patch:
         run = extract.handler(plan_event({}), Context())["run"]
-        monkeypatch.setenv(STORES, ENVIRONMENT[STORES].replace("destination", "renamed"))
+        patch.setenv(STORES, ENVIRONMENT[STORES].replace("destination", "renamed"))
         refused(extract.handler, {"action": "extract", "run": run, "work": {"segment": 0}}, "began with other code")
 
 
