@@ -21,7 +21,7 @@ MAX_GROUPS = 10_000
 # those of one part as JSON, see docs/design.md, "Memory".
 MOST_BYTES = 64 * 1024 * 1024
 # A group without its values, and what is known of one attribute of it: numbers of 38 digits, a sum of more.
-_ROW_BYTES, _SUMS_BYTES = 300, 500
+_ROW_BYTES, _SUMS_BYTES = 300, 550
 # The longest text that makes a group, in characters. A loaded group's key has it, and a key has 2,048 bytes at most.
 # Source: DynamoDB Developer Guide, "Constraints in Amazon DynamoDB", Partition keys and sort keys.
 LONGEST_GROUP = 2048

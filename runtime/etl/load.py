@@ -34,9 +34,10 @@ STAGE = "load"
 # What Load rejects is rare, and each of it is at most 400 KB: parts of quarantine are small.
 _QUARANTINE_BYTES = 16 * 1024 * 1024
 # Items on their way take some five times their bytes: as staged, as an item, in the request's body, at the transport
-# and in an answer that leaves them undone. Sixteen batches of 4 KB records have 1.6 MB. A request stays below the 16 MB
-# of BatchWriteItem (API reference): DynamoDB JSON has at most five times the bytes of plain JSON (``0,`` is
-# ``{"N":"0"},``), and a batch of several records has at most BATCH_BYTES of that; for a record alone see item_size.py.
+# and in an answer that leaves them undone. Sixteen batches of 4 KB records have 1.6 MB. A request stays far below the
+# 16 MB of BatchWriteItem (API reference): DynamoDB JSON has at most five times the bytes of plain JSON (``0,`` is
+# ``{"N":"0"},``), a batch of several records has at most BATCH_BYTES of that, and a longer record alone is one that an
+# item can hold (see Transformation in user_code.py), of which there are at most 5 MB.
 IN_FLIGHT_BYTES = 8 * 1024 * 1024
 _records = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Number)
 _encoder = msgspec.json.Encoder()

@@ -25,6 +25,8 @@ _MOST_MESSAGE = 500
 # what each reader makes of it. A worker holds it several times at once: see docs/design.md, "Memory".
 MOST_RESULTS_BYTES = 32 * 1024 * 1024
 _OBJECT_BYTES = 256
+# A shorter line can't fill Load's memory, whatever is in it: DynamoDB says whether it is an item.
+_LONG_LINE_BYTES = 1024 * 1024
 _MOST_SIZE = f"a record of at most {MAX_ITEM_BYTES:,} bytes, as DynamoDB counts them"
 _MOST_RESULTS = f"results of at most {MOST_RESULTS_BYTES // 1024**2} MB of memory together"
 _NOTHING = object()
@@ -129,7 +131,7 @@ class Transformation:
         if type(result) is not dict:
             raise RejectedError("", "transform() to return a dict, a list of dicts or None", type(result).__name__)
         line = plain_line(result, self._checker.floats)
-        if len(line) > MAX_ITEM_BYTES and (size := least_size(result)) > MAX_ITEM_BYTES:
+        if len(line) > _LONG_LINE_BYTES and (size := least_size(result)) > MAX_ITEM_BYTES:
             raise RejectedError("", _MOST_SIZE, f"{size:,} bytes")
         for name in KEY_ATTRIBUTES:
             if type(result.get(name)) is not str or not result[name]:

@@ -192,7 +192,9 @@ def test_what_was_merged_takes_its_share_of_the_memory_too(monkeypatch: pytest.M
 LARGE = Decimal("9." + "1" * 36 + "5E+125")
 
 
-@pytest.mark.parametrize("text", ["", "x" * 2000, "é" * 2000, "😀" * 2000, "\x01" * 2000], ids=ascii)
+@pytest.mark.parametrize(
+    "text", ["", "x" * 2000, "é" * 2000, "😀" * 2000, "\x01" * 2000], ids=["short", "ascii", "bmp", "astral", "control"]
+)
 @pytest.mark.parametrize("numbers", [[], [[1, 2]], [[LARGE, Decimal("1.5E-90")]] * 4], ids=["none", "one", "four"])
 def test_groups_take_no_more_memory_than_is_estimated_and_no_more_json(text: str, numbers: list[list[Any]]) -> None:
     room, groups = Room(), 300
