@@ -3,16 +3,19 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
 from etl import extract, load, transform
 from etl.code_version import engine_version
+from etl.source import SourceTable
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.faults import Crash, Faults
 from tests.unit.fakes.s3 import FakeS3
+from tests.unit.virtual_threads import VirtualThreads
 
 EXECUTION = {"id": "arn:aws:states:execution:1", "name": "1", "started_at": "2024-01-16T02:00:00.123Z"}
 ENVIRONMENT = {
@@ -111,6 +114,8 @@ class Pipeline:
                 patch.setattr(stage, "s3_client", lambda: self.s3)
             _forget_adapters()
             patch.setattr(extract, "dynamodb_client", lambda: self.dynamodb)
+            # The context counts looks at the clock: a page that another thread fetches might come after the last.
+            patch.setattr(extract, "SourceTable", partial(SourceTable, passing=VirtualThreads().passing()))
             patch.setattr(load, "dynamodb_client", lambda *_: self.dynamodb)
             patch.setattr(load, "open_channel", lambda *_: FakeChannel(self.dynamodb))
             if module:
