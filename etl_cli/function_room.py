@@ -42,6 +42,11 @@ class Room:
         return self.of(self.tightest)
 
     @property
+    def barred(self) -> str:
+        """The function that can't run at all, in words; empty if all can."""
+        return f"{self.tightest} can't run: no executions are reserved for it" if self.least == 0 else ""
+
+    @property
     def why(self) -> str:
         """Why there are no more, in words."""
         if self.tightest in self.reserved:

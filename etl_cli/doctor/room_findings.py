@@ -26,9 +26,8 @@ def room_finding(room: Room, workers: int, options: Sequence[str]) -> Finding:
         return Finding(ABOUT, "ok", f"Lambda has room for the {workers:,} workers of a stage")
     function = room.tightest
     remove = " ".join([aws("lambda", "delete-function-concurrency", "--function-name", function), *options])
-    if room.least == 0 and function in room.reserved:
-        text = f"{function} can't run: no executions are reserved for it"
-        return Finding(ABOUT, "problem", text, "Take the reservation back:", remove)
+    if room.barred:
+        return Finding(ABOUT, "problem", room.barred, "Take the reservation back:", remove)
     text = f"Lambda runs {room.least:,} of the {workers:,} workers of a stage at once: {room.why}"
     remedy = "Runs take longer, and don't fail. Lower concurrency, "
     if function in room.reserved:
