@@ -125,7 +125,8 @@ def explain_item(
         if found.state == "read" or not entry.replay:
             runs.append(found)
     records = next((found.records for found in runs if found.state == "read"), [])
-    others = [key for key in map(stage_code.key_of, records) if key[0] != identity]
+    known = set(map(_key, destination))
+    others = [key for key in map(stage_code.key_of, records) if key not in known]
     destination += _with_keys(tables, pipeline.destination_table, others)
     if not source:
         runs = [found for found in runs if found.state == "read"]
