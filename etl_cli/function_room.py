@@ -8,7 +8,7 @@ from typing import Any
 
 from etl_cli.wording import count
 
-# What it takes to see it.
+# The permissions to read it.
 SEEN_BY = ("lambda:GetAccountSettings", "lambda:GetFunctionConcurrency")
 FUNCTIONS = ("etl-extract", "etl-transform", "etl-load")
 
