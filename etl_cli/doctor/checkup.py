@@ -22,7 +22,7 @@ from etl_cli.doctor.room_findings import room_finding
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import TABLE, read_ledger
-from etl_cli.function_room import FUNCTIONS, read_room
+from etl_cli.function_room import FUNCTIONS
 from etl_cli.place import Place
 from etl_cli.refusals import are_unusable, is_unreachable
 from etl_cli.times import Times
@@ -189,19 +189,10 @@ class Checkup:
 
     def _room(self) -> Iterator[Finding]:
         try:
-            yield self._room_finding()
+            yield room_finding(self._client("lambda"), self._etl.options, self._deploy)
         except ClientError as error:
             if not is_missing(error):  # else the function's own finding says so
                 raise
-
-    def _room_finding(self) -> Finding:
-        client = self._client("lambda")
-        variables = client.get_function_configuration(FunctionName=FUNCTIONS[0]).get("Environment", {})
-        workers = variables.get("Variables", {}).get("CONCURRENCY", "")
-        if not workers.isdecimal():
-            text = f"{FUNCTIONS[0]} has no setting CONCURRENCY, or none that is a number: {workers!r}"
-            return Finding(ABOUT_ROOM, "problem", text, "The stack sets it: deploy it again.", self._deploy)
-        return room_finding(read_room(client), int(workers), self._etl.options)
 
     def _table(self, about: str, output: str) -> Iterator[Finding]:
         name = self._output(output)
