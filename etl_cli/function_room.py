@@ -8,7 +8,7 @@ from typing import Any
 
 from etl_cli.wording import count
 
-# What it takes to see it.
+# The permissions to read it.
 SEEN_BY = ("lambda:GetAccountSettings", "lambda:GetFunctionConcurrency")
 FUNCTIONS = ("etl-extract", "etl-transform", "etl-load")
 
@@ -40,6 +40,11 @@ class Room:
     def least(self) -> int:
         """Its places."""
         return self.of(self.tightest)
+
+    @property
+    def barred(self) -> str:
+        """The function that can't run at all, in words; empty if all can."""
+        return f"{self.tightest} can't run: no executions are reserved for it" if self.least == 0 else ""
 
     @property
     def why(self) -> str:

@@ -41,8 +41,8 @@ def items_of(answer: Any) -> list[bytes]:
     return [line for line in map(bytes, (found.item, *found.items)) if line]
 
 
-def unlike(one: bytes, other: bytes) -> tuple[bytes, bytes]:
-    """Two lines of the same kind of JSON, without the attributes that are written alike: those needn't be decoded."""
+def without_alike(one: bytes, other: bytes) -> tuple[bytes, bytes]:
+    """Two items in the same kind of JSON, without the attributes that are written alike: those needn't be decoded."""
     here, there = _attributes(one), _attributes(other)
     alike = {name for name, value in here.items() if name in there and bytes(there[name]) == bytes(value)}
     return _without(here, alike), _without(there, alike)

@@ -151,7 +151,7 @@ class S3:
         if b"if-none-match" in request.headers and key in self.stored:
             return _error(412, "PreconditionFailed")
         chunked = b"aws-chunked" in request.headers.get(b"content-encoding", b"")
-        body = _unchunked(request.body) if chunked else request.body
+        body = unchunked(request.body) if chunked else request.body
         part = _Part(len(body), body.count(_RECORD), body[:3], body[-3:], body[:4096])
         if "partNumber" in query:
             self._uploads[query["uploadId"][0]][int(query["partNumber"][0])] = part
@@ -173,7 +173,7 @@ class S3:
         return _xml("CompleteMultipartUploadResult", f"<Key>{escape(key)}</Key><ETag>bench</ETag>")
 
 
-def _unchunked(body: bytes) -> bytes:
+def unchunked(body: bytes) -> bytes:
     """A body of Content-Encoding aws-chunked without its frames. Source: S3 API reference, "aws-chunked"."""
     chunks: list[bytes] = []
     at = 0

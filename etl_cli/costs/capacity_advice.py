@@ -25,7 +25,7 @@ from etl_cli.costs.prices import Prices
 EXPORT_GB = Decimal("0.10")
 
 REMEDIES: dict[Bound, str] = {
-    "CPU": "raise etl:concurrency or lower etl:segment_bytes; a larger etl:memory_mb gives the functions more CPU",
+    "CPU": "raise etl:concurrency or lower etl:segment_bytes; a larger etl:memory_mb gives more CPU, up to 1769",
     "latency": "raise etl:concurrency or lower etl:segment_bytes",
     "source table": "raise the source table's warm throughput, and above 40,000 units a second its quota; or export it",
     "destination table": "raise the destination table's warm throughput, and above 40,000 units a second its quota",

@@ -14,7 +14,7 @@ from etl_cli import refusals
 from etl_cli.aws_settings import or_local
 from etl_cli.commands import aws
 from etl_cli.deployment import STACK_NAME, deploy_line, is_local
-from etl_cli.doctor.findings import Finding, explained, problem
+from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.doctor.obstacles import UNMADE, obstacle_findings, refusal_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
@@ -22,7 +22,7 @@ from etl_cli.doctor.room_findings import room_finding
 from etl_cli.errors import UserError
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import TABLE, read_ledger
-from etl_cli.function_room import FUNCTIONS, read_room
+from etl_cli.function_room import FUNCTIONS
 from etl_cli.place import Place
 from etl_cli.refusals import are_unusable, is_unreachable
 from etl_cli.times import Times
@@ -95,12 +95,11 @@ class Checkup:
         """The looks; a generator, so that the later ones know what the earlier ones have learnt."""
         yield _Look("credentials", "sts", "the caller", self._credentials)
         yield _Look("stack", "cloudformation", f"stack {STACK_NAME}", self._stack)
-        if self._unmade is not None:
-            yield _Look("in the way", "dynamodb", "a table of the stack", self._obstacles)
-        if self._unmade == "":
-            return
         if self._unmade:
             yield _Look("refused", "cloudformation", f"stack {STACK_NAME}", self._refusals)
+        if self._unmade is not None:
+            yield _Look("in the way", "dynamodb", "a table of the stack", self._obstacles)
+            return  # all else is missing because the stack is
         yield _Look("schedule", "events", f"rule {_RULE}", self._schedule)
         yield _Look("workflow", "states", f"state machine {self._output('StateMachineArn')}", self._workflow)
         for name in FUNCTIONS:
@@ -189,14 +188,11 @@ class Checkup:
         yield self._active(name, "function", state, reason, healthy=("Active", "Inactive"))
 
     def _room(self) -> Iterator[Finding]:
-        client = self._client("lambda")
-        variables = client.get_function_configuration(FunctionName=FUNCTIONS[0]).get("Environment", {})
-        workers = variables.get("Variables", {}).get("CONCURRENCY", "")
-        if not workers.isdecimal():
-            text = f"{FUNCTIONS[0]} has no setting CONCURRENCY, or none that is a number: {workers!r}"
-            yield Finding(ABOUT_ROOM, "problem", text, "The stack sets it: deploy it again.", self._deploy)
-            return
-        yield room_finding(read_room(client), int(workers), self._etl.options)
+        try:
+            yield room_finding(self._client("lambda"), self._etl.options, self._deploy)
+        except ClientError as error:
+            if not is_missing(error):  # else the function's own finding says so
+                raise
 
     def _table(self, about: str, output: str) -> Iterator[Finding]:
         name = self._output(output)
@@ -244,9 +240,9 @@ def _stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
         )
         return Finding("stack", "warning", text, remedy)
     if status in UNMADE or status == "DELETE_COMPLETE" or status.endswith("_FAILED"):
-        return Finding(
-            "stack", "problem", f"{text}.", "Its events in CloudFormation say why. Then deploy it again:", deploy
-        )
+        below = ", or the findings below," if status in UNMADE else ""
+        remedy = f"Its events in CloudFormation{below} say why. Then deploy it again:"
+        return Finding("stack", "problem", f"{text}.", remedy, deploy)
     if missing:
         text = f"{text} and has no output {', '.join(missing)}: it isn't the pipeline's, or it isn't complete"
         return Finding("stack", "problem", text, "Deploy it again:", deploy)

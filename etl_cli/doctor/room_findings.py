@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from etl_cli.commands import aws
 from etl_cli.doctor.findings import Finding
-from etl_cli.function_room import Room
+from etl_cli.function_room import FUNCTIONS, Room, read_room
 
 ABOUT = "concurrency"
 # Service Quotas' code of Lambda's "Concurrent executions", and its default. Source: Lambda Developer Guide, "Lambda
@@ -14,21 +15,29 @@ ABOUT = "concurrency"
 _QUOTA_CODE, _USUAL_QUOTA = "L-B99A9384", 1_000
 
 
-def room_finding(room: Room, workers: int, options: Sequence[str]) -> Finding:
-    """What the room for a function means for so many workers.
+def room_finding(client: Any, options: Sequence[str], deploy: str) -> Finding:
+    """Compare Lambda's room for the functions with the setting ``concurrency``.
 
     Args:
-        room: what Lambda says.
-        workers: of a stage at once, by the setting ``concurrency``.
+        client: boto3's, of Lambda.
         options: of the command, which say where to look.
+        deploy: the line that deploys the stack.
     """
+    variables = client.get_function_configuration(FunctionName=FUNCTIONS[0]).get("Environment", {})
+    workers = variables.get("Variables", {}).get("CONCURRENCY", "")
+    if not workers.isdecimal():
+        text = f"{FUNCTIONS[0]} has no setting CONCURRENCY, or none that is a number: {workers!r}"
+        return Finding(ABOUT, "problem", text, "The stack sets it: deploy it again.", deploy)
+    return _compared(read_room(client), int(workers), options)
+
+
+def _compared(room: Room, workers: int, options: Sequence[str]) -> Finding:
     if room.least >= workers:
         return Finding(ABOUT, "ok", f"Lambda has room for the {workers:,} workers of a stage")
     function = room.tightest
     remove = " ".join([aws("lambda", "delete-function-concurrency", "--function-name", function), *options])
-    if room.least == 0 and function in room.reserved:
-        text = f"{function} can't run: no executions are reserved for it"
-        return Finding(ABOUT, "problem", text, "Take the reservation back:", remove)
+    if room.barred:
+        return Finding(ABOUT, "problem", room.barred, "Take the reservation back:", remove)
     text = f"Lambda runs {room.least:,} of the {workers:,} workers of a stage at once: {room.why}"
     remedy = "Runs take longer, and don't fail. Lower concurrency, "
     if function in room.reserved:

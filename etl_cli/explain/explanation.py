@@ -15,7 +15,7 @@ from etl_cli.explain.item_time import instant_of, is_read_in
 from etl_cli.explain.search import MOST_RECORDS, MOST_RECORDS_BYTES, Found, search
 from etl_cli.item_view import Wire, differ
 from etl_cli.preview import stage_code
-from etl_cli.raw_items import items_of, raw_client, unlike
+from etl_cli.raw_items import items_of, raw_client, without_alike
 from etl_cli.report.staged import keys_of, text_of
 from etl_cli.staged_record import loaded_item
 
@@ -70,7 +70,7 @@ class Explanation:
     def has_changed(self) -> bool:
         """Whether the source table holds another version than the latest run read."""
         read = self.latest.line if self.latest else None
-        return bool(self.source and read and differ(*map(json.loads, unlike(read, self.source))))
+        return bool(self.source and read and differ(*map(json.loads, without_alike(read, self.source))))
 
     @property
     def is_as_made(self) -> bool:
@@ -125,7 +125,8 @@ def explain_item(
         if found.state == "read" or not entry.replay:
             runs.append(found)
     records = next((found.records for found in runs if found.state == "read"), [])
-    others = [key for key in map(stage_code.key_of, records) if key[0] != identity]
+    known = set(map(_key, destination))
+    others = [key for key in map(stage_code.key_of, records) if key not in known]
     destination += _with_keys(tables, pipeline.destination_table, others)
     if not source:
         runs = [found for found in runs if found.state == "read"]

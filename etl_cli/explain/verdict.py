@@ -88,7 +88,9 @@ def _loaded(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
         )
         return Verdict("dropped", f"{says}.")
     if explanation.is_as_made:
-        return Verdict("loaded", f"The destination holds what run {run} made of it.")
+        looked_at, made = len(found.records), found.made.number
+        part = f": {looked_at} of {made:,} records were looked at" if looked_at < made else ""
+        return Verdict("loaded", f"The destination holds what run {run} made of it{part}.")
     if explanation.destination:
         return Verdict(
             "overwritten",

@@ -54,6 +54,8 @@ def runs(  # noqa: PLR0913 - each is an option
     found = select(entries, status or list(Status), since)
     if as_json:
         print_json({"total": len(found), "runs": [entry_document(entry) for entry in found[:limit]]})
+    elif entries and not found:
+        out.print(f"No run has this status or start. All runs: {EtlLines(profile, region).line('runs')}")
     else:
         print_runs(out, found[:limit], len(found), Times(local_time), EtlLines(profile, region))
 

@@ -115,6 +115,8 @@ def make_plan(
     usual = outlook(settings)
     against = problems(usual.found, settings)
     advised = recommend(expected.workload, settings, costs) if against else settings
+    if deployed.room and deployed.room.barred:
+        against.append(f"{deployed.room.barred}, and `etl doctor` has the line that takes the reservation back")
     divisible = expected.per_hour is not None and usual.found.seconds > settings.timeout_seconds
     return Plan(
         window=window,

@@ -12,7 +12,7 @@ from typing import Any
 from etl_cli.console import Later
 from etl_cli.errors import UserError
 from etl_cli.item_view import Change, Item, changes
-from etl_cli.raw_items import unlike
+from etl_cli.raw_items import without_alike
 from etl_cli.wording import size
 
 Key = tuple[str, str]
@@ -162,7 +162,7 @@ class Comparison:
         self._last_matched = max(self._last_matched, position)
         named: set[tuple[str, str]] = set()
         further = False
-        for change in () if then == now else changes(*map(self.item_of, unlike(then, now))):
+        for change in () if then == now else changes(*map(self.item_of, without_alike(then, now))):
             name = (_POSITION.sub("[]", change.path), change.mark)
             if name not in self.fields and len(self.fields) >= MOST_FIELDS:
                 further = True

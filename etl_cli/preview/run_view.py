@@ -12,7 +12,7 @@ from etl_cli.execution.counts import UNTIMED
 from etl_cli.item_view import changes, shown, whole
 from etl_cli.preview.comparison import Comparison, FieldChanges, Key
 from etl_cli.preview.view import aggregate_parts, as_in_a_run, aside_parts, verdict
-from etl_cli.raw_items import unlike
+from etl_cli.raw_items import without_alike
 from etl_cli.table_width import Grid, table_width
 from etl_cli.wording import count
 
@@ -51,7 +51,7 @@ def print_run(console: Terminal, rehearsed: RehearsedRun, times: Times) -> None:
 def _examples(comparison: Comparison, width: int) -> Iterator[RenderableType]:
     for example in comparison.examples:
         yield from ("", Text.assemble("  ", (example.key[0], "bold"), f"  {example.key[1]}"))
-        yield whole(changes(*map(comparison.item_of, unlike(example.then, example.now))), _TITLES, width)
+        yield whole(changes(*map(comparison.item_of, without_alike(example.then, example.now))), _TITLES, width)
 
 
 def _fields(fields: Sequence[FieldChanges], further: int, width: int) -> Iterator[RenderableType]:

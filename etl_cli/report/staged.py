@@ -44,7 +44,7 @@ class SetAside(msgspec.Struct):
         item: as the stage read it, a line of JSON.
         summary: the reason without anything of an item.
         untimed: whether it is that its timestamp is no time.
-        line: all of it, as it lies in quarantine.
+        line: all of it, as quarantine has it.
     """
 
     stage: str
@@ -119,7 +119,7 @@ def text_of(line: bytes | msgspec.Raw, name: str) -> str:
 
 
 def item_text(item: dict[str, Any], name: str) -> str:
-    """An attribute of an item that is text, be it in DynamoDB JSON or in plain JSON; else empty."""
+    """An attribute of an item that is text, in DynamoDB JSON or in plain JSON; else empty."""
     value = item.get(name)
     if isinstance(value, dict):
         value = value.get("S")

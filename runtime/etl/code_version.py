@@ -36,8 +36,8 @@ def check_code(run: object, now: str) -> None:
     """Check that a run was planned by the code that there is now, before the run itself is read.
 
     Args:
-        run: as it lies in an event or a manifest; what isn't a run is for others to refuse.
-        now: the code that there is.
+        run: as an event or a manifest has it; others refuse what isn't a run.
+        now: the version of this code.
 
     Raises:
         CodeChangedError: they have another.

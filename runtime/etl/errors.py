@@ -145,7 +145,7 @@ class OutOfMemoryError(RejectedError):
     def __init__(self, size: int, where: str = "") -> None:
         self.size = size
         self.where = where
-        expected = "a record that a worker's memory can hold"
+        expected = "a record that a worker's memory can hold, with all that transform() takes for it"
         super().__init__("", expected, f"{size:,} bytes of JSON {where}".rstrip())
         self.summary = f"record: expected {expected}"
 

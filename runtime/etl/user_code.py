@@ -94,7 +94,7 @@ class Transformation:
             Each result as a line of plain JSON, with what each of the readers made of it.
 
         Raises:
-            RejectedError: ``transform`` raised, be it ``SystemExit``, what it returned can't be loaded or is more than
+            RejectedError: ``transform`` raised (also ``SystemExit``), what it returned can't be loaded or is more than
                 one record may become, or a reader rejects it. Its texts are bounded.
             KeyboardInterrupt: a person's, at a preview, which isn't the record's.
             OverTimeError: the caller's time limit.

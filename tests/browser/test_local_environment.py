@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +18,7 @@ from etl_cli.emulator.environment import LocalEnvironment
 from tests.browser.chromium import Chromium, Page
 from tests.conftest import MakeEnvironment
 from tests.local.aws import ROLE
+from tests.serving import serving
 
 REBOUND = "rebound.example"  # a name of the attacker's, which leads to this machine
 UNGUARDED_SERVER = """
@@ -52,14 +52,9 @@ class Attacker(BaseHTTPRequestHandler):
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A page of another origin."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Attacker)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
     rules = f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"
-    with Chromium(tmp_path_factory.mktemp("profile"), rules) as browser:
-        yield browser.open(f"http://127.0.0.1:{server.server_address[1]}/")
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server) as url, Chromium(tmp_path_factory.mktemp("profile"), rules) as browser:
+        yield browser.open(f"{url}/")
 
 
 @pytest.fixture(scope="module")

@@ -354,6 +354,24 @@ def test_the_reasons_for_which_cloudformation_refused_a_stack_are_told() -> None
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_of_a_stack_that_could_not_be_made_no_part_is_missed(status: str) -> None:
+    stack = {"Stacks": [{"StackStatus": status}]}
+    found = look(NOTHING | {"cloudformation.DescribeStacks": stack})
+
+    assert [finding.about for finding in found] == ["credentials", "region", "stack"]
+
+
+def test_the_room_for_a_function_that_is_gone_is_not_looked_for() -> None:
+    found = look({"lambda.GetFunctionConfiguration": RefusalError("ResourceNotFoundException")})
+
+    assert {finding.about for finding in found if finding.level != "ok"} == {
+        "etl-extract",
+        "etl-transform",
+        "etl-load",
+    }
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
 def test_a_stack_that_could_not_be_made_is_removed_before_anything_is_imported(status: str) -> None:
     keep, _ = in_the_way({"Stacks": [{"StackStatus": status}]})
 

@@ -154,6 +154,16 @@ def test_an_item_that_becomes_records_with_other_ids(file: Path) -> None:
     assert found.runs[0].made.related
 
 
+def test_an_item_that_becomes_more_records_than_are_looked_at(file: Path) -> None:
+    times = "[record | {'timestamp': f'2024-01-15T10:00:{second:02}Z'} for second in range(40)]"
+    past = Past(items(30), edited(file, ("    return record\n", f"    return {times}\n")))
+    past.run()
+
+    said = verdict(past, "item-0001")
+    assert said.outcome == "loaded"
+    assert "25 of 40 records were looked at" in said.says
+
+
 def test_an_item_whose_records_do_not_name_it(file: Path) -> None:
     edited(file, ("    return record", '    record["id"] = "x"\n    return record'))
     past = Past([item(1)], file)

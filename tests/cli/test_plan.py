@@ -508,6 +508,13 @@ def test_a_plan_says_that_workers_take_turns() -> None:
     assert plan_document(found, ETL)["workers_at_once"] == 10
 
 
+def test_a_run_whose_function_may_not_run_does_not_fit() -> None:
+    found = made(room=Room(quota=1_000, unreserved=1_000, reserved={"etl-load": 0}))
+
+    assert "etl-load can't run: no executions are reserved for it" in " ".join(printed(found).split())
+    assert plan_document(found, ETL)["fits"] is False
+
+
 def test_what_the_tables_can_take_is_what_dynamodb_tells() -> None:
     def described(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         units = 15_000 if TableName == "etl-source-data" else 9_000

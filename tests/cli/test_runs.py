@@ -7,11 +7,15 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from etl_cli.app import app
 from etl_cli.console import Terminal, Text
+from etl_cli.deployment import Pipeline
 from etl_cli.etl_lines import EtlLines
 from etl_cli.execution.ledger import Entry
 from etl_cli.past.runs import Status, entry_document, print_runs, select
@@ -140,6 +144,14 @@ def test_why_a_run_failed_and_how_to_see_more_is_below_it() -> None:
 def test_more_than_the_limit_is_said() -> None:
     assert printed([night(3)], total=9)[-1] == "The latest 1 of 9 runs; --limit 9 shows all."
     assert printed([]) == ["No runs. Start one: etl run"]
+
+
+def test_that_no_run_is_picked_is_not_that_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pipeline, "find", lambda *_: SimpleNamespace(dynamodb=None))
+    monkeypatch.setattr("etl_cli.past.runs.read_ledger", lambda *_: (HISTORY, None))
+    done = CliRunner().invoke(app, ["runs", "--status", "unknown", "--region", "eu-west-1"])
+
+    assert done.stdout.startswith("No run has this status or start.")
 
 
 def test_runs_are_picked_by_status_and_start() -> None:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -22,11 +20,7 @@ from etl_cli.emulator.clients import Clients
 from etl_cli.emulator.environment import LocalEnvironment
 from tests.conftest import MakeEnvironment
 from tests.local.aws import ROLE, create_function, finish, invoke, run, start, task
-
-# Retries and waits take a tenth of their time.
-SETTINGS = {"SFN_WAIT_SCALE": "0.1"}
-
-UNCORRECTED_SERVER = "from etl_cli.emulator import server; server.apply_all = lambda: None; server.main()"
+from tests.local.conftest import UncorrectedEnvironment
 
 FAILING = """
     class OrderError(Exception):
@@ -38,29 +32,6 @@ FAILING = """
     def handler(event, context):
         return check(event)
 """
-
-
-class UncorrectedEnvironment(LocalEnvironment):
-    """ministack as it is."""
-
-    def _command(self, token: str) -> list[str]:
-        return [sys.executable, "-c", UNCORRECTED_SERVER, token]
-
-
-@pytest.fixture(scope="module")
-def corrected(make_environment: MakeEnvironment) -> Iterator[Clients]:
-    environment = make_environment()
-    environment.start(settings=SETTINGS)
-    yield environment.clients()
-    environment.stop()
-
-
-@pytest.fixture(scope="module")
-def uncorrected(make_environment: MakeEnvironment) -> Iterator[Clients]:
-    environment = make_environment(UncorrectedEnvironment)
-    environment.start(settings=SETTINGS)
-    yield environment.clients()
-    environment.stop()
 
 
 def bucket_tags(clients: Clients, name: str, tags: dict[str, str]) -> dict[str, str]:

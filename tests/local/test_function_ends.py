@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,9 +16,7 @@ import pytest
 
 from etl_cli.emulator.clients import Clients
 from etl_cli.past.log_lines import LogLine
-from tests.conftest import MakeEnvironment
 from tests.local.aws import create_function, finish, invoke, run, start, task
-from tests.local.test_corrections import SETTINGS, UncorrectedEnvironment
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory a process has had")
 MEMORY_MB = 128  # the least that there is
@@ -52,22 +50,6 @@ SLOW = """
         time.sleep(event)
         return "slept"
 """
-
-
-@pytest.fixture(scope="module")
-def corrected(make_environment: MakeEnvironment) -> Iterator[Clients]:
-    environment = make_environment()
-    environment.start(settings=SETTINGS)
-    yield environment.clients()
-    environment.stop()
-
-
-@pytest.fixture(scope="module")
-def uncorrected(make_environment: MakeEnvironment) -> Iterator[Clients]:
-    environment = make_environment(UncorrectedEnvironment)
-    environment.start(settings=SETTINGS)
-    yield environment.clients()
-    environment.stop()
 
 
 def messages(clients: Clients, function: str) -> list[str]:

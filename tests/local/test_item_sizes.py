@@ -12,7 +12,7 @@ import pytest
 
 from etl_cli.emulator.clients import Clients
 from tests.conftest import MakeEnvironment
-from tests.local.test_corrections import UncorrectedEnvironment
+from tests.local.conftest import UncorrectedEnvironment
 
 TABLE = "sizes"
 KB = 1024

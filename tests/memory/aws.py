@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ from zlib import crc32
 
 from tests.memory.items import Items, RefusalError
 from tests.memory.objects import Answer, Objects
+from tests.serving import serving
 
 SOURCE, DESTINATION, BUCKET = "source", "destination", "staging"
 
@@ -91,15 +91,8 @@ def aws(folder: Path) -> Iterator[Aws]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(server) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _json(body: bytes, status: int = 200) -> Answer:

@@ -10,6 +10,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from bench.server.s3 import unchunked
+
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
 
@@ -47,7 +49,7 @@ class Objects:
             uploaded = self.uploads.pop(query["uploadId"])
             tag = self.keep(key, b"".join(uploaded[number] for number in sorted(uploaded)))
             return _xml("CompleteMultipartUploadResult", f"<Key>{escape(key)}</Key><ETag>{escape(tag)}</ETag>")
-        content = _unchunked(body) if "aws-chunked" in headers.get("Content-Encoding", "") else body
+        content = unchunked(body) if "aws-chunked" in headers.get("Content-Encoding", "") else body
         if "partNumber" in query:
             self.uploads[query["uploadId"]][int(query["partNumber"])] = content
             return Answer(headers={"ETag": '"part"'})
@@ -94,19 +96,6 @@ class Objects:
             if key.startswith(prefix)
         )
         return _xml("ListBucketResult", f"<IsTruncated>false</IsTruncated>{rows}")
-
-
-def _unchunked(body: bytes) -> bytes:
-    """A body of Content-Encoding aws-chunked without its frames. Source: S3 API reference, "aws-chunked"."""
-    chunks: list[bytes] = []
-    at = 0
-    while True:
-        line = body.index(b"\r\n", at)
-        size = int(body[at:line].partition(b";")[0], 16)
-        if not size:
-            return b"".join(chunks)
-        chunks.append(body[line + 2 : line + 2 + size])
-        at = line + 2 + size + 2
 
 
 def _xml(name: str, content: str, status: int = 200) -> Answer:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 from urllib3 import HTTPConnectionPool, connection_from_url
 from urllib3.exceptions import ClosedPoolError
+
+from tests.serving import serving
 
 HOST = "127.0.0.1"
 HOP_BY_HOP = ("connection", "content-length", "transfer-encoding", "keep-alive")
@@ -82,16 +84,8 @@ def interposer(variables: Mapping[str, str], behaviour: Behaviour) -> Iterator[s
         behave = staticmethod(behaviour)
         pool = connection_from_url(variables["AWS_ENDPOINT_URL"], maxsize=MOST_KEPT, timeout=60, **trusted)
 
-    server = Server((HOST, 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://{HOST}:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        Handler.pool.close()
+    with closing(Handler.pool), serving(Server((HOST, 0), Handler)) as url:
+        yield url
 
 
 class Server(ThreadingHTTPServer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,6 +13,7 @@ import pytest
 
 from tests.pipeline.interposer import HOST, Answer, Behaviour, Request, Server, interposer
 from tests.pipeline.pipeline import wait_for
+from tests.serving import serving
 
 
 class Echo(Server):
@@ -53,12 +53,8 @@ class _EchoHandler(BaseHTTPRequestHandler):
 @pytest.fixture
 def echo() -> Iterator[Echo]:
     server = Echo()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield server
 
 
 def post(url: str, path: str, body: bytes = b"") -> bytes:

@@ -12,7 +12,7 @@ from tests.templates.exceptions import CHECKOV, LINT, Excepted
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-lint" / "bin" / "python"
-ASKED = Path(__file__).with_name("asked.py")
+SCRIPT = Path(__file__).with_name("run_linters.py")
 
 
 class Violation(NamedTuple):
@@ -27,7 +27,7 @@ class Violation(NamedTuple):
 def problems(templates: Sequence[Path]) -> list[str]:
     """All that both say of the templates and isn't excepted."""
     done = subprocess.run(
-        [str(PYTHON), str(ASKED), *map(str, templates)],
+        [str(PYTHON), str(SCRIPT), *map(str, templates)],
         cwd=PYTHON.parent,  # where no settings of theirs lie
         stdin=subprocess.DEVNULL,
         capture_output=True,

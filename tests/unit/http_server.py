@@ -1,12 +1,13 @@
 """An endpoint of DynamoDB or S3 on 127.0.0.1 whose answers a test writes down."""
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from zlib import crc32
+
+from tests.serving import serving
 
 
 @dataclass
@@ -64,13 +65,5 @@ def endpoint(*answers: Answer) -> Iterator[Endpoint]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base's
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serving(HTTPServer(("127.0.0.1", 0), Handler)) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
