@@ -179,6 +179,9 @@ def test_where_aws_has_no_stack_the_environment_that_is_up_is_named(
     aws_file(shell, "credentials", "[default]\n")
     made = FakeAws({"cloudformation.DescribeStacks": RefusalError("ValidationError")}, endpoint=ELSEWHERE)
     made.answers["sts.GetCallerIdentity"] = {"Account": "1", "Arn": "arn:aws:iam::1:user/a"}
+    nothing = RefusalError("ResourceNotFoundException")
+    made.answers |= {"dynamodb.DescribeTable": nothing, "s3.HeadBucket": nothing}
+    made.answers["cloudwatch-logs.DescribeLogGroups"] = {"logGroups": []}
     monkeypatch.setattr(boto3, "Session", lambda **_: made.session)
 
     error = etl("runs").exception

@@ -89,9 +89,9 @@ INVOCATION_SECONDS = 6
 
 @both_modes
 def test_extract_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window) -> None:
-    items = put_large(pipeline, window, count=26, size=100_000)
-    slow = delaying(UNIT_SECONDS, "Scan")
-    with pipeline.interposed("etl-extract", "DYNAMODB", slow, timeout_seconds=INVOCATION_SECONDS):
+    items = put_large(pipeline, window, count=46, size=100_000)
+    slow = delaying(UNIT_SECONDS / 2, "PUT")  # a part of a page, and its seal; waiting for a page is no part of a unit
+    with pipeline.interposed("etl-extract", "S3", slow, timeout_seconds=INVOCATION_SECONDS, PART_BYTES="1"):
         execution = pipeline.run(window.input)
 
     invocations = execution.results("Extract")
@@ -129,12 +129,11 @@ def test_load_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window)
 
 @both_modes
 def test_segments_go_on_side_by_side(pipeline: Pipeline, window: Window) -> None:
-    items = put_large(pipeline, window, count=60, size=100_000)
+    items = put_large(pipeline, window, count=110, size=100_000)
     segment_bytes = str(len(items) * 100_000 * 2 // 5)  # two and a half of them are the table
-    slow = delaying(UNIT_SECONDS, "Scan")
-    with pipeline.interposed(
-        "etl-extract", "DYNAMODB", slow, timeout_seconds=INVOCATION_SECONDS, SEGMENT_BYTES=segment_bytes
-    ):
+    slow = delaying(UNIT_SECONDS / 2, "PUT")
+    settings = {"SEGMENT_BYTES": segment_bytes, "PART_BYTES": "1"}
+    with pipeline.interposed("etl-extract", "S3", slow, timeout_seconds=INVOCATION_SECONDS, **settings):
         execution = pipeline.run(window.input)
 
     invocations = Counter(each["segment"] for each in execution.results("Extract"))
