@@ -310,9 +310,15 @@ def retained(**arguments: Any) -> dict[str, Any]:
     return {"Table": {"TableStatus": "ACTIVE"}}
 
 
+def log_groups(**arguments: Any) -> dict[str, Any]:
+    """Log groups on two pages: an account may have many functions whose names begin with etl-."""
+    if arguments.get("nextToken"):
+        return {"logGroups": [{"logGroupName": "/aws/lambda/etl-load"}]}
+    return {"logGroups": [{"logGroupName": "/aws/lambda/etl-other"}], "nextToken": "2"}
+
+
 def in_the_way(stack: Answer, **place: Any) -> list[Finding]:
-    groups = {"logGroups": [{"logGroupName": "/aws/lambda/etl-load"}, {"logGroupName": "/aws/lambda/etl-other"}]}
-    answers: dict[str, Answer] = {"dynamodb.DescribeTable": retained, "cloudwatch-logs.DescribeLogGroups": groups}
+    answers: dict[str, Answer] = {"dynamodb.DescribeTable": retained, "cloudwatch-logs.DescribeLogGroups": log_groups}
     answers["cloudformation.DescribeEvents"] = {"OperationEvents": []}
     found = look(answers | {"cloudformation.DescribeStacks": stack}, **place)
     return [finding for finding in found if finding.about == "in the way"]
