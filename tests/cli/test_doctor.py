@@ -191,6 +191,7 @@ def test_a_table_that_is_gone(table: str, about: str) -> None:
     [
         (account(40), None, "ok", "", ""),
         (account(10), None, "warning", "runs 10 of the 40 workers of a stage at once", "--quota-code L-B99A9384"),
+        (account(10), None, "warning", "the account's quota is 10", "etl plan says whether 30 minutes are enough"),
         (account(1_000, 30), None, "warning", "1,000 concurrent executions, of which 970 are", "--desired-value 1010"),
         (account(1_000), 5, "warning", "5 executions at once reserved for etl-load", "--function-name etl-load"),
         (account(10), 40, "warning", "runs 10 of", "--desired-value 1000"),
