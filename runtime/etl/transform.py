@@ -170,7 +170,7 @@ class _Worker:
 def _way(event: Event, run: Run, user: Transformation, seconds: int) -> Iterator[Through]:
     """The way through the user's code: through a child process where a worker may have died before.
 
-    The workflow doesn't tell why it tries again. A retry for another reason loses some time, and nothing else.
+    The workflow doesn't tell why it tries again. A retry for another reason loses some time, and has less memory.
     """
     records = Records(user, run, seconds)
     if not event.get("retry"):
