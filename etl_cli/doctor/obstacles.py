@@ -103,7 +103,9 @@ def _bucket(s3: Any, name: str) -> Iterator[Obstacle]:
 
 
 def _log_groups(logs: Any) -> Iterator[Obstacle]:
-    pages = (logs.describe_log_groups(logGroupNamePrefix=prefix) for prefix in ("/aws/lambda/etl-", _STATES))
+    listed = logs.get_paginator("describe_log_groups").paginate
+    prefixes = ("/aws/lambda/etl-", _STATES)
+    pages = (page for prefix in prefixes for page in listed(logGroupNamePrefix=prefix))
     there = {group["logGroupName"] for page in pages for group in page["logGroups"]}
     yield from (each for each in LOG_GROUPS if each.name in there)
 

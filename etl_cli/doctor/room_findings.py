@@ -1,4 +1,4 @@
-"""Whether Lambda has room for the workers of a run: too little is no failure, runs only take longer."""
+"""Whether Lambda has room for the workers of a run: with too little, workers wait, and runs take longer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _compared(room: Room, workers: int, options: Sequence[str]) -> Finding:
     if room.barred:
         return Finding(ABOUT, "problem", room.barred, "Take the reservation back:", remove)
     text = f"Lambda runs {room.least:,} of the {workers:,} workers of a stage at once: {room.why}"
-    remedy = "Runs take longer, and don't fail. Lower concurrency, "
+    remedy = "Runs take longer; etl plan says whether 30 minutes are enough. Lower concurrency, "
     if function in room.reserved:
         return Finding(ABOUT, "warning", text, f"{remedy}or take the reservation back:", remove)
     words = ["service-quotas", "request-service-quota-increase", "--service-code", "lambda"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from etl.aggregates import Accumulator
+from etl.aggregates import accumulators
 from etl.attribute_values import Number, from_wire
 from etl.errors import RejectedError, TransformationError, UntimedError
 from etl.gate import aggregate_record
@@ -122,7 +122,7 @@ class LocalTransformation:
                 self._user = Transformation(module)
             except TransformationError as error:
                 raise broken(path, str(error)) from error
-        self._accumulators = [Accumulator(each) for each in self._user.aggregates]
+        self._accumulators = accumulators(self._user.aggregates)
 
     def outcomes(self, lines: Iterable[bytes], run: Run) -> Iterator[Outcome]:
         """Run items through, and add what comes of them to the aggregates.

@@ -28,6 +28,11 @@ def partial_key(run: Run, segment: int, part: int) -> str:
     return f"transform/{run.timestamp}/partials/{segment:04d}-{part:04d}.json"
 
 
+def begun_key(stage: str, run: Run, segment: int, part: int, offset: int) -> str:
+    """Key of the mark that ``stage`` has begun to work on a segment from a cursor on; not among the records."""
+    return f"{stage}/{run.timestamp}/partials/begun-{segment:04d}-{part:04d}-{offset}.json"
+
+
 def aggregates_key(run: Run) -> str:
     """Key of the run's merged aggregates."""
     return f"transform/{run.timestamp}/aggregates.json"

@@ -24,8 +24,9 @@ from etl.window import format_instant, parse_instant
 
 # Source: DynamoDB developer guide, "Constraints in Amazon DynamoDB", partition key.
 _LONGEST_KEY_BYTES = 2048
-# The stages whose workers write into quarantine, or beside those that do, and the time-out of their functions.
-_MAPS = ("Extract", "Transform", "Load")
+# The stages without workers: at any other, or an unknown one, workers may still write into quarantine, for as long as
+# the time-out of their functions.
+_ALONE = ("Plan", "Gate", "Finish")
 _LONGEST_INVOCATION = timedelta(minutes=5)
 # The state machine's time-out. A run that has had both can't be at work, whatever its entry says: AWS may lose the
 # event that tells of its end. The command has the same rule: etl_cli/execution/statuses.py.
@@ -101,7 +102,7 @@ def _check_ended(run: Run, started_at: datetime, ledger: Ledger) -> None:
                 f"or until {format_instant(over)}"
             )
     # When a segment fails, or the execution is stopped, other workers still have the time of their invocation.
-    if ending and ending.finished_at and ending.status != "SUCCEEDED" and ending.stage in _MAPS:
+    if ending and ending.finished_at and ending.status != "SUCCEEDED" and ending.stage not in _ALONE:
         over = parse_instant("finished_at", ending.finished_at) + _LONGEST_INVOCATION
         if started_at < over:
             raise InputError(

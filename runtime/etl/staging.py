@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientEr
 
 from etl.backoff import full_jitter
 from etl.errors import ConfigurationError, StagingError, class_name
-from etl.keys import part_key, seal_key
+from etl.keys import begun_key, part_key, seal_key
 from etl.run import Run, Work
 from etl.seal import Seal
 from etl.staged_writer import ObjectWriter, put_seal
@@ -52,6 +52,21 @@ class Batch(NamedTuple):
 def _staged_size(line: bytes) -> int:
     """The bytes that a record takes, its comma and its line break included."""
     return len(line) + len(b",\n")
+
+
+def _place(cursor: dict[str, Any] | None) -> tuple[int, int]:
+    """A cursor's part and offset.
+
+    Raises:
+        ConfigurationError: the cursor isn't one that a stage returns.
+    """
+    part, offset = ((cursor or BEGINNING).get(name) for name in BEGINNING)
+    if type(part) is not int or type(offset) is not int or part < 0 or offset < 0:
+        raise ConfigurationError(
+            f"work.cursor must be like {BEGINNING}, whole numbers >= 0, got another object; "
+            "the workflow hands on what the stage returned: start a new run of the window"
+        )
+    return part, offset
 
 
 class Staging:
@@ -195,17 +210,19 @@ class Staging:
             ConfigurationError: the cursor isn't one that a stage returns.
             StagingError: an object is missing, isn't the one that was written, or not a staged array.
         """
-        cursor = cursor or BEGINNING
-        first, offset = (cursor.get(name) for name in BEGINNING)
-        if type(first) is not int or type(offset) is not int or first < 0 or offset < 0:
-            raise ConfigurationError(
-                f"work.cursor must be like {BEGINNING}, whole numbers >= 0, got another object; "
-                "the workflow hands on what the stage returned: start a new run of the window"
-            )
+        first, offset = _place(cursor)
         for part, key in enumerate(keys[first:], first):
             for batch in self.batches(key, offset):
                 yield {"part": part, "offset": batch.end}, key, batch
             offset = 0
+
+    def begins(self, stage: str, run: Run, work: Work) -> bool:
+        """Mark that ``stage`` works on a segment from its cursor on; False when an attempt before has marked it.
+
+        Raises:
+            ConfigurationError: the cursor isn't one that a stage returns.
+        """
+        return self.put_if_absent(begun_key(stage, run, work.segment, *_place(work.cursor)), b"{}")
 
     def _seal(self, key: str) -> Seal:
         sealed = seal_key(key)

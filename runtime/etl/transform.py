@@ -167,21 +167,18 @@ class _Worker:
 
 
 @contextmanager
-def _way(event: Event, run: Run, user: Transformation, seconds: int) -> Iterator[Through]:
-    """The way through the user's code: through a child process where a worker may have died before.
-
-    The workflow doesn't tell why it tries again. A retry for another reason loses some time, and nothing else.
-    """
+def _way(run: Run, user: Transformation, seconds: int, *, isolated: bool) -> Iterator[Through]:
+    """The way through the user's code: through a child process where a worker may have died before."""
     records = Records(user, run, seconds)
-    if not event.get("retry"):
+    if not isolated:
         with records:
             yield records
         return
     from etl.isolation import IsolatedRecords  # a cold start needn't wait for it
 
     memory = os.environ.get(MEMORY_SIZE)
-    with IsolatedRecords(records, float(memory) if memory else None) as isolated:
-        yield isolated
+    with IsolatedRecords(records, float(memory) if memory else None) as through:
+        yield through
 
 
 @cache
@@ -193,10 +190,13 @@ def _adapters() -> tuple[TransformSettings, Transformation, Staging]:
 def _transform(event: Event, deadline: Deadline) -> Work:
     settings, user, staging = _adapters()
     run, work, seconds = run_of(event), work_of(event), settings.record_seconds
-    deadline.reserve(2 * seconds + _MORE_IN_A_CHILD if event.get("retry") else seconds)
-    if event.get("retry"):
+    # The workflow doesn't tell why it tries again: for want of a place no attempt has begun, and none may have died.
+    began_before = not staging.begins(STAGE, run, work)
+    may_have_died = began_before and bool(event.get("retry"))
+    deadline.reserve(2 * seconds + _MORE_IN_A_CHILD if may_have_died else seconds)
+    if may_have_died:
         staging = staging.for_retry()
-    with _way(event, run, user, seconds) as through:
+    with _way(run, user, seconds, isolated=may_have_died) as through:
         return transform_segment(run, work, through, staging, deadline, settings.part_bytes)
 
 

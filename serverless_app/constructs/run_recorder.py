@@ -135,7 +135,15 @@ class RunRecorder(Construct):
 _EVENTS = 300
 # A worker's states are named after their Map: ExtractSegment, ExtractSegmentEnd.
 _ENTERED = "$states.result.Events.StateEnteredEventDetails.($substringBefore(Name, 'Segment'))"
-_LAST_STAGE = f"({_ENTERED})[$ in [{', '.join(repr(name) for name in STATES)}]][0]"
+_STAGES = f"({_ENTERED})[$ in [{', '.join(repr(name) for name in STATES)}]]"
+# Workers that wait for a place of Lambda's fill the last events with their retries, which enter no state. Then it is
+# nearly always a Map, which is called as its function is: Plan, Gate and Finish have one worker.
+_FUNCTIONS = {f"etl-{name.lower()}": name for name in ("Extract", "Transform", "Load")}
+_CALLED = (
+    "$states.result.Events.LambdaFunctionScheduledEventDetails"
+    f".$lookup({_FUNCTIONS}, $substringAfter(Resource, ':function:'))"
+)
+_LAST_STAGE = f"[{_STAGES}, {_CALLED}][0]"
 
 # What the events leave open.
 _AGAIN = "The next scheduled run covers its window; a backfill has to be started again."

@@ -191,6 +191,7 @@ def test_a_table_that_is_gone(table: str, about: str) -> None:
     [
         (account(40), None, "ok", "", ""),
         (account(10), None, "warning", "runs 10 of the 40 workers of a stage at once", "--quota-code L-B99A9384"),
+        (account(10), None, "warning", "the account's quota is 10", "etl plan says whether 30 minutes are enough"),
         (account(1_000, 30), None, "warning", "1,000 concurrent executions, of which 970 are", "--desired-value 1010"),
         (account(1_000), 5, "warning", "5 executions at once reserved for etl-load", "--function-name etl-load"),
         (account(10), 40, "warning", "runs 10 of", "--desired-value 1000"),
@@ -310,9 +311,15 @@ def retained(**arguments: Any) -> dict[str, Any]:
     return {"Table": {"TableStatus": "ACTIVE"}}
 
 
+def log_groups(**arguments: Any) -> dict[str, Any]:
+    """Log groups on two pages: an account may have many functions whose names begin with etl-."""
+    if arguments.get("nextToken"):
+        return {"logGroups": [{"logGroupName": "/aws/lambda/etl-load"}]}
+    return {"logGroups": [{"logGroupName": "/aws/lambda/etl-other"}], "nextToken": "2"}
+
+
 def in_the_way(stack: Answer, **place: Any) -> list[Finding]:
-    groups = {"logGroups": [{"logGroupName": "/aws/lambda/etl-load"}, {"logGroupName": "/aws/lambda/etl-other"}]}
-    answers: dict[str, Answer] = {"dynamodb.DescribeTable": retained, "cloudwatch-logs.DescribeLogGroups": groups}
+    answers: dict[str, Answer] = {"dynamodb.DescribeTable": retained, "cloudwatch-logs.DescribeLogGroups": log_groups}
     answers["cloudformation.DescribeEvents"] = {"OperationEvents": []}
     found = look(answers | {"cloudformation.DescribeStacks": stack}, **place)
     return [finding for finding in found if finding.about == "in the way"]

@@ -150,6 +150,19 @@ def test_more_groups_than_an_aggregate_may_have_are_the_files_error(
         outcome(file)
 
 
+def test_aggregates_share_their_memory_as_in_a_run(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each of the two has room for its only group, and both together haven't.
+    monkeypatch.setattr("etl.aggregates.Room.__init__.__defaults__", (1 << 10,))
+    one = '    Aggregate(name="value_by_date", by=["date"], of={"value": ["sum"]}),\n'
+    aggregates = edited(file).read_text().partition("AGGREGATES = [")[0] + "AGGREGATES = [\n"
+    file.write_text(f"{aggregates}{one}]\n")
+    assert outcome(file).records
+
+    file.write_text(f"{aggregates}{one}{one.replace('by_date', 'by_day')}]\n")
+    with pytest.raises(UserError, match="groups of AGGREGATES take more than"):
+        outcome(file)
+
+
 def test_what_is_no_item_is_refused(file: Path) -> None:
     with pytest.raises(UserError, match="isn't an item of DynamoDB JSON"):
         outcome(file, b'{"id":{"X":"a"}}')

@@ -80,7 +80,7 @@ def run_seconds(stack: Synthesized) -> int:
 
 @pytest.mark.parametrize("seconds", [5, 15, 27, 60, 120, 200, 290])
 @pytest.mark.parametrize("quota", [10, 30])
-def test_no_run_fails_for_lack_of_room(
+def test_no_stage_fails_for_lack_of_room(
     retriers: dict[str, dict[str, Any]], run_seconds: int, quota: int, seconds: float
 ) -> None:
     rounds = -(-SEGMENTS // quota)
@@ -91,6 +91,24 @@ def test_no_run_fails_for_lack_of_room(
         assert slowest < run_seconds
         # Room that comes free isn't left idle for long: about the longest wait for each round of workers.
         assert slowest < rounds * (1.1 * seconds + retrier["MaxDelaySeconds"])
+
+
+@pytest.mark.parametrize(
+    ("quota", "seconds"), [(10, 5), (10, 15), (10, 27), (10, 60), (10, 120), (30, 60), (30, 120), (30, 250)]
+)
+def test_a_run_succeeds_if_its_time_is_enough_for_its_work(
+    retriers: dict[str, dict[str, Any]], run_seconds: int, quota: int, seconds: float
+) -> None:
+    # More work than this ends by the run's own time-out, however often starts are tried again: `etl plan` says so.
+    runs = [
+        sum(
+            simulate(retrier, Random(f"{name}/{seed}"), quota=quota, seconds=seconds).seconds
+            for name, retrier in retriers.items()
+        )
+        for seed in SEEDS
+    ]
+
+    assert max(runs) < run_seconds
 
 
 @pytest.mark.parametrize(("seconds", "least"), [(15, 0.5), (27, 1.0)])

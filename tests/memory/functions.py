@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any, cast
 
-from etl.keys import manifest_key, quarantine_prefix, replayed_key, seal_key
+from etl.keys import begun_key, manifest_key, quarantine_prefix, replayed_key, seal_key
+from etl.run import Run
 from tests.memory.aws import BUCKET, DESTINATION, SOURCE, Aws
 from tests.support import ROOT
 from tests.unit.pipeline import ENVIRONMENT
@@ -130,10 +132,19 @@ class Functions:
         """All invocations of a Map's only segment."""
         (work,) = state["segments"]
         while True:
+            if retry:
+                self._begin(ran, action, work)
             work = self._invoke(ran, action, {"run": state["run"], "work": work, "retry": retry})
             if "cursor" not in work:
                 break
         state["segments"] = [work]
+
+    def _begin(self, ran: Ran, action: str, work: dict[str, Any]) -> None:
+        """Leave the mark of an attempt before, which has died."""
+        cursor = work.get("cursor") or {"part": 0, "offset": 0}
+        run = SimpleNamespace(timestamp=ran.run)
+        key = begun_key(action, cast(Run, run), work["segment"], cursor.get("part", 0), cursor.get("offset", 0))
+        self.aws.objects.keep(key, b"{}")
 
     def _invoke(self, ran: Ran, action: str, event: dict[str, Any]) -> Any:
         stage = {"gate": "transform", "finish": "load"}.get(action, action)

@@ -53,7 +53,8 @@ class Objects:
         if "partNumber" in query:
             self.uploads[query["uploadId"]][int(query["partNumber"])] = content
             return Answer(headers={"ETag": '"part"'})
-        return Answer(headers={"ETag": self.keep(key, content)})
+        taken = headers.get("If-None-Match") == "*" and key in self.etags
+        return _error(412, "PreconditionFailed") if taken else Answer(headers={"ETag": self.keep(key, content)})
 
     def remove(self) -> None:
         """Remove all of them."""

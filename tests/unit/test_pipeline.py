@@ -15,9 +15,10 @@ import pytest
 from etl import extract, load, transform
 from etl.aggregates import Aggregate
 from etl.contract import Number
+from etl.entry import run_of, work_of
 from etl.errors import CodeChangedError, ConfigurationError, EtlError, RejectedError
 from etl.pacing import Pacer
-from tests.unit.builders import item, keys, staged
+from tests.unit.builders import item, keys, staged, staging
 from tests.unit.fakes.dynamodb import Item
 from tests.unit.fakes.faults import Crash, client_error
 from tests.unit.pipeline import EXECUTION, Context, Pipeline
@@ -466,7 +467,11 @@ def test_a_retry_takes_its_records_through_a_child_process() -> None:
     invoke = pipeline._invoke
 
     def retried(handler: Any, event: Any) -> Any:
-        return invoke(handler, event | ({"retry": 1} if event["action"] == "transform" else {}))
+        if event["action"] != "transform":
+            return invoke(handler, event)
+        # The attempt before has begun, and died.
+        staging(pipeline.s3).begins("transform", run_of(event), work_of(event))
+        return invoke(handler, event | {"retry": 1})
 
     pipeline._invoke = retried  # type: ignore[method-assign]
     with pipeline.deployed(module=SimpleNamespace(Contract=Contract, transform=leave)):
@@ -474,6 +479,20 @@ def test_a_retry_takes_its_records_through_a_child_process() -> None:
 
     assert (output["counts"]["loaded"], output["counts"]["rejected_transform"]) == (29, 1)
     assert [each["item"]["id"]["S"] for each in staged(pipeline.s3, "quarantine/")] == ["item-0003"]
+
+
+def test_a_retry_is_a_first_attempt_where_none_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda had no place for the attempts before: no worker has died, and its records need no child process."""
+    monkeypatch.setattr("etl.isolation.IsolatedRecords.__init__", lambda *_: pytest.fail("a child process"))
+    pipeline = Pipeline([item(number) for number in range(60)], segments=2)
+    invoke = pipeline._invoke
+    pipeline._invoke = lambda handler, event: invoke(handler, event | {"retry": 7})  # type: ignore[method-assign]
+    pipeline.units = 4
+    with pipeline.deployed():
+        output = pipeline.run()
+
+    assert output["counts"]["loaded"] == 60
+    assert pipeline.invocations.count("transform") > 2
 
 
 def test_every_timestamp_is_accounted_for() -> None:

@@ -248,7 +248,10 @@ def test_a_run_whose_end_was_lost_is_replayed_once_it_cannot_be_at_work() -> Non
 
 
 @pytest.mark.parametrize("status", ["FAILED", "ABORTED", "TIMED_OUT"])
-@pytest.mark.parametrize(("stage", "waits"), [("Transform", True), ("Load", True), ("Gate", False), ("Finish", False)])
+@pytest.mark.parametrize(
+    ("stage", "waits"),
+    [("Transform", True), ("Load", True), ("unknown", True), ("Plan", False), ("Gate", False), ("Finish", False)],
+)
 def test_workers_of_a_run_that_has_just_ended_badly_are_waited_for(status: str, stage: str, waits: bool) -> None:
     s3 = FakeS3()
     dynamodb = ended(s3)
