@@ -23,6 +23,7 @@ from typing import NamedTuple, Self
 from etl.errors import OutOfMemoryError, RejectedError, TooSlowError
 from etl.metrics import peak_memory_mb
 from etl.records import MADE_BYTES, Made, Records
+from etl.user_code import around_bytes
 
 # After this much more time, a child whose record didn't stop is killed.
 GRACE_SECONDS = 5
@@ -55,6 +56,7 @@ class IsolatedRecords:
         self.seconds = records.seconds
         self._records = records
         self._memory_mb = memory_mb
+        self._around_bytes = around_bytes(records.aggregates)
         self._position = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child
         self._child: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
@@ -72,9 +74,14 @@ class IsolatedRecords:
     def __call__(self, lines: Sequence[bytes]) -> list[Made]:
         """Say what records become, as :class:`etl.records.Through` does."""
         made: list[Made] = []
-        while len(made) < len(lines) and not _is_last(made):
+        while len(made) < len(lines) and not self._is_last(made):
             made += self._first_of(lines[len(made) :])
         return made
+
+    def _is_last(self, made: list[Made]) -> bool:
+        """Whether no more records are taken together with these."""
+        sizes = (len(line) + self._around_bytes for each in made if isinstance(each, list) for line, _ in each)
+        return bool(made) and (isinstance(made[-1], TooSlowError) or sum(sizes) > MADE_BYTES)
 
     def _first_of(self, lines: Sequence[bytes]) -> list[Made]:
         """Say what the first records become: all of them, or those up to the one that ends the child, or none yet."""
@@ -199,12 +206,6 @@ def _believed(made: list[Made], *, fresh: bool) -> list[Made] | _Spent:
         if isinstance(each, OutOfMemoryError):
             return made[:1] if fresh and number == 0 else _Spent(made[:number])
     return made
-
-
-def _is_last(made: list[Made]) -> bool:
-    """Whether no more records are taken together with these."""
-    results = (line for each in made if isinstance(each, list) for line, _ in each)
-    return bool(made) and (isinstance(made[-1], TooSlowError) or sum(map(len, results)) > MADE_BYTES)
 
 
 def limit_memory(memory_mb: float) -> None:
