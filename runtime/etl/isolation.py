@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -22,12 +23,14 @@ from typing import NamedTuple, Self
 
 from etl.errors import OutOfMemoryError, RejectedError, TooSlowError
 from etl.metrics import peak_memory_mb
-from etl.records import MADE_BYTES, Made, Records
+from etl.records import MADE_BYTES, TOGETHER_SECONDS, Made, Records
 from etl.user_code import around_bytes
 
 # After this much more time, a child whose record didn't stop is killed.
 GRACE_SECONDS = 5
 _LOOK_SECONDS = 0.5
+# After so long, the caller gets what there is: it knows how much of the invocation's time is left.
+_SOON_SECONDS = 1.0
 # The worker's own memory may grow by so much beside the child's, in MiB: a child's answer twice (MADE_BYTES, and the
 # results of one more record), aggregates, and the objects that it reads and writes.
 _OWN_MEMORY_MB = 176
@@ -57,6 +60,7 @@ class IsolatedRecords:
         self._records = records
         self._memory_mb = memory_mb
         self._around_bytes = around_bytes(records.aggregates)
+        self._together = together(records.seconds)
         self._position = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child
         self._child: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
@@ -74,8 +78,11 @@ class IsolatedRecords:
     def __call__(self, lines: Sequence[bytes]) -> list[Made]:
         """Say what records become, as :class:`etl.records.Through` does."""
         made: list[Made] = []
+        soon = time.monotonic() + _SOON_SECONDS
         while len(made) < len(lines) and not self._is_last(made):
-            made += self._first_of(lines[len(made) :])
+            made += self._first_of(lines[len(made) :][: self._together])
+            if made and time.monotonic() > soon:
+                break
         return made
 
     def _is_last(self, made: list[Made]) -> bool:
@@ -165,6 +172,12 @@ class IsolatedRecords:
         if code >= 0:
             return f"its end with exit status {code}"
         return f"its end by signal {signal.Signals(-code).name}"
+
+
+def together(seconds: int) -> int:
+    """How many records a child takes at once: the last may have to be ended, and those before it are taken again."""
+    most = TOGETHER_SECONDS - GRACE_SECONDS - _LOOK_SECONDS - _SOON_SECONDS
+    return max(1, int(most / seconds + 1) // 2)
 
 
 def _child(

@@ -18,6 +18,9 @@ from etl.user_code import Transformation, around_bytes
 RECORD_SECONDS = 10
 """How long one record may take where no setting says it, in seconds: the setting's default."""
 
+TOGETHER_SECONDS = 280
+"""What records that are taken together may take together, if each takes all of its time: an invocation has 300 s."""
+
 MADE_BYTES = 4 * 1024 * 1024
 """What records that are taken together may become, in bytes of memory as it is estimated: the one that passes it is the
 last."""
