@@ -136,7 +136,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def is_upload_gone(error: Exception) -> bool:
-    """Whether an upload has ended already, maybe by a request whose answer was lost: the object is to be written anew."""
+    """Whether an upload has ended already, maybe by a request whose answer was lost: its object is written anew."""
     return isinstance(error, ClientError) and error.response["Error"]["Code"] == _UPLOAD_GONE
 
 
