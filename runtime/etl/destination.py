@@ -188,6 +188,9 @@ class DestinationTable:
 
     async def _reserve(self, pending: Mapping[Key, bytes], outcome: Outcome) -> int:
         """Wait until the ceiling allows a request; returns the units. The outcome isn't finished if time is short."""
+        if self._spare_seconds() <= 0 and outcome is not self._first:  # it has waited for its place until then
+            outcome.finished = False
+            return 0
         if not self._pacer.has_ceiling:
             return 0
         units = sum(map(units_at_most, pending.values()))
