@@ -135,6 +135,11 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, passing)
 
 
+def is_upload_gone(error: Exception) -> bool:
+    """Whether an upload has ended already, maybe by a request whose answer was lost: its object is written anew."""
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] == _UPLOAD_GONE
+
+
 BRIDGE = Bridge(BRIDGED_SECONDS, is_transient)
 
 
@@ -181,7 +186,7 @@ def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ())
             f"AWS was out of reach or asked to slow down for longer than one invocation waits: {_told(error)}"
         )
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-    if code == _UPLOAD_GONE:
+    if is_upload_gone(error):
         return TransientError(f"an upload has ended, maybe by a request whose answer was lost: {_told(error)}")
     remedy = _REMEDIES.get(code, "this is not expected to pass by itself")
     used = f" (this function uses {' and '.join(resources)})" if resources else ""

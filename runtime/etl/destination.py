@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from etl.aws import is_transient
 from etl.backoff import full_jitter
@@ -17,6 +17,10 @@ from etl.pacing import InFlight, Pacer, units_at_most
 _REFUSALS = frozenset(("ValidationException", "RequestEntityTooLargeException"))
 # For the request itself, as long again as the wait before it, and so much at least.
 _LEAST_SECONDS = 0.05
+# Of the time at hand, so much is left for closing what is open (3 s of 5 minutes): an answer that hangs is given up.
+_LAST_SHARE = 0.01
+# An answer is waited for so long however late it is: each invocation makes progress.
+_LEAST_ANSWER_SECONDS = 0.5
 # At 5 ms an answer, more in flight gain less than 5 % (see docs/performance.md).
 IN_FLIGHT = 16
 
@@ -97,6 +101,7 @@ class DestinationTable:
         self._name = name
         self._pacer = pacer
         self._remaining_ms = remaining_ms
+        self._last_ms = remaining_ms() * _LAST_SHARE
         self._sleep = sleep
         self._in_flight = InFlight(IN_FLIGHT)
         self._first: Outcome | None = None
@@ -157,9 +162,7 @@ class DestinationTable:
                 return pending
             left = pending
             outcome.requests += 1
-            answer = _answers.decode(
-                await self._channel.batch_write_item(first + between.join(pending.values()) + last)
-            )
+            answer = _answers.decode(await self._answered(first + between.join(pending.values()) + last))
             left = {key: pending[key] for key in _unprocessed(answer, self._name)}
             if answer.consumed_capacity:
                 consumed = sum(capacity.capacity_units for capacity in answer.consumed_capacity)
@@ -175,8 +178,19 @@ class DestinationTable:
             self._in_flight.leave(place, throttled=bool(left))
         return left
 
+    async def _answered(self, body: bytes) -> bytes:
+        """The answer to a request, if it comes before the time ends."""
+        try:
+            async with asyncio.timeout(max(_LEAST_ANSWER_SECONDS, self._spare_seconds())):
+                return await self._channel.batch_write_item(body)
+        except TimeoutError:
+            raise ReadTimeoutError(endpoint_url=f"table {self._name}") from None
+
     async def _reserve(self, pending: Mapping[Key, bytes], outcome: Outcome) -> int:
         """Wait until the ceiling allows a request; returns the units. The outcome isn't finished if time is short."""
+        if self._spare_seconds() <= 0 and outcome is not self._first:  # it has waited for its place until then
+            outcome.finished = False
+            return 0
         if not self._pacer.has_ceiling:
             return 0
         units = sum(map(units_at_most, pending.values()))
@@ -202,11 +216,14 @@ class DestinationTable:
         for half in (keys[:middle], keys[middle:]):
             await self._write({key: pending[key] for key in half}, outcome)
 
+    def _spare_seconds(self) -> float:
+        return (self._remaining_ms() - self._last_ms) / 1000
+
     async def _wait(self, seconds: float) -> bool:
         """Wait before a request; False when there is no time for it."""
         if not seconds:
             return True
-        if self._remaining_ms() < 2 * 1000 * (seconds + _LEAST_SECONDS):
+        if self._spare_seconds() < 2 * (seconds + _LEAST_SECONDS):
             return False
         await self._sleep(seconds)
         return True

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl.aws import AsFarAsPossible, dynamodb_client, is_transient, s3_client
+from etl.aws import AsFarAsPossible, dynamodb_client, is_transient, is_upload_gone, s3_client
 from etl.code_version import check_code, check_engine, code_version
 from etl.deadline import Deadline
 from etl.entry import Context, Event, run_action, run_of, work_of
@@ -134,7 +134,7 @@ def extract_segment(run: Run, work: Work, pages: Iterator[Page], staging: Stagin
             writer.close()
             staged = _staged(taken, units, writer, first)
         except (ClientError, BotoCoreError) as error:
-            if staged is None or not is_transient(error):
+            if staged is None or not (is_transient(error) or is_upload_gone(error)):
                 raise
     return staged
 

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -22,11 +23,14 @@ from typing import NamedTuple, Self
 
 from etl.errors import OutOfMemoryError, RejectedError, TooSlowError
 from etl.metrics import peak_memory_mb
-from etl.records import MADE_BYTES, Made, Records
+from etl.records import MADE_BYTES, TOGETHER_SECONDS, Made, Records
+from etl.user_code import around_bytes
 
 # After this much more time, a child whose record didn't stop is killed.
 GRACE_SECONDS = 5
 _LOOK_SECONDS = 0.5
+# After so long, the caller gets what there is: it knows how much of the invocation's time is left.
+_SOON_SECONDS = 1.0
 # The worker's own memory may grow by so much beside the child's, in MiB: a child's answer twice (MADE_BYTES, and the
 # results of one more record), aggregates, and the objects that it reads and writes.
 _OWN_MEMORY_MB = 176
@@ -55,6 +59,8 @@ class IsolatedRecords:
         self.seconds = records.seconds
         self._records = records
         self._memory_mb = memory_mb
+        self._around_bytes = around_bytes(records.aggregates)
+        self._together = together(records.seconds)
         self._position = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child
         self._child: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
@@ -72,9 +78,17 @@ class IsolatedRecords:
     def __call__(self, lines: Sequence[bytes]) -> list[Made]:
         """Say what records become, as :class:`etl.records.Through` does."""
         made: list[Made] = []
-        while len(made) < len(lines) and not _is_last(made):
-            made += self._first_of(lines[len(made) :])
+        soon = time.monotonic() + _SOON_SECONDS
+        while len(made) < len(lines) and not self._is_last(made):
+            made += self._first_of(lines[len(made) :][: self._together])
+            if made and time.monotonic() > soon:
+                break
         return made
+
+    def _is_last(self, made: list[Made]) -> bool:
+        """Whether no more records are taken together with these."""
+        sizes = (len(line) + self._around_bytes for each in made if isinstance(each, list) for line, _ in each)
+        return bool(made) and (isinstance(made[-1], TooSlowError) or sum(sizes) > MADE_BYTES)
 
     def _first_of(self, lines: Sequence[bytes]) -> list[Made]:
         """Say what the first records become: all of them, or those up to the one that ends the child, or none yet."""
@@ -160,6 +174,12 @@ class IsolatedRecords:
         return f"its end by signal {signal.Signals(-code).name}"
 
 
+def together(seconds: int) -> int:
+    """How many records a child takes at once: the last may have to be ended, and those before it are taken again."""
+    most = TOGETHER_SECONDS - GRACE_SECONDS - _LOOK_SECONDS - _SOON_SECONDS
+    return max(1, int(most / seconds + 1) // 2)
+
+
 def _child(
     parents: Connection, own: Connection, records: Records, position: mmap.mmap, memory_mb: float | None
 ) -> None:
@@ -199,12 +219,6 @@ def _believed(made: list[Made], *, fresh: bool) -> list[Made] | _Spent:
         if isinstance(each, OutOfMemoryError):
             return made[:1] if fresh and number == 0 else _Spent(made[:number])
     return made
-
-
-def _is_last(made: list[Made]) -> bool:
-    """Whether no more records are taken together with these."""
-    results = (line for each in made if isinstance(each, list) for line, _ in each)
-    return bool(made) and (isinstance(made[-1], TooSlowError) or sum(map(len, results)) > MADE_BYTES)
 
 
 def limit_memory(memory_mb: float) -> None:

@@ -13,13 +13,17 @@ from etl.errors import OutOfMemoryError, RejectedError, TooSlowError
 from etl.run import Run
 from etl.time_limit import OverTimeError, TimeLimit
 from etl.timestamps import Verdict
-from etl.user_code import Transformation
+from etl.user_code import Transformation, around_bytes
 
 RECORD_SECONDS = 10
 """How long one record may take where no setting says it, in seconds: the setting's default."""
 
+TOGETHER_SECONDS = 280
+"""What records that are taken together may take together, if each takes all of its time: an invocation has 300 s."""
+
 MADE_BYTES = 4 * 1024 * 1024
-"""What records that are taken together may become, in bytes of plain JSON: the one that passes it is the last."""
+"""What records that are taken together may become, in bytes of memory as it is estimated: the one that passes it is the
+last."""
 
 Made = list[tuple[bytes, list[Prepared]]] | RejectedError | Literal["ahead"]
 """The fate of a record: lines of plain JSON, each with what every aggregate makes of it, and none if it is dropped; or
@@ -70,6 +74,7 @@ class Records:
         self._user = user
         self._run = run
         self._readers = [Accumulator(aggregate).prepare for aggregate in user.aggregates]
+        self._around_bytes = around_bytes(user.aggregates)
         self._limit = TimeLimit(seconds)
 
     def __enter__(self) -> Self:
@@ -94,7 +99,7 @@ class Records:
         verdicts = self._checked(records)
         records.reverse()
         made: list[Made] = []
-        made_bytes = 0
+        made_bytes, around = 0, self._around_bytes
         limit, apply, run, readers = self._limit, self._user.apply, self._run, self._readers
         try:
             for verdict in verdicts:
@@ -114,7 +119,7 @@ class Records:
                 else:
                     made.append(results)
                     for line, _ in results:
-                        made_bytes += len(line)
+                        made_bytes += len(line) + around
                     if made_bytes > MADE_BYTES:
                         break
             limit.work = None

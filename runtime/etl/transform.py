@@ -17,7 +17,7 @@ from etl.errors import RejectedError, TooSlowError, TransformationError, Untimed
 from etl.gate import Allowed, pass_gate
 from etl.keys import part_key, partial_key, quarantine_key
 from etl.quarantine import rejected_line
-from etl.records import Records, Through
+from etl.records import TOGETHER_SECONDS, Records, Through
 from etl.run import Run, Work
 from etl.settings import TransformSettings
 from etl.staged_writer import PartWriter
@@ -25,8 +25,6 @@ from etl.staging import Batch, Staging
 from etl.user_code import Transformation
 
 STAGE = "transform"
-# What records that are taken together may take together, if each takes all of its time: an invocation has 300 s.
-_TOGETHER_SECONDS = 280
 # Half of an invocation's time must have gone with records that were stopped, ten at most, before the code is to blame.
 _FEW_SLOW = 10
 _HALF_SECONDS = 150
@@ -103,7 +101,7 @@ class _Worker:
 
     def _take(self, key: str, batch: Batch, first: int) -> int:
         """Take a batch's records from ``first`` on; how many were taken, since a slow one may be the last."""
-        most = max(1, _TOGETHER_SECONDS // self._through.seconds)
+        most = max(1, TOGETHER_SECONDS // self._through.seconds)
         lines = batch.lines[first : first + most]
         try:
             made = self._through(lines)

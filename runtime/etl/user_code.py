@@ -27,7 +27,13 @@ MOST_RESULTS_BYTES = 32 * 1024 * 1024
 _OBJECT_BYTES = 256
 # A shorter line can't fill Load's memory, whatever is in it: DynamoDB says whether it is an item.
 _LONG_LINE_BYTES = 1024 * 1024
+# A Decimal, which an aggregate adds up: each is an object of its own.
+_NUMBER_BYTES = 112
+# The longest line of a result. An item of DynamoDB has at most 10 MB of plain JSON; but in a map, None takes no room
+# there, so a list of maps of nothing else may be as long as can be, and Load would make objects of all.
+MOST_LINE_BYTES = 16 * 1024 * 1024
 _MOST_SIZE = f"a record of at most {MAX_ITEM_BYTES:,} bytes, as DynamoDB counts them"
+_MOST_LINE = f"a record of at most {MOST_LINE_BYTES:,} bytes of JSON, with what is None"
 _MOST_RESULTS = f"results of at most {MOST_RESULTS_BYTES // 1024**2} MB of memory together"
 _NOTHING = object()
 EXAMPLE_RUN = Run(
@@ -38,6 +44,11 @@ EXAMPLE_RUN = Run(
     execution="example",
     segments=1,
 )
+
+
+def around_bytes(aggregates: Iterable[Aggregate]) -> int:
+    """The memory that a result takes at most beside its line, with what aggregates make of it: an estimate."""
+    return _OBJECT_BYTES + sum(_OBJECT_BYTES + _NUMBER_BYTES * len(aggregate.of) for aggregate in aggregates)
 
 
 class Transformation:
@@ -60,6 +71,7 @@ class Transformation:
         self._transform = module.transform
         self._checker = Checker(module.Contract)
         self.aggregates: list[Aggregate] = _aggregates(getattr(module, "AGGREGATES", []))
+        self._around_bytes = around_bytes(self.aggregates)
         names = [aggregate.name for aggregate in self.aggregates]
         if len(set(names)) < len(names):
             raise TransformationError(f"AGGREGATES: each needs a name of its own, got {', '.join(names)}")
@@ -108,11 +120,11 @@ class Transformation:
             if type(returned) is dict:
                 checked = returned
                 return [(self._line(returned), [read(returned) for read in readers])]
-            left_bytes, around_bytes = MOST_RESULTS_BYTES, _OBJECT_BYTES * (1 + len(readers))
+            left_bytes, around = MOST_RESULTS_BYTES, self._around_bytes
             for result in _several(returned):
                 checked = result
                 line = self._line(result)
-                left_bytes -= len(line) + around_bytes
+                left_bytes -= len(line) + around
                 if left_bytes < 0:
                     raise RejectedError("", _MOST_RESULTS, f"more, after {len(made):,} of them")
                 made.append((line, [read(result) for read in readers]))
@@ -133,6 +145,8 @@ class Transformation:
         line = plain_line(result, self._checker.floats)
         if len(line) > _LONG_LINE_BYTES and (size := least_size(result)) > MAX_ITEM_BYTES:
             raise RejectedError("", _MOST_SIZE, f"{size:,} bytes")
+        if len(line) > MOST_LINE_BYTES:
+            raise RejectedError("", _MOST_LINE, f"{len(line):,} bytes")
         for name in KEY_ATTRIBUTES:
             if type(result.get(name)) is not str or not result[name]:
                 got = repr(to_plain(result, self._checker.floats).get(name))[:60]

@@ -20,7 +20,7 @@ from etl.gate import pass_gate
 from etl.load import load_segment
 from etl.plain_json import MAX_DEPTH, plain_line
 from etl.transform import transform_segment
-from etl.user_code import MOST_RESULTS_BYTES, Transformation
+from etl.user_code import MOST_LINE_BYTES, MOST_RESULTS_BYTES, Transformation
 from etl_cli.seed.items import make_items
 from tests.support import ROOT
 from tests.unit.builders import ANY_SHARE, destination, hold, run, staged, staging, through, unlimited
@@ -196,6 +196,7 @@ def test_a_type_of_the_contract_takes_and_refuses_what_its_row_says(hint: str, v
         f"an aggregate | {MAX_GROUPS:,} |",
         f"together | {MOST_BYTES // 1024**2} MB of memory |",
         f"| text of a group | {LONGEST_GROUP:,} characters |",
+        f"with what is None | {MOST_LINE_BYTES // 1024**2} MB |",
         f"| results of one record | {MOST_RESULTS_BYTES // 1024**2} MB,",
     ],
 )

@@ -427,6 +427,14 @@ def test_when_s3_fails_the_parts_that_are_closed_are_kept(number: int, after: bo
     assert [each.get("ExclusiveStartKey") for each in dynamodb.scans].count(None) == 1
 
 
+def test_when_an_upload_is_gone_the_parts_that_are_closed_are_kept() -> None:
+    s3 = FakeS3()
+    s3.faults.fail(3, lambda: client_error("NoSuchUpload", 404))
+    kept = extracted(s3, table(ITEMS), part_bytes=2000)
+
+    assert (kept.done, kept.counted("extract_parts")) == (False, 1)
+
+
 def test_when_s3_refuses_for_good_the_invocation_fails() -> None:
     s3 = FakeS3()
     s3.faults.fail(4, lambda: client_error("AccessDenied", 403))

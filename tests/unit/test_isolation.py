@@ -15,9 +15,9 @@ import pytest
 
 from etl.aggregates import Aggregate
 from etl.errors import RejectedError, TooSlowError, UntimedError
-from etl.isolation import IsolatedRecords, _child, limit_memory, serve
+from etl.isolation import GRACE_SECONDS, IsolatedRecords, _child, limit_memory, serve, together
 from etl.metrics import peak_memory_mb
-from etl.records import Made, Records
+from etl.records import TOGETHER_SECONDS, Made, Records
 from tests.unit.builders import item, run, through, user_code
 
 MEBIBYTE = 1024 * 1024
@@ -310,3 +310,33 @@ def test_a_crash_for_want_of_kept_memory_costs_no_record() -> None:
 
     faulthandler.disable()
     assert fates(isolated(transform, lines(7))) == ["kept"] * 7
+
+
+def test_children_that_end_one_after_the_other_leave_time_to_look_at_the_clock() -> None:
+    def strike() -> None:
+        time.sleep(0.3)
+        leave()
+
+    began = time.monotonic()
+    made = isolated(striking(set(range(20)), strike), lines(20))
+
+    assert time.monotonic() - began < 3
+    assert fates(made) == ["its end with exit status 3"] * len(made)
+    assert 1 <= len(made) < 20
+
+
+@pytest.mark.parametrize("seconds", [1, 10, 60, 91, 100, 139, 240])
+def test_records_that_are_taken_again_fit_into_an_invocation(seconds: int) -> None:
+    count = together(seconds)
+    taken: list[int] = []
+
+    class Noting(IsolatedRecords):
+        def _asked(self, given: Any) -> Any:
+            taken.append(len(given))
+            return super()._asked(given)
+
+    with Noting(through(user_code(striking(set(), leave)), seconds=seconds), None) as records:
+        assert len(records(lines(25))) == 25
+
+    assert max(taken) == min(count, 25)
+    assert count == 1 or (2 * count - 1) * seconds + GRACE_SECONDS < TOGETHER_SECONDS

@@ -410,6 +410,45 @@ def test_a_ceiling_does_not_make_an_invocation_miss_its_end() -> None:
     assert result.counted("loaded") >= 25
 
 
+def test_answers_that_hang_do_not_make_an_invocation_miss_its_end() -> None:
+    s3, given_work = transformed(records(75))
+    end = time.monotonic() + 1.5
+    deadline = Deadline(lambda: int((end - time.monotonic()) * 1000))
+
+    class Hanging(FakeChannel):
+        async def batch_write_item(self, body: bytes) -> bytes:
+            if b"item-0030" in body:
+                await asyncio.sleep(30)
+            return await super().batch_write_item(body)
+
+    table = DestinationTable(Hanging(FakeDynamoDB()), "destination", Pacer(None), deadline.remaining_ms)
+    result = asyncio.run(load_segment(run(), given_work, table, staging(s3), deadline))
+
+    assert time.monotonic() < end
+    assert (result.done, result.counted("loaded")) == (False, 25)
+
+
+def test_batches_that_wait_for_those_that_hang_are_not_sent_when_time_is_over() -> None:
+    s3, given_work = transformed(records(425))
+    end = time.monotonic() + 2
+    deadline = Deadline(lambda: int((end - time.monotonic()) * 1000))
+
+    class Hanging(FakeChannel):
+        async def batch_write_item(self, body: bytes) -> bytes:
+            if b"item-0000" in body:
+                return await super().batch_write_item(body)
+            self.under_way.append(1)
+            if len(self.under_way) > 40:
+                await asyncio.sleep(30)
+            raise client_error("ThrottlingException")
+
+    table = DestinationTable(Hanging(FakeDynamoDB()), "destination", Pacer(None), deadline.remaining_ms)
+    result = asyncio.run(load_segment(run(), given_work, table, staging(s3), deadline))
+
+    assert time.monotonic() < end + 0.5
+    assert (result.done, result.counted("loaded")) == (False, 25)
+
+
 def test_nothing_written_at_all_is_a_transient_error() -> None:
     s3, given_work = transformed(records(75))
 

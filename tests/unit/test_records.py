@@ -1,14 +1,19 @@
 import pickle
 import time
+import tracemalloc
 import weakref
+from contextlib import nullcontext
+from decimal import Decimal
 from typing import Annotated, Any, TypedDict
 
 import msgspec
 import pytest
 
+from etl.aggregates import Aggregate
 from etl.errors import OutOfMemoryError, RejectedError, TooSlowError, UntimedError
+from etl.isolation import IsolatedRecords
 from etl.records import MADE_BYTES, Made, Records
-from etl.user_code import Transformation
+from etl.user_code import MOST_RESULTS_BYTES, Transformation
 from tests.unit.builders import run, through, user_code
 from tests.unit.test_isolation import fates, lines, striking
 
@@ -43,6 +48,41 @@ def test_a_record_with_which_the_results_are_many_bytes_is_the_last() -> None:
 
     assert fates(made) == ["kept"] * 3
     assert 2 * 5 * 300_000 < MADE_BYTES < 3 * 5 * 300_000
+
+
+@pytest.mark.parametrize("way", [nullcontext, lambda records: IsolatedRecords(records, None)])
+def test_what_aggregates_make_of_results_is_much_as_well(way: Any) -> None:
+    aggregates = [Aggregate(name=f"by_value_{number}", by=["value"], of={"value": ["sum"]}) for number in range(20)]
+    several = user_code(lambda record, _: [record] * 300, aggregates=aggregates)
+    with way(through(several)) as records:
+        made = records(lines(25))
+
+    assert fates(made) == ["kept"] * 2
+    assert 300 * 20 * 256 < MADE_BYTES < 2 * 300 * 20 * (256 + 112)
+
+
+def test_what_one_record_becomes_takes_no_more_memory_than_it_may() -> None:
+    names = [f"n{number}" for number in range(40)]
+    some = 0
+
+    def transform(record: dict[str, Any], _: Any) -> Any:
+        nonlocal some
+        while True:
+            yield {"id": "a", "timestamp": record["timestamp"]} | {name: Decimal("1.5") for name in names}
+            some += 1
+            largest[:] = [max(*largest, tracemalloc.get_traced_memory()[0])]
+
+    largest = [0, 0]
+    user = user_code(transform, aggregates=[Aggregate(name="all", of={name: ["sum"] for name in names})])
+    tracemalloc.start()
+    try:
+        (made,) = through(user)(lines(1))
+    finally:
+        tracemalloc.stop()
+
+    assert isinstance(made, RejectedError)
+    assert some > 1000
+    assert largest[0] < MOST_RESULTS_BYTES * 1.1
 
 
 @pytest.mark.parametrize("rejected", [False, True])

@@ -9,7 +9,8 @@ import pytest
 
 from etl.aggregates import Aggregate
 from etl.errors import RejectedError, TransformationError, UntimedError
-from etl.user_code import MOST_RESULTS_BYTES, Transformation, preview
+from etl.item_size import MAX_ITEM_BYTES, least_size
+from etl.user_code import MOST_LINE_BYTES, MOST_RESULTS_BYTES, Transformation, preview
 from tests.unit.builders import MinimalContract, run, user_code
 
 RECORD = {"id": "x", "timestamp": "2024-01-15T10:00:00Z"}
@@ -61,6 +62,21 @@ def test_results_beyond_what_one_record_may_become_reject_it_before_they_are_mad
     assert reason.summary == "record: expected results of at most 32 MB of memory together"
     assert reason.got == f"more, after {made - 1:,} of them"
     assert MOST_RESULTS_BYTES / 1000 < made < MOST_RESULTS_BYTES / 100
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_maps_of_nothing_reject_a_record_whose_line_is_too_long(several: bool) -> None:
+    rows = [dict.fromkeys(map(str, range(1000)))] * 2000
+    assert least_size({"rows": rows}) < MAX_ITEM_BYTES
+
+    def empty(record: dict[str, Any], _: Any) -> Any:
+        return [record | {"rows": rows}] if several else record | {"rows": rows}
+
+    reason = rejection(empty)
+
+    assert (
+        reason.summary == f"record: expected a record of at most {MOST_LINE_BYTES:,} bytes of JSON, with what is None"
+    )
 
 
 @pytest.mark.parametrize(
