@@ -41,7 +41,10 @@ class _Reason(NamedTuple):
 _FILE = "runtime/etl/transformation.py"
 _IMPORTED = f"{_FILE} can't be imported: correct it, try it with etl preview, deploy it; then {{again}}."
 _CODE = "Deploy the stack again: its code can't be loaded; then {again}."
-_TOO_LONG = "etl plan says which setting makes such a window fit 30 minutes; deploy with it, and {again}."
+_TOO_LONG = (
+    "See whether a table was throttled all the time, which etl logs tells. If not, etl plan says which setting makes "
+    "such a window fit 30 minutes; deploy with it, and {again}."
+)
 # The first that fits. Sources of AWS's own names: Step Functions Developer Guide, "Handling errors"; Lambda Developer
 # Guide, "Troubleshoot invocation issues" and "Retry behavior"; Lambda API Reference, "Invoke".
 REASONS = (

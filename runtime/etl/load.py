@@ -284,6 +284,7 @@ def _load(event: Event, deadline: Deadline) -> Work:
     pacer = Pacer(ceiling / run.segments if ceiling else None)
     in_flight_bytes = IN_FLIGHT_BYTES
     if event.get("retry"):
+        staging.empty_quarantine(STAGE, run, work)
         staging, in_flight_bytes = staging.for_retry(), IN_FLIGHT_BYTES // RETRY_SHARE
 
     async def load() -> Work:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientEr
 
 from etl.backoff import full_jitter
 from etl.errors import ConfigurationError, StagingError, class_name
-from etl.keys import begun_key, part_key, seal_key
+from etl.keys import begun_key, part_key, quarantine_key, seal_key
 from etl.run import Run, Work
 from etl.seal import Seal
 from etl.staged_writer import ObjectWriter, put_seal
@@ -215,6 +215,23 @@ class Staging:
             for batch in self.batches(key, offset):
                 yield {"part": part, "offset": batch.end}, key, batch
             offset = 0
+
+    def empty_quarantine(self, stage: str, run: Run, work: Work) -> None:
+        """Empty what an attempt that died has set aside behind the cursor: its retry may have less to finish there.
+
+        A replay takes up all that is sealed, so a record would be taken twice.
+        """
+        number = work.counted(f"{stage}_quarantine_parts")
+        while self._is_sealed(key := quarantine_key(stage, run, work.segment, number)):
+            self.open(key).close()
+            number += 1
+
+    def _is_sealed(self, key: str) -> bool:
+        try:
+            self._seal(key)
+        except StagingError:
+            return False
+        return True
 
     def begins(self, stage: str, run: Run, work: Work) -> bool:
         """Mark that ``stage`` works on a segment from its cursor on; False when an attempt before has marked it.

@@ -191,6 +191,8 @@ def _transform(event: Event, deadline: Deadline) -> Work:
     # The workflow doesn't tell why it tries again: for want of a place no attempt has begun, and none may have died.
     began_before = not staging.begins(STAGE, run, work)
     may_have_died = began_before and bool(event.get("retry"))
+    if began_before:
+        staging.empty_quarantine(STAGE, run, work)
     deadline.reserve(2 * seconds + _MORE_IN_A_CHILD if may_have_died else seconds)
     if may_have_died:
         staging = staging.for_retry()

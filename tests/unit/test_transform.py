@@ -12,6 +12,7 @@ from etl.deadline import Deadline
 from etl.errors import RejectedError, StagingError, TransformationError
 from etl.gate import pass_gate
 from etl.run import Work
+from etl.staging import Staging
 from etl.time_limit import TimeLimit
 from etl.transform import transform_segment
 from etl.user_code import Transformation
@@ -390,6 +391,26 @@ def test_crashed_at_any_call_and_run_again_everything_is_as_undisturbed(
         assert_same(s3, transformed(s3, given, USER, part_bytes=3000), whole)
 
     assert number > 10
+
+
+def test_what_an_attempt_that_died_has_set_aside_is_there_once() -> None:
+    s3, given = extract([item(n, filling={"S": "x" * 30_000}) for n in range(75)])
+
+    def refusing(record: dict[str, Any], _: Any) -> Any:
+        return None if record["id"] in ("item-0003", "item-0028") and 1 / 0 else record
+
+    def attempt(bucket: Staging) -> Work:
+        anew = msgspec.convert(msgspec.to_builtins(given), Work)
+        return transform_segment(run(), anew, through(user_code(refusing)), bucket, unlimited(), 710_000)
+
+    # Its result never came. A retry has smaller batches, which end in other places.
+    assert attempt(staging(s3)).counted("transform_quarantine_parts") == 2
+    staging(s3).empty_quarantine("transform", run(), given)
+    assert attempt(staging(s3).for_retry()).counted("transform_quarantine_parts") == 1
+
+    sealed = staging(s3).sealed(f"quarantine/{TIMESTAMP}")
+    aside = [record["item"]["id"]["S"] for key in sealed for record in json.loads(s3.objects[key])]
+    assert aside == ["item-0003", "item-0028"]
 
 
 def test_staged_twice_the_bytes_are_the_same() -> None:
