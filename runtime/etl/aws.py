@@ -105,7 +105,8 @@ def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
 def _session(service: str, session: Session | None = None) -> boto3.Session:
     """A session whose clients of a service bridge faults. Source: boto3's "Extensibility guide"."""
     maker = boto3.Session(botocore_session=session) if session else _default_session()
-    maker.events.register(f"creating-client-class.{service}", _put_bridge, unique_id="etl-bridge")
+    # An event whose id is known already isn't registered, whatever the event is.
+    maker.events.register(f"creating-client-class.{service}", _put_bridge, unique_id=f"etl-bridge-{service}")
     return maker
 
 

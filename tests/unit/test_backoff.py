@@ -75,6 +75,25 @@ KINDS = [
 ]
 
 
+@pytest.mark.usefixtures("time")
+@pytest.mark.parametrize("makers", [(s3_client, dynamodb_client), (dynamodb_client, s3_client)])
+def test_all_clients_of_a_function_bridge(
+    makers: tuple[Callable[[], Any], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests: dict[str, tuple[Callable[[Any], Any], Answer]] = {
+        "S3": (lambda client: client.put_object(Bucket="staging", Key="x", Body=b"body"), STORED),
+        "DynamoDB": (lambda client: client.get_item(TableName="ledger", Key={"id": {"S": "x"}}), ITEM),
+    }
+    with endpoint(FAILURE) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        for client in [make() for make in makers]:
+            request, success = requests[client.meta.service_model.service_id]
+            server.answers = [FAILURE, success]
+            request(client)
+
+        assert len(server.requests) == 4
+
+
 @pytest.mark.parametrize(("make", "failure", "success"), KINDS)
 def test_a_fault_is_bridged_for_most_of_its_seconds(
     make: Callable[..., Send], failure: Answer, success: Answer, time: Time, monkeypatch: pytest.MonkeyPatch
