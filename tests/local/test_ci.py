@@ -130,8 +130,8 @@ def test_newer_pythons_get_a_copy_of_the_checkout(machine: Path) -> None:
     assert calls == [
         f"make check PYTHON={oldest}",
         f"make test PYTHON={oldest}",
-        f"make -C COPY unit PYTHON={newer}",
-        "python -m pytest tests/infrastructure tests/docs -n 3 --dist loadfile",
+        f"make -C COPY setup PYTHON={newer}",
+        "python -m pytest tests/unit tests/infrastructure tests/docs -n 3 --dist loadfile",
     ]
     assert done.stdout.endswith("all on Python 3.11; unit, infrastructure and docs suites on 3.13.\n")
 
