@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -52,13 +52,15 @@ class IsolatedRecords:
     Args:
         records: takes them through in a process.
         memory_mb: what this process and its child may have together, in MiB; None for no limit.
+        clock: a clock that never goes back, in seconds.
     """
 
-    def __init__(self, records: Records, memory_mb: float | None) -> None:
+    def __init__(self, records: Records, memory_mb: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         self.aggregates = records.aggregates
         self.seconds = records.seconds
         self._records = records
         self._memory_mb = memory_mb
+        self._clock = clock
         self._around_bytes = around_bytes(records.aggregates)
         self._together = together(records.seconds)
         self._position = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child
@@ -78,10 +80,10 @@ class IsolatedRecords:
     def __call__(self, lines: Sequence[bytes]) -> list[Made]:
         """Say what records become, as :class:`etl.records.Through` does."""
         made: list[Made] = []
-        soon = time.monotonic() + _SOON_SECONDS
+        soon = self._clock() + _SOON_SECONDS
         while len(made) < len(lines) and not self._is_last(made):
             made += self._first_of(lines[len(made) :][: self._together])
-            if made and time.monotonic() > soon:
+            if made and self._clock() > soon:
                 break
         return made
 

@@ -50,7 +50,7 @@ def test_a_record_with_which_the_results_are_many_bytes_is_the_last() -> None:
     assert 2 * 5 * 300_000 < MADE_BYTES < 3 * 5 * 300_000
 
 
-@pytest.mark.parametrize("way", [nullcontext, lambda records: IsolatedRecords(records, None)])
+@pytest.mark.parametrize("way", [nullcontext, lambda records: IsolatedRecords(records, None, lambda: 0.0)])
 def test_what_aggregates_make_of_results_is_much_as_well(way: Any) -> None:
     aggregates = [Aggregate(name=f"by_value_{number}", by=["value"], of={"value": ["sum"]}) for number in range(20)]
     several = user_code(lambda record, _: [record] * 300, aggregates=aggregates)
