@@ -52,12 +52,13 @@ _staged_keys = msgspec.json.Decoder(_StagedKey)
 
 
 class _Pending(NamedTuple):
-    """A batch on its way: the cursors before and behind it, its records as staged and by key, and its outcome."""
+    """A batch on its way: cursors before and behind it, its staged records, its items and their bytes, its outcome."""
 
     before: dict[str, int]
     behind: dict[str, int]
     batch: Batch
     items: dict[Key, bytes]
+    size: int
     outcome: asyncio.Task[Outcome]
 
 
@@ -128,10 +129,12 @@ class _Loader:
                 # Before the batch is decoded, so that a record that takes long memory is alone.
                 await self._make_room(batch.end - batch.start)
                 items = self._marshalled(key, batch)
-                await self._make_room(_size(items), items)
+                size = sum(map(len, items.values()))
+                await self._make_room(size, items)
                 if self._stopped_at is not None or out_of_time:
                     break
-                self._begin(before, behind, batch, items)
+                outcome = asyncio.create_task(self._destination.write(items))
+                self._begin(_Pending(before, behind, batch, items, size, outcome))
                 before = behind
                 out_of_time = not deadline.allows_another()
             else:
@@ -164,11 +167,10 @@ class _Loader:
         ):
             await self._settle()
 
-    def _begin(self, before: dict[str, int], behind: dict[str, int], batch: Batch, items: dict[Key, bytes]) -> None:
-        task = asyncio.create_task(self._destination.write(items))
-        self._pending.append(_Pending(before, behind, batch, items, task))
-        self._pending_keys.update(items)
-        self._pending_bytes += _size(items)
+    def _begin(self, pending: _Pending) -> None:
+        self._pending.append(pending)
+        self._pending_keys.update(pending.items)
+        self._pending_bytes += pending.size
 
     async def _settle(self) -> None:
         """Wait for the oldest batch and count it, unless one before it has stopped."""
@@ -176,7 +178,7 @@ class _Loader:
         outcome = await pending.outcome
         self._pending.popleft()
         self._pending_keys.difference_update(pending.items)
-        self._pending_bytes -= _size(pending.items)
+        self._pending_bytes -= pending.size
         if self._stopped_at is not None:
             return
         if not outcome.finished:
@@ -200,10 +202,6 @@ class _Loader:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _size(items: dict[Key, bytes]) -> int:
-    return sum(map(len, items.values()))
 
 
 def _staged_line(batch: Batch, key: Key) -> bytes:
