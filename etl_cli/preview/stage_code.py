@@ -28,6 +28,7 @@ from etl.staging import BATCH_BYTES, BATCH_RECORDS
 from etl.timestamps import check_timestamps, window_filter
 from etl.user_code import Transformation
 from etl_cli.console import printing_aside
+from etl_cli.costs.capacity_inputs import MEMORY_MB
 from etl_cli.errors import UserError
 from etl_cli.paths import ROOT
 from etl_cli.preview.transformation_file import broken, load
@@ -51,8 +52,6 @@ __all__ = [
 
 TRANSFORMATION = ROOT / "runtime" / "etl" / "transformation.py"
 EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
-# What a function has, in MiB: Transform can't handle a record that needs more.
-MEMORY_MB = 512
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
 
 

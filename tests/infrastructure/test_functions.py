@@ -12,7 +12,7 @@ import pytest
 from etl.code_version import STORES
 from etl.records import RECORD_SECONDS
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
-from etl_cli.preview.stage_code import MEMORY_MB
+from etl_cli.costs.capacity_inputs import MEMORY_MB
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 
 BUCKET = f"etl-staging-{ACCOUNT}-{REGION}"
