@@ -33,7 +33,7 @@ def shaped_pages(name: str) -> list[list[bytes]]:
 
 
 def _transformed(lines: list[bytes]) -> list[bytes]:
-    """What the shipped transformation makes of the items; what is large in them is the same in all."""
+    """The records that the shipped transformation makes of the items; their large attribute is the same in all."""
     heads, (tail, *_) = zip(*(_parted(line) for line in lines), strict=True)
     large = plain({"M": json.loads(tail)})[1:-1].encode()
     return [b"%b,%b,%b" % (plain({"M": json.loads(head)})[:-1].encode(), large, _ADDED) for head in heads]

@@ -20,7 +20,7 @@ CONTAINER_BYTES, MEMBER_BYTES = 3, 1
 
 @dataclass(frozen=True)
 class Shape:
-    """What the large attribute of an item holds.
+    """The content of an item's large attribute.
 
     Attributes:
         name: a word for ids.

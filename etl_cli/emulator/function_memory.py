@@ -83,9 +83,9 @@ class _Watch:
 def limit_memory() -> None:
     """Kill a Python function's process that has had more than MemorySize, and say so as AWS does.
 
-    Its error is Runtime.OutOfMemory, and the process is replaced for the next invocation. What counts is the most that
-    it ever had: the memory of a function that is called again stays its process's. A process that it has forked counts
-    with what it doesn't share. Source: Lambda Developer Guide, "Troubleshoot execution issues in Lambda"; the name of
+    Its error is Runtime.OutOfMemory, and the process is replaced for the next invocation. The most that it ever had
+    counts: the memory of a function that is called again stays its process's. A process that it has forked counts with
+    what it doesn't share. Source: Lambda Developer Guide, "Troubleshoot execution issues in Lambda"; the name of
     the error is that of REPORT lines on AWS.
     """
     if not (_PROC / "self" / "status").exists():

@@ -28,7 +28,7 @@ MOST_RECORDS_BYTES = 16_000_000
 
 @dataclass
 class Made:
-    """What the transformation made of an item.
+    """Records that the transformation made of an item.
 
     Attributes:
         related: whether the records have other ids, in which its own occurs.

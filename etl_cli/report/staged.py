@@ -96,7 +96,7 @@ def staged_lines(pipeline: Pipeline, key: str) -> Iterator[bytes]:
 
 
 def rejected_records(pipeline: Pipeline, run: str) -> Iterator[SetAside]:
-    """What the stages of a run set aside."""
+    """Records that the stages of a run set aside."""
     for key in staged_keys(pipeline, f"quarantine/{run}/"):
         for line in staged_lines(pipeline, key):
             yield set_aside(line)

@@ -270,7 +270,7 @@ def json_array(rows: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def partial(parts: Iterable[Accumulator]) -> bytes:
-    """What a worker knows, as a JSON object with an array a name that :meth:`Accumulator.merge` reads."""
+    """A worker's groups, as a JSON object with an array a name that :meth:`Accumulator.merge` reads."""
     pieces = [b"{"]
     for number, each in enumerate(parts):
         pieces += (b"," if number else b"", encode(each.aggregate.name), b":", *json_array(each.dump()))

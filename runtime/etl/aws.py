@@ -145,7 +145,7 @@ BRIDGE = Bridge(BRIDGED_SECONDS, is_transient)
 
 
 class AsFarAsPossible(Iterator[_T]):
-    """What is read before reading fails in passing: an invocation ends there, and keeps what it has done.
+    """Reads until reading fails in passing: an invocation ends there, and keeps what it has done.
 
     It fails if nothing at all can be read.
 

@@ -148,7 +148,7 @@ def _count(taken: Work, page: Page) -> None:
 
 
 def _staged(taken: Work, units: Decimal, writer: PartWriter, first: int) -> Work:
-    """What is done when a part has been closed: a segment's work to go on with."""
+    """A segment's work to go on with, after a part has been closed."""
     done = Work(segment=taken.segment, cursor=taken.cursor, counts=list(taken.counts))
     done.count("extract_parts", writer.next_part - first)
     done.count("extract_bytes", writer.size)

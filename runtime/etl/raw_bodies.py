@@ -2,7 +2,7 @@
 
 A request may carry ``RawBody``, the body to send; an answer of one of ``RAW_OPERATIONS`` has ``RawBody``, the bytes
 that DynamoDB sent. The hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's own.
-What is left out is building and parsing each item, which costs most of the time that a tutorial's pipeline takes.
+Building and parsing each item is left out, which costs most of the time that a tutorial's pipeline takes.
 Where the client speaks another protocol than JSON, answers are parsed items.
 """
 

@@ -19,11 +19,11 @@ RECORD_SECONDS = 10
 """How long one record may take where no setting says it, in seconds: the setting's default."""
 
 TOGETHER_SECONDS = 280
-"""What records that are taken together may take together, if each takes all of its time: an invocation has 300 s."""
+"""The longest time of records that are taken together, if each takes all of its own: an invocation has 300 s."""
 
 MADE_BYTES = 4 * 1024 * 1024
-"""What records that are taken together may become, in bytes of memory as it is estimated: the one that passes it is the
-last."""
+"""The most that records which are taken together become, in bytes of memory as it is estimated: the one that passes it
+is the last."""
 
 Made = list[tuple[bytes, list[Prepared]]] | RejectedError | Literal["ahead"]
 """The fate of a record: lines of plain JSON, each with what every aggregate makes of it, and none if it is dropped; or
