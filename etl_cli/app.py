@@ -6,21 +6,27 @@ from typing import Annotated
 
 import typer
 
-from etl_cli import local
-from etl_cli.backfill import command as backfill
-from etl_cli.command_tree import Commands
-from etl_cli.console import out
-from etl_cli.demo import command as demo
-from etl_cli.doctor import command as doctor
-from etl_cli.explain import command as explain
-from etl_cli.following import run, watch
-from etl_cli.page import command as report
-from etl_cli.past import gaps, logs, runs, show
-from etl_cli.paths import ROOT
-from etl_cli.plan import command as plan
-from etl_cli.preview import command as preview
-from etl_cli.quarantine import command as quarantine
-from etl_cli.seed import command as seed
+from etl_cli.commands import (
+    backfill,
+    demo,
+    doctor,
+    explain,
+    gaps,
+    local,
+    logs,
+    plan,
+    preview,
+    quarantine,
+    report,
+    run,
+    runs,
+    seed,
+    show,
+    watch,
+)
+from etl_cli.terminal.console import out
+from etl_cli.terminal.paths import ROOT
+from etl_cli.terminal.typer_app import Commands
 
 app = Commands(
     help="Runs the ETL pipeline and looks after it: on AWS, or on this machine without an account.", add_completion=True

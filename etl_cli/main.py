@@ -1,4 +1,4 @@
-"""The entry of the `etl` command. Its exit codes are those of `etl_cli.command_tree`."""
+"""The entry of the `etl` command. Its exit codes are those of `etl_cli.terminal.typer_app`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
-from etl_cli.exit_codes import EXIT_INTERRUPTED
+from etl_cli.terminal.exit_codes import EXIT_INTERRUPTED
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     if interruptible:
         # Until everything is imported there is nothing to tidy up, and an interrupt would end as a traceback.
         signal.signal(signal.SIGINT, _exit_at_once)
-    from etl_cli.output import close_streams, open_streams
+    from etl_cli.terminal.output import close_streams, open_streams
 
     open_streams()
     from etl_cli.app import app
@@ -35,8 +35,8 @@ def main() -> None:
 
 
 def _run(app: Callable[[], None]) -> None:
-    from etl_cli.console import err, print_error
-    from etl_cli.errors import UserError
+    from etl_cli.terminal.console import err, print_error
+    from etl_cli.terminal.errors import UserError
 
     try:
         app()

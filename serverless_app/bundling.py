@@ -1,4 +1,4 @@
-"""The functions' one asset: the package ``etl`` and its locked dependencies, without Docker, reproducibly."""
+"""The functions' one asset: the package ``etl``, its dependencies and your code; reproducible, without Docker."""
 
 import errno
 import functools
@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from etl.invocation.code_version import USER_CODE
 from serverless_app.grammar import FUNCTIONS_PYTHON, GrammarError, check_grammar
-from serverless_app.settings import PipelineSettings
+from serverless_app.settings import CHECKOUT, PipelineSettings
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 PYTHON_VERSION = ".".join(map(str, FUNCTIONS_PYTHON))
 _CACHE_TAG = f"cpython-{PYTHON_VERSION.replace('.', '')}"
 
@@ -23,9 +23,11 @@ _CACHE_TAG = f"cpython-{PYTHON_VERSION.replace('.', '')}"
 _PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
 
 # To be raised when the same inputs are to give another bundle: those kept from before are then not taken.
-_LAYOUT = "3"
+_LAYOUT = "4"
 
 _NOT_SOURCE = (".*", "*~", "__pycache__", "tests")
+# Beside your code: its tests, its settings, notes.
+_NOT_USER_CODE = (*_NOT_SOURCE, "test_*", "*_test.py", "conftest.py", "*.toml", "*.md")
 # What an installer says about itself and its run, and RECORD, which lists these. METADATA and licences stay.
 _NOT_PACKAGE = (".*", "__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
 
@@ -38,6 +40,7 @@ def bundle(
     settings: PipelineSettings,
     *,
     source: Path = CHECKOUT / "runtime" / "etl",
+    pipeline: Path | None = None,
     lock: Path = CHECKOUT / "requirements" / "runtime.txt",
     output: Path = CHECKOUT / ".build" / "lambda",
     uv: Sequence[str] = ("sh", str(CHECKOUT / "requirements" / "uv.sh")),
@@ -54,6 +57,7 @@ def bundle(
     Args:
         settings: its ``architecture`` and ``lambda_platform`` say for which machine.
         source: the package with the handlers.
+        pipeline: the folder with transformation.py; that of the settings if left out.
         lock: its dependencies, with the hashes that are enforced.
         output: where bundles are kept, if it can be written to.
         uv: the command that runs uv.
@@ -68,21 +72,29 @@ def bundle(
     # Bytecode of another version would lie there unused.
     bytecode = settings.lambda_platform == "host" or sys.implementation.cache_tag == _CACHE_TAG
     packages_key = _digest(_LAYOUT, machine, lock.read_bytes())
-    code = [part for path in _files(source, _NOT_SOURCE) for part in (_name(path, source), path.read_bytes())]
+    pipeline = pipeline or CHECKOUT / settings.pipeline
+    trees = ((source, source.name, _NOT_SOURCE), (pipeline, USER_CODE, _NOT_USER_CODE))
+    code = [
+        part
+        for tree, name, ignored in trees
+        for path in _files(tree, ignored)
+        for part in (f"{name}/{_name(path, tree)}", path.read_bytes())
+    ]
 
     output = _writable(output)
     install = [*uv, "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", *options]
     packages = _once(output / f"packages-{packages_key}", lambda into: _install([*install, "-r", str(lock)], into))
 
     def combine(into: Path) -> None:
-        _check(source, _NOT_SOURCE)
         _copy(packages, into, ())
-        _copy(source, into / source.name, _NOT_SOURCE)
+        for tree, name, ignored in trees:
+            _check(tree, ignored)
+            _copy(tree, into / name, ignored)
         if bytecode:
             _compile(into)
 
     compiled = sys.implementation.cache_tag if bytecode else ""
-    return _once(output / f"bundle-{_digest(packages_key, compiled, source.name, *code)}", combine)
+    return _once(output / f"bundle-{_digest(packages_key, compiled, *code)}", combine)
 
 
 def _target(settings: PipelineSettings) -> tuple[str, list[str]]:

@@ -4,12 +4,14 @@ import difflib
 import re
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, Self, cast
 
 from constructs import Node
 
 from serverless_app.schedule_expression import SCHEDULE_ALLOWED, is_schedule
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 CONTEXT_PREFIX = "etl:"
 
 # The retentions that CloudWatch Logs takes (API reference, PutRetentionPolicy) and what CDK calls them.
@@ -94,6 +96,11 @@ def _switch() -> _Rule:
     return _Rule("true or false", lambda value: type(value) is bool, lambda text: {"true": True, "false": False}[text])
 
 
+def is_pipeline(value: object) -> bool:
+    """Whether a folder in the checkout, ``pipelines/etl``, holds a transformation."""
+    return isinstance(value, str) and (CHECKOUT / value / "transformation.py").is_file()
+
+
 def _knob(default: Any, rule: _Rule) -> Any:
     return field(default=default, metadata={"rule": rule})
 
@@ -124,6 +131,7 @@ class PipelineSettings:
     """Settings of the stack; the defaults are the specification's values.
 
     Attributes:
+        pipeline: folder of your code, from the checkout on.
         schedule: ``rate(…)`` or ``cron(…)`` of EventBridge, in UTC; None for the stack's own, 02:00 every day.
         schedule_enabled: whether the rule starts runs, by the schedule and by events.
         lookback_hours: length of the default window, in hours.
@@ -155,6 +163,7 @@ class PipelineSettings:
         SettingsError: a value is not allowed.
     """
 
+    pipeline: str = _knob("pipelines/etl", _Rule("a folder in the checkout with transformation.py", is_pipeline, str))
     schedule: str | None = _knob(None, _optional(SCHEDULE_ALLOWED, is_schedule))
     schedule_enabled: bool = _knob(True, _switch())
     lookback_hours: int = _knob(24, _whole("hours", 1, 8784, "a year"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.environment import LocalEnvironment
 from tests.support import PROXIED, ROOT, Deployed, SharedAssemblies
 from tests.units import UnitScheduling, turn_of
 

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from etl_cli.emulator.clients import Clients
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.clients import Clients
+from etl_cli.local.environment import LocalEnvironment
 
 ROOT = Path(__file__).resolve().parent.parent
-# Of an environment's folder: see etl_cli/emulator/cdk.py.
+# The transformation of the suite, in place of the user's.
+PIPELINE = "tests/fixtures/pipeline"
+# Of an environment's folder: see etl_cli/local/cdk.py.
 ASSEMBLY, FINGERPRINT = "cdk.out", "cdk.out.fingerprint"
 # Of environments whose functions are sent elsewhere: what forwards their requests names its own port of 127.0.0.1.
 PROXIED = {"ETL_PROXIED": "1"}
@@ -63,7 +65,8 @@ class SharedAssemblies:
 
     def deploy(self, environment: LocalEnvironment, context: Mapping[str, str] | None = None) -> dict[str, str]:
         """As `LocalEnvironment.deploy`."""
-        settings = json.dumps(sorted((context or {}).items()))
+        context = {"etl:pipeline": PIPELINE} | dict(context or {})
+        settings = json.dumps(sorted(context.items()))
         kept = self._folder / f"assembly-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"
         with kept.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 
 from bench.dataset import BUCKET, DESTINATION_TABLE, RUN_TIME, SOURCE_TABLE, WINDOW_END, WINDOW_START
+from bench.environment import CHECKOUT
 from bench.job import Job
 
 RUN = {
@@ -60,7 +62,7 @@ class _Context:
 
 def _work_before(name: str, job: Job) -> dict[str, Any]:
     """The work with which a worker begins its stage, as it lies in the state of an execution."""
-    from etl.run import Work
+    from etl.model.run import Work
 
     work = Work(segment=0)
     if name == "transform":
@@ -76,6 +78,7 @@ def _work_before(name: str, job: Job) -> dict[str, Any]:
 
 def _stage(name: str, job: Job) -> Callable[[], dict[str, Any]]:
     os.environ.update(ENVIRONMENT)
+    sys.path.append(str(CHECKOUT / "tests" / "fixtures" / "pipeline"))
     module = importlib.import_module(f"etl.{name}")
     module._adapters()  # a function's clients are made once, before its first invocation's work
 
@@ -97,7 +100,7 @@ def extract(job: Job) -> Callable[[], dict[str, Any]]:
 
 
 def transform(job: Job) -> Callable[[], dict[str, Any]]:
-    """etl.transform.handler with the shipped transformation."""
+    """etl.transform.handler with the transformation of the tests, which is the shipped one."""
     return _stage("transform", job)
 
 

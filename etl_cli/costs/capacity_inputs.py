@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
-from etl_cli.paths import ROOT
+from etl_cli.terminal.paths import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from etl_cli.costs.capacity import Estimate
 from etl_cli.costs.capacity_inputs import GB, MEMORY_MB
 from etl_cli.costs.prices import PriceList
 from etl_cli.costs.usage import Usage, counted_usage, predicted_usage
-from etl_cli.execution.history import Timeline
-from etl_cli.execution.ledger import Entry
+from etl_cli.runs.history import Timeline
+from etl_cli.runs.ledger import Entry
 
 # The bucket's lifecycle rule, and the length of a month that AWS bills.
 STAGED_DAYS, MONTH_DAYS = 30, 30

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from etl_cli.errors import UserError
+from etl_cli.terminal.errors import UserError
 
 TABLE = Path(__file__).with_suffix(".toml")
 # Whose prices stand in for those of a region that the table doesn't have.

@@ -16,14 +16,14 @@ from etl_cli.costs.capacity import (
     transitions,
 )
 from etl_cli.costs.capacity_inputs import KB, STAGES, Workload
-from etl_cli.execution.history import Timeline
-from etl_cli.execution.ledger import Entry
+from etl_cli.runs.history import Timeline
+from etl_cli.runs.ledger import Entry
 
 # Plan, Gate and Finish call a function each.
 STEPS = 3
 # Metrics that the functions' log lines carry, those of the whole run and two for each state; and the bucket's, by the
 # kinds of a run's requests. Either kind is billed for each hour in which there is a value. Sources: "Amazon CloudWatch
-# pricing"; runtime/etl/metrics.py; S3 User Guide, "Amazon S3 metrics and dimensions".
+# pricing"; runtime/etl/invocation/metrics.py; S3 User Guide, "Amazon S3 metrics and dimensions".
 FUNCTION_METRICS, BUCKET_METRICS, HOUR_SECONDS = 25, 10, 3600
 
 

@@ -10,23 +10,24 @@ from typing import Any, NamedTuple
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli import refusals
-from etl_cli.aws_settings import or_local
-from etl_cli.commands import aws
-from etl_cli.deployment import STACK_NAME, deploy_line, is_local
+from etl.model.names import STACK
+from etl_cli.aws import refusals
+from etl_cli.aws.cli_lines import aws
+from etl_cli.aws.deployment import deploy_line, is_local
+from etl_cli.aws.place import Place
+from etl_cli.aws.refusals import are_unusable, is_unreachable
+from etl_cli.aws.shell_settings import or_local
+from etl_cli.costs.function_room import FUNCTIONS
 from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.doctor.obstacles import UNMADE, obstacle_findings, refusal_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
 from etl_cli.doctor.room_findings import room_finding
-from etl_cli.errors import UserError
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.ledger import TABLE, read_ledger
-from etl_cli.function_room import FUNCTIONS
-from etl_cli.place import Place
-from etl_cli.refusals import are_unusable, is_unreachable
-from etl_cli.times import Times
-from etl_cli.wording import count
+from etl_cli.runs.ledger import TABLE, read_ledger
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Times
+from etl_cli.terminal.words import count
 
 # What the stack calls its resources, by its outputs: what an output is looked up for where the stack can't be read.
 _NAMES = {
@@ -94,9 +95,9 @@ class Checkup:
     def _looks(self) -> Iterator[_Look]:
         """The looks; a generator, so that the later ones know what the earlier ones have learnt."""
         yield _Look("credentials", "sts", "the caller", self._credentials)
-        yield _Look("stack", "cloudformation", f"stack {STACK_NAME}", self._stack)
+        yield _Look("stack", "cloudformation", f"stack {STACK}", self._stack)
         if self._unmade:
-            yield _Look("refused", "cloudformation", f"stack {STACK_NAME}", self._refusals)
+            yield _Look("refused", "cloudformation", f"stack {STACK}", self._refusals)
         if self._unmade is not None:
             yield _Look("in the way", "dynamodb", "a table of the stack", self._obstacles)
             return  # all else is missing because the stack is
@@ -138,12 +139,12 @@ class Checkup:
     def _stack(self) -> Iterator[Finding]:
         client, region = self._client("cloudformation"), self._names["region"]
         try:
-            (stack,) = client.describe_stacks(StackName=STACK_NAME)["Stacks"]
+            (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
             remedy = "Deploy it, or look elsewhere with --profile and --region:"
-            absent = UserError(f"There is no stack {STACK_NAME} in {region}", remedy, remedy_lines=[self._deploy])
+            absent = UserError(f"There is no stack {STACK} in {region}", remedy, remedy_lines=[self._deploy])
             is_elsewhere = not is_local(client.meta.endpoint_url)
             self._unmade = ""
             yield problem("stack", or_local(absent) if is_elsewhere else absent)
@@ -233,7 +234,7 @@ class Checkup:
 
 
 def _stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
-    text = f"{STACK_NAME} is {status}"
+    text = f"{STACK} is {status}"
     if status.endswith("_IN_PROGRESS") and status not in UNMADE:
         remedy = (
             "Wait until it is done, and look again. A run that is going ends with CodeChangedError if its code changes."

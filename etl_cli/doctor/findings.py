@@ -7,8 +7,8 @@ from typing import Literal
 
 from botocore.exceptions import ClientError
 
-from etl_cli.errors import UserError
-from etl_cli.refusals import denied_action, is_denied
+from etl_cli.aws.refusals import denied_action, is_denied
+from etl_cli.terminal.errors import UserError
 
 Level = Literal["ok", "warning", "problem"]
 

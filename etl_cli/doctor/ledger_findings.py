@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from etl.model.statuses import UNKNOWN
 from etl_cli.doctor.findings import Finding
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.counts import UNTIMED
-from etl_cli.execution.coverage import Watermark, covered_by, find_coverage, without
-from etl_cli.execution.ledger import Entry
-from etl_cli.execution.statuses import UNKNOWN, ended
-from etl_cli.past.gaps import OVERDUE_HOURS
-from etl_cli.times import Span, Times
-from etl_cli.wording import count, duration
+from etl_cli.runs.counts import UNTIMED
+from etl_cli.runs.coverage import OVERDUE_HOURS, Watermark, covered_by, find_coverage, without
+from etl_cli.runs.ledger import Entry
+from etl_cli.runs.statuses import ended
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Span, Times
+from etl_cli.terminal.words import count, duration
 
 # The lifecycle rule of the staging bucket removes objects after this time.
 _QUARANTINE_LASTS = timedelta(days=30)

@@ -14,10 +14,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from etl_cli.commands import aws
-from etl_cli.deployment import STACK_NAME
+from etl.model.names import STACK
+from etl_cli.aws.cli_lines import aws
 from etl_cli.doctor.findings import Finding, is_missing
-from etl_cli.printable import shell_words
+from etl_cli.terminal.printable import shell_words
 
 # Nothing has been made in these, or all of it is gone again. A stack that is deleted can't be described.
 UNMADE = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
@@ -83,7 +83,7 @@ def obstacle_findings(
 
 def refusal_findings(cloudformation: Any) -> Iterator[Finding]:
     """Tell why CloudFormation did not begin to make the stack, which only DescribeEvents says."""
-    events = cloudformation.describe_events(StackName=STACK_NAME, Filters={"FailedEvents": True})["OperationEvents"]
+    events = cloudformation.describe_events(StackName=STACK, Filters={"FailedEvents": True})["OperationEvents"]
     failed = (event for event in events if event.get("ValidationStatus") == "FAILED")
     for text in dict.fromkeys(
         f"{each.get('LogicalResourceId')}: {each.get('ValidationStatusReason')}" for each in failed
@@ -124,7 +124,7 @@ def _emptied(status: str, options: Sequence[str]) -> list[str]:
     """Remove what a failed deployment left: it has a template, and nothing can be imported over it."""
     if not status:
         return []
-    words = ("--stack-name", STACK_NAME)
+    words = ("--stack-name", STACK)
     lines = (
         aws("cloudformation", "delete-stack", *words),
         aws("cloudformation", "wait", "stack-delete-complete", *words),
@@ -136,8 +136,8 @@ def _imported(found: Sequence[Obstacle]) -> list[str]:
     """Import them into a new stack, which has nothing else, and let a deployment add all the rest."""
     mapping = json.dumps({each.logical_id: {each.identifier: each.name} for each in found}, separators=(",", ":"))
     return [
-        shell_words("cdk", "import", STACK_NAME, *_KEEP, "--resource-mapping-inline", mapping),
-        shell_words("cdk", "deploy", STACK_NAME, *_KEEP),
+        shell_words("cdk", "import", STACK, *_KEEP, "--resource-mapping-inline", mapping),
+        shell_words("cdk", "deploy", STACK, *_KEEP),
     ]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from etl_cli.commands import aws
+from etl_cli.aws.cli_lines import aws
+from etl_cli.costs.function_room import FUNCTIONS, Room, read_room
 from etl_cli.doctor.findings import Finding
-from etl_cli.function_room import FUNCTIONS, Room, read_room
 
 ABOUT = "concurrency"
 # Service Quotas' code of Lambda's "Concurrent executions", and its default. Source: Lambda Developer Guide, "Lambda

@@ -11,20 +11,20 @@ from typing import Any
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl.aws import AsFarAsPossible, dynamodb_client, is_transient, is_upload_gone, s3_client
-from etl.code_version import check_code, check_engine, code_version
-from etl.deadline import Deadline
-from etl.entry import Context, Event, run_action, run_of, work_of
-from etl.keys import manifest_key, part_key, replayed_key
+from etl.aws.clients import AsFarAsPossible, dynamodb_client, is_transient, is_upload_gone, s3_client
+from etl.handler import Context, Event, run_action, run_of, work_of
+from etl.invocation.code_version import check_code, check_engine, code_version
+from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
+from etl.model.run import Run, Work
+from etl.model.windows import format_instant, is_event, requested_replay, resolve_window
 from etl.replay import plan_replay, quarantined_pages
-from etl.run import Run, Work
 from etl.settings import ExtractSettings
-from etl.source import Page, SourceTable
-from etl.staged_writer import PartWriter
-from etl.staging import Staging
-from etl.timestamps import window_filter
-from etl.window import format_instant, is_event, requested_replay, resolve_window
+from etl.staging.bucket import Staging
+from etl.staging.keys import manifest_key, part_key, replayed_key
+from etl.staging.writer import PartWriter
+from etl.tables.source import Page, SourceTable
+from etl.tables.timestamps import window_filter
 
 STAGE = "extract"
 
@@ -68,7 +68,7 @@ def plan(
         )
         first_watermark = window.first_watermark
         run = Run(
-            timestamp="",
+            id="",
             start=window.start_text,
             end=window.end_text,
             time="",
@@ -79,7 +79,7 @@ def plan(
     run = msgspec.structs.replace(run, time=time, execution=execution["id"], code=code_version(settings.stores))
     run = claim(run, started_at, staging)
     if objects:  # listed once, so that all workers share the same
-        staging.put(replayed_key(run.timestamp), msgspec.json.encode(objects))
+        staging.put(replayed_key(run.id), msgspec.json.encode(objects))
     origin = "schedule" if first_watermark else "event" if is_event(given) else "execution"
     ledger.begin(run, first_watermark, origin)
     return {"run": run, "segments": [Work(segment=number) for number in range(run.segments)]}
@@ -96,7 +96,7 @@ def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
     """
     while True:
         timestamp = started_at.strftime("%Y%m%dT%H%M%S") + f"{started_at.microsecond // 1000:03d}Z"
-        run = msgspec.structs.replace(run, timestamp=timestamp)
+        run = msgspec.structs.replace(run, id=timestamp)
         key = manifest_key(timestamp)
         if staging.put_if_absent(key, msgspec.json.encode(run)):
             return run

@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from etl.aggregates import Accumulator, Aggregate, accumulators, json_array
-from etl.balance import Counts, check_quarantine, check_transformed, judged, set_aside
-from etl.contract import Record
-from etl.errors import QualityGateError, RejectedError, StagingError, TransformationError
-from etl.keys import aggregates_key, part_key, partial_key, quarantine_key
-from etl.plain_json import encode, to_plain
-from etl.run import Run, Work, total, totals
-from etl.staged_writer import PartWriter
-from etl.staging import Staging
+from etl.model.balance import check_quarantine, check_transformed
+from etl.model.counts import Counts, judged, set_aside
+from etl.model.errors import QualityGateError, RejectedError, StagingError, TransformationError
+from etl.model.run import Run, Work, total, totals
+from etl.staging.bucket import Staging
+from etl.staging.keys import aggregates_key, part_key, partial_key, quarantine_key
+from etl.staging.writer import PartWriter
+from etl.user.aggregates import Accumulator, Aggregate, accumulators, json_array
+from etl.values.attribute_values import Record
+from etl.values.plain_json import encode, to_plain
 
 # Counts of each segment that come after Gate: Load reads these parts, and Finish looks at the quarantine once more.
 _PASSED_ON = ("transform_parts", "transform_quarantine_parts")
@@ -96,7 +97,7 @@ def check_set_aside(run: Run, stage: str, counts: Counts, segments: list[Work], 
     """
     with ThreadPoolExecutor(_READERS) as readers:
         quarantined = sum(readers.map(staging.records, _quarantine(run, stage, segments)))
-    check_quarantine(run, stage, set_aside(stage, counts), quarantined)
+    check_quarantine(run, stage, set_aside(counts, stage), quarantined)
 
 
 def _quarantine(run: Run, stage: str, segments: list[Work]) -> Iterator[str]:
@@ -122,9 +123,9 @@ def check_rejected_share(
     """
     if not run.replay and rejected * 100 > threshold_percent * read:
         raise QualityGateError(
-            f"run {run.timestamp}: {rejected:,} of {read:,} items were rejected, {_percent(rejected, read)} %, and "
+            f"run {run.id}: {rejected:,} of {read:,} items were rejected, {_percent(rejected, read)} %, and "
             f"{threshold_percent} % are allowed (REJECT_THRESHOLD_PERCENT){reasons()}; "
-            f"look at quarantine/{run.timestamp}/, correct the data or transformation.py, and run the window "
+            f"look at quarantine/{run.id}/, correct the data or transformation.py, and run the window "
             f"{run.start} to {run.end} again"
         )
 
@@ -145,7 +146,7 @@ def _check_dropped(run: Run, segments: list[Work], threshold_percent: Decimal) -
     whole = dropped + total(segments, "transformed")
     if not run.replay and dropped * 100 > threshold_percent * whole:
         raise TransformationError(
-            f"run {run.timestamp}: transform() returned nothing for {dropped:,} of {whole:,} items, "
+            f"run {run.id}: transform() returned nothing for {dropped:,} of {whole:,} items, "
             f"{_percent(dropped, whole)} %, and {threshold_percent} % are allowed (DROP_THRESHOLD_PERCENT). Does it "
             "lack a return? If it is meant to drop so many, deploy with -c etl:drop_threshold_percent=100. Then run "
             f"the window {run.start} to {run.end} again"
@@ -191,7 +192,7 @@ def _merged(run: Run, segments: list[Work], staging: Staging, aggregates: list[A
 
 def _document(run: Run, merged: list[Accumulator]) -> bytes:
     """The run's aggregates as JSON, made group by group: together they would take several times their bytes."""
-    head = encode({"run": run.timestamp, "window": {"start": run.start, "end": run.end}})[:-1]
+    head = encode({"run": run.id, "window": {"start": run.start, "end": run.end}})[:-1]
     return b"".join((head, b',"aggregates":', *json_array(map(_groups, merged)), b"}"))
 
 

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from etl.errors import TransientError
-from etl.run import Replayed, Run
-from etl.window import format_instant, parse_instant
+from etl.model.errors import TransientError
+from etl.model.run import Replayed, Run
+from etl.model.windows import format_instant, parse_instant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -81,7 +81,7 @@ class Ledger:
         entry = {
             **_key(run.execution),
             "status": {"S": "RUNNING"},
-            "run": {"S": run.timestamp},
+            "run": {"S": run.id},
             "execution": {"S": run.execution},
             "window_start": {"S": run.start},
             "window_end": {"S": run.end},
@@ -96,7 +96,7 @@ class Ledger:
             # An invocation that Step Functions has given up can still be at work when its run has ended.
             ConditionExpression="attribute_not_exists(#id) OR #status <> :succeeded OR #run <> :run",
             ExpressionAttributeNames={"#id": "id", "#status": "status", "#run": "run"},
-            ExpressionAttributeValues={":succeeded": {"S": "SUCCEEDED"}, ":run": {"S": run.timestamp}},
+            ExpressionAttributeValues={":succeeded": {"S": "SUCCEEDED"}, ":run": {"S": run.id}},
         )
         if first_watermark is not None:
             end = {"S": format_instant(first_watermark)}
@@ -134,9 +134,7 @@ class Ledger:
                 raise
             reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
             if reasons[-1:] != [_CONDITION_FAILED]:
-                raise TransientError(
-                    f"run {run.timestamp}: the ledger is being written by another run: {reasons}"
-                ) from error
+                raise TransientError(f"run {run.id}: the ledger is being written by another run: {reasons}") from error
             self._dynamodb.update_item(**closed)
 
     def _closed(self, run: Run, counts: dict[str, int], finished_at: str) -> Any:
@@ -176,7 +174,7 @@ class Ledger:
             "ExpressionAttributeValues": {
                 ":start": {"S": run.start},
                 ":end": {"S": run.end},
-                ":run": {"S": run.timestamp},
+                ":run": {"S": run.id},
             },
         }
 
@@ -190,7 +188,7 @@ class Ledger:
             "ConditionExpression": "attribute_exists(#id)",
             "ExpressionAttributeNames": {"#replayed": "replayed", "#id": "id"},
             "ExpressionAttributeValues": {
-                ":replayed": {"M": {"run": {"S": run.timestamp}, "finished_at": {"S": finished_at}, **noted}}
+                ":replayed": {"M": {"run": {"S": run.id}, "finished_at": {"S": finished_at}, **noted}}
             },
         }
 

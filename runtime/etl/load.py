@@ -12,23 +12,24 @@ from typing import Any, NamedTuple
 import msgspec
 from botocore.session import Session, get_session
 
-from etl.attribute_values import Number, to_wire
-from etl.aws import AsFarAsPossible, dynamodb_client, s3_client
-from etl.balance import check_loaded
-from etl.channel import open_channel
-from etl.deadline import Deadline
-from etl.destination import IN_FLIGHT, DestinationTable, Key, Outcome
-from etl.entry import Context, Event, run_action, run_of, segments_of, work_of
-from etl.errors import TransientError
+from etl.aws.clients import AsFarAsPossible, dynamodb_client, s3_client
 from etl.gate import check_rejected_share, check_set_aside
-from etl.keys import part_key, quarantine_key
+from etl.handler import Context, Event, run_action, run_of, segments_of, work_of
+from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
-from etl.pacing import Pacer
-from etl.quarantine import rejected_line
-from etl.run import Run, Work, totals
+from etl.model.balance import check_loaded
+from etl.model.counts import REPORTED
+from etl.model.errors import TransientError
+from etl.model.run import Run, Work, totals
 from etl.settings import LoadSettings
-from etl.staged_writer import PartWriter
-from etl.staging import BEGINNING, RETRY_SHARE, Batch, Staging
+from etl.staging.bucket import BEGINNING, RETRY_SHARE, Batch, Staging
+from etl.staging.keys import part_key, quarantine_key
+from etl.staging.quarantine import rejected_line
+from etl.staging.writer import PartWriter
+from etl.tables.channel import open_channel
+from etl.tables.destination import IN_FLIGHT, DestinationTable, Key, Outcome
+from etl.tables.pacing import Pacer
+from etl.values.attribute_values import Number, to_wire
 
 STAGE = "load"
 # What Load rejects is rare, and each of it is at most 400 KB: parts of quarantine are small.
@@ -88,7 +89,7 @@ async def load_segment(
         rejected.close()
     if cursor is not None and cursor == (work.cursor or BEGINNING):
         raise TransientError(
-            f"run {run.timestamp}, segment {work.segment}: the destination table took nothing for a whole invocation; "
+            f"run {run.id}, segment {work.segment}: the destination table took nothing for a whole invocation; "
             "its capacity is used up: look at its throttling metrics, or lower the ceiling on write units"
         )
     work.count("load_quarantine_parts", rejected.next_part - first)
@@ -235,7 +236,7 @@ def finish(
     check_rejected_share(run, counts["rejected_load"], counts["records"], threshold_percent)
     return {
         "status": "success",
-        "run": run.timestamp,
+        "run": run.id,
         "window": {"start": run.start, "end": run.end},
         **({"replay": run.replay.run} if run.replay else {}),
         "segments": len(segments),
@@ -246,21 +247,6 @@ def finish(
         },
         "counts": {name: count for name, count in sorted(counts.items()) if count or name in REPORTED},
     }
-
-
-# Always in the report, be they 0.
-REPORTED = (
-    "scanned",
-    "read",
-    "extracted",
-    "transformed",
-    "dropped",
-    "records",
-    "loaded",
-    "superseded",
-    "rejected_transform",
-    "rejected_load",
-)
 
 
 @cache

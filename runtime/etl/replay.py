@@ -8,29 +8,26 @@ done twice: without an item to make it of anew it is left where it is.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import msgspec
 
-from etl.deadline import Deadline
-from etl.errors import InputError, StagingError
-from etl.keys import manifest_key, quarantine_prefix, replayed_key
+from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
-from etl.run import Replayed, Run, Work
-from etl.source import Page, SourceTable
-from etl.staging import Batch, Staging
-from etl.window import format_instant, parse_instant
+from etl.model.errors import InputError, StagingError
+from etl.model.run import Replayed, Run, Work
+from etl.model.statuses import INVOCATION_LIMIT, LONGEST_RUN
+from etl.model.windows import format_instant, parse_instant
+from etl.staging.bucket import Batch, Staging
+from etl.staging.keys import manifest_key, quarantine_prefix, replayed_key
+from etl.tables.source import Page, SourceTable
 
 # Source: DynamoDB developer guide, "Constraints in Amazon DynamoDB", partition key.
 _LONGEST_KEY_BYTES = 2048
 # The stages without workers: at any other, or an unknown one, workers may still write into quarantine, for as long as
 # the time-out of their functions.
 _ALONE = ("Plan", "Gate", "Finish")
-_LONGEST_INVOCATION = timedelta(minutes=5)
-# The state machine's time-out. A run that has had both can't be at work, whatever its entry says: AWS may lose the
-# event that tells of its end. The command has the same rule: etl_cli/execution/statuses.py.
-_LONGEST_RUN = timedelta(minutes=30) + _LONGEST_INVOCATION
 
 
 class _Quarantined(msgspec.Struct):
@@ -87,7 +84,7 @@ def plan_replay(
     objects = staging.sealed(quarantine_prefix(timestamp))
     if not objects:
         raise InputError(f"replay: nothing of run {timestamp} is in quarantine, so there is nothing to run again")
-    replayed = Replayed(run.timestamp, run.execution)
+    replayed = Replayed(run.id, run.execution)
     return msgspec.structs.replace(run, segments=min(len(objects), concurrency), replay=replayed), objects
 
 
@@ -95,18 +92,18 @@ def _check_ended(run: Run, started_at: datetime, ledger: Ledger) -> None:
     """Check that nothing more of a run comes into quarantine."""
     ending = ledger.ending(run)
     if ending and ending.status == "RUNNING":
-        over = parse_instant("time", run.time) + _LONGEST_RUN
+        over = parse_instant("time", run.time) + LONGEST_RUN
         if started_at <= over:
             raise InputError(
-                f"replay: run {run.timestamp} is still running, or its end was not recorded; wait for its end, "
+                f"replay: run {run.id} is still running, or its end was not recorded; wait for its end, "
                 f"or until {format_instant(over)}"
             )
     # When a segment fails, or the execution is stopped, other workers still have the time of their invocation.
     if ending and ending.finished_at and ending.status != "SUCCEEDED" and ending.stage not in _ALONE:
-        over = parse_instant("finished_at", ending.finished_at) + _LONGEST_INVOCATION
+        over = parse_instant("finished_at", ending.finished_at) + INVOCATION_LIMIT
         if started_at < over:
             raise InputError(
-                f"replay: workers of run {run.timestamp}, which has just ended, may still be at work; "
+                f"replay: workers of run {run.id}, which has just ended, may still be at work; "
                 f"wait until {format_instant(over)}"
             )
 
@@ -120,7 +117,7 @@ def quarantined_pages(
         StagingError: an object isn't the one that was written.
         TransientError: DynamoDB was too busy.
     """
-    keys: list[str] = msgspec.json.decode(staging.get(replayed_key(run.timestamp)), type=list[str])
+    keys: list[str] = msgspec.json.decode(staging.get(replayed_key(run.id)), type=list[str])
     for position, key, batch in staging.batches_of(keys[work.segment :: run.segments], work.cursor):
         yield _page(run, key, batch, position, source, staging)
         if not deadline.allows_another():

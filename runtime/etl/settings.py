@@ -6,9 +6,9 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Self
 
-from etl.code_version import STORES
-from etl.errors import ConfigurationError
-from etl.window import WindowRules
+from etl.invocation.code_version import STORES
+from etl.model.errors import ConfigurationError
+from etl.model.windows import WindowRules
 
 # No count of anything comes near, and arithmetic with it stays in the range of floats.
 _MOST = 10**15

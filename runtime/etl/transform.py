@@ -1,6 +1,7 @@
 """Transform: hold each staged item against the contract, transform it and stage what comes of it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -8,21 +9,25 @@ from typing import Any
 
 import msgspec
 
-from etl import transformation
-from etl.aggregates import Prepared, accumulators, partial
-from etl.aws import AsFarAsPossible, s3_client
-from etl.deadline import Deadline
-from etl.entry import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
-from etl.errors import RejectedError, TooSlowError, TransformationError, UntimedError
+from etl.aws.clients import AsFarAsPossible, s3_client
 from etl.gate import Allowed, pass_gate
-from etl.keys import part_key, partial_key, quarantine_key
-from etl.quarantine import rejected_line
-from etl.records import TOGETHER_SECONDS, Records, Through
-from etl.run import Run, Work
+from etl.handler import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
+from etl.invocation.code_version import USER_CODE, ZIP
+from etl.invocation.deadline import Deadline
+from etl.model.errors import RejectedError, TooSlowError, TransformationError, UntimedError
+from etl.model.run import Run, Work
 from etl.settings import TransformSettings
-from etl.staged_writer import PartWriter
-from etl.staging import Batch, Staging
-from etl.user_code import Transformation
+from etl.staging.bucket import Batch, Staging
+from etl.staging.keys import part_key, partial_key, quarantine_key
+from etl.staging.quarantine import rejected_line
+from etl.staging.writer import PartWriter
+from etl.user.aggregates import Prepared, accumulators, partial
+from etl.user.records import TOGETHER_SECONDS, Records, Through
+from etl.user.transformation import Transformation
+
+# Your code comes behind all other modules, so that no file of it takes the place of one of theirs.
+sys.path.append(str(ZIP / USER_CODE))
+import transformation
 
 STAGE = "transform"
 # Half of an invocation's time must have gone with records that were stopped, ten at most, before the code is to blame.
@@ -172,7 +177,7 @@ def _way(run: Run, user: Transformation, seconds: int, *, isolated: bool) -> Ite
         with records:
             yield records
         return
-    from etl.isolation import IsolatedRecords  # a cold start needn't wait for it
+    from etl.user.isolation import IsolatedRecords  # a cold start needn't wait for it
 
     memory = os.environ.get(MEMORY_SIZE)
     with IsolatedRecords(records, float(memory) if memory else None) as through:

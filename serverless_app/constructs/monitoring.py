@@ -127,7 +127,7 @@ class Monitoring(Construct):
             pipeline_metric("RejectedShare", "Maximum", _PERIOD),
             f"More than {settings.reject_alarm_percent:g} % of a run's items were rejected; above "
             f"{settings.reject_threshold_percent:g} % it loads nothing. They lie below quarantine/ of the staging "
-            "bucket, each with its reason. Correct the data, or the contract in runtime/etl/transformation.py. "
+            "bucket, each with its reason. Correct the data, or the contract in pipelines/etl/transformation.py. "
             f"{_MORE}",
             threshold=settings.reject_alarm_percent,
         )

@@ -16,7 +16,7 @@ def pipeline_metric(
     """Give one of the pipeline's own metrics.
 
     Args:
-        name: its name: one of ``UNITS`` in runtime/etl/metrics.py, or of the constants here.
+        name: its name: one of ``UNITS`` in runtime/etl/invocation/metrics.py, or of the constants here.
         statistic: such as ``Sum``.
         period: over which it is taken.
         stage: which stage's, for a metric that has that dimension.

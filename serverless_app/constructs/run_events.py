@@ -13,9 +13,9 @@ FAILED = "ETL Pipeline Run Failed"
 
 _AGAIN = "The next scheduled run covers the window; a backfill has to be started again."
 _TOO_LONG = f"The run took longer than the state machine allows: docs/scaling.md says what to raise. {_AGAIN}"
-_IMPORTED = f"The function's code can't be loaded: correct runtime/etl/transformation.py and deploy. {_AGAIN}"
+_IMPORTED = f"The function's code can't be loaded: correct pipelines/etl/transformation.py and deploy. {_AGAIN}"
 _WINDOW_AGAIN = "Start a new run of the window, or leave it to the next scheduled run, which covers it."
-# By the name of the error. The functions' own are those of runtime/etl/errors.py.
+# By the name of the error. The functions' own are those of runtime/etl/model/errors.py.
 REMEDIES = {
     "InputError": "Correct the field of the execution's input that the cause names, and start it again.",
     "CatchUpError": "Run the window that the cause names; then the schedule goes on by itself.",
@@ -24,7 +24,7 @@ REMEDIES = {
     ),
     "CodeChangedError": f"Somebody deployed during the run. {_AGAIN}",
     "TransformationError": (
-        f"Correct runtime/etl/transformation.py, or the setting that the cause names, and deploy. {_AGAIN}"
+        f"Correct pipelines/etl/transformation.py, or the setting that the cause names, and deploy. {_AGAIN}"
     ),
     "QualityGateError": (
         "Look at what lies in the run's quarantine, and correct the data or the transformation: nothing of the window "

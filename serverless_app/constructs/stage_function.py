@@ -105,5 +105,5 @@ class StageFunction(Construct):
 
 
 def _seals(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Where the functions keep the seals of objects. Source: runtime/etl/keys.py."""
+    """Where the functions keep the seals of objects. Source: runtime/etl/staging/keys.py."""
     return tuple(f"seals/{key}" for key in keys)

@@ -12,8 +12,8 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from etl.code_version import engine_version
-from serverless_app.bundling import CHECKOUT, bundle
+from etl.invocation.code_version import engine_version
+from serverless_app.bundling import bundle
 from serverless_app.constructs.dashboard import Dashboard
 from serverless_app.constructs.monitoring import Monitoring
 from serverless_app.constructs.platform_widgets import REQUEST_METRICS
@@ -24,7 +24,7 @@ from serverless_app.constructs.stage_function import StageFunction
 from serverless_app.constructs.watermark_watch import WatermarkWatch
 from serverless_app.constructs.workflow import Workflow
 from serverless_app.nag import acknowledge_findings
-from serverless_app.settings import PipelineSettings
+from serverless_app.settings import CHECKOUT, PipelineSettings
 
 _SCHEDULE_RULE = "etl-daily-schedule"
 _DATA_REMOVAL = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from etl_cli.etl_lines import EtlLines
-from etl_cli.page.page import render
-from etl_cli.times import Times
+from etl_cli.html_report.page import render
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Times
 from tests.browser.chromium import Chromium
 from tests.cli.report_pages import facts_of, made_up
 from tests.support import ROOT

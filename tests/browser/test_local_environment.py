@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.environment import LocalEnvironment
 from tests.browser.chromium import Chromium, Page
 from tests.conftest import MakeEnvironment
 from tests.local.aws import ROLE
@@ -22,7 +22,8 @@ from tests.serving import serving
 
 REBOUND = "rebound.example"  # a name of the attacker's, which leads to this machine
 UNGUARDED_SERVER = """
-from etl_cli.emulator import guard, server
+from etl_cli.local import guard
+from etl_cli.local import server
 guard.Guard._refusal_of_sender = lambda *_: None
 guard.refusal_of_key = lambda *_: None
 guard._without_cors = lambda send: send

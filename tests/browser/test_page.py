@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from etl_cli.etl_lines import EtlLines
-from etl_cli.page.facts import RunFacts
-from etl_cli.page.page import render
-from etl_cli.times import Times
+from etl_cli.html_report.facts import RunFacts
+from etl_cli.html_report.page import render
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Times
 from tests.browser.chromium import Chromium, Page
 from tests.cli.fakes import Recording
 from tests.cli.report_pages import AWS, FAILED, IN_MAP_RUNS, SUCCEEDED, facts_of, made_up

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from etl_cli.backfill import session as backfill_session
-from etl_cli.following import following
+from etl_cli.commands import backfill_session
+from etl_cli.commands import follow as following
 from tests.cli.executions import StateMachine
 
-_TRANSFORMATION = "etl.transformation"
+_TRANSFORMATION = "transformation"
 
 
 @pytest.fixture

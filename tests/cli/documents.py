@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from etl_cli.console import Later
+from etl_cli.terminal.console import Later
 
 
 def as_read(document: Any) -> Any:

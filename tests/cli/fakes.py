@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from botocore.response import StreamingBody
 
-from etl_cli.deployment import Pipeline
+from etl_cli.aws.deployment import Pipeline
 
 RECORDED = Path(__file__).parent / "recorded"
 Item = dict[str, Any]

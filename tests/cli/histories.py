@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from etl_cli.execution.counts import COUNTS, totals
-from etl_cli.execution.history import STAGES
+from etl.model.counts import COUNTS
+from etl_cli.runs.counts import totals
+from etl_cli.runs.history import STAGES
 
 Event = dict[str, Any]
 WORKERS = 40  # of an inline Map

@@ -9,18 +9,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from etl_cli import deployment
-from etl_cli.execution.ledger import TABLE, Entry, find_run, read_ledger
-from etl_cli.paths import ROOT
-from etl_cli.preview.transformation_file import load
+from etl_cli.aws import deployment
+from etl_cli.items.transformation_file import load
+from etl_cli.runs.ledger import TABLE, Entry, find_run, read_ledger
+from etl_cli.terminal.paths import ROOT
 from tests.cli.fakes import FakeS3
+from tests.support import PIPELINE
 from tests.unit.builders import END, START, item
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.pipeline import Pipeline
 
 # Runs start at 02:00: one that says that it is running can be.
 NOW = datetime(2024, 1, 16, 2, 30, tzinfo=UTC)
-SHIPPED = (ROOT / "runtime" / "etl" / "transformation.py").read_text()
+SHIPPED = (ROOT / PIPELINE / "transformation.py").read_text()
 WINDOW = {"start": START, "end": END}
 LENIENT = {"REJECT_THRESHOLD_PERCENT": "100"}
 

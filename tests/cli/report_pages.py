@@ -10,13 +10,13 @@ from typing import Any
 
 from botocore.response import StreamingBody
 
-from etl_cli.deployment import Pipeline
-from etl_cli.execution.coverage import Watermark
-from etl_cli.execution.ledger import Entry
-from etl_cli.page.facts import RunFacts, read_facts
-from etl_cli.past.run_record import read_record
-from etl_cli.times import Span
-from etl_cli.wording import format_instant, parse_instant
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.html_report.facts import RunFacts, read_facts
+from etl_cli.runs.coverage import Watermark
+from etl_cli.runs.ledger import Entry
+from etl_cli.summary.record import read_record
+from etl_cli.terminal.times import Span
+from etl_cli.terminal.words import format_instant, parse_instant
 from tests.cli.fake_aws import Answer, RefusalError
 from tests.cli.fakes import Recording
 from tests.cli.histories import History

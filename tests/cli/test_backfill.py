@@ -14,17 +14,17 @@ import typer
 from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
-from etl_cli.backfill import confirmation
-from etl_cli.backfill.command import backfill
-from etl_cli.backfill.view import BackfillBoard, added_up, loaded, window_names
-from etl_cli.backfill.windows import Planned, attempt_name, plan, split
-from etl_cli.backfill.work import BackfillWork
-from etl_cli.console import Terminal, Text
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
-from etl_cli.execution.ledger import Entry
-from etl_cli.following.board import Board
-from etl_cli.times import Span, Times
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.commands import backfill_confirmation as confirmation
+from etl_cli.commands.backfill import backfill
+from etl_cli.render.backfill import BackfillBoard, added_up, loaded, window_names
+from etl_cli.render.board import Board
+from etl_cli.runs.ledger import Entry
+from etl_cli.summary.backfill import BackfillWork
+from etl_cli.summary.backfill_windows import Planned, attempt_name, plan, split
+from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.times import Span, Times
 from tests.cli.executions import StateMachine
 from tests.cli.fake_aws import ROOM, RefusalError
 from tests.docs.examples import example

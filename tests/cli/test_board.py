@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from etl_cli.console import Terminal, Text
-from etl_cli.errors import UserError
-from etl_cli.following.board import Board, Step
+from etl_cli.render.board import Board, Step
+from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.errors import UserError
 
 
 class Clock:

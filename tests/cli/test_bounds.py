@@ -9,25 +9,25 @@ from typing import Any
 
 import pytest
 
-import etl_cli.preview.document as preview_document
-import etl_cli.preview.items as preview_items
-import etl_cli.preview.kinds as preview_kinds
-import etl_cli.preview.rehearsal as preview_rehearsal
-from etl_cli.console import Later, Terminal, print_json
-from etl_cli.errors import UserError
-from etl_cli.explain.search import MOST_RECORDS, MOST_RECORDS_BYTES, Made
-from etl_cli.item_view import MOST_LINES, Change, alone, alone_plain, whole
-from etl_cli.preview.comparison import MOST_FIELDS
-from etl_cli.preview.document import rehearsed_document
-from etl_cli.preview.items import Taken, run_now, take_sample
-from etl_cli.preview.kinds import OTHER_KINDS
-from etl_cli.preview.rehearsal import rehearse
-from etl_cli.preview.stage_code import LocalTransformation
-from etl_cli.quarantine.content import quarantine_of
-from etl_cli.quarantine.rejections import Reason, Tally
-from etl_cli.raw_items import items_of, without_alike
-from etl_cli.report.report import FURTHER, MOST_REASONS, rejections_of
-from etl_cli.report.staged import set_aside, text_of
+import etl_cli.items.kinds as preview_kinds
+import etl_cli.items.rehearsal as preview_rehearsal
+from etl_cli.aws.raw_items import items_of, without_alike
+from etl_cli.items import preview_items
+from etl_cli.items.comparison import MOST_FIELDS
+from etl_cli.items.kinds import OTHER_KINDS
+from etl_cli.items.local_transformation import LocalTransformation
+from etl_cli.items.preview_items import Taken, run_now, take_sample
+from etl_cli.items.quarantine import quarantine_of
+from etl_cli.items.rehearsal import rehearse
+from etl_cli.items.rejections import Reason, Tally
+from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Made
+from etl_cli.render import preview_document
+from etl_cli.render.preview_document import rehearsed_document
+from etl_cli.runs.item import MOST_LINES, Change, alone, alone_plain, whole
+from etl_cli.runs.staged import set_aside, text_of
+from etl_cli.summary.report import FURTHER, MOST_REASONS, rejections_of
+from etl_cli.terminal.console import Later, Terminal, print_json
+from etl_cli.terminal.errors import UserError
 from tests.cli.documents import as_read
 from tests.cli.past import Past, edited, items
 from tests.cli.test_comparison import compared, counts, line
@@ -142,7 +142,7 @@ def test_reasons_of_a_report_are_bounded(file: Path, monkeypatch: pytest.MonkeyP
     edited(file, ('"a number >= 0"', 'record["id"]'))
     past = Past(items(60), file)
     past.run()
-    monkeypatch.setattr("etl_cli.report.report.MOST_REASONS", 2)
+    monkeypatch.setattr("etl_cli.summary.report.MOST_REASONS", 2)
     found, _ = rejections_of(past.pipeline, past.entry.run)
 
     assert [(each.expected == FURTHER, each.count) for each in found] == [(True, 4), (False, 1), (False, 1)]

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from etl import destination, staged_writer, staging
+from etl.staging import bucket as staging
+from etl.staging import writer as staged_writer
+from etl.tables import destination
 from etl_cli.costs import capacity
 from etl_cli.costs.capacity import (
     Estimate,

@@ -17,12 +17,10 @@ import typer
 from rich.cells import cell_len
 from typer.testing import CliRunner
 
-from etl_cli import local
 from etl_cli.app import app
-from etl_cli.command_tree import EXITS, Commands
-from etl_cli.exit_codes import EXIT_INTERRUPTED
-from etl_cli.preview import command as preview
-from etl_cli.quarantine import command as quarantine
+from etl_cli.commands import local, preview, quarantine
+from etl_cli.terminal.exit_codes import EXIT_INTERRUPTED
+from etl_cli.terminal.typer_app import EXITS, Commands
 from tests.support import ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"

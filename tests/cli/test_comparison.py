@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from etl_cli.errors import UserError
-from etl_cli.preview.comparison import Comparison
-from etl_cli.preview.stage_code import key_of
-from etl_cli.staged_record import loaded_item
+from etl_cli.items.comparison import Comparison
+from etl_cli.items.local_transformation import key_of
+from etl_cli.runs.staged_record import loaded_item
+from etl_cli.terminal.errors import UserError
 from tests.cli.documents import as_read
 
 

@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import pytest
 
-from etl import metrics
+from etl.invocation import metrics
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import GB, CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Cost, Functions, bill, cost_of, money, plain, predicted
 from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, Usage
-from etl_cli.execution.history import STAGES, Timeline, read_new
-from etl_cli.execution.ledger import Entry
+from etl_cli.runs.history import STAGES, Timeline, read_new
+from etl_cli.runs.ledger import Entry
 from tests.cli.fakes import Recording
 
 PRICES = price_list("us-east-1")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_cli.execution.coverage import Coverage, Run, Watermark, find_coverage, merged, without
-from etl_cli.times import Span
+from etl_cli.runs.coverage import Coverage, Run, Watermark, find_coverage, merged, without
+from etl_cli.terminal.times import Span
 
 ORIGIN = datetime(2026, 11, 1, tzinfo=UTC)
 NOW = 72

@@ -14,16 +14,16 @@ import pytest
 import typer
 from botocore.exceptions import EndpointConnectionError
 
-from etl_cli.console import Terminal
-from etl_cli.demo import command as demo_module
-from etl_cli.demo.command import Demonstration, demo
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
-from etl_cli.etl_lines import EtlLines
-from etl_cli.following import following
-from etl_cli.paths import command
-from etl_cli.report.verify import Verified
-from etl_cli.times import Times
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.commands import demo as demo_module
+from etl_cli.commands import follow as following
+from etl_cli.commands.demo import Demonstration, demo
+from etl_cli.summary.verify import Verified
+from etl_cli.terminal.console import Terminal
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.paths import command
+from etl_cli.terminal.times import Times
 from tests.cli.fakes import Recording
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etl_cli.demo.deployment_progress import DeploymentProgress
+from etl_cli.local.deployment_progress import DeploymentProgress
 
 EVENT = "EtlPipelineStack | {}/29 | 8:41:11 PM | {}         | AWS::SQS::Queue                  | DeadLetters (DeadL)"
 

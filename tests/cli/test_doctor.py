@@ -13,16 +13,16 @@ import pytest
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.console import Terminal, Text
+from etl_cli.aws.place import Place
+from etl_cli.commands.doctor import checkup_document, print_findings
 from etl_cli.doctor.checkup import Checkup
-from etl_cli.doctor.command import checkup_document, print_findings
 from etl_cli.doctor.findings import Finding
 from etl_cli.doctor.ledger_findings import ledger_findings
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.coverage import Watermark
-from etl_cli.execution.ledger import Entry
-from etl_cli.place import Place
-from etl_cli.times import Span, Times
+from etl_cli.runs.coverage import Watermark
+from etl_cli.runs.ledger import Entry
+from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Span, Times
 from tests.cli.fake_aws import ROOM, Answer, FakeAws, RefusalError, account, unreachable
 from tests.docs.examples import example
 

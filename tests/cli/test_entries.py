@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from etl_cli.errors import UserError
-from etl_cli.execution.ledger import Entry, find_run, read_ledger
-from etl_cli.times import Span
+from etl_cli.runs.ledger import Entry, find_run, read_ledger
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.times import Span
 from tests.cli.fakes import FakeDynamoDB
 
 NOW = datetime(2026, 11, 5, tzinfo=UTC)

@@ -13,17 +13,17 @@ import pytest
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.console import Terminal
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.ledger import read_ledger
-from etl_cli.explain.explanation import Explanation, explain_item
-from etl_cli.explain.search import occurs_in
-from etl_cli.explain.verdict import Verdict, judge
-from etl_cli.explain.view import explanation_document, print_explanation
-from etl_cli.report.staged import text_of
-from etl_cli.times import Times
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.items.explanation import Explanation, explain_item
+from etl_cli.items.search import occurs_in
+from etl_cli.items.verdict import Verdict, judge
+from etl_cli.render.explain import explanation_document, print_explanation
+from etl_cli.runs.ledger import read_ledger
+from etl_cli.runs.staged import text_of
+from etl_cli.terminal.console import Terminal
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Times
 from tests.cli.documents import as_read
 from tests.cli.past import NOW as READ
 from tests.cli.past import Past, edited, items

@@ -7,12 +7,12 @@ import json
 
 import pytest
 
-from etl_cli.console import Terminal
-from etl_cli.execution.failure import Failure, explain
-from etl_cli.execution.history import Timeline
-from etl_cli.execution.progress import follow
-from etl_cli.report.document import failure_document
-from etl_cli.report.view import print_failure
+from etl_cli.render.report import print_failure
+from etl_cli.render.report_document import failure_document
+from etl_cli.runs.failure import Failure, explain
+from etl_cli.runs.history import Timeline
+from etl_cli.runs.progress import follow
+from etl_cli.terminal.console import Terminal
 from tests.cli.fakes import Recording
 
 

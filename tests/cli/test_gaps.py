@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from etl_cli.errors import UserError
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.coverage import Coverage, Watermark
-from etl_cli.execution.ledger import Entry, read_ledger
-from etl_cli.past.gaps import Fill, coverage_document, print_coverage
-from etl_cli.times import Span, Times
+from etl_cli.commands.gaps import Fill, coverage_document, print_coverage
+from etl_cli.runs.coverage import Coverage, Watermark
+from etl_cli.runs.ledger import Entry, read_ledger
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
 
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from etl_cli.execution.history import Timeline, read_new
+from etl_cli.runs.history import Timeline, read_new
 from tests.cli.fakes import Recording
 
 START = datetime(2026, 11, 24, 20, tzinfo=UTC)

@@ -15,11 +15,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from etl_cli.app import app
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.items import local_transformation as stage_code
 from etl_cli.main import main
-from etl_cli.preview import stage_code
-from etl_cli.printable import printable
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.printable import printable
 from tests.cli import executions
 from tests.cli.executions import StateMachine
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError
@@ -381,7 +381,7 @@ def test_a_refusal_of_aws_is_text(
 ) -> None:
     aws = answering(defaultdict(lambda: RefusalError("Odd", ALL[name])))
     monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
-    monkeypatch.setattr("etl_cli.output.open_streams", lambda: None)  # the test's own streams stay
+    monkeypatch.setattr("etl_cli.terminal.output.open_streams", lambda: None)  # the test's own streams stay
     for words in (["runs"], ["doctor"], ["plan"], ["explain", ALL[name].replace("--help", "x")]):
         monkeypatch.setattr("sys.argv", ["etl", *words])
         with pytest.raises(SystemExit):

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_cli.etl_lines import EtlLines
-from etl_cli.page.contents import Contents
-from etl_cli.page.facts import RunFacts
-from etl_cli.page.page import render
-from etl_cli.page.tables import LONGEST
-from etl_cli.printable import visible_lines
-from etl_cli.report.report import Rejection, Sample
-from etl_cli.times import Times
+from etl_cli.html_report.facts import RunFacts
+from etl_cli.html_report.page import render
+from etl_cli.html_report.tables import LONGEST
+from etl_cli.summary.contents import Contents
+from etl_cli.summary.report import Rejection, Sample
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.printable import visible_lines
+from etl_cli.terminal.times import Times
 from tests.cli.fake_aws import RefusalError
 from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline

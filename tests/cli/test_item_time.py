@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl.timestamps import check_timestamps, window_filter
-from etl_cli.explain.item_time import instant_of, is_read_in, smallest_window, window_of_text
-from etl_cli.times import Span
-from etl_cli.wording import format_instant
+from etl.tables.timestamps import check_timestamps, window_filter
+from etl_cli.items.item_time import instant_of, is_read_in, smallest_window, window_of_text
+from etl_cli.terminal.times import Span
+from etl_cli.terminal.words import format_instant
 from tests.pipeline.test_quarantine import INVALID_TIMESTAMPS, VALID_TIMESTAMPS
 from tests.unit.fakes.filter_expression import matches
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from etl_cli.console import Terminal
-from etl_cli.item_view import Change, Item, alone, alone_plain, changes, compare, same, shown, whole
+from etl_cli.runs.item import Change, Item, alone, alone_plain, changes, compare, same, shown, whole
+from etl_cli.terminal.console import Terminal
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from etl_cli import local
 from etl_cli.app import app
-from etl_cli.emulator.clients import StackSummary
-from etl_cli.emulator.environment import Status
-from etl_cli.emulator.process import ServerRecord
-from etl_cli.emulator.variables import client_variables
+from etl_cli.commands import local
+from etl_cli.local.clients import StackSummary
+from etl_cli.local.environment import Status
+from etl_cli.local.process import ServerRecord
+from etl_cli.local.variables import client_variables
 from tests.cli.executions import OUTPUTS
 from tests.docs.examples import example
 from tests.support import ROOT

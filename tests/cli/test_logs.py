@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from etl_cli.errors import UserError
-from etl_cli.past.log_lines import LogLine, LogView, joined
-from etl_cli.past.logs import Function, LogReader
-from etl_cli.times import Times
+from etl_cli.commands.logs import Function, LogReader
+from etl_cli.runs.log_lines import LogLine, LogView, joined
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.times import Times
 from tests.cli.fake_aws import FakeAws, RefusalError
 from tests.docs.examples import example
 
@@ -48,7 +48,7 @@ def report(status: str) -> str:
 
 TRACEBACK = (
     'Traceback (most recent call last):\n  File "/var/task/etl/load.py", line 90, in load_segment\n'
-    "etl.errors.StagingError: transform/0001.json is cut off"
+    "etl.model.errors.StagingError: transform/0001.json is cut off"
 )
 EVENTS = {
     "extract": [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli.preview.on_save import on_save
+from etl_cli.items.on_save import on_save
 
 
 def works(files: list[Path], steps: Iterator[Callable[[], object]], work: Callable[[], None] = lambda: None) -> int:

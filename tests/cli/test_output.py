@@ -16,8 +16,8 @@ import typer.main
 from rich.cells import cell_len
 
 from etl_cli.app import app
-from etl_cli.exit_codes import EXIT_READER_GONE, EXIT_UNWRITABLE
-from etl_cli.output import Output
+from etl_cli.terminal.exit_codes import EXIT_READER_GONE, EXIT_UNWRITABLE
+from etl_cli.terminal.output import Output
 from tests.support import ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"
@@ -117,7 +117,8 @@ def test_an_error_that_cannot_be_printed_keeps_its_code(tmp_path: Path, redirect
 
 
 def test_a_closed_output_is_not_taken_by_a_file(tmp_path: Path) -> None:
-    code = "import etl_cli.output as o; o.open_streams(); print(open('/dev/null').fileno() > 2, file=o.sys.stderr)"
+    code = "import etl_cli.terminal.output as o; o.open_streams();"
+    code += "print(open('/dev/null').fileno() > 2, file=o.sys.stderr)"
     done = run(f"{PYTHON} -c {shlex.quote(code)} >&- <&-", tmp_path=tmp_path)
 
     assert done.stderr.split(b"\n")[0] == b"True"
@@ -125,7 +126,7 @@ def test_a_closed_output_is_not_taken_by_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "koi8-r", "utf-8"])
 def test_a_sign_that_an_encoding_lacks_has_one_as_wide(tmp_path: Path, encoding: str) -> None:
-    code = f"import etl_cli.output as o; o.open_streams(); print({SIGNS!a}); o.close_streams()"
+    code = f"import etl_cli.terminal.output as o; o.open_streams(); print({SIGNS!a}); o.close_streams()"
     done = run(f"{PYTHON} -c {shlex.quote(code)}", tmp_path=tmp_path, PYTHONIOENCODING=encoding)
 
     assert (done.returncode, done.stderr) == (0, b"")
@@ -138,7 +139,7 @@ def test_a_sign_that_an_encoding_lacks_has_one_as_wide(tmp_path: Path, encoding:
 
 def test_what_the_cdk_cli_says_is_read_in_any_encoding(tmp_path: Path) -> None:
     code = (
-        "import pathlib, sys; from etl_cli.emulator.cdk import CdkRunner; "
+        "import pathlib, sys; from etl_cli.local.cdk import CdkRunner; "
         "runner = CdkRunner(*[pathlib.Path(sys.argv[1])] * 2, {}, lambda line: print(ascii(line))); "
         "runner._follow(['/usr/bin/printf', r'\\342\\234\\250 \\377'], pathlib.Path('/'), [])"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli import paths
+from etl_cli.terminal import paths
 
 
 @pytest.mark.parametrize("name", ["etl", "my project, für später", "it's $HOME"])

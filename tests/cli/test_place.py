@@ -15,15 +15,16 @@ from botocore import exceptions as aws
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
-from etl_cli import aws_settings, place
 from etl_cli.app import app
-from etl_cli.aws_settings import has_aws_settings
-from etl_cli.commands import aws as aws_line
-from etl_cli.deployment import deploy_line, is_local
-from etl_cli.emulator.environment import Status
-from etl_cli.errors import UserError
-from etl_cli.place import find_place
-from etl_cli.refusals import explained, explained_midway
+from etl_cli.aws import place
+from etl_cli.aws import shell_settings as aws_settings
+from etl_cli.aws.cli_lines import aws as aws_line
+from etl_cli.aws.deployment import deploy_line, is_local
+from etl_cli.aws.place import find_place
+from etl_cli.aws.refusals import explained, explained_midway
+from etl_cli.aws.shell_settings import has_aws_settings
+from etl_cli.local.environment import Status
+from etl_cli.terminal.errors import UserError
 from tests.cli.fake_aws import FakeAws, RefusalError
 
 LOCAL, ELSEWHERE = "http://127.0.0.1:4566", "https://states.eu-west-1.amazonaws.com"

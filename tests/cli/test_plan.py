@@ -14,28 +14,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from etl.errors import CatchUpError
-from etl.window import WindowRules as FunctionsRules
-from etl.window import resolve_window
+from etl.model.errors import CatchUpError
+from etl.model.windows import WindowRules as FunctionsRules
+from etl.model.windows import resolve_window
 from etl_cli.app import app
-from etl_cli.console import Terminal
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.commands.plan import plan_document
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import GB, CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Functions, cost_of
+from etl_cli.costs.deployed import Deployed, SourceSize, read_deployed
+from etl_cli.costs.function_room import Room
+from etl_cli.costs.plan_advice import advice_lines, parts_line
+from etl_cli.costs.planning import Outlook, Plan, make_plan, predicted_cost
 from etl_cli.costs.prices import price_list
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.ledger import Entry
-from etl_cli.function_room import Room
-from etl_cli.plan.advice import advice_lines, parts_line
-from etl_cli.plan.command import plan_document
-from etl_cli.plan.deployed import Deployed, SourceSize, read_deployed
-from etl_cli.plan.planning import Outlook, Plan, make_plan, predicted_cost
-from etl_cli.plan.view import print_plan
-from etl_cli.plan.window import PlannedWindow, WindowRules, planned_window
-from etl_cli.plan.workload import RECENT, expect, pace, telling
-from etl_cli.times import Span, Times
+from etl_cli.costs.window import PlannedWindow, WindowRules, planned_window
+from etl_cli.costs.workload import RECENT, expect, pace, telling
+from etl_cli.render.plan import print_plan
+from etl_cli.runs.ledger import Entry
+from etl_cli.terminal.console import Terminal
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Span, Times
 from tests.cli.fake_aws import FakeAws, RefusalError, account
 from tests.docs.examples import example
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from etl_cli.costs.prices import BASE, NAMES, TABLE, price_list, read_table
-from etl_cli.errors import UserError
+from etl_cli.terminal.errors import UserError
 
 OWN = read_table()
 REGIONS: dict[str, Any] = OWN["regions"]

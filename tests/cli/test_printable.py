@@ -23,10 +23,10 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text as RichText
 
-from etl_cli import console
-from etl_cli.console import Terminal, Text, print_error, print_json, print_page, printing_aside
-from etl_cli.errors import UserError
-from etl_cli.printable import MOST, printable, shell_words, visible_lines, wrapped
+from etl_cli.terminal import console
+from etl_cli.terminal.console import Terminal, Text, print_error, print_json, print_page, printing_aside
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.printable import MOST, printable, shell_words, visible_lines, wrapped
 from tests.cli.screens import assert_harmless
 from tests.hostile_texts import HOSTILE, ORDINARY, SURROGATES
 

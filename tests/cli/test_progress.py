@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl_cli.console import Terminal
-from etl_cli.execution.history import STAGES, Timeline
-from etl_cli.execution.progress import Snapshot, Watch, follow
-from etl_cli.following.board import Board, Step
-from etl_cli.following.following import show_execution
-from etl_cli.following.stage_steps import stage_steps
-from etl_cli.times import Times
+from etl_cli.commands.follow import show_execution
+from etl_cli.render.board import Board, Step
+from etl_cli.render.stage_steps import stage_steps
+from etl_cli.runs.history import STAGES, Timeline
+from etl_cli.runs.progress import Snapshot, Watch, follow
+from etl_cli.terminal.console import Terminal
+from etl_cli.terminal.times import Times
 from tests.cli.fakes import Recording
 from tests.cli.test_history import START
 from tests.unit.builders import work

@@ -14,19 +14,19 @@ import boto3
 import pytest
 from typer.testing import CliRunner, Result
 
+from etl.model import statuses
 from etl_cli.app import app
-from etl_cli.console import Terminal
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution import statuses
-from etl_cli.execution.ledger import Entry
-from etl_cli.quarantine import content as quarantine_content
-from etl_cli.quarantine.command import EXIT_LEFT
-from etl_cli.quarantine.content import quarantine_of, quarantines, records_of, replay_left
-from etl_cli.quarantine.view import print_quarantines, print_records, quarantine_document, record_document
-from etl_cli.report.staged import set_aside
-from etl_cli.times import Times
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.commands.quarantine import EXIT_LEFT
+from etl_cli.items import quarantine as quarantine_content
+from etl_cli.items.quarantine import quarantine_of, quarantines, records_of, replay_left
+from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
+from etl_cli.runs.ledger import Entry
+from etl_cli.runs.staged import set_aside
+from etl_cli.terminal.console import Terminal
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Times
 from tests.cli.documents import as_read
 from tests.cli.executions import StateMachine
 from tests.cli.fakes import FakeS3, Recording

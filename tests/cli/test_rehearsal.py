@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli.errors import UserError
-from etl_cli.preview import items as preview_items
-from etl_cli.preview.items import run_now, take_items, take_sample
-from etl_cli.preview.rehearsal import PastRun, RehearsedRun, rehearse
-from etl_cli.preview.stage_code import LocalTransformation
-from etl_cli.quarantine import staged_parts
-from etl_cli.times import Span
+from etl_cli.items import preview_items, staged_parts
+from etl_cli.items.local_transformation import LocalTransformation
+from etl_cli.items.preview_items import run_now, take_items, take_sample
+from etl_cli.items.rehearsal import PastRun, RehearsedRun, rehearse
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.times import Span
 from tests.cli.past import Past, edited, items
 from tests.unit.builders import START, item
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from etl import aws, errors
-from etl.contract import Checker
-from etl.entry import work_of
+from etl.aws import clients as aws
+from etl.handler import work_of
+from etl.model import errors
 from etl.settings import LoadSettings
-from etl.user_code import Transformation
-from etl_cli.execution.remedies import REASONS, UNEXPECTED, remedy_for
+from etl.user.contract import Checker
+from etl.user.transformation import Transformation
+from etl_cli.runs.remedies import REASONS, UNEXPECTED, remedy_for
 from tests.support import ROOT
 
 
@@ -41,8 +42,8 @@ def advised(error: errors.EtlError, stage: str = "Plan", replay: str = "") -> st
         (of_aws("ValidationException"), "a deployment doesn't change"),
         (raised(LoadSettings.from_env, {"MAX_WRITE_UNITS_PER_SECOND": "x"}), "it sets what the message names"),
         (raised(work_of, {}), "it sets what the message names"),
-        (raised(Checker, str), "Correct runtime/etl/transformation.py, try it with etl preview"),
-        (raised(Transformation, object()), "Correct runtime/etl/transformation.py, try it with etl preview"),
+        (raised(Checker, str), "Correct pipelines/etl/transformation.py, try it with etl preview"),
+        (raised(Transformation, object()), "Correct pipelines/etl/transformation.py, try it with etl preview"),
         (of_aws("Throttling"), "AWS was out of reach, or too busy, for minutes"),
         (errors.CatchUpError("2026-01-01", "2026-03-01", 30), "the oldest first: etl gaps lists it. [gaps]"),
     ],
@@ -55,7 +56,7 @@ def test_errors_of_one_name_are_told_apart(error: errors.EtlError, words: str) -
 def messages() -> dict[str, list[str]]:
     """The messages that the functions' code raises, by the error's name; what is put into them is left out."""
     found: dict[str, list[str]] = defaultdict(list)
-    for path in (ROOT / "runtime" / "etl").glob("*.py"):
+    for path in (ROOT / "runtime" / "etl").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id.endswith("Error"):
                 texts = [each.value for each in ast.walk(node) if isinstance(each, ast.Constant)]

@@ -11,17 +11,17 @@ from typing import Any, cast
 
 import pytest
 
-from etl_cli.console import Terminal
-from etl_cli.errors import UserError
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.history import Timeline, read_new
-from etl_cli.report import report as report_module
-from etl_cli.report.commands import report_commands
-from etl_cli.report.document import report_document
-from etl_cli.report.left_out import reasons_alone
-from etl_cli.report.report import Equation, Rejection, RunReport, collect
-from etl_cli.report.verify import Verified
-from etl_cli.report.view import _equation, _rejections, print_commands, print_report
+from etl_cli.render.report import _equation, _rejections, print_commands, print_report
+from etl_cli.render.report_commands import report_commands
+from etl_cli.render.report_document import report_document
+from etl_cli.runs.history import Timeline, read_new
+from etl_cli.summary import report as report_module
+from etl_cli.summary.left_out import reasons_alone
+from etl_cli.summary.report import Equation, Rejection, RunReport, collect
+from etl_cli.summary.verify import Verified
+from etl_cli.terminal.console import Terminal
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
 from tests.cli.documents import as_read
 from tests.cli.fakes import Recording
 

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_cli.execution.coverage import Coverage
-from etl_cli.execution.history import Timeline
-from etl_cli.page.busy import draw_busy, most_at_once
-from etl_cli.page.coverage_chart import CoverageLine, draw_coverage
-from etl_cli.page.flow import Node, flow_of
-from etl_cli.page.flow_chart import draw_flow
-from etl_cli.page.gantt import MOST_ROWS, SLOWEST, draw_gantt, draw_map_runs, gantt_of
-from etl_cli.page.scale import Axis, clock
-from etl_cli.page.words import coverage_words, long_duration, workers_words
-from etl_cli.page.workers import Invocation, MapRun, WorkerTimeline
-from etl_cli.times import Span, Times
+from etl_cli.html_report.busy import draw_busy, most_at_once
+from etl_cli.html_report.coverage_chart import CoverageLine, draw_coverage
+from etl_cli.html_report.flow import Node, flow_of
+from etl_cli.html_report.flow_chart import draw_flow
+from etl_cli.html_report.gantt import MOST_ROWS, SLOWEST, draw_gantt, draw_map_runs, gantt_of
+from etl_cli.html_report.scale import Axis, clock
+from etl_cli.html_report.words import coverage_words, long_duration, workers_words
+from etl_cli.runs.coverage import Coverage
+from etl_cli.runs.history import Timeline
+from etl_cli.runs.workers import Invocation, MapRun, WorkerTimeline
+from etl_cli.terminal.times import Span, Times
 from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
 from tests.cli.report_pages import FAILED, IN_MAP_RUNS, SUCCEEDED, made_up

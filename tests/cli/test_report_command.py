@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from etl_cli.app import app
-from etl_cli.errors import UserError
-from etl_cli.execution.ledger import Entry
-from etl_cli.report.left_out import EXPIRED
-from etl_cli.wording import format_instant
+from etl_cli.runs.ledger import Entry
+from etl_cli.summary.left_out import EXPIRED
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.words import format_instant
 from tests.cli.fake_aws import Answer, FakeAws, RefusalError
 from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline

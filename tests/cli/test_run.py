@@ -12,9 +12,9 @@ import typer
 from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
-from etl_cli.errors import UserError
-from etl_cli.following.run import run
-from etl_cli.time_options import execution_input
+from etl_cli.commands.run import run
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.time_options import execution_input
 from tests.cli.executions import StateMachine
 from tests.cli.fake_aws import unreachable
 from tests.docs.examples import example

@@ -14,12 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.console import Terminal, Text
-from etl_cli.deployment import Pipeline
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.ledger import Entry
-from etl_cli.past.runs import Status, entry_document, print_runs, select
-from etl_cli.times import Span, Times
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.commands.runs import Status, entry_document, print_runs, select
+from etl_cli.runs.ledger import Entry
+from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
 
 ETL = EtlLines(program="etl")
@@ -148,7 +148,7 @@ def test_more_than_the_limit_is_said() -> None:
 
 def test_that_no_run_is_picked_is_not_that_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pipeline, "find", lambda *_: SimpleNamespace(dynamodb=None))
-    monkeypatch.setattr("etl_cli.past.runs.read_ledger", lambda *_: (HISTORY, None))
+    monkeypatch.setattr("etl_cli.commands.runs.read_ledger", lambda *_: (HISTORY, None))
     done = CliRunner().invoke(app, ["runs", "--status", "unknown", "--region", "eu-west-1"])
 
     assert done.stdout.startswith("No run has this status or start.")

@@ -12,12 +12,12 @@ from typing import Any, cast
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
-from etl_cli.etl_lines import EtlLines
-from etl_cli.seed import items as seed
-from etl_cli.seed.command import print_seeded, require_local
-from etl_cli.seed.items import Item, Mix, make_items, write_items
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.commands.seed import print_seeded, require_local
+from etl_cli.items import seed
+from etl_cli.items.seed import Item, Mix, make_items, write_items
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
 from tests.cli.fakes import FakeDynamoDB
 from tests.docs.examples import example
 

@@ -11,18 +11,18 @@ from urllib.parse import unquote
 
 import pytest
 
-from etl.errors import EtlError
-from etl_cli.console import Terminal
-from etl_cli.deployment import Pipeline
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.coverage import Watermark
-from etl_cli.execution.failure import explain_entry, look_words
-from etl_cli.execution.ledger import Entry
-from etl_cli.past.run_record import RunRecord, read_record
-from etl_cli.past.show import record_document
-from etl_cli.past.show_view import print_record
-from etl_cli.times import Span, Times
-from etl_cli.wording import parse_instant
+from etl.model.errors import EtlError
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.commands.show import record_document
+from etl_cli.render.show import print_record
+from etl_cli.runs.coverage import Watermark
+from etl_cli.runs.failure import explain_entry, look_words
+from etl_cli.runs.ledger import Entry
+from etl_cli.summary.record import RunRecord, read_record
+from etl_cli.terminal.console import Terminal
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Span, Times
+from etl_cli.terminal.words import parse_instant
 from tests.cli.fake_aws import ROOM, Answer, FakeAws, RefusalError
 from tests.cli.fakes import Recording
 from tests.docs.examples import example

@@ -10,12 +10,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from etl import window
-from etl.errors import InputError
-from etl_cli import wording
+from etl.model import windows as window
+from etl.model.errors import InputError
 from etl_cli.app import app
-from etl_cli.time_options import parse_length, parse_since, parse_time
-from etl_cli.times import Times
+from etl_cli.terminal import words as wording
+from etl_cli.terminal.time_options import parse_length, parse_since, parse_time
+from etl_cli.terminal.times import Times
 
 SUMMER = datetime(2026, 7, 1, 22, 30, 5, tzinfo=UTC)
 WINTER = datetime(2026, 12, 1, 2, tzinfo=UTC)

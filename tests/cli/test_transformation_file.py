@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli.errors import UserError
-from etl_cli.paths import ROOT
-from etl_cli.preview.stage_code import LocalTransformation, Outcome, Run
-from etl_cli.preview.transformation_file import files, load
+from etl_cli.items.local_transformation import LocalTransformation, Outcome, Run
+from etl_cli.items.transformation_file import files, load
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.paths import ROOT
 from tests.cli.past import edited
 from tests.unit import builders
 
-RUN = Run(timestamp="run", start=builders.START, end=builders.END, time=builders.TIME, execution="e", segments=1)
+RUN = Run(id="run", start=builders.START, end=builders.END, time=builders.TIME, execution="e", segments=1)
 GOOD = b'{"id":{"S":"a"},"timestamp":{"S":"2024-01-15T10:00:00Z"},"name":{"S":"n"},"value":{"N":"1"}}'
 
 
@@ -92,7 +92,7 @@ def test_newer_syntax_than_the_functions_is_refused_as_a_deployment_refuses_it(f
 
 
 def test_an_exception_is_told_with_the_line_of_the_file(file: Path) -> None:
-    text = "from etl.aggregates import Aggregate\n\nAGGREGATES = [Aggregate(name='x', by='date')]\n"
+    text = "from etl.user.aggregates import Aggregate\n\nAGGREGATES = [Aggregate(name='x', by='date')]\n"
 
     assert refusal(file, text) == (
         f'{file}, line 3: TransformationError: aggregate x: by must be a list of attributes, got "date"\n'
@@ -144,7 +144,7 @@ def test_what_the_file_prints_is_kept_out_of_the_output(file: Path, capfd: pytes
 def test_more_groups_than_an_aggregate_may_have_are_the_files_error(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etl.aggregates.MAX_GROUPS", 0)
+    monkeypatch.setattr("etl.user.aggregates.MAX_GROUPS", 0)
 
     with pytest.raises(UserError, match="aggregate value_by_date has more than 0 groups"):
         outcome(file)
@@ -152,7 +152,7 @@ def test_more_groups_than_an_aggregate_may_have_are_the_files_error(
 
 def test_aggregates_share_their_memory_as_in_a_run(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each of the two has room for its only group, and both together haven't.
-    monkeypatch.setattr("etl.aggregates.Room.__init__.__defaults__", (1 << 10,))
+    monkeypatch.setattr("etl.user.aggregates.Room.__init__.__defaults__", (1 << 10,))
     one = '    Aggregate(name="value_by_date", by=["date"], of={"value": ["sum"]}),\n'
     aggregates = edited(file).read_text().partition("AGGREGATES = [")[0] + "AGGREGATES = [\n"
     file.write_text(f"{aggregates}{one}]\n")
@@ -184,7 +184,7 @@ def test_a_file_that_ends_its_process_rejects_the_item(file: Path, ending: str) 
 
 
 def test_a_file_that_never_returns_rejects_the_item_with_the_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl_cli.preview.stage_code.RECORD_SECONDS", 1)
+    monkeypatch.setattr("etl_cli.items.local_transformation.RECORD_SECONDS", 1)
     edited(file, ('    record["date"]', '    while True: pass\n    record["date"]'))
     reason = outcome(file).reason
 
@@ -202,7 +202,7 @@ def test_a_file_that_ends_its_process_when_it_is_imported_is_told_so(file: Path,
 
 
 def test_a_file_whose_import_never_ends_is_told_so(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl_cli.preview.stage_code.RECORD_SECONDS", 1)
+    monkeypatch.setattr("etl_cli.items.local_transformation.RECORD_SECONDS", 1)
     edited(file, ("class Contract", "while True:\n    pass\nclass Contract"))
 
     with pytest.raises(UserError, match="to import it takes over 1 s"):

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from etl_cli.deployment import Pipeline
-from etl_cli.errors import UserError
-from etl_cli.report.report import RunReport
-from etl_cli.report.verify import Verified, verify
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.summary.report import RunReport
+from etl_cli.summary.verify import Verified, verify
+from etl_cli.terminal.errors import UserError
 from tests.cli.fakes import FakeDynamoDB, FakeS3
 
 RUN = "20261124T200000000Z"

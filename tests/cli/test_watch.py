@@ -8,8 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from etl_cli.errors import UserError
-from etl_cli.following.watch import watch
+from etl_cli.commands.watch import watch
+from etl_cli.terminal.errors import UserError
 from tests.cli.executions import MACHINE, StateMachine
 from tests.docs.examples import example
 

@@ -17,38 +17,38 @@ from typing import Any
 
 import pytest
 
-from etl_cli.backfill import view as backfill
-from etl_cli.backfill.windows import Planned
-from etl_cli.console import Terminal, Text
+from etl_cli.commands import gaps
+from etl_cli.commands.doctor import print_findings
+from etl_cli.commands.runs import print_runs
 from etl_cli.costs.cost import bill, money
 from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import Usage
-from etl_cli.doctor.command import print_findings
 from etl_cli.doctor.findings import Finding
-from etl_cli.etl_lines import EtlLines
-from etl_cli.execution.coverage import Coverage
-from etl_cli.execution.ledger import Entry
-from etl_cli.explain.explanation import Explanation
-from etl_cli.explain.search import Found
-from etl_cli.explain.verdict import Verdict
-from etl_cli.explain.view import print_explanation
-from etl_cli.following.board import Board, Step
-from etl_cli.past import gaps
-from etl_cli.past.log_lines import LogLine, LogView
-from etl_cli.past.run_record import RunRecord
-from etl_cli.past.runs import print_runs
-from etl_cli.past.show_view import print_record
-from etl_cli.plan.view import print_plan
-from etl_cli.preview.view import aggregate_parts
-from etl_cli.quarantine.content import Quarantine
-from etl_cli.quarantine.rejections import Reason, Tally
-from etl_cli.quarantine.view import print_quarantines, print_records
-from etl_cli.report.report import Rejection, RunReport, Sample
-from etl_cli.report.staged import set_aside
-from etl_cli.report.verify import Verified
-from etl_cli.report.view import print_report
-from etl_cli.table_width import Grid, table_width
-from etl_cli.times import Span, Times
+from etl_cli.items.explanation import Explanation
+from etl_cli.items.quarantine import Quarantine
+from etl_cli.items.rejections import Reason, Tally
+from etl_cli.items.search import Found
+from etl_cli.items.verdict import Verdict
+from etl_cli.render import backfill
+from etl_cli.render.board import Board, Step
+from etl_cli.render.explain import print_explanation
+from etl_cli.render.plan import print_plan
+from etl_cli.render.preview import aggregate_parts
+from etl_cli.render.quarantine import print_quarantines, print_records
+from etl_cli.render.report import print_report
+from etl_cli.render.show import print_record
+from etl_cli.runs.coverage import Coverage
+from etl_cli.runs.ledger import Entry
+from etl_cli.runs.log_lines import LogLine, LogView
+from etl_cli.runs.staged import set_aside
+from etl_cli.summary.backfill_windows import Planned
+from etl_cli.summary.record import RunRecord
+from etl_cli.summary.report import Rejection, RunReport, Sample
+from etl_cli.summary.verify import Verified
+from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.grid import Grid, table_width
+from etl_cli.terminal.times import Span, Times
 from tests.cli.test_plan import made, night
 
 ETL = EtlLines(profile="a-profile-with-a-rather-long-name", region="ap-southeast-2")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from etl_cli.wording import count, duration, number, size
+from etl_cli.terminal.words import count, duration, number, size
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import re
 import msgspec
 import pytest
 
-from etl import metrics
-from etl.entry import run_action
-from etl.errors import UnexpectedError
+from etl.handler import run_action
+from etl.invocation import metrics
+from etl.model.errors import UnexpectedError
 from tests.infrastructure.test_monitoring import ALARMS
 from tests.support import ROOT
 from tests.unit.builders import run, work

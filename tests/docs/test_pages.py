@@ -10,8 +10,8 @@ import pytest
 import typer
 
 from etl_cli.app import app
-from etl_cli.demo.command import next_commands
-from etl_cli.etl_lines import EtlLines
+from etl_cli.commands.demo import next_commands
+from etl_cli.terminal.etl_lines import EtlLines
 from tests.support import ROOT
 
 PAGES = (

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,16 +13,15 @@ from typing import Any
 import msgspec
 import pytest
 
-import etl
-from etl.aggregates import LONGEST_GROUP, MAX_GROUPS, MOST_BYTES
-from etl.attribute_values import Number, from_wire, to_wire
-from etl.contract import Checker
 from etl.gate import pass_gate
 from etl.load import load_segment
-from etl.plain_json import MAX_DEPTH, plain_line
 from etl.transform import transform_segment
-from etl.user_code import MOST_LINE_BYTES, MOST_RESULTS_BYTES, Transformation
-from etl_cli.seed.items import make_items
+from etl.user.aggregates import LONGEST_GROUP, MAX_GROUPS, MOST_BYTES
+from etl.user.contract import Checker
+from etl.user.transformation import MOST_LINE_BYTES, MOST_RESULTS_BYTES, Transformation
+from etl.values.attribute_values import Number, from_wire, to_wire
+from etl.values.plain_json import MAX_DEPTH, plain_line
+from etl_cli.items.seed import make_items
 from tests.support import ROOT
 from tests.unit.builders import ANY_SHARE, destination, hold, run, staged, staging, through, unlimited
 from tests.unit.builders import work as new_work
@@ -64,7 +64,7 @@ def defined(example: Example) -> dict[str, Any]:
     """What the file defines: the first example, and what this one changes of it."""
     names: dict[str, Any] = {"__name__": "transformation"}
     for code in dict.fromkeys([EXAMPLES[0].code, example.code]):
-        exec(compile(code, "runtime/etl/transformation.py", "exec"), names)  # noqa: S102 - the page's own examples
+        exec(compile(code, "pipelines/etl/transformation.py", "exec"), names)  # noqa: S102 - the page's own examples
     return names
 
 
@@ -149,7 +149,7 @@ def test_each_example_takes_the_demos_items(example: Example) -> None:
 
 @pytest.mark.parametrize("example", [pytest.param(each, id=each.heading) for each in TESTS])
 def test_the_tests_shown_pass(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(etl, "transformation", SimpleNamespace(**defined(EXAMPLES[0])))
+    monkeypatch.setitem(sys.modules, "transformation", SimpleNamespace(**defined(EXAMPLES[0])))
     names: dict[str, Any] = {}
     exec(example.code, names)  # noqa: S102 - the page's own example
     tests = [each for name, each in names.items() if name.startswith("test_")]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.environment import LocalEnvironment
 from tests.docs import typist
 from tests.docs.typist import RULES, Command, Rule, Shell, Typed, Typist, commands, readers_environment, split, to_type
 from tests.support import ROOT

@@ -13,9 +13,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from etl_cli.console import out, print_error, progress
-from etl_cli.emulator.environment import LocalEnvironment
-from etl_cli.errors import UserError
+from etl_cli.local.environment import LocalEnvironment
+from etl_cli.terminal.console import out, print_error, progress
+from etl_cli.terminal.errors import UserError
 from tests.faults.catalogue import FAULTS, Fault
 from tests.faults.suite import Row, Suite, random_of, running
 from tests.faults.table import table

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.environment import LocalEnvironment
 from tests.etl_pipeline.values import Item
 from tests.faults.catalogue import NONE, Fault
 from tests.faults.courses import Outcome

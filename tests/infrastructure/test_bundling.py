@@ -21,8 +21,8 @@ import pytest
 from aws_cdk import FileSystem
 
 from serverless_app import bundling
-from serverless_app.bundling import CHECKOUT, BundlingError, bundle
-from serverless_app.settings import PipelineSettings
+from serverless_app.bundling import BundlingError, bundle
+from serverless_app.settings import CHECKOUT, PipelineSettings
 
 SOURCE = CHECKOUT / "runtime" / "etl"
 LOCK = CHECKOUT / "requirements" / "runtime.txt"
@@ -71,8 +71,14 @@ def checkout(tmp_path: Path) -> dict[str, Any]:
 def test_the_bundle_holds_the_code_and_its_locked_dependencies(checkout: dict[str, Any]) -> None:
     names = contents(bundle(FOR_LAMBDA, **checkout)).keys()
 
-    assert {"etl/extract.py", "etl/transform.py", "etl/load.py", "etl/transformation.py", "msgspec/json.py"} <= names
-    assert {name.split("/")[0].split("-")[0] for name in names} == {"etl", "msgspec", "httptools"}
+    assert {
+        "etl/extract.py",
+        "etl/transform.py",
+        "etl/load.py",
+        "pipeline/transformation.py",
+        "msgspec/json.py",
+    } <= names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"etl", "pipeline", "msgspec", "httptools"}
 
 
 def test_the_bundle_keeps_licences_and_versions_of_the_dependencies(checkout: dict[str, Any]) -> None:
@@ -148,8 +154,8 @@ def test_every_source_has_its_bytecode_beside_it(checkout: dict[str, Any], setti
 
 def test_the_bytecode_is_used_without_a_look_at_the_source(checkout: dict[str, Any]) -> None:
     folder = bundle(HOST, **checkout)
-    (folder / "etl" / "errors.py").write_text("raise SystemExit('compiled anew')\n")
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import etl.errors; print(etl.errors.EtlError.__name__)"
+    (folder / "etl" / "model" / "errors.py").write_text("raise SystemExit('compiled anew')\n")
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); import etl.model.errors as e; print(e.EtlError.__name__)"
 
     done = subprocess.run([sys.executable, "-ISBc", code], capture_output=True, text=True, check=False)
 
@@ -215,12 +221,12 @@ def test_a_syntax_error_is_told_before_anything_is_deployed(
 
 def test_a_file_of_the_checkout_is_named_as_it_is_known_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundling, "CHECKOUT", tmp_path)
-    source = tmp_path / "runtime" / "etl"
-    source.mkdir(parents=True)
-    (source / "transformation.py").write_text("(")
+    pipeline = tmp_path / "pipelines" / "etl"
+    pipeline.mkdir(parents=True)
+    (pipeline / "transformation.py").write_text("(")
 
-    with pytest.raises(BundlingError, match=r"^runtime/etl/transformation\.py, line 1: "):
-        bundle(HOST, source=source, output=tmp_path / "build")
+    with pytest.raises(BundlingError, match=r"^pipelines/etl/transformation\.py, line 1: "):
+        bundle(HOST, pipeline=pipeline, output=tmp_path / "build")
 
 
 def test_a_package_that_cannot_be_compiled_is_told(tmp_path: Path, checkout: dict[str, Any]) -> None:

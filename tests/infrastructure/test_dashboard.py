@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from etl.metrics import BY_STAGE, NAMESPACE, UNITS
+from etl.invocation.metrics import BY_STAGE, NAMESPACE, UNITS
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 from tests.infrastructure.test_monitoring import ALARMS, LAST_LINES, MACHINE
 from tests.support import ROOT

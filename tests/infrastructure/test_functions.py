@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from etl.code_version import STORES
-from etl.records import RECORD_SECONDS
+from etl.invocation.code_version import STORES
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
+from etl.user.records import RECORD_SECONDS
 from etl_cli.costs.capacity_inputs import MEMORY_MB
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 

@@ -141,7 +141,7 @@ def test_what_lambda_stops_counts_as_near_a_limit(stack: Synthesized, stage: str
 
 
 def test_the_pipelines_metrics_are_called_as_the_functions_call_them() -> None:
-    from etl import metrics
+    from etl.invocation import metrics
     from serverless_app.constructs import pipeline_metrics
 
     assert pipeline_metrics.NAMESPACE == metrics.NAMESPACE

@@ -62,7 +62,7 @@ def test_the_recorder_tells_what_it_has_recorded_and_fails_if_it_cannot(states: 
 
 
 def test_there_is_a_remedy_for_every_error_of_the_functions() -> None:
-    from etl import errors
+    from etl.model import errors
     from serverless_app.constructs.run_events import REMEDIES
 
     own = {kind.__name__ for kind in errors.EtlError.__subclasses__()}

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from etl import replay
-from etl_cli.execution import statuses
+from etl.model.statuses import LONGEST_RUN
 from tests.infrastructure.synthesis import ACCOUNT, REGION, ROOT, Synthesized
 
 RECORDED = "DynamoDB.ConditionalCheckFailedException"
@@ -137,4 +136,4 @@ def test_a_run_without_an_end_is_taken_as_ended_when_it_must_have(stack: Synthes
     functions = [stack.named("AWS::Lambda::Function", f"etl-{stage}") for stage in ("extract", "transform", "load")]
     longest = timedelta(seconds=stack.definition["TimeoutSeconds"] + max(each["Timeout"] for each in functions))
 
-    assert longest == statuses.LONGEST_RUN == replay._LONGEST_RUN
+    assert longest == LONGEST_RUN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from etl.window import LATEST_DELIVERY
+from etl.model.windows import LATEST_DELIVERY
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from etl.code_version import engine_version
+from etl.invocation.code_version import engine_version
 from tests.infrastructure.synthesis import ACCOUNT, REGION, ROOT, Synthesized
 
 ORDER = ["Plan", "Extract", "Transform", "Gate", "Load", "Finish"]
@@ -250,7 +250,7 @@ def test_every_error_ends_in_a_failed_execution_with_its_cause(stack: Synthesize
 
 
 def test_errors_that_are_retried_exist_in_the_functions() -> None:
-    from etl import errors
+    from etl.model import errors
     from serverless_app.constructs.workflow import TRANSIENT_ERRORS
 
     own = [name for name in TRANSIENT_ERRORS if "." not in name]

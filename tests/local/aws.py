@@ -9,7 +9,7 @@ import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from etl_cli.emulator.clients import Clients
+from etl_cli.local.clients import Clients
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef

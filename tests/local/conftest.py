@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from etl_cli.emulator.clients import Clients
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.clients import Clients
+from etl_cli.local.environment import LocalEnvironment
 from tests.conftest import MakeEnvironment
 
 # Retries and waits take a tenth of their time.
 SETTINGS = {"SFN_WAIT_SCALE": "0.1"}
 
-UNCORRECTED_SERVER = "from etl_cli.emulator import server; server.apply_all = lambda: None; server.main()"
+UNCORRECTED_SERVER = "from etl_cli.local import server; server.apply_all = lambda: None; server.main()"
 
 
 class UncorrectedEnvironment(LocalEnvironment):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli.emulator.cdk import CdkRunner
-from etl_cli.errors import UserError
+from etl_cli.local.cdk import CdkRunner
+from etl_cli.terminal.errors import UserError
 from tests.local.processes import ends
 from tests.support import ROOT
 
@@ -143,7 +143,7 @@ def test_interrupted_deployment_leaves_no_process(checkout: Checkout, tmp_path: 
     script = f"""
 import sys
 from pathlib import Path
-from etl_cli.emulator.cdk import CdkRunner
+from etl_cli.local.cdk import CdkRunner
 environment = {json.dumps({"PATH": os.environ["PATH"], "CALLS": str(checkout.calls_file), "PID": str(pid_file)})}
 environment["DO"] = 'echo $$ >"$PID"; sleep 60'
 CdkRunner(Path(sys.argv[1]), Path(sys.argv[2]), environment).deploy("Stack", {{}})

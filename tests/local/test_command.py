@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.environment import LocalEnvironment
 from tests.conftest import MakeEnvironment
 from tests.support import ROOT
 

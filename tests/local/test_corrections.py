@@ -15,9 +15,10 @@ import pytest
 from botocore.exceptions import ClientError
 from ministack.services import stepfunctions
 
-from etl_cli.emulator import corrections, upstream
-from etl_cli.emulator.clients import Clients
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.clients import Clients
+from etl_cli.local.corrections import apply as corrections
+from etl_cli.local.corrections import upstream
+from etl_cli.local.environment import LocalEnvironment
 from tests.conftest import MakeEnvironment
 from tests.local.aws import ROLE, create_function, finish, invoke, run, start, task
 from tests.local.conftest import UncorrectedEnvironment

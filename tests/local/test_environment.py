@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from etl_cli.emulator import process
-from etl_cli.emulator.environment import LocalEnvironment
-from etl_cli.emulator.identity import IDENTITY_PATH, question
-from etl_cli.emulator.process import ServerRecord
-from etl_cli.errors import UserError
+from etl_cli.local import process
+from etl_cli.local.environment import LocalEnvironment
+from etl_cli.local.identity import IDENTITY_PATH, question
+from etl_cli.local.process import ServerRecord
+from etl_cli.terminal.errors import UserError
 from tests.conftest import MakeEnvironment
 from tests.local.aws import create_function, invoke
 from tests.local.processes import PROC, ends, members
@@ -32,7 +32,7 @@ from tests.support import ROOT
 # Answers as the server does, and ignores the signal to end.
 STUBBORN = """
     import http.server, json, os, signal, sys
-    from etl_cli.emulator.identity import NONCE_HEADER, proof
+    from etl_cli.local.identity import NONCE_HEADER, proof
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):

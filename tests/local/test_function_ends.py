@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from etl_cli.emulator.clients import Clients
-from etl_cli.past.log_lines import LogLine
+from etl_cli.local.clients import Clients
+from etl_cli.runs.log_lines import LogLine
 from tests.local.aws import create_function, finish, invoke, run, start, task
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory a process has had")

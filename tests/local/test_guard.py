@@ -23,8 +23,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from etl_cli.emulator.environment import LocalEnvironment
-from etl_cli.emulator.identity import IDENTITY_PATH, question
+from etl_cli.local.environment import LocalEnvironment
+from etl_cli.local.identity import IDENTITY_PATH, question
 from tests.conftest import MakeEnvironment
 from tests.local.aws import create_function, invoke
 from tests.support import ROOT

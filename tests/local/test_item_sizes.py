@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from etl_cli.emulator.clients import Clients
+from etl_cli.local.clients import Clients
 from tests.conftest import MakeEnvironment
 from tests.local.conftest import UncorrectedEnvironment
 

@@ -17,10 +17,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from etl_cli.emulator import process
-from etl_cli.emulator.environment import LocalEnvironment
-from etl_cli.emulator.process import ServerRecord
-from etl_cli.errors import UserError
+from etl_cli.local import process
+from etl_cli.local.environment import LocalEnvironment
+from etl_cli.local.process import ServerRecord
+from etl_cli.terminal.errors import UserError
 from tests.conftest import MakeEnvironment
 from tests.local.aws import create_function
 from tests.local.processes import PROC, ends, members

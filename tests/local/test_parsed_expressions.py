@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ministack.services import dynamodb
 
-from etl.timestamps import window_filter
-from etl_cli.emulator.parsed_expressions import parse_expressions_once
+from etl.tables.timestamps import window_filter
+from etl_cli.local.corrections.parsed_expressions import parse_expressions_once
 
 REQUEST = window_filter("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z", "2024-01-16T02:00:00Z")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from etl_cli.emulator.upstream import MINISTACK_VERSION
+from etl_cli.local.corrections.upstream import MINISTACK_VERSION
 from tests.local.checkout import copy_set_up, make_command
 from tests.support import ROOT
 

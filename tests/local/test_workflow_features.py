@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from etl_cli.emulator.clients import Clients
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.clients import Clients
+from etl_cli.local.environment import LocalEnvironment
 from tests.local.aws import create_function, run
 
 WORKER = """

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.memory import transformation
+from tests.support import PIPELINE, ROOT
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -56,6 +57,7 @@ SHARED_MB = 50.0
 
 def main() -> None:
     """Serve a stage until the input ends."""
+    sys.path.append(str(ROOT / PIPELINE))
     stage = importlib.import_module(f"etl.{sys.argv[1]}")
     if sys.argv[1] == "transform":
         vars(stage)["transformation"] = transformation

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, cast
 
-from etl.keys import begun_key, manifest_key, quarantine_prefix, replayed_key, seal_key
-from etl.run import Run
+from etl.model.run import Run
+from etl.staging.keys import begun_key, manifest_key, quarantine_prefix, replayed_key, seal_key
 from tests.memory.aws import BUCKET, DESTINATION, SOURCE, Aws
 from tests.support import ROOT
 from tests.unit.pipeline import ENVIRONMENT

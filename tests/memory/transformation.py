@@ -2,10 +2,11 @@
 
 from typing import TypedDict
 
-from etl.aggregates import Aggregate
-from etl.contract import Number, Record, Text
-from etl.errors import RejectedError
-from etl.run import Run
+from etl.model.errors import RejectedError
+from etl.model.run import Run
+from etl.user.aggregates import Aggregate
+from etl.user.contract import Number, Text
+from etl.values.attribute_values import Record
 
 
 class Contract(TypedDict):

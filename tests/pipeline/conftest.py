@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.environment import LocalEnvironment
 from tests.pipeline.execution import Window
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.modes import DISTRIBUTED, INLINE

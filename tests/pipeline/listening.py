@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from etl_cli.emulator.clients import Clients
+from etl_cli.local.clients import Clients
 from tests.pipeline.pipeline import wait_for
 
 _NAME = "listening"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.environment import LocalEnvironment
 from tests.docs.examples import example
 from tests.docs.typist import Command, Shell, Typist
 from tests.pipeline.pipeline import wait_for

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.execution.history import STAGES
+from etl_cli.runs.history import STAGES
 from tests.pipeline.execution import Window, text
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline

@@ -14,9 +14,9 @@ from boto3.dynamodb.types import TypeSerializer
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.preview import stage_code
-from etl_cli.preview.stage_code import LocalTransformation
-from etl_cli.seed.items import make_items
+from etl_cli.items import local_transformation as stage_code
+from etl_cli.items.local_transformation import LocalTransformation
+from etl_cli.items.seed import make_items
 from tests.docs.examples import tutorial
 from tests.pipeline.execution import Window
 from tests.pipeline.pipeline import Pipeline

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from etl_cli.emulator.clients import Clients
+from etl_cli.local.clients import Clients
 from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Numbering, Request
 from tests.pipeline.ledger import Ledger

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from etl_cli.exit_codes import EXIT_READER_GONE, EXIT_UNWRITABLE
+from etl_cli.terminal.exit_codes import EXIT_READER_GONE, EXIT_UNWRITABLE
 from tests.pipeline.execution import Window
 from tests.pipeline.pipeline import Pipeline
 from tests.support import ROOT

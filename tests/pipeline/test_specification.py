@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from etl_cli.emulator.clients import Clients
-from etl_cli.emulator.environment import LocalEnvironment
+from etl_cli.local.clients import Clients
+from etl_cli.local.environment import LocalEnvironment
 from tests.pipeline.pipeline import wait_for
 from tests.support import ROOT
 

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from etl_cli.aws.place import Place
 from etl_cli.doctor.checkup import Checkup
 from etl_cli.doctor.findings import Finding
-from etl_cli.emulator.environment import LocalEnvironment
-from etl_cli.errors import UserError
-from etl_cli.etl_lines import EtlLines
-from etl_cli.place import Place
-from etl_cli.times import Times
+from etl_cli.local.environment import LocalEnvironment
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Times
 from tests.support import ROOT, SharedAssemblies
 
 STACK = "EtlPipelineStack"

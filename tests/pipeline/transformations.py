@@ -12,12 +12,12 @@ from tests.pipeline.pipeline import Pipeline
 from tests.support import ASSEMBLY
 
 FUNCTIONS = ("etl-extract", "etl-transform", "etl-load")
-FILE = "etl/transformation.py"
+FILE = "pipeline/transformation.py"
 
 
 def code(folder: Path, changed: Mapping[str, str]) -> bytes:
     """The functions' zip, in which these files have other contents."""
-    compiled = tuple(f"etl/__pycache__/{Path(name).stem}." for name in changed)
+    compiled = tuple(f"{Path(name).parent}/__pycache__/{Path(name).stem}." for name in changed)
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import msgspec
 
-from etl.deadline import Deadline
-from etl.destination import DestinationTable
 from etl.gate import Allowed
-from etl.keys import seal_key
+from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
-from etl.pacing import Pacer
-from etl.records import Records
-from etl.run import Run, Work
-from etl.seal import Seal
-from etl.source import SourceTable
-from etl.staging import BATCH_BYTES, READ_BYTES, Staging
-from etl.timestamps import window_filter
-from etl.user_code import Transformation
+from etl.model.run import Run, Work
+from etl.staging.bucket import BATCH_BYTES, READ_BYTES, Staging
+from etl.staging.keys import seal_key
+from etl.staging.seal import Seal
+from etl.tables.destination import DestinationTable
+from etl.tables.pacing import Pacer
+from etl.tables.source import SourceTable
+from etl.tables.timestamps import window_filter
+from etl.user.records import Records
+from etl.user.transformation import Transformation
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.s3 import FakeS3, etag
@@ -35,9 +35,9 @@ PICKED = window_filter(START, END, TIME)
 ANY_SHARE = Allowed(Decimal(100), Decimal(100))
 
 
-def run(*, segments: int = 1, timestamp: str = "20240116T020000123Z") -> Run:
+def run(*, segments: int = 1, id: str = "20240116T020000123Z") -> Run:  # noqa: A002 - as the run has it
     """The run of the day 2024-01-15."""
-    return Run(timestamp=timestamp, start=START, end=END, time=TIME, execution="arn:execution", segments=segments)
+    return Run(id=id, start=START, end=END, time=TIME, execution="arn:execution", segments=segments)
 
 
 def work(*, segment: int = 0, cursor: dict[str, Any] | None = None, **counts: int) -> Work:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from etl import extract, load, transform
-from etl.code_version import engine_version
-from etl.source import SourceTable
+from etl.invocation.code_version import engine_version
+from etl.tables.source import SourceTable
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.faults import Crash, Faults

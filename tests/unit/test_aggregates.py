@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.aggregates import MAX_GROUPS, MOST_BYTES, Accumulator, Aggregate, Room, accumulators, partial
-from etl.errors import RejectedError, TransformationError
-from etl.plain_json import encode
+from etl.model.errors import RejectedError, TransformationError
+from etl.user.aggregates import MAX_GROUPS, MOST_BYTES, Accumulator, Aggregate, Room, accumulators, partial
+from etl.values.plain_json import encode
 from tests.unit.values import NUMBERS
 
 ALL = ["count", "sum", "min", "max", "avg"]

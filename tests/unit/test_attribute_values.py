@@ -8,8 +8,8 @@ import pytest
 from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 from hypothesis import given, reject
 
-from etl.attribute_values import Number, from_wire, to_wire
-from etl.plain_json import plain_line
+from etl.values.attribute_values import Number, from_wire, to_wire
+from etl.values.plain_json import plain_line
 from tests.unit.values import ITEMS, NUMBERS, comparable_item, without_nulls
 
 DIGITS = "12345678901234567890123456789012345678"

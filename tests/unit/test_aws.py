@@ -11,13 +11,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from etl import aws
-from etl.aws import dynamodb_client, explained, is_transient, s3_client
-from etl.channel import ClientChannel
-from etl.destination import DestinationTable
-from etl.errors import ConfigurationError, TransientError
-from etl.pacing import Pacer
-from etl.source import SourceTable
+from etl.aws import clients as aws
+from etl.aws.clients import dynamodb_client, explained, is_transient, s3_client
+from etl.model.errors import ConfigurationError, TransientError
+from etl.tables.channel import ClientChannel
+from etl.tables.destination import DestinationTable
+from etl.tables.pacing import Pacer
+from etl.tables.source import SourceTable
 from tests.unit.builders import PICKED, no_waiting, unlimited
 from tests.unit.fakes.faults import client_error
 from tests.unit.http_server import Answer, Endpoint, endpoint

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from etl import aws, entry
-from etl.aws import BRIDGED_SECONDS, dynamodb_client, is_transient, s3_client
-from etl.backoff import Bridge, full_jitter
-from etl.errors import TransientError
+from etl import handler as entry
+from etl.aws import clients as aws
+from etl.aws.backoff import Bridge, full_jitter
+from etl.aws.clients import BRIDGED_SECONDS, dynamodb_client, is_transient, s3_client
+from etl.model.errors import TransientError
 from tests.unit.fakes.faults import client_error
 from tests.unit.http_server import Answer, endpoint
 from tests.unit.test_aws import DENIED, FAILURE, THROTTLED, settings

@@ -1,9 +1,10 @@
 import msgspec
 import pytest
 
-from etl.balance import check_loaded, check_quarantine, check_transformed, judged, set_aside
-from etl.errors import BalanceError
-from etl.run import Replayed
+from etl.model.balance import check_loaded, check_quarantine, check_transformed
+from etl.model.counts import judged, set_aside
+from etl.model.errors import BalanceError
+from etl.model.run import Replayed
 from tests.unit.builders import run
 
 TRANSFORMED = {
@@ -107,8 +108,8 @@ def test_items_ahead_and_items_without_a_time_are_not_the_runs_to_judge() -> Non
 def test_quarantine_holds_rejected_items_and_those_without_a_time() -> None:
     counts = {"rejected_transform": 1, "untimed": 5, "rejected_load": 3}
 
-    assert (set_aside("transform", counts), set_aside("load", counts)) == (6, 3)
-    assert set_aside("transform", {}) == 0
+    assert (set_aside(counts, "transform"), set_aside(counts, "load")) == (6, 3)
+    assert set_aside({}, "transform") == 0
 
 
 def test_what_a_stage_set_aside_lies_in_quarantine() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from etl.errors import EtlError
-from etl.keys import partial_key
+from etl.model.errors import EtlError
+from etl.staging.keys import partial_key
 from tests.unit.builders import hold, item, run
 from tests.unit.fakes.dynamodb import Item
 from tests.unit.fakes.faults import client_error
@@ -21,9 +21,9 @@ HEAD = """
 from decimal import Decimal
 from typing import Annotated, Any, TypedDict
 from msgspec import Meta
-from etl.aggregates import Aggregate
-from etl.contract import Number, Text
-from etl.errors import RejectedError, StagingError
+from etl.user.aggregates import Aggregate
+from etl.user.contract import Number, Text
+from etl.model.errors import RejectedError, StagingError
 """
 CONTRACT = "class Contract(TypedDict):\n    id: Text\n    timestamp: Text\n"
 KEEP = "def transform(record, run):\n    return record\n"
@@ -192,7 +192,7 @@ def test_aggregates_with_canaries_leave_none(tmp_path: Path, capsys: pytest.Capt
 def test_more_groups_than_allowed_are_not_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etl.aggregates.MAX_GROUPS", 1)
+    monkeypatch.setattr("etl.user.aggregates.MAX_GROUPS", 1)
     cause, kept = told(Pipeline([canaries(1), canaries(2)]), capsys, made(tmp_path, aggregating('name="n", by=["id"]')))
 
     assert cause.startswith("TransformationError: aggregate n has more than 1 groups")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.errors import CatchUpError
 from etl.extract import plan
-from etl.run import Run
+from etl.model.errors import CatchUpError
+from etl.model.run import Run
 from etl.settings import ExtractSettings
 from tests.unit.builders import ledger, source, staging
 from tests.unit.fakes.dynamodb import FakeDynamoDB
@@ -127,7 +127,7 @@ def test_two_runs_at_the_same_moment_cover_the_same_once() -> None:
     nights.succeed(second)
     nights.succeed(first)
 
-    assert first.timestamp != second.timestamp
+    assert first.id != second.id
     assert nights.watermark == nights.now
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from etl.destination import IN_FLIGHT, DestinationTable, Key, Outcome
-from etl.pacing import Pacer
+from etl.tables.destination import IN_FLIGHT, DestinationTable, Key, Outcome
+from etl.tables.pacing import Pacer
 from tests.consumption import Consumed, most_within, units_between
 from tests.unit.fakes.faults import client_error
 from tests.unit.virtual_time import in_virtual_time

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from etl.code_version import STORES
-from etl.errors import CodeChangedError
+from etl.invocation.code_version import STORES
+from etl.model.errors import CodeChangedError
 from tests.unit.fakes.faults import Crash
 from tests.unit.pipeline import ENVIRONMENT, Pipeline, _forget_adapters
 from tests.unit.test_pipeline import MODULE, TIMESTAMP, items

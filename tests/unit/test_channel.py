@@ -13,8 +13,8 @@ from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError
 from botocore.session import Session, get_session
 
-from etl.aws import dynamodb_client, is_transient
-from etl.channel import BatchWriter, Channel, ClientChannel, open_channel
+from etl.aws.clients import dynamodb_client, is_transient
+from etl.tables.channel import BatchWriter, Channel, ClientChannel, open_channel
 from tests.unit.wire_server import Reaction, Wire, answer, close, stay_silent, wire
 
 BODY = b'{"RequestItems":{"destination":[{"PutRequest":{"Item":{"id":{"S":"\xc3\xa9"}}}}]}}'
@@ -267,7 +267,7 @@ def test_of_two_answers_to_a_request_the_first_counts() -> None:
 def test_an_answer_that_takes_too_long_is_an_error_and_ends_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("etl.channel._ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("etl.tables.channel._ANSWER_SECONDS", 0.1)
 
     async def use(channel: BatchWriter, server: Wire) -> int:
         with pytest.raises(botocore_errors.ReadTimeoutError) as error:
@@ -296,7 +296,7 @@ def test_a_request_that_is_given_up_takes_its_connection_along() -> None:
 
 
 def test_connecting_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.channel._CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr("etl.tables.channel._CONNECT_SECONDS", 0.05)
 
     async def never(*_: Any, **__: Any) -> None:
         await asyncio.sleep(10)
@@ -402,7 +402,7 @@ def test_over_tls_a_stranger_is_not_trusted(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_an_answer_that_botocore_has_parsed_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.raw_bodies._keep_raw_body", lambda **_: None)
+    monkeypatch.setattr("etl.aws.raw_bodies._keep_raw_body", lambda **_: None)
 
     assert (
         json.loads(over(ClientChannel, send, answer(UNDONE)))["UnprocessedItems"]

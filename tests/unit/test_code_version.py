@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from etl import extract, load, transform
-from etl.code_version import STORES, check_code, code_version, engine_version
-from etl.errors import CodeChangedError
+from etl.invocation.code_version import STORES, check_code, code_version, engine_version
+from etl.model.errors import CodeChangedError
+from etl.model.run import Run
 from etl.replay import plan_replay
-from etl.run import Run
 from tests.unit.builders import item
 from tests.unit.pipeline import ENVIRONMENT, EXECUTION, Context, Pipeline, plan_event
 
@@ -115,13 +115,13 @@ def test_the_quarantine_of_an_older_version_can_be_replayed() -> None:
 
 
 def zipped(folder: Path) -> Path:
-    for name in ("etl/run.py", "etl/transformation.py", "msgspec/_version.py"):
+    for name in ("etl/run.py", "pipeline/transformation.py", "msgspec/_version.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     return folder
 
 
-@pytest.mark.parametrize("changed", ["etl/run.py", "etl/transformation.py", "etl/new.py", "msgspec/_version.py"])
+@pytest.mark.parametrize("changed", ["etl/run.py", "pipeline/transformation.py", "etl/new.py", "msgspec/_version.py"])
 def test_the_version_is_that_of_every_source_in_the_zip(tmp_path: Path, changed: str) -> None:
     before, after = zipped(tmp_path / "before"), zipped(tmp_path / "after")
     same = code_version("stores", before)
@@ -133,7 +133,7 @@ def test_the_version_is_that_of_every_source_in_the_zip(tmp_path: Path, changed:
     (after / changed).write_text("another")
 
     assert code_version("stores", after) != same
-    assert (engine_version(after) == engine) is (changed == "etl/transformation.py")
+    assert (engine_version(after) == engine) is (changed == "pipeline/transformation.py")
 
 
 @pytest.mark.parametrize("run", [None, "run", [], {}, {"code": ""}, {"code": "now"}])

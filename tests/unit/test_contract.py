@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 import pytest
 from msgspec import Meta
 
-from etl.contract import Checker, Number, Text
-from etl.errors import RejectedError, TransformationError
+from etl.model.errors import RejectedError, TransformationError
+from etl.user.contract import Checker, Number, Text
 
 
 class Address(TypedDict):

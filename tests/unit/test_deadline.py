@@ -1,4 +1,4 @@
-from etl.deadline import Deadline
+from etl.invocation.deadline import Deadline
 
 
 class Clock:

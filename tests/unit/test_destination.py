@@ -14,8 +14,8 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.destination import IN_FLIGHT, DestinationTable, Key, Outcome
-from etl.pacing import Pacer
+from etl.tables.destination import IN_FLIGHT, DestinationTable, Key, Outcome
+from etl.tables.pacing import Pacer
 from tests.unit.builders import item, no_waiting
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item

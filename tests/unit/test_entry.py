@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from etl import metrics
-from etl.entry import run_action, run_of, segments_of, work_of
-from etl.errors import (
+from etl.handler import run_action, run_of, segments_of, work_of
+from etl.invocation import metrics
+from etl.model.errors import (
     BalanceError,
     ConfigurationError,
     EtlError,
@@ -19,7 +19,7 @@ from etl.errors import (
     TransientError,
     UnexpectedError,
 )
-from etl.run import Work
+from etl.model.run import Work
 from tests.unit.builders import run, work
 from tests.unit.fakes.faults import client_error
 from tests.unit.fakes.xray import daemon

@@ -2,8 +2,8 @@ import inspect
 import pickle
 from decimal import Decimal
 
-from etl import errors
-from etl.errors import EtlError, RejectedError, TooSlowError, UntimedError
+from etl.model import errors
+from etl.model.errors import EtlError, RejectedError, TooSlowError, UntimedError
 
 
 def test_an_error_that_ends_an_invocation_is_an_etl_error_of_a_class_of_its_own() -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 
 import etl
-from etl.attribute_values import Number, from_wire, to_wire
-from etl.plain_json import plain_line
+from etl.values.attribute_values import Number, from_wire, to_wire
+from etl.values.plain_json import plain_line
 from tests.unit.values import ITEMS, comparable_item, nested, without_nulls
 
 _records = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
@@ -67,7 +67,11 @@ def test_a_number_that_a_float_would_change_is_not_changed(number: str, wrap: An
 
 
 @pytest.mark.parametrize(
-    "module", ["attribute_values", "plain_json", "source", "staging", "load", "records", "isolation", "gate"]
+    "module",
+    [
+        *("values/attribute_values", "values/plain_json", "tables/source", "staging/bucket"),
+        *("load", "user/records", "user/isolation", "gate"),
+    ],
 )
 def test_no_module_on_the_way_of_a_value_makes_a_float(module: str) -> None:
     tree = ast.parse((Path(etl.__path__[0]) / f"{module}.py").read_text())

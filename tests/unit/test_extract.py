@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from etl.code_version import code_version
-from etl.deadline import Deadline
-from etl.errors import InputError, TransientError
 from etl.extract import claim, extract_segment, plan
-from etl.run import Run, Work
+from etl.invocation.code_version import code_version
+from etl.invocation.deadline import Deadline
+from etl.model.errors import InputError, TransientError
+from etl.model.run import Run, Work
 from etl.settings import ExtractSettings
-from etl.source import Page
+from etl.tables.source import Page
 from tests.unit.builders import (
     PICKED,
     Units,
@@ -101,7 +101,7 @@ def to_the_end(
 
 def test_a_run_is_its_window_its_time_its_execution_and_its_segments() -> None:
     assert planned(FakeS3(), size_bytes=2500) == Run(
-        timestamp=TIMESTAMP,
+        id=TIMESTAMP,
         start="2024-01-15T01:45:00Z",
         end="2024-01-16T02:00:00Z",
         time="2024-01-16T02:00:00.123Z",
@@ -142,12 +142,12 @@ def test_a_run_leaves_its_manifest() -> None:
 
 
 def test_a_start_in_another_zone_is_the_same_instant() -> None:
-    assert planned(FakeS3(), EXECUTION | {"started_at": "2024-01-16T03:00:00.123+01:00"}).timestamp == TIMESTAMP
+    assert planned(FakeS3(), EXECUTION | {"started_at": "2024-01-16T03:00:00.123+01:00"}).id == TIMESTAMP
 
 
 def test_two_executions_of_one_millisecond_get_timestamps_of_their_own() -> None:
     s3 = FakeS3()
-    timestamps = [planned(s3, EXECUTION | {"id": f"arn:{number}"}).timestamp for number in range(3)]
+    timestamps = [planned(s3, EXECUTION | {"id": f"arn:{number}"}).id for number in range(3)]
 
     assert timestamps == ["20240116T020000123Z", "20240116T020000124Z", "20240116T020000125Z"]
 
@@ -157,7 +157,7 @@ def test_a_timestamp_carries_over_into_the_next_second() -> None:
     started = {"started_at": "2024-01-16T02:00:00.999Z"}
     planned(s3, EXECUTION | started)
 
-    assert planned(s3, EXECUTION | started | {"id": "arn:2"}).timestamp == "20240116T020001000Z"
+    assert planned(s3, EXECUTION | started | {"id": "arn:2"}).id == "20240116T020001000Z"
 
 
 @pytest.mark.parametrize("execution", ["arn:1", "arn:2", "arn:3"])
@@ -193,7 +193,7 @@ def test_a_claim_whose_answer_was_lost_is_found_by_the_retry() -> None:
         planned(s3)
     s3.faults.revive()
 
-    assert planned(s3).timestamp == TIMESTAMP
+    assert planned(s3).id == TIMESTAMP
     assert len(s3.objects) == 1
 
 
@@ -201,7 +201,7 @@ def test_a_claim_takes_nothing_from_the_run_but_the_timestamp() -> None:
     s3 = FakeS3()
     started_at = datetime.fromisoformat("2024-01-16T02:00:00.123Z")
 
-    assert claim(run(timestamp=""), started_at, staging(s3)) == run()
+    assert claim(run(id=""), started_at, staging(s3)) == run()
 
 
 def test_the_items_of_the_window_are_staged_as_they_are() -> None:

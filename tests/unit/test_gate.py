@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-import etl.aggregates
-from etl.aggregates import Aggregate, accumulators
-from etl.errors import (
+import etl.user.aggregates
+from etl.gate import Allowed, aggregate_record, check_rejected_share, pass_gate
+from etl.model.errors import (
     BalanceError,
     QualityGateError,
     RejectedError,
@@ -15,10 +15,10 @@ from etl.errors import (
     TransformationError,
     UntimedError,
 )
-from etl.gate import Allowed, aggregate_record, check_rejected_share, pass_gate
-from etl.keys import part_key, partial_key, quarantine_key
-from etl.quarantine import rejected_line
-from etl.run import Replayed, Work
+from etl.model.run import Replayed, Work
+from etl.staging.keys import part_key, partial_key, quarantine_key
+from etl.staging.quarantine import rejected_line
+from etl.user.aggregates import Aggregate, accumulators
 from tests.unit.builders import array, hold, run, staged, staging, work
 from tests.unit.fakes.s3 import FakeS3
 
@@ -77,7 +77,7 @@ def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any
     parts = accumulators(aggregates)
     for each in parts:
         each.add([each.prepare(record) for record in records])
-    hold(s3, partial_key(run(), segment, part), etl.aggregates.partial(parts))
+    hold(s3, partial_key(run(), segment, part), etl.user.aggregates.partial(parts))
 
 
 def passed(
@@ -458,7 +458,7 @@ def test_groups_that_only_look_alike_have_keys_of_their_own() -> None:
 
 def test_the_key_follows_from_window_and_group_and_not_from_the_run() -> None:
     aggregate = Aggregate(name="a", by=["x"], load=True)
-    one, other = (aggregate_record(run(timestamp=each), aggregate, {"x": 1}) for each in ("1", "2"))
+    one, other = (aggregate_record(run(id=each), aggregate, {"x": 1}) for each in ("1", "2"))
 
     assert one == other
     assert one["timestamp"] == run().end

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from etl import extract, load, transform
-from etl.entry import run_of, segments_of, work_of
-from etl.errors import BalanceError, ConfigurationError, InputError, StagingError
+from etl.handler import run_of, segments_of, work_of
+from etl.model.errors import BalanceError, ConfigurationError, InputError, StagingError
 from tests.unit.builders import array, hold, item, run
 from tests.unit.hostile import SECRET, changed, check_message, odd, repeated
 from tests.unit.pipeline import EXECUTION, Context, Pipeline, plan_event
@@ -178,7 +178,7 @@ def worked(random: Random) -> None:
     event[part] = changed(random, event[part])
     with Pipeline([]).deployed() as pipeline:
         for stage in ("extract", "transform"):
-            hold(pipeline.s3, f"{stage}/{run().timestamp}/data.json", array([item(1)]))
+            hold(pipeline.s3, f"{stage}/{run().id}/data.json", array([item(1)]))
         try:
             HANDLERS[action](event, Context())
         except (ConfigurationError, StagingError, BalanceError) as error:

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.contract import Checker
-from etl.errors import RejectedError
+from etl.model.errors import RejectedError
+from etl.user.contract import Checker
 from tests.unit.builders import MinimalContract, item, run, staged, user_code
 from tests.unit.fakes.dynamodb import Item
 from tests.unit.hostile import SECRET, repeated

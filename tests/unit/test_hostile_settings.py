@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etl import extract
-from etl.errors import ConfigurationError
+from etl.model.errors import ConfigurationError
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
 from tests.unit.hostile import ODD, check_message, repeated
 from tests.unit.pipeline import ENVIRONMENT, Context, Pipeline, plan_event

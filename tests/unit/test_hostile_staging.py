@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.attribute_values import Number, from_wire, to_wire
-from etl.errors import BalanceError, EtlError, StagingError
 from etl.load import load_segment
-from etl.plain_json import plain_line
-from etl.run import Work
+from etl.model.errors import BalanceError, EtlError, StagingError
+from etl.model.run import Work
 from etl.transform import transform_segment
+from etl.values.attribute_values import Number, from_wire, to_wire
+from etl.values.plain_json import plain_line
 from tests.unit.builders import (
     array,
     destination,
@@ -38,7 +38,7 @@ from tests.unit.hostile import SECRET, changed, check_message, harmed, records_o
 from tests.unit.pipeline import Pipeline
 from tests.unit.values import comparable_item, nested, without_nulls
 
-PREFIX = {stage: f"{stage}/{run().timestamp}/" for stage in ("extract", "transform", "quarantine")}
+PREFIX = {stage: f"{stage}/{run().id}/" for stage in ("extract", "transform", "quarantine")}
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
 WHERE = r"^s3://staging/(extract|transform)/.*/data\.json .*at byte [0-9]+;"
 RICH: dict[str, Any] = {

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from etl.aggregates import Aggregate
-from etl.errors import RejectedError, TooSlowError, UntimedError
-from etl.isolation import GRACE_SECONDS, IsolatedRecords, _child, limit_memory, serve, together
-from etl.metrics import peak_memory_mb
-from etl.records import TOGETHER_SECONDS, Made, Records
+from etl.invocation.metrics import peak_memory_mb
+from etl.model.errors import RejectedError, TooSlowError, UntimedError
+from etl.user.aggregates import Aggregate
+from etl.user.isolation import GRACE_SECONDS, IsolatedRecords, _child, limit_memory, serve, together
+from etl.user.records import TOGETHER_SECONDS, Made, Records
 from tests.unit.builders import item, run, through, user_code
 
 MEBIBYTE = 1024 * 1024
@@ -112,7 +112,7 @@ def test_a_line_that_is_no_record_is_refused_as_in_the_same_process() -> None:
 
 
 def test_a_record_that_cannot_be_interrupted_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.isolation.GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("etl.user.isolation.GRACE_SECONDS", 0.5)
 
     def hang() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
@@ -126,7 +126,7 @@ def test_a_record_that_cannot_be_interrupted_is_ended(monkeypatch: pytest.Monkey
 
 
 def test_many_records_may_take_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.isolation.GRACE_SECONDS", 0)
+    monkeypatch.setattr("etl.user.isolation.GRACE_SECONDS", 0)
     made = isolated(striking({0, 1, 2, 3}, lambda: time.sleep(0.6)), lines(4), seconds=1)
 
     assert fates(made) == ["kept"] * 4
@@ -201,7 +201,7 @@ def test_a_child_answers_until_its_parent_is_gone() -> None:
 def test_memory_is_limited_to_what_the_parent_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[tuple[int, tuple[int, int]]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda kind, limit: limits.append((kind, limit)))
-    monkeypatch.setattr("etl.isolation.peak_memory_mb", lambda: 100.0)
+    monkeypatch.setattr("etl.user.isolation.peak_memory_mb", lambda: 100.0)
     limit_memory(512)
     limit_memory(100)
 
@@ -236,7 +236,7 @@ def test_a_child_that_fails_ends_without_a_word(
     _child(parents, theirs, records, position, None)  # nobody is at the other side
     assert exits == []
 
-    monkeypatch.setattr("etl.isolation.limit_memory", lambda _: 1 / 0)
+    monkeypatch.setattr("etl.user.isolation.limit_memory", lambda _: 1 / 0)
     _child(multiprocessing.Pipe()[0], theirs, records, position, 512)
 
     assert exits == [1]

@@ -1,6 +1,6 @@
 import pytest
 
-from etl.keys import aggregates_key, manifest_key, part_key, partial_key, quarantine_key
+from etl.staging.keys import aggregates_key, manifest_key, part_key, partial_key, quarantine_key
 from tests.unit.builders import run
 
 TIMESTAMP = "20240116T020000123Z"

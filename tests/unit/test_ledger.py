@@ -5,9 +5,9 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from etl.errors import TransientError
 from etl.ledger import Ledger
-from etl.run import Run
+from etl.model.errors import TransientError
+from etl.model.run import Run
 from tests.unit.builders import run
 from tests.unit.fakes.faults import client_error
 from tests.unit.fakes.ledger import FakeLedgerTable
@@ -68,7 +68,7 @@ def test_where_the_watermark_began_stays_known() -> None:
     watermark = table.items["watermark", "watermark"]
 
     assert (watermark["since"]["S"], watermark["end"]["S"]) == ("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z")
-    assert watermark["run"]["S"] == named("a").timestamp
+    assert watermark["run"]["S"] == named("a").id
 
 
 def test_a_late_beginning_does_not_open_a_run_that_has_succeeded() -> None:
@@ -90,7 +90,7 @@ def test_a_run_that_failed_begins_anew_when_it_is_redriven() -> None:
 def test_a_name_that_is_given_again_is_another_run() -> None:
     table = FakeLedgerTable()
     succeeded(table, named("a"))
-    ledger(table).begin(msgspec.structs.replace(named("a"), timestamp="20240616T020000123Z"))
+    ledger(table).begin(msgspec.structs.replace(named("a"), id="20240616T020000123Z"))
 
     assert (table.entry("a")["status"], table.entry("a")["run"]) == ("RUNNING", "20240616T020000123Z")
 

@@ -10,14 +10,14 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.deadline import Deadline
-from etl.destination import IN_FLIGHT, DestinationTable
-from etl.errors import BalanceError, QualityGateError, StagingError, TransientError
+from etl.invocation.deadline import Deadline
 from etl.load import IN_FLIGHT_BYTES, finish, load_segment
-from etl.pacing import Pacer
-from etl.plain_json import encode
-from etl.run import Work
-from etl.staging import BATCH_BYTES, RETRY_SHARE
+from etl.model.errors import BalanceError, QualityGateError, StagingError, TransientError
+from etl.model.run import Work
+from etl.staging.bucket import BATCH_BYTES, RETRY_SHARE
+from etl.tables.destination import IN_FLIGHT, DestinationTable
+from etl.tables.pacing import Pacer
+from etl.values.plain_json import encode
 from tests.unit.builders import Units, array, destination, hold, keys, run, staged, staging, unlimited, work
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from etl import log
-from etl.errors import ConfigurationError, RejectedError, StagingError
+from etl.invocation import log
+from etl.model.errors import ConfigurationError, RejectedError, StagingError
 
 
 def logged(**extra: Any) -> dict[str, Any]:

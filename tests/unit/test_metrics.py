@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from etl import metrics
+from etl.invocation import metrics
 from tests.unit.builders import item, work
 from tests.unit.fakes.dynamodb import Item
 from tests.unit.pipeline import Pipeline

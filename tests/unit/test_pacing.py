@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from etl.pacing import InFlight, Pacer, units_at_most
+from etl.tables.pacing import InFlight, Pacer, units_at_most
 
 
 class Clock:

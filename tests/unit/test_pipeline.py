@@ -13,11 +13,12 @@ from typing import Any, TypedDict
 import pytest
 
 from etl import extract, load, transform
-from etl.aggregates import Aggregate
-from etl.contract import Number
-from etl.entry import run_of, work_of
-from etl.errors import CodeChangedError, ConfigurationError, EtlError, RejectedError
-from etl.pacing import Pacer
+from etl.handler import run_of, work_of
+from etl.model.errors import CodeChangedError, ConfigurationError, EtlError, RejectedError
+from etl.tables.pacing import Pacer
+from etl.user.aggregates import Aggregate
+from etl.user.contract import Number
+from tests.support import PIPELINE, ROOT
 from tests.unit.builders import item, keys, staged, staging
 from tests.unit.fakes.dynamodb import Item
 from tests.unit.fakes.faults import Crash, client_error
@@ -30,6 +31,9 @@ SECRET = "SECRET"  # what a record holds, and what no log line and no error may 
 class Contract(TypedDict):
     id: str
     value: Number
+
+
+FIXTURES = ROOT / PIPELINE
 
 
 def reshape(record: dict[str, Any], _: Any) -> Any:
@@ -408,7 +412,8 @@ def digest() -> str:
 
 
 def test_a_run_leaves_the_same_bytes_in_every_process() -> None:
-    program = "import sys; from tests.unit.test_pipeline import digest; print(digest(), file=sys.stderr)"
+    path = f"import sys; sys.path.append({str(FIXTURES)!r})"
+    program = f"{path}; from tests.unit.test_pipeline import digest; print(digest(), file=sys.stderr)"
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", program],
@@ -446,7 +451,7 @@ def test_a_deployment_during_a_run_ends_it(monkeypatch: pytest.MonkeyPatch) -> N
 
     def deploy_behind_transform(handler: Any, event: Any) -> Any:
         if event["action"] == "gate":
-            monkeypatch.setattr("etl.entry.code_version", lambda _: "another")
+            monkeypatch.setattr("etl.handler.code_version", lambda _: "another")
         return invoke(handler, event)
 
     invoke = pipeline._invoke
@@ -483,7 +488,7 @@ def test_a_retry_takes_its_records_through_a_child_process() -> None:
 
 def test_a_retry_is_a_first_attempt_where_none_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambda had no place for the attempts before: no worker has died, and its records need no child process."""
-    monkeypatch.setattr("etl.isolation.IsolatedRecords.__init__", lambda *_: pytest.fail("a child process"))
+    monkeypatch.setattr("etl.user.isolation.IsolatedRecords.__init__", lambda *_: pytest.fail("a child process"))
     pipeline = Pipeline([item(number) for number in range(60)], segments=2)
     invoke = pipeline._invoke
     pipeline._invoke = lambda handler, event: invoke(handler, event | {"retry": 7})  # type: ignore[method-assign]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.errors import RejectedError
-from etl.plain_json import MAX_DEPTH, described, encode, plain_line, to_plain
+from etl.model.errors import RejectedError
+from etl.values.plain_json import MAX_DEPTH, described, encode, plain_line, to_plain
 from tests.unit.values import NUMBERS
 
 WIDE = Context(prec=10_000)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from botocore.session import Session, get_session
 
-from etl.aws import dynamodb_client
-from etl.channel import Channel, ClientChannel, open_channel
-from etl.raw_bodies import speaks_json
-from etl.source import SourceTable
+from etl.aws.clients import dynamodb_client
+from etl.aws.raw_bodies import speaks_json
+from etl.tables.channel import Channel, ClientChannel, open_channel
+from etl.tables.source import SourceTable
 from tests.unit.builders import PICKED
 from tests.unit.http_server import Answer, endpoint
 from tests.unit.test_aws import settings

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from etl.errors import RejectedError, UntimedError
-from etl.quarantine import rejected_line
+from etl.model.errors import RejectedError, UntimedError
+from etl.staging.quarantine import rejected_line
 from tests.unit.builders import run
 
 ITEM = b'{"id":{"S":"\\u00e9"},  "n":{"N":"1.50"}}'

@@ -9,11 +9,11 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 import pytest
 
-from etl.aggregates import Aggregate
-from etl.errors import OutOfMemoryError, RejectedError, TooSlowError, UntimedError
-from etl.isolation import IsolatedRecords
-from etl.records import MADE_BYTES, Made, Records
-from etl.user_code import MOST_RESULTS_BYTES, Transformation
+from etl.model.errors import OutOfMemoryError, RejectedError, TooSlowError, UntimedError
+from etl.user.aggregates import Aggregate
+from etl.user.isolation import IsolatedRecords
+from etl.user.records import MADE_BYTES, Made, Records
+from etl.user.transformation import MOST_RESULTS_BYTES, Transformation
 from tests.unit.builders import run, through, user_code
 from tests.unit.test_isolation import fates, lines, striking
 

@@ -7,20 +7,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.errors import BalanceError, InputError, RejectedError, StagingError
-from etl.keys import replayed_key
-from etl.quarantine import rejected_line
+from etl.model.errors import BalanceError, InputError, RejectedError, StagingError
+from etl.model.run import Replayed, Run, Work
+from etl.model.windows import requested_replay
 from etl.replay import plan_replay, quarantined_pages
-from etl.run import Replayed, Run, Work
-from etl.source import Page
-from etl.window import requested_replay
+from etl.staging.keys import replayed_key
+from etl.staging.quarantine import rejected_line
+from etl.tables.source import Page
 from tests.unit.builders import Units, array, hold, item, ledger, run, source, staged, staging, work
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.s3 import FakeS3
 from tests.unit.pipeline import Pipeline
 
 REPLAYED = Replayed("20240116T020000123Z", "arn:aws:states:execution:1")
-RUN = msgspec.structs.replace(run(timestamp="20240117T000000000Z"), replay=REPLAYED)
+RUN = msgspec.structs.replace(run(id="20240117T000000000Z"), replay=REPLAYED)
 PREFIX = f"quarantine/{REPLAYED.run}/"
 
 
@@ -34,7 +34,7 @@ def rejected(stage: str, *items: Any) -> bytes:
 def pages(
     s3: FakeS3, dynamodb: FakeDynamoDB, given: Work | None = None, units: int = 1000, *, run: Run = RUN
 ) -> list[Page]:
-    staging(s3).put(replayed_key(run.timestamp), json.dumps(staging(s3).sealed(PREFIX)).encode())
+    staging(s3).put(replayed_key(run.id), json.dumps(staging(s3).sealed(PREFIX)).encode())
     return list(quarantined_pages(run, given or work(), source(dynamodb), staging(s3), Units(units)))
 
 

@@ -3,7 +3,8 @@ import json
 import msgspec
 import pytest
 
-from etl.run import COUNTS, Run, Work, total, totals
+from etl.model.counts import COUNTS
+from etl.model.run import Run, Work, total, totals
 from tests.unit.builders import run, work
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ReadTimeoutError
 
-from etl.aws import explained
-from etl.deadline import Deadline
-from etl.errors import TransientError
+from etl.aws.clients import explained
 from etl.extract import extract_segment
-from etl.run import Work
-from etl.source import SourceTable
+from etl.invocation.deadline import Deadline
+from etl.model.errors import TransientError
+from etl.model.run import Work
+from etl.tables.source import SourceTable
 from tests.unit.builders import PICKED, item, run, source, staged, staging, work
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 from tests.unit.fakes.faults import client_error

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from etl.deadline import Deadline
-from etl.errors import TransientError
 from etl.extract import extract_segment
-from etl.run import Work
-from etl.source import Page, SourceTable
+from etl.invocation.deadline import Deadline
+from etl.model.errors import TransientError
+from etl.model.run import Work
+from etl.tables.source import Page, SourceTable
 from tests.unit.builders import PICKED, run, staging
 from tests.unit.fakes.faults import client_error
 from tests.unit.fakes.s3 import FakeS3

@@ -6,12 +6,12 @@ from typing import Any, cast
 
 import pytest
 
-from etl.aws import explained, is_transient
-from etl.backoff import Bridge
-from etl.errors import TransientError
+from etl.aws.backoff import Bridge
+from etl.aws.clients import explained, is_transient
 from etl.extract import claim
 from etl.ledger import Ledger
-from etl.staging import Staging
+from etl.model.errors import TransientError
+from etl.staging.bucket import Staging
 from tests.unit.builders import run
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 from tests.unit.fakes.faults import client_error
@@ -51,9 +51,9 @@ class Losing:
 def test_a_claim_that_finds_its_own_manifest_is_that_run() -> None:
     s3 = FakeS3()
     losing = Losing(s3)
-    claimed = claim(run(timestamp=""), STARTED, Staging(cast("Any", losing), s3.bucket))
+    claimed = claim(run(id=""), STARTED, Staging(cast("Any", losing), s3.bucket))
 
-    assert claimed.timestamp == "20240116T020000123Z"
+    assert claimed.id == "20240116T020000123Z"
     assert losing.lost == ["put_object", "get_object"]
     assert len(s3.objects) == 1
 

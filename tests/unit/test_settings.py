@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from etl.errors import ConfigurationError
+from etl.model.errors import ConfigurationError
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
 from tests.unit.pipeline import ENVIRONMENT
 

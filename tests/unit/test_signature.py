@@ -8,7 +8,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.signature import Signer
+from etl.tables.signature import Signer
 
 NOW = 1_700_000_000
 TEXT = st.text(string.ascii_letters + string.digits + "/+=%", min_size=1, max_size=40)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from etl.deadline import Deadline
-from etl.errors import TransientError
-from etl.source import Page
+from etl.invocation.deadline import Deadline
+from etl.model.errors import TransientError
+from etl.tables.source import Page
 from tests.unit.builders import PICKED, Units, item, source
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from etl.staged_writer import UPLOAD_BYTES, ObjectWriter, PartWriter
+from etl.staging.writer import UPLOAD_BYTES, ObjectWriter, PartWriter
 from tests.unit.builders import staging
 from tests.unit.fakes.faults import client_error
 from tests.unit.fakes.s3 import FakeS3, etag

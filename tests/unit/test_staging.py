@@ -12,9 +12,9 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.errors import StagingError
-from etl.run import Work
-from etl.staging import BATCH_BYTES, BATCH_RECORDS, READ_BYTES, Batch, Staging
+from etl.model.errors import StagingError
+from etl.model.run import Work
+from etl.staging.bucket import BATCH_BYTES, BATCH_RECORDS, READ_BYTES, Batch, Staging
 from tests.unit.builders import array, hold, run, staging, work
 from tests.unit.fakes.faults import client_error
 from tests.unit.fakes.s3 import FakeS3

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from etl.gate import pass_gate
-from etl.run import COUNTS, Run, Work
+from etl.model.counts import COUNTS
+from etl.model.run import Run, Work
 from tests.unit.builders import ANY_SHARE, staging
 from tests.unit.fakes.s3 import FakeS3
 
@@ -36,7 +37,7 @@ def counted(segments: list[Work], names: tuple[str, ...]) -> list[Work]:
 def states(number: int) -> Iterator[tuple[str, Any]]:
     """What passes from state to state in an execution of so many segments."""
     run = Run(
-        timestamp="20261123T020000123Z",
+        id="20261123T020000123Z",
         start="2026-11-22T01:45:00Z",
         end="2026-11-23T02:00:00Z",
         time="2026-11-23T02:00:00.123456Z",

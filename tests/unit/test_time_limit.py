@@ -8,7 +8,7 @@ from types import FrameType
 
 import pytest
 
-from etl.time_limit import OverTimeError, TimeLimit
+from etl.user.time_limit import OverTimeError, TimeLimit
 
 # Far above what anything here takes unless it hangs.
 LONG = 30

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl.attribute_values import from_wire
-from etl.errors import RejectedError, UntimedError
-from etl.timestamps import check_timestamps, window_filter
-from etl.window import format_instant
+from etl.model.errors import RejectedError, UntimedError
+from etl.model.windows import format_instant
+from etl.tables.timestamps import check_timestamps, window_filter
+from etl.values.attribute_values import from_wire
 from tests.unit.builders import array
 from tests.unit.fakes.filter_expression import matches
 

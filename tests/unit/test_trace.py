@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from etl.trace import Trace, annotate, current_trace
+from etl.invocation.trace import Trace, annotate, current_trace
 from tests.unit.fakes.xray import daemon
 
 ROOT, PARENT = "1-581cf771-a006649127e371903a2de979", "53995c3f42cd8ad8"

@@ -6,16 +6,16 @@ from typing import Any, TypedDict
 import msgspec
 import pytest
 
-from etl.aggregates import Aggregate
-from etl.contract import Number
-from etl.deadline import Deadline
-from etl.errors import RejectedError, StagingError, TransformationError
 from etl.gate import pass_gate
-from etl.run import Work
-from etl.staging import Staging
-from etl.time_limit import TimeLimit
+from etl.invocation.deadline import Deadline
+from etl.model.errors import RejectedError, StagingError, TransformationError
+from etl.model.run import Work
+from etl.staging.bucket import Staging
 from etl.transform import transform_segment
-from etl.user_code import Transformation
+from etl.user.aggregates import Aggregate
+from etl.user.contract import Number
+from etl.user.time_limit import TimeLimit
+from etl.user.transformation import Transformation
 from tests.unit.builders import (
     ANY_SHARE,
     Units,
@@ -275,7 +275,7 @@ def test_too_many_groups_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
     s3, given = extract([item(1)])
 
-    monkeypatch.setattr("etl.aggregates.MAX_GROUPS", 10)
+    monkeypatch.setattr("etl.user.aggregates.MAX_GROUPS", 10)
 
     with pytest.raises(TransformationError, match="by_n has more than 10 groups"):
         transformed(s3, given, user_code(transform, aggregates=[Aggregate(name="by_n", by=["n"])]))

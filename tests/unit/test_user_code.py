@@ -7,10 +7,10 @@ from typing import Any, TypedDict
 import msgspec
 import pytest
 
-from etl.aggregates import Aggregate
-from etl.errors import RejectedError, TransformationError, UntimedError
-from etl.item_size import MAX_ITEM_BYTES, least_size
-from etl.user_code import MOST_LINE_BYTES, MOST_RESULTS_BYTES, Transformation, preview
+from etl.model.errors import RejectedError, TransformationError, UntimedError
+from etl.user.aggregates import Aggregate
+from etl.user.transformation import MOST_LINE_BYTES, MOST_RESULTS_BYTES, Transformation, preview
+from etl.values.item_size import MAX_ITEM_BYTES, least_size
 from tests.unit.builders import MinimalContract, run, user_code
 
 RECORD = {"id": "x", "timestamp": "2024-01-15T10:00:00Z"}

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl.errors import CatchUpError, InputError
-from etl.window import CLOCK_SKEW, Window, WindowRules, format_instant, parse_instant, resolve_window
+from etl.model.errors import CatchUpError, InputError
+from etl.model.windows import CLOCK_SKEW, Window, WindowRules, format_instant, parse_instant, resolve_window
 
 STARTED_AT = datetime(2024, 1, 16, 2, 0, 0, 123_000, UTC)
 RULES = WindowRules(

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from etl.isolation import IsolatedRecords
-from etl.metrics import peak_memory_mb
-from etl.run import Work
+from etl.invocation.metrics import peak_memory_mb
+from etl.model.run import Work
 from etl.transform import transform_segment
+from etl.user.isolation import IsolatedRecords
 from tests.unit.builders import array, hold, item, run, staged, staging, through, unlimited, user_code, work
 from tests.unit.fakes.s3 import FakeS3
 
@@ -79,7 +79,7 @@ def transformed(transform: Callable[[dict[str, Any], Any], Any], retry: bool) ->
     # They would hold what is staged.
     s3.upload_part = lambda **_: {"ETag": "x"}  # type: ignore[method-assign]
     s3.complete_multipart_upload = lambda **_: {"ETag": "x"}  # type: ignore[method-assign]
-    hold(s3, f"extract/{run().timestamp}/data.json", array([item(number) for number in range(ITEMS)]))
+    hold(s3, f"extract/{run().id}/data.json", array([item(number) for number in range(ITEMS)]))
     before = peak_memory_mb()
     records = through(user_code(transform))
     bucket = staging(s3).for_retry() if retry else staging(s3)

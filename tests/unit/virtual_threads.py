@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, TypeVar
 
-from etl.scan import Passing
+from etl.tables.scan import Passing
 
 Result = TypeVar("Result")
 

@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self, cast
 
-from etl.channel import ClientChannel
+from etl.tables.channel import ClientChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 
 

@@ -1,0 +1,1 @@
+"""AWS: where the pipeline is deployed, and what AWS refuses."""

@@ -1,0 +1,64 @@
+"""Lines for a shell, with which to look further by means of the AWS CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl_cli.terminal.printable import shell_words
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
+
+
+@dataclass(frozen=True)
+class Command:
+    """A line for a shell, and what it shows."""
+
+    shows: str
+    line: str
+
+
+def failure_commands(pipeline: Pipeline, execution: str, run: str, function: str) -> list[Command]:
+    """Lines that show more of an execution that failed.
+
+    Args:
+        pipeline: where it ran.
+        execution: its ARN.
+        run: the run's timestamp; empty if there is none.
+        function: the function that failed; empty if none did.
+    """
+    history = aws("stepfunctions", "get-execution-history", "--execution-arn", execution, "--reverse-order")
+    commands = [Command("its history, the last event first", f"{history} --max-items 10")]
+    if function:
+        commands.append(logs_command(function))
+    if run:
+        commands.append(objects_command(pipeline.staging_bucket, run))
+    return commands
+
+
+def logs_command(function: str) -> Command:
+    """The line that shows a function's log."""
+    line = aws("logs", "filter-log-events", "--log-group-name", f"/aws/lambda/{function}")
+    return Command(f"the log of {function}", f"{line} --query 'events[].message' --output text")
+
+
+def window_command(state_machine: str, start: str, end: str) -> Command:
+    """The line that runs a window."""
+    window = json.dumps({"start": start, "end": end})
+    line = aws("stepfunctions", "start-execution", "--state-machine-arn", state_machine, "--input", window)
+    return Command(f"a run of {start} to {end}", line)
+
+
+def objects_command(bucket: str, run: str) -> Command:
+    """The line that lists what the stages of a run wrote."""
+    return Command("what the stages wrote", f"{aws('s3', 'ls', '--recursive', f's3://{bucket}/')} | grep {run}")
+
+
+def aws(*words: str) -> str:
+    """A line that calls the AWS CLI, also its version 1, which doesn't know AWS_REGION."""
+    region = os.environ.get("AWS_REGION")
+    more = ["--region", region] if region and region != os.environ.get("AWS_DEFAULT_REGION") else []
+    return shell_words("aws", *words, *more)

@@ -1,1 +1,0 @@
-"""`etl backfill`: a long time, window by window."""

@@ -1,0 +1,237 @@
+"""`etl demo`: the whole pipeline on this machine, from an empty environment to a report."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, NamedTuple
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from etl.model.names import STACK
+from etl_cli.aws.cli_lines import Command
+from etl_cli.aws.deployment import Pipeline
+from etl_cli.commands.follow import console_of_progress, print_failed, show_execution
+from etl_cli.commands.run import run_name
+from etl_cli.items.seed import make_items, write_items
+from etl_cli.local.deployment_progress import DeploymentProgress
+from etl_cli.local.environment import LocalEnvironment
+from etl_cli.render.board import Board
+from etl_cli.render.report import print_commands, print_report
+from etl_cli.render.report_document import report_document
+from etl_cli.runs.failure import ExecutionError, Failure
+from etl_cli.runs.history import STAGES, Timeline
+from etl_cli.summary.report import RunReport, collect
+from etl_cli.summary.verify import Verified, verify
+from etl_cli.terminal.console import err, print_error, print_json
+from etl_cli.terminal.context_option import Context, parse_context
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
+from etl_cli.terminal.paths import ROOT, command, environment_line
+from etl_cli.terminal.times import Times
+from etl_cli.terminal.words import count
+
+ENVIRONMENT, DEPLOYMENT, SOURCE, CHECK = "Local AWS", "Deployment", "Source table", "Check"
+_LOOK_SECONDS = 0.2
+
+
+def demo(
+    items: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="How many items to put into the source table.")
+    ] = 5000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    context: Context = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Enforce IAM and bucket policies, over HTTPS.")] = False,
+) -> None:
+    """Run the whole pipeline on this machine: start, deploy, fill the source table, execute, report.
+
+    The local environment stays up afterwards; items that are in the source table already are replaced.
+    """
+    demonstration = Demonstration(
+        LocalEnvironment(ROOT), items, as_json=as_json, context=parse_context(context), strict=strict
+    )
+    try:
+        code = demonstration.run()
+    except (KeyboardInterrupt, SystemExit) as reason:
+        with _undisturbed():
+            err.print(f"interrupted: {demonstration.tidy_up()}")
+        code = EXIT_INTERRUPTED if isinstance(reason, KeyboardInterrupt) else int(reason.code or 0)
+    raise typer.Exit(code)
+
+
+class Outcome(NamedTuple):
+    """A run that succeeded: where, what is told of it, and what was counted in the tables."""
+
+    pipeline: Pipeline
+    report: RunReport
+    verified: Verified
+
+
+class Demonstration:
+    """One demonstration, which knows what to tidy up when it is interrupted."""
+
+    def __init__(
+        self,
+        environment: LocalEnvironment,
+        items: int,
+        *,
+        as_json: bool,
+        context: Mapping[str, str] | None = None,
+        strict: bool = False,
+    ) -> None:
+        """Prepare it; nothing is started.
+
+        Args:
+            environment: where to run; it is started if it isn't up.
+            items: how many to put into the source table.
+            as_json: print the report as JSON, and the progress on the error output.
+            context: CDK context values of the deployment.
+            strict: enforce IAM and bucket policies, over HTTPS.
+        """
+        self._environment = environment
+        self._items = items
+        self._as_json = as_json
+        self._context = context
+        self._strict = strict
+        self._console = console_of_progress(as_json=as_json)
+        self._started_here = False
+        self._deployed = False
+        self._running: tuple[Pipeline, str] | None = None
+
+    def run(self) -> int:
+        """Do it all, and return the exit code."""
+        try:
+            with Board(self._console, [ENVIRONMENT, DEPLOYMENT, SOURCE, *STAGES, CHECK]) as board:
+                outcome = self._run(board)
+        except ExecutionError as error:
+            self._running = None
+            self._print_failure(error.failure)
+        except UserError as error:
+            self._print_error(error)
+        except (BotoCoreError, ClientError) as error:
+            self._print_error(self._explained(error))
+        else:
+            self._print_report(outcome)
+            return 0
+        return EXIT_FAILED
+
+    def tidy_up(self) -> str:
+        """Leave nothing half-started behind, and say what became of it."""
+        stays = f"the local environment stays up ({command()} local stop)"
+        if self._running:
+            pipeline, execution = self._running
+            with contextlib.suppress(BotoCoreError, ClientError):
+                pipeline.stepfunctions.stop_execution(executionArn=execution, cause="etl demo was interrupted")
+            return f"the execution was stopped; {stays}"
+        if self._started_here and not self._deployed:
+            self._environment.stop()
+            return "the local environment is stopped again"
+        if not self._environment.status().is_up:
+            return "nothing was started"
+        if not self._deployed:
+            return f"cdk was ended, and the next deployment completes the stack; {stays}"
+        return stays
+
+    def _run(self, board: Board) -> Outcome:
+        self._start(board)
+        pipeline = self._deploy(board)
+        self._fill(board, pipeline)
+        execution, timeline = self._execute(board, pipeline)
+        board.begin(CHECK, "comparing the run with the two tables")
+        report = collect(pipeline, execution, timeline)
+        verified = verify(pipeline, report)
+        board.end(CHECK, "both tables agree with the run")
+        return Outcome(pipeline, report, verified)
+
+    def _start(self, board: Board) -> None:
+        board.begin(ENVIRONMENT, "starting")
+        self._started_here = not self._environment.status().is_up
+        status = self._environment.start(strict=self._strict)
+        board.end(ENVIRONMENT, f"{status.endpoint}, {'started' if self._started_here else 'up already'}")
+
+    def _deploy(self, board: Board) -> Pipeline:
+        progress = DeploymentProgress(lambda detail, done: board.update(DEPLOYMENT, detail, done))
+        self._environment.deploy(self._context, on_line=progress.take)
+        self._deployed = True
+        clients = self._environment.clients()
+        pipeline = Pipeline.find(clients.session, clients.options)
+        board.end(DEPLOYMENT, f"{STACK}, {progress.outcome}")
+        return pipeline
+
+    def _fill(self, board: Board, pipeline: Pipeline) -> None:
+        def show(written: int) -> None:
+            board.update(SOURCE, f"{written:,} of {count(self._items, 'item')}", written / self._items)
+
+        show(0)
+        # On the hour, so that a second run soon after writes the very same items.
+        reference = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        write_items(pipeline.dynamodb, pipeline.source_table, make_items(self._items, reference), show)
+        board.end(SOURCE, f"{count(self._items, 'item')} put into {pipeline.source_table}")
+
+    def _execute(self, board: Board, pipeline: Pipeline) -> tuple[str, Timeline]:
+        board.begin(STAGES[0], "starting the execution")
+        execution = pipeline.start(run_name("demo"))
+        self._running = pipeline, execution
+        timeline = show_execution(board, pipeline, execution, Times(), _LOOK_SECONDS)
+        self._running = None
+        return execution, timeline
+
+    def _explained(self, error: Exception) -> UserError:
+        try:
+            self._environment.variables()
+        except UserError as ended:
+            return ended
+        return UserError(f"The local AWS refused a request: {error}", f"Its log: {self._environment.log}")
+
+    def _print_report(self, outcome: Outcome) -> None:
+        pipeline, report, verified = outcome
+        commands = next_commands(EtlLines())
+        if self._as_json:
+            print_json(report_document(report, verified) | {"commands": [each.line for each in commands]})
+            return
+        print_report(self._console, report, (pipeline.source_table, pipeline.destination_table), verified)
+        print_commands(self._console, commands, "What to do next")
+        self._console.print(
+            "  # your own table: README.md, Deploy to AWS and Make it yours", style="dim", soft_wrap=True
+        )
+        self._print_how_to_stop()
+
+    def _print_failure(self, failure: Failure) -> None:
+        print_failed(self._console, failure, EtlLines(), as_json=self._as_json)
+        self._print_how_to_stop()
+
+    def _print_error(self, error: UserError) -> None:
+        if self._as_json:
+            print_json({"status": "error", "message": "\n".join([error.message, *error.lines]), "remedy": error.remedy})
+        print_error(error)
+        if self._environment.status().is_up:
+            self._print_how_to_stop()
+
+    def _print_how_to_stop(self) -> None:
+        self._console.print()
+        self._console.print(f"  The local environment stays up. Stop it: {command()} local stop", soft_wrap=True)
+
+
+def next_commands(lines: EtlLines) -> list[Command]:
+    """Lines that go on from a demonstration, with its own items."""
+    return [
+        Command("have every AWS tool of this shell use the local environment", environment_line(lines.program)),
+        Command("edit pipelines/etl/transformation.py, and see what it does", lines.line("preview", "--watch")),
+        Command("look at the run as a page", lines.line("report", "latest", "--html", "report.html")),
+        Command("see whether all is well", lines.line("doctor")),
+    ]
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no second signal interrupt the tidying up."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

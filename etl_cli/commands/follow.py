@@ -1,0 +1,121 @@
+"""Follows an execution to its end: on a board while it runs, then its report, or why it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from etl_cli.aws.refusals import explained_midway
+from etl_cli.render.board import Board
+from etl_cli.render.report import print_advice, print_failure, print_report
+from etl_cli.render.report_document import failure_document, report_document
+from etl_cli.render.stage_steps import stage_steps
+from etl_cli.runs.failure import ExecutionError, Failure, explain
+from etl_cli.runs.history import STAGES, Timeline, execution_name
+from etl_cli.runs.progress import follow
+from etl_cli.summary.report import collect
+from etl_cli.terminal.console import Terminal, err, print_json
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
+from etl_cli.terminal.times import Times
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
+
+LOOK_SECONDS = 1.0
+
+
+def attend(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *, as_json: bool = False) -> None:
+    """Follow an execution to its end, and print its report; the execution goes on when this is interrupted.
+
+    Args:
+        pipeline: where it runs.
+        execution: its ARN.
+        lines: makes the line that follows it again.
+        times: how to print instants.
+        as_json: print the report as JSON, and the progress on the error output.
+
+    Raises:
+        typer.Exit: it failed, or this was interrupted.
+        UserError: AWS can't be asked any more, or an object of the run isn't in the bucket.
+    """
+    console = console_of_progress(as_json=as_json)
+    try:
+        with _going_on(pipeline, lines.line("watch", execution_name(execution))):
+            timeline = _to_end(pipeline, execution, console, times)
+    except ExecutionError as error:
+        print_failed(console, error.failure, lines, as_json=as_json)
+        raise typer.Exit(EXIT_FAILED) from None
+    report = collect(pipeline, execution, timeline)
+    if as_json:
+        print_json(report_document(report))
+    else:
+        print_report(console, report, (pipeline.source_table, pipeline.destination_table), times=times)
+
+
+def print_failed(console: Terminal, failure: Failure, lines: EtlLines, *, as_json: bool) -> None:
+    """Print why an execution that was followed failed, and what to do; as JSON on the output too, if asked for."""
+    if as_json:
+        print_json(failure_document(failure))
+    print_failure(console, failure)
+    print_advice(console, failure, lines)
+
+
+@contextmanager
+def _going_on(pipeline: Pipeline, again: str) -> Iterator[None]:
+    """Say that a run goes on when its following ends early."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as reason:
+        err.print("interrupted: the run goes on. Watch it again:")
+        err.print(f"  {again}")
+        raise typer.Exit(int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED) from None
+    except (BotoCoreError, ClientError) as error:
+        endpoint = pipeline.stepfunctions.meta.endpoint_url
+        raise explained_midway(error, endpoint, "The run goes on. Watch it again:", [again]) from None
+
+
+def console_of_progress(*, as_json: bool) -> Terminal:
+    """Where progress is shown: the output, or the error output while the output is for JSON."""
+    return Terminal(stderr=as_json)
+
+
+def _to_end(pipeline: Pipeline, execution: str, console: Terminal, times: Times) -> Timeline:
+    with Board(console, STAGES, owns=False) as board:
+        return show_execution(board, pipeline, execution, times, LOOK_SECONDS, alone=True)
+
+
+def show_execution(
+    board: Board, pipeline: Pipeline, execution: str, times: Times, interval_seconds: float, *, alone: bool = False
+) -> Timeline:
+    """Show an execution's stages on a board until it has ended.
+
+    Args:
+        board: where; has steps of the stages' names.
+        pipeline: where it runs.
+        execution: its ARN.
+        times: how to print instants.
+        interval_seconds: time between two looks.
+        alone: whether the board shows nothing else, and is as old as the execution then.
+
+    Raises:
+        ExecutionError: it ended without success.
+    """
+    timeline, aged = Timeline(), not alone
+    for snapshot in follow(pipeline, execution, interval_seconds):
+        timeline = snapshot.timeline
+        if timeline.started and not aged:
+            board.count_from(max(0.0, (snapshot.looked_at - timeline.started).total_seconds()))
+            aged = True
+        for step in stage_steps(snapshot, times):
+            if step.state != "waiting":
+                board.show(step)
+    if alone and timeline.seconds is not None:
+        board.count_from(timeline.seconds)
+    if timeline.status != "SUCCEEDED":
+        raise ExecutionError(explain(pipeline, execution, timeline))
+    return timeline

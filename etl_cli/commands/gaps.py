@@ -1,0 +1,126 @@
+"""`etl gaps`: which time no run has covered, and the commands that cover it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from etl_cli.aws.cli_lines import window_command
+from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, Watermark, find_coverage
+from etl_cli.runs.ledger import read_ledger
+from etl_cli.terminal.console import out, print_json
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.grid import table_width
+from etl_cli.terminal.printable import wrapped
+from etl_cli.terminal.time_options import since_option
+from etl_cli.terminal.times import Span, Times
+from etl_cli.terminal.words import count, duration, format_instant
+
+EXIT_GAPS = 1
+
+
+def gaps(
+    as_json: AsJson = False,
+    since: Annotated[datetime | None, since_option("Look")] = None,
+    overdue_hours: Annotated[
+        int,
+        typer.Option(min=1, max=8784, help="How old the time behind the last run must be to be a gap."),
+    ] = OVERDUE_HOURS,
+    profile: Profile = None,
+    region: Region = None,
+    local_time: LocalTime = False,
+) -> None:
+    """List the time that no run has covered, each gap with the commands that fill it, of which one is enough.
+
+    Looks at all time since the first scheduled run, and at the windows
+    of runs that failed. What lies behind the last run is a gap once its beginning is overdue.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    with connected(profile, region) as pipeline:
+        runs, watermark = read_ledger(pipeline.dynamodb, now)
+    coverage = find_coverage(runs, watermark, now, timedelta(hours=overdue_hours), since or EARLIEST)
+    fill = Fill(pipeline.state_machine, EtlLines(profile, region))
+    if as_json:
+        print_json(coverage_document(fill, coverage, watermark))
+    else:
+        print_coverage(fill, coverage, watermark, Times(local_time))
+    if coverage.gaps:
+        raise typer.Exit(EXIT_GAPS)
+
+
+@dataclass(frozen=True)
+class Fill:
+    """The lines that run the window of a span: one of this command, and one of the AWS CLI.
+
+    Attributes:
+        state_machine: ARN of the pipeline's.
+        etl: makes lines of this command.
+    """
+
+    state_machine: str
+    etl: EtlLines
+
+    def lines(self, span: Span) -> tuple[str, str]:
+        """Both; either is enough."""
+        aws = window_command(self.state_machine, format_instant(span.start), format_instant(span.end)).line
+        return self.etl.run(span), " ".join([aws, *self.etl.options])
+
+
+def coverage_document(fill: Fill, coverage: Coverage, watermark: Watermark | None) -> dict[str, Any]:
+    """What `etl gaps --json` prints."""
+
+    def document(span: Span) -> dict[str, str]:
+        etl, aws = fill.lines(span)
+        return {
+            "start": format_instant(span.start),
+            "end": format_instant(span.end),
+            "etl_command": etl,
+            "command": aws,
+        }
+
+    return {
+        "watermark": format_instant(watermark.end) if watermark else None,
+        "gaps": [document(gap) for gap in coverage.gaps],
+        "pending": document(coverage.pending) if coverage.pending else None,
+        "behind": document(coverage.behind) if coverage.behind else None,
+    }
+
+
+def print_coverage(fill: Fill, coverage: Coverage, watermark: Watermark | None, times: Times) -> None:
+    """Print what `etl gaps` tells people."""
+    out.print(f"{count(len(coverage.gaps), 'gap')}." if coverage.gaps else "No gaps.")
+    for gap in coverage.gaps:
+        length = duration((gap.end - gap.start).total_seconds())
+        out.print()
+        out.print(f"  {times.window(gap.start, gap.end)}  ({length})")
+        _print_lines(fill, gap)
+    if not watermark:
+        out.print()
+        out.print("The schedule has not run yet.")
+        return
+    out.print()
+    _print_text(
+        f"Watermark: {times.instant(watermark.end)}. The next scheduled run goes on from there, unless that is "
+        "longer ago than catch_up_days."
+    )
+    if coverage.behind:
+        _print_text(
+            f"All is covered up to {times.instant(coverage.behind.end)}, by windows that were run out of their order. "
+            "The watermark follows when one run covers them:"
+        )
+        _print_lines(fill, coverage.behind)
+
+
+def _print_text(text: str) -> None:
+    for line in wrapped(text, table_width(out)) if out.is_terminal else [text]:
+        out.print(line)
+
+
+def _print_lines(fill: Fill, span: Span) -> None:
+    etl, aws = fill.lines(span)
+    out.print(f"    {etl}")
+    out.print(f"    {aws}", style="dim")

@@ -1,0 +1,197 @@
+"""`etl local`: the local environment, from starting it to throwing it away."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from etl.model.names import STACK
+from etl_cli.local.environment import LocalEnvironment, Status
+from etl_cli.local.variables import is_shell_name, restored_variables, saved_variables, unset_variables
+from etl_cli.terminal.console import Text, err, out, print_json, print_table, progress
+from etl_cli.terminal.context_option import Context, parse_context
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.paths import ROOT, command, environment_line
+from etl_cli.terminal.printable import shell_words
+from etl_cli.terminal.times import Times
+from etl_cli.terminal.typer_app import Commands
+
+EXIT_DOWN = 3
+EXIT_DIED = 4
+
+app = Commands(
+    help="The local environment: an embedded AWS on 127.0.0.1, into which the real CDK CLI deploys.\n\n"
+    "Its files are in .etl-local of the checkout, or in the folder that ETL_LOCAL_DIR names; each folder is an "
+    "environment of its own. Its data live as long as it is up.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command(epilog="Examples:  etl local start  ·  etl local start --port 4566  ·  etl local start --strict")
+def start(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of 127.0.0.1; a free one if left out.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Enforce IAM and bucket policies, over HTTPS.")] = False,
+) -> None:
+    """Start the local environment, if it is not up already."""
+    environment = _environment()
+    was_up = environment.status().is_up
+    status = environment.start(port, strict=strict)
+    out.print(f"The local environment {'was up already' if was_up else 'is up'}: {status.endpoint}")
+    _print_next()
+
+
+@app.command(epilog="Example:  etl local stop")
+def stop() -> None:
+    """Stop the local environment; its tables, objects and stacks are gone then."""
+    if _environment().stop():
+        out.print("The local environment is stopped.")
+    else:
+        out.print("The local environment was not up.")
+
+
+@app.command(epilog="Example:  etl local reset")
+def reset() -> None:
+    """Throw all data and stacks away, and start afresh on the same port."""
+    status = _environment().reset()
+    out.print(f"The local environment is up and empty: {status.endpoint}")
+    _print_next()
+
+
+@app.command(
+    exits={0: "up", EXIT_DOWN: "down", EXIT_DIED: "ended without being stopped, or does not answer"},
+    epilog="Examples:  etl local status  ·  etl local status --json",
+)
+def status(as_json: Json = False) -> None:
+    """Say whether the local environment is up, where, since when, and which stacks it has."""
+    found = _environment().status(stacks=True)
+    if as_json:
+        print_json(_as_dict(found))
+    else:
+        _print_status(found)
+    if not found.is_up:
+        raise typer.Exit(EXIT_DOWN if found.state == "down" else EXIT_DIED)
+
+
+@app.command(epilog='Examples:  eval "$(etl local env)"  ·  eval "$(etl local env --unset)"  ·  etl local env --json')
+def env(
+    as_json: Json = False,
+    unset: Annotated[
+        bool, typer.Option("--unset", help="Print the commands that lead the shell back to where it was before.")
+    ] = False,
+) -> None:
+    """Print the shell commands with which aws, cdk and every AWS SDK use the local environment.
+
+    The shell keeps the AWS variables, PATH and proxy settings that it had, and --unset puts them back.
+    """
+    if unset:
+        if as_json:
+            raise typer.BadParameter("it prints lines for a shell: leave --json out.", param_hint="--unset")
+        _print_way_back()
+        return
+    variables = _variables(for_shell=not as_json)
+    if as_json:
+        print_json(variables)
+        return
+    for name, kept in saved_variables().items():
+        out.print(f'export {kept}="${name}"')
+    for name in filter(is_shell_name, unset_variables(variables)):
+        out.print(f"unset {name}")
+    for name, value in variables.items():
+        out.print(f"export {name}={shell_words(value)}")
+
+
+def _variables(*, for_shell: bool) -> dict[str, str]:
+    """The variables of the environment; where there is none, the line that an eval gets fails."""
+    try:
+        return _environment().variables()
+    except UserError:
+        if for_shell:  # an eval of nothing succeeds, and a script would go on, with AWS
+            out.print("false")
+        raise
+
+
+@app.command(epilog="Examples:  etl local deploy  ·  etl local deploy --context etl:lookback_hours=48")
+def deploy(context: Context = None) -> None:
+    """Deploy the stack into the local environment, with the real CDK CLI."""
+    values = parse_context(context)
+    environment = _environment()
+    environment.variables()  # says at once when it is not up
+    began = time.monotonic()
+    with progress(f"Deploying {STACK}") as show:
+        outputs = environment.deploy(values, on_line=show)
+    out.print(f"{STACK} is deployed ({time.monotonic() - began:.0f} s). Its outputs:")
+    print_table(outputs)
+
+
+@app.command(epilog="Example:  etl local destroy")
+def destroy() -> None:
+    """Remove the stack, its data included, from the local environment, with the real CDK CLI."""
+    environment = _environment()
+    environment.variables()
+    with progress(f"Destroying {STACK}") as show:
+        environment.destroy(on_line=show)
+    out.print(f"{STACK} is destroyed.")
+
+
+def _print_way_back() -> None:
+    restored = restored_variables()
+    if not restored:
+        err.print(f"This shell does not use a local environment by {environment_line()}.")
+    for name, kept in restored.items():
+        out.print(f'export {name}="${kept}"; unset {kept}' if kept else f"unset {name}")
+
+
+def _environment() -> LocalEnvironment:
+    return LocalEnvironment(ROOT)
+
+
+def _as_dict(status: Status) -> dict[str, object]:
+    return {
+        **vars(status),
+        "state_dir": str(status.state_dir),
+        "stacks": [vars(stack) for stack in status.stacks],
+    }
+
+
+def _print_status(status: Status) -> None:
+    words = {
+        "up": ("up", "green"),
+        "down": ("down", "yellow"),
+        "died": ("ended without being stopped", "red"),
+        "unresponsive": ("runs, but does not answer", "red"),
+    }
+    verb = "is " if status.state in ("up", "down") else ""
+    out.print(Text.assemble(f"The local environment {verb}", words[status.state], "."))
+    print_table(
+        {
+            "endpoint": status.endpoint,
+            "process": status.pid,
+            "started": Times().instant(datetime.fromisoformat(status.started_at)) if status.started_at else None,
+            "mode": "strict: IAM and bucket policies are enforced" if status.strict else None,
+            "stacks": ", ".join(f"{stack.name} ({stack.status})" for stack in status.stacks) or None,
+            "files": status.state_dir,
+        }
+    )
+    if status.state == "down":
+        out.print(f"Start it: {command()} local start")
+    elif status.state == "died":
+        err.print(f"Its last words are in {status.state_dir / 'server.log'}")
+        err.print(f"Start it again: {command()} local start")
+    elif status.state == "unresponsive":
+        err.print(f"Start it afresh: {command()} local reset")
+
+
+def _print_next() -> None:
+    print_table(
+        {
+            "deploy the stack": f"{command()} local deploy",
+            "use it from this shell": environment_line(),
+            "stop it": f"{command()} local stop",
+        }
+    )

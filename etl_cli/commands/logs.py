@@ -1,0 +1,173 @@
+"""`etl logs`: the functions' logs, merged in the order of time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from etl_cli.aws.connection import LocalTime, Profile, Region, connected
+from etl_cli.aws.deployment import Pipeline, deploy_line
+from etl_cli.runs.ledger import find_run, read_ledger
+from etl_cli.runs.log_lines import LogLine, LogView, joined
+from etl_cli.terminal.console import out, print_json
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.time_options import since_option
+from etl_cli.terminal.times import Times
+
+_DEFAULT_SINCE = timedelta(hours=2)
+# A run's lines, by the functions' clocks, which aren't the ledger's; and what Lambda writes after its end.
+_MARGIN = timedelta(minutes=2)
+_POLL_SECONDS = 2.0
+# A line may come to be seen after one that was written later.
+_OVERLAP = timedelta(seconds=30)
+
+
+class Function(StrEnum):
+    """The functions, as they are typed."""
+
+    EXTRACT = "extract"
+    TRANSFORM = "transform"
+    LOAD = "load"
+
+
+def logs(  # noqa: PLR0913 - each is an option
+    function: Annotated[
+        Function | None,
+        typer.Argument(help="Only this function's log; all if left out."),
+    ] = None,
+    *,
+    run: Annotated[
+        str, typer.Option(metavar="RUN", help="Only of this run: its timestamp, execution's name or ARN, or latest.")
+    ] = "",
+    since: Annotated[datetime | None, since_option("Show lines")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document for each line.")] = False,
+    local_time: LocalTime = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Show the functions' logs, merged in the order of time: those of the last two hours, or those of a run.
+
+    A line tells how an invocation ended: stage, segment, what it counted,
+    how long it took; a failure with its traceback.
+    Plan is in the log of extract, Gate in that of transform, Finish in that of load.
+    """
+    with connected(profile, region) as pipeline:
+        sought = _of_run(pipeline, run) if run else _Sought()
+        start = since or sought.start or datetime.now(UTC) - _DEFAULT_SINCE
+        reader = LogReader(pipeline.client("logs"), [function] if function else list(Function), start, sought.end)
+        show = _printer(sought, Times(local_time), as_json=as_json)
+        shown = show(reader.new_lines())
+        while follow:
+            time.sleep(_POLL_SECONDS)
+            shown += show(reader.new_lines())
+    if not shown and not as_json:
+        out.print(f"No lines since {Times(local_time).instant(start)}.")
+
+
+@dataclass(frozen=True)
+class _Sought:
+    """Whose lines are asked for: a run's, or everybody's.
+
+    Attributes:
+        run: the run's timestamp.
+        execution: name of its execution; empty for everybody's.
+        start: when its first line may have been written.
+        end: when its last; None while it goes on.
+    """
+
+    run: str = ""
+    execution: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def _of_run(pipeline: Pipeline, name: str) -> _Sought:
+    entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], name)
+    return _Sought(
+        run=entry.run,
+        execution=entry.name,
+        start=entry.started - _MARGIN if entry.started else None,
+        end=entry.finished + _MARGIN if entry.finished else None,
+    )
+
+
+class LogReader:
+    """Reads the logs of functions, each time what is new.
+
+    Args:
+        client: of CloudWatch Logs.
+        functions: whose logs.
+        start: from when on.
+        end: up to when; None without an end.
+    """
+
+    def __init__(
+        self, client: Any, functions: Sequence[Function], start: datetime, end: datetime | None = None
+    ) -> None:
+        self._client = client
+        self._functions = functions
+        self._start, self._end = start, end
+        self._seen: dict[tuple[str, ...], datetime] = {}
+
+    def new_lines(self) -> list[LogLine]:
+        """The lines that were not there the last time, in the order of time.
+
+        Raises:
+            UserError: there is no such log.
+        """
+        found = sorted((line for function in self._functions for line in self._read(function)), key=lambda x: x.at)
+        if found:
+            self._start = max(self._start, found[-1].at - _OVERLAP)
+        self._seen = {key: at for key, at in self._seen.items() if at >= self._start}
+        return found
+
+    def _read(self, function: Function) -> Iterator[LogLine]:
+        group = f"/aws/lambda/etl-{function}"
+        period = {"startTime": _milliseconds(self._start)} | (
+            {"endTime": _milliseconds(self._end)} if self._end else {}
+        )
+        pages = self._client.get_paginator("filter_log_events").paginate(logGroupName=group, **period)
+        try:
+            for page in pages:
+                for event in page["events"]:
+                    # The local environment gives events no id.
+                    key = (event.get("eventId", ""), event["logStreamName"], str(event["timestamp"]), event["message"])
+                    if key not in self._seen:
+                        self._seen[key] = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+                        yield LogLine.of(function, event)
+        except self._client.exceptions.ResourceNotFoundException:
+            raise UserError(
+                f"There is no log group {group}.",
+                f"Deploy the stack again: {deploy_line(self._client.meta.endpoint_url)}",
+            ) from None
+
+
+def _milliseconds(instant: datetime) -> int:
+    return int(instant.timestamp() * 1000)
+
+
+def _printer(sought: _Sought, times: Times, *, as_json: bool) -> Callable[[Iterable[LogLine]], int]:
+    """What prints lines, and says how many it has printed."""
+    view = LogView(times, sought.run or sought.execution)
+
+    def show(lines: Iterable[LogLine]) -> int:
+        if sought.execution:
+            lines = [line for line in lines if line.belongs_to(sought.run, sought.execution)]
+        if as_json:
+            documents = [line.document() for line in lines]
+            for document in documents:
+                print_json(document, indent=None)
+            return len(documents)
+        texts = [text for line in joined(lines) if not line.routine for text in view.show(line)]
+        for text in texts:
+            out.print(text)
+        return len(texts)
+
+    return show

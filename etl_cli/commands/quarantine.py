@@ -1,0 +1,147 @@
+"""`etl quarantine`: records that the runs have set aside, why, and how to run them again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.commands.follow import attend, console_of_progress
+from etl_cli.commands.run import run_name
+from etl_cli.items.quarantine import Quarantine, quarantine_of, quarantines, records_of, replay_left
+from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
+from etl_cli.runs.history import execution_name
+from etl_cli.runs.ledger import Entry, find_run, read_ledger
+from etl_cli.terminal.console import out, print_json
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Times
+from etl_cli.terminal.typer_app import Commands
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
+
+EXIT_LEFT = 3
+
+app = Commands(
+    help="Records that the runs have set aside: the reasons, the records, and how to run them again.",
+)
+
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's timestamp, its execution's name, or latest.")]
+
+
+@app.command(
+    name="list",
+    epilog="Examples:  etl quarantine list  ·  etl quarantine list --run latest  ·  etl quarantine list --json",
+)
+def list_(
+    *,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this run; latest for the latest.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many runs to show, the latest.")] = 20,
+    as_json: AsJson = False,
+    local_time: LocalTime = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """List the runs that have something in quarantine: how much, why, and whether it was run again.
+
+    What is in quarantine expires after 30 days.
+    """
+    with connected(profile, region) as pipeline:
+        entries, _ = read_ledger(pipeline.dynamodb, datetime.now(UTC))
+        found = [_of(pipeline, entries, run)] if run else list(islice(quarantines(pipeline, entries), limit))
+    if as_json:
+        print_json({"runs": [quarantine_document(each) for each in found]})
+    else:
+        print_quarantines(out, found, Times(local_time), EtlLines(profile, region))
+
+
+@app.command(
+    epilog="Examples:  etl quarantine show latest  ·  etl quarantine show 20261126T020000123Z --field value  ·  "
+    "etl quarantine show latest --id order-000042 --json"
+)
+def show(  # noqa: PLR0913 - each is an option
+    run: RunName,
+    *,
+    field: Annotated[
+        str | None, typer.Option(help="Only records set aside for this attribute, such as value or tags[2].name.")
+    ] = None,
+    identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="Only the item with this id.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many records to show.")] = 10,
+    as_json: AsJson = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Print the records that a run has set aside, each with its reason and as it was read.
+
+    They are real data: mind who else sees them.
+    """
+    with connected(profile, region) as pipeline:
+        entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run)
+        matching = records_of(pipeline, entry.run, field, identity)
+        records = list(islice(matching, limit))
+        has_more = next(matching, None) is not None
+    if as_json:
+        print_json({"run": entry.run, "has_more": has_more, "records": [record_document(record) for record in records]})
+        return
+    if not records:
+        which = " that matches" if field or identity else ""
+        there_is = EtlLines(profile, region).line("quarantine", "list")
+        raise UserError(f"Run {entry.label} has nothing in quarantine{which}.", f"See what there is: {there_is}")
+    print_records(out, records, has_more=has_more)
+
+
+@app.command(
+    exits={
+        0: "all of it is loaded, or left out by the transformation",
+        1: "the run failed, or another error",
+        EXIT_LEFT: "some was set aside again, or is left",
+        130: "interrupted, the run goes on",
+    },
+    epilog="Examples:  etl quarantine replay latest  ·  etl quarantine replay 20261126T020000123Z --json",
+)
+def replay(
+    run: RunName,
+    *,
+    as_json: AsJson = False,
+    local_time: LocalTime = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Run the records that a run has set aside again, in that run's window, and follow it.
+
+    Each item is taken as it is in the source table now, or as it lies in quarantine if it is gone from there.
+    Records that are set aside again are in quarantine of the new run. Ctrl-C ends the showing, not the run.
+    """
+    lines, times = EtlLines(profile, region), Times(local_time)
+    with connected(profile, region) as pipeline:
+        quarantine = _of(pipeline, read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run)
+        if not quarantine.aside.total:
+            raise UserError(
+                f"Run {quarantine.run} has nothing in quarantine, or it has expired after 30 days.",
+                "See what there is: " + lines.line("quarantine", "list"),
+            )
+        execution = pipeline.start(run_name("replay"), {"replay": quarantine.run})
+        console = console_of_progress(as_json=as_json)
+        console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
+        console.print(f"  Replays    what run {quarantine.run} has in quarantine", soft_wrap=True)
+        console.print()
+        attend(pipeline, execution, lines, times, as_json=as_json)
+        entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], execution)
+    if replay_left(entry):
+        raise typer.Exit(EXIT_LEFT)
+
+
+def _of(pipeline: Pipeline, entries: list[Entry], run: str) -> Quarantine:
+    """What a run has in quarantine.
+
+    Raises:
+        UserError: there is no such run, or it is still running.
+    """
+    entry = find_run(entries, run)
+    if entry.status == "RUNNING":
+        raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
+    return quarantine_of(pipeline, entry.run, entry)

@@ -1,0 +1,96 @@
+"""`etl seed`: puts made-up items into the source table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from etl_cli.aws.connection import Profile, Region, connected
+from etl_cli.aws.deployment import is_local
+from etl_cli.items.seed import Mix, make_items, write_items
+from etl_cli.terminal.console import out
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.paths import environment_line
+from etl_cli.terminal.progress import counting
+from etl_cli.terminal.time_options import parse_since
+from etl_cli.terminal.words import count as number_of
+from etl_cli.terminal.words import format_instant
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
+
+EPILOG = "Examples:  etl seed  ·  etl seed --count 20000 --seed 7  ·  etl seed --late-percent 20 --invalid-percent 3"
+_MOST = 10_000_000
+
+
+def seed(  # noqa: PLR0913 - each is an option
+    *,
+    count: Annotated[int, typer.Option(min=1, max=_MOST, help="How many items.")] = 1000,
+    number: Annotated[
+        int, typer.Option("--seed", help="Makes other items with the same ids; the same ones for the same number.")
+    ] = 0,
+    late_percent: Annotated[
+        int, typer.Option(min=0, max=100, help="How many of a hundred are late: older by days than the others.")
+    ] = 6,
+    invalid_percent: Annotated[
+        int, typer.Option(min=0, max=100, help="How many of a hundred are invalid: without a usable value, or a time.")
+    ] = 1,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="How long the time is in which the others lie.")] = 1,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="TIME",
+            parser=parse_since,
+            help="No item is younger: 2026-11-01, 2026-11-01T02:00Z, or how long ago: 2d; the hour if left out.",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it on AWS too, among whatever the table holds.")] = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Put made-up items into the source table: orders of a coffee shop, with all types that an attribute can have.
+
+    The same options make the same items; those with the same ids are replaced. A share is late, a share is invalid:
+    refunds, prices as text, times as people write them, attributes that aren't there.
+    """
+    if late_percent + invalid_percent > 100:
+        raise typer.BadParameter("--late-percent and --invalid-percent are more than 100 together.")
+    mix = Mix(late_percent, invalid_percent, days)
+    # On the hour, so that a second time soon after writes the very same items.
+    reference = until or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    with connected(profile, region) as pipeline:
+        if not yes:
+            require_local(pipeline)
+        with counting(f"Putting items into {pipeline.source_table}", count) as progress:
+            write_items(pipeline.dynamodb, pipeline.source_table, make_items(count, reference, number, mix), progress)
+    print_seeded(pipeline.source_table, count, reference, mix, EtlLines(profile, region))
+
+
+def require_local(pipeline: Pipeline) -> None:
+    """Refuse to write made-up items among real ones.
+
+    Raises:
+        UserError: the table isn't one of a local environment.
+    """
+    endpoint = pipeline.dynamodb.meta.endpoint_url
+    if not is_local(endpoint):
+        raise UserError(
+            f"{pipeline.source_table} at {endpoint} isn't in the local environment: made-up items would be among what "
+            "it holds, replace those with their ids, and be loaded by the next run. Nothing was written.",
+            f"For the local environment: {environment_line()}. If you are sure, add --yes.",
+        )
+
+
+def print_seeded(table: str, count: int, reference: datetime, mix: Mix, lines: EtlLines) -> None:
+    """Print what was put into a table, and what to do next."""
+    kinds = Counter(map(mix.kind_of, range(count)))
+    span = "the day" if mix.days == 1 else f"the {mix.days:,} days"
+    out.print(
+        f"{number_of(count, 'item')} put into {table}: {kinds['recent']:,} of {span} before "
+        f"{format_instant(reference)}, {kinds['late']:,} late, {kinds['invalid']:,} invalid.",
+    )
+    out.print(f"See what becomes of them: {lines.line('preview')}; load them: {lines.line('run')}")

@@ -1,0 +1,93 @@
+"""`etl watch`: shows how a run goes on, whoever started it, and prints its report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.commands.follow import attend, console_of_progress
+from etl_cli.runs.history import execution_name
+from etl_cli.runs.ledger import find_run, read_ledger
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.paths import command
+from etl_cli.terminal.printable import shell_words
+from etl_cli.terminal.times import Times
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
+
+
+def watch(
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="The run's timestamp, its execution's name or ARN. Left out: the latest that runs, or else the latest."
+        ),
+    ] = "",
+    as_json: AsJson = False,
+    local_time: LocalTime = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Show how a run goes on, and print its report. One that has ended is shown as it ended.
+
+    Ctrl-C ends the showing, not the run.
+    """
+    with connected(profile, region) as pipeline:
+        execution = find_execution(pipeline, run)
+        console = console_of_progress(as_json=as_json)
+        console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
+        console.print()
+        attend(pipeline, execution, EtlLines(profile, region), Times(local_time), as_json=as_json)
+
+
+def find_execution(pipeline: Pipeline, name: str) -> str:
+    """The ARN of an execution.
+
+    Args:
+        pipeline: where it runs.
+        name: the run's timestamp, the execution's name or ARN; empty for the latest that runs, or else the latest.
+
+    Raises:
+        UserError: there is none, or Step Functions has forgotten it.
+    """
+    if not name:
+        return _latest(pipeline)
+    try:
+        execution = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], name).execution
+    except UserError:
+        # The ledger has an entry only once Plan has fixed the run.
+        execution = name if name.startswith("arn:") else pipeline.execution(name)
+        if not _is_known(pipeline, execution):
+            raise
+        return execution
+    if not _is_known(pipeline, execution):
+        raise UserError(
+            f"Step Functions has forgotten the execution {execution_name(execution)}: it keeps them for 90 days.",
+            f"What the ledger has of it: {command()} show {shell_words(name)}",
+        )
+    return execution
+
+
+def _latest(pipeline: Pipeline) -> str:
+    listed = pipeline.stepfunctions.list_executions
+    for found in (
+        listed(stateMachineArn=pipeline.state_machine, statusFilter="RUNNING", maxResults=1),
+        listed(stateMachineArn=pipeline.state_machine, maxResults=1),
+    ):
+        for execution in found["executions"]:
+            return execution["executionArn"]
+    raise UserError("There is no run yet.", f"Start one: {command()} run")
+
+
+def _is_known(pipeline: Pipeline, execution: str) -> bool:
+    stepfunctions = pipeline.stepfunctions
+    try:
+        found = stepfunctions.describe_execution(executionArn=execution)
+    except (stepfunctions.exceptions.ExecutionDoesNotExist, stepfunctions.exceptions.InvalidArn):
+        return False
+    return found["stateMachineArn"] == pipeline.state_machine

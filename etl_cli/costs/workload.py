@@ -1,0 +1,132 @@
+"""What a run will find in its window, and how long such runs take: what the runs before it tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from statistics import median
+
+from etl.model.counts import judged
+from etl_cli.costs.capacity import estimate
+from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
+from etl_cli.costs.deployed import OLDEST_SIZE, SourceSize
+from etl_cli.costs.window import PlannedWindow, hours
+from etl_cli.runs.ledger import Entry
+
+# How many of the latest runs are looked at.
+RECENT = 10
+# A run tells how long another takes when the model gives both about the same time, within this factor. One that took
+# less or more than that of its own time had other settings, or a night of its own.
+ALIKE = 4
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a run is expected to find.
+
+    Attributes:
+        workload: for the capacity model.
+        per_hour: items in an hour of window, as the runs before found; None without such a run.
+        runs: how many runs these were.
+    """
+
+    workload: Workload
+    per_hour: float | None
+    runs: int
+
+
+def telling(entries: Iterable[Entry], before: datetime) -> list[Entry]:
+    """The latest runs that tell what a window holds: they succeeded, had a window, and had ended by then."""
+    found = [
+        entry
+        for entry in entries
+        if entry.status == "SUCCEEDED"
+        and not entry.replay
+        and entry.window
+        and entry.counts.get("scanned")
+        and entry.finished
+        and entry.finished <= before
+    ]
+    return found[:RECENT]
+
+
+def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now: datetime) -> Expectation:
+    """What a run of the window will find.
+
+    As many items in each hour as in the median of the runs before, and those that come along with any window; without
+    runs, everything that the table has, which is the most it can be.
+
+    Args:
+        window: the run's.
+        source: the table that it reads.
+        runs: `telling` runs, the latest first.
+        now: the present.
+    """
+    items = source.items
+    if runs and runs[0].finished and now - runs[0].finished < OLDEST_SIZE:  # what it read may be news to DescribeTable
+        items = max(items, runs[0].counts["scanned"])
+    read, extracted, records = (_sum(runs, name) for name in ("read", "extracted", "records"))
+    wire_bytes = _sum(runs, "extract_bytes") / extracted if extracted else 0.0
+    item_bytes = _size(source.size_bytes / source.items if source.items else 0.0, wire_bytes)
+    rates = [judged(run.counts) / hours(run.window) for run in runs if run.window]
+    per_hour = median(rates) if rates else None
+    along = runs[0].counts.get("read", 0) - judged(runs[0].counts) if runs else 0
+    found = items if per_hour is None else min(items, per_hour * hours(window.span) + along)
+    scale = item_bytes / Workload.item_bytes
+    written = _sum(runs, "write_units")
+    return Expectation(
+        Workload(
+            table_bytes=items * item_bytes,
+            share=found / items if items else 0.0,
+            item_bytes=item_bytes,
+            wire_bytes=wire_bytes or Workload.wire_bytes * scale,
+            record_bytes=_sum(runs, "transform_bytes") / records if records else Workload.record_bytes * scale,
+            kept=records / read if read else 1.0,
+            units_per_record=written / _sum(runs, "loaded") if written else None,
+        ),
+        per_hour,
+        len(runs),
+    )
+
+
+def pace(expected: Workload, settings: CapacitySettings, costs: Costs, runs: Iterable[Entry]) -> tuple[float, int]:
+    """How many times as long as by the model runs of about this size took, and how many such runs there were.
+
+    Only runs in as many segments tell: settings may have changed since the others.
+
+    Args:
+        expected: what the run will find.
+        settings: the stack's.
+        costs: what a record costs.
+        runs: `telling` runs.
+    """
+    usual, ratios = estimate(expected, settings, costs), []
+    for run in runs:
+        if run.segments != usual.segments or not run.seconds:
+            continue
+        scanned, read = run.counts["scanned"], run.counts.get("read", 0)
+        workload = replace(
+            expected,
+            table_bytes=scanned * expected.item_bytes,
+            share=read / scanned,
+            kept=run.counts.get("records", 0) / (read or 1),
+        )
+        seconds = estimate(workload, settings, costs).seconds
+        if max(_off(seconds, usual.seconds), _off(run.seconds, seconds)) <= ALIKE:
+            ratios.append(run.seconds / seconds)
+    return (median(ratios), len(ratios)) if ratios else (1.0, 0)
+
+
+def _off(one: float, other: float) -> float:
+    """How many times as large the larger of two is."""
+    return max(one / other, other / one)
+
+
+def _sum(runs: Iterable[Entry], name: str) -> int:
+    return sum(run.counts.get(name, 0) for run in runs)
+
+
+def _size(described: float, wire_bytes: float) -> float:
+    """Bytes of an item as DynamoDB counts: told by the table, else by its size in JSON, else the benchmark's."""
+    return described or wire_bytes * Workload.item_bytes / Workload.wire_bytes or Workload.item_bytes

@@ -1,1 +1,0 @@
-"""`etl demo`: the whole pipeline on this machine."""

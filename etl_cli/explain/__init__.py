@@ -1,1 +1,0 @@
-"""`etl explain`: one item's way through the pipeline."""

@@ -1,1 +1,0 @@
-"""`etl run`, `etl watch`: a run while it goes on."""

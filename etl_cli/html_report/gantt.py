@@ -1,0 +1,171 @@
+"""Draws who worked when: a row for each segment, in it a bar for each invocation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from etl_cli.html_report.busy import draw_busy, most_at_once
+from etl_cli.html_report.scale import Axis, clock
+from etl_cli.html_report.svg import bar, chart, element, percent, text, tick
+from etl_cli.runs.history import Timeline
+from etl_cli.runs.workers import Invocation, MapRun
+from etl_cli.terminal.words import count, duration
+
+MOST_ROWS = 40  # as many as an inline Map has workers at most
+SLOWEST = 24
+_MOST_TICKS = 6
+# In pixels: the names of the stages, a row, its bar, the area of workers at once, a Distributed Map, the axis.
+_HEAD, _ROW, _BAR, _BUSY, _MAP, _FOOT = 22, 15, 9, 76, 44, 24
+# A stage that takes less of the width than this has no room for its name: on a phone, on any screen.
+_NARROW, _TOO_NARROW = 0.25, 0.09
+# Invocations that follow one another this closely are drawn as one: in shares of the width.
+_INVISIBLE = 0.001
+
+
+@dataclass(frozen=True)
+class Gantt:
+    """What is drawn of the workers.
+
+    Attributes:
+        axis: the execution, from its start to its end.
+        rows: the invocations of the segments that are shown, by segment.
+        segments: how many there are.
+        invocations: all of them.
+    """
+
+    axis: Axis
+    rows: dict[int, list[Invocation]]
+    segments: int
+    invocations: list[Invocation]
+
+    @property
+    def failed(self) -> int:
+        """How many invocations failed."""
+        return sum(bool(each.error) for each in self.invocations)
+
+    @property
+    def gone_on(self) -> int:
+        """How many ran low on time, for the next one to go on."""
+        return sum(each.goes_on for each in self.invocations)
+
+    @property
+    def most_at_once(self) -> int:
+        """How many workers there were at a time, at most."""
+        return most_at_once(self.invocations, self.axis)
+
+
+def gantt_of(invocations: Sequence[Invocation], axis: Axis) -> Gantt:
+    """All segments, or those that were worked at longest if they are too many to be told apart."""
+    by_segment: dict[int, list[Invocation]] = defaultdict(list)
+    for each in invocations:
+        by_segment[each.segment].append(each)
+    shown = sorted(by_segment)
+    if len(shown) > MOST_ROWS:
+        worked = {segment: sum(_seconds(each, axis) for each in own) for segment, own in by_segment.items()}
+        shown = sorted(shown, key=lambda segment: -worked[segment])[:SLOWEST]
+    return Gantt(axis, {segment: by_segment[segment] for segment in shown}, len(by_segment), list(invocations))
+
+
+def draw_gantt(gantt: Gantt, timeline: Timeline) -> Markup:
+    """The rows as a chart; above them, if some segments aren't shown, how many workers there were at once."""
+    top = _HEAD + (_BUSY if len(gantt.rows) < gantt.segments else 0)
+    bottom = top + len(gantt.rows) * _ROW
+    parts, names = [_stages(timeline, gantt.axis, bottom)], []
+    if top > _HEAD:
+        parts.append(draw_busy(gantt.invocations, gantt.axis, _HEAD + 8, _BUSY - 16))
+        names.append(text(1, _HEAD + 18, f"{gantt.most_at_once:,}", "axis", "end"))
+    for number, (segment, invocations) in enumerate(gantt.rows.items()):
+        row = top + number * _ROW
+        names.append(text(1, row + 11, str(segment), "axis", "end"))
+        parts += [_bar(each, gantt.axis, row + (_ROW - _BAR) / 2) for each in _merged(invocations, gantt.axis)]
+    told = f"When the workers of {count(gantt.segments, 'segment')} worked, by stage"
+    return _beside(
+        names, told, [*parts, *_edges(timeline, gantt.axis, bottom), *_time(gantt.axis, bottom)], bottom + _FOOT
+    )
+
+
+def draw_map_runs(runs: Sequence[MapRun], timeline: Timeline, axis: Axis) -> Markup:
+    """A bar for each Distributed Map, below its name, as far filled as its segments are done."""
+    parts, bottom = [], float(len(runs) * _MAP)
+    for number, run in enumerate(runs):
+        start, end = axis.at(run.started), axis.at(run.ended or axis.end)
+        top = number * _MAP + 20
+        done = start + (end - start) * run.succeeded / max(1, run.segments)
+        lost = done + (end - start) * run.failed / max(1, run.segments)
+        name = f"{run.stage}, {run.succeeded:,} of {run.segments:,}"
+        parts.append(text(start if start < 0.5 else end, top - 6, name, "label", None if start < 0.5 else "end"))
+        parts += [bar(start, end, top, 12, "track"), bar(start, done, top, 12, "work")]
+        if run.failed:
+            parts.append(bar(done, lost, top, 12, "bad", f"{run.failed:,} failed"))
+    told = "; ".join(f"{run.stage} {run.succeeded:,} of {count(run.segments, 'segment')}" for run in runs)
+    return chart(told, bottom + _FOOT, _stages(timeline, axis, bottom, named=False), *parts, *_time(axis, bottom))
+
+
+def _beside(names: Iterable[str], told: str, parts: Iterable[str], height: float) -> Markup:
+    """A chart with names on its left, which take as much room as they need on any screen."""
+    scale = element("svg", *names, class_="chart", height=height, aria_hidden="true")
+    return element("div", scale, chart(told, height, *parts), class_="beside")
+
+
+def _stages(timeline: Timeline, axis: Axis, bottom: float, *, named: bool = True) -> Markup:
+    """A field for each stage, with its name where there is room."""
+    parts = []
+    for number, stage in enumerate(timeline.stages.values()):
+        if stage.entered is None:
+            continue
+        start, end = axis.at(stage.entered), axis.at(stage.left or axis.end)
+        told = f"{stage.name}: {duration(stage.seconds or 0.0)}"
+        parts.append(bar(start, end, 0, bottom, "stage" if number % 3 != 1 else "stage odd", told))
+        if named and end - start >= _TOO_NARROW:
+            narrow = "label roomy" if end - start < _NARROW else "label"
+            parts.append(text((start + end) / 2, 14, stage.name, narrow, "middle"))
+    return element("g", *parts)
+
+
+def _edges(timeline: Timeline, axis: Axis, bottom: float) -> Iterator[Markup]:
+    """Lines that keep the bars of one stage apart from those of the next."""
+    for stage in timeline.stages.values():
+        if stage.entered:
+            where = percent(axis.at(stage.entered))
+            yield element("line", x1=where, x2=where, y1=_HEAD, y2=bottom, class_="edge")
+
+
+def _time(axis: Axis, bottom: float) -> Iterator[Markup]:
+    return (tick(where, bottom, bottom + 5, words) for where, words in axis.ticks(_MOST_TICKS))
+
+
+def _bar(each: Invocation, axis: Axis, top: float) -> Markup:
+    end = each.ended or axis.end
+    seconds = duration(_seconds(each, axis))
+    since = clock((each.started - axis.start).total_seconds())
+    told = f"{each.stage}, segment {each.segment}, invocation {each.number}: {seconds}, from {since} on"
+    outcome = f", {each.error}" if each.error else ", to go on" if each.goes_on else ""
+    class_ = "bad" if each.error else "work" if each.number % 2 else "work even"
+    return bar(axis.at(each.started), axis.at(end), top, _BAR, class_, told + outcome)
+
+
+def _merged(invocations: Iterable[Invocation], axis: Axis) -> Iterator[Invocation]:
+    """The invocations of a segment, as one where they are too short to be told apart."""
+    last: Invocation | None = None
+    for each in invocations:
+        if last and not last.error and not each.error and last.stage == each.stage and _close(last, each, axis):
+            last = replace(last, ended=each.ended, goes_on=each.goes_on)
+            continue
+        if last:
+            yield last
+        last = each
+    if last:
+        yield last
+
+
+def _close(one: Invocation, other: Invocation, axis: Axis) -> bool:
+    until = axis.at(one.ended or axis.end)
+    return axis.at(other.started) - until < _INVISIBLE and axis.at(other.ended or axis.end) - until < _INVISIBLE
+
+
+def _seconds(each: Invocation, axis: Axis) -> float:
+    return ((each.ended or axis.end) - each.started).total_seconds()

@@ -1,0 +1,1 @@
+"""Items: in quarantine, through your transformation, explained, made up."""

@@ -1,0 +1,132 @@
+"""Runs the CDK CLI of the checkout against a local environment."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from etl_cli.local.process import signals_deferred
+from etl_cli.local.state_folder import narrow, open_private
+from etl_cli.local.variables import ACCOUNT, REGION
+from etl_cli.terminal.errors import UserError
+
+KEPT_LINES = 30
+
+# Folders of the checkout that have no part in the synthesis; whatever else is there is taken to have one.
+_NO_SOURCES = {"node_modules", "cdk.out", "bench", "docs", "etl_cli", "tests", "__pycache__"}
+
+
+def fingerprint_of(root: Path, context: Mapping[str, str]) -> str:
+    """A digest of all that the synthesis depends on: the checkout's files, the context and the interpreter."""
+    digest = hashlib.sha256(json.dumps([sys.version, sorted(context.items())]).encode())
+    for folder, names, files in os.walk(root):
+        names[:] = sorted(name for name in names if name not in _NO_SOURCES and not name.startswith("."))
+        for name in sorted(files):
+            path = Path(folder, name)
+            digest.update(f"{path.relative_to(root)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+class CdkRunner:
+    """The CDK CLI with a local environment's variables; its output and its caches stay in the state folder."""
+
+    def __init__(
+        self, root: Path, state_dir: Path, environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
+    ) -> None:
+        """Remember where to work.
+
+        Args:
+            root: the checkout, whose cdk.json names the app.
+            state_dir: the local environment's folder.
+            environment: the whole environment of the CDK CLI, `LocalEnvironment.environ()`.
+            on_line: called with each line that the CDK CLI prints.
+        """
+        self._root = root
+        self._assembly = state_dir / "cdk.out"
+        self._home = state_dir / "cdk-home"
+        self._fingerprint = state_dir / "cdk.out.fingerprint"
+        # The app reads and writes UTF-8, whatever the user's terminal does.
+        self._environment = {**environment, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
+        self._on_line = on_line or (lambda _: None)
+
+    def bootstrap(self) -> None:
+        """Make the environment ready for deployments: `cdk bootstrap`."""
+        # Outside the checkout the CDK CLI finds no app, and does not synthesize it for nothing.
+        self._home.mkdir(exist_ok=True)
+        self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=self._home)
+
+    def deploy(self, stack: str, context: Mapping[str, str]) -> None:
+        """Synthesize, unless nothing has changed since the last time, and deploy a stack: `cdk deploy`."""
+        fingerprint = fingerprint_of(self._root, context)
+        self._run(
+            ["deploy", stack, "--require-approval", "never", "--progress", "events", *self._app(fingerprint, context)]
+        )
+        with open_private(self._fingerprint, "w") as file:
+            file.write(fingerprint)
+
+    def destroy(self, stack: str) -> None:
+        """Delete a stack and what it made: `cdk destroy`, of the template that was deployed last."""
+        app = ["--app", str(self._assembly)] if self._fingerprint.exists() else ["--output", str(self._assembly)]
+        self._run(["destroy", stack, "--force", *app])
+
+    def _app(self, fingerprint: str, context: Mapping[str, str]) -> list[str]:
+        """The options that name the app: its last cloud assembly, if it is what a synthesis would give."""
+        if self._fingerprint.exists() and self._fingerprint.read_text() == fingerprint:
+            self._on_line("The checkout is as it was deployed last: its template is taken as it is")
+            return ["--app", str(self._assembly)]
+        self._on_line("Synthesizing the template")
+        self._fingerprint.unlink(missing_ok=True)
+        values = [part for key, value in context.items() for part in ("--context", f"{key}={value}")]
+        return ["--output", str(self._assembly), *values]
+
+    def _run(self, arguments: list[str], *, folder: Path | None = None) -> None:
+        command = self._root / "node_modules" / ".bin" / "cdk"
+        if not command.exists():
+            raise UserError(f"The CDK CLI is not installed: there is no {command}.", "Install it: make setup")
+        last: deque[str] = deque(maxlen=KEPT_LINES)
+        code = self._follow(
+            [str(command), *arguments, "--ci", "--no-color", "--no-notices"], folder or self._root, last
+        )
+        for written in (self._assembly, self._home):
+            narrow(written)
+        if code != 0:
+            raise UserError(f"`cdk {arguments[0]}` failed with exit code {code}. Its last lines:", lines=last)
+
+    def _follow(self, command: list[str], folder: Path, last: deque[str]) -> int:
+        """Run a command, pass on and collect its lines, and give its exit code."""
+        process: subprocess.Popen[str] | None = None
+        try:
+            with signals_deferred():
+                process = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    encoding="utf-8",  # as Node.js writes
+                    errors="replace",
+                    start_new_session=True,
+                )
+            for line in process.stdout or ():
+                text = line.rstrip()
+                if text:
+                    last.append(text)
+                    self._on_line(text)
+            return process.wait()
+        except BaseException:
+            # The CDK CLI runs the app in a process of its own, and neither gets the signal that interrupted this one.
+            with signals_deferred(), contextlib.suppress(ProcessLookupError):
+                if process is not None:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+            raise

@@ -1,0 +1,1 @@
+"""Makes the embedded AWS (ministack) behave as AWS does, where the pipeline depends on it."""

@@ -1,0 +1,206 @@
+"""A local environment: the embedded AWS of one state folder, and the stack deployed into it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from etl.model.names import STACK
+from etl_cli.local import cdk, process
+from etl_cli.local.clients import Clients, StackSummary
+from etl_cli.local.process import ServerRecord
+from etl_cli.local.supervisor import Supervisor
+from etl_cli.local.variables import child_environment, client_variables
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.paths import command
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a local environment is doing.
+
+    Attributes:
+        state: "up"; "down" (not started, or stopped); "died" (it ended without being stopped);
+            "unresponsive" (its process runs and does not answer).
+        endpoint: the URL that AWS clients use; None unless up.
+        uptime_seconds: since the start; None unless up.
+    """
+
+    state: str
+    state_dir: Path
+    endpoint: str | None = None
+    port: int | None = None
+    pid: int | None = None
+    started_at: str | None = None
+    uptime_seconds: float | None = None
+    strict: bool = False
+    stacks: list[StackSummary] = field(default_factory=list)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the environment can be used."""
+        return self.state == "up"
+
+
+class LocalEnvironment:
+    """The embedded AWS of one state folder. Each folder has its own, on its own port of 127.0.0.1.
+
+    Everything it holds is in its process's memory: stopping it throws tables, objects and stacks away.
+    """
+
+    def __init__(self, root: Path, state_dir: Path | None = None) -> None:
+        """Describe the environment; nothing is started.
+
+        Args:
+            root: the checkout, with its .venv and node_modules.
+            state_dir: where its files are; None for $ETL_LOCAL_DIR, or else .etl-local of the checkout.
+        """
+        self.root = root.resolve()
+        chosen = state_dir or Path(os.environ.get("ETL_LOCAL_DIR") or self.root / ".etl-local")
+        self.state_dir = chosen.absolute()
+        self._server = Supervisor(self.root, self.state_dir, self._command)
+        self.log = self._server.log
+
+    def start(
+        self, port: int | None = None, *, strict: bool = False, settings: Mapping[str, str] | None = None
+    ) -> Status:
+        """Start the server, or leave it be if it is up.
+
+        Args:
+            port: of 127.0.0.1; None for the port of the last time, if it is free, or any free one.
+            strict: enforce the IAM policies of the functions' roles and the bucket policy, over HTTPS.
+            settings: variables to add to the server's environment, which the functions inherit.
+
+        Raises:
+            UserError: the port is taken, the server did not start, or it is up on another port or without `strict`.
+        """
+        with self._server.lock():
+            record = self._server.running()
+            if record is None:
+                record = self._server.start(port, strict=strict, settings=dict(settings or {}))
+            elif port not in (None, record.port):
+                raise UserError(
+                    f"The local environment is up already, on port {record.port}.",
+                    f"Stop it first to use port {port}: {command()} local stop",
+                )
+            elif strict and not record.strict:
+                raise UserError(
+                    "The local environment is up already, and not strict.",
+                    f"Stop it first, which throws its data away: {command()} local stop",
+                )
+            return self._status_of(record)
+
+    def stop(self) -> bool:
+        """Stop the server and free its port; False if it was not running.
+
+        Raises:
+            UserError: the server's process would not end.
+        """
+        with self._server.lock():
+            return self._server.end()
+
+    def reset(self) -> Status:
+        """Throw all data and stacks away; the server is up afterwards, on the port it had."""
+        with self._server.lock():
+            last = self._server.last()
+            self._server.end()
+            strict, settings = (last.strict, last.settings) if last else (False, {})
+            return self._status_of(self._server.start(None, strict=strict, settings=settings))
+
+    def status(self, *, stacks: bool = False) -> Status:
+        """What the environment is doing, asked from the process itself.
+
+        Args:
+            stacks: also list the deployed stacks, which takes a second.
+        """
+        record = self._server.current()
+        if record is None:
+            return Status("down", self.state_dir)
+        status = self._status_of(record)
+        if stacks and status.is_up:
+            return Status(**{**vars(status), "stacks": self.clients().stacks()})
+        return status
+
+    def variables(self) -> dict[str, str]:
+        """The variables with which any AWS client, the AWS CLI and the CDK CLI use this environment.
+
+        Raises:
+            UserError: the environment is not up.
+        """
+        return client_variables(self.root, self.state_dir, self._server.require())
+
+    def environ(self) -> dict[str, str]:
+        """The whole environment for a child process: this one's, without its AWS settings, and `variables()`.
+
+        Raises:
+            UserError: the environment is not up.
+        """
+        return child_environment(self.variables())
+
+    def clients(self) -> Clients:
+        """Typed boto3 clients of this environment.
+
+        Raises:
+            UserError: the environment is not up.
+        """
+        return Clients(self.variables())
+
+    def deploy(
+        self,
+        context: Mapping[str, str] | None = None,
+        *,
+        stack: str = STACK,
+        on_line: Callable[[str], None] | None = None,
+    ) -> dict[str, str]:
+        """Bootstrap if need be, and deploy the stack with the CDK CLI.
+
+        Args:
+            context: CDK context values, such as {"etl:lookback_hours": "48"}.
+            stack: the stack's name.
+            on_line: called with each line of progress.
+
+        Returns:
+            The stack's outputs, by OutputKey.
+
+        Raises:
+            UserError: the environment is not up, or the deployment failed.
+        """
+        runner = cdk.CdkRunner(self.root, self.state_dir, self.environ(), on_line)
+        if not self.clients().has_stack("CDKToolkit"):
+            runner.bootstrap()
+        # The functions run on this machine, with this interpreter.
+        runner.deploy(stack, {"etl:lambda_platform": "host", **(context or {})})
+        return self.clients().outputs(stack)
+
+    def destroy(self, *, stack: str = STACK, on_line: Callable[[str], None] | None = None) -> None:
+        """Destroy the stack with the CDK CLI.
+
+        Raises:
+            UserError: the environment is not up, or the stack could not be destroyed.
+        """
+        runner = cdk.CdkRunner(self.root, self.state_dir, self.environ(), on_line)
+        runner.destroy(stack)
+
+    def _status_of(self, record: ServerRecord) -> Status:
+        if not process.is_alive(record):
+            return Status("died", self.state_dir, port=record.port, pid=record.pid, started_at=record.started_at)
+        up = process.answers(record)
+        uptime = (datetime.now(UTC) - datetime.fromisoformat(record.started_at)).total_seconds()
+        return Status(
+            "up" if up else "unresponsive",
+            self.state_dir,
+            endpoint=record.endpoint if up else None,
+            port=record.port,
+            pid=record.pid,
+            started_at=record.started_at,
+            uptime_seconds=round(uptime, 1) if up else None,
+            strict=record.strict,
+        )
+
+    def _command(self, token: str) -> list[str]:
+        # Isolated (-I): of its working directory, and of the user's own packages, nothing is imported.
+        return [sys.executable, "-Iu", "-m", "etl_cli.local.server", token]

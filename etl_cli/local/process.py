@@ -1,0 +1,220 @@
+"""The server's process: recorded, recognised, and ended without ever touching another one."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from etl_cli.local.identity import IDENTITY_PATH, NONCE_HEADER, proves, question
+from etl_cli.local.state_folder import open_private
+
+HOST = "127.0.0.1"
+TERMINATION_SECONDS = 1.5
+MARK_VARIABLE = "ETL_SERVER"
+
+# Servers that this very process started; a child that ended must be waited for, or it stays a zombie.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class ServerRecord:
+    """A started server, as remembered in the state folder.
+
+    Attributes:
+        pid: its process, which leads a process group that has the functions' processes in it; 0 once stopped.
+        port: where it listens, on 127.0.0.1.
+        token: what it was started with; no other process has it. Every user of the machine can see it.
+        started_at: ISO 8601, UTC.
+        strict: whether it enforces IAM policies, and so speaks HTTPS.
+        settings: variables that were added to its environment.
+        key, secret: the access key of this start, which clients use.
+    """
+
+    pid: int
+    port: int
+    token: str
+    started_at: str
+    strict: bool
+    settings: dict[str, str]
+    key: str = ""
+    secret: str = ""
+
+    @property
+    def endpoint(self) -> str:
+        """The URL that AWS clients use."""
+        return f"{'https' if self.strict else 'http'}://{HOST}:{self.port}"
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it was ended on purpose."""
+        return self.pid == 0
+
+    def ended(self) -> ServerRecord:
+        """The same server after its end: it has no process, and its port and settings are remembered."""
+        return replace(self, pid=0)
+
+    def write(self, path: Path) -> None:
+        """Remember the server in a file, at once or not at all."""
+        draft = path.with_suffix(".draft")
+        with open_private(draft, "w") as file:
+            file.write(json.dumps(asdict(self), indent=2) + "\n")
+        draft.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> ServerRecord | None:
+        """The server that a file remembers; None if there is no such file, or it says nothing useful."""
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+
+@contextlib.contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Have signals that end the program wait until the block is left: what it begins and notes must stay together."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals interrupt the main thread alone
+        return
+    pending: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    deferred = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    for number in deferred:
+        signal.signal(number, lambda received, _frame: pending.append(received))
+    try:
+        yield
+    finally:
+        for number, handler in deferred.items():
+            signal.signal(number, handler)
+        for received in pending:
+            signal.raise_signal(received)
+
+
+def spawn(command: list[str], environment: dict[str, str], folder: Path, log: Path) -> int:
+    """Start a process that outlives this one, in a process group of its own, and return its pid."""
+    with open_private(log, "w") as output:
+        child = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            umask=0o077,
+        )
+    _children[child.pid] = child
+    return child.pid
+
+
+def is_alive(record: ServerRecord) -> bool:
+    """Whether the recorded process runs, and is still the one that was recorded."""
+    child = _children.get(record.pid)
+    if child is not None:
+        return child.poll() is None
+    return record.token in _command_line(record.pid).split()
+
+
+def _command_line(pid: int) -> str:
+    """A process's command line; empty when there is no such process (or a zombie)."""
+    path = Path(f"/proc/{pid}/cmdline")
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    listing = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
+    return listing.stdout
+
+
+def answers(record: ServerRecord, timeout_seconds: float = 10.0) -> bool:
+    """Whether the recorded server, and no other one, answers on its port."""
+    connection = http.client.HTTPConnection(HOST, record.port, timeout=timeout_seconds)
+    if record.strict:
+        # The certificate is the server's own; its proof says who answers.
+        unverified = ssl._create_unverified_context()  # noqa: S323
+        connection = http.client.HTTPSConnection(HOST, record.port, timeout=timeout_seconds, context=unverified)
+    try:
+        asked = question(record.secret)
+        connection.request("GET", IDENTITY_PATH, headers=asked)
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    finally:
+        connection.close()
+    given = answer.get("proof") if isinstance(answer, dict) else None
+    return isinstance(given, str) and proves(given, record.secret, "server", asked[NONCE_HEADER])
+
+
+def end(record: ServerRecord) -> bool:
+    """End the recorded server and the functions' processes it started.
+
+    Returns:
+        Whether it was running. A process that merely has the recorded pid is left alone.
+    """
+    if not is_alive(record):
+        _end_orphans(record)
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(record.pid, signal.SIGTERM)
+    _wait_until_dead(record, TERMINATION_SECONDS)
+    # Not only the server, if it ignored the signal: functions at work do not notice that it is gone.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(record.pid, signal.SIGKILL)
+    _wait_until_dead(record, TERMINATION_SECONDS)
+    _end_orphans(record)
+    return True
+
+
+def _end_orphans(record: ServerRecord) -> None:
+    """End what a server that is gone has left behind; nothing else inherits its token (Linux tells, macOS does not)."""
+    deadline = time.monotonic() + TERMINATION_SECONDS
+    while (orphans := _marked(record)) and time.monotonic() < deadline:
+        for pid in orphans:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _marked(record: ServerRecord) -> list[int]:
+    """The processes that have inherited a server's token."""
+    mark, found = f"{MARK_VARIABLE}={record.token}".encode(), []
+    for path in Path("/proc").glob("[0-9]*/environ") if record.token else ():
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if mark in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return found
+
+
+def _wait_until_dead(record: ServerRecord, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while is_alive(record) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_port_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,1 +1,0 @@
-"""`etl plan`: what a run would take and cost, before it begins."""

@@ -1,1 +1,0 @@
-"""`etl preview`: the local transformation at work on real items."""

@@ -1,1 +1,0 @@
-"""`etl quarantine`: records that the runs have set aside, and how to run them again."""

@@ -1,0 +1,1 @@
+"""Runs of the pipeline: what the ledger, Step Functions and the bucket know of them."""

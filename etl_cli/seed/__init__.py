@@ -1,1 +1,0 @@
-"""`etl seed`: made-up items for the source table."""

@@ -1,0 +1,95 @@
+"""Typer as this command uses it: a help has all exit codes, is as wide as the terminal, and shows no type of Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import cleandoc
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_READER_GONE, EXIT_UNWRITABLE
+
+EXITS = {
+    0: "done",
+    EXIT_FAILED: "failed, the message says why",
+    2: "wrong usage",
+    EXIT_UNWRITABLE: "the output can't be written, as on a full disk",
+    129: "hung up",
+    EXIT_INTERRUPTED: "interrupted",
+    EXIT_READER_GONE: "the reader of the output has gone, as head does",
+    143: "terminated",
+}
+
+
+class _PlainHelp:
+    """The help of a command and of a group alike; it stands before Typer's class among the bases."""
+
+    def __init__(self, *args: Any, help: str | None = None, **options: Any) -> None:  # noqa: A002 - as Typer calls it
+        super().__init__(*args, help=_reflowed(help), **options)  # type: ignore[call-arg]  # Typer's class takes it
+
+    def get_params(self, ctx: Any) -> Any:
+        return _in_plain_words(super().get_params(ctx))  # type: ignore[misc]  # Typer's class has it
+
+
+class _Command(_PlainHelp, TyperCommand):
+    pass
+
+
+class _Group(_PlainHelp, TyperGroup):
+    pass
+
+
+class Commands(typer.Typer):
+    """A command that has commands.
+
+    Args:
+        help: a line, and paragraphs.
+        options: as of Typer.
+    """
+
+    def __init__(self, help: str, **options: Any) -> None:  # noqa: A002 - as Typer calls it
+        super().__init__(
+            help=help,
+            epilog=_exit_codes({}),
+            cls=_Group,
+            no_args_is_help=True,
+            pretty_exceptions_enable=False,
+            rich_markup_mode="rich",
+            **options,
+        )
+
+    def command(  # type: ignore[override] # this one has all options that are in use
+        self, name: str | None = None, *, epilog: str, exits: Mapping[int, str] | None = None
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Add a command.
+
+        Args:
+            name: its name; the function's if left out.
+            epilog: examples.
+            exits: in words, its exit codes that mean something else than `EXITS` says.
+        """
+        return super().command(name, cls=_Command, epilog=f"{_exit_codes(exits or {})}\n\n{epilog}")
+
+
+def _exit_codes(exits: Mapping[int, str]) -> str:
+    return "Exit codes:  " + "  ·  ".join(f"{code} {meaning}" for code, meaning in sorted({**EXITS, **exits}.items()))
+
+
+def _reflowed(text: str | None) -> str | None:
+    """Join the lines of each paragraph: Typer leaves those of all but the first as they are in the source."""
+    return text and "\n\n".join(" ".join(paragraph.split()) for paragraph in cleandoc(text).split("\n\n"))
+
+
+def _in_plain_words(parameters: list[Any]) -> list[Any]:
+    """Replace the names of Python's types: `<bool>` beside a flag, which takes no value, `<int range>`, `<str>`."""
+    for parameter in parameters:
+        if parameter.type_descriptor.is_choice:
+            continue
+        if parameter.param_type_name == "argument":
+            parameter.display_type_rich = lambda **_: None  # its name is shown beside it
+        elif parameter.metavar is None:
+            is_number = parameter.type_descriptor.annotation is int
+            parameter.metavar = "" if parameter.is_flag else "NUMBER" if is_number else "TEXT"
+    return parameters

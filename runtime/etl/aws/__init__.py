@@ -1,0 +1,1 @@
+"""Clients of AWS, and how they wait and try again."""

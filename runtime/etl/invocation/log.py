@@ -1,0 +1,75 @@
+"""Structured logs: one JSON object a line, with facts about work and never a record's contents."""
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from etl.model.errors import ConfigurationError, EtlError, class_name
+
+# Its lines are metrics too, and are written whatever the level is.
+INVOCATIONS = "etl.invocations"
+_STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({})))
+
+
+class JsonFormatter(logging.Formatter):
+    """One log record as a line of JSON: time, level, message, the facts given as ``extra``, the error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render ``record``; a fact that JSON can't express is written as its ``str()``."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """The tracebacks of an error and of those that it came of, with one message: that of an error of ours.
+
+        Any other message may quote a record.
+        """
+        *causes, error = reversed(list(_chain(ei[1])))
+        told = f"{class_name(error)}{f': {error}' if isinstance(error, EtlError) else ''}"
+        parts = [(each, class_name(each)) for each in causes] + [(error, told)]
+        return "\n".join(
+            f"Traceback (most recent call last):\n{''.join(traceback.format_tb(each.__traceback__))}{line}"
+            for each, line in parts
+        )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it came of, the latest first."""
+    seen: list[int] = []
+    while error is not None and id(error) not in seen:
+        seen.append(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def configure(level: str, stream: TextIO | None = None) -> logging.Logger:
+    """Send the pipeline's log lines to ``stream`` (standard output when None); callable again and again.
+
+    The handler sits on the logger ``etl``, not on the root: Lambda's runtime puts a handler of its own
+    there, and each line would be written twice.
+
+    Raises:
+        ConfigurationError: there is no such level.
+    """
+    levels = logging.getLevelNamesMapping()
+    if level not in levels:
+        raise ConfigurationError(f"LOG_LEVEL must be one of {', '.join(levels)}, got {level!r}")
+    logger = logging.getLogger("etl")
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(JsonFormatter())
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+    logging.getLogger(INVOCATIONS).setLevel(logging.INFO)
+    return logger

@@ -1,0 +1,1 @@
+"""The pure parts: runs, windows, errors, counts. They use nothing of AWS."""

@@ -1,0 +1,1 @@
+"""The bucket between the stages: keys, seals, quarantine, and streams of records."""

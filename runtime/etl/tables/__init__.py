@@ -1,0 +1,1 @@
+"""The tables of DynamoDB: the source, page by page, and the destination, batch by batch."""

@@ -1,0 +1,123 @@
+"""The requests of one segment's Scan: the next page is fetched ahead, and one that is refused is asked for again."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from etl.aws.clients import is_transient
+from etl.invocation.deadline import Deadline
+from etl.model.errors import TransientError
+from etl.tables.pace import Pace
+
+Request = dict[str, Any]
+_NO_END_MS = 10**9
+# Source: DynamoDB Developer Guide, "Error handling with DynamoDB".
+_THROTTLED = ("ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException")
+
+
+class Passing(NamedTuple):
+    """How time passes and requests are sent: of this machine, unless a test says otherwise."""
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], object] = time.sleep
+    reader: Callable[[], Executor] = lambda: ThreadPoolExecutor(1, thread_name_prefix="scan")
+
+
+MACHINE = Passing()
+
+
+class PageRequests:
+    """Asks for pages, one at a time, within an invocation's time; a context manager.
+
+    Args:
+        send: makes one attempt, and returns the page's bytes.
+        deadline: the end of the invocation; None for one attempt of each page.
+        passing: how time passes.
+    """
+
+    def __init__(self, send: Callable[[Request], bytes], deadline: Deadline | None, passing: Passing) -> None:
+        self._send = send
+        self._tries_again = deadline is not None
+        self._deadline = deadline or Deadline(lambda: _NO_END_MS)
+        self._sleep = passing.sleep
+        self._pace = Pace(passing.clock)
+        self._reader = passing.reader()
+        self._request: Request = {}
+        self._answer: Future[bytes] | None = None
+        self._refusal: Exception | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing is asked for yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave what is still under way: an answer that hangs would use up the time for closing."""
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+    def ask(self, request: Request) -> None:
+        """Ask for a page: at once, unless there is a pause to make first, which :meth:`page` makes."""
+        self._request = request
+        self._answer = None
+        if not self._pace.pause():
+            self._begin()
+
+    def page(self) -> bytes | None:
+        """The page that was asked for; None when time runs out before it comes.
+
+        Raises:
+            ClientError: DynamoDB refuses it for good.
+        """
+        while True:
+            if self._answer is None:
+                if not self._take_pause():
+                    return None
+                self._answer = self._begin()
+            if not self._arrived(self._answer):
+                return None
+            try:
+                body = self._answer.result()
+            except (ClientError, BotoCoreError) as error:
+                if not self._tries_again or not is_transient(error):
+                    raise
+                self._pace.ended(refused=True)
+                self._answer, self._refusal = None, error
+            else:
+                self._pace.ended(refused=False)
+                return body
+
+    def nothing_came(self, table: str) -> Exception:
+        """The error for an invocation in which not one page came."""
+        refusal = self._refusal
+        if refusal and not (isinstance(refusal, ClientError) and refusal.response["Error"]["Code"] in _THROTTLED):
+            return refusal
+        said = f"it was throttled ({refusal})" if refusal else "it gave no answer"
+        return TransientError(
+            f"not one page of the source table {table} came in a whole invocation: {said}; "
+            "look at its throttling metrics"
+        )
+
+    def _begin(self) -> Future[bytes]:
+        self._pace.began()
+        self._answer = self._reader.submit(self._send, self._request)
+        return self._answer
+
+    def _take_pause(self) -> bool:
+        """Wait until the next request may begin; False when there is no time for it."""
+        pause = self._pace.pause()
+        if pause > self._deadline.spare_seconds():
+            return False
+        with self._deadline.waiting():
+            self._sleep(pause)
+        return True
+
+    def _arrived(self, answer: Future[bytes]) -> bool:
+        """Wait for an answer; False when time runs out before it comes."""
+        with self._deadline.waiting():
+            wait((answer,), max(0.0, self._deadline.spare_seconds()))
+        return answer.done()

@@ -1,0 +1,149 @@
+"""The contract: which attributes a record must have, and of which type.
+
+A contract is a ``TypedDict``. :class:`Checker` holds records against it; attributes that it doesn't name
+are none of its business.
+"""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, get_origin, get_type_hints, is_typeddict
+
+import msgspec
+
+from etl.model.errors import RejectedError, TransformationError
+from etl.values.attribute_values import Record
+from etl.values.plain_json import described
+
+Number = int | Decimal
+"""A number, exact: an int where it is written as one, else a Decimal."""
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+"""Text that isn't empty."""
+
+_COLLECTIONS = {dict: dict, list: list, set: set, frozenset: set}
+_WORDS = {
+    "int": "a whole number",
+    "decimal": "a number with a fraction (Number takes both)",
+    "int | decimal": "a number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "bytes": "binary",
+    "null": "null",
+    "array": "a list or a set",
+    "object": "a map",
+}
+_EXPECTED_GOT = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>[^,]*), got `(?P<got>[^`]*)`")
+_EXPECTED = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>.*)")
+_MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
+_STEP = re.compile(r"\[(?P<position>\d+)\]|(?P<name>[^.\[\]]+)")
+_AT = re.compile(r" - at (?P<name>`key` in )?`\$\.?(?P<path>[^`]*)`$")
+
+
+class Checker:
+    """Holds records against a contract.
+
+    Args:
+        contract: a ``TypedDict`` of what msgspec supports: ``str``, ``int``, ``Decimal``, ``float``, ``bool``,
+            ``bytes``, ``None``, lists, sets, dicts, nested TypedDicts, unions and ``Annotated`` constraints.
+
+    Raises:
+        TransformationError: the contract isn't such a class.
+    """
+
+    def __init__(self, contract: type) -> None:
+        if not is_typeddict(contract):
+            raise TransformationError(f"the contract must be a class derived from TypedDict, got {contract!r}")
+        try:
+            hints = get_type_hints(contract)
+            msgspec.convert({}, contract, builtin_types=(Decimal, bytes))
+        except msgspec.ValidationError:
+            pass  # an empty record breaks most contracts; here only the contract is tried
+        except (NameError, TypeError) as error:
+            raise TransformationError(f"{contract.__name__} has a type that can't be checked: {error}") from error
+        self._contract = contract
+        self._contracts: Any = list[contract]  # type: ignore[valid-type]
+        self.floats = frozenset(name for name, hint in hints.items() if _plain_type(hint) is float)
+        self._decimals = [name for name, hint in hints.items() if _plain_type(hint) is Decimal]
+        kinds = {name: _COLLECTIONS.get(_plain_type(hint)) for name, hint in hints.items()}
+        self._collections = [(name, kind) for name, kind in kinds.items() if kind]
+
+    def check(self, records: list[Record]) -> list[RejectedError | None]:
+        """Check records; an attribute that the contract declares a float or a Decimal becomes one.
+
+        Returns:
+            For each record why it breaks the contract, None for one that doesn't.
+        """
+        for name in self._decimals:
+            for record in records:
+                if type(record.get(name)) is int:
+                    record[name] = Decimal(record[name])
+        try:
+            checked = msgspec.convert(records, self._contracts, builtin_types=(Decimal, bytes))
+        # One by one, to tell which of them and why.
+        except (ValueError, TypeError, RecursionError):
+            return [self._breach(record) for record in records]
+        return [self._settle(record, each) for record, each in zip(records, checked, strict=True)]
+
+    def _breach(self, record: Record) -> RejectedError | None:
+        try:
+            return self._settle(record, msgspec.convert(record, self._contract, builtin_types=(Decimal, bytes)))
+        except msgspec.ValidationError as error:
+            return _rejected(str(error), record)
+        except (ValueError, TypeError, RecursionError) as error:
+            # Python's own refusal: of a list of maps where a set of anything is declared, of a signaling NaN as float.
+            return self._settle(record, {}) or RejectedError("", "values that the contract allows", error)
+
+    def _settle(self, record: Record, checked: Record) -> RejectedError | None:
+        """What msgspec leaves to do for a record that it has checked."""
+        for name, kind in self._collections:
+            # msgspec takes a list for a set and the other way round; DynamoDB tells them apart.
+            if name in record and not isinstance(record[name], kind):
+                return RejectedError(name, f"a {kind.__name__}", f"a {type(record[name]).__name__}")
+        for name in self.floats:
+            if name in checked:
+                record[name] = checked[name]
+        return None
+
+
+def _plain_type(hint: Any) -> Any:
+    """The class behind a hint: ``set`` for ``Annotated[set[str], …]``."""
+    return get_origin(hint) or hint
+
+
+def _rejected(message: str, record: Record) -> RejectedError:
+    """The message of msgspec as field, expected and got."""
+    at = _AT.search(message)
+    path = at["path"] if at else ""
+    message = _AT.sub("", message)
+    if at and at["name"]:  # of a map, which msgspec keeps to itself
+        return RejectedError(path, f"names that are {_worded_all(message)}", "another name")
+    if missing := _MISSING.fullmatch(message):
+        return RejectedError(f"{path}.{missing['name']}".lstrip("."), "an attribute of this name", "none")
+    if match := _EXPECTED_GOT.match(message):
+        return RejectedError(path, _worded(match["expected"]) + match["more"], _worded(match["got"]))
+    if match := _EXPECTED.match(message):
+        return RejectedError(path, _worded(match["expected"]) + match["more"], _found(record, path))
+    return RejectedError(path, "a value that the contract allows", message)
+
+
+def _found(record: Record, path: str) -> str:
+    """What lies at a path of msgspec, in words."""
+    value: Any = record
+    if "[...]" in path:  # a value of a map, whose name msgspec keeps to itself
+        return "another value"
+    try:
+        for step in _STEP.finditer(path):
+            value = value[step["name"] or int(step["position"])]
+    except (KeyError, IndexError, TypeError):  # a name with a dot, a member of a set
+        return "another value"
+    return described(value)
+
+
+def _worded_all(message: str) -> str:
+    match = _EXPECTED_GOT.match(message) or _EXPECTED.match(message)
+    return _worded(match["expected"]) + match["more"] if match else "allowed by the contract"
+
+
+def _worded(kind: str) -> str:
+    return _WORDS.get(kind, kind)

@@ -1,0 +1,114 @@
+"""Why a record was rejected, in words that hold nothing of any record: neither a value nor a name.
+
+Quarantine expires after 30 days, and an execution's cause, the ledger, the log and the events are kept for longer. So a
+rejection is summed up once, when it is made, and what is kept uses the summary alone. Names and texts that stand in
+transformation.py are told; all others are data, since a map may have a customer's name as a key.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from types import CodeType
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+
+from etl.model.errors import RejectedError, class_name
+from etl.user.aggregates import Aggregate
+from etl.values.attribute_values import Record
+
+_STEP = re.compile(r"\[[^\]]*\]|[^.\[\]]+")
+_UNDECLARED = "an attribute that the contract doesn't name"
+_USERS_REASON = "a reason of transform()'s own"
+
+
+class Summaries:
+    """Sums up rejections.
+
+    Args:
+        contract: the contract; the names in it may be told.
+        aggregates: the aggregates; the attributes that they name may be told.
+        names: further names that may be told.
+        code: of the transformation file; the texts that stand in it may be told.
+    """
+
+    def __init__(
+        self, contract: type, aggregates: Iterable[Aggregate], names: Iterable[str], code: CodeType | None
+    ) -> None:
+        declared = (name for aggregate in aggregates for name in (*aggregate.by, *aggregate.of))
+        self._names = frozenset((*_contract_names(contract, set()), *declared, *names))
+        self._texts = frozenset(_texts(code)) if code else frozenset()
+
+    def own(self, error: RejectedError, result: Any = None) -> RejectedError:
+        """Sum up a rejection whose ``expected`` the pipeline has made.
+
+        Args:
+            error: the rejection.
+            result: the record of transform() that it is about, if it is about one.
+        """
+        error.summary = f"{self._place(error.field, result)}: expected {error.expected}"
+        return error
+
+    def users(self, error: RejectedError) -> RejectedError:
+        """Sum up a rejection that transform() raised: its texts may be made of the record."""
+        expected = f"expected {error.expected}" if error.expected in self._texts else _USERS_REASON
+        error.summary = f"{self._place(error.field, None)}: {expected}"
+        return error
+
+    def failure(self, error: RejectedError, raised: BaseException) -> RejectedError:
+        """Sum up the rejection of a record for which transform() has failed."""
+        error.summary = f"record: expected no {class_name(raised)} in transform()"
+        return error
+
+    def _place(self, field: str, result: Any) -> str:
+        """Where in the record, by names that may be told, or by its position."""
+        if not field:
+            return "record"
+        attribute = _attribute(field, result) if type(result) is dict else None
+        if attribute and attribute[1] not in self._names:
+            return f"attribute {attribute[0]} of the record that transform() returned"
+        if field in self._names:
+            return field
+        told = ""
+        for step in _STEP.findall(field):
+            if step not in self._names and not (told and step.startswith("[")):
+                return f"within {told}" if told else _UNDECLARED
+            told += "[...]" if step.startswith("[") else f".{step}" if told else step
+        return told or _UNDECLARED
+
+
+def code_of(module: Any) -> CodeType | None:
+    """The code of a module, or of its ``transform`` where it wasn't loaded from a file; None if that has none."""
+    spec = getattr(module, "__spec__", None)
+    get_code = getattr(getattr(spec, "loader", None), "get_code", None)
+    code = get_code(spec.name) if spec and get_code else getattr(module.transform, "__code__", None)
+    return code if isinstance(code, CodeType) else None
+
+
+def _attribute(field: str, record: Record) -> tuple[int, str] | None:
+    """Number and name of the attribute that a path begins with; names may hold dots and brackets themselves."""
+    found = [
+        (len(name), number, name)
+        for number, name in enumerate(record, 1)
+        if type(name) is str and field.startswith(name) and field[len(name) : len(name) + 1] in ("", ".", "[")
+    ]
+    return max(found)[1:] if found else None
+
+
+def _contract_names(hint: Any, seen: set[Any]) -> Iterator[str]:
+    """The names of a TypedDict and of those within it."""
+    kind = get_origin(hint) or hint
+    if is_typeddict(kind) and kind not in seen:
+        seen.add(kind)
+        for name, inner in get_type_hints(kind).items():
+            yield name
+            yield from _contract_names(inner, seen)
+    for inner in get_args(hint):
+        yield from _contract_names(inner, seen)
+
+
+def _texts(code: CodeType) -> Iterator[str]:
+    """The texts that stand in code."""
+    for constant in code.co_consts:
+        for each in constant if isinstance(constant, (tuple, frozenset)) else (constant,):
+            if isinstance(each, CodeType):
+                yield from _texts(each)
+            elif isinstance(each, str):
+                yield each
