@@ -1,4 +1,4 @@
-"""Entry of the CDK app: `cdk synth`, `cdk diff`, `cdk deploy` and `cdk destroy` run this file."""
+"""The CDK app. `cdk synth`, `cdk diff`, `cdk deploy` and `cdk destroy` run this file."""
 
 import sys
 
@@ -7,8 +7,8 @@ from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from etl.model.names import STACK
+from etl.model.settings import SettingsError
 from serverless_app.bundling import BundlingError
-from serverless_app.settings import SettingsError
 from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
 
 app = App()
