@@ -6,8 +6,11 @@ import re
 from typing import Any
 
 import pytest
+from aws_cdk import Duration
 from aws_cdk.assertions import Match, Template
 
+from etl.invocation.metrics import NAMESPACE, UNITS
+from serverless_app.constructs.pipeline_metrics import WATERMARK_AGE, pipeline_metric
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 
 MACHINE = {"StateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:etl-pipeline"}
@@ -93,8 +96,8 @@ def test_thresholds_are_those_of_the_settings(tuned_stack: Synthesized) -> None:
     late, rejected = alarm_of(tuned_stack, "data-late"), alarm_of(tuned_stack, "rejected-share")
 
     assert (late["Threshold"], rejected["Threshold"]) == (9 * 3600, 0.5)
-    assert "more than 9 hours ago" in late["AlarmDescription"]
-    assert "More than 0.5 %" in rejected["AlarmDescription"]
+    assert " 9 hours" in late["AlarmDescription"]
+    assert "0.5 %" in rejected["AlarmDescription"]
     assert "(1024 MB)" in alarm_of(tuned_stack, "function-limit")["AlarmDescription"]
 
 
@@ -140,14 +143,15 @@ def test_what_lambda_stops_counts_as_near_a_limit(stack: Synthesized, stage: str
     ]
 
 
-def test_the_pipelines_metrics_are_called_as_the_functions_call_them() -> None:
-    from etl.invocation import metrics
-    from serverless_app.constructs import pipeline_metrics
+def test_the_functions_or_the_watch_report_each_metric_of_an_alarm() -> None:
+    own = {metric for namespace, metric, *_ in ALARMS.values() if namespace == NAMESPACE}
 
-    assert pipeline_metrics.NAMESPACE == metrics.NAMESPACE
-    assert pipeline_metrics.NEAR_LIMIT in metrics.UNITS
-    own = {metric for namespace, metric, *_ in ALARMS.values() if namespace == metrics.NAMESPACE}
-    assert own - metrics.UNITS.keys() == {pipeline_metrics.WATERMARK_AGE}
+    assert own - UNITS.keys() == {WATERMARK_AGE}
+
+
+def test_a_metric_that_nothing_reports_is_refused() -> None:
+    with pytest.raises(KeyError, match="ItemsRaed"):
+        pipeline_metric("ItemsRaed", "Sum", Duration.minutes(5))
 
 
 def test_only_an_address_in_the_settings_is_told(stack: Synthesized, tuned_stack: Synthesized) -> None:
