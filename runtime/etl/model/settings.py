@@ -252,8 +252,8 @@ class Setting:
         return SettingsError(f"{called or self.name} must be {self.allowed}, got {_shown(given)}")
 
     def text(self, value: object) -> str:
-        """A value as `-c`, the environment and README.md have it."""
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        """Write a value as you type it."""
+        return str(value).lower() if isinstance(value, bool) else str(value).removesuffix(".0")
 
 
 def _shown(value: object) -> str:
