@@ -7,6 +7,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from etl.model.names import LEDGER_TABLE
 from serverless_app.constructs.tables import key_table
 
 # The error of the state that records, if the entry has a status that it must keep.
@@ -42,7 +43,7 @@ class RunLedger(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy) -> None:
         super().__init__(scope, construct_id)
-        self.table = key_table(self, "Table", "etl-run-ledger", ("kind", "id"), removal_policy)
+        self.table = key_table(self, "Table", LEDGER_TABLE, ("kind", "id"), removal_policy)
 
     def record(
         self,

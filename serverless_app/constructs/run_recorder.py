@@ -142,7 +142,7 @@ _EVENTS = 300
 _ENTERED = "$states.result.Events.StateEnteredEventDetails.($substringBefore(Name, 'Segment'))"
 _STAGES = f"({_ENTERED})[$ in [{', '.join(repr(name) for name in STATES)}]]"
 # Workers that wait for room in Lambda fill the last events with their retries, which enter no state. Then the function
-# tells the stage, nearly always its Map: the other stages have one worker.
+# shows the stage, nearly always its Map: the other stages have one worker.
 _FUNCTIONS = {stage.function: stage.state for stage in MAPS}
 _CALLED = (
     "$states.result.Events.LambdaFunctionScheduledEventDetails"

@@ -8,6 +8,7 @@ from aws_cdk import Duration, Fn, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 
+from etl.model.names import DESTINATION_TABLE, SOURCE_TABLE, STAGING_BUCKET
 from etl.model.schema import DESTINATION_KEY, SOURCE_KEY
 from serverless_app.constructs.platform_widgets import REQUEST_METRICS
 from serverless_app.constructs.run_ledger import RunLedger
@@ -41,17 +42,10 @@ class Storage:
     def make(cls, stack: Stack, settings: PipelineSettings) -> Self:
         """Make the bucket and the tables in a stack."""
         removal_policy = _REMOVAL[settings.removal_policy]
-        tables = {
-            "SourceTable": ("etl-source-data", [SOURCE_KEY]),
-            "DestinationTable": ("etl-destination-data", DESTINATION_KEY),
-        }
-        source, destination = (
-            key_table(stack, construct_id, name, key, removal_policy) for construct_id, (name, key) in tables.items()
-        )
         return cls(
             bucket=_staging_bucket(stack, retained=settings.removal_policy == "retain"),
-            source=source,
-            destination=destination,
+            source=key_table(stack, "SourceTable", SOURCE_TABLE, [SOURCE_KEY], removal_policy),
+            destination=key_table(stack, "DestinationTable", DESTINATION_TABLE, DESTINATION_KEY, removal_policy),
             ledger=RunLedger(stack, "RunLedger", removal_policy=removal_policy),
         )
 
@@ -81,7 +75,7 @@ def _staging_bucket(stack: Stack, *, retained: bool) -> s3.Bucket:
     bucket = s3.Bucket(
         stack,
         "StagingBucket",
-        bucket_name=f"etl-staging-{stack.account}-{stack.region}",
+        bucket_name=STAGING_BUCKET.format(account=stack.account, region=stack.region),
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         encryption=s3.BucketEncryption.S3_MANAGED,

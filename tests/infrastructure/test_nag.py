@@ -31,9 +31,9 @@ def test_every_acknowledgement_is_needed(
     suppressed = request.getfixturevalue(name).nag["suppressedViolations"]
     ids = {
         "bucket": "StagingBucket9644C37C",
-        "extract": "ExtractFunction2BADC636",
-        "transform": "TransformFunction58095C87",
-        "load": "LoadFunctionE08EF68C",
+        "Extract": "ExtractFunction2BADC636",
+        "Transform": "TransformFunction58095C87",
+        "Load": "LoadFunctionE08EF68C",
         "machine_name": '{"Fn::Select":[6,{"Fn::Split":[":",{"Ref":"WorkflowStateMachine8F1B1C15"}]}]}',
     }
 
