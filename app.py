@@ -6,7 +6,6 @@ import serverless_app.jsii_cache  # noqa: F401  # isort: skip - it must come bef
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from etl.model.names import STACK
 from etl.model.settings import SettingsError
 from serverless_app.bundling import BundlingError
 from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
@@ -14,7 +13,7 @@ from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
 app = App()
 Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 try:
-    EtlPipelineStack(app, STACK)
+    EtlPipelineStack(app, "EtlPipelineStack")
 except (BundlingError, SettingsError) as error:
     sys.exit(f"error: {error}")
 app.synth()

@@ -143,7 +143,7 @@ def test_a_refusal_says_what_is_allowed_and_what_was_got(name: str, value: Any) 
         assert str(refused.value).endswith(f", got {value!a}")
 
 
-def test_more_workers_than_lambda_runs_are_refused_with_the_reason() -> None:
+def test_too_many_workers_are_refused_with_the_reason() -> None:
     assert re.search(r"whole number of workers from 1 to 1000 \(an account", SETTINGS["concurrency"].allowed)
 
 
