@@ -21,6 +21,7 @@ from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
 from tests.cli.fake_aws import FakeAws, RefusalError
 from tests.cli.test_plan import OUTPUTS
+from tests.unit.pipeline import NAMES
 
 TUNED = Settings(
     schedule="rate(6 hours)",
@@ -37,13 +38,6 @@ TUNED = Settings(
     log_level="DEBUG",
 )
 UNREADABLE = {"pipeline", "removal_policy", "lambda_platform"}
-NAMES = {
-    "staging_bucket": "staging",
-    "source_table": "source",
-    "destination_table": "destination",
-    "ledger_table": "ledger",
-    "stores": "stores",
-}
 
 
 def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None) -> FakeAws:

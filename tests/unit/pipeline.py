@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from etl import extract, load, transform
 from etl.invocation.code_version import engine_version
+from etl.model.settings import Settings
+from etl.settings import BY_FUNCTION, environment
 from etl.tables.source import SourceTable
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
@@ -18,25 +21,16 @@ from tests.unit.fakes.s3 import FakeS3
 from tests.unit.virtual_threads import VirtualThreads
 
 EXECUTION = {"id": "arn:aws:states:execution:1", "name": "1", "started_at": "2024-01-16T02:00:00.123Z"}
-ENVIRONMENT = {
-    "STAGING_BUCKET": "staging",
-    "SOURCE_TABLE": "source",
-    "LEDGER_TABLE": "ledger",
-    "STORES": "staging source destination ledger",
-    "CATCH_UP_DAYS": "30",
-    "EVENT_WINDOW_DAYS": "31",
-    "DESTINATION_TABLE": "destination",
-    "LOOKBACK_HOURS": "24",
-    "LATENESS_MINUTES": "15",
-    "CONCURRENCY": "40",
-    "SEGMENT_BYTES": "1000",
-    "PART_BYTES": "67108864",
-    "REJECT_THRESHOLD_PERCENT": "5",
-    "DROP_THRESHOLD_PERCENT": "99",
-    "RECORD_SECONDS": "10",
-    "MAX_WRITE_UNITS_PER_SECOND": "0",
-    "LOG_LEVEL": "INFO",
+NAMES = {
+    "staging_bucket": "staging",
+    "source_table": "source",
+    "destination_table": "destination",
+    "ledger_table": "ledger",
+    "stores": "staging source destination ledger",
 }
+VALUES = asdict(Settings(segment_bytes=1000)) | NAMES
+# The variables of all functions, as the stack writes them.
+ENVIRONMENT = {name: text for function in BY_FUNCTION for name, text in environment(function, VALUES).items()}
 FINISHED = "2024-01-16T02:10:00.000Z"
 Handler = Callable[[Any, Any], Any]
 

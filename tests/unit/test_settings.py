@@ -9,16 +9,9 @@ import pytest
 from etl.model.errors import ConfigurationError
 from etl.model.settings import SETTINGS, ReadByStack, Settings, SettingsError
 from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment
-from tests.unit.pipeline import ENVIRONMENT
+from tests.unit.pipeline import ENVIRONMENT, NAMES
 
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
-NAMES = {
-    "staging_bucket": "staging",
-    "source_table": "source",
-    "destination_table": "destination",
-    "ledger_table": "ledger",
-    "stores": "staging source destination ledger",
-}
 # Values at the limits of what is allowed.
 ALLOWED: list[tuple[str, Any]] = [
     ("schedule", "rate(1 hour)"),
