@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.extract import plan
 from etl.model.errors import CatchUpError
 from etl.model.run import Run
+from etl.plan import plan
 from etl.settings import ExtractSettings
 from tests.unit.builders import ledger, source, staging
 from tests.unit.fakes.dynamodb import FakeDynamoDB

@@ -61,7 +61,7 @@ def test_a_plan_is_refused_by_code_that_was_not_deployed_with_the_workflow(engin
     event = {name: value for name, value in plan_event({}).items() if name != "engine"} | engine
     pipeline = Pipeline([])
     with pipeline.deployed():
-        refused(extract.handler, event, "start the run again")
+        refused(extract.handler, event, "Start the run again")
 
     assert not pipeline.s3.objects
 

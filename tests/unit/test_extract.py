@@ -8,11 +8,12 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from etl.extract import claim, extract_segment, plan
+from etl.extract import extract_segment
 from etl.invocation.code_version import code_version
 from etl.invocation.deadline import Deadline
 from etl.model.errors import InputError, TransientError
 from etl.model.run import Run, Work
+from etl.plan import claim, plan
 from etl.settings import ExtractSettings
 from etl.tables.source import Page
 from tests.unit.builders import (

@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 import etl.user.aggregates
-from etl.gate import Allowed, aggregate_record, check_rejected_share, pass_gate
+from etl.checks import check_rejected
+from etl.gate import Allowed, aggregate_record, pass_gate
+from etl.model.counts import Share
 from etl.model.errors import (
     BalanceError,
     QualityGateError,
@@ -137,9 +139,9 @@ def test_the_share_is_over_all_segments() -> None:
 def test_a_share_that_no_float_can_tell_from_the_threshold_is_told() -> None:
     many = 10**17
     with pytest.raises(QualityGateError):
-        check_rejected_share(run(), many // 20 + 1, many, FIVE)
+        check_rejected(run(), Share(many // 20 + 1, many), FIVE)
 
-    check_rejected_share(run(), many // 20, many, FIVE)
+    check_rejected(run(), Share(many // 20, many), FIVE)
 
 
 def test_a_run_that_read_nothing_passes() -> None:
@@ -156,12 +158,17 @@ def test_a_refusal_says_how_many_of_how_many_why_and_what_to_do() -> None:
     with pytest.raises(QualityGateError) as error:
         passed(s3, [segment])
 
-    assert str(error.value) == (
-        f"run {TIMESTAMP}: 7 of 100 items were rejected, 7.0 %, and 5 % are allowed (REJECT_THRESHOLD_PERCENT). "
-        "Most common: 4 times value: expected a number; 2 times record: expected no KeyError in transform(); "
-        f"1 times timestamp: expected a time; look at quarantine/{TIMESTAMP}/, correct the data or transformation.py, "
-        "and run the window 2024-01-15T00:00:00Z to 2024-01-16T00:00:00Z again"
-    )
+    for fact in (
+        f"run {TIMESTAMP}: 7 of 100 items",
+        "7.0 %",
+        "5 %",
+        "REJECT_THRESHOLD_PERCENT",
+        "value: expected a number (4×); record: expected no KeyError in transform() (2×); ",
+        "timestamp: expected a time (1×);",
+        f"quarantine/{TIMESTAMP}/",
+        "2024-01-15T00:00:00Z to 2024-01-16T00:00:00Z",
+    ):
+        assert fact in str(error.value)
 
 
 def test_reasons_are_counted_over_segments_and_parts() -> None:
@@ -173,7 +180,7 @@ def test_reasons_are_counted_over_segments_and_parts() -> None:
     for each in segments:
         each.count("transform_quarantine_parts", 2)
 
-    with pytest.raises(QualityGateError, match="120 times value: expected a number;"):
+    with pytest.raises(QualityGateError, match=r"value: .* \(120×\)"):
         passed(s3, segments)
 
 
@@ -185,7 +192,7 @@ def test_the_commonest_three_reasons_are_shown() -> None:
 
     with pytest.raises(
         QualityGateError,
-        match="5 times field4: expected x; 4 times field3: expected x; 3 times field2: expected x; look",
+        match=r"field4: .* \(5×\); field3: .* \(4×\); field2: .* \(3×\); look",
     ):
         passed(s3, [segment])
 
@@ -198,7 +205,7 @@ def test_after_enough_reasons_the_rest_is_not_read(monkeypatch: pytest.MonkeyPat
     segment.count("transformed", -60)
     s3.ranges.clear()
 
-    with pytest.raises(QualityGateError, match="50 times value"):
+    with pytest.raises(QualityGateError, match=r"value: .* \(50×\)"):
         passed(s3, [segment])
     assert s3.ranges == ["bytes=0-0", "bytes=0-0", "bytes=0-4194303"]  # both were counted, and one was read
 
@@ -210,9 +217,7 @@ def test_a_refusal_tells_no_reason_of_items_without_a_time(monkeypatch: pytest.M
     segment.count("transform_quarantine_parts")
     monkeypatch.setattr("etl.gate._MOST_TALLIED", 10)  # it reads on until it has a reason
 
-    with pytest.raises(
-        QualityGateError, match=r"6 of 100 items .* Most common: 6 times value: expected a number; look"
-    ):
+    with pytest.raises(QualityGateError, match=r"6 of 100 items .* Most common: value: .* \(6×\); look"):
         passed(s3, [segment])
 
 
@@ -253,7 +258,7 @@ def test_what_transform_rejected_must_lie_in_quarantine() -> None:
     segment.count("rejected_transform", -1)
     segment.count("dropped")
 
-    with pytest.raises(BalanceError, match="transform set 4 records aside and 5 lie in quarantine, 1 more"):
+    with pytest.raises(BalanceError, match=r"transform set 4 .* 5, 1 more"):
         passed(s3, [segment])
 
 
@@ -278,7 +283,7 @@ def test_a_replay_passes_whatever_share_fails_again() -> None:
     state = pass_gate(REPLAY, [with_quarantine(s3, read(99))], staging(s3), [], DEFAULT)
 
     assert state["gate"]["counts"]["rejected_transform"] == 99
-    check_rejected_share(REPLAY, 1, 1, FIVE)
+    check_rejected(REPLAY, Share(1, 1), FIVE)
 
 
 def test_a_replay_loads_no_aggregates_which_would_replace_those_of_the_whole_window() -> None:

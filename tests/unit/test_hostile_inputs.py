@@ -140,7 +140,7 @@ def test_a_workers_event_is_read_or_refused_by_name() -> None:
 def test_a_part_that_a_workers_event_lacks_is_named(name: str) -> None:
     event = {part: value for part, value in WORKER.items() if part != name}
 
-    with pytest.raises(ConfigurationError, match=f"{name} is missing in the event; the workflow makes it"):
+    with pytest.raises(ConfigurationError, match=f"{name} is missing in the event"):
         {"run": run_of, "work": work_of, "segments": segments_of}[name](event)
 
 

@@ -60,11 +60,11 @@ def test_a_worker_adds_what_its_segment_did_not_have_before(
 def test_the_share_of_rejected_items_is_that_which_is_decided_on(
     action: str, counts: dict[str, int], share: float
 ) -> None:
-    assert metrics.rejected_share(action, counts) == {"RejectedShare": share}
+    assert metrics.judged_share(action, counts) == {"RejectedShare": share}
 
 
 def test_who_decides_nothing_has_no_share() -> None:
-    assert metrics.rejected_share("load", {"read": 1}) == {}
+    assert metrics.judged_share("load", {"read": 1}) == {}
 
 
 @pytest.mark.parametrize(

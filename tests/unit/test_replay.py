@@ -215,7 +215,7 @@ def test_a_replay_has_the_window_of_the_run_and_a_segment_for_each_object() -> N
 
 
 def test_a_run_that_never_was_or_has_expired_is_not_replayed() -> None:
-    with pytest.raises(InputError, match=f"there is no run {REPLAYED.run}, or what it staged has expired"):
+    with pytest.raises(InputError, match=rf"{REPLAYED.run}.*\[run-expired\]"):
         planned(FakeS3(), FakeDynamoDB())
 
 
@@ -224,7 +224,7 @@ def test_a_run_that_has_nothing_in_quarantine_is_not_replayed() -> None:
     dynamodb = ended(s3, objects=0)
     s3.objects[f"{PREFIX}transform-0000-0000.json"] = b"left by an invocation that died"
 
-    with pytest.raises(InputError, match=f"nothing of run {REPLAYED.run} is in quarantine"):
+    with pytest.raises(InputError, match=rf"{REPLAYED.run} .*\[nothing-quarantined\]"):
         planned(s3, dynamodb)
 
 
@@ -234,7 +234,7 @@ def test_a_run_that_is_still_going_is_not_replayed() -> None:
     going = FakeDynamoDB()
     ledger(going).begin(msgspec.structs.replace(run(), execution=REPLAYED.execution))
 
-    with pytest.raises(InputError, match=f"run {REPLAYED.run} is still running, .* or until 2024-01-16T02:35:00.123Z"):
+    with pytest.raises(InputError, match=rf"{REPLAYED.run} .* until 2024-01-16T02:35:00.123Z \[run-not-over\]"):
         planned(s3, going, at=datetime(2024, 1, 16, 2, 35, tzinfo=UTC))
 
 
@@ -260,7 +260,7 @@ def test_workers_of_a_run_that_has_just_ended_badly_are_waited_for(status: str, 
 
     assert planned(s3, dynamodb, at=NOW + timedelta(minutes=1)).replay == REPLAYED
     if waits:
-        with pytest.raises(InputError, match=r"may still be at work; wait until 2024-01-17T00:01:00Z"):
+        with pytest.raises(InputError, match=r"until 2024-01-17T00:01:00Z \[workers-not-over\]"):
             planned(s3, dynamodb)
     else:
         assert planned(s3, dynamodb).replay == REPLAYED
@@ -292,13 +292,13 @@ def test_other_inputs_ask_for_a_window(given: Any) -> None:
 
 @pytest.mark.parametrize("value", [None, 5, "", "latest", "2024-01-16T02:00:00Z", REPLAYED.run + "\n", [REPLAYED.run]])
 def test_what_is_no_timestamp_of_a_run_is_refused_with_an_example(value: Any) -> None:
-    with pytest.raises(InputError, match="replay must be a run's timestamp, such as 20240116T020000123Z, got"):
+    with pytest.raises(InputError, match=r"replay .*20240116T020000123Z, got"):
         requested_replay({"replay": value})
 
 
 @pytest.mark.parametrize("beside", ["start", "end", "lookback_hours", "time", "unknown"])
 def test_a_replay_takes_nothing_beside_it(beside: str) -> None:
-    with pytest.raises(InputError, match="replay can't be combined"):
+    with pytest.raises(InputError, match=r"replay can't be combined"):
         requested_replay({"replay": REPLAYED.run, beside: 1})
 
 

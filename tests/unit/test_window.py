@@ -6,7 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl.model.errors import CatchUpError, InputError
-from etl.model.windows import CLOCK_SKEW, Window, WindowRules, format_instant, parse_instant, resolve_window
+from etl.model.instants import format_instant, parse_instant
+from etl.model.windows import CLOCK_SKEW, Window, WindowRules, resolve_window
 
 STARTED_AT = datetime(2024, 1, 16, 2, 0, 0, 123_000, UTC)
 RULES = WindowRules(
@@ -22,7 +23,7 @@ def resolve(given_input: Any, started_at: datetime = STARTED_AT, watermark: str 
         given_input,
         started_at=started_at,
         rules=RULES,
-        watermark=lambda: parse_instant("watermark", watermark) if watermark else None,
+        watermark=lambda: parse_instant(watermark) if watermark else None,
     )
 
 
@@ -110,18 +111,18 @@ def test_the_same_input_gives_the_same_window_in_a_retry() -> None:
         ("2024-01-15", "the input must be a JSON object"),
         ({"begin": "x"}, 'unknown field "begin": allowed are start, end, lookback_hours'),
         ({"b": 1, "a": 2}, 'unknown field "a", "b"'),
-        ({"start": "2024-01-15"}, "start needs end beside it"),
-        ({"end": "2024-01-15"}, "end needs start beside it"),
+        ({"start": "2024-01-15"}, "start needs end"),
+        ({"end": "2024-01-15"}, "end needs start"),
         ({"start": "2024-01-15", "end": "2024-01-15"}, "start must be before end"),
         ({"start": "2024-01-16", "end": "2024-01-15"}, "start must be before end"),
         ({"start": "2024-01-15", "end": "2024-01-16T02:00:01Z"}, "end is in the future: 2024-01-16T02:00:01Z"),
-        ({"start": "yesterday", "end": "2024-01-15"}, 'start must be an ISO 8601 time .* got "yesterday"'),
+        ({"start": "yesterday", "end": "2024-01-15"}, 'start .*ISO 8601.*"yesterday"'),
         ({"start": 1705276800, "end": "2024-01-15"}, "start must be an ISO 8601 time .* got 1705276800"),
         ({"start": "2024-01-15", "end": None}, "end must be an ISO 8601 time .* got null"),
         ({"start": "2024-01-14T10:00:00", "end": "2024-01-15"}, "start has no time zone.*write 2024-01-14T10:00:00Z"),
         ({"start": "20240114", "end": "2024-01-15"}, "start has no time zone.*write 2024-01-14T00:00:00Z"),
         ({"start": "2024-01-14T10:00:00.5Z", "end": "2024-01-15"}, "start must be on a whole second, got .*10:00:00.5"),
-        ({"start": "0001-01-01T00:00:00+01:00", "end": "2024-01-15"}, "start must be an ISO 8601 time"),
+        ({"start": "0001-01-01T00:00:00+01:00", "end": "2024-01-15"}, "start .*ISO 8601"),
         ({"lookback_hours": 0}, "lookback_hours must be a whole number of hours from 1 to"),
         ({"lookback_hours": 1.5}, "lookback_hours must be a whole number"),
         ({"lookback_hours": True}, "lookback_hours must be a whole number"),
@@ -132,7 +133,7 @@ def test_the_same_input_gives_the_same_window_in_a_retry() -> None:
         ({"detail": {"action": "stop"}}, 'detail.action must be "start", got "stop"'),
         ({"detail": {"begin": 1}}, 'unknown field "begin"'),
         ({"detail": {}, "start": "2024-01-15"}, 'unknown field "start": allowed are version'),
-        ({"time": "now"}, 'time must be an ISO 8601 time .* got "now"'),
+        ({"time": "now"}, 'time .*ISO 8601.*"now"'),
         ({"time": "2024-01-16T02:05:01Z"}, "time is in the future: 2024-01-16T02:05:01Z"),
         ({"time": "0001-01-01T05:00:00Z"}, "time is too early for a window"),
         ({"detail": {"lookback_hours": 31 * 24 + 1}}, "longer than the 31 days .*EVENT_WINDOW_DAYS"),
@@ -225,7 +226,7 @@ def test_a_window_that_is_given_is_the_window_that_is_read(one: str, other: str)
 
 @given(st.datetimes(timezones=st.just(UTC)))
 def test_an_instant_reads_back_as_it_is_written_to_the_millisecond(instant: datetime) -> None:
-    read = parse_instant("start", format_instant(instant))
+    read = parse_instant(format_instant(instant))
 
     assert read == instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
@@ -298,9 +299,6 @@ def test_more_than_a_run_may_catch_up_on_is_an_error_with_the_gap_and_the_comman
     with pytest.raises(CatchUpError) as error:
         resolve({}, watermark="2023-12-17T01:59:59Z")
 
-    assert str(error.value) == (
-        "no run has loaded what lies between 2023-12-17T01:59:59Z and 2024-01-16T02:00:00Z, and a run catches up on 30 "
-        "days at most (CATCH_UP_DAYS). Fill the gap, in one run or in several that follow each other, and the schedule "
-        "goes on: aws stepfunctions start-execution --state-machine-arn $STATE_MACHINE_ARN --input "
-        """'{"start": "2023-12-17T01:59:59Z", "end": "2024-01-16T02:00:00Z"}'"""
-    )
+    assert (error.value.start, error.value.end) == ("2023-12-17T01:59:59Z", "2024-01-16T02:00:00Z")
+    assert error.value.most_days == 30
+    assert """ --input '{"start": "2023-12-17T01:59:59Z", "end": "2024-01-16T02:00:00Z"}'""" in str(error.value)

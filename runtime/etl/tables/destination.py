@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from etl.aws.backoff import full_jitter
 from etl.aws.clients import is_transient
+from etl.model import schema
 from etl.model.errors import RejectedError
 from etl.tables.channel import BatchWriter
 from etl.tables.pacing import InFlight, Pacer, units_at_most
@@ -51,8 +52,7 @@ class _Answer(msgspec.Struct, rename="pascal"):
     consumed_capacity: list[_Capacity] = []
 
 
-Key = tuple[str, str]
-"""``id`` and ``timestamp`` of a record."""
+Key = schema.Key
 
 _answers = msgspec.json.Decoder(_Answer)
 

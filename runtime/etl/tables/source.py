@@ -11,7 +11,7 @@ import msgspec
 
 from etl.aws.backoff import full_jitter
 from etl.invocation.deadline import Deadline
-from etl.model.errors import TransientError
+from etl.model.errors import Reason, TransientError
 from etl.tables.scan import MACHINE, PageRequests, Passing
 
 if TYPE_CHECKING:
@@ -181,7 +181,8 @@ class SourceTable:
                 return units
         raise TransientError(
             f"the source table {self._name} left keys of a BatchGetItem undone {_UNPROCESSED_ATTEMPTS} times: "
-            "look at its throttling metrics"
+            "look at its throttling metrics",
+            Reason.SOURCE_BUSY,
         )
 
     def _scan(self, request: dict[str, Any]) -> bytes:

@@ -186,7 +186,7 @@ def test_the_cause_of_a_failure_is_its_message_alone() -> None:
 def test_an_error_that_nobody_foresaw_is_told_by_its_place_without_its_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(UnexpectedError, match=r"^ZeroDivisionError in test_entry\.py, line \d+: ") as error:
+    with pytest.raises(UnexpectedError, match=r"^ZeroDivisionError in test_handler\.py, line \d+: ") as error:
         acted(raising(ZeroDivisionError("canary")))
 
     (line,) = lines(capsys)
@@ -229,10 +229,10 @@ def test_a_workers_event_carries_run_work_and_segments() -> None:
 @pytest.mark.parametrize(
     ("segments", "words"),
     [
-        ([{"segment": 0}, None, {"segment": 2}], r"3 segments and the workflow brought 2, without \[1\]"),
-        ([{"segment": 0}, {"segment": 1}], r"3 segments and the workflow brought 2, without \[2\]"),
-        ([None, None, None], r"3 segments and the workflow brought 0, without \[0, 1, 2\]"),
-        ([{"segment": 0}, {"segment": 1}, {"segment": 1}], r"3 segments and the workflow brought 3, without \[2\]"),
+        ([{"segment": 0}, None, {"segment": 2}], r"3 segments and the workflow passed on 2, without \[1\]"),
+        ([{"segment": 0}, {"segment": 1}], r"3 segments and the workflow passed on 2, without \[2\]"),
+        ([None, None, None], r"3 segments and the workflow passed on 0, without \[0, 1, 2\]"),
+        ([{"segment": 0}, {"segment": 1}, {"segment": 1}], r"3 segments and the workflow passed on 3, without \[2\]"),
     ],
 )
 def test_a_segment_that_the_workflow_lost_is_missed(segments: list[Any], words: str) -> None:
