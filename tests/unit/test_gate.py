@@ -136,7 +136,7 @@ def test_the_share_is_over_all_segments() -> None:
     passed(s3, [with_quarantine(s3, read(10)), msgspec.structs.replace(read(0), segment=1)])
 
 
-def test_a_share_that_no_float_can_tell_from_the_threshold_is_told() -> None:
+def test_a_share_is_compared_exactly_with_the_threshold() -> None:
     many = 10**17
     with pytest.raises(QualityGateError):
         check_rejected(run(), Share(many // 20 + 1, many), FIVE)
@@ -263,7 +263,7 @@ def test_what_transform_rejected_must_lie_in_quarantine() -> None:
 
 
 @pytest.mark.parametrize("change", [None, b"[\n{}\n]\n"])
-def test_an_object_of_quarantine_that_is_gone_or_changed_does_not_pass(change: bytes | None) -> None:
+def test_a_missing_or_changed_quarantine_object_does_not_pass(change: bytes | None) -> None:
     s3 = FakeS3()
     segment, key = with_quarantine(s3, read(1)), quarantine_key("transform", run(), 0, 0)
     if change:
@@ -286,7 +286,7 @@ def test_a_replay_passes_whatever_share_fails_again() -> None:
     check_rejected(REPLAY, Share(1, 1), FIVE)
 
 
-def test_a_replay_loads_no_aggregates_which_would_replace_those_of_the_whole_window() -> None:
+def test_a_replay_loads_no_aggregates() -> None:
     s3 = FakeS3()
     partial(s3, [LOADED], [{"day": "1", "shop": "x", "value": 1}], 0, 0)
     state = pass_gate(REPLAY, [read(0)], staging(s3), [LOADED], DEFAULT)
@@ -354,7 +354,7 @@ def test_aggregates_are_merged_over_segments_and_parts() -> None:
     ]
 
 
-def test_beginnings_of_a_few_parts_are_read_side_by_side_and_large_ones_whole_in_turn() -> None:
+def test_parts_are_begun_together_and_read_whole_in_turn() -> None:
     s3, aggregate = FakeS3(), Aggregate(name="by_name", by=["name"])
     names = [f"{n:03d}" + "x" * 2000 for n in range(800)]
     for part in range(20):
@@ -375,7 +375,7 @@ def test_partial_aggregates_that_are_missing_are_a_staging_error() -> None:
 @pytest.mark.parametrize(
     "body", [b"{", b"[]", b'{"other": []}', b'{"by_day": [{"group": ["1"], "records": 1, "of": {"gone": {}}}]}']
 )
-def test_partial_aggregates_of_another_transformation_are_a_staging_error(body: bytes) -> None:
+def test_aggregates_of_another_transformation_are_refused(body: bytes) -> None:
     s3 = FakeS3()
     hold(s3, partial_key(run(), 0, 0), body)
 
@@ -392,7 +392,7 @@ def test_an_aggregate_that_is_not_loaded_adds_no_record() -> None:
     assert state["segments"][0].counted("transform_parts") == 1
 
 
-def test_a_loaded_aggregate_is_one_more_part_of_the_first_segment() -> None:
+def test_a_loaded_aggregate_is_a_part_of_the_first_segment() -> None:
     s3 = FakeS3()
     partial(s3, [BY_DAY, LOADED], [{"day": "1", "shop": 7, "value": Decimal("0.5")}, {"day": "2"}], 0, 0)
     state = passed(s3, [read(0)], [BY_DAY, LOADED])
@@ -427,7 +427,7 @@ def test_a_loaded_aggregate_without_groups_adds_no_part() -> None:
     assert passed(s3, [read(0)], [LOADED])["segments"][0].counted("transform_parts") == 1
 
 
-def test_the_gate_passed_twice_gives_the_same_state_and_the_same_bytes() -> None:
+def test_a_repeated_gate_gives_the_same_state_and_bytes() -> None:
     states, objects = [], []
     s3 = FakeS3()
     partial(s3, [LOADED], [{"day": "1", "value": 1}], 0, 0)
@@ -461,7 +461,7 @@ def test_groups_that_only_look_alike_have_keys_of_their_own() -> None:
     assert len({key_of(**group) for group in groups}) == len(groups)
 
 
-def test_the_key_follows_from_window_and_group_and_not_from_the_run() -> None:
+def test_an_aggregates_key_follows_from_window_and_group() -> None:
     aggregate = Aggregate(name="a", by=["x"], load=True)
     one, other = (aggregate_record(run(id=each), aggregate, {"x": 1}) for each in ("1", "2"))
 
@@ -469,7 +469,7 @@ def test_the_key_follows_from_window_and_group_and_not_from_the_run() -> None:
     assert one["timestamp"] == run().end
 
 
-def test_a_sum_that_dynamodb_cannot_hold_ends_the_run_without_showing_it() -> None:
+def test_a_sum_with_too_many_digits_ends_the_run_unseen() -> None:
     aggregate = Aggregate(name="a", of={"value": ["sum"]}, load=True)
     row = {"records": 2, "value_sum": Decimal("1" + "0" * 60 + "23")}
 

@@ -87,7 +87,7 @@ def test_a_staged_object_is_the_same(megabytes: int) -> None:
     )
 
 
-def test_an_upload_that_s3_has_completed_and_forgotten_is_retried_by_the_workflow() -> None:
+def test_an_upload_that_s3_forgot_is_retried_by_the_workflow() -> None:
     """S3 may answer the second request for it with NoSuchUpload; the stage then writes the object anew."""
     s3 = FakeS3()
     writer = Staging(cast("Any", Losing(s3)), s3.bucket).open("extract/x")
