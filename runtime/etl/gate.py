@@ -15,6 +15,7 @@ from etl.model.counts import Counts, judged, set_aside
 from etl.model.errors import QualityGateError, StagingError, TransformationError
 from etl.model.rejection import RejectedError
 from etl.model.run import Run, Work, total, totals
+from etl.model.schema import DESTINATION_KEY
 from etl.staging.bucket import Staging
 from etl.staging.keys import aggregates_key, part_key, partial_key, quarantine_key
 from etl.staging.writer import PartWriter
@@ -244,7 +245,8 @@ def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, A
     # As JSON, so that no two groups have one key, whatever their values.
     group = encode([row[name] for name in aggregate.by]).decode()
     try:
-        return to_plain(row | {"id": f"aggregate#{aggregate.name}#{group}", "timestamp": run.end})
+        key = (f"aggregate#{aggregate.name}#{group}", run.end)
+        return to_plain(row | dict(zip(DESTINATION_KEY, key, strict=True)))
     except RejectedError as error:
         problem = f"{error.field}: {error.rule}"  # without the value: what fails a run is logged
         raise TransformationError(f"aggregate {aggregate.name} can't be loaded: {problem}") from None

@@ -21,13 +21,15 @@ from etl.model.balance import check_loaded
 from etl.model.counts import REPORTED
 from etl.model.errors import TransientError
 from etl.model.run import Run, Work, totals
+from etl.model.schema import DESTINATION_KEY, Key, key_of, reader
 from etl.settings import LoadSettings
-from etl.staging.bucket import BEGINNING, RETRY_SHARE, Batch, Staging
+from etl.staging.batches import RETRY_SHARE, Batch
+from etl.staging.bucket import BEGINNING, Staging
 from etl.staging.keys import part_key, quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
 from etl.tables.channel import open_channel
-from etl.tables.destination import IN_FLIGHT, DestinationTable, Key, Outcome
+from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from etl.values.attribute_values import Number, to_wire
 
@@ -44,12 +46,7 @@ _records = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Number)
 _encoder = msgspec.json.Encoder()
 
 
-class _StagedKey(msgspec.Struct):
-    id: str
-    timestamp: str
-
-
-_staged_keys = msgspec.json.Decoder(_StagedKey)
+_key_of_line = reader(*DESTINATION_KEY, wire=False)
 
 
 class _Pending(NamedTuple):
@@ -152,7 +149,7 @@ class _Loader:
         """A batch as items of DynamoDB JSON by key: of two with one key, the last."""
         try:
             records = _records.decode(b"[" + b",".join(batch.lines) + b"]")
-            keys = [(record["id"], record["timestamp"]) for record, _ in zip(records, batch.lines, strict=True)]
+            keys = [key_of(record) for record, _ in zip(records, batch.lines, strict=True)]
             "".join(chain.from_iterable(keys))  # fails unless all are text
             items = _encoder.encode_lines([to_wire(record) for record in records]).split(b"\n")
             return dict(zip(keys, items))  # noqa: B905 - the last line is ended too
@@ -207,8 +204,7 @@ class _Loader:
 
 def _staged_line(batch: Batch, key: Key) -> bytes:
     """The record with this key as it was staged: the last one, which is the one that was sent."""
-    records = zip(map(_staged_keys.decode, reversed(batch.lines)), reversed(batch.lines), strict=True)
-    return next(line for record, line in records if (record.id, record.timestamp) == key)
+    return next(line for line in reversed(batch.lines) if _key_of_line(line) == key)
 
 
 def finish(

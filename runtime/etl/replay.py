@@ -17,9 +17,11 @@ from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
 from etl.model.errors import InputError, StagingError
 from etl.model.run import Replayed, Run, Work
+from etl.model.schema import SOURCE_KEY, TIME, reader
 from etl.model.statuses import INVOCATION_LIMIT, LONGEST_RUN
 from etl.model.windows import format_instant, parse_instant
-from etl.staging.bucket import Batch, Staging
+from etl.staging.batches import Batch
+from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, quarantine_prefix, replayed_key
 from etl.tables.source import Page, SourceTable
 
@@ -36,22 +38,9 @@ class _Quarantined(msgspec.Struct):
     untimed: bool = False
 
 
-class _Text(msgspec.Struct, frozen=True):
-    text: str = msgspec.field(name="S", default="")
-
-
-class _Item(msgspec.Struct):
-    id: _Text = _Text()
-    timestamp: _Text = _Text()
-
-
-class _Record(msgspec.Struct):
-    id: str
-
-
 _lines = msgspec.json.Decoder(list[_Quarantined])
-_items = msgspec.json.Decoder(_Item)
-_records = msgspec.json.Decoder(_Record)
+_id_of_item, _id_of_record = reader(SOURCE_KEY, wire=True), reader(SOURCE_KEY, wire=False)
+_time_of_item = reader(TIME, wire=True)
 
 
 def plan_replay(
@@ -135,7 +124,7 @@ def _page(run: Run, key: str, batch: Batch, position: dict[str, int], source: So
     found, units = source.items(possible)
     # As the filter of a window compares: see etl/timestamps.py.
     end = run.end.removesuffix("Z")
-    usable = {each for each, item in found.items() if _items.decode(item).timestamp.text < end}
+    usable = {each for each, item in found.items() if _time_of_item(item)[0] < end}
     items = [
         found[each] if each in usable or (record.untimed and each in found) else bytes(record.item)
         for record, each in zip(records, ids, strict=True)
@@ -146,6 +135,5 @@ def _page(run: Run, key: str, batch: Batch, position: dict[str, int], source: So
 
 def _id(record: _Quarantined) -> str:
     """The id of a quarantined item of DynamoDB JSON, or of a quarantined record of plain JSON."""
-    if record.stage == "transform":
-        return _items.decode(record.item).id.text
-    return _records.decode(record.item).id
+    (found,) = (_id_of_item if record.stage == "transform" else _id_of_record)(record.item)
+    return found

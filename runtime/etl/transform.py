@@ -18,7 +18,8 @@ from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError, TooSlowError, UntimedError
 from etl.model.run import Run, Work
 from etl.settings import TransformSettings
-from etl.staging.bucket import Batch, Staging
+from etl.staging.batches import Batch
+from etl.staging.bucket import Staging
 from etl.staging.keys import part_key, partial_key, quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter

@@ -178,7 +178,7 @@ def test_one_bad_text_among_times_is_noticed_wherever_it_is(bad: str, position: 
 def test_the_reserved_word_is_written_as_an_alias() -> None:
     request = window_filter(START, END, NOW)
 
-    assert request["ExpressionAttributeNames"] == {"#timestamp": "timestamp"}
+    assert request["ExpressionAttributeNames"] == {"#time": "timestamp"}
     assert " timestamp" not in request["FilterExpression"]
 
 
