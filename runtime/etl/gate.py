@@ -13,7 +13,8 @@ import msgspec
 from etl.checks import READERS, check_rejected, check_set_aside, quarantine_keys
 from etl.model.balance import check_balance
 from etl.model.counts import PASSED_ON, REJECTED, Counts, Share, rejected_share
-from etl.model.errors import Reason, RejectedError, StagingError, TransformationError
+from etl.model.errors import Reason, StagingError, TransformationError
+from etl.model.rejection import RejectedError
 from etl.model.run import Run, Work, totals
 from etl.model.schema import DESTINATION_KEY
 from etl.model.stages import BEFORE_GATE, GATE, read_by
@@ -196,5 +197,5 @@ def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, A
     try:
         return to_plain(row | dict(key))
     except RejectedError as error:
-        problem = f"{error.field} must be {error.expected}"  # without the value, since this message is logged
+        problem = f"{error.field}: {error.rule}"  # without the value, since this message is logged
         raise TransformationError(f"aggregate {aggregate.name} can't be loaded: {problem}") from None

@@ -22,7 +22,8 @@ from etl.model.run import Run, Work
 from etl.model.schema import DESTINATION_KEY, Key, key_of, reader
 from etl.model.stages import FINISH, LOAD, read_by
 from etl.settings import LoadSettings
-from etl.staging.bucket import BEGINNING, RETRY_SHARE, Batch, Staging
+from etl.staging.batches import RETRY_SHARE, Batch
+from etl.staging.bucket import BEGINNING, Staging
 from etl.staging.keys import quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter

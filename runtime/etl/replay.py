@@ -21,7 +21,8 @@ from etl.model.run import Replayed, Run, Work
 from etl.model.schema import SOURCE_KEY, TIME, reader
 from etl.model.stages import BY_STATE, TRANSFORM
 from etl.model.statuses import INVOCATION_LIMIT, LONGEST_RUN, RUNNING, SUCCEEDED
-from etl.staging.bucket import Batch, Staging
+from etl.staging.batches import Batch
+from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, quarantine_prefix, replayed_key
 from etl.tables.source import Page, SourceTable
 

@@ -14,11 +14,13 @@ from etl.gate import Allowed, pass_gate
 from etl.handler import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
 from etl.invocation.code_version import USER_CODE, ZIP
 from etl.invocation.deadline import Deadline
-from etl.model.errors import Reason, RejectedError, TooSlowError, TransformationError, UntimedError
+from etl.model.errors import Reason, TransformationError
+from etl.model.rejection import RejectedError, TooSlowError, UntimedError
 from etl.model.run import Run, Work
 from etl.model.stages import GATE, TRANSFORM, read_by
 from etl.settings import TransformSettings
-from etl.staging.bucket import Batch, Staging
+from etl.staging.batches import Batch
+from etl.staging.bucket import Staging
 from etl.staging.keys import part_key, partial_key, quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
@@ -150,13 +152,14 @@ class _Worker:
         """Check that slow records are rare. Otherwise waiting for them takes up the run's time."""
         if not self._slow:
             return
-        last = self._slow[-1]
-        if len(self._slow) < max(2, min(_FEW_SLOW, _HALF_SECONDS // last.seconds)):
+        seconds = self._through.seconds
+        if len(self._slow) < max(2, min(_FEW_SLOW, _HALF_SECONDS // seconds)):
             return
-        if 2000 * last.seconds * len(self._slow) > elapsed_ms:
+        if 2000 * seconds * len(self._slow) > elapsed_ms:
             raise TransformationError(
-                f"transform() was stopped for {len(self._slow)} records of one invocation, each after {last.seconds} s "
-                f"(RECORD_SECONDS), the last time {last.where}; correct transformation.py, or allow more time",
+                f"transform() was stopped for {len(self._slow)} records of one invocation, each after {seconds} s "
+                f"(RECORD_SECONDS), the last one with {self._slow[-1].got}; "
+                "correct transformation.py, or allow more time",
                 Reason.TOO_SLOW,
             )
 

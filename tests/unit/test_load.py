@@ -15,7 +15,7 @@ from etl.invocation.deadline import Deadline
 from etl.load import IN_FLIGHT_BYTES, load_segment
 from etl.model.errors import BalanceError, QualityGateError, StagingError, TransientError
 from etl.model.run import Work
-from etl.staging.bucket import BATCH_BYTES, RETRY_SHARE
+from etl.staging.batches import BATCH_BYTES, RETRY_SHARE
 from etl.tables.destination import IN_FLIGHT, DestinationTable
 from etl.tables.pacing import Pacer
 from etl.values.plain_json import encode
