@@ -125,12 +125,15 @@ def split_reason(message: str) -> tuple[str, Reason | None]:
 
 
 def class_name(error: BaseException) -> str:
-    """Name of an error's class, or of its nearest base that stands in a module: one made of data may have its name."""
-    return next((str(kind.__name__) for kind in type(error).__mro__ if _stands_in_its_module(kind)), "error")
+    """The name of an error's class, or of its nearest base that a module defines.
+
+    A class that transform() makes of data may have that data as its name.
+    """
+    return next((str(kind.__name__) for kind in type(error).__mro__ if _is_defined(kind)), "error")
 
 
-def _stands_in_its_module(kind: type) -> bool:
+def _is_defined(kind: type) -> bool:
     try:
         return getattr(sys.modules[kind.__module__], kind.__name__) is kind
-    except Exception:  # a class may say anything of its module
+    except Exception:  # a class may claim any module
         return False

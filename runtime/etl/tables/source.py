@@ -56,7 +56,7 @@ class Page(NamedTuple):
         scanned: items that DynamoDB read for the page, before its filter.
         cursor: where the next page starts; None on the last page.
         units: read units that the page consumed.
-        left: quarantined records that a replay can't take up.
+        not_replayable: number of quarantined records that a replay can't take up.
     """
 
     items: Sequence[bytes]
@@ -64,7 +64,7 @@ class Page(NamedTuple):
     scanned: int
     cursor: dict[str, Any] | None
     units: Decimal
-    left: int = 0
+    not_replayable: int = 0
 
 
 class SourceTable:
