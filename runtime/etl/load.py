@@ -124,7 +124,7 @@ class _Loader:
         self._stopped_at: dict[str, int] | None = None
 
     async def until(self, deadline: Deadline) -> dict[str, int] | None:
-        """Work until the segment or the time ends, or reading fails; the cursor to go on from, None at the end."""
+        """Work until the segment or the time ends, or reading fails; returns the next cursor, None at the end."""
         before = self._work.cursor or BEGINNING
         out_of_time = False
         batches = AsFarAsPossible(self._staging.segment_batches(_STAGED, self._run, self._work))

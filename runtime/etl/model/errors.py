@@ -23,7 +23,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A reason that the class of an error doesn't tell, and that needs a remedy of its own.
+    """A reason that needs a remedy of its own, where several reasons share an error class.
 
     Lambda passes on a class name and a message only. So the message ends with its reason: ``… [source-busy]``.
     """
@@ -51,8 +51,8 @@ class EtlError(Exception):
     """Base of the errors that end an invocation.
 
     Args:
-        message: what happened, what was found and what is allowed, and what to do.
-        reason: the reason, where the class doesn't tell it.
+        message: the event, the value found and the values allowed, and the remedy.
+        reason: the reason, if it needs a remedy of its own.
     """
 
     def __init__(self, message: str, reason: Reason | None = None) -> None:
