@@ -1,6 +1,6 @@
 """The settings of a pipeline, each declared once: type, bounds, default, and a sentence.
 
-The class of a setting says who reads it. A function gets each of its settings in an environment variable that has the
+The class of a setting names its readers. A function gets each of its settings in an environment variable that has the
 setting's name in capitals. Everything else follows from the declaration: the check and its message, the variables,
 the table in README.md, and ``etl settings``.
 """
