@@ -1,4 +1,4 @@
-"""The AWS settings of a shell and of its user's files: whether there are any, and what is wrong with them."""
+"""The AWS settings of the shell and of your files, and messages for their faults."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT, environment_line
 from etl_cli.terminal.printable import shell_words
 
-# boto3 knows the second alone; the CDK CLI, version 2 of the AWS CLI and other SDKs take the first before it. Sources:
+# boto3 knows the second only; the CDK CLI, version 2 of the AWS CLI and other SDKs prefer the first. Sources:
 # AWS SDKs and Tools Reference Guide, "AWS Region"; boto3's guide "Configuration".
 REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
-# The AWS CLI's files, by the variables that name others. Source: AWS SDKs and Tools Reference Guide, "Location of the
+# The AWS CLI's files, by the variables that replace them. Source: AWS SDKs and Tools Reference Guide, "Location of the
 # shared config and credentials files".
 _FILES = {"AWS_CONFIG_FILE": "~/.aws/config", "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials"}
 
 
 def has_aws_settings() -> bool:
-    """Whether the shell has any variable of AWS, or the user a file of the AWS CLI.
+    """Whether the shell has a variable of AWS, or you have a file of the AWS CLI.
 
-    Without these boto3 finds no region, whatever machine it runs on.
+    Without these boto3 finds no region on any machine.
     """
-    # As botocore looks for them: pathlib fails for a user without a home, or with one that isn't readable.
+    # Like botocore: pathlib fails without a home, or if it isn't readable.
     files = (os.path.exists(os.path.expanduser(file)) for file in _files())  # noqa: PTH110, PTH111
     return any(name.startswith("AWS_") for name in os.environ) or any(files)
 
 
 def missing_region(profile: str | None) -> UserError:
-    """There is no region; the message says where one was looked for."""
+    """A missing region, with the places that can have one."""
     looked = ["--region", *REGION_VARIABLES, f"profile {_in_use(profile)} in {_files()[0]}"]
     return or_local(
         UserError(f"No region is set: looked at {_listed(looked)}.", "Give --region NAME, or set AWS_REGION.")
@@ -39,19 +39,14 @@ def missing_region(profile: str | None) -> UserError:
 
 
 def whose_credentials(profile: str | None) -> str:
-    """Whose credentials are used; the shell's keys come before a profile that no option names."""
+    """The owner of the credentials; the shell's keys win over a profile that no option names."""
     if profile is None and "AWS_ACCESS_KEY_ID" in os.environ:
         return "the shell's AWS_ACCESS_KEY_ID"
     return f"profile {_in_use(profile)}"
 
 
 def explain_settings(error: Exception, profile: str | None) -> UserError:
-    """Explain the settings' fault, by the error that they lead to before anything is sent.
-
-    Args:
-        error: as boto3 raises it.
-        profile: the option --profile.
-    """
+    """Explain an error of boto3 before a request: a fault of the settings."""
     for kinds, explain in _EXPLAINED.items():
         if isinstance(error, kinds):
             return explain(error, profile)
@@ -61,7 +56,7 @@ def explain_settings(error: Exception, profile: str | None) -> UserError:
 
 
 def own_environment() -> Status:
-    """The state of this checkout's local environment; down where its folder isn't for you."""
+    """The state of this checkout's local environment; down if its folder isn't yours."""
     environment = LocalEnvironment(ROOT)
     try:
         return environment.status()
@@ -70,7 +65,7 @@ def own_environment() -> Status:
 
 
 def or_local(error: UserError) -> UserError:
-    """A message about AWS; if the local environment is up, it also says how to use that."""
+    """A message about AWS, with the way to the local environment if that is up."""
     if not own_environment().is_up:
         return error
     remedy = f"The local environment is up; to use it: {environment_line()}. {error.remedy}"
@@ -129,12 +124,12 @@ _EXPLAINED: dict[tuple[type[Exception], ...], Callable[[Exception, str | None], 
 
 
 def _in_use(profile: str | None) -> str:
-    """The profile that boto3 takes: the option's, the shell's, or everybody's."""
+    """The profile that boto3 uses: the option's, the shell's, or the default."""
     return profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE") or "default"
 
 
 def _files() -> list[str]:
-    """The AWS CLI's files, whether they exist or not."""
+    """The AWS CLI's files, whether or not they exist."""
     return [os.environ.get(variable) or usual for variable, usual in _FILES.items()]
 
 

@@ -1,12 +1,13 @@
-"""Whether Lambda has room for the workers of a run: with too little, workers wait, and runs take longer."""
+"""Lambda's room for the workers of a run: with too little, workers wait, and runs take longer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from etl.model.stages import FUNCTIONS
 from etl_cli.aws.cli_lines import aws
-from etl_cli.costs.function_room import FUNCTIONS, Room, read_room
+from etl_cli.costs.function_room import Room, read_room
 from etl_cli.doctor.findings import Finding
 
 ABOUT = "concurrency"
@@ -20,13 +21,13 @@ def room_finding(client: Any, options: Sequence[str], deploy: str) -> Finding:
 
     Args:
         client: boto3's, of Lambda.
-        options: of the command, which say where to look.
+        options: the AWS CLI's options for profile and region.
         deploy: the line that deploys the stack.
     """
     variables = client.get_function_configuration(FunctionName=FUNCTIONS[0]).get("Environment", {})
     workers = variables.get("Variables", {}).get("CONCURRENCY", "")
     if not workers.isdecimal():
-        text = f"{FUNCTIONS[0]} has no setting CONCURRENCY, or none that is a number: {workers!r}"
+        text = f"{FUNCTIONS[0]} has CONCURRENCY={workers!r}, which must be a whole number"
         return Finding(ABOUT, "problem", text, "The stack sets it: deploy it again.", deploy)
     return _compared(read_room(client), int(workers), options)
 
@@ -37,11 +38,11 @@ def _compared(room: Room, workers: int, options: Sequence[str]) -> Finding:
     function = room.tightest
     remove = " ".join([aws("lambda", "delete-function-concurrency", "--function-name", function), *options])
     if room.barred:
-        return Finding(ABOUT, "problem", room.barred, "Take the reservation back:", remove)
+        return Finding(ABOUT, "problem", room.barred, "Remove the reservation:", remove)
     text = f"Lambda runs {room.least:,} of the {workers:,} workers of a stage at once: {room.why}"
     remedy = "Runs take longer; etl plan says whether 30 minutes are enough. Lower concurrency, "
     if function in room.reserved:
-        return Finding(ABOUT, "warning", text, f"{remedy}or take the reservation back:", remove)
+        return Finding(ABOUT, "warning", text, f"{remedy}or remove the reservation:", remove)
     words = ["service-quotas", "request-service-quota-increase", "--service-code", "lambda"]
     wanted = max(_USUAL_QUOTA, room.quota + workers - room.least)
     line = aws(*words, "--quota-code", _QUOTA_CODE, "--desired-value", str(wanted))

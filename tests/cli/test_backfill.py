@@ -15,13 +15,12 @@ from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.commands import backfill_confirmation as confirmation
+from etl_cli.commands import backfill as verb
 from etl_cli.commands.backfill import backfill
 from etl_cli.render.backfill import BackfillBoard, added_up, loaded, window_names
 from etl_cli.render.board import Board
 from etl_cli.runs.ledger import Entry
-from etl_cli.summary.backfill import BackfillWork
-from etl_cli.summary.backfill_windows import Planned, attempt_name, plan, split
+from etl_cli.summary.backfill import BackfillWork, Planned, attempt_name, plan, split
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span, Times
@@ -109,7 +108,7 @@ def test_the_first_failure_ends_it(machine: StateMachine) -> None:
     out = result.stdout
     assert "✘ 2026-11-03  Gate: QualityGateError" in out
     assert "  2026-11-03 00:00:00 → 2026-11-04 00:00:00 UTC\n\n  ✘ The run failed at Gate: QualityGateError" in out
-    assert "  2 of 5 windows done, 1 failed, 2 left.\n  Go on, once the cause is mended:\n" in out
+    assert "  2 of 5 windows done, 1 failed, 2 left.\n" in out
     assert out.splitlines()[-1].endswith("etl backfill --from 2026-11-01 --to 2026-11-06 --step 1d")
 
 
@@ -266,7 +265,6 @@ def test_a_connection_that_is_lost_is_told_with_what_still_runs(machine: StateMa
     assert isinstance(error, UserError)
     assert error.message.startswith("AWS does not answer: Could not connect")
     assert error.remedy.endswith("0 of 5 windows done, 1 still running, 4 left.")
-    assert error.remedy_lines[0] == "What runs goes on. Watch it:"
     assert day(1) in str(error)
 
 
@@ -299,16 +297,16 @@ def test_the_example_of_the_documentation(machine: StateMachine) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--from", "2026-11-02", "--to", "2026-11-01"], "--to must be later"),
-        (["--from", "2026-11-02", "--to", "2026-11-02"], "--to must be later"),
-        (["--from", "2026-11-02", "--to", "2999-01-01"], "that is in the future"),
+        (["--from", "2026-11-02", "--to", "2026-11-01"], "before --to"),
+        (["--from", "2026-11-02", "--to", "2026-11-02"], "before --to"),
+        (["--from", "2026-11-02", "--to", "2999-01-01"], "in the future"),
         ([*FIVE_DAYS, "--step", "0d"], "'0d' is no length of time"),
         ([*FIVE_DAYS, "--step", "1.5h"], "such as 30min, 6h, 1d or 2w"),
-        (["--from", "2020-01-01", "--to", "2026-11-01", "--step", "5m"], "718,848 windows, and 10,000 are the most"),
+        (["--from", "2020-01-01", "--to", "2026-11-01", "--step", "5m"], "718,848 windows"),
         ([*FIVE_DAYS, "--parallel", "0"], "greater than or equal to 1"),
-        ([*FIVE_DAYS, "--redo", "--done-since", "2026-11-01"], "both say what is run again"),
+        ([*FIVE_DAYS, "--redo", "--done-since", "2026-11-01"], "--done-since"),
         (["--from", "2026-11-01T00:00:00.5Z", "--to", "2026-11-02"], "must be on a whole second"),
-        (["--from", "2026-11-01T02:00", "--to", "2026-11-02"], "has no time zone: write 2026-11-01T02:00:00Z"),
+        (["--from", "2026-11-01T02:00", "--to", "2026-11-02"], "time zone: write 2026-11-01T02:00:00Z"),
         ([*FIVE_DAYS, "--step", "1M"], "--step: '1M' is no length of time"),
     ],
 )
@@ -350,8 +348,14 @@ def test_very_many_windows_are_not_run_where_nobody_can_be_asked(machine: StateM
 def test_very_many_windows_are_run_if_that_is_meant(
     machine: StateMachine, monkeypatch: pytest.MonkeyPatch, answer: str, started: int
 ) -> None:
-    monkeypatch.setattr(confirmation, "can_ask", lambda: True)
-    variables = {"LOOKBACK_HOURS": "24", "LATENESS_MINUTES": "15", "CATCH_UP_DAYS": "30", "CONCURRENCY": "40"}
+    monkeypatch.setattr(verb, "can_ask", lambda: True)
+    variables = {
+        "LOOKBACK_HOURS": "24",
+        "LATENESS_MINUTES": "15",
+        "CATCH_UP_DAYS": "30",
+        "EVENT_WINDOW_DAYS": "31",
+        "CONCURRENCY": "40",
+    }
     variables |= {"SEGMENT_BYTES": "268435456", "MAX_WRITE_UNITS_PER_SECOND": "0"}
     function = {"FunctionName": "etl-load", "MemorySize": 512, "Environment": {"Variables": variables}}
     machine.aws.answers["lambda.GetFunctionConfiguration"] = function

@@ -12,15 +12,8 @@ import pytest
 from etl.staging import bucket as staging
 from etl.staging import writer as staged_writer
 from etl.tables import destination
-from etl_cli.costs import capacity
-from etl_cli.costs.capacity import (
-    Estimate,
-    estimate,
-    history_events,
-    most_invocations,
-    table_read_units,
-    write_seconds,
-)
+from etl_cli.costs import capacity, usage
+from etl_cli.costs.capacity import Estimate, estimate, table_read_units, write_seconds
 from etl_cli.costs.capacity_advice import (
     break_even_share,
     export_dollars,
@@ -29,8 +22,9 @@ from etl_cli.costs.capacity_advice import (
     problems,
     recommend,
 )
-from etl_cli.costs.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
+from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.prices import price_list
+from etl_cli.costs.usage import GB, MB, history_events, most_invocations
 from serverless_app.settings import MOST_WORKERS, PipelineSettings
 
 COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)
@@ -57,7 +51,7 @@ def stage(found: Estimate, name: str) -> capacity.StageEstimate:
 def test_defaults_are_the_stack_s_own() -> None:
     model, stack = CapacitySettings(), PipelineSettings()
     assert (model.memory_mb, model.functions_at_once) == (stack.memory_mb, MOST_WORKERS)
-    assert (model.concurrency, model.segment_bytes, model.max_write_units_per_second, capacity.PART_BYTES) == (
+    assert (model.concurrency, model.segment_bytes, model.max_write_units_per_second, usage.PART_BYTES) == (
         stack.concurrency,
         stack.segment_bytes,
         stack.max_write_units_per_second,
@@ -66,7 +60,7 @@ def test_defaults_are_the_stack_s_own() -> None:
 
 
 def test_sizes_of_requests_are_those_of_the_functions() -> None:
-    assert (capacity.UPLOAD_BYTES, capacity.READ_BYTES, capacity.BATCH_RECORDS, capacity.IN_FLIGHT) == (
+    assert (usage.UPLOAD_BYTES, usage.READ_BYTES, capacity.BATCH_RECORDS, capacity.IN_FLIGHT) == (
         staged_writer.UPLOAD_BYTES,
         staging.READ_BYTES,
         staging.BATCH_RECORDS,
@@ -109,13 +103,13 @@ def test_cpu_grows_with_the_size_of_the_items() -> None:
 
 def test_a_sparse_window_costs_the_reads_of_the_whole_table_and_the_writes_of_its_own() -> None:
     dense, sparse = run(of(MILLION)), run(of(MILLION, share=0.01))
-    assert sparse.read_units == dense.read_units == MILLION * 212 / 8192
-    assert (dense.write_units, sparse.write_units) == (MILLION, 10_000)
+    assert sparse.usage.read_units == dense.usage.read_units == MILLION * 212 / 8192
+    assert (dense.usage.write_units, sparse.usage.write_units) == (MILLION, 10_000)
 
 
 def test_a_write_unit_is_a_kilobyte_rounded_up_and_counts_what_the_transformation_adds() -> None:
     found = [run(Workload(table_bytes=size, item_bytes=size)) for size in (975, 976, 2048)]
-    assert [each.write_units for each in found] == [1, 2, 3]
+    assert [each.usage.write_units for each in found] == [1, 2, 3]
 
 
 def test_waiting_for_pages_and_cpu_overlap() -> None:
@@ -201,34 +195,34 @@ def test_as_many_invocations_fit_as_the_history_has_events_for() -> None:
 
 def test_lambda_bills_the_workers_time_and_not_only_their_cpu() -> None:
     found = run(of(MILLION), write_units_per_second=4_000, segment_bytes=MILLION * 212 / 2, memory_mb=512)
-    assert found.gb_seconds == pytest.approx(0.5 * 2 * sum(each.seconds for each in found.stages))
+    assert found.usage.gb_seconds == pytest.approx(0.5 * 2 * sum(each.seconds for each in found.stages))
 
 
 def test_what_s3_is_asked_for_a_large_object_is_uploaded_in_parts() -> None:
     found = run(of(MILLION), segment_bytes=1e15)
     staged = MILLION * (418 + 360)
-    assert found.staged_bytes == staged
-    assert found.puts == pytest.approx(staged / (5 * MB) + 3 * staged / (64 * MB))
-    assert found.gets == pytest.approx(staged / (4 * MB) + 2 * staged / (64 * MB))
+    assert found.usage.staged_bytes == staged
+    assert found.usage.puts == pytest.approx(staged / (5 * MB) + 3 * staged / (64 * MB))
+    assert found.usage.gets == pytest.approx(staged / (4 * MB) + 2 * staged / (64 * MB))
 
 
 def test_what_s3_is_asked_for_small_objects_is_one_request_each_and_one_for_each_seal() -> None:
     found = run(of(1000), segment_bytes=1000 * 212 / 4)
     assert found.segments == 4
-    assert found.puts == 2 * 4 * 2
-    assert found.gets == pytest.approx(2 * 4 * 2, abs=0.2)
+    assert found.usage.puts == 2 * 4 * 2
+    assert found.usage.gets == pytest.approx(2 * 4 * 2, abs=0.2)
 
 
 def test_transitions_are_those_of_the_definition() -> None:
     found = run(of(MILLION), segment_bytes=MILLION * 212 / 4)
-    assert found.transitions == 8 + 3 * 4 * (2 + 1)
-    assert run(of(MILLION), segment_bytes=MILLION * 212 / 4, concurrency=41).transitions == 8 + 3 * 4 * (2 + 2)
+    assert found.usage.transitions == 8 + 3 * 4 * (2 + 1)
+    assert run(of(MILLION), segment_bytes=MILLION * 212 / 4, concurrency=41).usage.transitions == 8 + 3 * 4 * (2 + 2)
 
 
 def test_what_is_logged_grows_with_events_and_invocations() -> None:
     one, four = (run(of(MILLION), segment_bytes=MILLION * 212 / segments) for segments in (1, 4))
-    assert one.log_bytes == (2 + 22 + 12 + 3 * 4 + 7 * 3) * 500 + (3 + 3) * 1_500
-    assert four.log_bytes == (2 + 22 + 12 + 3 * 4 * 4 + 7 * 12) * 500 + (12 + 3) * 1_500
+    assert one.usage.log_bytes == (2 + 22 + 12 + 3 * 4 + 7 * 3) * 500 + (3 + 3) * 1_500
+    assert four.usage.log_bytes == (2 + 22 + 12 + 3 * 4 * 4 + 7 * 12) * 500 + (12 + 3) * 1_500
 
 
 def test_what_the_window_leaves_out_is_read_and_transformed_and_not_written() -> None:
@@ -237,14 +231,14 @@ def test_what_the_window_leaves_out_is_read_and_transformed_and_not_written() ->
         stage(all_kept, name).seconds for name in ("extract", "transform")
     ]
     assert stage(half, "load").seconds == pytest.approx(stage(all_kept, "load").seconds / 2)
-    assert half.write_units == all_kept.write_units / 2
-    assert half.staged_bytes == MILLION * (418 + 360 / 2)
+    assert half.usage.write_units == all_kept.usage.write_units / 2
+    assert half.usage.staged_bytes == MILLION * (418 + 360 / 2)
 
 
 def test_a_slower_pace_stretches_every_stage_and_what_lambda_bills() -> None:
     usual, slow = (run(of(30 * MILLION), CapacitySettings(), pace=pace, start_ms=0) for pace in (1.0, 1.5))
     assert slow.seconds == pytest.approx(1.5 * usual.seconds)
-    assert slow.gb_seconds == pytest.approx(1.5 * usual.gb_seconds)
+    assert slow.usage.gb_seconds == pytest.approx(1.5 * usual.usage.gb_seconds)
     assert slow.invocations > usual.invocations
 
 
@@ -257,7 +251,7 @@ def test_workers_beyond_lambda_s_room_take_turns() -> None:
     assert (whole.waves, fewer.waves) == (1, 4)
     assert fewer.segments == whole.segments
     assert stage(fewer, "transform").seconds == pytest.approx(4 * stage(whole, "transform").seconds)
-    assert fewer.gb_seconds == pytest.approx(whole.gb_seconds)
+    assert fewer.usage.gb_seconds == pytest.approx(whole.usage.gb_seconds)
     assert fewer.invocations == whole.invocations
 
 
@@ -362,7 +356,7 @@ def test_an_export_is_billed_by_what_changed_and_a_scan_by_the_table() -> None:
     workload = Workload(table_bytes=100 * GB, share=0.01)
     assert float(export_dollars(workload)) == pytest.approx(0.1)
     even = replace(workload, share=float(break_even_share(PRICES)))
-    reads = run(even).read_units / MILLION * float(PRICES.million_read_units)
+    reads = run(even).usage.read_units / MILLION * float(PRICES.million_read_units)
     assert float(export_dollars(even)) == pytest.approx(reads)
 
 

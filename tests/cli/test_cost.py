@@ -13,10 +13,10 @@ import pytest
 
 from etl.invocation import metrics
 from etl_cli.costs.capacity import estimate
-from etl_cli.costs.capacity_inputs import GB, CapacitySettings, Costs, Workload
+from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Cost, Functions, bill, cost_of, money, plain, predicted
 from etl_cli.costs.prices import price_list
-from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, Usage
+from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, GB, Usage
 from etl_cli.runs.history import STAGES, Timeline, read_new
 from etl_cli.runs.ledger import Entry
 from tests.cli.fakes import Recording
@@ -104,10 +104,10 @@ def test_a_prediction_bills_what_the_model_estimates_and_nothing_of_it_is_counte
 
     cost = predicted(found, PRICES)
 
-    assert cost.services["DynamoDB reads"] == Decimal(str(found.read_units)) / MILLION * Decimal("0.125")
-    assert cost.services["DynamoDB writes"] == Decimal(str(found.write_units)) / MILLION * Decimal("0.625")
+    assert cost.services["DynamoDB reads"] == Decimal(str(found.usage.read_units)) / MILLION * Decimal("0.125")
+    assert cost.services["DynamoDB writes"] == Decimal(str(found.usage.write_units)) / MILLION * Decimal("0.625")
     assert cost.usage.invocations == found.invocations + 3
-    assert (cost.usage.gb_seconds, cost.usage.log_bytes) == (found.gb_seconds, found.log_bytes)
+    assert (cost.usage.gb_seconds, cost.usage.log_bytes) == (found.usage.gb_seconds, found.usage.log_bytes)
     assert cost.estimated == tuple(vars(cost.usage))
     assert list(cost.services) == list(actual(RUN, None).services)
 

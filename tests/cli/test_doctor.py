@@ -192,7 +192,13 @@ def test_a_table_that_is_gone(table: str, about: str) -> None:
         (account(40), None, "ok", "", ""),
         (account(10), None, "warning", "runs 10 of the 40 workers of a stage at once", "--quota-code L-B99A9384"),
         (account(10), None, "warning", "the account's quota is 10", "etl plan says whether 30 minutes are enough"),
-        (account(1_000, 30), None, "warning", "1,000 concurrent executions, of which 970 are", "--desired-value 1010"),
+        (
+            account(1_000, 30),
+            None,
+            "warning",
+            "quota is 1,000 concurrent executions, and 970 of",
+            "--desired-value 1010",
+        ),
         (account(1_000), 5, "warning", "5 executions at once reserved for etl-load", "--function-name etl-load"),
         (account(10), 40, "warning", "runs 10 of", "--desired-value 1000"),
         (account(1_000), 0, "problem", "etl-load can't run", "delete-function-concurrency --function-name etl-load"),
@@ -669,7 +675,8 @@ def test_gaps_are_a_problem() -> None:
     found = of_ledger(Entry("SUCCEEDED", WINDOW), Entry("FAILED", before))["gaps"]
 
     assert (found.level, found.command) == ("problem", "etl gaps")
-    assert found.text == "1 gap: time that no run has covered, from 2026-10-26 02:00:00 UTC on"
+    assert "1 gap" in found.text
+    assert "2026-10-26 02:00:00 UTC" in found.text
 
 
 def printed(findings: list[Finding], width: int, *, terminal: bool = False) -> str:

@@ -41,7 +41,7 @@ from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.ledger import Entry
 from etl_cli.runs.log_lines import LogLine, LogView
 from etl_cli.runs.staged import set_aside
-from etl_cli.summary.backfill_windows import Planned
+from etl_cli.summary.backfill import Planned
 from etl_cli.summary.record import RunRecord
 from etl_cli.summary.report import Rejection, RunReport, Sample
 from etl_cli.summary.verify import Verified
