@@ -164,7 +164,7 @@ def test_other_windows_are_not_done_by_it(machine: StateMachine) -> None:
     assert len(machine.executions) == 15
 
 
-def test_a_redo_runs_all_again_and_goes_on_without_what_it_has_done(machine: StateMachine) -> None:
+def test_a_redo_continues_without_the_windows_it_has_redone(machine: StateMachine) -> None:
     etl_backfill(*FIVE_DAYS)
     machine.now = datetime.now(UTC)
     machine.course = failing(THIRD)
@@ -186,7 +186,7 @@ def test_a_redo_runs_again_what_the_ledger_does_not_know(machine: StateMachine) 
     assert names(machine) == [day(1), day(1, 2)]
 
 
-def test_the_last_attempt_counts_unless_an_earlier_one_has_done_it() -> None:
+def test_the_last_attempt_counts_unless_an_earlier_one_is_done() -> None:
     first, second = split(Span(at(1), at(3)), timedelta(days=1))
     entries = [
         Entry("FAILED", first, name=day(1, 2)),
@@ -210,7 +210,7 @@ def test_what_was_done_since_a_time_is_not_run_again(machine: StateMachine) -> N
     assert statuses(result) == ["left", "left", "left", "done", "done"]
 
 
-def test_an_interrupt_leaves_what_runs_going_and_says_how_to_go_on(machine: StateMachine) -> None:
+def test_an_interrupt_leaves_runs_going_and_says_how_to_continue(machine: StateMachine) -> None:
     machine.on_start = lambda _: setattr(machine, "refuse", KeyboardInterrupt())
     machine.begin(day(1)).status = "SUCCEEDED"
     result = etl_backfill(*FIVE_DAYS, "--parallel", "2", "--region", "eu-west-1", "--json")
@@ -232,7 +232,7 @@ def test_started_again_it_takes_up_what_still_runs(machine: StateMachine) -> Non
     assert "✔ All 5 windows are done: 185 loaded" in result.stdout
 
 
-def test_a_window_whose_execution_ended_without_an_entry_is_run_again(machine: StateMachine) -> None:
+def test_a_window_ended_without_an_entry_is_run_again(machine: StateMachine) -> None:
     machine.begin(day(1)).status = "FAILED"
     machine.begin(day(1, 2)).status = "ABORTED"
     machine.unrecorded = {day(1), day(1, 2)}
@@ -241,7 +241,7 @@ def test_a_window_whose_execution_ended_without_an_entry_is_run_again(machine: S
     assert names(machine) == [day(1), day(1, 2), day(1, 3)]
 
 
-def test_a_window_that_another_process_has_done_meanwhile_is_done(machine: StateMachine) -> None:
+def test_a_window_done_by_another_process_is_done(machine: StateMachine) -> None:
     machine.begin(day(1)).status = "SUCCEEDED"
     machine.unrecorded = {day(1)}
     result = etl_backfill("--from", "2026-11-01", "--to", "2026-11-02")
@@ -250,7 +250,7 @@ def test_a_window_that_another_process_has_done_meanwhile_is_done(machine: State
     assert "✔ The window is done: 37 loaded" in result.stdout
 
 
-def test_an_entry_that_still_runs_of_an_execution_that_was_stopped_is_no_obstacle(machine: StateMachine) -> None:
+def test_a_running_entry_of_a_stopped_execution_is_no_obstacle(machine: StateMachine) -> None:
     machine.begin(day(1)).entry_status = "RUNNING"
     machine.executions[day(1)].status = "ABORTED"
     etl_backfill("--from", "2026-11-01", "--to", "2026-11-02")

@@ -98,14 +98,14 @@ def test_a_window_says_why_it_is_that_one() -> None:
     assert why({"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}, None) == "as asked for"
 
 
-def test_more_than_a_run_catches_up_on_is_refused_with_the_line_that_plans_it() -> None:
+def test_too_much_to_catch_up_on_is_refused_with_a_plan_line() -> None:
     with pytest.raises(UserError, match="CatchUpError") as caught:
         planned_window({}, RULES, NOW - timedelta(days=31), NOW, ETL)
 
     assert caught.value.remedy.endswith("etl plan --start 2026-10-23T02:00:05Z --end 2026-11-23T02:00:05Z")
 
 
-def test_only_runs_that_succeeded_in_a_window_and_had_ended_tell_what_to_expect() -> None:
+def test_only_ended_successful_runs_with_a_window_count() -> None:
     others = [
         replace(night(22), status="FAILED"),
         replace(night(21), replay="20261101T020000000Z"),
@@ -119,7 +119,7 @@ def test_only_runs_that_succeeded_in_a_window_and_had_ended_tell_what_to_expect(
     assert len(telling([night(day) for day in range(22, 8, -1)], NOW)) == RECENT
 
 
-def test_a_window_holds_as_many_items_an_hour_as_the_median_of_the_runs_before() -> None:
+def test_a_window_holds_the_median_of_earlier_runs_per_hour() -> None:
     runs = [night(22, 500_000), night(21, 25_000), night(20, 5_000_000)]
 
     found = expect(PlannedWindow(DAY, ""), SOURCE, runs, NOW)
@@ -137,7 +137,7 @@ def test_sizes_and_what_is_kept_are_those_of_the_runs_before() -> None:
     assert workload.units_per_record == 2
 
 
-def test_items_without_a_time_and_those_ahead_are_not_multiplied_by_the_length_of_the_window() -> None:
+def test_untimed_and_future_items_do_not_grow_with_the_window() -> None:
     apart = {"untimed": 100_000, "ahead": 50_000}
     second = replace(night(22, read=150_000, **apart), window=Span(DAY.start, DAY.start + timedelta(seconds=1)))
     month = PlannedWindow(Span(NOW - timedelta(days=30), NOW), "")
@@ -148,7 +148,7 @@ def test_items_without_a_time_and_those_ahead_are_not_multiplied_by_the_length_o
     )
 
 
-def test_without_a_run_everything_in_the_table_may_be_in_the_window() -> None:
+def test_without_earlier_runs_a_window_may_hold_the_table() -> None:
     found = expect(PlannedWindow(DAY, ""), SOURCE, [], NOW)
 
     assert (found.per_hour, found.runs) == (None, 0)
@@ -164,13 +164,13 @@ def test_a_window_never_holds_more_than_the_table() -> None:
 
 
 @pytest.mark.parametrize(("ended", "items"), [(timedelta(hours=5), 60_000_000), (timedelta(hours=7), 50_000_000)])
-def test_a_run_of_the_last_six_hours_knows_better_than_the_table_how_large_it_is(ended: timedelta, items: int) -> None:
+def test_a_recent_run_wins_over_the_table_s_own_size(ended: timedelta, items: int) -> None:
     run = replace(night(22, scanned=60_000_000), finished=NOW - ended)
 
     assert expect(PlannedWindow(DAY, ""), SOURCE, [run], NOW).workload.items == pytest.approx(items)
 
 
-def test_a_table_that_dynamodb_has_not_counted_yet_is_as_large_as_the_run_before_found_it() -> None:
+def test_an_uncounted_table_is_as_large_as_the_last_run_found() -> None:
     run = replace(night(22, scanned=1_000, read=1_000), finished=NOW - timedelta(hours=1))
     source = SourceSize(name="new", size_bytes=0, items=0)
 
@@ -187,7 +187,7 @@ def test_an_empty_table_is_planned_too() -> None:
     assert found.problems == ()
 
 
-def test_times_are_stretched_as_runs_of_about_the_size_were_slower() -> None:
+def test_slower_runs_of_this_size_stretch_the_times() -> None:
     workload = expect(PlannedWindow(DAY, ""), SOURCE, [night(22)], NOW).workload
     usual = estimate(replace(workload, share=0.01), CapacitySettings(), COSTS).seconds
     runs = [night(day, seconds=usual * times) for day, times in ((22, 1.5), (21, 1.2), (20, 0.9))]
@@ -216,7 +216,7 @@ def test_a_run_that_fits_has_no_problems_and_no_advice() -> None:
 MONTHS = Span(NOW - timedelta(days=100), NOW)
 
 
-def test_a_run_that_does_not_fit_gets_the_settings_with_which_it_would() -> None:
+def test_a_run_that_does_not_fit_gets_settings_that_make_it_fit() -> None:
     found = made(MONTHS, (night(22),))
 
     assert "destination table's warm throughput" in found.problems[0]
@@ -279,7 +279,7 @@ def test_more_than_the_quota_is_advised_with_a_word_about_it() -> None:
     assert "AWS must first raise the table's quota of 40,000 units a second." in text
 
 
-def test_a_long_window_may_be_run_in_parts_of_whole_days_or_hours() -> None:
+def test_a_long_window_splits_into_whole_days_or_hours() -> None:
     found = made(MONTHS, (night(22),))
 
     assert found.parts
@@ -297,7 +297,7 @@ def test_a_long_window_may_be_run_in_parts_of_whole_days_or_hours() -> None:
     )
 
 
-def test_parts_are_hours_where_a_day_is_too_much_and_none_where_an_hour_is() -> None:
+def test_parts_are_hours_if_days_do_not_fit_and_else_none() -> None:
     hourly = made(runs=(night(22, read=49_000_000),))
     never = made(runs=(night(22),), capacity=CapacitySettings(read_units_per_second=100))
 
@@ -308,7 +308,7 @@ def test_parts_are_hours_where_a_day_is_too_much_and_none_where_an_hour_is() -> 
     assert (never.parts, parts_line(never, ETL)) == (None, "")
 
 
-def test_what_was_predicted_for_a_run_is_by_the_runs_before_it_and_its_own_window() -> None:
+def test_a_prediction_uses_earlier_runs_and_the_own_window() -> None:
     entries = [night(22, read=9_999_999), night(21), night(20, read=450_000), night(19, read=450_000)]
 
     cost = predicted_cost(entries[1], entries, DEPLOYED, PRICES)
@@ -357,7 +357,7 @@ def test_what_was_never_run_is_said_to_be_the_most_it_can_be() -> None:
     assert "there is no run of about this size" in text
 
 
-def test_more_hours_than_the_table_has_items_for_are_said_to_hold_all_of_it() -> None:
+def test_a_plan_says_that_a_window_holds_the_whole_table() -> None:
     text = " ".join(printed(made(Span(NOW - timedelta(days=3660), NOW), (night(22),))).split())
 
     assert "about 50,000,000 items the whole table: the last run found 20,000 in an hour of window" in text
@@ -446,7 +446,7 @@ def test_settings_are_those_of_the_deployed_functions() -> None:
     assert (found.region, found.destination) == ("eu-west-1", "etl-destination-data")
 
 
-def test_a_function_s_reservation_is_the_room_that_its_workers_have() -> None:
+def test_a_function_s_reservation_limits_its_workers() -> None:
     def reservation(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         return {"ReservedConcurrentExecutions": 7} if FunctionName == "etl-transform" else {}
 
@@ -514,7 +514,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     return made_up
 
 
-def test_the_command_asks_for_nothing_but_descriptions_and_the_ledger(fake: FakeAws) -> None:
+def test_plan_reads_only_descriptions_and_the_ledger(fake: FakeAws) -> None:
     done = CliRunner().invoke(app, ["plan", "--json"])
 
     assert done.exit_code == 0
@@ -555,7 +555,7 @@ def test_the_command_takes_a_window_and_prices(tmp_path: Any) -> None:
     assert CliRunner().invoke(app, ["plan", "--start", "2026-11-01"]).exit_code == 2
 
 
-def test_the_benchmark_s_item_is_what_is_expected_of_a_table_that_tells_nothing() -> None:
+def test_a_table_without_facts_has_the_benchmark_s_item() -> None:
     workload = expect(PlannedWindow(DAY, ""), SourceSize(name="new", size_bytes=0, items=0), [], NOW).workload
 
     assert (workload.item_bytes, workload.wire_bytes) == (Workload.item_bytes, Workload.wire_bytes)

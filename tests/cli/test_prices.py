@@ -42,7 +42,7 @@ def test_every_price_has_a_source() -> None:
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_a_price_that_no_source_has_for_the_region_is_said_to_be_recalled(region: str) -> None:
+def test_a_price_without_a_source_is_recalled(region: str) -> None:
     without = {
         name
         for source in OWN["sources"].values()
@@ -52,12 +52,12 @@ def test_a_price_that_no_source_has_for_the_region_is_said_to_be_recalled(region
     assert set(REGIONS[region]["recalled"]) == without
 
 
-def test_no_region_is_cheaper_than_the_base_in_what_a_run_costs_most() -> None:
+def test_no_region_has_lower_main_prices_than_the_base() -> None:
     for name in ("million_read_units", "million_write_units", "gb_month", "gb_logs", "thousand_transitions"):
         assert min(prices[name] for prices in REGIONS.values()) == REGIONS[BASE][name]
 
 
-def test_a_region_s_prices_come_with_their_date_and_with_what_is_recalled() -> None:
+def test_a_region_s_prices_have_their_date_and_recalled_names() -> None:
     found = price_list("eu-west-1")
 
     assert found.prices.million_write_units == Decimal("0.705")
@@ -72,7 +72,7 @@ def test_lambda_costs_less_on_arm() -> None:
     assert prices.lambda_gb_second("x86_64") == Decimal("0.0000166667")
 
 
-def test_a_region_that_is_not_in_the_table_gets_the_base_s_prices_and_a_word_about_it() -> None:
+def test_an_unknown_region_gets_the_base_s_prices_and_a_note() -> None:
     found = price_list("me-central-1")
 
     assert found.prices == price_list(BASE).prices
@@ -88,7 +88,7 @@ def test_a_region_that_is_not_in_the_table_gets_the_base_s_prices_and_a_word_abo
         ("mine.json", json.dumps({"regions": {"eu-west-1": {"million_write_units": 0.5, "million_traces": 4}}})),
     ],
 )
-def test_a_file_s_prices_go_before_and_what_it_leaves_out_is_the_table_s(tmp_path: Path, name: str, text: str) -> None:
+def test_a_file_s_prices_win_and_the_table_completes_them(tmp_path: Path, name: str, text: str) -> None:
     path = file(tmp_path / name, text)
     found = price_list("eu-west-1", path)
 

@@ -37,7 +37,7 @@ def test_instants_are_in_utc_unless_local_time_is_asked_for() -> None:
     assert Times(local=True).instant(WINTER) == "2026-12-01 03:00:00 CET"
 
 
-def test_a_window_names_its_zone_once_and_both_where_the_clocks_change() -> None:
+def test_a_window_names_both_zones_only_if_they_differ() -> None:
     assert Times().window(BEFORE, AFTER) == "2026-10-24 02:00:00 → 2026-10-25 02:00:00 UTC"
     assert Times(local=True).window(AFTER, WINTER) == "2026-10-25 03:00:00 → 2026-12-01 03:00:00 CET"
     assert Times(local=True).window(BEFORE, AFTER) == "2026-10-24 04:00:00 CEST → 2026-10-25 03:00:00 CET"
