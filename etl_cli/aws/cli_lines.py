@@ -22,14 +22,7 @@ class Command:
 
 
 def failure_commands(pipeline: Pipeline, execution: str, run: str, function: str) -> list[Command]:
-    """Lines that show more of a failed execution.
-
-    Args:
-        pipeline: the deployed pipeline.
-        execution: its ARN.
-        run: the run's id; empty if there is none.
-        function: the function that failed; empty if none did.
-    """
+    """Lines that show more of a failed execution, of its run and of the function that failed, if there are any."""
     history = aws("stepfunctions", "get-execution-history", "--execution-arn", execution, "--reverse-order")
     commands = [Command("its history, the last event first", f"{history} --max-items 10")]
     if function:

@@ -62,12 +62,7 @@ class Pipeline:
 
     @classmethod
     def find(cls, session: boto3.Session, options: Mapping[str, Any] | None = None, stack: str = STACK) -> Pipeline:
-        """Find the pipeline of a stack, by the stack's outputs.
-
-        Args:
-            session: credentials and region.
-            options: arguments for each client, such as an endpoint.
-            stack: the stack's name.
+        """Find the pipeline of a stack, by the stack's outputs; the options are arguments for each client.
 
         Raises:
             MissingStackError: there is no such stack.
@@ -112,13 +107,7 @@ def is_local(endpoint: str) -> bool:
 
 
 def deploy_line(endpoint: str, context: Sequence[str] = (), *, stack: str = STACK) -> str:
-    """The line for a shell that deploys the stack.
-
-    Args:
-        endpoint: of any service in the place.
-        context: CDK context values, such as ``etl:lookback_hours=48``.
-        stack: the stack's name.
-    """
+    """The line for a shell that deploys the stack, with CDK context values such as ``etl:lookback_hours=48``."""
     words = [word for value in context for word in ("-c", value)]
     if is_local(endpoint):  # where the CDK CLI needs variables and a bootstrapped account
         return shell_words(command(), "local", "deploy", *words)

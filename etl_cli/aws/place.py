@@ -58,10 +58,6 @@ class Place:
 def find_place(profile: str | None = None, region: str | None = None) -> Place:
     """Find the place. It is the local environment only if there are no AWS settings at all.
 
-    Args:
-        profile: the option --profile.
-        region: the option --region.
-
     Raises:
         UserError: the settings name no place, or there are none and the local environment isn't up.
     """

@@ -40,13 +40,7 @@ _ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
 
 
 def explained(error: Exception, profile: str | None = None, endpoint: str = "") -> UserError:
-    """The reason why a request wasn't sent or answered, or was refused.
-
-    Args:
-        error: from boto3.
-        profile: the option --profile.
-        endpoint: of the request; empty if it isn't known.
-    """
+    """The reason why a request wasn't sent or answered, or was refused."""
     endpoint = endpoint or str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
     refused = isinstance(error, ClientError)
     if is_local(endpoint) and (refused or is_unreachable(error)):
@@ -57,14 +51,7 @@ def explained(error: Exception, profile: str | None = None, endpoint: str = "") 
 
 
 def explained_midway(error: Exception, endpoint: str, standing: str, lines: Sequence[str]) -> UserError:
-    """The reason why AWS doesn't answer any more, for work that goes on without the command.
-
-    Args:
-        error: from boto3.
-        endpoint: of the request.
-        standing: the work's progress.
-        lines: how to continue.
-    """
+    """The reason why AWS doesn't answer any more, with the progress of work that goes on, and how to continue it."""
     reason = explained(error, endpoint=endpoint)
     if is_local(endpoint) and is_unreachable(error):  # its runs have ended with it
         return reason
@@ -89,12 +76,7 @@ def are_unusable(error: Exception) -> bool:
 
 
 def denied_action(error: ClientError, service: str = "") -> str:
-    """The action in IAM whose permission is missing; not every service names it.
-
-    Args:
-        error: from boto3.
-        service: prefix of the service's actions in IAM, such as ``states``; empty if it isn't known.
-    """
+    """The action in IAM whose permission is missing. Not every service names it; then its prefix helps."""
     named = _ACTION.search(error.response["Error"].get("Message", ""))
     asked = f"{service}:{error.operation_name}" if service else error.operation_name
     return named[1] if named else _ACTIONS.get(asked, asked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from botocore import exceptions as aws
 
@@ -47,12 +47,40 @@ def whose_credentials(profile: str | None) -> str:
 
 def explain_settings(error: Exception, profile: str | None) -> UserError:
     """Explain an error of boto3 before a request: a fault of the settings."""
-    for kinds, explain in _EXPLAINED.items():
-        if isinstance(error, kinds):
-            return explain(error, profile)
-    return UserError(
-        f"The AWS settings can't be used: {error}", f"Correct profile {_in_use(profile)} in {' or '.join(_files())}."
-    )
+    name, files, lines = _in_use(profile), " or ".join(_files()), []
+    match error:
+        case aws.ProfileNotFound():
+            return _no_profile(name, files)
+        case aws.NoRegionError():
+            return missing_region(profile)
+        case aws.InvalidRegionError():
+            message = str(error)
+            remedy = f"Correct --region, {', '.join(REGION_VARIABLES)}, or the profile's: eu-west-1."
+        case aws.NoCredentialsError():
+            looked = ["AWS_ACCESS_KEY_ID", f"profile {name} in {' and '.join(_files())}", "this machine's own role"]
+            message = f"There are no credentials: looked at {_listed(looked)}."
+            remedy = "Give another --profile, or make one: aws configure."
+        case aws.PartialCredentialsError():
+            message, remedy = f"{error}.", "Set the missing one, or unset the others."
+        case aws.LoginError() | aws.SSOError() | aws.TokenRetrievalError() | aws.NoAuthTokenError():
+            words = ["login"] if isinstance(error, aws.LoginError) else ["sso", "login"]
+            message = f"Profile {name} is not logged in: {error}"
+            remedy, lines = "Log in, with version 2 of the AWS CLI:", [shell_words("aws", *words, "--profile", name)]
+        case _:
+            message, remedy = f"The AWS settings can't be used: {error}", f"Correct profile {name} in {files}."
+    return UserError(message, remedy, remedy_lines=lines)
+
+
+def _no_profile(name: str, files: str) -> UserError:
+    from botocore.session import Session
+
+    try:
+        known = ", ".join(Session().available_profiles)
+    except aws.BotoCoreError:
+        known = ""
+    make = f"No profile is set up. Make this one: {shell_words('aws', 'configure', '--profile', name)}"
+    remedy = f"There is {known}: give it with --profile, or set AWS_PROFILE." if known else make
+    return UserError(f"There is no profile {name} in {files}.", remedy)
 
 
 def own_environment() -> Status:
@@ -70,57 +98,6 @@ def or_local(error: UserError) -> UserError:
         return error
     remedy = f"The local environment is up; to use it: {environment_line()}. {error.remedy}"
     return UserError(error.message, remedy, lines=error.lines, remedy_lines=error.remedy_lines)
-
-
-def _no_profile(_error: Exception, profile: str | None) -> UserError:
-    from botocore.session import Session
-
-    try:
-        known = ", ".join(Session().available_profiles)
-    except aws.BotoCoreError:
-        known = ""
-    name = _in_use(profile)
-    make = f"No profile is set up; make this one: {shell_words('aws', 'configure', '--profile', name)}"
-    remedy = f"There is {known}: give it with --profile, or set AWS_PROFILE." if known else make
-    return UserError(f"There is no profile {name} in {' or '.join(_files())}.", remedy)
-
-
-def _no_region(_error: Exception, profile: str | None) -> UserError:
-    return missing_region(profile)
-
-
-def _odd_region(error: Exception, _profile: str | None) -> UserError:
-    return UserError(str(error), f"Correct --region, {', '.join(REGION_VARIABLES)}, or the profile's: eu-west-1.")
-
-
-def _no_credentials(_error: Exception, profile: str | None) -> UserError:
-    looked = ["AWS_ACCESS_KEY_ID", f"profile {_in_use(profile)} in {' and '.join(_files())}", "this machine's own role"]
-    remedy = "Give another --profile, or make one: aws configure."
-    return UserError(f"There are no credentials: looked at {_listed(looked)}.", remedy)
-
-
-def _partial_credentials(error: Exception, _profile: str | None) -> UserError:
-    return UserError(f"{error}.", "Set what is missing, or unset the rest.")
-
-
-def _logged_out(error: Exception, profile: str | None) -> UserError:
-    name = _in_use(profile)
-    words = ["login"] if isinstance(error, aws.LoginError) else ["sso", "login"]
-    return UserError(
-        f"Profile {name} is not logged in: {error}",
-        "Log in, with version 2 of the AWS CLI:",
-        remedy_lines=[shell_words("aws", *words, "--profile", name)],
-    )
-
-
-_EXPLAINED: dict[tuple[type[Exception], ...], Callable[[Exception, str | None], UserError]] = {
-    (aws.ProfileNotFound,): _no_profile,
-    (aws.NoRegionError,): _no_region,
-    (aws.InvalidRegionError,): _odd_region,
-    (aws.NoCredentialsError,): _no_credentials,
-    (aws.PartialCredentialsError,): _partial_credentials,
-    (aws.LoginError, aws.SSOError, aws.TokenRetrievalError, aws.NoAuthTokenError): _logged_out,
-}
 
 
 def _in_use(profile: str | None) -> str:

@@ -116,13 +116,7 @@ def write_seconds(units: float, first: float, most: float) -> float:
 
 
 def estimate(workload: Workload, settings: CapacitySettings, costs: Costs) -> Estimate:
-    """Estimate a run.
-
-    Args:
-        workload: the table and the window.
-        settings: the stack's settings, and the limits of tables and account.
-        costs: the measured cost of a record.
-    """
+    """Estimate a run."""
     segments = max(1, min(settings.concurrency, math.ceil(workload.table_bytes / settings.segment_bytes)))
     waves = math.ceil(segments / settings.functions_at_once)
     read_units = workload.table_bytes / BYTES_PER_READ_UNIT

@@ -58,14 +58,7 @@ class Cost:
 
 
 def bill(usage: Usage, prices: PriceList, architecture: str = "x86_64", estimated: tuple[str, ...] = ()) -> Cost:
-    """The dollars for the amounts that a run uses.
-
-    Args:
-        usage: the amounts.
-        prices: of one region.
-        architecture: of the functions, ``x86_64`` or ``arm64``.
-        estimated: names of the amounts that are estimated.
-    """
+    """The dollars for the amounts that a run uses; `estimated` names those that are estimated."""
     each = prices.prices
 
     def dollars(amount: float, price: Decimal, unit: int = 1) -> Decimal:
@@ -107,14 +100,7 @@ DEFAULT_FUNCTIONS = Functions()
 def cost_of(
     entry: Entry, timeline: Timeline | None, prices: PriceList, functions: Functions = DEFAULT_FUNCTIONS
 ) -> Cost:
-    """The cost of a run so far.
-
-    Args:
-        entry: the run's entry in the ledger.
-        timeline: its whole history; None if Step Functions no longer has it, 90 days after the run's end.
-        prices: of one region.
-        functions: as deployed.
-    """
+    """The cost of a run so far. Step Functions no longer has its timeline 90 days after its end."""
     usage, estimated = counted_usage(entry, timeline, functions.memory_mb)
     return bill(usage, prices, functions.architecture, estimated)
 

@@ -29,11 +29,6 @@ def counted_usage(entry: Entry, timeline: Timeline | None, memory_mb: int) -> tu
 
     Requests to S3 and logs are always estimated. So are the calls of a Distributed Map, whose children have histories
     of their own, and the units of a run from before they were counted.
-
-    Args:
-        entry: the run's entry in the ledger.
-        timeline: its whole history; None if Step Functions no longer has it.
-        memory_mb: the functions' memory.
     """
     counts = entry.counts or _counts_so_far(timeline)
     segments = max(1, entry.segments)

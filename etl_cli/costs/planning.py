@@ -86,16 +86,7 @@ def make_plan(
     now: datetime,
     costs: Costs | None = None,
 ) -> Plan:
-    """Plan a run of a window.
-
-    Args:
-        window: its window.
-        deployed: the pipeline.
-        runs: `telling` runs, the latest first.
-        prices: of the pipeline's region.
-        now: the present.
-        costs: the measured cost of a record; None for the latest measurement.
-    """
+    """Plan a run by `telling` runs, the latest first; without costs by the latest measurement."""
     costs = costs or Costs.read()
     expected = expect(window, deployed.source, runs, now)
     factor, alike = pace(expected.workload, deployed.capacity, costs, runs)
@@ -125,12 +116,7 @@ def make_plan(
 
 
 def _parts(length: float, outlook: Callable[[float], Outlook]) -> Parts | None:
-    """The longest parts that fit: whole hours, or whole days if longer than one.
-
-    Args:
-        length: the window's, in hours.
-        outlook: of a share of the window.
-    """
+    """The longest parts of so many hours that fit: whole hours, or whole days if longer than one."""
 
     def fits(part: int) -> bool:
         found = outlook(part / length)
@@ -149,13 +135,8 @@ def _parts(length: float, outlook: Callable[[float], Outlook]) -> Parts | None:
 def predicted_cost(entry: Entry, entries: Sequence[Entry], deployed: Deployed, prices: PriceList) -> Cost | None:
     """The cost that `etl plan` would have predicted for a run before it began; None for a run without a window.
 
-    It uses the runs before it, today's settings, and the size of the table that the run found.
-
-    Args:
-        entry: the run's entry.
-        entries: the whole ledger, the latest first.
-        deployed: the pipeline.
-        prices: of the pipeline's region.
+    It uses the runs before it (entries are the whole ledger, the latest first), today's settings, and the size of the
+    table that the run found.
     """
     if entry.window is None or entry.started is None or entry.replay:
         return None

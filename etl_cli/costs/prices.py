@@ -95,10 +95,6 @@ def read_table(path: Path = TABLE) -> dict[str, Any]:
 def price_list(region: str, path: Path | None = None) -> PriceList:
     """The prices of a region: those in your file, completed from prices.toml.
 
-    Args:
-        region: such as eu-west-1.
-        path: your file; None for prices.toml alone.
-
     Raises:
         UserError: the file can't be read, doesn't have the region, or has a price that isn't one.
     """

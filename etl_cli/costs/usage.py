@@ -94,11 +94,6 @@ def history_events(segments: int, invocations: int, *, inline: bool) -> int:
     return around + len(MAPS) * (4 + 4 * segments) + 7 * invocations
 
 
-def most_invocations(segments: int) -> int:
-    """Invocations of all stages that fit in the history of an execution with inline Maps."""
-    return (HISTORY_EVENTS - history_events(segments, 0, inline=True)) // 7
-
-
 def log_bytes(segments: int, invocations: int) -> float:
     """Bytes that the state machine, its functions and Lambda log."""
     events = history_events(segments, invocations, inline=True)

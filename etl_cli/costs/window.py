@@ -33,14 +33,7 @@ def hours(span: Span) -> float:
 def planned_window(
     given: Mapping[str, Any], rules: WindowRules, watermark: datetime | None, now: datetime, etl: EtlLines
 ) -> PlannedWindow:
-    """The window of a run that starts now.
-
-    Args:
-        given: the execution's input: ``start`` and ``end``, ``lookback_hours``, or nothing.
-        rules: the deployed settings.
-        watermark: None before the first scheduled run.
-        now: the present.
-        etl: makes lines of this command.
+    """The window of a run that starts now with the given input.
 
     Raises:
         UserError: a run may not catch up on so much.

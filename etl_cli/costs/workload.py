@@ -52,16 +52,10 @@ def telling(entries: Iterable[Entry], before: datetime) -> list[Entry]:
 
 
 def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now: datetime) -> Expectation:
-    """Estimate the contents of a window.
+    """Estimate the contents of a window by `telling` runs, the latest first.
 
-    Each hour holds the median of the runs before. Items without a time, and those ahead, come along with any window.
-    Without such runs the window is taken to hold the whole table, the most that is possible.
-
-    Args:
-        window: the run's.
-        source: the source table.
-        runs: `telling` runs, the latest first.
-        now: the present.
+    Each hour holds the median of the runs. Items without a time, and those ahead, come along with any window. Without
+    such runs the window is taken to hold the whole table, the most that is possible.
     """
     items = source.items
     if (
@@ -93,15 +87,9 @@ def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now
 
 
 def pace(expected: Workload, settings: CapacitySettings, costs: Costs, runs: Iterable[Entry]) -> tuple[float, int]:
-    """The factor by which runs of about this size took longer than the model says, and the number of such runs.
+    """The factor by which `telling` runs of about this size took longer than the model says, and their number.
 
     Only runs in as many segments count: settings may have changed since the others.
-
-    Args:
-        expected: the workload of the run.
-        settings: the stack's.
-        costs: the measured cost of a record.
-        runs: `telling` runs.
     """
     usual, ratios = estimate(expected, settings, costs), []
     for run in runs:

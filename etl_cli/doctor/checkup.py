@@ -59,15 +59,7 @@ class _HopelessError(Exception):
 
 
 class Checkup:
-    """One check of everything.
-
-    Args:
-        place: credentials and region.
-        etl: makes lines of this command.
-        times: formats instants.
-        now: the present.
-        late: the greatest allowed age of the watermark.
-    """
+    """One check of everything; the watermark may be so late."""
 
     def __init__(self, place: Place, etl: EtlLines, times: Times, now: datetime, late: timedelta) -> None:
         self._place = place

@@ -23,16 +23,7 @@ _QUARANTINE_LASTS = timedelta(days=30)
 def ledger_findings(
     entries: Sequence[Entry], watermark: Watermark | None, now: datetime, late: timedelta, times: Times, etl: EtlLines
 ) -> Iterator[Finding]:
-    """Judge the ledger.
-
-    Args:
-        entries: all of its entries, the latest first.
-        watermark: None before the first scheduled run.
-        now: the present.
-        late: the greatest allowed age of the watermark.
-        times: formats instants.
-        etl: makes lines of this command.
-    """
+    """Judge the ledger: all of its entries, the latest first, and the watermark, which may be so late."""
     if not entries:
         yield Finding("last run", "warning", "there is none yet", "Start one:", etl.line("run"))
     else:

@@ -68,14 +68,7 @@ LOG_GROUPS = tuple(
 def obstacle_findings(
     client: Callable[[str], Any], bucket: str, status: str, options: Sequence[str]
 ) -> Iterator[Finding]:
-    """Name the obstacles, and both ways out.
-
-    Args:
-        client: makes a client of a service.
-        bucket: name of the staging bucket.
-        status: the stack's; empty if there is none.
-        options: the AWS CLI's options for profile and region.
-    """
+    """Name the obstacles, and both ways out; `status` is the stack's, empty if there is none."""
     found = [*_tables(client("dynamodb")), *_bucket(client("s3"), bucket), *_log_groups(client("logs"))]
     if not found:
         return

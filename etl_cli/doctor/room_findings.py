@@ -17,13 +17,7 @@ _QUOTA_CODE, _USUAL_QUOTA = "L-B99A9384", 1_000
 
 
 def room_finding(client: Any, options: Sequence[str], deploy: str) -> Finding:
-    """Compare Lambda's room for the functions with the setting ``concurrency``.
-
-    Args:
-        client: boto3's, of Lambda.
-        options: the AWS CLI's options for profile and region.
-        deploy: the line that deploys the stack.
-    """
+    """Compare Lambda's room for the functions with the setting ``concurrency``."""
     variables = client.get_function_configuration(FunctionName=FUNCTIONS[0]).get("Environment", {})
     workers = variables.get("Variables", {}).get("CONCURRENCY", "")
     if not workers.isdecimal():

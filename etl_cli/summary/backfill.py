@@ -81,13 +81,7 @@ def attempt_name(window: Span, attempt: int) -> str:
 
 
 def plan(windows: Iterable[Span], entries: Iterable[Entry], done_since: datetime | None = None) -> list[Planned]:
-    """Look up the windows of a backfill in the ledger.
-
-    Args:
-        windows: the backfill's windows.
-        entries: the whole ledger.
-        done_since: ignore runs that started earlier; None to ignore none.
-    """
+    """Look up the windows of a backfill in the whole ledger, without runs that started before `done_since`."""
     attempts: dict[str, dict[int, Entry]] = defaultdict(dict)
     for entry in entries:
         if found := _NAME.fullmatch(entry.name):
@@ -128,15 +122,7 @@ class BackfillWork:
         keep_going: bool = False,
         done_since: datetime | None = None,
     ) -> None:
-        """Prepare it; nothing is started.
-
-        Args:
-            pipeline: the deployed pipeline.
-            planned: the windows in their order.
-            parallel: the most windows that run at once.
-            keep_going: start further windows after one has failed.
-            done_since: ignore runs that started earlier.
-        """
+        """Prepare it, and start nothing; runs that started before `done_since` don't count."""
         self.planned = planned
         self.before = [each for each in planned if each.done]
         self._queue = deque(each for each in planned if not each.done)

@@ -11,12 +11,7 @@ from etl_cli.terminal.printable import printable
 
 @contextmanager
 def counting(title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show the number of items so far on the error output; off a terminal nothing.
-
-    Args:
-        title: the work.
-        total: the number of items in the end; None if it isn't known.
-    """
+    """Show the number of items so far on the error output, with the total if it is known; off a terminal nothing."""
     if not err.lives:
         yield lambda _: None
         return

@@ -37,12 +37,7 @@ def parse_time(text: str) -> datetime:
 
 
 def time_option(text: str, *names: str) -> typer.models.OptionInfo:
-    """An option for an instant.
-
-    Args:
-        text: its help.
-        names: its names, if they differ from the parameter's.
-    """
+    """An option for an instant, with its help, and its names if they differ from the parameter's."""
     option: typer.models.OptionInfo = typer.Option(*names, metavar="TIME", parser=parse_time, help=text)
     return option
 

@@ -27,12 +27,7 @@ _epilogs: dict[Callable[..., Any], str] = {}
 
 
 def verb(*, examples: Sequence[str], exits: Mapping[int, str] | None = None) -> Callable[[_Verb], _Verb]:
-    """Describe a function that is a verb of the command.
-
-    Args:
-        examples: lines to type.
-        exits: meanings of exit codes that differ from `EXITS`.
-    """
+    """Describe a function that is a verb: lines to type, and exit codes whose meanings differ from `EXITS`."""
 
     def described(function: _Verb) -> _Verb:
         _epilogs[function] = "\n\n".join([_exit_codes(exits or {}), "Examples:", *examples])
@@ -60,11 +55,7 @@ class _Group(_PlainHelp, TyperGroup):
 
 
 class Commands(typer.Typer):
-    """A command that has verbs.
-
-    Args:
-        help: a line, and paragraphs.
-    """
+    """A command that has verbs."""
 
     def __init__(self, help: str) -> None:  # noqa: A002 - as Typer calls it
         super().__init__(

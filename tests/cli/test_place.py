@@ -221,7 +221,7 @@ PROXY: Any = aws.ProxyConnectionError
         (
             aws.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
             "AWS_SECRET_ACCESS_KEY",
-            "Set what is missing",
+            "Set the missing one",
         ),
         (SSO(), "Profile night is not logged in", "aws sso login --profile night"),
         (LOGIN(), "Profile night is not logged in", "aws login --profile night"),
