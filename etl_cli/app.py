@@ -21,6 +21,7 @@ from etl_cli.commands import (
     run,
     runs,
     seed,
+    settings,
     show,
     watch,
 )
@@ -30,7 +31,7 @@ from etl_cli.terminal.typer_app import Commands
 
 app = Commands("Run the ETL pipeline and look after it: on AWS, or on this machine without an account.")
 app.add(run.run, watch.watch, backfill.backfill, plan.plan, panel="Run")
-app.add(runs.runs, show.show, report.report, logs.logs, explain.explain, panel="Look")
+app.add(runs.runs, show.show, report.report, logs.logs, explain.explain, settings.settings, panel="Look")
 app.add(doctor.doctor, gaps.gaps, panel="Repair")
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Repair")
 app.add(preview.preview, seed.seed, panel="Develop")

@@ -6,14 +6,13 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
-from etl_cli.costs.usage import MB
+from etl.model.settings import MOST_WORKERS, Settings
 from etl_cli.terminal.paths import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Default memory of the functions. Source: serverless_app/settings.py.
-MEMORY_MB = 512
+MEMORY_MB = Settings.memory_mb
 MEASURED = ROOT / "docs" / "measured.json"
 
 
@@ -80,11 +79,11 @@ class CapacitySettings:
         pace: factor on the model's times; above 1 where runs have been slower.
     """
 
-    concurrency: int = 40
-    segment_bytes: float = 256 * MB
-    max_write_units_per_second: float = 0
+    concurrency: int = Settings.concurrency
+    segment_bytes: float = Settings.segment_bytes
+    max_write_units_per_second: float = Settings.max_write_units_per_second
     memory_mb: int = MEMORY_MB
-    functions_at_once: int = 1_000
+    functions_at_once: int = MOST_WORKERS
     timeout_seconds: float = 30 * 60
     read_units_per_second: float | None = None
     write_units_per_second: float = 4_000

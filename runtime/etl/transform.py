@@ -207,7 +207,7 @@ def _transform(event: Event, deadline: Deadline) -> Work:
 
 def _gate(event: Event, _: Deadline) -> dict[str, Any]:
     settings, user, staging = _adapters()
-    allowed = Allowed(settings.reject_threshold_percent, settings.drop_threshold_percent)
+    allowed = Allowed(settings.reject_threshold, settings.drop_threshold)
     return pass_gate(run_of(event), segments_of(event), staging, user.aggregates, allowed)
 
 

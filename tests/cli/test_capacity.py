@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bench.limits import break_even_share, export_dollars, largest_table, most_invocations
+from etl.model.settings import MOST_WORKERS
 from etl.staging import bucket as staging
 from etl.staging import writer as staged_writer
 from etl.tables import destination
@@ -19,7 +20,7 @@ from etl_cli.costs.capacity_advice import needs_quota, problems, recommend
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import GB, MB, history_events
-from serverless_app.settings import MOST_WORKERS, PipelineSettings
+from serverless_app.settings import PipelineSettings
 
 COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)
 # A vCPU whole, and nothing to wait for: what remains is what a test is about.

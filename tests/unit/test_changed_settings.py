@@ -76,12 +76,12 @@ def test_every_variable_is_either_harmless_or_fixed() -> None:
 
 @pytest.mark.parametrize("behind", BEHIND)
 @pytest.mark.parametrize("name", HARMLESS)
-def test_a_setting_that_changes_in_the_middle_leaves_the_result_right(unchanged: Any, name: str, behind: str) -> None:
+def test_a_setting_that_changes_during_a_run_does_no_harm(unchanged: Any, name: str, behind: str) -> None:
     assert run({name: HARMLESS[name][0]}, behind) == unchanged
 
 
 @pytest.mark.parametrize("size", ["700", "100000"])
-def test_a_retry_may_cut_what_a_dead_attempt_has_written_otherwise(unchanged: Any, size: str) -> None:
+def test_a_retry_may_cut_parts_in_another_size(unchanged: Any, size: str) -> None:
     assert run({"PART_BYTES": size}, "extract", crash=True) == unchanged
 
 

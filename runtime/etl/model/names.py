@@ -2,3 +2,9 @@
 
 STACK = "EtlPipelineStack"
 STATE_MACHINE = "etl-pipeline"
+SOURCE_TABLE, DESTINATION_TABLE, LEDGER_TABLE = "etl-source-data", "etl-destination-data", "etl-run-ledger"
+STAGING_BUCKET = "etl-staging-{account}-{region}"
+SCHEDULE_RULE = "etl-daily-schedule"
+DEAD_LETTERS = "etl-pipeline-dead-letters"
+ALARMS = "etl-pipeline-"
+"""The beginning of the names of all alarms."""
