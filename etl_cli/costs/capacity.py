@@ -12,6 +12,7 @@ from typing import Literal
 
 from etl.model.stages import MAPS
 from etl.model.statuses import INVOCATION_LIMIT
+from etl.staging.batches import BATCH_RECORDS
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.usage import (
     BYTES_PER_READ_UNIT,
@@ -37,9 +38,9 @@ PAGE_BYTES = MB
 # "Quotas in Amazon DynamoDB", "Understanding DynamoDB warm throughput…", "Partitions and data distribution".
 TABLE_UNITS, NEW_TABLE_READ_UNITS, PARTITION_READ_UNITS, PARTITION_BYTES = 40_000, 12_000, 3_000, 10 * GB
 DOUBLING_SECONDS = 30 * 60
-# Sources: API reference of BatchWriteItem; runtime/etl: tables/destination.py, invocation/deadline.py.
-BATCH_RECORDS, IN_FLIGHT = 25, 16
-INVOCATION_SECONDS, RESERVE = INVOCATION_LIMIT.total_seconds(), 1 / 50
+# Sources: runtime/etl/tables/destination.py, runtime/etl/invocation/deadline.py.
+IN_FLIGHT, RESERVE = 16, 1 / 50
+INVOCATION_SECONDS = INVOCATION_LIMIT.total_seconds()
 # An inline Map runs at most 40 at once; a state has at most 256 KiB. Source: Step Functions Developer Guide, "Service
 # quotas".
 INLINE_WORKERS, STATE_BYTES = 40, 256 * KB

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from etl.model.settings import MOST_WORKERS, Settings
+from etl.model.statuses import RUN_LIMIT
 from etl_cli.terminal.paths import ROOT
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class CapacitySettings:
     max_write_units_per_second: float = Settings.max_write_units_per_second
     memory_mb: int = MEMORY_MB
     functions_at_once: int = MOST_WORKERS
-    timeout_seconds: float = 30 * 60
+    timeout_seconds: float = RUN_LIMIT.total_seconds()
     read_units_per_second: float | None = None
     write_units_per_second: float = 4_000
     cpu_speed: float = 1.0

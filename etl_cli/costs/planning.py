@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from etl.model.windows import format_instant
+from etl.model.instants import format_instant
 from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.deployment import deploy_line, is_local
 from etl_cli.costs.capacity import Estimate, estimate

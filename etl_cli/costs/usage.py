@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from etl.model.settings import Settings
 from etl.model.stages import MAPS, STAGES
 
 # DynamoDB counts in binary units. Source: DynamoDB Developer Guide, "Quotas in Amazon DynamoDB".
 KB, MB, GB = 1024, 1024**2, 1024**3
 # Eventually consistent reading costs half a unit for 4 KB, before the filter. Source: API reference of Scan.
 BYTES_PER_READ_UNIT = 2 * 4 * KB
-# Sources: runtime/etl/staging (writer.py, bucket.py); serverless_app/settings.py.
-UPLOAD_BYTES, READ_BYTES, PART_BYTES = 5 * MB, 4 * MB, 64 * MB
+# Of runtime/etl/staging (writer.py, bucket.py), which aren't imported: boto3 would delay the start of every verb.
+UPLOAD_BYTES, READ_BYTES = 5 * MB, 4 * MB
+PART_BYTES = Settings.part_bytes
 # Source: Step Functions Developer Guide, "Service quotas".
 HISTORY_EVENTS = 25_000
 # Assumptions from the shape of the lines: an event of a history without data; an invocation's START, END and REPORT

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from etl.model.errors import CatchUpError
-from etl.model.windows import WindowRules, format_instant, resolve_window
+from etl.model.instants import format_instant
+from etl.model.windows import WindowRules, resolve_window
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span

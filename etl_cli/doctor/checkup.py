@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl.model.names import STACK, STATE_MACHINE
+from etl.model.names import (
+    DEAD_LETTERS,
+    DESTINATION_TABLE,
+    LEDGER_TABLE,
+    SCHEDULE_RULE,
+    SOURCE_TABLE,
+    STACK,
+    STAGING_BUCKET,
+    STATE_MACHINE,
+)
 from etl.model.stages import FUNCTIONS
 from etl_cli.aws import refusals
 from etl_cli.aws.cli_lines import aws
@@ -20,10 +29,10 @@ from etl_cli.aws.refusals import are_unusable, is_unreachable
 from etl_cli.aws.shell_settings import or_local
 from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
-from etl_cli.doctor.obstacles import BUCKET, TABLES, UNMADE, obstacle_findings, refusal_findings
+from etl_cli.doctor.obstacles import UNMADE, obstacle_findings, refusal_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
 from etl_cli.doctor.room_findings import room_finding
-from etl_cli.runs.ledger import TABLE, read_ledger
+from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
@@ -31,12 +40,11 @@ from etl_cli.terminal.words import plural
 
 # The names of the stack's resources, by its outputs, for a stack that can't be read.
 _NAMES = {
-    "SourceTableName": TABLES[0].name,
-    "DestinationTableName": TABLES[1].name,
-    "StagingBucketName": BUCKET.name,
+    "SourceTableName": SOURCE_TABLE,
+    "DestinationTableName": DESTINATION_TABLE,
+    "StagingBucketName": STAGING_BUCKET,
     "StateMachineArn": f"arn:{{partition}}:states:{{region}}:{{account}}:stateMachine:{STATE_MACHINE}",
 }
-_RULE, _QUEUE = "etl-daily-schedule", "etl-pipeline-dead-letters"
 # You are waiting: a service that doesn't answer soon is a finding.
 _PATIENCE = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 
@@ -93,7 +101,7 @@ class Checkup:
         if self._unmade is not None:
             yield _Check("in the way", "dynamodb", "a table of the stack", self._obstacles)
             return  # everything else is missing too
-        yield _Check("schedule", "events", f"rule {_RULE}", self._schedule)
+        yield _Check("schedule", "events", f"rule {SCHEDULE_RULE}", self._schedule)
         yield _Check("workflow", "states", f"state machine {self._output('StateMachineArn')}", self._workflow)
         for name in FUNCTIONS:
             yield _Check(name, "lambda", f"function {name}", partial(self._function, name))
@@ -101,8 +109,8 @@ class Checkup:
         for about, output in (("source", "SourceTableName"), ("destination", "DestinationTableName")):
             yield _Check(about, "dynamodb", f"table {self._output(output)}", partial(self._table, about, output))
         yield _Check("staging", "s3", f"bucket {self._output('StagingBucketName')}", self._bucket)
-        yield _Check("dead letters", "sqs", f"queue {_QUEUE}", self._dead_letters)
-        yield _Check("ledger", "dynamodb", f"table {TABLE}", self._ledger)
+        yield _Check("dead letters", "sqs", f"queue {DEAD_LETTERS}", self._dead_letters)
+        yield _Check("ledger", "dynamodb", f"table {LEDGER_TABLE}", self._ledger)
 
     def _output(self, name: str) -> str:
         return self._outputs.get(name) or _NAMES[name].format_map(self._names)
@@ -155,17 +163,19 @@ class Checkup:
 
     def _schedule(self) -> Iterator[Finding]:
         events = self._client("events")
-        rule = events.describe_rule(Name=_RULE)
+        rule = events.describe_rule(Name=SCHEDULE_RULE)
         if rule["State"] == "DISABLED":
             remedy = "If that isn't on purpose, enable it:"
-            line = " ".join([aws("events", "enable-rule", "--name", _RULE), *self._etl.options])
-            yield Finding("schedule", "warning", f"{_RULE} is disabled: no run starts by itself", remedy, line)
-        targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=_RULE)["Targets"]]
+            line = " ".join([aws("events", "enable-rule", "--name", SCHEDULE_RULE), *self._etl.options])
+            yield Finding("schedule", "warning", f"{SCHEDULE_RULE} is disabled: no run starts by itself", remedy, line)
+        targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=SCHEDULE_RULE)["Targets"]]
         if self._output("StateMachineArn") not in targets:
-            text = f"{_RULE} does not start {self._output('StateMachineArn')}"
+            text = f"{SCHEDULE_RULE} does not start {self._output('StateMachineArn')}"
             yield Finding("schedule", "problem", text, "The stack makes the target: deploy it again.", self._deploy)
         elif rule["State"] != "DISABLED":
-            yield Finding("schedule", "ok", f"{_RULE} is enabled, {rule.get('ScheduleExpression', 'on events only')}")
+            yield Finding(
+                "schedule", "ok", f"{SCHEDULE_RULE} is enabled, {rule.get('ScheduleExpression', 'on events only')}"
+            )
 
     def _workflow(self) -> Iterator[Finding]:
         arn = self._output("StateMachineArn")
@@ -182,7 +192,7 @@ class Checkup:
 
     def _room(self) -> Iterator[Finding]:
         try:
-            yield room_finding(self._client("lambda"), self._etl.options, self._deploy)
+            yield room_finding(self._client("lambda"), self._etl.options)
         except ClientError as error:
             if not is_missing(error):  # otherwise the function's own finding says so
                 raise
@@ -199,20 +209,20 @@ class Checkup:
 
     def _dead_letters(self) -> Iterator[Finding]:
         sqs = self._client("sqs")
-        url = sqs.get_queue_url(QueueName=_QUEUE)["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=DEAD_LETTERS)["QueueUrl"]
         attribute = "ApproximateNumberOfMessages"
         waiting = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])["Attributes"][attribute])
         if not waiting:
-            yield Finding("dead letters", "ok", f"queue {_QUEUE} is empty")
+            yield Finding("dead letters", "ok", f"queue {DEAD_LETTERS} is empty")
             return
-        text = f"{plural(waiting, 'event')} in {_QUEUE} could not start anything"
+        text = f"{plural(waiting, 'event')} in {DEAD_LETTERS} could not start anything"
         remedy = "Read the reasons, list the missing time with etl gaps, then delete the events:"
         line = aws("sqs", "receive-message", "--message-attribute-names", "All", "--queue-url", url)
         yield Finding("dead letters", "problem", text, remedy, " ".join([line, *self._etl.options]))
 
     def _ledger(self) -> Iterator[Finding]:
         entries, watermark = read_ledger(self._client("dynamodb"), self._now)
-        yield Finding("ledger", "ok", f"table {TABLE} has {plural(len(entries), 'run')}")
+        yield Finding("ledger", "ok", f"table {LEDGER_TABLE} has {plural(len(entries), 'run')}")
         yield from ledger_findings(entries, watermark, self._now, self._late, self._times, self._etl)
 
     def _active(

@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from etl.model.names import STACK
+from etl.model.names import DESTINATION_TABLE, LEDGER_TABLE, SOURCE_TABLE, STACK, STAGING_BUCKET, STATE_MACHINE
 from etl_cli.aws.cli_lines import aws
 from etl_cli.doctor.findings import Finding, is_missing
 from etl_cli.terminal.printable import shell_words
@@ -45,13 +45,13 @@ class Obstacle:
 TABLES = tuple(
     Obstacle("table", name, logical_id, "TableName")
     for name, logical_id in (
-        ("etl-source-data", "SourceTable70380C26"),
-        ("etl-destination-data", "DestinationTableE41E7513"),
-        ("etl-run-ledger", "RunLedgerTable3162D107"),
+        (SOURCE_TABLE, "SourceTable70380C26"),
+        (DESTINATION_TABLE, "DestinationTableE41E7513"),
+        (LEDGER_TABLE, "RunLedgerTable3162D107"),
     )
 )
-BUCKET = Obstacle("bucket", "etl-staging-{account}-{region}", "StagingBucket9644C37C", "BucketName")
-_LAMBDA, _STATES = "/aws/lambda/etl-", "/aws/vendedlogs/states/etl-pipeline"
+BUCKET = Obstacle("bucket", STAGING_BUCKET, "StagingBucket9644C37C", "BucketName")
+_LAMBDA, _STATES = "/aws/lambda/etl-", f"/aws/vendedlogs/states/{STATE_MACHINE}"
 LOG_GROUPS = tuple(
     Obstacle("log group", name, logical_id, "LogGroupName")
     for name, logical_id in (

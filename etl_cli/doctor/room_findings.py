@@ -7,8 +7,10 @@ from typing import Any
 
 from etl.model.stages import FUNCTIONS
 from etl_cli.aws.cli_lines import aws
+from etl_cli.aws.deployed_settings import setting_of
 from etl_cli.costs.function_room import Room, read_room
-from etl_cli.doctor.findings import Finding
+from etl_cli.doctor.findings import Finding, problem
+from etl_cli.terminal.errors import UserError
 
 ABOUT = "concurrency"
 # Service Quotas' code of Lambda's "Concurrent executions", and its default. Source: Lambda Developer Guide, "Lambda
@@ -16,14 +18,14 @@ ABOUT = "concurrency"
 _QUOTA_CODE, _USUAL_QUOTA = "L-B99A9384", 1_000
 
 
-def room_finding(client: Any, options: Sequence[str], deploy: str) -> Finding:
+def room_finding(client: Any, options: Sequence[str]) -> Finding:
     """Compare Lambda's room for the functions with the setting ``concurrency``."""
-    variables = client.get_function_configuration(FunctionName=FUNCTIONS[0]).get("Environment", {})
-    workers = variables.get("Variables", {}).get("CONCURRENCY", "")
-    if not workers.isdecimal():
-        text = f"{FUNCTIONS[0]} has CONCURRENCY={workers!r}, which must be a whole number"
-        return Finding(ABOUT, "problem", text, "The stack sets it: deploy it again.", deploy)
-    return _compared(read_room(client), int(workers), options)
+    function = client.get_function_configuration(FunctionName=FUNCTIONS[0])
+    try:
+        workers = setting_of(function, "concurrency", client.meta.endpoint_url)
+    except UserError as error:
+        return problem(ABOUT, error)
+    return _compared(read_room(client), workers, options)
 
 
 def _compared(room: Room, workers: int, options: Sequence[str]) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from etl.model.windows import format_instant
+from etl.model.instants import format_instant
 from etl_cli.costs.capacity import TABLE_UNITS
 from etl_cli.costs.capacity_advice import needs_quota
 from etl_cli.costs.cost import STAGED_DAYS, Cost, money, plain

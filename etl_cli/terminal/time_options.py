@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from etl.model.errors import InputError
 from etl.model.instants import InstantError, format_instant, parse_instant
+from etl.model.windows import Window, check_window
 from etl_cli.terminal.times import Span
 
 _LENGTH = re.compile(r"([0-9]{1,6})([a-z]+)")
@@ -58,16 +60,10 @@ def checked_span(start: datetime, end: datetime, now: datetime, names: tuple[str
     Raises:
         typer.BadParameter: it isn't on whole seconds, is empty, or hasn't passed yet.
     """
-    for name, instant in zip(names, (start, end), strict=True):
-        if instant.microsecond:
-            raise typer.BadParameter(f"it must be on a whole second, not {format_instant(instant)}.", param_hint=name)
-    if start >= end:
-        raise typer.BadParameter(f"it must be before {names[1]}, {format_instant(end)}.", param_hint=names[0])
-    if end > now:
-        raise typer.BadParameter(
-            f"it is in the future, and now is {format_instant(now)}. A run would miss items that arrive before it.",
-            param_hint=names[1],
-        )
+    try:
+        check_window(Window(start, end), now, names)
+    except InputError as error:
+        raise typer.BadParameter(f"{error}.") from None
     return Span(start, end)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from bench.limits import break_even_share, export_dollars, largest_table, most_invocations
-from etl.model.settings import MOST_WORKERS
 from etl.staging import bucket as staging
 from etl.staging import writer as staged_writer
 from etl.tables import destination
@@ -20,7 +19,6 @@ from etl_cli.costs.capacity_advice import needs_quota, problems, recommend
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import GB, MB, history_events
-from serverless_app.settings import PipelineSettings
 
 COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)
 # A vCPU whole, and nothing to wait for: what remains is what a test is about.
@@ -43,22 +41,10 @@ def stage(found: Estimate, name: str) -> capacity.StageEstimate:
     return next(each for each in found.stages if each.name == name)
 
 
-def test_defaults_are_the_stack_s_own() -> None:
-    model, stack = CapacitySettings(), PipelineSettings()
-    assert (model.memory_mb, model.functions_at_once) == (stack.memory_mb, MOST_WORKERS)
-    assert (model.concurrency, model.segment_bytes, model.max_write_units_per_second, usage.PART_BYTES) == (
-        stack.concurrency,
-        stack.segment_bytes,
-        stack.max_write_units_per_second,
-        stack.part_bytes,
-    )
-
-
 def test_sizes_of_requests_are_those_of_the_functions() -> None:
-    assert (usage.UPLOAD_BYTES, usage.READ_BYTES, capacity.BATCH_RECORDS, capacity.IN_FLIGHT) == (
+    assert (usage.UPLOAD_BYTES, usage.READ_BYTES, capacity.IN_FLIGHT) == (
         staged_writer.UPLOAD_BYTES,
         staging.READ_BYTES,
-        staging.BATCH_RECORDS,
         destination.IN_FLIGHT,
     )
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
-from etl.model.errors import RejectedError, TransformationError
+from etl.model.errors import TransformationError
+from etl.model.rejection import RejectedError
+from etl.model.schema import DESTINATION_KEY
 from etl.values.attribute_values import Record
 from etl.values.plain_json import encode
 
@@ -61,7 +63,7 @@ class Aggregate:
         """Check what a type can't say."""
         if isinstance(self.by, str):
             raise TransformationError(f'aggregate {self.name}: by must be a list of attributes, got "{self.by}"')
-        taken = {"records", *(("id", "timestamp") if self.load else ())} & set(self.by)
+        taken = {"records", *(DESTINATION_KEY if self.load else ())} & set(self.by)
         if taken:
             raise TransformationError(
                 f"aggregate {self.name}: by can't name {', '.join(sorted(taken))}, which its own records have: "
@@ -237,20 +239,22 @@ class Accumulator:
 
     def _group_value(self, name: str, value: Any) -> Any:
         if isinstance(value, str) and len(value) > LONGEST_GROUP:
-            expected = f"at most {LONGEST_GROUP:,} characters, to group {self.aggregate.name} by"
-            raise RejectedError(name, expected, f"{len(value):,}")
+            rule = f"expected at most {LONGEST_GROUP:,} characters, to group {self.aggregate.name} by"
+            raise RejectedError(rule, field=name, got=f"{len(value):,}")
         if value is None or isinstance(value, (str, bool)):
             return value
         if isinstance(value, (int, Decimal, float)):
             return _canonical(_exact(value))
-        raise RejectedError(name, f"text, a number or nothing, to group {self.aggregate.name} by", type(value).__name__)
+        rule = f"expected text, a number or nothing, to group {self.aggregate.name} by"
+        raise RejectedError(rule, field=name, got=type(value).__name__)
 
     def _number(self, name: str, value: Any) -> Number | None:
         if value is None:
             return None
         if isinstance(value, (int, Decimal, float)) and not isinstance(value, bool):
             return _exact(value)
-        raise RejectedError(name, f"a number or nothing, for {self.aggregate.name}", type(value).__name__)
+        rule = f"expected a number or nothing, for {self.aggregate.name}"
+        raise RejectedError(rule, field=name, got=type(value).__name__)
 
 
 def accumulators(aggregates: Iterable[Aggregate]) -> list[Accumulator]:
