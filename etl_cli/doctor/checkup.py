@@ -29,9 +29,9 @@ from etl_cli.aws.refusals import are_unusable, is_unreachable
 from etl_cli.aws.shell_settings import or_local
 from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
-from etl_cli.doctor.obstacles import UNMADE, obstacle_findings, refusal_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
 from etl_cli.doctor.room_findings import room_finding
+from etl_cli.doctor.stack_findings import UNMADE, obstacle_findings, refusal_findings, stack_finding
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -151,7 +151,7 @@ class Checkup:
             return
         self._outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         missing = [name for name in _NAMES if name not in self._outputs]
-        yield _stack_finding(stack["StackStatus"], missing, self._deploy)
+        yield stack_finding(stack["StackStatus"], missing, self._deploy)
         self._unmade = stack["StackStatus"] if stack["StackStatus"] in UNMADE else None
 
     def _obstacles(self) -> Iterator[Finding]:
@@ -233,21 +233,3 @@ class Checkup:
         text = f"{thing} is {state}{f': {reason}' if reason else ''}"
         remedy = "Check again in a minute. If it stays, deploy the stack again:"
         return Finding(about, "problem", text, remedy, self._deploy)
-
-
-def _stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
-    text = f"{STACK} is {status}"
-    if status.endswith("_IN_PROGRESS") and status not in UNMADE:
-        remedy = "Check again when it is done. A running run ends with CodeChangedError if its code changes."
-        return Finding("stack", "warning", text, remedy)
-    if status in UNMADE or status == "DELETE_COMPLETE" or status.endswith("_FAILED"):
-        below = ", or in the findings below," if status in UNMADE else ","
-        remedy = f"See the reason in its events in CloudFormation{below} then deploy it again:"
-        return Finding("stack", "problem", f"{text}.", remedy, deploy)
-    if missing:
-        text = f"{text} and has no output {', '.join(missing)}: it isn't the pipeline's, or is incomplete"
-        return Finding("stack", "problem", text, "Deploy it again:", deploy)
-    if "ROLLBACK" in status:
-        remedy = "It works as before. See in its events in CloudFormation why the last deployment failed."
-        return Finding("stack", "warning", f"{text}: the last deployment was undone.", remedy)
-    return Finding("stack", "ok", text)

@@ -1,4 +1,4 @@
-"""Obstacles to a deployment: resources with the stack's names that belong to no stack, and two ways out.
+"""The stack, and obstacles to its deployment: resources with its names that belong to no stack, and two ways out.
 
 CloudFormation checks for them before it makes anything, and its own message names none (CloudFormation user guide,
 "Validate stack deployments"; github.com/aws/aws-cdk-cli/issues/1000).
@@ -63,6 +63,25 @@ LOG_GROUPS = tuple(
         (f"{_STATES}-watch", "WatermarkWatchLogs039FDCB3"),
     )
 )
+
+
+def stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
+    """Judge the stack by its status and its missing outputs."""
+    text = f"{STACK} is {status}"
+    if status.endswith("_IN_PROGRESS") and status not in UNMADE:
+        remedy = "Check again when it is done. A run in progress ends with CodeChangedError if its code changes."
+        return Finding("stack", "warning", text, remedy)
+    if status in UNMADE or status == "DELETE_COMPLETE" or status.endswith("_FAILED"):
+        below = ", or in the findings below," if status in UNMADE else ","
+        remedy = f"See the reason in its events in CloudFormation{below} then deploy it again:"
+        return Finding("stack", "problem", f"{text}.", remedy, deploy)
+    if missing:
+        text = f"{text} and has no output {', '.join(missing)}: it isn't the pipeline's, or is incomplete"
+        return Finding("stack", "problem", text, "Deploy it again:", deploy)
+    if "ROLLBACK" in status:
+        remedy = "It works as before. See in its events in CloudFormation why the last deployment failed."
+        return Finding("stack", "warning", f"{text}: the last deployment was undone.", remedy)
+    return Finding("stack", "ok", text)
 
 
 def obstacle_findings(
