@@ -192,7 +192,7 @@ class Checkup:
 
     def _room(self) -> Iterator[Finding]:
         try:
-            yield room_finding(self._client("lambda"), self._etl.options)
+            yield room_finding(self._client("lambda"), self._etl.options, self._deploy)
         except ClientError as error:
             if not is_missing(error):  # otherwise the function's own finding says so
                 raise

@@ -9,7 +9,7 @@ from etl.model.stages import FUNCTIONS
 from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.deployed_settings import setting_of
 from etl_cli.costs.function_room import Room, read_room
-from etl_cli.doctor.findings import Finding, problem
+from etl_cli.doctor.findings import Finding
 from etl_cli.terminal.errors import UserError
 
 ABOUT = "concurrency"
@@ -18,13 +18,13 @@ ABOUT = "concurrency"
 _QUOTA_CODE, _USUAL_QUOTA = "L-B99A9384", 1_000
 
 
-def room_finding(client: Any, options: Sequence[str]) -> Finding:
+def room_finding(client: Any, options: Sequence[str], deploy: str) -> Finding:
     """Compare Lambda's room for the functions with the setting ``concurrency``."""
     function = client.get_function_configuration(FunctionName=FUNCTIONS[0])
     try:
         workers = setting_of(function, "concurrency", client.meta.endpoint_url)
     except UserError as error:
-        return problem(ABOUT, error)
+        return Finding(ABOUT, "problem", error.message, "The stack sets it: deploy it again.", deploy)
     return _compared(read_room(client), workers, options)
 
 

@@ -219,7 +219,7 @@ def test_the_room_of_lambda_is_compared_with_the_workers(
 
 
 def test_a_function_without_concurrency_is_a_problem() -> None:
-    found = wrong(look({"lambda.GetFunctionConfiguration": {"State": "Active"}}))
+    found = wrong(look({"lambda.GetFunctionConfiguration": {"FunctionName": "etl-extract", "State": "Active"}}))
 
     assert (found.about, found.level) == ("concurrency", "problem")
     assert "cdk deploy" in found.command
