@@ -13,8 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from rich.cells import cell_len
 
@@ -49,6 +48,7 @@ class Output(io.TextIOWrapper):
             return super().write(text if self.isatty() else _piped(text))
         except OSError as error:
             self.give_up(error)
+        return len(text)
 
     def write_bytes(self, content: bytes) -> None:
         """Write bytes as they are."""
@@ -66,7 +66,7 @@ class Output(io.TextIOWrapper):
         except OSError as error:
             self.give_up(error)
 
-    def give_up(self, error: OSError) -> NoReturn:
+    def give_up(self, error: OSError) -> None:
         """Report the error, unless a reader just stopped reading, as `head` does; later output is lost."""
         _lose(self.fileno())
         if error.errno == errno.EPIPE:
@@ -77,24 +77,12 @@ class Output(io.TextIOWrapper):
         raise self.failed from None
 
 
-class ErrorOutput(io.TextIOWrapper):
+class ErrorOutput(Output):
     """Standard error. Text that it can't take is lost, since there is no other place for it."""
 
-    def write(self, text: str) -> int:
-        """Write a text, if possible."""
-        with suppress(OSError):
-            return super().write(text if self.isatty() else _piped(text))
+    def give_up(self, _error: OSError) -> None:
+        """Lose this text and all later ones."""
         _lose(self.fileno())
-        return len(text)
-
-    def flush(self) -> None:
-        """Write the buffer, if possible."""
-        if self.closed:
-            return
-        try:
-            super().flush()
-        except OSError:
-            _lose(self.fileno())
 
 
 def open_streams() -> None:
