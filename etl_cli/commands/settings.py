@@ -19,8 +19,8 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.grid import table_width
 from etl_cli.terminal.paths import ROOT
 from etl_cli.terminal.printable import wrapped
+from etl_cli.terminal.typer_app import verb
 
-EPILOG = "Examples:  etl settings  ·  etl settings --json  ·  etl settings --profile night"
 _NOT_READABLE = "?"
 
 
@@ -48,6 +48,7 @@ class SettingView:
         return self.readable and not own_schedule and self.deployed != self.configured
 
 
+@verb(examples=("etl settings", "etl settings --json", "etl settings --profile night"))
 def settings(as_json: AsJson = False, profile: Profile = None, region: Region = None) -> None:
     """List every setting with its deployed value and its default.
 

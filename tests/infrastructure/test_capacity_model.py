@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from etl_cli.costs.capacity import history_events, transitions
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.cost import STAGED_DAYS
+from etl_cli.costs.usage import history_events, transitions
 from tests.infrastructure.synthesis import Synthesized
 
 # Events of a state, entered and exited included. Source: API reference of Step Functions, HistoryEvent.

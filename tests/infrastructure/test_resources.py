@@ -8,8 +8,8 @@ import pytest
 from aws_cdk.assertions import Template
 
 from etl.model.stages import STATES
-from etl_cli.doctor.obstacles import BUCKET as BUCKET_IN_THE_WAY
-from etl_cli.doctor.obstacles import LOG_GROUPS, TABLES
+from etl_cli.doctor.stack_findings import BUCKET as BUCKET_IN_THE_WAY
+from etl_cli.doctor.stack_findings import LOG_GROUPS, TABLES
 from serverless_app.settings import PipelineSettings
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized, synthesize
 from tests.support import ROOT

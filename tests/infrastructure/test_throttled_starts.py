@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from etl_cli.costs.capacity import HISTORY_EVENTS, history_events
+from etl_cli.costs.usage import HISTORY_EVENTS, history_events
 from tests.infrastructure.synthesis import Synthesized
 
 SEGMENTS = 40
