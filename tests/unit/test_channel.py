@@ -402,7 +402,7 @@ def test_over_tls_a_stranger_is_not_trusted(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_an_answer_that_botocore_has_parsed_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.aws.raw_bodies._keep_raw_body", lambda **_: None)
+    monkeypatch.setattr("etl.aws.raw_bodies._keep_raw_body", lambda *_, **__: None)
 
     assert (
         json.loads(over(ClientChannel, send, answer(UNDONE)))["UnprocessedItems"]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast
 from urllib.parse import urlsplit
 
 import httptools
-import msgspec
 from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
@@ -29,7 +28,7 @@ from botocore.parsers import create_parser
 from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
-from etl.aws.raw_bodies import check_crc32, speaks_json
+from etl.aws.raw_bodies import check_crc32, raw_body, speaks_json
 from etl.tables.signature import DEFAULT_PORTS, OPERATION, Signer
 
 if TYPE_CHECKING:
@@ -85,11 +84,7 @@ class ClientChannel:
         return await asyncio.to_thread(self._send, body)
 
     def _send(self, body: bytes) -> bytes:
-        answer: Any = self._client.batch_write_item(RequestItems={}, RawBody=body)  # type: ignore[call-arg]
-        if "RawBody" not in answer:
-            return msgspec.json.encode(answer)  # of a client that speaks another protocol
-        raw: bytes = answer["RawBody"]
-        return raw
+        return raw_body(self._client.batch_write_item(RequestItems={}, RawBody=body))  # type: ignore[call-arg]
 
 
 class _Answer(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from etl.aws.backoff import full_jitter
+from etl.aws.raw_bodies import raw_body
 from etl.invocation.deadline import Deadline
 from etl.model.errors import TransientError
 from etl.model.schema import SOURCE_KEY, reader
@@ -164,7 +165,7 @@ class SourceTable:
             if attempt:
                 sleep(full_jitter(attempt))
             answer = _answers.decode(
-                _raw(self._dynamodb.batch_get_item(RequestItems=left, ReturnConsumedCapacity="TOTAL"))
+                raw_body(self._dynamodb.batch_get_item(RequestItems=left, ReturnConsumedCapacity="TOTAL"))
             )
             for item in answer.responses.get(self._name, ()):
                 found[_id_of(item)[0]] = _one_line(item)
@@ -178,13 +179,7 @@ class SourceTable:
         )
 
     def _scan(self, request: dict[str, Any]) -> bytes:
-        return _raw(self._dynamodb.scan(**request))
-
-
-def _raw(answer: Any) -> bytes:
-    raw = answer.get("RawBody")
-    # A client of another protocol than JSON parses the answer; its bytes fields encode back to the same base64.
-    return raw if isinstance(raw, bytes) else msgspec.json.encode(answer)
+        return raw_body(self._dynamodb.scan(**request))
 
 
 def _page(body: bytes) -> Page:
