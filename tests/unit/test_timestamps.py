@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from etl.model.instants import format_instant
 from etl.model.rejection import RejectedError, UntimedError
-from etl.model.windows import format_instant
 from etl.tables.timestamps import check_timestamps, window_filter
 from etl.values.attribute_values import from_wire
 from tests.unit.builders import array

@@ -12,7 +12,7 @@ import msgspec
 from etl.aws.backoff import full_jitter
 from etl.aws.raw_bodies import raw_body
 from etl.invocation.deadline import Deadline
-from etl.model.errors import TransientError
+from etl.model.errors import Reason, TransientError
 from etl.model.schema import SOURCE_KEY, reader
 from etl.tables.scan import MACHINE, PageRequests, Passing
 
@@ -175,7 +175,8 @@ class SourceTable:
                 return units
         raise TransientError(
             f"the source table {self._name} left keys of a BatchGetItem undone {_UNPROCESSED_ATTEMPTS} times: "
-            "look at its throttling metrics"
+            "look at its throttling metrics",
+            Reason.SOURCE_BUSY,
         )
 
     def _scan(self, request: dict[str, Any]) -> bytes:
