@@ -11,7 +11,7 @@ from etl.aws.backoff import full_jitter
 from etl.aws.clients import is_transient
 from etl.model.rejection import RejectedError
 from etl.model.schema import DESTINATION_KEY, Key, reader
-from etl.tables.channel import BatchWriter
+from etl.tables.batch_writer import BatchWriter
 from etl.tables.pacing import InFlight, Pacer, units_at_most
 
 # With these DynamoDB refuses a whole batch for the sake of one item. Source: API reference of BatchWriteItem.
