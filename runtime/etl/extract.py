@@ -60,7 +60,7 @@ def extract_segment(run: Run, work: Work, pages: Iterator[Page], staging: Stagin
 def _count(taken: Work, page: Page) -> None:
     taken.count("scanned", page.scanned)
     taken.count("read", page.read)
-    taken.count("left", page.left)  # these records can't be replayed
+    taken.count("left", page.not_replayable)
     taken.count("extracted", len(page.items))
     taken.cursor = page.cursor
 

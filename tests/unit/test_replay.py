@@ -57,7 +57,7 @@ def test_a_record_is_taken_up_as_its_item_is_now() -> None:
     found = pages(s3, table(*corrected, item(3)))
 
     assert records(found) == [*corrected]
-    assert (found[0].read, found[0].scanned, found[0].left, found[0].units) == (2, 2, 0, Decimal(2))
+    assert (found[0].read, found[0].scanned, found[0].not_replayable, found[0].units) == (2, 2, 0, Decimal(2))
 
 
 def test_a_record_without_an_item_is_taken_up_from_quarantine() -> None:
@@ -67,7 +67,7 @@ def test_a_record_without_an_item_is_taken_up_from_quarantine() -> None:
     found = pages(s3, table())
 
     assert records(found) == [item(1, value="-1")]
-    assert (found[0].read, found[0].scanned, found[0].left) == (1, 0, 0)
+    assert (found[0].read, found[0].scanned, found[0].not_replayable) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("moved_to", ["2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"])
@@ -80,7 +80,7 @@ def test_an_item_after_the_window_belongs_to_a_later_run(moved_to: str) -> None:
     found = pages(s3, table(item(1, timestamp=moved_to), item(2, timestamp=moved_to)))
 
     assert records(found) == [item(1, value="-1")]
-    assert sum(page.left for page in found) == 1
+    assert sum(page.not_replayable for page in found) == 1
 
 
 def test_an_item_without_a_timestamp_is_taken_up_as_it_is_now() -> None:
@@ -99,7 +99,7 @@ def test_records_of_load_are_taken_up_from_the_source_or_not() -> None:
     found = pages(s3, table(item(1)))
 
     assert records(found) == [item(1)]
-    assert (found[0].read, found[0].scanned, found[0].left) == (2, 1, 1)
+    assert (found[0].read, found[0].scanned, found[0].not_replayable) == (2, 1, 1)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 2049, "é" * 1025])
@@ -108,7 +108,7 @@ def test_a_key_that_dynamodb_cannot_have_is_not_asked_for(key: str) -> None:
     hold(s3, PREFIX + "load-0000-0000.json", rejected("load", {"id": key, "timestamp": "2024-01-15T10:00:00Z"}))
     dynamodb = table()
 
-    assert [page.left for page in pages(s3, dynamodb)] == [1, 0]
+    assert [page.not_replayable for page in pages(s3, dynamodb)] == [1, 0]
     assert dynamodb.faults.calls == []
 
 
