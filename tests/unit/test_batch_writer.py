@@ -166,7 +166,7 @@ async def half(writer: asyncio.StreamWriter) -> None:
 
 @BOTH
 @pytest.mark.parametrize("reaction", [close, half, b"no HTTP at all\r\n\r\n"])
-def test_an_answer_that_does_not_arrive_whole_is_an_error_that_passes(kind: type[Any], reaction: Reaction) -> None:
+def test_an_incomplete_answer_is_a_transient_error(kind: type[Any], reaction: Reaction) -> None:
     assert is_transient(error_of(kind, reaction))
 
 
@@ -194,7 +194,7 @@ def test_all_connections_are_closed_at_the_end() -> None:
     assert over(HttpBatchWriter, use, answer())
 
 
-def test_requests_side_by_side_have_connections_of_their_own_and_keep_them() -> None:
+def test_parallel_requests_keep_connections_of_their_own() -> None:
     async def use(writer: BatchWriter, server: Wire) -> int:
         for _ in range(3):
             await asyncio.gather(*(writer.batch_write_item(BODY) for _ in range(16)))
@@ -222,7 +222,7 @@ def test_a_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:
     assert over(HttpBatchWriter, use, answer_and_close, answer()) == 2
 
 
-def test_a_kept_connection_that_closes_on_a_request_is_replaced_at_once() -> None:
+def test_a_kept_connection_that_closes_is_replaced_at_once() -> None:
     server = over(HttpBatchWriter, sending(2), answer(), close, answer())
 
     assert [received.connection for received in server.received] == [0, 0, 1]
@@ -264,7 +264,7 @@ def test_of_two_answers_to_a_request_the_first_counts() -> None:
     assert over(HttpBatchWriter, sending(2), two_answers).connections == 2
 
 
-def test_an_answer_that_takes_too_long_is_an_error_and_ends_its_connection(
+def test_a_late_answer_is_an_error_and_ends_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("etl.tables.connection._ANSWER_SECONDS", 0.1)

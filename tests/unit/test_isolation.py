@@ -83,7 +83,7 @@ def interrupt() -> None:
     ],
 )
 @pytest.mark.parametrize("positions", [{0}, {2}, {4}, {1, 3}, {0, 1, 2, 3, 4}])
-def test_a_record_that_ends_its_process_is_the_only_one_set_aside(
+def test_only_the_record_that_ends_its_process_is_set_aside(
     strike: Callable[[], object], got: str, positions: set[int]
 ) -> None:
     made = isolated(striking(positions, strike), lines(5))
@@ -106,8 +106,8 @@ def test_it_makes_of_records_what_the_same_process_makes() -> None:
     assert [made[-2].rule, made[-1]] == ["is missing", "ahead"]
 
 
-def test_a_line_that_is_no_record_is_refused_as_in_the_same_process() -> None:
-    with pytest.raises(ValueError, match="isn't one of DynamoDB's"):
+def test_a_line_without_a_record_is_refused_by_the_child() -> None:
+    with pytest.raises(ValueError, match="DynamoDB"):
         isolated(lambda record, _: record, [b'{"id":{"X":1}}'])
 
 
@@ -132,7 +132,7 @@ def test_many_records_may_take_longer_than_one(monkeypatch: pytest.MonkeyPatch) 
     assert fates(made) == ["kept"] * 4
 
 
-def test_a_record_that_takes_too_long_is_stopped_within_the_child() -> None:
+def test_a_slow_record_is_stopped_within_the_child() -> None:
     made = isolated(striking({1}, lambda: time.sleep(300)), lines(3), seconds=1)
 
     assert fates(made) == ["kept", made[1].got if isinstance(made[1], TooSlowError) else ""]
@@ -252,7 +252,7 @@ def test_a_child_ends_when_nobody_hears_its_answer() -> None:
     serve(theirs, records, mmap.mmap(-1, mmap.PAGESIZE))
 
 
-def test_a_record_that_is_slow_only_the_second_time_is_the_one_that_is_set_aside() -> None:
+def test_a_record_that_is_slow_on_its_second_try_is_set_aside() -> None:
     taken = mmap.mmap(-1, mmap.PAGESIZE)  # shared by the children
 
     def transform(record: dict[str, Any], _: Any) -> dict[str, Any]:
@@ -273,7 +273,7 @@ def test_a_record_that_is_slow_only_the_second_time_is_the_one_that_is_set_aside
     assert fates(first[:-1] + rest) == ["kept", "kept", "kept", "an end with exit status 3", "kept"]
 
 
-def test_results_that_no_memory_holds_together_are_made_one_by_one() -> None:
+def test_results_that_are_too_large_together_come_one_by_one() -> None:
     def transform(record: dict[str, Any], _: Any) -> list[dict[str, Any]]:
         return [record | {"text": "x" * 100_000}] * 40
 
@@ -318,7 +318,7 @@ def test_a_crash_for_want_of_kept_memory_costs_no_record() -> None:
     assert fates(isolated(transform, lines(7))) == ["kept"] * 7
 
 
-def test_children_that_end_one_after_the_other_leave_time_to_look_at_the_clock() -> None:
+def test_many_ends_of_children_leave_time_for_the_clock() -> None:
     clock = itertools.count(0.0, 0.4).__next__  # it goes on at each look
     with IsolatedTransformer(transformer(user_code(striking(set(range(20)), leave))), None, clock) as records:
         made = records(lines(20))

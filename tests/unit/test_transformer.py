@@ -43,7 +43,7 @@ def test_each_record_has_a_fate_in_the_order_of_the_lines() -> None:
     assert fates(made) == ["kept", "1", "kept", "ahead"]
 
 
-def test_a_record_with_which_the_results_are_many_bytes_is_the_last() -> None:
+def test_a_record_with_which_results_are_too_many_is_the_last() -> None:
     made = transformer(user_code(lambda record, _: [record | {"text": "x" * 300_000}] * 5))(lines(25))
 
     assert fates(made) == ["kept"] * 3
@@ -61,7 +61,7 @@ def test_what_aggregates_make_of_results_is_much_as_well(way: Any) -> None:
     assert 300 * 20 * 256 < TOGETHER_BYTES < 2 * 300 * 20 * (256 + 112)
 
 
-def test_what_one_record_becomes_takes_no_more_memory_than_it_may() -> None:
+def test_the_results_of_one_record_stay_within_their_memory() -> None:
     names = [f"n{number}" for number in range(40)]
     some = 0
 
@@ -145,7 +145,7 @@ def test_an_error_whose_text_takes_for_ever_is_stopped() -> None:
     assert isinstance(made, RejectedError)
 
 
-def test_a_pattern_of_the_contract_that_takes_for_ever_rejects_its_record_alone() -> None:
+def test_an_endless_pattern_of_the_contract_rejects_its_record() -> None:
     given = [*lines(2), *lines(1, name={"S": BACKTRACKING + "!"}), *lines(1)]
     made = limited(user_code(lambda record, _: record, contract=Patterned), given)
 
