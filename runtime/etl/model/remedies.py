@@ -69,8 +69,8 @@ REMEDIES = {
     "CodeChangedError": Remedy("Somebody deployed during the run: {again}."),
     Reason.AGGREGATES_CHANGED: Remedy("Somebody deployed during the run: {again}."),
     "QualityGateError": Remedy(
-        "Look at the rejected records in quarantine. Correct the data or the transformation; then {again}. Until then "
-        "nothing of the window is loaded.",
+        "Nothing of the window was loaded. Look at the rejected records in quarantine, correct the data or the "
+        "transformation, and {again}.",
         "quarantine show {run}",
     ),
     Reason.QUARANTINE_LOST: Remedy(
