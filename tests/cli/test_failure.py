@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from etl.model.errors import Reason
+from etl.model.remedies import remedy_for
 from etl_cli.render.report import print_failure
 from etl_cli.render.report_document import failure_document
 from etl_cli.runs.failure import Failure, explain
@@ -104,3 +106,13 @@ def test_a_failure_is_json_too() -> None:
     assert document["status"] == "failed"
     assert document["execution_status"] == "FAILED"
     assert document["stage"] == "Gate"
+
+
+def test_the_reason_of_an_error_chooses_the_remedy_and_is_not_shown() -> None:
+    cause = json.dumps({"errorMessage": f"the table is gone [{Reason.NOT_FOUND}]", "errorType": "ConfigurationError"})
+    recording = Recording("failed_at_plan")
+    timeline = Timeline(status="FAILED", error="ConfigurationError", cause=cause)
+    failure = explain(recording.pipeline, recording.execution, timeline)
+
+    assert failure.message == "the table is gone"
+    assert failure.remedy == remedy_for("FAILED", "Plan", "ConfigurationError", f"any text [{Reason.NOT_FOUND}]").text
