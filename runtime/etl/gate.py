@@ -155,7 +155,7 @@ def _groups(merged: Accumulator) -> bytes:
 
 def _bodies(run: Run, segments: list[Work], staging: Staging) -> Iterator[tuple[str, bytes]]:
     """Each part's key and aggregates, in the order of the parts; the beginnings of a few are fetched at a time."""
-    parts = ((work.segment, part) for work in segments for part in range(work.counted(f"{_STAGED}_parts")))
+    parts = ((work.segment, part) for work in segments for part in range(work.counted("transform_parts")))
     keys = (partial_key(run, segment, part) for segment, part in parts)
     with ThreadPoolExecutor(READERS) as readers:
         while some := list(islice(keys, READERS)):

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from decimal import Decimal
 from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from botocore.session import Session, get_session
@@ -31,6 +31,9 @@ from etl.tables.batch_writer import open_batch_writer
 from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from etl.values.attribute_values import Number, to_wire
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 _STAGED = read_by(LOAD)
 # Load rejects few records, and each has at most 400 KB. So its parts of quarantine are small.
@@ -124,7 +127,7 @@ class _Loader:
         self._stopped_at: dict[str, int] | None = None
 
     async def until(self, deadline: Deadline) -> dict[str, int] | None:
-        """Work until the segment or the time ends, or reading fails; the cursor to go on from, None at the end."""
+        """Work until the segment or the time ends, or reading fails; returns the next cursor, None at the end."""
         before = self._work.cursor or BEGINNING
         out_of_time = False
         batches = AsFarAsPossible(self._staging.segment_batches(_STAGED, self._run, self._work))
@@ -215,18 +218,14 @@ def _staged_line(batch: Batch, key: Key) -> bytes:
 
 
 @cache
-def _adapters() -> tuple[LoadSettings, Session, Any, Staging]:
+def _adapters() -> tuple[LoadSettings, Session, "DynamoDBClient", Staging, Ledger]:
     settings, session = LoadSettings.from_env(os.environ), get_session()
-    return (
-        settings,
-        session,
-        dynamodb_client(session),
-        Staging(s3_client(), settings.staging_bucket),
-    )
+    client, staging = dynamodb_client(session), Staging(s3_client(), settings.staging_bucket)
+    return settings, session, client, staging, Ledger(client, settings.ledger_table)
 
 
 def _load(event: Event, deadline: Deadline) -> Work:
-    settings, session, client, staging = _adapters()
+    settings, session, client, staging, _ = _adapters()
     run, work = run_of(event), work_of(event)
     ceiling = settings.max_write_units_per_second
     # There are as many workers of Load as segments. They share the ceiling evenly.
@@ -244,16 +243,11 @@ def _load(event: Event, deadline: Deadline) -> Work:
     return asyncio.run(load())
 
 
-@cache
-def _ledger() -> Ledger:
-    return Ledger(dynamodb_client(), LoadSettings.from_env(os.environ).ledger_table)
-
-
 def _finish(event: Event, _: Deadline) -> dict[str, Any]:
     run, gate = run_of(event), event["gate"]
-    staging = _adapters()[-1]
+    staging, ledger = _adapters()[-2:]
     report = finish(run, segments_of(event), staging, Decimal(gate["threshold_percent"]), gate)
-    _ledger().succeed(run, report["counts"], event["finished_at"])
+    ledger.succeed(run, report["counts"], event["finished_at"])
     return report
 
 

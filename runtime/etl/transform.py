@@ -88,7 +88,7 @@ class _Worker:
         self._slow: list[TooSlowError] = []
 
     def until(self, deadline: Deadline) -> dict[str, int] | None:
-        """Work until the segment or the time ends, or reading fails; the cursor to go on from, None at the end."""
+        """Work until the segment or the time ends, or reading fails; returns the next cursor, None at the end."""
         cursor: dict[str, int] | None = None
         position: dict[str, int] | None = None
         began_ms = deadline.remaining_ms()

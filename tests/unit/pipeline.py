@@ -129,5 +129,5 @@ class Pipeline:
 
 
 def _forget_adapters() -> None:
-    for adapters in (extract._adapters, transform._adapters, load._adapters, load._ledger):
+    for adapters in (extract._adapters, transform._adapters, load._adapters):
         adapters.cache_clear()

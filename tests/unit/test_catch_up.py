@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Model:
-    """What the pipeline answers for: all from the first scheduled run's lookback on."""
+    """The period that the pipeline must cover: all from the first scheduled run's lookback on."""
 
     due: datetime | None = None
     covered: set[datetime] = field(default_factory=set)
@@ -51,7 +51,7 @@ class Model:
 
 
 class Nights:
-    """A pipeline whose runs are planned and closed, in whatever order."""
+    """A pipeline whose runs are planned and closed, in any order."""
 
     def __init__(self) -> None:
         self.s3, self.dynamodb = FakeS3(), FakeDynamoDB()

@@ -1,4 +1,4 @@
-"""A deployment may change settings in the middle of a run: the run goes on, and its result is right."""
+"""A deployment may change settings in the middle of a run: the run continues, and its result is right."""
 
 from typing import Any
 

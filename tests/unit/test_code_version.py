@@ -91,7 +91,7 @@ def test_a_run_is_refused_once_a_table_of_it_has_another_name() -> None:
 
 
 def test_the_quarantine_of_an_older_version_can_be_replayed() -> None:
-    """Its manifest has what the first release wrote, and the code of that release."""
+    """Its manifest is one of the first release, with the code of that release."""
     pipeline = Pipeline([])
     oldest = {
         "timestamp": "20240115T020000123Z",

@@ -297,7 +297,7 @@ def test_out_of_time_no_page_is_read_twice() -> None:
     assert len(dynamodb.scans) == 5
 
 
-def test_what_is_counted_as_extracted_is_what_is_staged() -> None:
+def test_the_extracted_items_are_the_staged_ones() -> None:
     s3 = FakeS3()
     counts = extracted(s3, table(ITEMS)).by_name()
 

@@ -39,7 +39,7 @@ def read(rejected: int, total: int = 100) -> Work:
 
 
 def with_quarantine(s3: FakeS3, segment: Work, part: int = 0) -> Work:
-    """The segment, with a part of quarantine that holds what it rejected."""
+    """The segment, with its rejected records in a part of quarantine."""
     if segment.counted("rejected_transform"):
         quarantine(s3, [("value", "a number")] * segment.counted("rejected_transform"), segment.segment, part)
         segment.count("transform_quarantine_parts")
@@ -143,7 +143,7 @@ def test_a_run_that_read_nothing_passes() -> None:
     passed(FakeS3(), [work()], percent=Decimal(0))
 
 
-def test_a_refusal_says_how_many_of_how_many_why_and_what_to_do() -> None:
+def test_a_refusal_has_numbers_reasons_and_a_remedy() -> None:
     s3 = FakeS3()
     reasons = [("value", "a number")] * 4 + [("", "no KeyError in transform()")] * 2 + [("timestamp", "a time")]
     quarantine(s3, reasons)
@@ -205,7 +205,7 @@ def test_after_enough_reasons_the_rest_is_not_read(monkeypatch: pytest.MonkeyPat
     assert s3.ranges == ["bytes=0-0", "bytes=0-0", "bytes=0-4194303"]  # both were counted, and one was read
 
 
-def test_a_refusal_tells_no_reason_of_items_without_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_shows_no_reason_of_items_without_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     s3 = FakeS3()
     segment = with_untimed(s3, read(6), 50, 0)
     quarantine(s3, [("value", "a number")] * 6, part=1)
@@ -247,7 +247,7 @@ def test_a_refused_run_stages_nothing() -> None:
     assert s3.objects == before
 
 
-def test_what_transform_rejected_must_lie_in_quarantine() -> None:
+def test_quarantine_must_hold_the_rejected_records() -> None:
     s3 = FakeS3()
     segment = with_quarantine(s3, read(5))
     segment.count("rejected_transform", -1)
@@ -273,7 +273,7 @@ def test_a_missing_or_changed_quarantine_object_does_not_pass(change: bytes | No
 REPLAY = msgspec.structs.replace(run(), replay=Replayed("20240116T010000000Z", "arn:replayed"))
 
 
-def test_a_replay_passes_whatever_share_fails_again() -> None:
+def test_a_replay_passes_with_any_share_of_failures() -> None:
     s3 = FakeS3()
     state = pass_gate(REPLAY, [with_quarantine(s3, read(99))], staging(s3), [], DEFAULT)
 
@@ -304,7 +304,7 @@ def test_an_extract_that_does_not_add_up_does_not_pass() -> None:
     segment = read(0)
     segment.count("read")
 
-    with pytest.raises(BalanceError, match="DynamoDB returned 101 records and extract accounts for 100"):
+    with pytest.raises(BalanceError, match=r"DynamoDB .*101 .* extract .*100"):
         passed(FakeS3(), [segment])
 
 
@@ -374,7 +374,7 @@ def test_aggregates_of_another_transformation_are_refused(body: bytes) -> None:
     s3 = FakeS3()
     hold(s3, partial_key(run(), 0, 0), body)
 
-    with pytest.raises(StagingError, match=r"doesn't hold the aggregates of transformation.py, which was changed"):
+    with pytest.raises(StagingError, match=r"\[aggregates-changed\]"):
         passed(s3, [read(0)], [BY_DAY])
 
 

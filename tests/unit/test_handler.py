@@ -261,7 +261,7 @@ def measured(line: dict[str, Any]) -> dict[str, float]:
     return {each["Name"]: line[each["Name"]] for directive in directives for each in directive["Metrics"]}
 
 
-def test_a_worker_measures_what_it_added_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_measures_its_own_additions(capsys: pytest.CaptureFixture[str]) -> None:
     acted(lambda *_: work(segment=3, scanned=25, read=5, extract_bytes=700))
     (line,) = lines(capsys)
 
@@ -324,7 +324,7 @@ def test_a_gate_that_stops_a_run_measures_why(capsys: pytest.CaptureFixture[str]
     assert measured(line)["RejectedShare"] == 75
 
 
-def test_finish_measures_the_share_of_what_was_to_be_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_finish_measures_the_share_of_the_records(capsys: pytest.CaptureFixture[str]) -> None:
     first = msgspec.to_builtins(work(segment=0, loaded=4, rejected_load=1))
     event = GATE | {"action": "finish", "segments": [first, *GATE["segments"][1:]], "gate": {"counts": {"records": 5}}}
     acted(lambda *_: {"counts": {"loaded": 4}}, event)

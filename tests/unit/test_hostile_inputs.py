@@ -36,7 +36,7 @@ INPUTS: list[Any] = [
     {"detail": DAY},
     EVENT | {"detail": DAY | {"action": "start"}},
 ]
-# There is no such run here: also what is right ends with words.
+# There is no such run here, so a correct input ends with an error too.
 REPLAYS: list[Any] = [{"replay": "20240115T020000123Z"}, EVENT | {"detail": {"replay": "20240115T020000123Z"}}]
 FIELDS = r"^(the input|unknown field|detail|time|start|end|lookback_hours|replay|the window)\b"
 REMEDY = r"must be|allowed|write|needs|give|choose|send|examples|run its window again|can't be combined"
@@ -185,7 +185,7 @@ def worked(random: Random) -> None:
             check_message(error, rf"{WORKER_FIELDS}|s3://staging/")
 
 
-def test_a_worker_with_a_wrong_event_works_or_says_what_is_wrong() -> None:
+def test_a_worker_with_a_wrong_event_works_or_names_it() -> None:
     repeated("work", 400, worked)
 
 

@@ -137,7 +137,7 @@ def test_the_watermark_moves_only_from_within_the_window(start: str, end: str, m
     assert table.entry("a")["status"] == "SUCCEEDED"
 
 
-def test_success_told_twice_is_success_told_once() -> None:
+def test_a_success_written_twice_is_the_same() -> None:
     table = FakeLedgerTable()
     ledger(table).begin(named("a"), instant("2024-01-15T00:00:00Z"))
     for _ in range(2):

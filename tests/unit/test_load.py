@@ -38,7 +38,7 @@ def records(count: int) -> list[Record]:
 
 
 def transformed(*parts: list[Record]) -> tuple[FakeS3, Work]:
-    """What Transform staged."""
+    """A segment that Transform staged."""
     s3 = FakeS3()
     for part, given_records in enumerate(parts):
         name = f"0000-{part:04d}" if part else "data"
@@ -222,7 +222,7 @@ def test_bytes_in_flight_are_bounded_and_a_larger_batch_is_alone() -> None:
 
 
 @pytest.mark.parametrize("value", [0, [], {}, "", True, [[[[]]]], {"$binary": ""}, {"$set": [1]}])
-def test_a_request_is_less_than_16_mb_whatever_is_in_it(value: Any) -> None:
+def test_a_request_is_always_less_than_16_mb(value: Any) -> None:
     """The most that BatchWriteItem takes over the network."""
     channel = Measured()
     width = len(encode([value])) - 1
@@ -262,7 +262,7 @@ def test_after_a_failure_nothing_more_is_sent() -> None:
 
 
 @given(st.lists(st.integers(0, 30), max_size=120))
-def test_the_last_of_each_key_is_what_the_destination_holds(numbers: list[int]) -> None:
+def test_the_destination_holds_the_last_of_each_key(numbers: list[int]) -> None:
     s3, given_work = transformed([record(n) | {"n": position} for position, n in enumerate(numbers)])
     dynamodb = FakeDynamoDB()
     result = loaded(s3, given_work, dynamodb)
@@ -349,7 +349,7 @@ def test_an_interruption_after_any_batch_changes_nothing(units: int) -> None:
     assert accounted(result) == result.counted("records")
 
 
-def test_the_cursor_is_behind_the_last_batch_that_was_begun() -> None:
+def test_the_cursor_is_after_the_last_batch_that_was_begun() -> None:
     s3, given_work = transformed(records(60))
     result = loaded(s3, given_work, FakeDynamoDB(), Units(2))
 
@@ -453,7 +453,7 @@ def test_waiting_batches_are_not_sent_when_time_is_over() -> None:
 def test_nothing_written_at_all_is_a_transient_error() -> None:
     s3, given_work = transformed(records(75))
 
-    with pytest.raises(TransientError, match=r"segment 0: the destination table took nothing for a whole invocation"):
+    with pytest.raises(TransientError, match=r"segment 0: .*\[destination-busy\]"):
         hurried(s3, given_work, Throttling(0))
 
 
@@ -465,7 +465,7 @@ def test_nothing_written_after_a_cursor_is_a_transient_error() -> None:
         hurried(s3, result, Throttling(30))
 
 
-def test_a_batch_behind_one_that_stopped_is_not_counted() -> None:
+def test_a_batch_after_one_that_stopped_is_not_counted() -> None:
     s3, given_work = transformed(records(200))
     result = hurried(s3, given_work, Throttling(60))
 
@@ -540,7 +540,7 @@ GATE: dict[str, Any] = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", 
 
 
 def finished(*segments: Work, percent: str = "5", **counts: int) -> dict[str, Any]:
-    """What Finish makes of these segments, and of these totals of the stages before."""
+    """The report of these segments, and of these totals of the stages before."""
     s3 = FakeS3()
     hold(s3, GATE["aggregates"], b"{}")
     for segment in segments:
@@ -606,7 +606,7 @@ def test_a_share_of_refused_records_up_to_the_threshold_finishes(rejected: int) 
 
 
 def test_more_refused_records_than_the_threshold_fail_the_run() -> None:
-    with pytest.raises(QualityGateError, match=r"6 of 100 items were rejected, 6\.0 %, and 5 % are allowed"):
+    with pytest.raises(QualityGateError, match=r"6 of 100 .* 6\.0 %.* 5 %"):
         finished(work(loaded=94, rejected_load=6), records=100)
 
 
@@ -619,7 +619,7 @@ def test_write_units_are_those_that_dynamodb_says_were_consumed() -> None:
 
 
 def after_gate(s3: FakeS3) -> tuple[Work, dict[str, Any]]:
-    """A segment of which Transform set two records aside, and what Gate passed on."""
+    """A segment of which Transform set two records aside, and the result of Gate."""
     key = f"quarantine/{TIMESTAMP}/transform-0000-0000.json"
     hold(s3, key, array([{}, {}]))
     hold(s3, GATE["aggregates"], b"{}")

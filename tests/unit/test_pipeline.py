@@ -406,7 +406,7 @@ def test_clients_and_settings_are_made_once() -> None:
 
 
 def digest() -> str:
-    """All that a run leaves behind, as one number."""
+    """The whole result of a run, as one number."""
     pipeline, output = finished(segments=3, page_items=7)
     left = [sorted(pipeline.s3.objects.items()), destination(pipeline), counts(output)]
     return hashlib.sha256(repr(left).encode()).hexdigest()

@@ -171,7 +171,7 @@ def test_a_quarantine_that_no_stage_wrote_is_refused(line: bytes) -> None:
     s3 = FakeS3()
     hold(s3, PREFIX + "load-0000-0000.json", b"[\n" + line + b"\n]\n")
 
-    with pytest.raises(StagingError, match=r"load-0000-0000\.json isn't the array .*, in the 1 records from there"):
+    with pytest.raises(StagingError, match=r"load-0000-0000\.json"):
         pages(s3, table())
 
 
@@ -297,10 +297,10 @@ def test_a_text_that_is_no_run_id_is_refused(value: Any) -> None:
         requested_replay({"replay": value})
 
 
-@pytest.mark.parametrize("beside", ["start", "end", "lookback_hours", "time", "unknown"])
-def test_a_replay_takes_nothing_beside_it(beside: str) -> None:
+@pytest.mark.parametrize("other", ["start", "end", "lookback_hours", "time", "unknown"])
+def test_a_replay_takes_no_other_field(other: str) -> None:
     with pytest.raises(InputError, match=r"replay can't be combined"):
-        requested_replay({"replay": REPLAYED.run, beside: 1})
+        requested_replay({"replay": REPLAYED.run, other: 1})
 
 
 BAD = [item(n, value="-1") for n in range(3)]
@@ -356,7 +356,7 @@ def test_a_replay_loads_what_passes_and_quarantines_the_rest(night: Night) -> No
     assert (again["item"]["id"]["S"], again["run"]) == ("item-0001", report["run"])
 
 
-def test_what_is_replayed_is_what_the_run_would_have_loaded(night: Night) -> None:
+def test_a_replay_loads_the_same_as_the_run_would_have(night: Night) -> None:
     other = Pipeline([item(n) for n in range(103)])
     night.correct(0, 1, 2)
     night.replay()
@@ -475,7 +475,7 @@ def test_a_missing_quarantined_record_fails_the_replay(night: Night) -> None:
             state["segments"][0]["counts"][1] += 1
 
     night._map = lose  # type: ignore[method-assign]
-    with pytest.raises(BalanceError, match="quarantine held 4 records and extract accounts for 3, 1 fewer"):
+    with pytest.raises(BalanceError, match=r"quarantine held 4 .* 3, 1 fewer"):
         night.replay()
 
 

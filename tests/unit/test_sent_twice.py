@@ -1,4 +1,4 @@
-"""A request whose answer is lost is sent again by the bridge: what was done already must not be done otherwise."""
+"""The bridge sends a request again if its answer is lost: the result must be the same."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -16,7 +16,7 @@ from tests.unit.fakes.s3 import FakeS3
 KIBIBYTE = 1024
 # An execution's name has at most 80 characters. Source: Step Functions API reference, StartExecution.
 EXECUTION = f"arn:aws-us-gov:states:us-gov-west-1:111122223333:execution:etl-pipeline:{'x' * 80}"
-# What Transform takes must add up to what Extract wrote.
+# The outcomes of Transform must add up to the extracted items.
 LARGEST = dict.fromkeys(COUNTS, 99_999_999) | dict.fromkeys(("extract_bytes", "transform_bytes"), 99_999_999_999)
 TAKEN = ("transformed", "dropped", "rejected_transform", "untimed")
 LARGEST |= dict.fromkeys(TAKEN, 25_000_000) | {"extracted": 100_000_000, "read": 100_000_000, "left": 0, "ahead": 0}
@@ -26,7 +26,7 @@ OF_LOAD = tuple(name for name in COUNTS if STAGE_OF[name] == "load")
 
 
 def counted(segments: list[Work], names: tuple[str, ...]) -> list[Work]:
-    """The segments after a stage has counted all that it counts, each as much as it plausibly can."""
+    """The segments after a stage with its largest plausible counts."""
     for work in segments:
         for name in names:
             work.count(name, LARGEST[name])
@@ -34,7 +34,7 @@ def counted(segments: list[Work], names: tuple[str, ...]) -> list[Work]:
 
 
 def states(number: int) -> Iterator[tuple[str, Any]]:
-    """What passes from state to state in an execution of so many segments."""
+    """The state after each stage, in an execution of so many segments."""
     run = Run(
         id="20261123T020000123Z",
         start="2026-11-22T01:45:00Z",
@@ -55,15 +55,15 @@ def states(number: int) -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize(("segments", "most_kibibytes"), [(40, 16), (1000, 216)])
-def test_the_state_stays_well_below_what_step_functions_takes(segments: int, most_kibibytes: int) -> None:
-    # As Lambda writes it, with a space behind each comma and colon.
+def test_the_state_stays_below_the_limit_of_step_functions(segments: int, most_kibibytes: int) -> None:
+    # As Lambda writes it, with a space after each comma and colon.
     sizes = {stage: len(json.dumps(msgspec.to_builtins(state))) for stage, state in states(segments)}
 
     assert list(sizes) == ["Plan", "Extract", "Transform", "Gate", "Load"]
     assert max(sizes.values()) < most_kibibytes * KIBIBYTE, sizes
 
 
-def test_the_gate_takes_over_what_the_stages_before_it_counted() -> None:
+def test_gate_adds_up_the_counts_of_the_stages_before_it() -> None:
     state = next(state for stage, state in states(3) if stage == "Gate")
 
     assert state["gate"]["counts"] == {

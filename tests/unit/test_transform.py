@@ -54,7 +54,7 @@ KEPT = user_code(lambda record, _: record, contract=Numbered)
 
 
 def extract(*parts: list[Item]) -> tuple[FakeS3, Work]:
-    """What Extract staged."""
+    """A segment that Extract staged."""
     s3 = FakeS3()
     for part, items in enumerate(parts):
         name = f"0000-{part:04d}" if part else "data"
@@ -81,7 +81,7 @@ def to_the_end(s3: FakeS3, given: Work, user: Transformation, units: list[int], 
 
 
 def records(items: list[Item], transform: Any, **more: Any) -> list[Any]:
-    """What the transformation makes of these items."""
+    """The records that the transformation makes of these items."""
     s3, given = extract(items)
     transformed(s3, given, user_code(transform, **more))
     return staged_records(s3)
@@ -468,7 +468,7 @@ def test_a_slow_record_goes_to_quarantine_and_the_others_go_on() -> None:
     assert result.done
 
 
-def test_a_worker_may_stop_behind_a_slow_record_within_a_batch() -> None:
+def test_a_worker_may_stop_after_a_slow_record_in_a_batch() -> None:
     def ids(given: list[Any]) -> list[str]:
         return [str(each["id"]) for each in given]
 
@@ -505,7 +505,7 @@ class Clock(Deadline):
 def test_a_transformation_that_hangs_again_and_again_is_to_blame() -> None:
     s3, given = extract([item(n) for n in range(30)])
 
-    with pytest.raises(TransformationError, match=r"stopped for 10 records .* each after 1 s \(RECORD_SECONDS\).*line"):
+    with pytest.raises(TransformationError, match=r"10 records .* 1 s \(RECORD_SECONDS\).*line.*\[too-slow\]"):
         stopping(s3, given, sleepy(*range(30)), Clock(15_000))
 
 

@@ -81,7 +81,7 @@ def test_a_whole_event_is_understood() -> None:
     assert resolved(event) == DEFAULT
 
 
-def test_a_detail_gives_what_an_input_gives() -> None:
+def test_a_detail_has_the_fields_of_an_input() -> None:
     event = {"detail": {"action": "start", "start": "2024-01-10", "end": "2024-01-11"}}
 
     assert resolved(event) == ("2024-01-10T00:00:00Z", "2024-01-11T00:00:00Z")

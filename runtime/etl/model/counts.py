@@ -17,7 +17,7 @@ class Count(NamedTuple):
         stage: action of the stage that counts it.
         metric: the metric in CloudWatch that it feeds; empty for none.
         reported: whether a run's report has it even if it is 0.
-        outcome: whether it says what became of items. A replay notes these for the run that it replayed.
+        outcome: whether it counts items by their fate. A replay notes these in the entry of the replayed run.
         passed_on: whether Gate passes it on for each segment, since a later stage needs it.
     """
 

@@ -23,7 +23,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A reason that the class of an error doesn't tell, and that needs a remedy of its own.
+    """A reason that needs a remedy of its own, where several reasons share an error class.
 
     Lambda passes on a class name and a message only. So the message ends with its reason: ``… [source-busy]``.
     """
@@ -51,8 +51,8 @@ class EtlError(Exception):
     """Base of the errors that end an invocation.
 
     Args:
-        message: what happened, what was found and what is allowed, and what to do.
-        reason: the reason, where the class doesn't tell it.
+        message: the event, the value found and the values allowed, and the remedy.
+        reason: the reason, if it needs a remedy of its own.
     """
 
     def __init__(self, message: str, reason: Reason | None = None) -> None:
@@ -125,12 +125,15 @@ def split_reason(message: str) -> tuple[str, Reason | None]:
 
 
 def class_name(error: BaseException) -> str:
-    """Name of an error's class, or of its nearest base that stands in a module: one made of data may have its name."""
-    return next((str(kind.__name__) for kind in type(error).__mro__ if _stands_in_its_module(kind)), "error")
+    """The name of an error's class, or of its nearest base that a module defines.
+
+    A class that transform() makes of data may have that data as its name.
+    """
+    return next((str(kind.__name__) for kind in type(error).__mro__ if _is_defined(kind)), "error")
 
 
-def _stands_in_its_module(kind: type) -> bool:
+def _is_defined(kind: type) -> bool:
     try:
         return getattr(sys.modules[kind.__module__], kind.__name__) is kind
-    except Exception:  # a class may say anything of its module
+    except Exception:  # a class may claim any module
         return False

@@ -29,7 +29,7 @@ STAGES = (
     Stage("Plan", PLAN, "etl-extract", "fixing the window"),
     Stage("Extract", EXTRACT, "etl-extract", "reading the source table", is_map=True, stages_records=True),
     Stage("Transform", TRANSFORM, "etl-transform", "transforming", is_map=True, stages_records=True),
-    Stage("Gate", GATE, "etl-transform", "adding up what was rejected"),
+    Stage("Gate", GATE, "etl-transform", "adding up the rejected records"),
     Stage("Load", LOAD, "etl-load", "writing the destination table", is_map=True),
     Stage("Finish", FINISH, "etl-load", "checking the balance"),
 )

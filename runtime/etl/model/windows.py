@@ -64,7 +64,7 @@ class WindowRules(NamedTuple):
         lateness: how much further back that window reaches, for items that arrived late.
         catch_up: the longest period that a run catches up on.
         event_window: the longest window that an event may ask for. A program with the permission to put events can send
-            one. A person who starts an execution may ask for more.
+            one. An execution that a person starts may ask for more.
     """
 
     lookback: timedelta
