@@ -7,7 +7,7 @@ from collections.abc import Collection
 from decimal import Decimal
 from functools import cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from botocore.session import Session, get_session
@@ -27,10 +27,13 @@ from etl.staging.bucket import BEGINNING, Staging
 from etl.staging.keys import quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
-from etl.tables.channel import open_channel
+from etl.tables.batch_writer import open_batch_writer
 from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from etl.values.attribute_values import Number, to_wire
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 _STAGED = read_by(LOAD)
 # Load rejects few records, and each has at most 400 KB. So its parts of quarantine are small.
@@ -215,18 +218,14 @@ def _staged_line(batch: Batch, key: Key) -> bytes:
 
 
 @cache
-def _adapters() -> tuple[LoadSettings, Session, Any, Staging]:
+def _adapters() -> tuple[LoadSettings, Session, "DynamoDBClient", Staging, Ledger]:
     settings, session = LoadSettings.from_env(os.environ), get_session()
-    return (
-        settings,
-        session,
-        dynamodb_client(session),
-        Staging(s3_client(), settings.staging_bucket),
-    )
+    client, staging = dynamodb_client(session), Staging(s3_client(), settings.staging_bucket)
+    return settings, session, client, staging, Ledger(client, settings.ledger_table)
 
 
 def _load(event: Event, deadline: Deadline) -> Work:
-    settings, session, client, staging = _adapters()
+    settings, session, client, staging, _ = _adapters()
     run, work = run_of(event), work_of(event)
     ceiling = settings.max_write_units_per_second
     # There are as many workers of Load as segments. They share the ceiling evenly.
@@ -237,23 +236,18 @@ def _load(event: Event, deadline: Deadline) -> Work:
         staging, in_flight_bytes = staging.for_retry(), IN_FLIGHT_BYTES // RETRY_SHARE
 
     async def load() -> Work:
-        async with open_channel(session, client) as channel:
-            destination = DestinationTable(channel, settings.destination_table, pacer, deadline.remaining_ms)
+        async with open_batch_writer(session, client) as writer:
+            destination = DestinationTable(writer, settings.destination_table, pacer, deadline.remaining_ms)
             return await load_segment(run, work, destination, staging, deadline, in_flight_bytes)
 
     return asyncio.run(load())
 
 
-@cache
-def _ledger() -> Ledger:
-    return Ledger(dynamodb_client(), LoadSettings.from_env(os.environ).ledger_table)
-
-
 def _finish(event: Event, _: Deadline) -> dict[str, Any]:
     run, gate = run_of(event), event["gate"]
-    staging = _adapters()[-1]
+    staging, ledger = _adapters()[-2:]
     report = finish(run, segments_of(event), staging, Decimal(gate["threshold_percent"]), gate)
-    _ledger().succeed(run, report["counts"], event["finished_at"])
+    ledger.succeed(run, report["counts"], event["finished_at"])
     return report
 
 

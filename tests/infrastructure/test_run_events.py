@@ -1,4 +1,4 @@
-"""The events by which a run's end is told."""
+"""The events at the end of a run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_run_ends_as_it_does_when_nobody_can_be_told(states: dict[str, Any], n
     assert sum(waits) < 10
 
 
-def test_the_recorder_tells_what_it_has_recorded_and_fails_if_it_cannot(states: dict[str, Any]) -> None:
+def test_the_recorder_announces_its_record_or_fails(states: dict[str, Any]) -> None:
     assert states["Record"]["Next"] == "Announce"
     assert [caught["Next"] for caught in states["Record"]["Catch"]] == ["Known"]
     assert states["Known"]["Type"] == "Succeed"

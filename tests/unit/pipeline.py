@@ -115,7 +115,7 @@ class Pipeline:
             # The context counts looks at the clock: a page that another thread fetches might come after the last.
             patch.setattr(extract, "SourceTable", partial(SourceTable, passing=VirtualThreads().passing()))
             patch.setattr(load, "dynamodb_client", lambda *_: self.dynamodb)
-            patch.setattr(load, "open_channel", lambda *_: FakeChannel(self.dynamodb))
+            patch.setattr(load, "open_batch_writer", lambda *_: FakeChannel(self.dynamodb))
             if module:
                 patch.setattr(transform, "transformation", module)
             yield self
@@ -123,5 +123,5 @@ class Pipeline:
 
 
 def _forget_adapters() -> None:
-    for adapters in (extract._adapters, transform._adapters, load._adapters, load._ledger):
+    for adapters in (extract._adapters, transform._adapters, load._adapters):
         adapters.cache_clear()

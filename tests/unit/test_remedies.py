@@ -79,7 +79,7 @@ def test_a_message_without_a_reason_stays_as_it_is(message: str) -> None:
         ("Runtime.OutOfMemory", "Runtime.OutOfMemory"),
     ],
 )
-def test_errors_of_aws_have_a_remedy_of_their_own_or_their_family(error: str, key: str) -> None:
+def test_an_error_of_aws_has_its_own_or_its_familys_remedy(error: str, key: str) -> None:
     assert same(remedy_for("FAILED", "Load", error, ""), key)
 
 

@@ -52,7 +52,7 @@ REMEDIES = {
         "Correct the cause that the message names, which a deployment doesn't change; then {again}.", _DOCTOR
     ),
     "ConfigurationError": Remedy(
-        "Deploy the stack again: it sets the value that the message names, which was changed since; then {again}.",
+        "Deploy the stack again: a setting, a resource or a permission isn't as the stack made it; then {again}.",
         _DOCTOR,
     ),
     Reason.TOO_MANY_DROPPED: Remedy(
@@ -64,13 +64,15 @@ REMEDIES = {
         "Make transform() faster, or allow it more time with record_seconds; deploy, and {again}.", _PREVIEW
     ),
     "TransformationError": Remedy(
-        "Correct transformation.py, try it with `etl preview` and deploy it; then {again}.", _PREVIEW
+        "Correct transformation.py, or the setting that the message names. Try it with `etl preview` and deploy it; "
+        "then {again}.",
+        _PREVIEW,
     ),
     "CodeChangedError": Remedy("Somebody deployed during the run: {again}."),
     Reason.AGGREGATES_CHANGED: Remedy("Somebody deployed during the run: {again}."),
     "QualityGateError": Remedy(
-        "Look at the rejected records in quarantine. Correct the data or the transformation; then {again}. Until then "
-        "nothing of the window is loaded.",
+        "Nothing of the window was loaded. Look at the rejected records in quarantine, correct the data or the "
+        "transformation, and {again}.",
         "quarantine show {run}",
     ),
     Reason.QUARANTINE_LOST: Remedy(
