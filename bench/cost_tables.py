@@ -7,9 +7,10 @@ from bench.markdown import dollars, duration, large, size, table
 from bench.scaling_tables import DEFAULT, PRICES, Document, costs_of
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_advice import recommend
-from etl_cli.costs.capacity_inputs import GB, KB, MB, CapacitySettings, Costs, Workload
+from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Cost, predicted
 from etl_cli.costs.prices import NAMES, PriceList, price_list, read_table
+from etl_cli.costs.usage import GB, KB, MB
 
 # A table and what a daily run finds in its window; a first copy has everything in it.
 EXAMPLES = {

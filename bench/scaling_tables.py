@@ -4,20 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from bench.limits import break_even_share, export_dollars, largest_table, most_invocations
 from bench.markdown import dollars, duration, large, short, size, table
-from etl_cli.costs.capacity import (
-    HISTORY_EVENTS,
-    INVOCATION_SECONDS,
-    Estimate,
-    estimate,
-    history_events,
-    most_invocations,
-    table_read_units,
-)
-from etl_cli.costs.capacity_advice import break_even_share, export_dollars, largest_table, recommend
-from etl_cli.costs.capacity_inputs import GB, KB, CapacitySettings, Costs, Workload
+from etl_cli.costs.capacity import INVOCATION_SECONDS, Estimate, estimate, table_read_units
+from etl_cli.costs.capacity_advice import recommend
+from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Cost, predicted
 from etl_cli.costs.prices import price_list
+from etl_cli.costs.usage import GB, HISTORY_EVENTS, KB, history_events
 
 SIZES = tuple(GB * gb for gb in (1, 10, 100, 1024, 10 * 1024))
 DAILY = 0.01
@@ -98,8 +92,8 @@ def _sizes(document: Document) -> str:
                 f"{found.segments}",
                 f"{found.invocations:,}",
                 duration(found.seconds),
-                large(found.read_units),
-                large(found.write_units),
+                large(found.usage.read_units),
+                large(found.usage.write_units),
                 dollars(predicted(found, PRICES).total),
                 _bound(found),
                 "yes" if found.seconds <= DEFAULT.timeout_seconds else "no",

@@ -13,10 +13,10 @@ from etl_cli.terminal.exit_codes import EXIT_INTERRUPTED
 
 
 def main() -> None:
-    """Run the command; what a user can put right is reported as one message."""
+    """Run the command, and report errors that you can correct as one message."""
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if interruptible:
-        # Until everything is imported there is nothing to tidy up, and an interrupt would end as a traceback.
+        # During the imports there is nothing to tidy up, and an interrupt would print a traceback.
         signal.signal(signal.SIGINT, _exit_at_once)
     from etl_cli.terminal.output import close_streams, open_streams
 
@@ -26,12 +26,12 @@ def main() -> None:
     if interruptible:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores it
             signal.signal(number, _exit_on_signal)
     try:
         _run(app)
     finally:
-        close_streams()  # an output that failed has a code of its own, which goes before the command's
+        close_streams()  # the exit code of a failed output replaces the verb's
 
 
 def _run(app: Callable[[], None]) -> None:
@@ -60,5 +60,5 @@ def _exit_at_once(_number: int, _frame: FrameType | None) -> None:
 
 
 def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
-    """End as after an error, so that nothing is left half-done."""
+    """End as after an error, and tidy up."""
     sys.exit(128 + number)

@@ -1,1 +1,1 @@
-"""AWS: where the pipeline is deployed, and what AWS refuses."""
+"""AWS: the deployed pipeline, and the reasons why AWS can't be asked."""

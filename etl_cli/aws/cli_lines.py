@@ -1,4 +1,4 @@
-"""Lines for a shell, with which to look further by means of the AWS CLI."""
+"""Lines for a shell that call the AWS CLI."""
 
 from __future__ import annotations
 
@@ -15,21 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Command:
-    """A line for a shell, and what it shows."""
+    """A line for a shell, and its purpose."""
 
     shows: str
     line: str
 
 
 def failure_commands(pipeline: Pipeline, execution: str, run: str, function: str) -> list[Command]:
-    """Lines that show more of an execution that failed.
-
-    Args:
-        pipeline: where it ran.
-        execution: its ARN.
-        run: the run's timestamp; empty if there is none.
-        function: the function that failed; empty if none did.
-    """
+    """Lines that show more of a failed execution, of its run and of the function that failed, if there are any."""
     history = aws("stepfunctions", "get-execution-history", "--execution-arn", execution, "--reverse-order")
     commands = [Command("its history, the last event first", f"{history} --max-items 10")]
     if function:
@@ -53,12 +46,12 @@ def window_command(state_machine: str, start: str, end: str) -> Command:
 
 
 def objects_command(bucket: str, run: str) -> Command:
-    """The line that lists what the stages of a run wrote."""
-    return Command("what the stages wrote", f"{aws('s3', 'ls', '--recursive', f's3://{bucket}/')} | grep {run}")
+    """The line that lists the objects of a run."""
+    return Command("the objects of the run", f"{aws('s3', 'ls', '--recursive', f's3://{bucket}/')} | grep {run}")
 
 
 def aws(*words: str) -> str:
-    """A line that calls the AWS CLI, also its version 1, which doesn't know AWS_REGION."""
+    """A line for the AWS CLI. Version 1 doesn't know AWS_REGION, so the line has an option for it."""
     region = os.environ.get("AWS_REGION")
     more = ["--region", region] if region and region != os.environ.get("AWS_DEFAULT_REGION") else []
     return shell_words("aws", *words, *more)

@@ -1,7 +1,4 @@
-"""The deployed pipeline where a command looks, and the options that say where.
-
-So the same commands serve the local environment and AWS.
-"""
+"""The connection of a verb to the deployed pipeline, and the options that choose it: AWS or the local environment."""
 
 from __future__ import annotations
 
@@ -17,18 +14,20 @@ from etl_cli.aws.place import find_place
 from etl_cli.aws.shell_settings import or_local
 
 Profile = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Profile of the AWS CLI; the shell's AWS variables if left out.")
+    str | None, typer.Option(metavar="NAME", help="Profile of the AWS CLI, instead of the shell's AWS variables.")
 ]
 Region = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Region of AWS; that of AWS_REGION, or the profile's, if left out.")
+    str | None, typer.Option(metavar="NAME", help="Region of AWS, instead of AWS_REGION or the profile's.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-LocalTime = Annotated[bool, typer.Option("--local-time", help="Print times in this machine's time zone.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+LocalTime = Annotated[
+    bool, typer.Option("--local-time", help="Print times in this machine's time zone, instead of UTC.")
+]
 
 
 @contextmanager
 def connected(profile: str | None = None, region: str | None = None) -> Iterator[Pipeline]:
-    """The deployed pipeline; what AWS refuses meanwhile becomes a message.
+    """Connect to the deployed pipeline, and turn errors of AWS into messages.
 
     Raises:
         UserError: there is no such profile or stack, or AWS refused a request.

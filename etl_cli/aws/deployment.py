@@ -1,7 +1,4 @@
-"""The deployed pipeline: what its stack made, and the AWS clients to work with it.
-
-The same for AWS and for the local environment; the session says which.
-"""
+"""The deployed pipeline, on AWS or in the local environment: its stack's outputs, and AWS clients."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 
-# The stack's outputs, each by the attribute that holds it.
+# The stack's outputs, by the attribute for each.
 _OUTPUTS = {
     "source_table": "SourceTableName",
     "destination_table": "DestinationTableName",
@@ -36,7 +33,7 @@ _OUTPUTS = {
 
 
 class MissingStackError(UserError):
-    """The pipeline isn't deployed where a command looks."""
+    """The pipeline isn't deployed in this place."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,8 @@ class Pipeline:
     """A deployed pipeline.
 
     Attributes:
-        source_table: name of the table that is read.
-        destination_table: name of the table that is written.
+        source_table: name of the source table.
+        destination_table: name of the destination table.
         staging_bucket: name of the bucket between the stages.
         state_machine: ARN of the state machine.
         dynamodb: client of DynamoDB.
@@ -65,16 +62,11 @@ class Pipeline:
 
     @classmethod
     def find(cls, session: boto3.Session, options: Mapping[str, Any] | None = None, stack: str = STACK) -> Pipeline:
-        """Find the pipeline that a stack made, by the stack's outputs.
-
-        Args:
-            session: credentials and region.
-            options: arguments for each client, such as an endpoint.
-            stack: the stack's name.
+        """Find the pipeline of a stack, by the stack's outputs; the options are arguments for each client.
 
         Raises:
             MissingStackError: there is no such stack.
-            UserError: it isn't the pipeline's.
+            UserError: the stack isn't a pipeline's.
         """
         options = dict(options or {})
         cloudformation = session.client("cloudformation", **options)
@@ -83,7 +75,7 @@ class Pipeline:
         missing = [name for name in _OUTPUTS.values() if name not in outputs]
         if missing:
             raise UserError(
-                f"The stack {stack} has no output {', '.join(missing)}: it isn't the pipeline's, or it isn't complete.",
+                f"The stack {stack} has no output {', '.join(missing)}: it isn't the pipeline's, or is incomplete.",
                 f"Deploy it again: {deploy}",
             )
         return cls(
@@ -95,13 +87,13 @@ class Pipeline:
         )
 
     def start(self, name: str, execution_input: Mapping[str, Any] | None = None) -> str:
-        """Start an execution of a name that no other has, and return its ARN."""
+        """Start an execution with a new name, and return its ARN."""
         return self.stepfunctions.start_execution(
             stateMachineArn=self.state_machine, name=name, input=json.dumps(execution_input or {})
         )["executionArn"]
 
     def execution(self, name: str) -> str:
-        """The ARN of the execution with a name, whether there is one or not."""
+        """The ARN of an execution by its name, whether or not it exists."""
         return f"{self.state_machine.replace(':stateMachine:', ':execution:', 1)}:{name}"
 
 
@@ -115,15 +107,9 @@ def is_local(endpoint: str) -> bool:
 
 
 def deploy_line(endpoint: str, context: Sequence[str] = (), *, stack: str = STACK) -> str:
-    """The line for a shell that deploys the stack where an endpoint is.
-
-    Args:
-        endpoint: of any service there.
-        context: CDK context values, such as ``etl:lookback_hours=48``.
-        stack: the stack's name.
-    """
+    """The line for a shell that deploys the stack, with CDK context values such as ``etl:lookback_hours=48``."""
     words = [word for value in context for word in ("-c", value)]
-    if is_local(endpoint):  # there the CDK CLI needs variables, and a bootstrapped account
+    if is_local(endpoint):  # where the CDK CLI needs variables and a bootstrapped account
         return shell_words(command(), "local", "deploy", *words)
     return shell_words("cdk", "deploy", stack, *words)
 

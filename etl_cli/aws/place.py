@@ -1,4 +1,4 @@
-"""Where a command looks: where its options and the AWS settings point, or else at this checkout's local environment."""
+"""The place of a verb: AWS by its options and the AWS settings, or else this checkout's local environment."""
 
 from __future__ import annotations
 
@@ -30,46 +30,36 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a command looks.
-
-    Attributes:
-        session: credentials and region.
-        options: arguments for each client, such as an endpoint.
-        profile: the option --profile.
-    """
+    """Credentials and region, arguments for each client (such as an endpoint), and the option --profile."""
 
     session: boto3.Session
     options: Mapping[str, Any] = field(default_factory=dict)
     profile: str | None = None
 
     def client(self, service: str, config: Config) -> Any:
-        """A client of a service; the configuration comes on top of the place's own."""
+        """A client of a service, with a configuration on top of the place's own."""
         own = self.options.get("config")
         options = {**self.options, "config": own.merge(config) if own else config}
         return self.session.client(service, **options)  # type: ignore[call-overload]
 
     @property
     def endpoint(self) -> str:
-        """Where requests go; empty where the settings don't say."""
+        """The address of AWS's services; empty if the settings have none."""
         try:
             return str(self.session.client("sts", **self.options).meta.endpoint_url)
         except (BotoCoreError, ValueError):
             return ""
 
     def explained(self, error: Exception) -> UserError:
-        """Why a request could not be made, was not answered, or was refused."""
+        """The reason why a request wasn't sent or answered, or was refused."""
         return explained(error, self.profile, self.endpoint)
 
 
 def find_place(profile: str | None = None, region: str | None = None) -> Place:
-    """Where to look. The local environment is used only if nothing at all says where AWS is.
-
-    Args:
-        profile: the option --profile.
-        region: the option --region.
+    """Find the place. It is the local environment only if there are no AWS settings at all.
 
     Raises:
-        UserError: the settings don't name a place, or there are none and the local environment is not up.
+        UserError: the settings name no place, or there are none and the local environment isn't up.
     """
     import boto3
 

@@ -1,4 +1,4 @@
-"""Why AWS, or a local environment, can't be asked, and what to do about it: by the reason, not by the error's name."""
+"""Messages for errors of AWS and of the local environment, by their reasons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from etl_cli.terminal.paths import command, environment_line
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "403"}
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-# What AWS answers to credentials that are of no use. Sources: the services' API references, "Common errors".
+# AWS's answers to unusable credentials. Sources: the services' API references, "Common errors".
 _UNUSABLE = _EXPIRED | {
     "AuthFailure",
     "IncompleteSignature",
@@ -35,18 +35,12 @@ _SLOW_DOWN = {
     "TooManyRequestsException",
 }
 _ACTION = re.compile(r"perform: ([a-z0-9-]+:\w+)")
-# An action that isn't called after its operation. Source: S3 API reference, HeadBucket.
+# Actions with another name than their operation. Source: S3 API reference, HeadBucket.
 _ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
 
 
 def explained(error: Exception, profile: str | None = None, endpoint: str = "") -> UserError:
-    """Why a request could not be made, was not answered, or was refused.
-
-    Args:
-        error: as boto3 raises it.
-        profile: the option --profile.
-        endpoint: where the request went; empty where that isn't known.
-    """
+    """The reason why a request wasn't sent or answered, or was refused."""
     endpoint = endpoint or str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
     refused = isinstance(error, ClientError)
     if is_local(endpoint) and (refused or is_unreachable(error)):
@@ -57,14 +51,7 @@ def explained(error: Exception, profile: str | None = None, endpoint: str = "") 
 
 
 def explained_midway(error: Exception, endpoint: str, standing: str, lines: Sequence[str]) -> UserError:
-    """Why AWS can't be asked any more about work that goes on without the command.
-
-    Args:
-        error: as boto3 raises it.
-        endpoint: where the request went.
-        standing: how far the work is.
-        lines: how to go on.
-    """
+    """The reason why AWS doesn't answer any more, with the progress of work that goes on, and how to continue it."""
     reason = explained(error, endpoint=endpoint)
     if is_local(endpoint) and is_unreachable(error):  # its runs have ended with it
         return reason
@@ -72,29 +59,24 @@ def explained_midway(error: Exception, endpoint: str, standing: str, lines: Sequ
 
 
 def is_unreachable(error: Exception) -> bool:
-    """Whether an error says that nobody answered."""
+    """Whether there was no answer."""
     return isinstance(error, (aws.ConnectionError, aws.HTTPClientError))
 
 
 def is_denied(error: ClientError) -> bool:
-    """Whether an error says that a permission is missing."""
+    """Whether a permission is missing."""
     return error.response["Error"]["Code"] in _DENIED
 
 
 def are_unusable(error: Exception) -> bool:
-    """Whether an error says that no request can succeed with these credentials, whatever it asks for."""
+    """Whether no request can succeed with these credentials."""
     if isinstance(error, ClientError):
         return error.response["Error"]["Code"] in _UNUSABLE
     return isinstance(error, BotoCoreError) and not is_unreachable(error)
 
 
 def denied_action(error: ClientError, service: str = "") -> str:
-    """The action in IAM for which a permission is missing; not every service names it.
-
-    Args:
-        error: as boto3 raises it.
-        service: prefix of the service's actions in IAM, such as ``states``; empty where that isn't known.
-    """
+    """The action in IAM whose permission is missing. Not every service names it; then its prefix helps."""
     named = _ACTION.search(error.response["Error"].get("Message", ""))
     asked = f"{service}:{error.operation_name}" if service else error.operation_name
     return named[1] if named else _ACTIONS.get(asked, asked)
@@ -113,7 +95,7 @@ def _local_does_not_answer(endpoint: str) -> UserError:
 
 
 def _taking() -> list[str]:
-    """The line that takes the variables of this start, in a shell that has those of another."""
+    """The line that loads the variables of this start into a shell that has those of another."""
     return [environment_line()] if has_aws_settings() else []
 
 
@@ -121,7 +103,7 @@ def _refused_by_local(error: Exception, endpoint: str) -> UserError:
     if are_unusable(error):
         message = f"The local environment at {endpoint} does not know the shell's access key."
         return UserError(
-            message, "Each start makes another one. Take its variables:", remedy_lines=[environment_line()]
+            message, "Each start makes another one. Load its variables:", remedy_lines=[environment_line()]
         )
     log = own_environment().state_dir / "server.log"
     return UserError(f"The local environment at {endpoint} refused a request: {error}", f"Its log: {log}")
@@ -139,13 +121,13 @@ def _refused_by_aws(error: ClientError, profile: str | None) -> UserError:
         return UserError(f"A permission is missing: {error}", remedy)
     if code in _SLOW_DOWN:
         return UserError(f"AWS asks to slow down: {error}", "Try again in a minute.")
-    return UserError(f"AWS refused a request: {error}", "Try again; if it stays, look into the AWS Health Dashboard.")
+    return UserError(f"AWS refused a request: {error}", "Try again. If it stays, see the AWS Health Dashboard.")
 
 
 def _aws_does_not_answer(error: Exception) -> UserError:
-    remedy = "Look at the network, and at the region's name, which is a part of the address."
+    remedy = "Check the network, and the region's name, which is part of the address."
     if isinstance(error, aws.SSLError):
-        remedy = "Have AWS_CA_BUNDLE name the file with the certificate of the network that you are in."
+        remedy = "Set AWS_CA_BUNDLE to the file with your network's certificate."
     elif isinstance(error, aws.ProxyConnectionError):
-        remedy = "Correct HTTPS_PROXY, or name the address in NO_PROXY."
+        remedy = "Correct HTTPS_PROXY, or add the address to NO_PROXY."
     return UserError(f"AWS does not answer: {error}", remedy)

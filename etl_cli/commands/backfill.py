@@ -1,63 +1,93 @@
-"""`etl backfill`: runs a long time window by window, and goes on where it was left."""
+"""`etl backfill`: runs a long time window by window, and continues where it stopped."""
 
 from __future__ import annotations
 
+import sys
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
+from etl.model.instants import format_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.commands.backfill_confirmation import MOST_UNASKED, confirm
-from etl_cli.commands.backfill_session import BackfillSession
-from etl_cli.commands.follow import console_of_progress
-from etl_cli.render.backfill import print_plan, print_title
-from etl_cli.render.backfill_document import plan_document
-from etl_cli.runs.ledger import read_ledger
-from etl_cli.summary.backfill import BackfillWork
-from etl_cli.summary.backfill_windows import plan, split
-from etl_cli.terminal.console import print_json
+from etl_cli.aws.refusals import explained_midway
+from etl_cli.commands.follow import LOOK_SECONDS, console_of_progress
+from etl_cli.costs.cost import money
+from etl_cli.costs.deployed import read_deployed
+from etl_cli.costs.planning import make_plan
+from etl_cli.costs.prices import price_list
+from etl_cli.costs.window import PlannedWindow
+from etl_cli.costs.workload import telling
+from etl_cli.render.backfill import (
+    BackfillBoard,
+    plan_document,
+    print_plan,
+    print_success,
+    print_title,
+    standing,
+    window_names,
+    work_document,
+)
+from etl_cli.render.board import Board
+from etl_cli.render.report import print_advice, print_failure
+from etl_cli.runs.history import execution_name
+from etl_cli.runs.ledger import Entry, read_ledger
+from etl_cli.summary.backfill import BackfillWork, Planned, plan, split
+from etl_cli.terminal.console import Terminal, err, print_json
+from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from etl_cli.terminal.time_options import checked_span, parse_length, time_option
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import format_instant
+from etl_cli.terminal.typer_app import verb
+from etl_cli.terminal.words import duration, plural
 
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
+
+MOST_UNASKED = 100
 _MOST_PARALLEL = 20
-EXITS = {0: "all windows are done", 1: "a window failed, or an error", 130: "interrupted, what runs goes on"}
-EPILOG = (
-    "Examples:  etl backfill --from 2026-01-01 --to 2026-11-01 --step 1w  ·  etl backfill --from 2026-11-01 --to "
-    "2026-11-03 --step 6h --parallel 2  ·  etl backfill --from 2026-01-01 --to 2026-11-01 --dry-run"
+
+
+@verb(
+    examples=(
+        "etl backfill --from 2026-01-01 --to 2026-11-01 --step 1w",
+        "etl backfill --from 2026-11-01 --to 2026-11-03 --step 6h --parallel 2",
+        "etl backfill --from 2026-01-01 --to 2026-11-01 --dry-run",
+    ),
+    exits={0: "all windows are done", 1: "a window failed, or an error", 130: "interrupted, running windows go on"},
 )
-
-
 def backfill(  # noqa: PLR0913 - each is an option
     *,
-    since: Annotated[datetime, time_option("First instant, such as 2026-01-01 or 2026-01-01T02:00Z.", "--from")],
-    until: Annotated[datetime, time_option("First instant behind it; has passed.", "--to")],
+    since: Annotated[datetime, time_option("Start, such as 2026-01-01 or 2026-01-01T02:00Z.", "--from")],
+    until: Annotated[datetime, time_option("End, which it doesn't include; it must have passed.", "--to")],
     step: Annotated[
         str, typer.Option(metavar="LENGTH", help="Length of a window, such as 7d, 1d, 6h or 30min.")
     ] = "1d",
-    parallel: Annotated[int, typer.Option(min=1, max=_MOST_PARALLEL, help="How many windows run at once.")] = 1,
+    parallel: Annotated[int, typer.Option(min=1, max=_MOST_PARALLEL, help="Number of windows that run at once.")] = 1,
     keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Go on with further windows when one has failed.")
+        bool, typer.Option("--keep-going", help="Continue with further windows after one has failed.")
     ] = False,
-    redo: Annotated[bool, typer.Option("--redo", help="Run windows again that are done.")] = False,
-    done_since: Annotated[datetime | None, time_option("Run windows again that were done earlier than that.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the windows, and start nothing.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Run all windows again, even if they are done.")] = False,
+    done_since: Annotated[datetime | None, time_option("Run windows again that were done before this time.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the windows and start nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help=f"Run more than {MOST_UNASKED} windows without asking.")] = False,
     as_json: AsJson = False,
     local_time: LocalTime = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Run a long time window by window, the oldest first; what is done already is left out.
+    """Run a long time window by window, the oldest first, without the windows that are done.
 
-    Started again it goes on where it was left: a window that an earlier
-    backfill of the same windows has loaded isn't run again, one that failed is.
-    It stops at the first window that fails, and lets those that run end.
+    Run the same command again to continue. A window that an earlier backfill of the same windows has loaded
+    doesn't run again; one that failed does. The command stops at the first window that fails, and waits for
+    those that run.
 
-    It needs no watermark. Windows that run in their order, one at a time,
-    also move it, if they begin at or before it.
+    It needs no watermark. Windows that run in order, one at a time, also move the watermark if they begin at
+    or before it.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     span = checked_span(since, until, now, ("--from", "--to"))
@@ -72,10 +102,9 @@ def backfill(  # noqa: PLR0913 - each is an option
         if not dry_run:
             again = lines.line(*_again(span, step, parallel, done_by, keep_going=keep_going, yes=yes))
             if not yes:
-                confirm(console, pipeline, entries, planned, parallel, f"{again} --yes")
+                _confirm(console, pipeline, entries, planned, parallel, f"{again} --yes")
             work = BackfillWork(pipeline, planned, parallel=parallel, keep_going=keep_going, done_since=done_by)
-            session = BackfillSession(console, work, span=span, planned=planned, times=times, lines=lines, again=again)
-            raise typer.Exit(session.run(as_json=as_json))
+            raise typer.Exit(_Session(console, work, span, times, lines, again).run(as_json=as_json))
     if as_json:
         print_json(plan_document(span, planned))
     else:
@@ -83,22 +112,133 @@ def backfill(  # noqa: PLR0913 - each is an option
 
 
 def _done_by(done_since: datetime | None, now: datetime, *, redo: bool) -> datetime | None:
-    """From when on a run counts as done; None if every run does."""
+    """The start from which on a run counts as done; None if every run does."""
     if redo and done_since:
-        raise typer.BadParameter("that and --done-since both say what is run again: give one.", param_hint="--redo")
+        raise typer.BadParameter("give either this or --done-since.", param_hint="--redo")
     return now if redo else done_since
 
 
 def _again(span: Span, step: str, parallel: int, done_by: datetime | None, *, keep_going: bool, yes: bool) -> list[str]:
-    """The words that go on with a backfill: a --redo goes on without what it has run again."""
+    """The words that continue a backfill; a --redo continues without the windows that it has run again."""
     words = ["backfill", "--from", _short(span.start), "--to", _short(span.end), "--step", step]
     words += ["--parallel", str(parallel)] if parallel > 1 else []
     words += ["--keep-going"] if keep_going else []
     words += ["--done-since", _short(done_by)] if done_by else []
-    words += ["--yes"] if yes else []
-    return words
+    return words + (["--yes"] if yes else [])
 
 
 def _short(instant: datetime) -> str:
-    """An instant as the options take it; a midnight is a date."""
+    """An instant for an option; a midnight is a date."""
     return format_instant(instant).removesuffix("T00:00:00Z")
+
+
+def _confirm(
+    console: Terminal, pipeline: Pipeline, entries: list[Entry], planned: list[Planned], parallel: int, line: str
+) -> None:
+    """Ask before running more than `MOST_UNASKED` windows; ``line`` runs them without a question.
+
+    Raises:
+        UserError: there is no terminal to ask at.
+        typer.Abort: the answer is no.
+    """
+    windows = [each for each in planned if not each.done]
+    if len(windows) <= MOST_UNASKED:
+        return
+    runs = f"{plural(len(windows), 'run')}, each of which reads the whole table"
+    console.print(f"  That is {runs}{_forecast(pipeline, entries, windows, parallel)}.", soft_wrap=True)
+    if not can_ask():
+        raise UserError(
+            f"More than {MOST_UNASKED} windows need a confirmation, and there is no terminal to ask at. "
+            "Nothing was started.",
+            "Give a longer --step. To run them all:",
+            remedy_lines=[line],
+        )
+    typer.confirm("Run them?", abort=True, err=True)
+
+
+def can_ask() -> bool:
+    """Whether there is a terminal to ask at."""
+    return sys.stdin.isatty()
+
+
+def _forecast(pipeline: Pipeline, entries: list[Entry], windows: list[Planned], parallel: int) -> str:
+    """About the time and cost, as `etl plan` estimates them for the first window; empty if that isn't possible."""
+    now = datetime.now(UTC)
+    try:
+        deployed = read_deployed(pipeline)
+    except (BotoCoreError, ClientError, UserError):  # the credentials may allow a run and no plan
+        return ""
+    first = PlannedWindow(windows[0].window, "")
+    each = make_plan(first, deployed, telling(entries, now), price_list(deployed.region), now).outlook
+    seconds, dollars = each.found.seconds * len(windows) / parallel, each.cost.total * len(windows)
+    return f": about {duration(seconds)} and {money(dollars)} in all"
+
+
+@dataclass(frozen=True)
+class _Session:
+    """A backfill at the terminal; ``again`` is the line that continues it."""
+
+    console: Terminal
+    work: BackfillWork
+    span: Span
+    times: Times
+    lines: EtlLines
+    again: str
+
+    def run(self, *, as_json: bool) -> int:
+        """Do it, and return the exit code.
+
+        Raises:
+            UserError: AWS doesn't answer any more.
+        """
+        work = self.work
+        try:
+            if work.waiting:
+                self._follow()
+        except (KeyboardInterrupt, SystemExit) as reason:
+            for line in (f"interrupted: {standing(work)}", *self._how_to_continue()):
+                err.print(line)
+            code = int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED
+        except (BotoCoreError, ClientError) as error:
+            raise explained_midway(error, work.endpoint, standing(work), self._how_to_continue()) from None
+        else:
+            code = EXIT_FAILED if work.failed else 0
+            if work.failed:
+                self._print_failure()
+            else:
+                print_success(self.console, work)
+        if as_json:
+            print_json(work_document(self.span, work) | {"again": self.again if work.unfinished else None})
+        return code
+
+    def _follow(self) -> None:
+        names = window_names(self.work.planned, self.times)
+        with Board(self.console, [], name_width=max(map(len, names.values())), owns=False) as board:
+            view = BackfillBoard(board, self.work, names, self.times)
+            view.sum_up()
+            while not self.work.over:
+                for window, snapshot in self.work.advance():
+                    view.show(window, snapshot)
+                    view.sum_up()
+                if not self.work.over:
+                    time.sleep(LOOK_SECONDS)
+            view.sum_up(ended=True)
+
+    def _print_failure(self) -> None:
+        first = self.work.failed[0]
+        self.console.print()
+        self.console.print(f"  {self.times.window(*first.window)}", soft_wrap=True)
+        if first.failure:
+            print_failure(self.console, first.failure)
+            print_advice(self.console, first.failure, self.lines)
+        self.console.print()
+        for line in (standing(self.work), "Correct the cause, then continue:", self.again):
+            self.console.print(f"  {line}", soft_wrap=True)
+
+    def _how_to_continue(self) -> list[str]:
+        watch = [f"  {self.lines.line('watch', execution_name(each))}" for each in self.work.running.values()]
+        return [
+            *(["Running windows go on. Watch them:", *watch] if watch else []),
+            "Continue the backfill:",
+            f"  {self.again}",
+        ]

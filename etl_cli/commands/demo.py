@@ -33,12 +33,17 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from etl_cli.terminal.paths import ROOT, command, environment_line
 from etl_cli.terminal.times import Times
+from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import count
 
 ENVIRONMENT, DEPLOYMENT, SOURCE, CHECK = "Local AWS", "Deployment", "Source table", "Check"
 _LOOK_SECONDS = 0.2
 
 
+@verb(
+    examples=("etl demo", "etl demo --items 200 --json", "etl demo --strict"),
+    exits={0: "the run succeeded", 1: "it failed, or another error"},
+)
 def demo(
     items: Annotated[
         int, typer.Option(min=1, max=1_000_000, help="How many items to put into the source table.")

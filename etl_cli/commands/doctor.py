@@ -1,4 +1,4 @@
-"""`etl doctor`: whether the pipeline is well, and what to do where it isn't."""
+"""`etl doctor`: checks the pipeline, and has the remedy for each problem."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import count
+from etl_cli.terminal.typer_app import verb
+from etl_cli.terminal.words import plural
 
 EXIT_PROBLEM = 1
 _STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
@@ -27,23 +28,26 @@ _INDENT = 2 + _LEVEL_WIDTH + 2 + _ABOUT_WIDTH + 2
 _WIDEST = 110
 
 
+@verb(
+    examples=("etl doctor", "etl doctor --json", "etl doctor --profile night --late-hours 50"),
+    exits={0: "no problem, warnings at most", 1: "a problem"},
+)
 def doctor(
     as_json: AsJson = False,
     late_hours: Annotated[
-        int, typer.Option(min=1, max=8784, help="How old the watermark may be before data are late.")
+        int, typer.Option(min=1, max=8784, help="Age of the watermark in hours above which data are late.")
     ] = 26,
     profile: Profile = None,
     region: Region = None,
     local_time: LocalTime = False,
 ) -> None:
-    """Look at everything that the pipeline needs, and say what is wrong and what to do.
+    """Check everything that the pipeline needs, with the remedy for each problem.
 
-    Credentials, stack, schedule, workflow, functions, room for workers,
-    tables, bucket, events that were lost, the last run, late data, missing time.
-    It only reads, and goes on after what it can't see.
+    It checks credentials, stack, schedule, workflow, functions, room for workers, tables, bucket, lost events,
+    the last run, late data and missing time. It only reads, and goes on after a check that AWS refuses.
     """
     etl, times = EtlLines(profile, region), Times(local_time)
-    found = list(look(etl, times, timedelta(hours=late_hours)))
+    found = list(check(etl, times, timedelta(hours=late_hours)))
     if as_json:
         print_json(checkup_document(found))
     else:
@@ -52,8 +56,8 @@ def doctor(
         raise typer.Exit(EXIT_PROBLEM)
 
 
-def look(etl: EtlLines, times: Times, late: timedelta) -> Iterable[Finding]:
-    """Look where the options say; without settings to look with, that is the finding."""
+def check(etl: EtlLines, times: Times, late: timedelta) -> Iterable[Finding]:
+    """Check the pipeline of these options; unusable settings are a finding too."""
     try:
         place = find_place(etl.profile, etl.region)
     except UserError as error:
@@ -63,7 +67,7 @@ def look(etl: EtlLines, times: Times, late: timedelta) -> Iterable[Finding]:
 
 
 def checkup_document(findings: Sequence[Finding]) -> dict[str, Any]:
-    """What `etl doctor --json` prints."""
+    """The findings for `etl doctor --json`."""
     return {
         "well": all(finding.level != "problem" for finding in findings),
         "findings": [asdict(finding) for finding in findings],
@@ -71,7 +75,7 @@ def checkup_document(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def print_findings(console: Terminal, findings: Sequence[Finding]) -> None:
-    """Print a line for each finding, and below it what to do."""
+    """Print a line for each finding, with its remedy below."""
     width = min(console.width, _WIDEST) if console.is_terminal else _WIDEST
     for finding in findings:
         lines = wrapped(finding.text, width - _INDENT)
@@ -88,5 +92,5 @@ def print_findings(console: Terminal, findings: Sequence[Finding]) -> None:
 
 def _verdict(findings: Sequence[Finding]) -> str:
     numbers = {level: sum(finding.level == level for finding in findings) for level in ("problem", "warning")}
-    told = [count(number, level) for level, number in numbers.items() if number]
-    return f"{', '.join(told)}." if told else "All is well."
+    parts = [plural(number, level) for level, number in numbers.items() if number]
+    return f"{', '.join(parts)}." if parts else "All is well."

@@ -13,11 +13,13 @@ from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.times import Times
-
-EXITS = {0: "explained", 1: "there is no trace of it, or an error"}
-EPILOG = "Examples:  etl explain order-000042  ·  etl explain order-000042 --runs 30 --json"
+from etl_cli.terminal.typer_app import verb
 
 
+@verb(
+    examples=("etl explain order-000042", "etl explain order-000042 --runs 30 --json"),
+    exits={0: "explained", 1: "there is no trace of it, or an error"},
+)
 def explain(
     identity: Annotated[str, typer.Argument(metavar="ID", help="The item's id.")],
     *,

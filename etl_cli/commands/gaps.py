@@ -18,11 +18,16 @@ from etl_cli.terminal.grid import table_width
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.time_options import since_option
 from etl_cli.terminal.times import Span, Times
+from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import count, duration, format_instant
 
 EXIT_GAPS = 1
 
 
+@verb(
+    examples=("etl gaps", "etl gaps --json", "etl gaps --since 2026-11-01"),
+    exits={0: "no gaps", 1: "gaps, or an error"},
+)
 def gaps(
     as_json: AsJson = False,
     since: Annotated[datetime | None, since_option("Look")] = None,

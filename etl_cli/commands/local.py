@@ -11,13 +11,14 @@ import typer
 from etl.model.names import STACK
 from etl_cli.local.environment import LocalEnvironment, Status
 from etl_cli.local.variables import is_shell_name, restored_variables, saved_variables, unset_variables
-from etl_cli.terminal.console import Text, err, out, print_json, print_table, progress
+from etl_cli.terminal.console import Text, err, out, print_json, print_table
 from etl_cli.terminal.context_option import Context, parse_context
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT, command, environment_line
 from etl_cli.terminal.printable import shell_words
+from etl_cli.terminal.progress import progress
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.typer_app import Commands
+from etl_cli.terminal.typer_app import Commands, verb
 
 EXIT_DOWN = 3
 EXIT_DIED = 4
@@ -31,7 +32,7 @@ app = Commands(
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command(epilog="Examples:  etl local start  ·  etl local start --port 4566  ·  etl local start --strict")
+@verb(examples=("etl local start", "etl local start --port 4566", "etl local start --strict"))
 def start(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of 127.0.0.1; a free one if left out.")
@@ -46,7 +47,7 @@ def start(
     _print_next()
 
 
-@app.command(epilog="Example:  etl local stop")
+@verb(examples=("etl local stop",))
 def stop() -> None:
     """Stop the local environment; its tables, objects and stacks are gone then."""
     if _environment().stop():
@@ -55,7 +56,7 @@ def stop() -> None:
         out.print("The local environment was not up.")
 
 
-@app.command(epilog="Example:  etl local reset")
+@verb(examples=("etl local reset",))
 def reset() -> None:
     """Throw all data and stacks away, and start afresh on the same port."""
     status = _environment().reset()
@@ -63,9 +64,9 @@ def reset() -> None:
     _print_next()
 
 
-@app.command(
+@verb(
+    examples=("etl local status", "etl local status --json"),
     exits={0: "up", EXIT_DOWN: "down", EXIT_DIED: "ended without being stopped, or does not answer"},
-    epilog="Examples:  etl local status  ·  etl local status --json",
 )
 def status(as_json: Json = False) -> None:
     """Say whether the local environment is up, where, since when, and which stacks it has."""
@@ -78,7 +79,7 @@ def status(as_json: Json = False) -> None:
         raise typer.Exit(EXIT_DOWN if found.state == "down" else EXIT_DIED)
 
 
-@app.command(epilog='Examples:  eval "$(etl local env)"  ·  eval "$(etl local env --unset)"  ·  etl local env --json')
+@verb(examples=('eval "$(etl local env)"', 'eval "$(etl local env --unset)"', "etl local env --json"))
 def env(
     as_json: Json = False,
     unset: Annotated[
@@ -116,7 +117,7 @@ def _variables(*, for_shell: bool) -> dict[str, str]:
         raise
 
 
-@app.command(epilog="Examples:  etl local deploy  ·  etl local deploy --context etl:lookback_hours=48")
+@verb(examples=("etl local deploy", "etl local deploy --context etl:lookback_hours=48"))
 def deploy(context: Context = None) -> None:
     """Deploy the stack into the local environment, with the real CDK CLI."""
     values = parse_context(context)
@@ -129,7 +130,7 @@ def deploy(context: Context = None) -> None:
     print_table(outputs)
 
 
-@app.command(epilog="Example:  etl local destroy")
+@verb(examples=("etl local destroy",))
 def destroy() -> None:
     """Remove the stack, its data included, from the local environment, with the real CDK CLI."""
     environment = _environment()
@@ -195,3 +196,6 @@ def _print_next() -> None:
             "stop it": f"{command()} local stop",
         }
     )
+
+
+app.add(start, stop, reset, status, env, deploy, destroy)

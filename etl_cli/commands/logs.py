@@ -19,6 +19,7 @@ from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.time_options import since_option
 from etl_cli.terminal.times import Times
+from etl_cli.terminal.typer_app import verb
 
 _DEFAULT_SINCE = timedelta(hours=2)
 # A run's lines, by the functions' clocks, which aren't the ledger's; and what Lambda writes after its end.
@@ -36,6 +37,10 @@ class Function(StrEnum):
     LOAD = "load"
 
 
+@verb(
+    examples=("etl logs", "etl logs load --since 1d", "etl logs --run latest", "etl logs --follow"),
+    exits={0: "shown", 130: "interrupted, as --follow is"},
+)
 def logs(  # noqa: PLR0913 - each is an option
     function: Annotated[
         Function | None,

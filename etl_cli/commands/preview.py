@@ -16,6 +16,7 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import End, Start, execution_input
 from etl_cli.terminal.times import Span, Times
+from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import parse_instant
 
 if TYPE_CHECKING:
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
 EXIT_REJECTED = 3
 SAMPLE = 100
 SHOWN = 3
-EXITS = {
-    0: "nothing would be rejected",
-    1: "the transformation can't be used, or another error",
-    EXIT_REJECTED: "something would be rejected",
-}
-EPILOG = "Examples:  etl preview  ·  etl preview --id order-000042  ·  etl preview --watch  ·  etl preview --run latest"
 
 
 class Asked(NamedTuple):
@@ -45,6 +40,14 @@ class Asked(NamedTuple):
     shown: int | None
 
 
+@verb(
+    examples=("etl preview", "etl preview --id order-000042", "etl preview --watch", "etl preview --run latest"),
+    exits={
+        0: "nothing would be rejected",
+        1: "the transformation can't be used, or another error",
+        EXIT_REJECTED: "something would be rejected",
+    },
+)
 def preview(  # noqa: PLR0913 - each is an option
     *,
     sample: Annotated[

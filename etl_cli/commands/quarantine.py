@@ -19,7 +19,7 @@ from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.typer_app import Commands
+from etl_cli.terminal.typer_app import Commands, verb
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
@@ -33,10 +33,7 @@ app = Commands(
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's timestamp, its execution's name, or latest.")]
 
 
-@app.command(
-    name="list",
-    epilog="Examples:  etl quarantine list  ·  etl quarantine list --run latest  ·  etl quarantine list --json",
-)
+@verb(examples=("etl quarantine list", "etl quarantine list --run latest", "etl quarantine list --json"))
 def list_(
     *,
     run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this run; latest for the latest.")] = None,
@@ -59,9 +56,12 @@ def list_(
         print_quarantines(out, found, Times(local_time), EtlLines(profile, region))
 
 
-@app.command(
-    epilog="Examples:  etl quarantine show latest  ·  etl quarantine show 20261126T020000123Z --field value  ·  "
-    "etl quarantine show latest --id order-000042 --json"
+@verb(
+    examples=(
+        "etl quarantine show latest",
+        "etl quarantine show 20261126T020000123Z --field value",
+        "etl quarantine show latest --id order-000042 --json",
+    )
 )
 def show(  # noqa: PLR0913 - each is an option
     run: RunName,
@@ -94,14 +94,14 @@ def show(  # noqa: PLR0913 - each is an option
     print_records(out, records, has_more=has_more)
 
 
-@app.command(
+@verb(
+    examples=("etl quarantine replay latest", "etl quarantine replay 20261126T020000123Z --json"),
     exits={
         0: "all of it is loaded, or left out by the transformation",
         1: "the run failed, or another error",
         EXIT_LEFT: "some was set aside again, or is left",
         130: "interrupted, the run goes on",
     },
-    epilog="Examples:  etl quarantine replay latest  ·  etl quarantine replay 20261126T020000123Z --json",
 )
 def replay(
     run: RunName,
@@ -145,3 +145,6 @@ def _of(pipeline: Pipeline, entries: list[Entry], run: str) -> Quarantine:
     if entry.status == "RUNNING":
         raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
     return quarantine_of(pipeline, entry.run, entry)
+
+
+app.add(list_, show, replay)

@@ -23,16 +23,19 @@ from etl_cli.terminal.console import out, print_json, print_page
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
+from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import size
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
 
-EXITS = {0: "the report is made, however the run ended"}
-EPILOG = "Examples:  etl report  ·  etl report 20261124T020000123Z --html night.html  ·  etl report --html - --no-items"
 _OUTPUT = "-"
 
 
+@verb(
+    examples=("etl report", "etl report 20261124T020000123Z --html night.html", "etl report --html - --no-items"),
+    exits={0: "the report is made, however the run ended"},
+)
 def report(  # noqa: PLR0913 - each is an option
     run: Annotated[str, typer.Argument(help="The run's timestamp, its execution's name or ARN, or latest.")] = "latest",
     *,

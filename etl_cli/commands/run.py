@@ -16,9 +16,18 @@ from etl_cli.terminal.console import print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.time_options import End, Lookback, Start, execution_input
 from etl_cli.terminal.times import Times
+from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import count, parse_instant
 
 
+@verb(
+    examples=("etl run", "etl run --start 2026-11-01 --end 2026-11-02", "etl run --lookback 48 --no-follow"),
+    exits={
+        0: "the run succeeded, or was started with --no-follow",
+        1: "it failed, or another error",
+        130: "interrupted, the run goes on",
+    },
+)
 def run(  # noqa: PLR0913 - each is an option
     *,
     start: Start = None,

@@ -17,6 +17,7 @@ from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.time_options import since_option
 from etl_cli.terminal.times import Times
+from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import count, format_instant
 
 
@@ -34,6 +35,7 @@ class Status(StrEnum):
 _STATUS_HELP = f"Only runs that have it; may be repeated: {', '.join(Status)}."
 
 
+@verb(examples=("etl runs", "etl runs --status failed --since 7d", "etl runs --limit 100 --json"))
 def runs(  # noqa: PLR0913 - each is an option
     *,
     limit: Annotated[int, typer.Option(min=1, help="How many to show, the latest.")] = 20,

@@ -17,16 +17,17 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.paths import environment_line
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import parse_since
+from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import count as number_of
 from etl_cli.terminal.words import format_instant
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
 
-EPILOG = "Examples:  etl seed  ·  etl seed --count 20000 --seed 7  ·  etl seed --late-percent 20 --invalid-percent 3"
 _MOST = 10_000_000
 
 
+@verb(examples=("etl seed", "etl seed --count 20000 --seed 7", "etl seed --late-percent 20 --invalid-percent 3"))
 def seed(  # noqa: PLR0913 - each is an option
     *,
     count: Annotated[int, typer.Option(min=1, max=_MOST, help="How many items.")] = 1000,

@@ -16,9 +16,14 @@ from etl_cli.summary.record import RunRecord, read_record
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
+from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import format_instant
 
 
+@verb(
+    examples=("etl show", "etl show 20261124T020000123Z", "etl show night-3 --json"),
+    exits={0: "shown, however the run ended", 1: "there is no such run, or an error"},
+)
 def show(
     run: Annotated[
         str, typer.Argument(metavar="RUN", help="The run's timestamp, its execution's name or ARN, or latest.")

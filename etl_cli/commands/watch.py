@@ -16,11 +16,16 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.printable import shell_words
 from etl_cli.terminal.times import Times
+from etl_cli.terminal.typer_app import verb
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
 
 
+@verb(
+    examples=("etl watch", "etl watch 20261124T020000123Z", "etl watch run-20261124T020000Z-3f9a --json"),
+    exits={0: "the run succeeded", 1: "it failed, or another error", 130: "interrupted, the run goes on"},
+)
 def watch(
     run: Annotated[
         str,

@@ -1,1 +1,1 @@
-"""What a run takes, in time and in units, and what that costs."""
+"""The time, the units and the dollars that a run takes."""

@@ -1,28 +1,13 @@
-"""What the capacity model advises: which setting or quota to raise, how large a table may be, what an export costs."""
+"""Advice from the capacity model: settings and quotas to raise, the largest table, the price of an export."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
-from decimal import Decimal
 
-from etl_cli.costs.capacity import (
-    BYTES_PER_READ_UNIT,
-    HISTORY_EVENTS,
-    INLINE_WORKERS,
-    STATE_BYTES,
-    TABLE_UNITS,
-    Bound,
-    Estimate,
-    estimate,
-    table_read_units,
-)
-from etl_cli.costs.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
-from etl_cli.costs.prices import Prices
-
-# Dollars for a GB of changes that DynamoDB exports to S3, in us-east-1. Source: "Amazon DynamoDB pricing", Data export
-# to Amazon S3.
-EXPORT_GB = Decimal("0.10")
+from etl_cli.costs.capacity import INLINE_WORKERS, STATE_BYTES, TABLE_UNITS, Bound, Estimate, estimate, table_read_units
+from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
+from etl_cli.costs.usage import HISTORY_EVENTS
 
 REMEDIES: dict[Bound, str] = {
     "CPU": "raise etl:concurrency or lower etl:segment_bytes; a larger etl:memory_mb gives more CPU, up to 1769",
@@ -31,9 +16,15 @@ REMEDIES: dict[Bound, str] = {
     "destination table": "raise the destination table's warm throughput, and above 40,000 units a second its quota",
 }
 
+# Steps by which an operator raises things; above 40,000 units a quota must be raised first.
+_WORKERS = (40, 100, 200, 400, 1_000)
+_UNITS = (4_000, 12_000, 24_000, 40_000, 80_000, 160_000, 320_000)
+# The share of its time that a run may fill; the rest is for unusual nights.
+FILLED = 0.8
+
 
 def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
-    """What stands against a run with these settings, each with its remedy; empty when nothing does."""
+    """The reasons why a run doesn't fit these settings, each with its remedy; empty if it fits."""
     against = []
     if found.seconds > settings.timeout_seconds:
         slowest = found.slowest
@@ -54,7 +45,7 @@ def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
 
 
 def needs_quota(advised: CapacitySettings, now: CapacitySettings) -> bool:
-    """Whether a table must be given more units a second than its quota allows by default, and than it has now."""
+    """Whether a table needs more units a second than its default quota, and than it has now."""
     return advised.write_units_per_second > max(TABLE_UNITS, now.write_units_per_second) or (
         advised.read_units_per_second or 0
     ) > max(TABLE_UNITS, now.read_units_per_second or 0)
@@ -63,7 +54,7 @@ def needs_quota(advised: CapacitySettings, now: CapacitySettings) -> bool:
 def _remedy(found: Estimate, settings: CapacitySettings) -> str:
     bound_by = found.slowest.bound_by
     if bound_by in ("CPU", "latency") and found.waves > 1:
-        return "ask Service Quotas for more concurrent executions of Lambda, where workers take turns"
+        return "workers take turns: ask Service Quotas for more concurrent executions of Lambda"
     if bound_by == "destination table" and _ceiling_binds(settings):
         return "raise etl:max_write_units_per_second, or set it to 0 for no ceiling"
     return REMEDIES[bound_by]
@@ -73,18 +64,11 @@ def _ceiling_binds(settings: CapacitySettings) -> bool:
     return 0 < settings.max_write_units_per_second <= settings.write_units_per_second
 
 
-# Steps by which an operator raises things; above 40,000 units a quota must be raised first.
-_WORKERS = (40, 100, 200, 400, 1_000)
-_UNITS = (4_000, 12_000, 24_000, 40_000, 80_000, 160_000, 320_000)
-# The share of its time that a run may fill; what is left is for the nights that are not like the others.
-FILLED = 0.8
-
-
 def recommend(workload: Workload, settings: CapacitySettings, costs: Costs) -> CapacitySettings:
-    """Raise what binds, a step at a time, until the run fills at most 80 % of its time; else, give it the time.
+    """Raise the bottleneck a step at a time, until the run fills at most 80 % of its time.
 
-    What binds is a table's throughput (a ceiling on it, its warm throughput, then its quota) or the number of workers.
-    Where nothing is left to raise, the state machine's time-out is.
+    The bottleneck is a table's throughput (a ceiling on it, its warm throughput, then its quota) or the number of
+    workers. If nothing is left to raise, raise the state machine's time-out.
     """
     while True:
         found = estimate(workload, settings, costs)
@@ -98,7 +82,7 @@ def recommend(workload: Workload, settings: CapacitySettings, costs: Costs) -> C
 
 
 def _raised(workload: Workload, settings: CapacitySettings, found: Estimate) -> CapacitySettings:
-    """The settings with what binds the slowest stage that can be relieved raised by a step; the same if none can."""
+    """Raise the bottleneck of the slowest stage that has one to raise, by a step; the same settings if none has."""
     at_once = settings.functions_at_once  # more workers would only take turns
     for stage in sorted(found.stages, key=lambda each: -each.seconds):
         if stage.bound_by == "source table":
@@ -120,23 +104,3 @@ def _raised(workload: Workload, settings: CapacitySettings, found: Estimate) -> 
 
 def _next(steps: tuple[int, ...], value: float) -> float:
     return next((step for step in steps if step > value), value)
-
-
-def largest_table(workload: Workload, settings: CapacitySettings, costs: Costs) -> float:
-    """Size in bytes of the largest table, of such items and such a share of them, that fits the time; 0 for none."""
-    low, high = 0.0, 1e15
-    while high - low > MB:
-        middle = (low + high) / 2
-        found = estimate(replace(workload, table_bytes=middle), settings, costs)
-        low, high = (middle, high) if found.seconds <= settings.timeout_seconds else (low, middle)
-    return low
-
-
-def export_dollars(workload: Workload) -> Decimal:
-    """What an incremental export of the window's items costs, if each of them changed once in it."""
-    return Decimal(str(workload.table_bytes * workload.share / GB)) * EXPORT_GB
-
-
-def break_even_share(prices: Prices) -> Decimal:
-    """Share of a table that changes above which scanning it costs less than an incremental export."""
-    return Decimal(GB) / BYTES_PER_READ_UNIT / 1_000_000 * prices.million_read_units / EXPORT_GB

@@ -1,4 +1,4 @@
-"""What the capacity model needs to know of a deployed pipeline: settings, functions, tables. Asking costs nothing."""
+"""The settings, functions and tables of a deployed pipeline, for the capacity model. Reading them is free."""
 
 from __future__ import annotations
 
@@ -9,29 +9,22 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from etl_cli.aws.deployment import Pipeline, deploy_line
+from etl.model.stages import BY_ACTION, EXTRACT, LOAD
+from etl.model.windows import WindowRules
+from etl_cli.aws.deployed_settings import setting_of
+from etl_cli.aws.deployment import Pipeline
 from etl_cli.aws.refusals import is_denied
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.cost import Functions
 from etl_cli.costs.function_room import Room, read_room
-from etl_cli.costs.window import WindowRules
-from etl_cli.terminal.errors import UserError
 
-# The function that plans and extracts, and the one that loads: each has the settings of its work.
-_EXTRACT, _LOAD = "etl-extract", "etl-load"
-# How old a table's size may be. Source: DynamoDB API reference, TableDescription.
+# The greatest age of a table's size. Source: DynamoDB API reference, TableDescription.
 OLDEST_SIZE = timedelta(hours=6)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSize:
-    """The source table as DescribeTable tells it, at most `OLDEST_SIZE` ago.
-
-    Attributes:
-        name: the table's.
-        size_bytes: of all of its items.
-        items: their number.
-    """
+    """Size and number of items of the source table, from DescribeTable, at most `OLDEST_SIZE` old."""
 
     name: str
     size_bytes: int
@@ -40,17 +33,17 @@ class SourceSize:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """A deployed pipeline, as far as a run's time and cost depend on it.
+    """The parts of a deployed pipeline that decide a run's time and cost.
 
     Attributes:
-        region: where it is.
+        region: its region.
         endpoint: of a service there.
-        source: the table that is read.
-        destination: name of the table that is written.
-        rules: how a run finds its window.
-        capacity: settings of the stack, and what the tables can take.
+        source: the source table.
+        destination: name of the destination table.
+        rules: the length of windows.
+        capacity: settings of the stack, and limits of tables and account.
         functions: memory and architecture.
-        room: how many workers Lambda runs at once; None where it can't be seen.
+        room: Lambda's room for workers; None if it can't be seen.
     """
 
     region: str
@@ -64,13 +57,15 @@ class Deployed:
 
 
 def read_deployed(pipeline: Pipeline) -> Deployed:
-    """Ask for the settings of functions and state machine, and for the tables.
+    """Read the settings of functions and state machine, and describe the tables.
 
     Raises:
-        UserError: a function hasn't the settings that the stack gives it.
+        UserError: a function lacks a setting.
     """
     functions = pipeline.client("lambda")
-    extract, load = (functions.get_function_configuration(FunctionName=name) for name in (_EXTRACT, _LOAD))
+    extract, load = (
+        functions.get_function_configuration(FunctionName=BY_ACTION[each].function) for each in (EXTRACT, LOAD)
+    )
     source, destination = (
         pipeline.dynamodb.describe_table(TableName=name)["Table"]
         for name in (pipeline.source_table, pipeline.destination_table)
@@ -81,7 +76,7 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
     room = _room(functions)
 
     def whole(function: Any, name: str) -> int:
-        return _whole(function, name, deploy_line(place.endpoint_url))
+        return int(setting_of(function, name, place.endpoint_url))
 
     return Deployed(
         region=place.region_name,
@@ -91,14 +86,15 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
         ),
         destination=pipeline.destination_table,
         rules=WindowRules(
-            lookback=timedelta(hours=whole(extract, "LOOKBACK_HOURS")),
-            lateness=timedelta(minutes=whole(extract, "LATENESS_MINUTES")),
-            catch_up=timedelta(days=whole(extract, "CATCH_UP_DAYS")),
+            lookback=timedelta(hours=whole(extract, "lookback_hours")),
+            lateness=timedelta(minutes=whole(extract, "lateness_minutes")),
+            catch_up=timedelta(days=whole(extract, "catch_up_days")),
+            event_window=timedelta(days=whole(extract, "event_window_days")),
         ),
         capacity=CapacitySettings(
-            concurrency=whole(extract, "CONCURRENCY"),
-            segment_bytes=whole(extract, "SEGMENT_BYTES"),
-            max_write_units_per_second=whole(load, "MAX_WRITE_UNITS_PER_SECOND"),
+            concurrency=whole(extract, "concurrency"),
+            segment_bytes=whole(extract, "segment_bytes"),
+            max_write_units_per_second=whole(load, "max_write_units_per_second"),
             memory_mb=load["MemorySize"],
             functions_at_once=max(1, room.least) if room else CapacitySettings.functions_at_once,
             timeout_seconds=json.loads(machine["definition"]).get("TimeoutSeconds", CapacitySettings.timeout_seconds),
@@ -111,7 +107,7 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
 
 
 def _room(functions: Any) -> Room | None:
-    """How many workers Lambda runs at once; a plan can do without it."""
+    """Lambda's room for workers, which a plan can do without."""
     try:
         return read_room(functions)
     except ClientError as error:
@@ -120,17 +116,6 @@ def _room(functions: Any) -> Room | None:
         return None
 
 
-def _whole(function: Any, name: str, deploy: str) -> int:
-    """A setting of a function, a whole number."""
-    text = function.get("Environment", {}).get("Variables", {}).get(name, "")
-    if text.isdecimal():
-        return int(text)
-    raise UserError(
-        f"The function {function['FunctionName']} has no setting {name}, or none that is a number: {text!r}.",
-        f"The stack sets it: {deploy}",
-    )
-
-
 def _warm(table: Any, name: str) -> int | None:
-    """What an on-demand table can take at once; None where it isn't told."""
+    """An on-demand table's warm throughput; None if DescribeTable doesn't have it."""
     return int(table.get("WarmThroughput", {}).get(name, 0)) or None

@@ -1,4 +1,4 @@
-"""Puts a plan together: what a run would take with the settings as they are, and with those that make it fit."""
+"""A plan: the time and cost of a run with today's settings, and with settings that make it fit."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from etl.model.instants import format_instant
+from etl_cli.aws.cli_lines import aws
+from etl_cli.aws.deployment import deploy_line, is_local
 from etl_cli.costs.capacity import Estimate, estimate
 from etl_cli.costs.capacity_advice import FILLED, problems, recommend
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs
 from etl_cli.costs.cost import Cost, predicted
-from etl_cli.costs.deployed import Deployed, SourceSize
-from etl_cli.costs.function_room import Room
+from etl_cli.costs.deployed import Deployed
 from etl_cli.costs.prices import PriceList
 from etl_cli.costs.window import PlannedWindow, hours
 from etl_cli.costs.workload import Expectation, expect, pace, telling
 from etl_cli.runs.ledger import Entry
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.printable import shell_words
+
+_CONTEXT = ("concurrency", "segment_bytes", "max_write_units_per_second")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """What a run takes with some settings.
-
-    Attributes:
-        settings: the settings, with the pace of the runs before.
-        found: by the capacity model.
-        cost: for that.
-    """
+    """A run with some settings, which include the pace of earlier runs."""
 
     settings: CapacitySettings
     found: Estimate
@@ -38,13 +38,13 @@ class Outlook:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The same window run in parts that fit, with the settings as they are.
+    """The same window in parts that fit today's settings.
 
     Attributes:
         hours: length of a part.
-        number: how many there are.
-        each: one of them.
-        dollars: what all of them cost; the last one may be shorter.
+        number: number of parts.
+        each: one part.
+        dollars: the cost of all parts; the last one may be shorter.
     """
 
     hours: int
@@ -55,27 +55,21 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a run would take, and what would make it fit if it doesn't.
+    """The time and cost of a run, and changes that make it fit.
 
     Attributes:
         window: its window.
-        source: the table that it reads.
-        destination: name of the table that it writes.
-        endpoint: of a service where these are.
-        room: how many workers Lambda runs at once; None where it can't be seen.
-        expected: what it will find.
-        alike: how many runs of about its size have told how long it takes.
-        outlook: with the settings as they are.
-        problems: what stands against it, each with its remedy; empty when it fits.
-        advice: with settings that make it fit; None when it fits, or when no setting helps.
-        parts: None when it fits, when a part of an hour doesn't either, or when no run has told what an hour holds.
+        deployed: the pipeline.
+        expected: the expected contents of the window.
+        alike: number of runs of about its size, whose durations set the pace.
+        outlook: with today's settings.
+        problems: the reasons why it doesn't fit, each with its remedy; empty if it fits.
+        advice: with settings that make it fit; None if it fits, or if no setting helps.
+        parts: None if the run fits, if a part of an hour doesn't, or if no run shows how much an hour holds.
     """
 
     window: PlannedWindow
-    source: SourceSize
-    destination: str
-    endpoint: str
-    room: Room | None
+    deployed: Deployed
     expected: Expectation
     alike: int
     outlook: Outlook
@@ -92,20 +86,11 @@ def make_plan(
     now: datetime,
     costs: Costs | None = None,
 ) -> Plan:
-    """What a run of a window would take.
-
-    Args:
-        window: its window.
-        deployed: the pipeline.
-        runs: the runs that tell what to expect, the latest first; see `telling`.
-        prices: what AWS asks.
-        now: the present.
-        costs: what a record costs; None for what was measured last.
-    """
+    """Plan a run by `telling` runs, the latest first; without costs by the latest measurement."""
     costs = costs or Costs.read()
     expected = expect(window, deployed.source, runs, now)
-    times, alike = pace(expected.workload, deployed.capacity, costs, runs)
-    settings = replace(deployed.capacity, pace=times)
+    factor, alike = pace(expected.workload, deployed.capacity, costs, runs)
+    settings = replace(deployed.capacity, pace=factor)
 
     def outlook(chosen: CapacitySettings, share: float = 1.0) -> Outlook:
         part = replace(expected.workload, share=expected.workload.share * share)
@@ -116,14 +101,11 @@ def make_plan(
     against = problems(usual.found, settings)
     advised = recommend(expected.workload, settings, costs) if against else settings
     if deployed.room and deployed.room.barred:
-        against.append(f"{deployed.room.barred}, and `etl doctor` has the line that takes the reservation back")
+        against.append(f"{deployed.room.barred}; `etl doctor` has the command that removes the reservation")
     divisible = expected.per_hour is not None and usual.found.seconds > settings.timeout_seconds
     return Plan(
         window=window,
-        source=deployed.source,
-        destination=deployed.destination,
-        endpoint=deployed.endpoint,
-        room=deployed.room,
+        deployed=deployed,
         expected=expected,
         alike=alike,
         outlook=usual,
@@ -134,12 +116,7 @@ def make_plan(
 
 
 def _parts(length: float, outlook: Callable[[float], Outlook]) -> Parts | None:
-    """The longest parts that fit, of whole hours, and of whole days when they are longer than one.
-
-    Args:
-        length: the window's, in hours.
-        outlook: what a share of the window takes.
-    """
+    """The longest parts of so many hours that fit: whole hours, or whole days if longer than one."""
 
     def fits(part: int) -> bool:
         found = outlook(part / length)
@@ -156,15 +133,10 @@ def _parts(length: float, outlook: Callable[[float], Outlook]) -> Parts | None:
 
 
 def predicted_cost(entry: Entry, entries: Sequence[Entry], deployed: Deployed, prices: PriceList) -> Cost | None:
-    """What `etl plan` would have said that a run costs, before it began; None for a run that had no window.
+    """The cost that `etl plan` would have predicted for a run before it began; None for a run without a window.
 
-    From the runs before it, the settings as they are now, and the table as large as the run found it.
-
-    Args:
-        entry: the run's entry.
-        entries: all of the ledger, the latest first.
-        deployed: the pipeline.
-        prices: what AWS asks.
+    It uses the runs before it (entries are the whole ledger, the latest first), today's settings, and the size of the
+    table that the run found.
     """
     if entry.window is None or entry.started is None or entry.replay:
         return None
@@ -175,3 +147,36 @@ def predicted_cost(entry: Entry, entries: Sequence[Entry], deployed: Deployed, p
     window = PlannedWindow(entry.window, "")
     runs = telling(entries, entry.started)
     return make_plan(window, replace(deployed, source=source), runs, prices, entry.started).outlook.cost
+
+
+def advice_lines(plan: Plan, etl: EtlLines) -> list[str]:
+    """The commands that set the advised settings; empty if none are, or only a longer time-out."""
+    if plan.advice is None:
+        return []
+    now, then, deployed = plan.outlook.settings, plan.advice.settings, plan.deployed
+    lines = []
+    if then.write_units_per_second != now.write_units_per_second:
+        lines.append(_warm(deployed.destination, "WriteUnitsPerSecond", then.write_units_per_second, etl))
+    if then.read_units_per_second and then.read_units_per_second != now.read_units_per_second:
+        lines.append(_warm(deployed.source.name, "ReadUnitsPerSecond", then.read_units_per_second, etl))
+    changed = [name for name in _CONTEXT if getattr(then, name) != getattr(now, name)]
+    if changed:
+        line = deploy_line(deployed.endpoint, [f"etl:{name}={getattr(then, name):.0f}" for name in changed])
+        profile = ["--profile", shell_words(etl.profile)] if etl.profile and not is_local(deployed.endpoint) else []
+        lines.append(" ".join([line, *profile]))
+    return lines
+
+
+def parts_line(plan: Plan, etl: EtlLines) -> str:
+    """The command that runs the window in parts; empty if that doesn't help."""
+    if plan.parts is None:
+        return ""
+    start, end = map(format_instant, plan.window.span)
+    length = plan.parts.hours
+    step = f"{length // 24}d" if length % 24 == 0 else f"{length}h"
+    return etl.line("backfill", "--from", start, "--to", end, "--step", step)
+
+
+def _warm(table: str, name: str, units: float, etl: EtlLines) -> str:
+    line = aws("dynamodb", "update-table", "--table-name", table, "--warm-throughput", f"{name}={units:.0f}")
+    return " ".join([line, *etl.options])

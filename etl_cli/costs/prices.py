@@ -1,4 +1,4 @@
-"""What AWS asks, by region: the table is prices.toml, beside this file, with its dates and sources."""
+"""AWS's prices by region, from prices.toml beside this file, with their dates and sources."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from etl_cli.terminal.errors import UserError
 
 TABLE = Path(__file__).with_suffix(".toml")
-# Whose prices stand in for those of a region that the table doesn't have.
+# The region whose prices stand in for those of a region that the table doesn't have.
 BASE = "us-east-1"
 
 
@@ -26,8 +26,8 @@ class Prices:
         lambda_million_requests: invocations.
         thousand_transitions: state transitions of standard workflows.
         thousand_puts, thousand_gets, gb_month: requests and storage of S3 Standard.
-        gb_logs: what is written to CloudWatch Logs.
-        metric_month: a custom metric of CloudWatch, billed by the hours in which there is a value.
+        gb_logs: data written to CloudWatch Logs.
+        metric_month: a custom metric of CloudWatch, billed for the hours with a value.
         million_events: custom events on EventBridge.
         million_traces: traces that X-Ray records.
     """
@@ -56,13 +56,13 @@ NAMES = tuple(each.name for each in fields(Prices))
 
 @dataclass(frozen=True, kw_only=True)
 class PriceList:
-    """The prices that a command reckons with, and where they are from.
+    """The prices that a command uses.
 
     Attributes:
         region: the region that was asked for.
         prices: its prices.
-        source: whose prices these are, and of when, in words.
-        recalled: names of prices that were not found with a date.
+        source: their region and date, in words.
+        recalled: names of prices without a date.
     """
 
     region: str
@@ -72,51 +72,40 @@ class PriceList:
 
 
 def read_table(path: Path = TABLE) -> dict[str, Any]:
-    """A table of prices as it is written, TOML or JSON; numbers are exact.
+    """Read a table of prices, TOML or JSON, with exact numbers.
 
     Raises:
-        UserError: there is no such file, or it isn't one.
+        UserError: there is no such file, or it isn't a table of prices.
     """
+    load = json.loads if path.suffix == ".json" else tomllib.loads
     try:
-        text = path.read_text(encoding="utf-8")
-        table = json.loads(text, parse_float=Decimal) if path.suffix == ".json" else _toml(text)
-        regions = table["regions"]
-        if all(isinstance(prices, dict) for prices in regions.values()):
+        table = load(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        if all(isinstance(prices, dict) for prices in table["regions"].values()):
             return dict(table)
     except OSError as error:
         raise UserError(f"The prices in {path} can't be read: {error.strerror}.", "Give another file.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         pass
     raise UserError(
-        f"{path} is no table of prices.",
-        f"It must be TOML, or JSON with a name that ends in .json, in the shape of {TABLE}.",
+        f"{path} isn't a table of prices.",
+        f"Write TOML, or JSON in a file whose name ends in .json, in the shape of {TABLE}.",
     )
 
 
-def _toml(text: str) -> dict[str, Any]:
-    return tomllib.loads(text, parse_float=Decimal)
-
-
 def price_list(region: str, path: Path | None = None) -> PriceList:
-    """The prices of a region: those of a file of the user's, and from the own table what it leaves out.
-
-    Args:
-        region: name of the region, such as eu-west-1.
-        path: the file; None for the own table alone.
+    """The prices of a region: those in your file, completed from prices.toml.
 
     Raises:
-        UserError: the file can't be read, hasn't the region, or has a price that is none.
+        UserError: the file can't be read, doesn't have the region, or has a price that isn't one.
     """
     table = read_table()["regions"]
     own = table.get(region, table[BASE])
     source = f"of {region}, {own['dated']}"
     if region not in table:
-        source = (
-            f"of {BASE}, {own['dated']}: those of {region} aren't in the table, and may be higher; give --prices FILE"
-        )
+        source = f"of {BASE}, {own['dated']}: {region} isn't in the table, and may cost more; give --prices FILE"
     given = _given(region, path) if path else {}
     if path:
-        source = f"from {path}" if given.keys() >= set(NAMES) else f"from {path}; those it leaves out {source}"
+        source = f"from {path}" if given.keys() >= set(NAMES) else f"from {path}; the others {source}"
     return PriceList(
         region=region,
         prices=Prices(**{name: Decimal(value) for name, value in (own | given).items() if name in NAMES}),
@@ -126,21 +115,23 @@ def price_list(region: str, path: Path | None = None) -> PriceList:
 
 
 def _given(region: str, path: Path) -> dict[str, Decimal]:
+    """The prices in a file of yours."""
     regions = read_table(path)["regions"]
     if region not in regions:
         raise UserError(
-            f"{path} has no prices of {region}: it has {', '.join(regions) or 'none'}.",
+            f"{path} has no prices of {region}. It has {', '.join(regions) or 'none'}.",
             f"Add a table [regions.{region}].",
         )
     given = {name: value for name, value in regions[region].items() if name not in ("dated", "recalled")}
     for name, value in given.items():
         if name not in NAMES:
             raise UserError(f"{path}: there is no price {name!r}.", f"The prices are {', '.join(NAMES)}.")
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | Decimal)
-            or not Decimal(value).is_finite()
-            or value < 0
-        ):
+        if not _is_price(value):
             raise UserError(f"{path}: {name} of {region} must be a number of US dollars, 0 or more.", "Correct it.")
     return {name: Decimal(value) for name, value in given.items()}
+
+
+def _is_price(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return False
+    return Decimal(value).is_finite() and value >= 0

@@ -1,4 +1,4 @@
-"""What a run will find in its window, and how long such runs take: what the runs before it tell."""
+"""The items that a run will find and its duration, judged by the runs before it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from etl_cli.costs.deployed import OLDEST_SIZE, SourceSize
 from etl_cli.costs.window import PlannedWindow, hours
 from etl_cli.runs.ledger import Entry
 
-# How many of the latest runs are looked at.
+# The number of latest runs to look at.
 RECENT = 10
-# A run tells how long another takes when the model gives both about the same time, within this factor. One that took
-# less or more than that of its own time had other settings, or a night of its own.
+# A run is evidence for another one if the model gives both about the same time, within this factor. One that took less
+# or more than that of the model's time had other settings, or an unusual night.
 ALIKE = 4
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a run is expected to find.
+    """The expected contents of a window.
 
     Attributes:
         workload: for the capacity model.
-        per_hour: items in an hour of window, as the runs before found; None without such a run.
-        runs: how many runs these were.
+        per_hour: items in an hour of window, by the runs before; None without such a run.
+        runs: the number of these runs.
     """
 
     workload: Workload
@@ -37,7 +37,7 @@ class Expectation:
 
 
 def telling(entries: Iterable[Entry], before: datetime) -> list[Entry]:
-    """The latest runs that tell what a window holds: they succeeded, had a window, and had ended by then."""
+    """The latest runs that show how much a window holds: they succeeded, had a window, and had ended by then."""
     found = [
         entry
         for entry in entries
@@ -52,19 +52,15 @@ def telling(entries: Iterable[Entry], before: datetime) -> list[Entry]:
 
 
 def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now: datetime) -> Expectation:
-    """What a run of the window will find.
+    """Estimate the contents of a window by `telling` runs, the latest first.
 
-    As many items in each hour as in the median of the runs before, and those that come along with any window; without
-    runs, everything that the table has, which is the most it can be.
-
-    Args:
-        window: the run's.
-        source: the table that it reads.
-        runs: `telling` runs, the latest first.
-        now: the present.
+    Each hour holds the median of the runs. Items without a time, and those ahead, come along with any window. Without
+    such runs the window is taken to hold the whole table, the most that is possible.
     """
     items = source.items
-    if runs and runs[0].finished and now - runs[0].finished < OLDEST_SIZE:  # what it read may be news to DescribeTable
+    if (
+        runs and runs[0].finished and now - runs[0].finished < OLDEST_SIZE
+    ):  # it may have read more than DescribeTable says
         items = max(items, runs[0].counts["scanned"])
     read, extracted, records = (_sum(runs, name) for name in ("read", "extracted", "records"))
     wire_bytes = _sum(runs, "extract_bytes") / extracted if extracted else 0.0
@@ -91,15 +87,9 @@ def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now
 
 
 def pace(expected: Workload, settings: CapacitySettings, costs: Costs, runs: Iterable[Entry]) -> tuple[float, int]:
-    """How many times as long as by the model runs of about this size took, and how many such runs there were.
+    """The factor by which `telling` runs of about this size took longer than the model says, and their number.
 
-    Only runs in as many segments tell: settings may have changed since the others.
-
-    Args:
-        expected: what the run will find.
-        settings: the stack's.
-        costs: what a record costs.
-        runs: `telling` runs.
+    Only runs in as many segments count: settings may have changed since the others.
     """
     usual, ratios = estimate(expected, settings, costs), []
     for run in runs:
@@ -113,13 +103,13 @@ def pace(expected: Workload, settings: CapacitySettings, costs: Costs, runs: Ite
             kept=run.counts.get("records", 0) / (read or 1),
         )
         seconds = estimate(workload, settings, costs).seconds
-        if max(_off(seconds, usual.seconds), _off(run.seconds, seconds)) <= ALIKE:
+        if max(_ratio(seconds, usual.seconds), _ratio(run.seconds, seconds)) <= ALIKE:
             ratios.append(run.seconds / seconds)
     return (median(ratios), len(ratios)) if ratios else (1.0, 0)
 
 
-def _off(one: float, other: float) -> float:
-    """How many times as large the larger of two is."""
+def _ratio(one: float, other: float) -> float:
+    """The larger of two numbers divided by the smaller."""
     return max(one / other, other / one)
 
 
@@ -128,5 +118,5 @@ def _sum(runs: Iterable[Entry], name: str) -> int:
 
 
 def _size(described: float, wire_bytes: float) -> float:
-    """Bytes of an item as DynamoDB counts: told by the table, else by its size in JSON, else the benchmark's."""
+    """Bytes of an item as DynamoDB counts: the table's average, else by its size in JSON, else the benchmark's."""
     return described or wire_bytes * Workload.item_bytes / Workload.wire_bytes or Workload.item_bytes

@@ -1,1 +1,1 @@
-"""`etl doctor`: whether the pipeline is well."""
+"""The checks of `etl doctor`."""

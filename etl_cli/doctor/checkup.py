@@ -1,4 +1,4 @@
-"""What `etl doctor` looks at, one after the other. A look that AWS refuses is a finding too, and the others go on."""
+"""The checks of `etl doctor`, one after the other. A check that AWS refuses is a finding too, and the others go on."""
 
 from __future__ import annotations
 
@@ -10,48 +10,56 @@ from typing import Any, NamedTuple
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl.model.names import STACK
+from etl.model.names import (
+    DEAD_LETTERS,
+    DESTINATION_TABLE,
+    LEDGER_TABLE,
+    SCHEDULE_RULE,
+    SOURCE_TABLE,
+    STACK,
+    STAGING_BUCKET,
+    STATE_MACHINE,
+)
+from etl.model.stages import FUNCTIONS
 from etl_cli.aws import refusals
 from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.deployment import deploy_line, is_local
 from etl_cli.aws.place import Place
 from etl_cli.aws.refusals import are_unusable, is_unreachable
 from etl_cli.aws.shell_settings import or_local
-from etl_cli.costs.function_room import FUNCTIONS
 from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
-from etl_cli.doctor.obstacles import UNMADE, obstacle_findings, refusal_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
 from etl_cli.doctor.room_findings import room_finding
-from etl_cli.runs.ledger import TABLE, read_ledger
+from etl_cli.doctor.stack_findings import UNMADE, obstacle_findings, refusal_findings, stack_finding
+from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import count
+from etl_cli.terminal.words import plural
 
-# What the stack calls its resources, by its outputs: what an output is looked up for where the stack can't be read.
+# The names of the stack's resources, by its outputs, for a stack that can't be read.
 _NAMES = {
-    "SourceTableName": "etl-source-data",
-    "DestinationTableName": "etl-destination-data",
-    "StagingBucketName": "etl-staging-{account}-{region}",
-    "StateMachineArn": "arn:{partition}:states:{region}:{account}:stateMachine:etl-pipeline",
+    "SourceTableName": SOURCE_TABLE,
+    "DestinationTableName": DESTINATION_TABLE,
+    "StagingBucketName": STAGING_BUCKET,
+    "StateMachineArn": f"arn:{{partition}}:states:{{region}}:{{account}}:stateMachine:{STATE_MACHINE}",
 }
-_RULE, _QUEUE = "etl-daily-schedule", "etl-pipeline-dead-letters"
-# A person waits: what doesn't answer soon is a finding.
+# You are waiting: a service that doesn't answer soon is a finding.
 _PATIENCE = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 
 
-class _Look(NamedTuple):
-    """A look at one thing: what it is about, the service's prefix in IAM, the thing, and how to look."""
+class _Check(NamedTuple):
+    """A check: its subject, the service's prefix in IAM, the resource, and the function that checks it."""
 
     about: str
     service: str
     thing: str
-    look: Callable[[], Iterator[Finding]]
+    check: Callable[[], Iterator[Finding]]
 
 
 class _HopelessError(Exception):
-    """After this finding there is nothing else to look at."""
+    """No further check can succeed after this finding."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.text)
@@ -59,15 +67,7 @@ class _HopelessError(Exception):
 
 
 class Checkup:
-    """One look at everything.
-
-    Args:
-        place: where to look.
-        etl: makes lines of this command.
-        times: prints instants.
-        now: the present.
-        late: how old the watermark may be.
-    """
+    """One check of everything; the watermark may be so late."""
 
     def __init__(self, place: Place, etl: EtlLines, times: Times, now: datetime, late: timedelta) -> None:
         self._place = place
@@ -76,14 +76,14 @@ class Checkup:
         self._names = {"account": "", "partition": "aws", "region": place.session.region_name or ""}
         self._deploy = deploy_line("")
         self._outputs: dict[str, str] = {}
-        # The status of a stack that has nothing; empty if there is no stack, None if it has what it makes.
+        # The status of a stack without resources; empty if there is no stack, None if it has its resources.
         self._unmade: str | None = None
 
     def findings(self) -> Iterator[Finding]:
-        """Look, and say what there is, a finding or more for each part."""
-        for about, service, thing, look in self._looks():
+        """Check each part, with one finding or more for each."""
+        for about, service, thing, check in self._checks():
             try:
-                yield from look()
+                yield from check()
             except _HopelessError as hopeless:
                 yield hopeless.finding
                 return
@@ -92,25 +92,25 @@ class Checkup:
             except (BotoCoreError, ClientError) as error:
                 yield explained(error, about, service, thing, identity=self._identity, deploy=self._deploy)
 
-    def _looks(self) -> Iterator[_Look]:
-        """The looks; a generator, so that the later ones know what the earlier ones have learnt."""
-        yield _Look("credentials", "sts", "the caller", self._credentials)
-        yield _Look("stack", "cloudformation", f"stack {STACK}", self._stack)
+    def _checks(self) -> Iterator[_Check]:
+        """The checks; a generator, so that later ones know the results of earlier ones."""
+        yield _Check("credentials", "sts", "the caller", self._credentials)
+        yield _Check("stack", "cloudformation", f"stack {STACK}", self._stack)
         if self._unmade:
-            yield _Look("refused", "cloudformation", f"stack {STACK}", self._refusals)
+            yield _Check("refused", "cloudformation", f"stack {STACK}", self._refusals)
         if self._unmade is not None:
-            yield _Look("in the way", "dynamodb", "a table of the stack", self._obstacles)
-            return  # all else is missing because the stack is
-        yield _Look("schedule", "events", f"rule {_RULE}", self._schedule)
-        yield _Look("workflow", "states", f"state machine {self._output('StateMachineArn')}", self._workflow)
+            yield _Check("in the way", "dynamodb", "a table of the stack", self._obstacles)
+            return  # everything else is missing too
+        yield _Check("schedule", "events", f"rule {SCHEDULE_RULE}", self._schedule)
+        yield _Check("workflow", "states", f"state machine {self._output('StateMachineArn')}", self._workflow)
         for name in FUNCTIONS:
-            yield _Look(name, "lambda", f"function {name}", partial(self._function, name))
-        yield _Look(ABOUT_ROOM, "lambda", "Lambda's room for functions", self._room)
+            yield _Check(name, "lambda", f"function {name}", partial(self._function, name))
+        yield _Check(ABOUT_ROOM, "lambda", "Lambda's room for functions", self._room)
         for about, output in (("source", "SourceTableName"), ("destination", "DestinationTableName")):
-            yield _Look(about, "dynamodb", f"table {self._output(output)}", partial(self._table, about, output))
-        yield _Look("staging", "s3", f"bucket {self._output('StagingBucketName')}", self._bucket)
-        yield _Look("dead letters", "sqs", f"queue {_QUEUE}", self._dead_letters)
-        yield _Look("ledger", "dynamodb", f"table {TABLE}", self._ledger)
+            yield _Check(about, "dynamodb", f"table {self._output(output)}", partial(self._table, about, output))
+        yield _Check("staging", "s3", f"bucket {self._output('StagingBucketName')}", self._bucket)
+        yield _Check("dead letters", "sqs", f"queue {DEAD_LETTERS}", self._dead_letters)
+        yield _Check("ledger", "dynamodb", f"table {LEDGER_TABLE}", self._ledger)
 
     def _output(self, name: str) -> str:
         return self._outputs.get(name) or _NAMES[name].format_map(self._names)
@@ -143,7 +143,7 @@ class Checkup:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ValidationError":
                 raise
-            remedy = "Deploy it, or look elsewhere with --profile and --region:"
+            remedy = "Deploy it, or give another --profile or --region:"
             absent = UserError(f"There is no stack {STACK} in {region}", remedy, remedy_lines=[self._deploy])
             is_elsewhere = not is_local(client.meta.endpoint_url)
             self._unmade = ""
@@ -151,7 +151,7 @@ class Checkup:
             return
         self._outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         missing = [name for name in _NAMES if name not in self._outputs]
-        yield _stack_finding(stack["StackStatus"], missing, self._deploy)
+        yield stack_finding(stack["StackStatus"], missing, self._deploy)
         self._unmade = stack["StackStatus"] if stack["StackStatus"] in UNMADE else None
 
     def _obstacles(self) -> Iterator[Finding]:
@@ -163,17 +163,19 @@ class Checkup:
 
     def _schedule(self) -> Iterator[Finding]:
         events = self._client("events")
-        rule = events.describe_rule(Name=_RULE)
+        rule = events.describe_rule(Name=SCHEDULE_RULE)
         if rule["State"] == "DISABLED":
-            remedy = "If that isn't on purpose:"
-            line = " ".join([aws("events", "enable-rule", "--name", _RULE), *self._etl.options])
-            yield Finding("schedule", "warning", f"{_RULE} is disabled: nothing runs by itself", remedy, line)
-        targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=_RULE)["Targets"]]
+            remedy = "If that isn't on purpose, enable it:"
+            line = " ".join([aws("events", "enable-rule", "--name", SCHEDULE_RULE), *self._etl.options])
+            yield Finding("schedule", "warning", f"{SCHEDULE_RULE} is disabled: no run starts by itself", remedy, line)
+        targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=SCHEDULE_RULE)["Targets"]]
         if self._output("StateMachineArn") not in targets:
-            text = f"{_RULE} does not start {self._output('StateMachineArn')}"
+            text = f"{SCHEDULE_RULE} does not start {self._output('StateMachineArn')}"
             yield Finding("schedule", "problem", text, "The stack makes the target: deploy it again.", self._deploy)
         elif rule["State"] != "DISABLED":
-            yield Finding("schedule", "ok", f"{_RULE} is enabled, {rule.get('ScheduleExpression', 'on events only')}")
+            yield Finding(
+                "schedule", "ok", f"{SCHEDULE_RULE} is enabled, {rule.get('ScheduleExpression', 'on events only')}"
+            )
 
     def _workflow(self) -> Iterator[Finding]:
         arn = self._output("StateMachineArn")
@@ -192,7 +194,7 @@ class Checkup:
         try:
             yield room_finding(self._client("lambda"), self._etl.options, self._deploy)
         except ClientError as error:
-            if not is_missing(error):  # else the function's own finding says so
+            if not is_missing(error):  # otherwise the function's own finding says so
                 raise
 
     def _table(self, about: str, output: str) -> Iterator[Finding]:
@@ -207,20 +209,20 @@ class Checkup:
 
     def _dead_letters(self) -> Iterator[Finding]:
         sqs = self._client("sqs")
-        url = sqs.get_queue_url(QueueName=_QUEUE)["QueueUrl"]
+        url = sqs.get_queue_url(QueueName=DEAD_LETTERS)["QueueUrl"]
         attribute = "ApproximateNumberOfMessages"
         waiting = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])["Attributes"][attribute])
         if not waiting:
-            yield Finding("dead letters", "ok", f"queue {_QUEUE} is empty")
+            yield Finding("dead letters", "ok", f"queue {DEAD_LETTERS} is empty")
             return
-        text = f"{count(waiting, 'event')} in {_QUEUE} could not start anything"
-        remedy = "Read why, see with etl gaps what is missing, then delete them:"
+        text = f"{plural(waiting, 'event')} in {DEAD_LETTERS} could not start anything"
+        remedy = "Read the reasons, list the missing time with etl gaps, then delete the events:"
         line = aws("sqs", "receive-message", "--message-attribute-names", "All", "--queue-url", url)
         yield Finding("dead letters", "problem", text, remedy, " ".join([line, *self._etl.options]))
 
     def _ledger(self) -> Iterator[Finding]:
         entries, watermark = read_ledger(self._client("dynamodb"), self._now)
-        yield Finding("ledger", "ok", f"table {TABLE} has {count(len(entries), 'run')}")
+        yield Finding("ledger", "ok", f"table {LEDGER_TABLE} has {plural(len(entries), 'run')}")
         yield from ledger_findings(entries, watermark, self._now, self._late, self._times, self._etl)
 
     def _active(
@@ -229,25 +231,5 @@ class Checkup:
         if state in healthy:
             return Finding(about, "ok", f"{thing} is {state.lower()}")
         text = f"{thing} is {state}{f': {reason}' if reason else ''}"
-        remedy = "Wait a minute and look again; if it stays, deploy the stack again:"
+        remedy = "Check again in a minute. If it stays, deploy the stack again:"
         return Finding(about, "problem", text, remedy, self._deploy)
-
-
-def _stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
-    text = f"{STACK} is {status}"
-    if status.endswith("_IN_PROGRESS") and status not in UNMADE:
-        remedy = (
-            "Wait until it is done, and look again. A run that is going ends with CodeChangedError if its code changes."
-        )
-        return Finding("stack", "warning", text, remedy)
-    if status in UNMADE or status == "DELETE_COMPLETE" or status.endswith("_FAILED"):
-        below = ", or the findings below," if status in UNMADE else ""
-        remedy = f"Its events in CloudFormation{below} say why. Then deploy it again:"
-        return Finding("stack", "problem", f"{text}.", remedy, deploy)
-    if missing:
-        text = f"{text} and has no output {', '.join(missing)}: it isn't the pipeline's, or it isn't complete"
-        return Finding("stack", "problem", text, "Deploy it again:", deploy)
-    if "ROLLBACK" in status:
-        remedy = "It works as before. Its events in CloudFormation say why the last deployment failed."
-        return Finding("stack", "warning", f"{text}: the last deployment was undone.", remedy)
-    return Finding("stack", "ok", text)

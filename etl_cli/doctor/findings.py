@@ -1,4 +1,4 @@
-"""What a look at a part of the pipeline has found, also when AWS refuses the look."""
+"""A finding about a part of the pipeline, also when AWS refuses to show the part."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ _MISSING = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What a look has found.
+    """A finding.
 
     Attributes:
-        about: what was looked at, in a word or two.
-        text: how it is.
-        remedy: what to do; empty when all is well.
+        about: its subject, in a word or two.
+        level: whether there is something to do.
+        text: the state of the subject.
+        remedy: the next step; empty when all is well.
         command: a line for a shell that helps; may be empty.
     """
 
@@ -41,31 +42,31 @@ class Finding:
 
 
 def problem(about: str, error: UserError) -> Finding:
-    """A message of the command as a finding."""
+    """An error of the command as a finding."""
     return Finding(about, "problem", error.message, error.remedy, " && ".join(error.remedy_lines))
 
 
 def is_missing(error: ClientError) -> bool:
-    """Whether AWS says that there is no such thing."""
+    """Whether AWS says that the thing doesn't exist."""
     return error.response["Error"]["Code"] in _MISSING
 
 
 def explained(error: Exception, about: str, service: str, thing: str, *, identity: str, deploy: str) -> Finding:
-    """What an error of AWS says of the thing that was looked at.
+    """An error of AWS as a finding.
 
     Args:
-        error: as boto3 raises it.
-        about: what the finding is about.
+        error: from boto3.
+        about: the finding's subject.
         service: prefix of the service's actions in IAM, such as ``states``.
-        thing: what was asked about, such as ``table etl-run-ledger``.
-        identity: who asked.
+        thing: the resource, such as ``table etl-run-ledger``.
+        identity: ARN of the credentials.
         deploy: the line that deploys the stack.
     """
     if not isinstance(error, ClientError):
-        return Finding(about, "problem", f"{thing}: {error}", "Look at the network, and at the AWS settings.")
+        return Finding(about, "problem", f"{thing}: {error}", "Check the network and the AWS settings.")
     if is_missing(error):
         return Finding(about, "problem", f"There is no {thing}", "The stack makes it: deploy it again.", deploy)
     if is_denied(error):
         action = denied_action(error, service)
         return Finding(about, "problem", f"{action} is denied: {thing} can't be seen", f"Allow {action} to {identity}.")
-    return Finding(about, "problem", f"{thing}: {error}", "Try again; if it stays, look into the AWS Health Dashboard.")
+    return Finding(about, "problem", f"{thing}: {error}", "Try again. If it stays, see the AWS Health Dashboard.")

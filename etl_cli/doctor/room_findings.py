@@ -1,13 +1,16 @@
-"""Whether Lambda has room for the workers of a run: with too little, workers wait, and runs take longer."""
+"""Lambda's room for the workers of a run: with too little, workers wait, and runs take longer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+from etl.model.stages import FUNCTIONS
 from etl_cli.aws.cli_lines import aws
-from etl_cli.costs.function_room import FUNCTIONS, Room, read_room
+from etl_cli.aws.deployed_settings import setting_of
+from etl_cli.costs.function_room import Room, read_room
 from etl_cli.doctor.findings import Finding
+from etl_cli.terminal.errors import UserError
 
 ABOUT = "concurrency"
 # Service Quotas' code of Lambda's "Concurrent executions", and its default. Source: Lambda Developer Guide, "Lambda
@@ -16,19 +19,13 @@ _QUOTA_CODE, _USUAL_QUOTA = "L-B99A9384", 1_000
 
 
 def room_finding(client: Any, options: Sequence[str], deploy: str) -> Finding:
-    """Compare Lambda's room for the functions with the setting ``concurrency``.
-
-    Args:
-        client: boto3's, of Lambda.
-        options: of the command, which say where to look.
-        deploy: the line that deploys the stack.
-    """
-    variables = client.get_function_configuration(FunctionName=FUNCTIONS[0]).get("Environment", {})
-    workers = variables.get("Variables", {}).get("CONCURRENCY", "")
-    if not workers.isdecimal():
-        text = f"{FUNCTIONS[0]} has no setting CONCURRENCY, or none that is a number: {workers!r}"
-        return Finding(ABOUT, "problem", text, "The stack sets it: deploy it again.", deploy)
-    return _compared(read_room(client), int(workers), options)
+    """Compare Lambda's room for the functions with the setting ``concurrency``."""
+    function = client.get_function_configuration(FunctionName=FUNCTIONS[0])
+    try:
+        workers = setting_of(function, "concurrency", client.meta.endpoint_url)
+    except UserError as error:
+        return Finding(ABOUT, "problem", error.message, "The stack sets it: deploy it again.", deploy)
+    return _compared(read_room(client), workers, options)
 
 
 def _compared(room: Room, workers: int, options: Sequence[str]) -> Finding:
@@ -37,11 +34,11 @@ def _compared(room: Room, workers: int, options: Sequence[str]) -> Finding:
     function = room.tightest
     remove = " ".join([aws("lambda", "delete-function-concurrency", "--function-name", function), *options])
     if room.barred:
-        return Finding(ABOUT, "problem", room.barred, "Take the reservation back:", remove)
+        return Finding(ABOUT, "problem", room.barred, "Remove the reservation:", remove)
     text = f"Lambda runs {room.least:,} of the {workers:,} workers of a stage at once: {room.why}"
     remedy = "Runs take longer; etl plan says whether 30 minutes are enough. Lower concurrency, "
     if function in room.reserved:
-        return Finding(ABOUT, "warning", text, f"{remedy}or take the reservation back:", remove)
+        return Finding(ABOUT, "warning", text, f"{remedy}or remove the reservation:", remove)
     words = ["service-quotas", "request-service-quota-increase", "--service-code", "lambda"]
     wanted = max(_USUAL_QUOTA, room.quota + workers - room.least)
     line = aws(*words, "--quota-code", _QUOTA_CODE, "--desired-value", str(wanted))

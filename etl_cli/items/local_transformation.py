@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from etl.gate import aggregate_record
-from etl.model.errors import RejectedError, TransformationError, UntimedError
+from etl.model.errors import TransformationError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Run
-from etl.staging.bucket import BATCH_BYTES, BATCH_RECORDS
+from etl.staging.batches import cut_batches
 from etl.staging.keys import manifest_key
 from etl.tables.source import SourceTable
 from etl.tables.timestamps import check_timestamps, window_filter
-from etl.user.aggregates import accumulators
-from etl.user.isolation import IsolatedRecords
-from etl.user.records import RECORD_SECONDS, Records
+from etl.user.accumulator import accumulators
+from etl.user.isolation import IsolatedTransformer
 from etl.user.transformation import Transformation
+from etl.user.transformer import RECORD_SECONDS, InProcessTransformer
 from etl.values.attribute_values import Number, from_wire
 from etl.values.plain_json import encode
 from etl_cli.aws.raw_items import raw_client
@@ -133,15 +134,15 @@ class LocalTransformation:
         Raises:
             UserError: a line isn't DynamoDB JSON, or there are more groups than an aggregate may have.
         """
-        with IsolatedRecords(Records(self._user, run, RECORD_SECONDS), MEMORY_MB) as records:
-            for batch in _batches(lines):
+        with IsolatedTransformer(InProcessTransformer(self._user, run, RECORD_SECONDS), MEMORY_MB) as records:
+            for batch in cut_batches(lines):
                 while batch:
                     with printing_aside():
                         outcomes = self._batch(records, batch)
                     del batch[: len(outcomes)]  # behind one that was stopped, the others are still to come
                     yield from outcomes
 
-    def _batch(self, records: IsolatedRecords, lines: list[bytes]) -> list[Outcome]:
+    def _batch(self, records: IsolatedTransformer, lines: list[bytes]) -> list[Outcome]:
         try:
             made = records(lines)
         except (msgspec.DecodeError, ValueError) as error:
@@ -181,20 +182,6 @@ class LocalTransformation:
         ]
 
 
-def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Batches as Transform takes them: of so many records, or so many bytes, or one larger record alone."""
-    batch: list[bytes] = []
-    size = 0
-    for line in lines:
-        if batch and (len(batch) == BATCH_RECORDS or size + len(line) > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(line)
-        size += len(line)
-    if batch:
-        yield batch
-
-
 def key_of(line: bytes) -> tuple[str, str]:
     """``id`` and ``timestamp`` of a record of plain JSON."""
     key = _keys.decode(line)
@@ -229,4 +216,4 @@ def untimed(timestamp: Wire | None) -> Reason | None:
 
 
 def _reason(error: RejectedError) -> Reason:
-    return Reason(error.field, error.expected, error.got, isinstance(error, UntimedError))
+    return Reason(error.field, error.rule.removeprefix("expected "), error.got, isinstance(error, UntimedError))

@@ -1,104 +1,146 @@
-"""What `etl plan` tells people."""
+"""A plan, for people and for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
+from etl.model.instants import format_instant
 from etl_cli.costs.capacity import TABLE_UNITS
 from etl_cli.costs.capacity_advice import needs_quota
-from etl_cli.costs.cost import STAGED_DAYS, Cost, money
+from etl_cli.costs.cost import STAGED_DAYS, Cost, money, plain
 from etl_cli.costs.deployed import OLDEST_SIZE
 from etl_cli.costs.function_room import SEEN_BY
-from etl_cli.costs.plan_advice import advice_lines, parts_line
-from etl_cli.costs.planning import Outlook, Parts, Plan
+from etl_cli.costs.planning import Outlook, Plan, advice_lines, parts_line
 from etl_cli.costs.prices import NAMES
 from etl_cli.costs.usage import STEPS, Usage
 from etl_cli.costs.window import hours
-from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.grid import NARROWEST, Grid
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import count, duration, size
+from etl_cli.terminal.words import duration, plural, size
 
 _WIDEST = 100
-_FACT_WIDTH = 10
+_FACT_WIDTH = 12
+_OLDEST_HOURS = OLDEST_SIZE // timedelta(hours=1)
+
+
+def plan_document(plan: Plan, etl: EtlLines) -> dict[str, Any]:
+    """The plan for `etl plan --json`."""
+    settings, found, expected = plan.outlook.settings, plan.outlook.found, plan.expected
+    source, (start, end) = plan.deployed.source, map(format_instant, plan.window.span)
+    return {
+        "fits": not plan.problems,
+        "window": {"start": start, "end": end, "why": plan.window.why},
+        "table": vars(source) | {"oldest_hours": _OLDEST_HOURS},
+        "expected": {
+            "items": round(expected.workload.read),
+            "records": round(expected.workload.records),
+            "items_per_hour": None if expected.per_hour is None else round(expected.per_hour, 3),
+            "from_runs": expected.runs,
+        },
+        "segments": found.segments,
+        "workers_at_once": min(found.segments, settings.functions_at_once) if plan.deployed.room else None,
+        "stages": [vars(stage) | {"seconds": round(stage.seconds, 1)} for stage in found.stages],
+        "seconds": round(found.seconds, 1),
+        "timeout_seconds": settings.timeout_seconds,
+        "pace": {"times": round(settings.pace, 3), "from_runs": plan.alike},
+        "cost": plan.outlook.cost.document(),
+        "problems": list(plan.problems),
+        "advice": _advice_document(plan.advice, advice_lines(plan, etl)) if plan.advice else None,
+        "parts": plan.parts
+        and {
+            "hours": plan.parts.hours,
+            "number": plan.parts.number,
+            "seconds": round(plan.parts.each.found.seconds, 1),
+            "dollars": plain(plan.parts.dollars),
+            "command": parts_line(plan, etl),
+        },
+    }
+
+
+def _advice_document(advised: Outlook, commands: list[str]) -> dict[str, Any]:
+    settings = advised.settings
+    return {
+        "concurrency": settings.concurrency,
+        "segment_bytes": round(settings.segment_bytes),
+        "read_units_per_second": settings.read_units_per_second,
+        "write_units_per_second": settings.write_units_per_second,
+        "max_write_units_per_second": settings.max_write_units_per_second,
+        "timeout_seconds": settings.timeout_seconds,
+        "commands": commands,
+        "seconds": round(advised.found.seconds, 1),
+        "cost": advised.cost.document(),
+    }
 
 
 def print_plan(console: Terminal, plan: Plan, times: Times, etl: EtlLines) -> None:
-    """Print the plan: what is expected, the stages, the bill, and whether it fits."""
+    """Print the plan: expectations, stages, the bill, and whether it fits."""
+    facts = Grid(gap=0)
+    facts.whole(style="dim", least=_FACT_WIDTH)
+    facts.text()
     for name, lines in _facts(plan, times).items():
-        _print_fact(console, name, lines)
+        for number, line in enumerate(lines):
+            facts.add_row("" if number else f"  {name}", line)
+    console.print(facts, width=min(console.width, _WIDEST), soft_wrap=False)
     _print_rows(console, [["Stage", "Time", "Invocations", "Waits most for"], *_stages(plan.outlook)], "lrrt")
     _print_rows(console, [["Service", "Uses", "Dollars"], *_bill(plan.outlook.cost)], "ltl")
     console.print()
-    for line in _notes(plan):
-        _print_wrapped(console, line)
+    _print_wrapped(console, _notes(plan))
     console.print()
     if not plan.problems:
         console.print("It fits.", style="green")
         return
     console.print("It does not fit:", style="bold red")
-    for problem in plan.problems:
-        _print_wrapped(console, f"{problem}.")
-    if plan.advice:
-        _print_advice(console, plan, plan.advice, etl)
-    if plan.parts:
-        _print_parts(console, plan.parts, parts_line(plan, etl))
+    _print_wrapped(console, [f"{problem}." for problem in plan.problems])
+    _print_ways_out(console, plan, etl)
 
 
 def _facts(plan: Plan, times: Times) -> dict[str, list[str]]:
-    span, expected, source = plan.window.span, plan.expected, plan.source
+    span, expected, source = plan.window.span, plan.expected, plan.deployed.source
+    runs = "run" if expected.runs == 1 else f"{expected.runs} runs"
     if expected.per_hour is None:
-        why = "all that the table has, the most it can be: no run has told yet what a window holds"
+        why = "the whole table, as the upper limit: no run has shown yet how much a window holds"
+    elif expected.per_hour * hours(span) > expected.workload.items:
+        why = f"the whole table: the last {runs} found {expected.per_hour:,.0f} in an hour of window"
     else:
-        runs = "run" if expected.runs == 1 else f"{expected.runs} runs"
         why = f"{expected.per_hour:,.0f} for each of its {hours(span):,.2f} hours, as in the last {runs}"
-        if expected.per_hour * hours(span) > expected.workload.items:
-            why = f"all that the table has: the last {runs} found {expected.per_hour:,.0f} in an hour of window"
     return {
-        "Window": [times.window(span.start, span.end), plan.window.why],
+        "Window": [times.window(*span), plan.window.why],
         "Table": [
-            f"{source.name}: {count(source.items, 'item')}, {size(source.size_bytes)}",
-            f"as DynamoDB tells it, up to {OLDEST_SIZE // timedelta(hours=1)} hours old",
+            f"{source.name}: {plural(source.items, 'item')}, {size(source.size_bytes)}",
+            f"from DynamoDB, up to {_OLDEST_HOURS} hours old",
         ],
-        "Finds": [f"about {count(round(float(f'{expected.workload.read:.3g}')), 'item')}", why],
+        "Finds": [f"about {plural(round(float(f'{expected.workload.read:.3g}')), 'item')}", why],
         "Segments": [f"{plan.outlook.found.segments}, with a worker each", *_turns(plan)],
     }
 
 
 def _turns(plan: Plan) -> Iterator[str]:
-    """Whether workers must take turns."""
-    if plan.room is None:
+    """A line if workers must take turns, or if that can't be known."""
+    room = plan.deployed.room
+    if room is None:
         assumed = f"{plan.outlook.settings.functions_at_once:,} at once are assumed"
-        yield f"Lambda's room for them can't be seen, which takes {' and '.join(SEEN_BY)}: {assumed}"
+        yield f"Lambda's room for them can't be seen without {' and '.join(SEEN_BY)}: {assumed}"
     elif plan.outlook.found.waves > 1:
-        yield f"Lambda runs {plan.room.least:,} at once, and the others wait: {plan.room.why}"
-
-
-def _print_fact(console: Terminal, name: str, lines: Sequence[str]) -> None:
-    width = _width(console) - _FACT_WIDTH
-    for number, line in enumerate(part for each in lines for part in wrapped(each, width)):
-        console.print(Text.assemble("  ", (f"{'' if number else name:<{_FACT_WIDTH}}", "dim"), line), soft_wrap=True)
+        yield f"Lambda runs {room.least:,} at once, and the others wait: {room.why}"
 
 
 def _stages(outlook: Outlook) -> list[list[str]]:
     found = outlook.found
-    rows = [
-        [stage.name.capitalize(), duration(stage.seconds), f"{stage.invocations:,}", stage.bound_by]
-        for stage in found.stages
-    ]
     between = found.seconds - sum(stage.seconds for stage in found.stages)
+    limit = f"a run has {duration(outlook.settings.timeout_seconds)}"
     return [
-        *rows,
+        *(
+            [stage.name.capitalize(), duration(stage.seconds), f"{stage.invocations:,}", stage.bound_by]
+            for stage in found.stages
+        ),
         ["Plan, Gate, Finish", duration(between), f"{STEPS}", ""],
-        ["In all", duration(found.seconds), f"{found.invocations + STEPS:,}", _of(outlook)],
+        ["In all", duration(found.seconds), f"{found.invocations + STEPS:,}", limit],
     ]
-
-
-def _of(outlook: Outlook) -> str:
-    return f"a run has {duration(outlook.settings.timeout_seconds)}"
 
 
 def _bill(cost: Cost) -> list[list[str]]:
@@ -106,21 +148,21 @@ def _bill(cost: Cost) -> list[list[str]]:
     bill = [(name, uses(name, cost.usage), money(dollars)) for name, dollars in cost.services.items()]
     bill.append(("In all", "", money(cost.total)))
     longest = max(dollars.index(".") for _, _, dollars in bill)
-    return [[name, uses, " " * (longest - dollars.index(".")) + dollars] for name, uses, dollars in bill]
+    return [[name, amounts, " " * (longest - dollars.index(".")) + dollars] for name, amounts, dollars in bill]
 
 
 def uses(service: str, usage: Usage) -> str:
-    """What is billed of a service, in words."""
+    """The billed amounts of a service, in words."""
     return {
-        "DynamoDB reads": count(round(usage.read_units), "read unit"),
-        "DynamoDB writes": count(round(usage.write_units), "write unit"),
-        "Lambda": f"{count(round(usage.gb_seconds), 'GB-second')}, {count(round(usage.invocations), 'invocation')}",
-        "Step Functions": count(round(usage.transitions), "state transition"),
-        "S3": f"{count(round(usage.puts + usage.gets), 'request')}, {size(usage.staged_bytes)} for {STAGED_DAYS} days",
+        "DynamoDB reads": plural(round(usage.read_units), "read unit"),
+        "DynamoDB writes": plural(round(usage.write_units), "write unit"),
+        "Lambda": f"{plural(round(usage.gb_seconds), 'GB-second')}, {plural(round(usage.invocations), 'invocation')}",
+        "Step Functions": plural(round(usage.transitions), "state transition"),
+        "S3": f"{plural(round(usage.puts + usage.gets), 'request')}, {size(usage.staged_bytes)} for {STAGED_DAYS} days",
         "CloudWatch Logs": f"{size(usage.log_bytes)} of logs",
-        "CloudWatch metrics": f"{count(round(usage.metric_hours), 'metric')} for an hour",
-        "EventBridge": count(round(usage.events), "event"),
-        "X-Ray": count(round(usage.traces), "trace"),
+        "CloudWatch metrics": f"{plural(round(usage.metric_hours), 'metric')} for an hour",
+        "EventBridge": plural(round(usage.events), "event"),
+        "X-Ray": plural(round(usage.traces), "trace"),
     }[service]
 
 
@@ -128,9 +170,9 @@ def _print_rows(console: Terminal, rows: Sequence[Sequence[str]], columns: str) 
     """Print columns: the first row is their heads, the last one the sum.
 
     Args:
-        console: where.
+        console: the terminal.
         rows: of as many cells each.
-        columns: a letter for each: l or r for one that is whole, at which side; t for text, which wraps.
+        columns: a letter for each: l or r for a whole column, by its side; t for text, which wraps.
     """
     table = Grid(gap=3)
     table.whole()
@@ -146,10 +188,10 @@ def _print_rows(console: Terminal, rows: Sequence[Sequence[str]], columns: str) 
 
 
 def _notes(plan: Plan) -> list[str]:
-    """What the figures rest on."""
+    """The basis of the figures."""
     prices = plan.outlook.cost.prices
     recalled = f"; {len(prices.recalled)} of {len(NAMES)} without a date" if prices.recalled else ""
-    times = "Times are those of the model in docs/scaling.md: no run of about this size has told."
+    times = "Times are those of the model in docs/scaling.md: there is no run of about this size to compare with."
     if plan.alike:
         runs = "a run of about this size" if plan.alike == 1 else f"{plan.alike} runs of about this size"
         times = (
@@ -158,35 +200,31 @@ def _notes(plan: Plan) -> list[str]:
     return [times, f"Prices {prices.source}{recalled}. See docs/costs.md."]
 
 
-def _print_advice(console: Terminal, plan: Plan, advised: Outlook, etl: EtlLines) -> None:
-    takes = f"{duration(advised.found.seconds)} and {money(advised.cost.total)}"
-    lines = advice_lines(plan, etl)
-    if advised.settings.timeout_seconds != plan.outlook.settings.timeout_seconds:
-        hours_given = f"{advised.settings.timeout_seconds / 3600:g} hours"
-        lines.append(f"a time-out of {hours_given} in serverless_app/constructs/workflow.py")
+def _print_ways_out(console: Terminal, plan: Plan, etl: EtlLines) -> None:
+    """Print the settings that make the run fit, and its parts that fit."""
+    if plan.advice:
+        now, then, lines = plan.outlook.settings, plan.advice.settings, advice_lines(plan, etl)
+        if then.timeout_seconds != now.timeout_seconds:
+            time = f"{then.timeout_seconds / 3600:g} hours"
+            lines.append(f"a time-out of {time} (RUN_LIMIT in runtime/etl/model/statuses.py)")
+        takes = f"{duration(plan.advice.found.seconds)} and {money(plan.advice.cost.total)}"
+        _print_lines(console, f"It would take {takes} with", lines)
+        if any("--warm-throughput" in line for line in lines):
+            _print_wrapped(console, ["Warm throughput is billed once, when you raise it."])
+        if needs_quota(then, now):
+            _print_wrapped(console, [f"AWS must first raise the table's quota of {TABLE_UNITS:,} units a second."])
+    if plan.parts:
+        takes = f"{duration(plan.parts.each.found.seconds)} each, {money(plan.parts.dollars)} in all"
+        _print_lines(console, f"Or in {plan.parts.number:,} parts, {takes}:", [parts_line(plan, etl)])
+
+
+def _print_lines(console: Terminal, title: str, lines: Sequence[str]) -> None:
+    """Print commands, which are never broken."""
     console.print()
-    console.print(f"It would take {takes} with", soft_wrap=True)
-    for line in lines:
+    for line in (title, *(f"  {each}" for each in lines)):
+        console.print(line, soft_wrap=True)
+
+
+def _print_wrapped(console: Terminal, texts: Sequence[str]) -> None:
+    for line in (part for text in texts for part in wrapped(text, min(console.width, _WIDEST) - 2)):
         console.print(f"  {line}", soft_wrap=True)
-    if any("--warm-throughput" in line for line in lines):
-        _print_wrapped(
-            console, "Warm throughput is billed once, when it is set, for what the table didn't have before."
-        )
-    if needs_quota(advised.settings, plan.outlook.settings):
-        _print_wrapped(console, f"AWS must first raise the table's quota of {TABLE_UNITS:,} units a second.")
-
-
-def _print_parts(console: Terminal, parts: Parts, line: str) -> None:
-    takes = f"{duration(parts.each.found.seconds)} each, {money(parts.dollars)} in all"
-    console.print()
-    console.print(f"Or in {parts.number:,} parts, {takes}:", soft_wrap=True)
-    console.print(f"  {line}", soft_wrap=True)
-
-
-def _print_wrapped(console: Terminal, text: str) -> None:
-    for line in wrapped(text, _width(console)):
-        console.print(f"  {line}", soft_wrap=True)
-
-
-def _width(console: Terminal) -> int:
-    return min(console.width, _WIDEST) - 2

@@ -1,31 +1,51 @@
-"""Runs the windows of a backfill: so many at a time, each an execution of its own."""
+"""A backfill: its windows, those that the ledger says are done, and the executions that run the others."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import typer
+
+from etl.model.instants import format_instant
+from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.runs.failure import Failure, explain
 from etl_cli.runs.history import Timeline
+from etl_cli.runs.ledger import Entry
 from etl_cli.runs.progress import Snapshot, Watch
-from etl_cli.summary.backfill_windows import Planned, attempt_name, counts
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import format_instant
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
 
+MOST_WINDOWS = 10_000
+_NAME = re.compile(r"(backfill-[0-9TZ]+-[0-9TZ]+)(?:-([0-9]+))?")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A window of a backfill.
+
+    Attributes:
+        window: half-open, in UTC.
+        attempt: number of the running attempt, or else of the next one; from 1.
+        last: the ledger's entry of the successful attempt, or else of the last one; None before the first.
+        done: whether it needs no further run.
+    """
+
+    window: Span
+    attempt: int = 1
+    last: Entry | None = None
+    done: bool = False
+
 
 @dataclass(frozen=True)
 class Ended:
-    """A window whose execution has ended.
-
-    Attributes:
-        failure: why it failed; None if it succeeded.
-    """
+    """A window whose execution has ended; ``failure`` is None if it succeeded."""
 
     window: Span
     execution: str
@@ -34,42 +54,78 @@ class Ended:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What it counted; empty if it failed."""
+        """Its counts; empty if it failed."""
         found: dict[str, int] = self.timeline.output.get("counts", {})
         return found
+
+
+def split(span: Span, step: timedelta) -> list[Span]:
+    """Split a span into windows of one length, the oldest first; the last one ends with the span.
+
+    Raises:
+        typer.BadParameter: there would be too many.
+    """
+    number = -(-(span.end - span.start) // step)
+    if number > MOST_WINDOWS:
+        raise typer.BadParameter(
+            f"it makes {number:,} windows, and {MOST_WINDOWS:,} are allowed: give a longer one.", param_hint="--step"
+        )
+    starts = (span.start + step * position for position in range(number))
+    return [Span(start, min(start + step, span.end)) for start in starts]
+
+
+def attempt_name(window: Span, attempt: int) -> str:
+    """The name of the execution that runs a window. It is always the same, so that nobody starts it twice."""
+    start, end = (f"{instant:%Y%m%dT%H%M%SZ}" for instant in window)
+    return f"backfill-{start}-{end}" + (f"-{attempt}" if attempt > 1 else "")
+
+
+def plan(windows: Iterable[Span], entries: Iterable[Entry], done_since: datetime | None = None) -> list[Planned]:
+    """Look up the windows of a backfill in the whole ledger, without runs that started before `done_since`."""
+    attempts: dict[str, dict[int, Entry]] = defaultdict(dict)
+    for entry in entries:
+        if found := _NAME.fullmatch(entry.name):
+            attempts[found[1]][int(found[2] or 1)] = entry
+    return [_planned(window, attempts[attempt_name(window, 1)], done_since) for window in windows]
+
+
+def _planned(window: Span, attempts: dict[int, Entry], done_since: datetime | None) -> Planned:
+    if not attempts:
+        return Planned(window)
+    for number, entry in sorted(attempts.items(), reverse=True):
+        if entry.status == SUCCEEDED and _is_recent(entry.started, done_since):
+            return Planned(window, number, entry, done=True)
+    number, last = max(attempts.items())
+    return Planned(window, number if last.status == RUNNING else number + 1, last)
+
+
+def _is_recent(started: datetime | None, done_since: datetime | None) -> bool:
+    return done_since is None or (started is not None and started >= done_since)
 
 
 class BackfillWork:
     """The windows of a backfill at work.
 
     Attributes:
+        planned: all windows in their order.
         before: windows that were done already.
-        running: the executions that run, by window.
+        running: the running executions, by window.
         ended: windows that have ended, in this order.
     """
 
     def __init__(
         self,
         pipeline: Pipeline,
-        planned: Iterable[Planned],
+        planned: Sequence[Planned],
         *,
         parallel: int = 1,
         keep_going: bool = False,
         done_since: datetime | None = None,
     ) -> None:
-        """Prepare it; nothing is started.
-
-        Args:
-            pipeline: where to run them.
-            planned: the windows in their order.
-            parallel: how many may run at once.
-            keep_going: whether further windows are started when one has failed.
-            done_since: what was started earlier doesn't count as done.
-        """
-        planned = list(planned)
+        """Prepare it, and start nothing; runs that started before `done_since` don't count."""
+        self.planned = planned
         self.before = [each for each in planned if each.done]
-        self._pending = [each for each in planned if not each.done]
-        self._queue = deque(self._pending)
+        self._queue = deque(each for each in planned if not each.done)
         self.running: dict[Span, str] = {}
         self.ended: list[Ended] = []
         self._pipeline = pipeline
@@ -78,7 +134,7 @@ class BackfillWork:
 
     @property
     def endpoint(self) -> str:
-        """Where it works."""
+        """The endpoint of Step Functions."""
         return self._pipeline.stepfunctions.meta.endpoint_url
 
     @property
@@ -87,19 +143,23 @@ class BackfillWork:
         return [each for each in self.ended if each.failure]
 
     @property
-    def left(self) -> list[Planned]:
-        """The windows that are still to be started."""
-        started = {*self.running, *(each.window for each in self.ended)}
-        return [each for each in self._pending if each.window not in started]
+    def done(self) -> int:
+        """The number of windows that are done."""
+        return len(self.before) + len(self.ended) - len(self.failed)
+
+    @property
+    def waiting(self) -> int:
+        """The number of windows that haven't started."""
+        return len(self.planned) - len(self.before) - len(self.ended) - len(self.running)
 
     @property
     def unfinished(self) -> bool:
         """Whether a window isn't done."""
-        return bool(self.left or self.running or self.failed)
+        return self.done < len(self.planned)
 
     @property
     def stopping(self) -> bool:
-        """Whether nothing more is started."""
+        """Whether no further window is started."""
         return bool(self.failed) and not self._keep_going
 
     @property
@@ -108,30 +168,31 @@ class BackfillWork:
         return not self.running and (not self._queue or self.stopping)
 
     def advance(self) -> Iterator[tuple[Span, Snapshot]]:
-        """Start what may be started, and look at each execution that runs. It may have ended: see `ended`."""
+        """Start windows where there is room, and look at each running execution. One that has ended is in `ended`."""
         while self._queue and len(self.running) < self._parallel and not self.stopping:
-            planned = self._queue.popleft()
-            execution = self.running[planned.window] = self._start(planned)
-            self._watches[planned.window] = Watch(self._pipeline, execution, alone=self._parallel == 1)
+            window = self._queue[0].window
+            execution = self.running[window] = self._start(self._queue[0])
+            self._queue.popleft()
+            self._watches[window] = Watch(self._pipeline, execution, alone=self._parallel == 1)
         for window, execution in list(self.running.items()):
             snapshot = self._watches[window].look()
-            if snapshot.timeline.status != "RUNNING":
+            if snapshot.timeline.status != RUNNING:
                 self._end(window, execution, snapshot.timeline)
             yield window, snapshot
 
     def _end(self, window: Span, execution: str, timeline: Timeline) -> None:
-        failure = None if timeline.status == "SUCCEEDED" else explain(self._pipeline, execution, timeline)
+        failure = None if timeline.status == SUCCEEDED else explain(self._pipeline, execution, timeline)
         self.ended.append(Ended(window, execution, timeline, failure))
         del self.running[window], self._watches[window]
 
     def _start(self, planned: Planned) -> str:
         """The execution that runs a window: a new one, or one that another process has started meanwhile.
 
-        A name can be used once in 90 days; while its execution runs, starting it again may give the one that runs.
-        Source: Step Functions API Reference, StartExecution.
+        A name can be used once in 90 days. While its execution runs, starting it again may return that one. Source:
+        Step Functions API Reference, StartExecution.
         """
         stepfunctions, attempt = self._pipeline.stepfunctions, planned.attempt
-        start, end = (format_instant(instant) for instant in planned.window)
+        start, end = map(format_instant, planned.window)
         while True:
             name = attempt_name(planned.window, attempt)
             try:
@@ -139,7 +200,7 @@ class BackfillWork:
             except stepfunctions.exceptions.ExecutionAlreadyExists:
                 execution = self._pipeline.execution(name)
                 found = stepfunctions.describe_execution(executionArn=execution)
-                succeeded = found["status"] == "SUCCEEDED" and counts(found["startDate"], self._done_since)
-                if succeeded or found["status"] == "RUNNING":
+                succeeded = found["status"] == SUCCEEDED and _is_recent(found["startDate"], self._done_since)
+                if succeeded or found["status"] == RUNNING:
                     return execution
                 attempt += 1

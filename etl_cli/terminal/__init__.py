@@ -1,1 +1,1 @@
-"""The terminal: what is printed, what is typed, and how."""
+"""The terminal: output, input and their formats."""

@@ -1,9 +1,9 @@
-"""The one place that prints: text and tables for people, JSON for programs, errors as one message.
+"""The one module that prints: text and tables for people, JSON for programs, errors as one message.
 
-Whatever reaches a terminal is printable, whichever way it came. No text is markup, none has a line break, a control
-character or a link of its own. `Text` and strings are made so before their width is measured; `Terminal` looks at
-each text once more when it renders it, and at each segment when it writes it. Elsewhere rich's own Text and Console,
-print(), typer.echo() and the standard streams are forbidden (ruff, in pyproject.toml).
+All text is printable when it reaches a terminal. It is no markup, and has no line break, control character or link of
+its own. `Text` and strings are made printable before their width is measured. `Terminal` checks each text again when it
+renders it, and each segment when it writes it. Other modules may not use Rich's Text and Console, print(), typer.echo()
+or the standard streams (ruff, in pyproject.toml).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from itertools import islice
-from typing import IO, Any, Self, TextIO
+from typing import Any, Self, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -29,26 +29,20 @@ from etl_cli.terminal.printable import MOST, printable, visible_lines
 
 
 class Text(RichText):
-    """A line of text, with styles of this command's own; whatever it is made of becomes printable."""
+    """A printable line of text from anywhere, with styles of this command's own."""
 
     def __init__(self, text: str = "", style: StyleType = "", **layout: Any) -> None:
-        """Make a line.
-
-        Args:
-            text: from anywhere.
-            style: of the whole line.
-            layout: rich's: ``justify``, ``overflow``, ``no_wrap``, ``end``.
-        """
+        """Make a line; ``layout`` is Rich's: ``justify``, ``overflow``, ``no_wrap``, ``end``."""
         super().__init__(printable(text), style, **layout)
 
     def append(self, text: RichText | str, style: StyleType | None = None) -> Self:
-        """Add text, from anywhere as well."""
+        """Add text from anywhere."""
         super().append(printable(text) if isinstance(text, str) else text, style)
         return self
 
     @classmethod
     def assemble(cls, *parts: str | RichText | tuple[str, StyleType], **layout: Any) -> Self:
-        """A line of several parts, each a text or a text with its style."""
+        """Make a line of several parts: texts, or texts with their styles."""
         line = cls(**layout)
         for part in parts:
             line.append(*part) if isinstance(part, tuple) else line.append(part)
@@ -56,61 +50,38 @@ class Text(RichText):
 
 
 class Terminal(Console):
-    """A terminal, a file or a pipe. It prints text, and obeys none."""
+    """A terminal, a file or a pipe. It prints text, and never obeys it."""
 
-    def __init__(
-        self,
-        *,
-        stderr: bool = False,
-        soft_wrap: bool = False,
-        file: IO[str] | None = None,
-        width: int | None = None,
-        force_terminal: bool | None = None,
-        styled: bool = True,
-    ) -> None:
-        """Find out where it prints to.
+    def __init__(self, *, styled: bool = True, **options: Any) -> None:
+        """Make a terminal.
 
         Args:
-            stderr: the error output instead of the output.
-            soft_wrap: leave long lines to the terminal, which breaks them.
-            file: another place to print to.
-            width: in columns; that of the terminal if left out.
-            force_terminal: whether it is one, whatever it looks like.
-            styled: whether it has colours, where it can.
+            styled: use colours where the output has them; never off a terminal, or if NO_COLOR is set.
+            options: Rich's, such as ``stderr``, ``file``, ``width`` and ``soft_wrap``, which leaves long lines to the
+                terminal.
         """
-        # Neither colours nor control sequences are printed where the output is no terminal, or NO_COLOR is set.
-        super().__init__(
-            stderr=stderr,
-            soft_wrap=soft_wrap,
-            file=file,
-            width=width,
-            force_terminal=force_terminal,
-            color_system="auto" if styled else None,
-            markup=False,
-            emoji=False,
-            highlight=False,
-        )
+        super().__init__(color_system="auto" if styled else None, markup=False, emoji=False, highlight=False, **options)
 
     @property
     def lives(self) -> bool:
-        """Whether what it shows can move, which it can't in a file or a pipe, whatever FORCE_COLOR says."""
+        """Whether the output can move: never in a file or a pipe, not even with FORCE_COLOR."""
         return self.is_terminal and not self.is_dumb_terminal and (self._force_terminal is True or self.file.isatty())
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A string as a line, also in a cell or a title; it is never markup."""
+        """Make a line of a string, also in a cell or a title; it is never markup."""
         layout = {name: options.get(name) for name in ("justify", "overflow")}
         return Text(text, options.get("style", ""), **layout)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Segments of anything that can be shown, and of whatever is in it."""
+        """Render anything, with all of its parts printable."""
         return super().render(_line(renderable) if isinstance(renderable, RichText) else renderable, options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print; a line that is longer than the terminal is wide is broken there, and not cut off."""
+        """Print; the terminal breaks a line that is too long, and nothing is cut off."""
         super().print(*objects, **({"crop": False} | options))
 
     def status(self, status: RenderableType, **options: Any) -> Status:
-        """A line that says what is being done."""
+        """Show a line about the work in progress."""
         return _Status(self.render_str(status) if isinstance(status, str) else status, console=self, **options)
 
     def _render_buffer(self, buffer: Iterable[Segment]) -> str:
@@ -118,14 +89,14 @@ class Terminal(Console):
 
 
 class _Status(Status):
-    """Takes a string as text, and not as markup."""
+    """A status whose strings are text, not markup."""
 
     def update(self, status: RenderableType | None = None, **options: Any) -> None:
         super().update(Text(status) if isinstance(status, str) else status, **options)
 
 
 def _line(text: RichText) -> RichText:
-    """The same text, printable; its styles stay where they were."""
+    """The same text, printable, with its styles in place."""
     plain = text.plain
     if len(plain) <= MOST and printable(plain) == plain:
         return text
@@ -138,7 +109,7 @@ def _line(text: RichText) -> RichText:
 
 
 def _safe(segment: Segment) -> Segment:
-    """A segment without hidden characters and without a link; rich's own cursor movements stay."""
+    """A segment without hidden characters and links; Rich's own cursor movements stay."""
     text, style, control = segment
     if control:
         return segment
@@ -149,25 +120,21 @@ out = Terminal(soft_wrap=True)
 err = Terminal(soft_wrap=True, stderr=True)
 
 
-# Parts of a JSON document, most of them a few characters, that are written at once.
+# Parts of a JSON document, mostly a few characters each, that are written at once.
 _PARTS = 10_000
 
 
 class Later:
-    """A part of a document that is made when it is printed, and then let go: an item takes a hundred times its bytes.
-
-    Args:
-        make: makes it.
-    """
+    """A part of a document that is made when it is printed. An item takes a hundred times its bytes in memory."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
-    """Print a value as JSON, with nothing else; in a single line if ``indent`` is None.
+    """Print a value as JSON and nothing else; in a single line if ``indent`` is None.
 
-    All but printable ASCII is escaped, so that it is exact, and has nothing that a terminal obeys.
+    All but printable ASCII is escaped: the output is exact, and no terminal obeys it.
     """
     waiting = ""
     parts = json.JSONEncoder(indent=indent, allow_nan=False, default=_made).iterencode(value)
@@ -184,7 +151,7 @@ def _made(value: Any) -> Any:
 
 
 def print_page(page: str) -> None:
-    """Print a page of HTML, which is UTF-8 wherever it goes, with nothing else."""
+    """Print a page of HTML and nothing else, always in UTF-8."""
     content = visible_lines(page).encode()
     if isinstance(sys.stdout, Output):
         sys.stdout.write_bytes(content)
@@ -193,7 +160,7 @@ def print_page(page: str) -> None:
 
 
 def print_table(rows: Mapping[str, object], *, indent: int = 2) -> None:
-    """Print names and values in two columns; values that are None are left out."""
+    """Print names and values in two columns, without the values that are None."""
     shown = {name: str(value) for name, value in rows.items() if value is not None}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
@@ -201,7 +168,7 @@ def print_table(rows: Mapping[str, object], *, indent: int = 2) -> None:
 
 
 def print_error(error: UserError) -> None:
-    """Print what is wrong and what to do next, on the error output."""
+    """Print an error and its remedy on the error output."""
     err.print(Text.assemble(("error: ", "bold red"), error.message))
     for line in error.lines:
         err.print(f"  {line}")
@@ -211,26 +178,14 @@ def print_error(error: UserError) -> None:
         err.print(f"  {line}")
 
 
-@contextmanager
-def progress(title: str) -> Iterator[Callable[[str], None]]:
-    """Show the latest line of progress beside the title; elsewhere than on a terminal the title alone."""
-    if not out.lives:
-        out.print(title)
-        yield lambda _: None
-        return
-    width = max(20, out.width - len(title) - 6)
-    with out.status(title) as status:
-        yield lambda line: status.update(beside(title, printable(" ".join(line.split()))[:width]))
-
-
 def beside(title: str, detail: str) -> Text:
-    """A title, and in a quieter voice how far it is."""
+    """A title, and dimmed the progress."""
     return Text.assemble(title, "  ", (detail, "dim"))
 
 
 @contextmanager
 def printing_aside() -> Iterator[None]:
-    """Whatever code of others prints goes to the error output, printable: it is none of the command's."""
+    """Send the output of foreign code to the error output, printable."""
     aside = _Aside(sys.stderr)
     with redirect_stdout(aside), redirect_stderr(aside):
         yield
@@ -240,8 +195,8 @@ class _Aside(io.TextIOBase):
     """Passes text on to another output."""
 
     def __init__(self, output: TextIO) -> None:
-        # A spinner that turns meanwhile puts a proxy before the output, and by this name its console finds the output.
-        # Past the proxy there is no lock that a child process could inherit.
+        # A running spinner puts a proxy before the output. Its console finds the output by this name. Without the proxy
+        # there is no lock that a child process could inherit.
         self.rich_proxied_file = self._output = getattr(output, "rich_proxied_file", output)
 
     def write(self, text: str) -> int:

@@ -1,4 +1,4 @@
-"""The option --context, CDK context values for a deployment."""
+"""The option --context: CDK context values for a deployment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import typer
 from etl_cli.terminal.errors import UserError
 
 Context = Annotated[
-    list[str] | None, typer.Option("--context", "-c", metavar="KEY=VALUE", help="CDK context; may be repeated.")
+    list[str] | None,
+    typer.Option("--context", "-c", metavar="KEY=VALUE", help="CDK context for the deployment; you may repeat it."),
 ]
 
 
@@ -17,7 +18,7 @@ def parse_context(items: list[str] | None) -> dict[str, str]:
     """The values by key.
 
     Raises:
-        UserError: one is no KEY=VALUE.
+        UserError: one isn't KEY=VALUE.
     """
     pairs = [item.partition("=") for item in items or ()]
     for key, equals, value in pairs:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 
 class UserError(Exception):
-    """Something that the person at the keyboard can put right.
+    """An error that you can correct.
 
-    Message and remedy are one line each, whatever texts of others stand in them; further lines are given apart.
+    Message and remedy are one line each, whatever foreign texts they contain. Further lines are separate.
 
     Attributes:
-        message: what is wrong, and where.
-        remedy: what to do next; may be empty.
+        message: the problem, and its place.
+        remedy: the next step; may be empty.
         lines: lines below the message, such as the last ones of a log.
         remedy_lines: lines below the remedy, such as commands.
     """

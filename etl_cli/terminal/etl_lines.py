@@ -1,13 +1,13 @@
-"""Lines for a shell that call this very command again, and look where it looked."""
+"""Lines for a shell that call this command again, with the same profile and region."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from etl.model.instants import format_instant
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.printable import shell_words
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import format_instant
 
 
 @dataclass(frozen=True)
@@ -15,9 +15,9 @@ class EtlLines:
     """Makes lines for a shell.
 
     Attributes:
-        profile: the option --profile, as it was given; None if it wasn't.
-        region: the same of --region.
-        program: what to type for `etl`.
+        profile: the option --profile; None if it wasn't given.
+        region: the option --region; None if it wasn't given.
+        program: the words to type for `etl`.
     """
 
     profile: str | None = None
@@ -30,10 +30,11 @@ class EtlLines:
 
     def run(self, window: Span) -> str:
         """The line that runs a window."""
-        return self.line("run", "--start", format_instant(window.start), "--end", format_instant(window.end))
+        start, end = (format_instant(instant.replace(microsecond=0)) for instant in window)
+        return self.line("run", "--start", start, "--end", end)
 
     @property
     def options(self) -> list[str]:
-        """The options that say where to look; the AWS CLI has the same."""
+        """The options --profile and --region as given; the AWS CLI has the same."""
         given = {"--profile": self.profile, "--region": self.region}
         return [shell_words(name, value) for name, value in given.items() if value]

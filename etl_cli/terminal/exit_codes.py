@@ -1,5 +1,5 @@
-"""Exit codes that mean the same for every command."""
+"""Exit codes with the same meaning for every verb."""
 
 EXIT_FAILED = 1
-# As sysexits.h has it (EX_IOERR); the others as a shell reports a program that a signal ended.
+# EX_IOERR of sysexits.h; the others are a shell's codes for a program that a signal ended.
 EXIT_UNWRITABLE, EXIT_INTERRUPTED, EXIT_READER_GONE = 74, 130, 141

@@ -1,8 +1,7 @@
-"""How wide tables are, and the one kind of table there is: it cuts nothing off.
+"""Tables that cut nothing off, and their width.
 
-Numbers, durations, dollars, times and names to copy are whole, in one line. Text wraps. Where a terminal is too narrow
-for what is whole, a table takes the best of its shapes that fits; if none does, its lines are longer than the
-terminal, which breaks them.
+Numbers, durations, dollars, times and names to copy stay whole, in one line. Text wraps. On a narrow terminal a table
+takes the first of its shapes that fits. If none fits, its lines are longer than the terminal, which breaks them.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from etl_cli.terminal.printable import MOST_OF_VALUE, printable
 
 WIDEST = 110
 NARROWEST = 78
-# A column of text keeps this width, or that of its longest word if that is less.
+# The least width of a column of text, or that of its longest word if that is less.
 _LEAST_TEXT = 16
 _ANY_WIDTH = 1_000_000
 
@@ -26,16 +25,12 @@ Side = Literal["left", "right"]
 
 
 def table_width(console: Terminal) -> int:
-    """A width that a table of items can be read at: a narrower terminal breaks its lines."""
+    """A readable width for a table of items; a narrower terminal breaks its lines."""
     return min(max(console.width, NARROWEST), WIDEST)
 
 
 class Grid(Table):
-    """A table without lines, of columns that are whole and columns of text.
-
-    Args:
-        gap: blanks between two columns.
-    """
+    """A table without lines, with whole columns and columns of text, and ``gap`` blanks between them."""
 
     def __init__(self, gap: int = 1) -> None:
         super().__init__(
@@ -43,32 +38,26 @@ class Grid(Table):
         )
 
     def whole(self, side: Side = "left", *, style: str = "", least: int | None = None) -> None:
-        """Add a column that is never broken.
-
-        Args:
-            side: at which its cells stand.
-            style: of the cells.
-            least: its least width.
-        """
+        """Add a column that is never broken, of at least the width ``least``."""
         self.add_column(justify=side, style=style, min_width=least, no_wrap=True)
 
     def text(self, side: Side = "left", *, style: str = "", most: int | None = None, width: int | None = None) -> None:
-        """Add a column of text, which wraps; a word that is longer than the column goes on in the next line.
+        """Add a column of text, which wraps; a word longer than the column goes on in the next line.
 
         Args:
-            side: at which its cells stand.
+            side: alignment of the cells.
             style: of the cells.
             most: its greatest width.
-            width: its only width.
+            width: its fixed width.
         """
         self.add_column(justify=side, style=style, max_width=most, width=width, overflow="fold")
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
-        """Add a row; a cell ends where a value of an item does, since its width is that of every line."""
+        """Add a row; a cell is cut like a value of an item, since it decides the width of all lines."""
         super().add_row(*map(_cut, cells), **options)
 
     def least_width(self, console: Console) -> int:
-        """The width that it needs to show what is whole."""
+        """The width of the whole columns."""
         options = console.options.update(max_width=_ANY_WIDTH)
         return sum(self._least_width_of(console, options, column) for column in self.columns)
 
@@ -79,7 +68,7 @@ class Grid(Table):
         return needed.maximum if column.no_wrap else min(needed.minimum, _LEAST_TEXT)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Be as wide as what is whole needs, whatever there is room for."""
+        """Be as wide as the whole columns, even beyond the terminal."""
         wide = options.update(max_width=max(options.max_width, self.least_width(console)))
         yield from super().__rich_console__(console, wide)
 
@@ -93,13 +82,7 @@ def _cut(cell: RenderableType | None) -> RenderableType | None:
 
 
 def fitting(console: Console, width: int, shapes: Iterable[Grid]) -> Grid:
-    """The first of a table's shapes that fits a width, or else the last.
-
-    Args:
-        console: where it is shown.
-        width: in columns.
-        shapes: the best first; at least one.
-    """
+    """The first of a table's shapes that fits a width, or else the last; the best shape comes first."""
     for shape in shapes:
         if shape.least_width(console) <= width:
             break

@@ -1,8 +1,7 @@
-"""The standard streams of a process: an output that can't be written ends the command with an exit code of its own.
+"""The standard streams. If the output can't be written, the command ends with an exit code of its own.
 
-Without this Python prints a traceback, ends with 1, or finds out only after the command, when it exits with 120. A
-command's own codes have meanings (`etl plan` ends with 1 if a run doesn't fit), so none of them may stand for a full
-disk.
+Python alone would print a traceback, end with 1, or notice only after the command and exit with 120. A verb's own codes
+have meanings (`etl plan` ends with 1 if a run doesn't fit), so none of them may stand for a full disk.
 """
 
 from __future__ import annotations
@@ -14,14 +13,13 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, NoReturn, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from rich.cells import cell_len
 
 from etl_cli.terminal.exit_codes import EXIT_READER_GONE, EXIT_UNWRITABLE
 
-# Signs of this command and of the help's boxes, for encodings without them; each is as wide as the sign.
+# Replacements for signs of this command and of the help's boxes, each as wide, for encodings without them.
 _PLAIN: Mapping[int, str] = {
     **dict.fromkeys(range(0x2500, 0x2580), "+"),
     **{ord(sign): plain for sign, plain in zip("✔✘→←…·", "vx><~-", strict=True)},
@@ -36,11 +34,11 @@ _Stream = TypeVar("_Stream", bound=io.TextIOWrapper)
 
 
 class OutputError(SystemExit):
-    """The output can't be written any more: the command ends as if it were interrupted, and tidies up."""
+    """The output can't be written any more: the command ends as after an interrupt, and tidies up."""
 
 
 class Output(io.TextIOWrapper):
-    """Standard output. Every character of a text that its encoding lacks is replaced by one as wide."""
+    """Standard output. A character that its encoding lacks is replaced by one as wide."""
 
     failed: OutputError | None = None
 
@@ -50,6 +48,7 @@ class Output(io.TextIOWrapper):
             return super().write(text if self.isatty() else _piped(text))
         except OSError as error:
             self.give_up(error)
+        return len(text)
 
     def write_bytes(self, content: bytes) -> None:
         """Write bytes as they are."""
@@ -59,7 +58,7 @@ class Output(io.TextIOWrapper):
             self.give_up(error)
 
     def flush(self) -> None:
-        """Write what is buffered."""
+        """Write the buffer."""
         if self.closed:
             return
         try:
@@ -67,8 +66,8 @@ class Output(io.TextIOWrapper):
         except OSError as error:
             self.give_up(error)
 
-    def give_up(self, error: OSError) -> NoReturn:
-        """Say so, unless a reader just stopped reading, as `head` does; what is written from now on is lost."""
+    def give_up(self, error: OSError) -> None:
+        """Report the error, unless a reader just stopped reading, as `head` does; later output is lost."""
         _lose(self.fileno())
         if error.errno == errno.EPIPE:
             self.failed = OutputError(EXIT_READER_GONE)
@@ -78,28 +77,16 @@ class Output(io.TextIOWrapper):
         raise self.failed from None
 
 
-class ErrorOutput(io.TextIOWrapper):
-    """Standard error: what can't be written there is lost, as there is no place to say so."""
+class ErrorOutput(Output):
+    """Standard error. Text that it can't take is lost, since there is no other place for it."""
 
-    def write(self, text: str) -> int:
-        """Write a text, if that is possible."""
-        with suppress(OSError):
-            return super().write(text if self.isatty() else _piped(text))
+    def give_up(self, _error: OSError) -> None:
+        """Lose this text and all later ones."""
         _lose(self.fileno())
-        return len(text)
-
-    def flush(self) -> None:
-        """Write what is buffered, if that is possible."""
-        if self.closed:
-            return
-        try:
-            super().flush()
-        except OSError:
-            _lose(self.fileno())
 
 
 def open_streams() -> None:
-    """Replace the standard streams of this process; those that the caller has closed are opened."""
+    """Replace the standard streams of this process, and open those that the caller has closed."""
     codecs.register_error(_ERRORS, _in_plain_characters)
     for descriptor, access in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         _open_if_closed(descriptor, access)
@@ -109,10 +96,10 @@ def open_streams() -> None:
 
 
 def close_streams() -> None:
-    """Write what is buffered while there is somebody to tell that it can't be.
+    """Write the buffers while an error can still be reported.
 
     Raises:
-        OutputError: the output couldn't be written, now or before.
+        OutputError: the output can't be written, or couldn't before.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -121,15 +108,15 @@ def close_streams() -> None:
 
 
 def _piped(text: str) -> str:
-    """A text without styles, unless FORCE_COLOR asks for them, and without blanks at the ends of lines.
+    """A text without blanks at the ends of lines, and without styles unless FORCE_COLOR is set.
 
-    The help's library has styles wherever it finds itself in a continuous integration.
+    Typer's help has styles wherever it detects a continuous integration.
     """
     return _TRAILING_BLANKS.sub("", text if os.environ.get("FORCE_COLOR") else _STYLES.sub("", text))
 
 
 def _open_if_closed(descriptor: int, access: int) -> None:
-    """Let no file of the command's get the number of a standard stream; writing to a closed output fails."""
+    """Keep the numbers of the standard streams from other files; writing to a closed output fails."""
     try:
         os.fstat(descriptor)
     except OSError:
@@ -150,14 +137,14 @@ def _replaced(kind: type[_Stream], stream: TextIO | None, descriptor: int) -> _S
 
 
 def _lose(descriptor: int) -> None:
-    """Whatever is written from now on goes nowhere, also what Python writes at its end."""
+    """Discard all later output, including Python's own at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
 def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
-    """Replace what an encoding lacks; see `codecs.register_error`."""
+    """Replace the characters that an encoding lacks; see `codecs.register_error`."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]

@@ -1,4 +1,4 @@
-"""Where the checkout is, and how its command is called from where the user is."""
+"""The checkout, and how to call its command from the current folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def command() -> str:
-    """What to type for this very command: `etl` if that is what the shell finds, else its path as a shell needs it."""
+    """The words to type for this command: `etl` if the shell finds it, otherwise its path, quoted for a shell."""
     own = ROOT / ".venv" / "bin" / "etl"
     found = shutil.which("etl")
     if found and Path(found).absolute() == own:
@@ -21,5 +21,5 @@ def command() -> str:
 
 
 def environment_line(program: str | None = None) -> str:
-    """The line that makes a shell, and whatever it starts, use the local environment."""
+    """The line with which a shell and its programs use the local environment."""
     return f'eval "$({program or command()} local env)"'

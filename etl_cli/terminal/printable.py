@@ -1,6 +1,6 @@
-"""Foreign text as people may see it: in one line, every character visible, nothing that a terminal or a reader obeys.
+"""Foreign text for people: in one line, every character visible, nothing that a terminal obeys.
 
-Text of items, ids, names, reasons, errors of AWS, lines of logs: whoever writes it decides what is in it.
+Foreign are items, ids, names, reasons, errors of AWS, and lines of logs: their authors decide on their contents.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ import unicodedata
 from collections.abc import Iterator
 from textwrap import wrap
 
-# Characters that a text has on a terminal at most, and a value of an item among other values.
+# The most characters of a text on a terminal, and of a value among an item's other values.
 MOST = 20_000
 MOST_OF_VALUE = 2_000
-# Marks that lean on one letter. Vietnamese has two, Hebrew three; a flood of them covers the lines above.
+# The most marks on one letter. Vietnamese has two, Hebrew three; a flood of them covers the lines above.
 _MOST_MARKS = 4
-# Characters that show nothing although they are letters, marks or symbols: Unicode's Default_Ignorable_Code_Point (file
-# DerivedCoreProperties.txt) without those that are format characters anyway, and the empty braille pattern.
+# Letters, marks and symbols that are invisible: Unicode's Default_Ignorable_Code_Point (file DerivedCoreProperties.txt)
+# without its format characters, and the empty braille pattern.
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 
 
 def printable(text: str, most: int = MOST) -> str:
-    r"""A text in one line of visible characters; others are written as ``\x1b``, ``\n``, ``\u202e``.
+    r"""A text in one line of visible characters; others become ``\x1b``, ``\n``, ``\u202e``.
 
-    The notation is for reading, not for reading back: a backslash stays as it is. Programs get JSON.
+    People read the notation; it can't be parsed, since a backslash stays as it is. Programs get JSON.
 
     Args:
         text: from anywhere.
-        most: characters that the result has at most; the end of a longer text is cut off, which it says.
+        most: the most characters of the result; a longer text loses its end, and the result says so.
     """
     if len(text) <= most and text.isascii() and text.isprintable():
         return text
     shown, length = [], 0
-    for part in _visible(text[: most + 1], _MOST_MARKS):  # no mark leans on what was printed before
+    for part in _visible(text[: most + 1], _MOST_MARKS):  # no mark leans on earlier output
         shown.append(part)
         length += len(part)
     if len(text) <= most and length <= most:
@@ -47,25 +47,25 @@ def printable(text: str, most: int = MOST) -> str:
 
 
 def visible_lines(text: str) -> str:
-    """A text whose line breaks are its own, with every other character visible."""
+    """A text with its own line breaks, and every other character visible."""
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
     return "\n".join("".join(_visible(line)) for line in text.split("\n"))
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """A text in lines of a width, at least one; its own line breaks and tabs are blanks."""
+    """A text in lines of a width, at least one line; its own line breaks and tabs become blanks."""
     flat = printable(re.sub(r"[\n\t]+", " ", text))
     return wrap(flat, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def shell_words(*words: str) -> str:
-    r"""Words for a shell, in one line that can be copied; hidden characters as bash reads them: ``$'a\u001b'``."""
+    r"""Words for a shell in one line to copy, with hidden characters as bash reads them: ``$'a\u001b'``."""
     return " ".join(map(_shell_word, words))
 
 
 def is_hidden(char: str) -> bool:
-    """Whether a character isn't seen as what it is: controls, formats, surrogates, private and unassigned ones."""
+    """Whether a character is hidden: controls, formats, surrogates, private and unassigned ones."""
     return not (char.isprintable() or unicodedata.category(char) == "Zs") or _INVISIBLE.match(char) is not None
 
 
@@ -75,7 +75,7 @@ def escaped(char: str) -> str:
 
 
 def _visible(text: str, marks: int = 0) -> Iterator[str]:
-    """The characters of a text, hidden ones escaped; so many marks lean on whatever is before it."""
+    """The characters of a text, with hidden ones escaped; ``marks`` of them lean on earlier output."""
     for char in text:
         marks = marks + 1 if unicodedata.category(char).startswith("M") else 0
         yield escaped(char) if marks > _MOST_MARKS or is_hidden(char) else char

@@ -1,24 +1,32 @@
-"""Progress of long work: a count that grows, on a terminal alone."""
+"""Progress of long work, on a terminal only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from etl_cli.terminal.console import beside, err
+from etl_cli.terminal.console import beside, err, out
+from etl_cli.terminal.printable import printable
 
 
 @contextmanager
 def counting(title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show how many items there are so far, on the error output, as long as it takes; nothing off a terminal.
-
-    Args:
-        title: what is being done.
-        total: how many there will be; None if nobody knows.
-    """
+    """Show the number of items so far on the error output, with the total if it is known; off a terminal nothing."""
     if not err.lives:
         yield lambda _: None
         return
     of = f" of {total:,}" if total else ""
     with err.status(title) as status:
         yield lambda number: status.update(beside(title, f"{number:,}{of} items"))
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[str], None]]:
+    """Show a title with the latest line of progress; off a terminal the title only."""
+    if not out.lives:
+        out.print(title)
+        yield lambda _: None
+        return
+    width = max(20, out.width - len(title) - 6)
+    with out.status(title) as status:
+        yield lambda line: status.update(beside(title, printable(" ".join(line.split()))[:width]))

@@ -1,4 +1,4 @@
-"""Spans of time, and how people read them: in UTC, or in this machine's time zone. Programs get UTC always."""
+"""Spans of time, and instants for people: in UTC, or in this machine's time zone. Programs always get UTC."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Times:
-    """Prints instants, which have a time zone each, to the second.
+    """Formats instants, which have a time zone, to the second.
 
     Attributes:
-        local: in this machine's time zone, daylight saving as it is at the instant; else in UTC.
+        local: use this machine's time zone, with daylight saving as at the instant; otherwise UTC.
     """
 
     local: bool = False
@@ -30,20 +30,20 @@ class Times:
         return f"{self.bare(instant)} {self.zones([instant])}"
 
     def window(self, start: datetime, end: datetime) -> str:
-        """A window: ``2026-11-22 01:45:00 → 2026-11-23 02:00:00 UTC``; each end with its zone where they differ."""
+        """A window: ``2026-11-22 01:45:00 → 2026-11-23 02:00:00 UTC``; with both zones if they differ."""
         first = self.bare(start) if self.zones([start]) == self.zones([end]) else self.instant(start)
         return f"{first} → {self.instant(end)}"
 
     def bare(self, instant: datetime) -> str:
-        """An instant without its zone, where a heading names that: ``2026-11-23 02:00:00``."""
-        # Of a year before 1000, strftime leaves out zeros.
+        """An instant without its zone, below a heading with the zone: ``2026-11-23 02:00:00``."""
+        # strftime leaves out zeros of a year before 1000.
         return self.shifted(instant).replace(tzinfo=None, microsecond=0).isoformat(" ")
 
     def zones(self, instants: Iterable[datetime]) -> str:
-        """The zones of instants, for a heading: ``UTC``, ``CET``, ``CEST/CET``; without instants, the zone of now."""
+        """The zones of instants, for a heading: ``UTC``, ``CET``, ``CEST/CET``; without instants, today's zone."""
         names = dict.fromkeys(self.shifted(each).strftime("%Z") for each in instants)
         return "/".join(names) or self.zones([datetime.now(UTC)])
 
     def shifted(self, instant: datetime) -> datetime:
-        """The same instant in the zone of print."""
+        """The same instant in the zone of the output."""
         return instant.astimezone(None if self.local else UTC)

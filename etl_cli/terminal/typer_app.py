@@ -1,10 +1,10 @@
-"""Typer as this command uses it: a help has all exit codes, is as wide as the terminal, and shows no type of Python."""
+"""Typer for this command: help has examples and all exit codes, fits the terminal, and shows no type of Python."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import cleandoc
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -13,7 +13,7 @@ from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_READ
 
 EXITS = {
     0: "done",
-    EXIT_FAILED: "failed, the message says why",
+    EXIT_FAILED: "failed, the message has the reason",
     2: "wrong usage",
     EXIT_UNWRITABLE: "the output can't be written, as on a full disk",
     129: "hung up",
@@ -21,6 +21,19 @@ EXITS = {
     EXIT_READER_GONE: "the reader of the output has gone, as head does",
     143: "terminated",
 }
+
+_Verb = TypeVar("_Verb", bound=Callable[..., Any])
+_epilogs: dict[Callable[..., Any], str] = {}
+
+
+def verb(*, examples: Sequence[str], exits: Mapping[int, str] | None = None) -> Callable[[_Verb], _Verb]:
+    """Describe a function that is a verb: lines to type, and exit codes whose meanings differ from `EXITS`."""
+
+    def described(function: _Verb) -> _Verb:
+        _epilogs[function] = "\n\n".join([_exit_codes(exits or {}), "Examples:", *examples])
+        return function
+
+    return described
 
 
 class _PlainHelp:
@@ -42,14 +55,9 @@ class _Group(_PlainHelp, TyperGroup):
 
 
 class Commands(typer.Typer):
-    """A command that has commands.
+    """A command that has verbs."""
 
-    Args:
-        help: a line, and paragraphs.
-        options: as of Typer.
-    """
-
-    def __init__(self, help: str, **options: Any) -> None:  # noqa: A002 - as Typer calls it
+    def __init__(self, help: str) -> None:  # noqa: A002 - as Typer calls it
         super().__init__(
             help=help,
             epilog=_exit_codes({}),
@@ -57,20 +65,13 @@ class Commands(typer.Typer):
             no_args_is_help=True,
             pretty_exceptions_enable=False,
             rich_markup_mode="rich",
-            **options,
         )
 
-    def command(  # type: ignore[override] # this one has all options that are in use
-        self, name: str | None = None, *, epilog: str, exits: Mapping[int, str] | None = None
-    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Add a command.
-
-        Args:
-            name: its name; the function's if left out.
-            epilog: examples.
-            exits: in words, its exit codes that mean something else than `EXITS` says.
-        """
-        return super().command(name, cls=_Command, epilog=f"{_exit_codes(exits or {})}\n\n{epilog}")
+    def add(self, *verbs: Callable[..., Any], panel: str | None = None) -> None:
+        """Add verbs, each a function described by `verb`, to a panel of the help."""
+        for function in verbs:
+            name = function.__name__.strip("_")  # `list_` is the verb list
+            self.command(name, cls=_Command, epilog=_epilogs[function], rich_help_panel=panel)(function)
 
 
 def _exit_codes(exits: Mapping[int, str]) -> str:
@@ -78,7 +79,7 @@ def _exit_codes(exits: Mapping[int, str]) -> str:
 
 
 def _reflowed(text: str | None) -> str | None:
-    """Join the lines of each paragraph: Typer leaves those of all but the first as they are in the source."""
+    """Join the lines of each paragraph: Typer does so for the first one only."""
     return text and "\n\n".join(" ".join(paragraph.split()) for paragraph in cleandoc(text).split("\n\n"))
 
 

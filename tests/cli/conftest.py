@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from etl_cli.commands import backfill_session
+from etl_cli.commands import backfill
 from etl_cli.commands import follow as following
 from tests.cli.executions import StateMachine
 
@@ -21,7 +21,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> StateMachine:
     made = StateMachine()
     monkeypatch.setattr(boto3, "Session", lambda **_: made.aws.session)
     monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(backfill_session, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(backfill, "LOOK_SECONDS", 0.0)
     monkeypatch.setenv("COLUMNS", "80")
     return made
 

@@ -15,13 +15,12 @@ from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.commands import backfill_confirmation as confirmation
+from etl_cli.commands import backfill as verb
 from etl_cli.commands.backfill import backfill
 from etl_cli.render.backfill import BackfillBoard, added_up, loaded, window_names
 from etl_cli.render.board import Board
 from etl_cli.runs.ledger import Entry
-from etl_cli.summary.backfill import BackfillWork
-from etl_cli.summary.backfill_windows import Planned, attempt_name, plan, split
+from etl_cli.summary.backfill import BackfillWork, Planned, attempt_name, plan, split
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span, Times
@@ -109,7 +108,7 @@ def test_the_first_failure_ends_it(machine: StateMachine) -> None:
     out = result.stdout
     assert "✘ 2026-11-03  Gate: QualityGateError" in out
     assert "  2026-11-03 00:00:00 → 2026-11-04 00:00:00 UTC\n\n  ✘ The run failed at Gate: QualityGateError" in out
-    assert "  2 of 5 windows done, 1 failed, 2 left.\n  Go on, once the cause is mended:\n" in out
+    assert "  2 of 5 windows done, 1 failed, 2 left.\n" in out
     assert out.splitlines()[-1].endswith("etl backfill --from 2026-11-01 --to 2026-11-06 --step 1d")
 
 
@@ -165,7 +164,7 @@ def test_other_windows_are_not_done_by_it(machine: StateMachine) -> None:
     assert len(machine.executions) == 15
 
 
-def test_a_redo_runs_all_again_and_goes_on_without_what_it_has_done(machine: StateMachine) -> None:
+def test_a_redo_continues_without_the_windows_it_has_redone(machine: StateMachine) -> None:
     etl_backfill(*FIVE_DAYS)
     machine.now = datetime.now(UTC)
     machine.course = failing(THIRD)
@@ -187,7 +186,7 @@ def test_a_redo_runs_again_what_the_ledger_does_not_know(machine: StateMachine) 
     assert names(machine) == [day(1), day(1, 2)]
 
 
-def test_the_last_attempt_counts_unless_an_earlier_one_has_done_it() -> None:
+def test_the_last_attempt_counts_unless_an_earlier_one_is_done() -> None:
     first, second = split(Span(at(1), at(3)), timedelta(days=1))
     entries = [
         Entry("FAILED", first, name=day(1, 2)),
@@ -211,7 +210,7 @@ def test_what_was_done_since_a_time_is_not_run_again(machine: StateMachine) -> N
     assert statuses(result) == ["left", "left", "left", "done", "done"]
 
 
-def test_an_interrupt_leaves_what_runs_going_and_says_how_to_go_on(machine: StateMachine) -> None:
+def test_an_interrupt_leaves_runs_going_and_says_how_to_continue(machine: StateMachine) -> None:
     machine.on_start = lambda _: setattr(machine, "refuse", KeyboardInterrupt())
     machine.begin(day(1)).status = "SUCCEEDED"
     result = etl_backfill(*FIVE_DAYS, "--parallel", "2", "--region", "eu-west-1", "--json")
@@ -233,7 +232,7 @@ def test_started_again_it_takes_up_what_still_runs(machine: StateMachine) -> Non
     assert "✔ All 5 windows are done: 185 loaded" in result.stdout
 
 
-def test_a_window_whose_execution_ended_without_an_entry_is_run_again(machine: StateMachine) -> None:
+def test_a_window_ended_without_an_entry_is_run_again(machine: StateMachine) -> None:
     machine.begin(day(1)).status = "FAILED"
     machine.begin(day(1, 2)).status = "ABORTED"
     machine.unrecorded = {day(1), day(1, 2)}
@@ -242,7 +241,7 @@ def test_a_window_whose_execution_ended_without_an_entry_is_run_again(machine: S
     assert names(machine) == [day(1), day(1, 2), day(1, 3)]
 
 
-def test_a_window_that_another_process_has_done_meanwhile_is_done(machine: StateMachine) -> None:
+def test_a_window_done_by_another_process_is_done(machine: StateMachine) -> None:
     machine.begin(day(1)).status = "SUCCEEDED"
     machine.unrecorded = {day(1)}
     result = etl_backfill("--from", "2026-11-01", "--to", "2026-11-02")
@@ -251,7 +250,7 @@ def test_a_window_that_another_process_has_done_meanwhile_is_done(machine: State
     assert "✔ The window is done: 37 loaded" in result.stdout
 
 
-def test_an_entry_that_still_runs_of_an_execution_that_was_stopped_is_no_obstacle(machine: StateMachine) -> None:
+def test_a_running_entry_of_a_stopped_execution_is_no_obstacle(machine: StateMachine) -> None:
     machine.begin(day(1)).entry_status = "RUNNING"
     machine.executions[day(1)].status = "ABORTED"
     etl_backfill("--from", "2026-11-01", "--to", "2026-11-02")
@@ -266,7 +265,6 @@ def test_a_connection_that_is_lost_is_told_with_what_still_runs(machine: StateMa
     assert isinstance(error, UserError)
     assert error.message.startswith("AWS does not answer: Could not connect")
     assert error.remedy.endswith("0 of 5 windows done, 1 still running, 4 left.")
-    assert error.remedy_lines[0] == "What runs goes on. Watch it:"
     assert day(1) in str(error)
 
 
@@ -299,16 +297,16 @@ def test_the_example_of_the_documentation(machine: StateMachine) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--from", "2026-11-02", "--to", "2026-11-01"], "--to must be later"),
-        (["--from", "2026-11-02", "--to", "2026-11-02"], "--to must be later"),
-        (["--from", "2026-11-02", "--to", "2999-01-01"], "that is in the future"),
+        (["--from", "2026-11-02", "--to", "2026-11-01"], "before --to"),
+        (["--from", "2026-11-02", "--to", "2026-11-02"], "before --to"),
+        (["--from", "2026-11-02", "--to", "2999-01-01"], "in the future"),
         ([*FIVE_DAYS, "--step", "0d"], "'0d' is no length of time"),
         ([*FIVE_DAYS, "--step", "1.5h"], "such as 30min, 6h, 1d or 2w"),
-        (["--from", "2020-01-01", "--to", "2026-11-01", "--step", "5m"], "718,848 windows, and 10,000 are the most"),
+        (["--from", "2020-01-01", "--to", "2026-11-01", "--step", "5m"], "718,848 windows"),
         ([*FIVE_DAYS, "--parallel", "0"], "greater than or equal to 1"),
-        ([*FIVE_DAYS, "--redo", "--done-since", "2026-11-01"], "both say what is run again"),
+        ([*FIVE_DAYS, "--redo", "--done-since", "2026-11-01"], "--done-since"),
         (["--from", "2026-11-01T00:00:00.5Z", "--to", "2026-11-02"], "must be on a whole second"),
-        (["--from", "2026-11-01T02:00", "--to", "2026-11-02"], "has no time zone: write 2026-11-01T02:00:00Z"),
+        (["--from", "2026-11-01T02:00", "--to", "2026-11-02"], "time zone: write 2026-11-01T02:00:00Z"),
         ([*FIVE_DAYS, "--step", "1M"], "--step: '1M' is no length of time"),
     ],
 )
@@ -350,8 +348,14 @@ def test_very_many_windows_are_not_run_where_nobody_can_be_asked(machine: StateM
 def test_very_many_windows_are_run_if_that_is_meant(
     machine: StateMachine, monkeypatch: pytest.MonkeyPatch, answer: str, started: int
 ) -> None:
-    monkeypatch.setattr(confirmation, "can_ask", lambda: True)
-    variables = {"LOOKBACK_HOURS": "24", "LATENESS_MINUTES": "15", "CATCH_UP_DAYS": "30", "CONCURRENCY": "40"}
+    monkeypatch.setattr(verb, "can_ask", lambda: True)
+    variables = {
+        "LOOKBACK_HOURS": "24",
+        "LATENESS_MINUTES": "15",
+        "CATCH_UP_DAYS": "30",
+        "EVENT_WINDOW_DAYS": "31",
+        "CONCURRENCY": "40",
+    }
     variables |= {"SEGMENT_BYTES": "268435456", "MAX_WRITE_UNITS_PER_SECOND": "0"}
     function = {"FunctionName": "etl-load", "MemorySize": 512, "Environment": {"Variables": variables}}
     machine.aws.answers["lambda.GetFunctionConfiguration"] = function

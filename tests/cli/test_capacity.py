@@ -9,29 +9,16 @@ from typing import Any
 
 import pytest
 
+from bench.limits import break_even_share, export_dollars, largest_table, most_invocations
 from etl.staging import bucket as staging
 from etl.staging import writer as staged_writer
 from etl.tables import destination
-from etl_cli.costs import capacity
-from etl_cli.costs.capacity import (
-    Estimate,
-    estimate,
-    history_events,
-    most_invocations,
-    table_read_units,
-    write_seconds,
-)
-from etl_cli.costs.capacity_advice import (
-    break_even_share,
-    export_dollars,
-    largest_table,
-    needs_quota,
-    problems,
-    recommend,
-)
-from etl_cli.costs.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
+from etl_cli.costs import capacity, usage
+from etl_cli.costs.capacity import Estimate, estimate, table_read_units, write_seconds
+from etl_cli.costs.capacity_advice import needs_quota, problems, recommend
+from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.prices import price_list
-from serverless_app.settings import MOST_WORKERS, PipelineSettings
+from etl_cli.costs.usage import GB, MB, history_events
 
 COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)
 # A vCPU whole, and nothing to wait for: what remains is what a test is about.
@@ -54,22 +41,10 @@ def stage(found: Estimate, name: str) -> capacity.StageEstimate:
     return next(each for each in found.stages if each.name == name)
 
 
-def test_defaults_are_the_stack_s_own() -> None:
-    model, stack = CapacitySettings(), PipelineSettings()
-    assert (model.memory_mb, model.functions_at_once) == (stack.memory_mb, MOST_WORKERS)
-    assert (model.concurrency, model.segment_bytes, model.max_write_units_per_second, capacity.PART_BYTES) == (
-        stack.concurrency,
-        stack.segment_bytes,
-        stack.max_write_units_per_second,
-        stack.part_bytes,
-    )
-
-
 def test_sizes_of_requests_are_those_of_the_functions() -> None:
-    assert (capacity.UPLOAD_BYTES, capacity.READ_BYTES, capacity.BATCH_RECORDS, capacity.IN_FLIGHT) == (
+    assert (usage.UPLOAD_BYTES, usage.READ_BYTES, capacity.IN_FLIGHT) == (
         staged_writer.UPLOAD_BYTES,
         staging.READ_BYTES,
-        staging.BATCH_RECORDS,
         destination.IN_FLIGHT,
     )
 
@@ -77,9 +52,7 @@ def test_sizes_of_requests_are_those_of_the_functions() -> None:
 @pytest.mark.parametrize(
     ("table_bytes", "segments"), [(1, 1), (256 * MB, 1), (256 * MB + 1, 2), (10 * GB, 40), (10 * 1024 * GB, 40)]
 )
-def test_a_table_has_a_segment_for_each_segment_bytes_and_as_many_as_workers_at_most(
-    table_bytes: int, segments: int
-) -> None:
+def test_segments_follow_the_table_up_to_the_workers(table_bytes: int, segments: int) -> None:
     assert run(Workload(table_bytes=table_bytes)).segments == segments
 
 
@@ -92,7 +65,7 @@ def test_cpu_is_shared_by_the_segments() -> None:
     assert stage(found, "load").seconds == pytest.approx(2.5 * 10)
 
 
-def test_half_a_vcpu_takes_twice_as_long_and_more_than_one_helps_nothing() -> None:
+def test_half_a_vcpu_takes_twice_as_long_and_two_are_no_faster() -> None:
     whole, half, double = (run(of(MILLION), memory_mb=memory).seconds for memory in (1769, 884.5, 3538))
     assert half == pytest.approx(2 * whole)
     assert double == pytest.approx(whole)
@@ -107,15 +80,15 @@ def test_cpu_grows_with_the_size_of_the_items() -> None:
     assert large == pytest.approx(10 * stage(run(of(MILLION)), "transform").seconds)
 
 
-def test_a_sparse_window_costs_the_reads_of_the_whole_table_and_the_writes_of_its_own() -> None:
+def test_a_sparse_window_reads_the_whole_table_writes_its_own() -> None:
     dense, sparse = run(of(MILLION)), run(of(MILLION, share=0.01))
-    assert sparse.read_units == dense.read_units == MILLION * 212 / 8192
-    assert (dense.write_units, sparse.write_units) == (MILLION, 10_000)
+    assert sparse.usage.read_units == dense.usage.read_units == MILLION * 212 / 8192
+    assert (dense.usage.write_units, sparse.usage.write_units) == (MILLION, 10_000)
 
 
-def test_a_write_unit_is_a_kilobyte_rounded_up_and_counts_what_the_transformation_adds() -> None:
+def test_write_units_round_up_and_count_added_bytes() -> None:
     found = [run(Workload(table_bytes=size, item_bytes=size)) for size in (975, 976, 2048)]
-    assert [each.write_units for each in found] == [1, 2, 3]
+    assert [each.usage.write_units for each in found] == [1, 2, 3]
 
 
 def test_waiting_for_pages_and_cpu_overlap() -> None:
@@ -145,18 +118,18 @@ def test_each_segment_adds_to_the_state() -> None:
     assert run(Workload(table_bytes=10 * GB)).state_bytes == 40 * COSTS.state_bytes
 
 
-def test_the_source_table_s_throughput_binds_all_workers_together() -> None:
+def test_the_source_s_throughput_binds_all_workers() -> None:
     found = stage(run(Workload(table_bytes=8192 * 40_000 * 60), read_units_per_second=40_000), "extract")
     assert found.seconds == pytest.approx(60)
     assert found.bound_by == "source table"
 
 
 @pytest.mark.parametrize(("gb", "units"), [(1, 12_000), (40, 12_000), (50, 15_000), (100, 30_000), (1024, 40_000)])
-def test_an_on_demand_table_reads_by_its_partitions_within_the_quota(gb: int, units: int) -> None:
+def test_an_on_demand_table_reads_by_partitions_within_quota(gb: int, units: int) -> None:
     assert table_read_units(gb * GB) == units
 
 
-def test_the_destination_table_s_throughput_binds_all_workers_together() -> None:
+def test_the_destination_s_throughput_binds_all_workers() -> None:
     found = stage(run(of(MILLION), write_units_per_second=4_000), "load")
     assert found.seconds == pytest.approx(250)
     assert found.bound_by == "destination table"
@@ -166,7 +139,7 @@ def test_the_ceiling_on_writes_binds_where_it_is_lower() -> None:
     assert stage(run(of(MILLION), max_write_units_per_second=1_000), "load").seconds == pytest.approx(1_000, rel=0.01)
 
 
-def test_an_on_demand_table_takes_twice_as_much_after_each_half_hour_up_to_the_quota() -> None:
+def test_an_on_demand_table_doubles_each_half_hour_to_the_quota() -> None:
     assert write_seconds(4_000 * 1800, 4_000, 40_000) == 1800
     assert write_seconds(4_000 * 1800 + 8_000 * 100, 4_000, 40_000) == 1900
     in_two_hours = 1800 * (4_000 + 8_000 + 16_000 + 32_000)
@@ -174,7 +147,7 @@ def test_an_on_demand_table_takes_twice_as_much_after_each_half_hour_up_to_the_q
     assert write_seconds(1e9, 4_000, 4_000) == 1e9 / 4_000
 
 
-def test_a_stage_goes_on_in_as_many_invocations_as_five_minutes_less_the_reserve_ask_for() -> None:
+def test_a_stage_continues_after_five_minutes_less_the_reserve() -> None:
     one, two = (run(of(items), segment_bytes=1e15) for items in (29_390_000, 29_410_000))
     assert (stage(one, "load").invocations, stage(two, "load").invocations) == (1, 2)
     assert one.segments == 1
@@ -201,50 +174,50 @@ def test_as_many_invocations_fit_as_the_history_has_events_for() -> None:
 
 def test_lambda_bills_the_workers_time_and_not_only_their_cpu() -> None:
     found = run(of(MILLION), write_units_per_second=4_000, segment_bytes=MILLION * 212 / 2, memory_mb=512)
-    assert found.gb_seconds == pytest.approx(0.5 * 2 * sum(each.seconds for each in found.stages))
+    assert found.usage.gb_seconds == pytest.approx(0.5 * 2 * sum(each.seconds for each in found.stages))
 
 
-def test_what_s3_is_asked_for_a_large_object_is_uploaded_in_parts() -> None:
+def test_a_large_object_is_uploaded_in_parts() -> None:
     found = run(of(MILLION), segment_bytes=1e15)
     staged = MILLION * (418 + 360)
-    assert found.staged_bytes == staged
-    assert found.puts == pytest.approx(staged / (5 * MB) + 3 * staged / (64 * MB))
-    assert found.gets == pytest.approx(staged / (4 * MB) + 2 * staged / (64 * MB))
+    assert found.usage.staged_bytes == staged
+    assert found.usage.puts == pytest.approx(staged / (5 * MB) + 3 * staged / (64 * MB))
+    assert found.usage.gets == pytest.approx(staged / (4 * MB) + 2 * staged / (64 * MB))
 
 
-def test_what_s3_is_asked_for_small_objects_is_one_request_each_and_one_for_each_seal() -> None:
+def test_small_objects_take_a_request_each_and_one_per_seal() -> None:
     found = run(of(1000), segment_bytes=1000 * 212 / 4)
     assert found.segments == 4
-    assert found.puts == 2 * 4 * 2
-    assert found.gets == pytest.approx(2 * 4 * 2, abs=0.2)
+    assert found.usage.puts == 2 * 4 * 2
+    assert found.usage.gets == pytest.approx(2 * 4 * 2, abs=0.2)
 
 
 def test_transitions_are_those_of_the_definition() -> None:
     found = run(of(MILLION), segment_bytes=MILLION * 212 / 4)
-    assert found.transitions == 8 + 3 * 4 * (2 + 1)
-    assert run(of(MILLION), segment_bytes=MILLION * 212 / 4, concurrency=41).transitions == 8 + 3 * 4 * (2 + 2)
+    assert found.usage.transitions == 8 + 3 * 4 * (2 + 1)
+    assert run(of(MILLION), segment_bytes=MILLION * 212 / 4, concurrency=41).usage.transitions == 8 + 3 * 4 * (2 + 2)
 
 
 def test_what_is_logged_grows_with_events_and_invocations() -> None:
     one, four = (run(of(MILLION), segment_bytes=MILLION * 212 / segments) for segments in (1, 4))
-    assert one.log_bytes == (2 + 22 + 12 + 3 * 4 + 7 * 3) * 500 + (3 + 3) * 1_500
-    assert four.log_bytes == (2 + 22 + 12 + 3 * 4 * 4 + 7 * 12) * 500 + (12 + 3) * 1_500
+    assert one.usage.log_bytes == (2 + 22 + 12 + 3 * 4 + 7 * 3) * 500 + (3 + 3) * 1_500
+    assert four.usage.log_bytes == (2 + 22 + 12 + 3 * 4 * 4 + 7 * 12) * 500 + (12 + 3) * 1_500
 
 
-def test_what_the_window_leaves_out_is_read_and_transformed_and_not_written() -> None:
+def test_dropped_items_are_read_and_transformed_but_not_written() -> None:
     all_kept, half = run(of(MILLION)), run(of(MILLION, kept=0.5))
     assert [stage(half, name).seconds for name in ("extract", "transform")] == [
         stage(all_kept, name).seconds for name in ("extract", "transform")
     ]
     assert stage(half, "load").seconds == pytest.approx(stage(all_kept, "load").seconds / 2)
-    assert half.write_units == all_kept.write_units / 2
-    assert half.staged_bytes == MILLION * (418 + 360 / 2)
+    assert half.usage.write_units == all_kept.usage.write_units / 2
+    assert half.usage.staged_bytes == MILLION * (418 + 360 / 2)
 
 
-def test_a_slower_pace_stretches_every_stage_and_what_lambda_bills() -> None:
+def test_a_slower_pace_stretches_stages_and_lambda_s_bill() -> None:
     usual, slow = (run(of(30 * MILLION), CapacitySettings(), pace=pace, start_ms=0) for pace in (1.0, 1.5))
     assert slow.seconds == pytest.approx(1.5 * usual.seconds)
-    assert slow.gb_seconds == pytest.approx(1.5 * usual.gb_seconds)
+    assert slow.usage.gb_seconds == pytest.approx(1.5 * usual.usage.gb_seconds)
     assert slow.invocations > usual.invocations
 
 
@@ -257,7 +230,7 @@ def test_workers_beyond_lambda_s_room_take_turns() -> None:
     assert (whole.waves, fewer.waves) == (1, 4)
     assert fewer.segments == whole.segments
     assert stage(fewer, "transform").seconds == pytest.approx(4 * stage(whole, "transform").seconds)
-    assert fewer.gb_seconds == pytest.approx(whole.gb_seconds)
+    assert fewer.usage.gb_seconds == pytest.approx(whole.usage.gb_seconds)
     assert fewer.invocations == whole.invocations
 
 
@@ -303,13 +276,13 @@ def test_what_is_advised_fits_the_time_that_it_gives(gb: int, share: float) -> N
     assert estimate(workload, settings, COSTS).seconds <= 0.8 * settings.timeout_seconds
 
 
-def test_the_table_that_binds_is_raised_and_workers_are_left_alone() -> None:
+def test_the_binding_table_is_raised_and_workers_stay() -> None:
     advised = recommend(of(20 * MILLION), CapacitySettings(), COSTS)
     assert advised == replace(CapacitySettings(), write_units_per_second=advised.write_units_per_second)
     assert advised.write_units_per_second > 4_000
 
 
-def test_more_workers_come_by_smaller_segments_until_there_are_as_many_as_allowed() -> None:
+def test_smaller_segments_give_more_workers_up_to_the_limit() -> None:
     slow = CapacitySettings(cpu_speed=0.01, write_units_per_second=320_000)
     advised = recommend(of(2 * MILLION), slow, COSTS)
     assert advised.segment_bytes < slow.segment_bytes
@@ -342,7 +315,7 @@ def test_problems_name_the_history_and_the_state() -> None:
     assert "262,145 bytes" in state
 
 
-def test_a_quota_is_needed_for_more_than_a_table_has_by_default_or_was_given() -> None:
+def test_a_quota_is_needed_above_the_default_and_own_units() -> None:
     now, given = CapacitySettings(), CapacitySettings(write_units_per_second=80_000, read_units_per_second=80_000)
     assert not needs_quota(replace(now, write_units_per_second=40_000, read_units_per_second=40_000), now)
     assert needs_quota(replace(now, write_units_per_second=80_000), now)
@@ -350,7 +323,7 @@ def test_a_quota_is_needed_for_more_than_a_table_has_by_default_or_was_given() -
     assert not needs_quota(given, given)
 
 
-def test_a_ceiling_on_writes_is_raised_before_the_table_is_warmed() -> None:
+def test_a_ceiling_on_writes_is_raised_before_the_table() -> None:
     low = CapacitySettings(max_write_units_per_second=1_000)
     advised = recommend(of(4 * MILLION), low, COSTS)
     assert advised == replace(low, max_write_units_per_second=4_000)
@@ -358,11 +331,11 @@ def test_a_ceiling_on_writes_is_raised_before_the_table_is_warmed() -> None:
     assert "raise etl:max_write_units_per_second" in problem
 
 
-def test_an_export_is_billed_by_what_changed_and_a_scan_by_the_table() -> None:
+def test_an_export_bills_changes_and_a_scan_bills_the_table() -> None:
     workload = Workload(table_bytes=100 * GB, share=0.01)
     assert float(export_dollars(workload)) == pytest.approx(0.1)
     even = replace(workload, share=float(break_even_share(PRICES)))
-    reads = run(even).read_units / MILLION * float(PRICES.million_read_units)
+    reads = run(even).usage.read_units / MILLION * float(PRICES.million_read_units)
     assert float(export_dollars(even)) == pytest.approx(reads)
 
 

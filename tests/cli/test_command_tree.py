@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from etl_cli.app import app
 from etl_cli.commands import local, preview, quarantine
 from etl_cli.terminal.exit_codes import EXIT_INTERRUPTED
-from etl_cli.terminal.typer_app import EXITS, Commands
+from etl_cli.terminal.typer_app import EXITS, Commands, verb
 from tests.support import ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"
@@ -92,10 +92,16 @@ def test_help_ends_with_examples_of_the_command(path: tuple[str, ...]) -> None:
     assert " ".join(("etl", *path)) in text.split("Example", 1)[1]
 
 
+def test_verbs_are_grouped_by_their_purpose() -> None:
+    titles = re.findall(r"╭─ ([\w ]+) ─", shown(()))
+
+    assert titles == ["Options", "Run", "Look", "Repair", "Develop", "This machine"]
+
+
 def test_paragraphs_are_reflowed() -> None:
     commands = Commands("Has commands.")
 
-    @commands.command(epilog="Example:  etl it")
+    @verb(examples=("etl it",))
     def it() -> None:
         """Do it.
 
@@ -105,10 +111,11 @@ def test_paragraphs_are_reflowed() -> None:
         Another paragraph.
         """
 
-    @commands.command(epilog="Example:  etl other")
+    @verb(examples=("etl other",))
     def other() -> None:
         """Do the other."""
 
+    commands.add(it, other)
     text = CliRunner().invoke(commands, ["it", "--help"]).output
     assert "A sentence that goes on in the source's next line.\n" in re.sub(r" +\n", "\n", text)
     assert "Another paragraph.\n" in re.sub(r" +\n", "\n", text)

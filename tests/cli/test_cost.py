@@ -13,10 +13,10 @@ import pytest
 
 from etl.invocation import metrics
 from etl_cli.costs.capacity import estimate
-from etl_cli.costs.capacity_inputs import GB, CapacitySettings, Costs, Workload
+from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Cost, Functions, bill, cost_of, money, plain, predicted
 from etl_cli.costs.prices import price_list
-from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, Usage
+from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, GB, Usage
 from etl_cli.runs.history import STAGES, Timeline, read_new
 from etl_cli.runs.ledger import Entry
 from tests.cli.fakes import Recording
@@ -98,16 +98,16 @@ def test_arm_is_billed_at_its_own_price() -> None:
     assert bill(replace(NONE, gb_seconds=MILLION), PRICES, "arm64").total == Decimal("13.3334")
 
 
-def test_a_prediction_bills_what_the_model_estimates_and_nothing_of_it_is_counted() -> None:
+def test_a_prediction_bills_the_model_s_estimates() -> None:
     costs = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)
     found = estimate(Workload(table_bytes=10 * GB, share=0.01), CapacitySettings(), costs)
 
     cost = predicted(found, PRICES)
 
-    assert cost.services["DynamoDB reads"] == Decimal(str(found.read_units)) / MILLION * Decimal("0.125")
-    assert cost.services["DynamoDB writes"] == Decimal(str(found.write_units)) / MILLION * Decimal("0.625")
+    assert cost.services["DynamoDB reads"] == Decimal(str(found.usage.read_units)) / MILLION * Decimal("0.125")
+    assert cost.services["DynamoDB writes"] == Decimal(str(found.usage.write_units)) / MILLION * Decimal("0.625")
     assert cost.usage.invocations == found.invocations + 3
-    assert (cost.usage.gb_seconds, cost.usage.log_bytes) == (found.gb_seconds, found.log_bytes)
+    assert (cost.usage.gb_seconds, cost.usage.log_bytes) == (found.usage.gb_seconds, found.usage.log_bytes)
     assert cost.estimated == tuple(vars(cost.usage))
     assert list(cost.services) == list(actual(RUN, None).services)
 
@@ -148,7 +148,7 @@ WHOLE = followed(
 )
 
 
-def test_a_run_is_billed_by_what_it_counted_and_by_the_time_of_its_invocations() -> None:
+def test_a_run_is_billed_by_its_counts_and_invocation_times() -> None:
     cost = actual(RUN, WHOLE)
 
     assert (cost.usage.read_units, cost.usage.write_units) == (870, 905)
@@ -168,7 +168,7 @@ def test_memory_and_architecture_are_those_of_the_functions() -> None:
     assert large.services["Lambda"] - requests == Decimal(str(large.usage.gb_seconds)) * Decimal("0.0000133334")
 
 
-def test_units_that_were_not_counted_are_reckoned_by_the_size_of_what_was_staged() -> None:
+def test_uncounted_units_are_estimated_from_staged_sizes() -> None:
     counts = {name: count for name, count in COUNTS.items() if not name.endswith("_units")}
 
     cost = actual(replace(RUN, counts=counts), WHOLE)
@@ -178,13 +178,13 @@ def test_units_that_were_not_counted_are_reckoned_by_the_size_of_what_was_staged
     assert cost.estimated == ("read_units", "write_units", "puts", "gets", "log_bytes")
 
 
-def test_records_above_a_kilobyte_are_reckoned_with_two_units_each() -> None:
+def test_records_above_a_kilobyte_are_estimated_at_two_units() -> None:
     counts = {"scanned": 10, "records": 10, "loaded": 10, "transform_bytes": 10 * 1_500}
 
     assert actual(replace(RUN, counts=counts), WHOLE).usage.write_units == 20
 
 
-def test_the_calls_of_a_distributed_map_are_reckoned_with_the_most_that_they_can_have_been() -> None:
+def test_calls_of_a_distributed_map_are_estimated_at_most() -> None:
     timeline = followed(
         (0, "ExecutionStarted", ""),
         *stage("Plan", 0, (0, 2)),
@@ -207,7 +207,7 @@ def test_the_calls_of_a_distributed_map_are_reckoned_with_the_most_that_they_can
     assert {"gb_seconds", "invocations", "transitions"} < set(cost.estimated)
 
 
-def test_a_start_that_lambda_throttled_is_a_transition_and_no_invocation() -> None:
+def test_a_throttled_start_is_a_transition_and_no_invocation() -> None:
     usual, throttled = actual(RUN, WHOLE), copy.deepcopy(WHOLE)
     throttled.stages["Load"].throttled_starts = 1_000
 
@@ -249,7 +249,7 @@ def test_a_run_that_never_began_costs_next_to_nothing() -> None:
     assert cost.total < Decimal("0.02")
 
 
-def test_metrics_are_those_of_functions_and_bucket_for_each_hour_that_has_a_value() -> None:
+def test_metrics_are_billed_for_each_hour_with_a_value() -> None:
     of_each_state, an_hour = len(metrics.BY_STAGE), FUNCTION_METRICS + BUCKET_METRICS
     longer = replace(RUN, finished=START + timedelta(minutes=61))
 
@@ -271,7 +271,7 @@ def test_metrics_are_those_of_functions_and_bucket_for_each_hour_that_has_a_valu
         ("0.0000005", "<$0.000001"),
     ],
 )
-def test_money_is_written_to_the_cent_and_less_than_ten_cents_with_two_digits(dollars: str, shown: str) -> None:
+def test_money_has_cents_or_two_digits_below_ten_cents(dollars: str, shown: str) -> None:
     assert money(Decimal(dollars)) == shown
 
 

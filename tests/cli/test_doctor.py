@@ -192,7 +192,13 @@ def test_a_table_that_is_gone(table: str, about: str) -> None:
         (account(40), None, "ok", "", ""),
         (account(10), None, "warning", "runs 10 of the 40 workers of a stage at once", "--quota-code L-B99A9384"),
         (account(10), None, "warning", "the account's quota is 10", "etl plan says whether 30 minutes are enough"),
-        (account(1_000, 30), None, "warning", "1,000 concurrent executions, of which 970 are", "--desired-value 1010"),
+        (
+            account(1_000, 30),
+            None,
+            "warning",
+            "quota is 1,000 concurrent executions, and 970 of",
+            "--desired-value 1010",
+        ),
         (account(1_000), 5, "warning", "5 executions at once reserved for etl-load", "--function-name etl-load"),
         (account(10), 40, "warning", "runs 10 of", "--desired-value 1000"),
         (account(1_000), 0, "problem", "etl-load can't run", "delete-function-concurrency --function-name etl-load"),
@@ -212,8 +218,8 @@ def test_the_room_of_lambda_is_compared_with_the_workers(
     assert helps in f"{room.remedy} {room.command}"
 
 
-def test_a_function_without_its_setting_of_workers_is_to_be_deployed_again() -> None:
-    found = wrong(look({"lambda.GetFunctionConfiguration": {"State": "Active"}}))
+def test_a_function_without_concurrency_is_a_problem() -> None:
+    found = wrong(look({"lambda.GetFunctionConfiguration": {"FunctionName": "etl-extract", "State": "Active"}}))
 
     assert (found.about, found.level) == ("concurrency", "problem")
     assert "cdk deploy" in found.command
@@ -233,7 +239,7 @@ def test_without_a_ledger_what_it_would_tell_is_missing() -> None:
 
 
 @pytest.mark.parametrize("operation", sorted(set(well()) - {"sts.GetCallerIdentity"}))
-def test_a_permission_that_is_missing_is_named_and_the_others_are_looked_at(operation: str) -> None:
+def test_a_missing_permission_is_named_and_others_are_checked(operation: str) -> None:
     found = look({operation: RefusalError("AccessDeniedException")})
 
     service, name = operation.split(".")
@@ -255,7 +261,7 @@ def test_the_permission_is_the_one_that_aws_names() -> None:
 
 
 @pytest.mark.parametrize("operation", sorted(well()))
-def test_a_service_that_does_not_answer_is_a_problem_and_the_others_are_looked_at(operation: str) -> None:
+def test_a_silent_service_is_a_problem_and_others_are_checked(operation: str) -> None:
     found = look({operation: unreachable()})
 
     problems = [finding for finding in found if finding.level != "ok"]
@@ -264,7 +270,7 @@ def test_a_service_that_does_not_answer_is_a_problem_and_the_others_are_looked_a
     assert len({finding.about for finding in found}) >= len(ABOUT) - 3
 
 
-def test_a_stack_that_can_not_be_read_is_looked_for_by_the_names_it_always_has() -> None:
+def test_an_unreadable_stack_is_checked_by_its_fixed_names() -> None:
     assert wrong(look({"cloudformation.DescribeStacks": RefusalError("AccessDenied")})).about == "stack"
 
 
@@ -325,7 +331,7 @@ def in_the_way(stack: Answer, **place: Any) -> list[Finding]:
     return [finding for finding in found if finding.about == "in the way"]
 
 
-def test_without_a_stack_all_that_a_deployment_would_run_into_is_named_with_both_ways_out() -> None:
+def test_without_a_stack_obstacles_come_with_both_ways_out() -> None:
     keep, delete = in_the_way(RefusalError("ValidationError"))
 
     names = "table etl-source-data, table etl-destination-data, bucket etl-staging-111122223333-eu-west-1, "
@@ -350,7 +356,7 @@ def test_without_a_stack_all_that_a_deployment_would_run_into_is_named_with_both
     ]
 
 
-def test_the_reasons_for_which_cloudformation_refused_a_stack_are_told() -> None:
+def test_cloudformation_s_reasons_for_a_refusal_are_shown() -> None:
     reason = "Resource of type 'AWS::SQS::Queue' with identifier 'etl-pipeline-dead-letters' already exists."
     failed = {"LogicalResourceId": "DeadLetters", "ValidationStatus": "FAILED", "ValidationStatusReason": reason}
     stack = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
@@ -379,7 +385,7 @@ def test_the_room_for_a_function_that_is_gone_is_not_looked_for() -> None:
 
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
-def test_a_stack_that_could_not_be_made_is_removed_before_anything_is_imported(status: str) -> None:
+def test_a_failed_stack_is_removed_before_an_import(status: str) -> None:
     keep, _ = in_the_way({"Stacks": [{"StackStatus": status}]})
 
     assert keep.command.startswith(
@@ -419,7 +425,7 @@ def test_a_local_environment_that_is_down_is_one_finding() -> None:
     assert "etl local start && " in found.command
 
 
-def test_a_local_environment_that_answers_with_an_error_is_looked_at_all_the_same() -> None:
+def test_a_local_environment_with_an_error_is_still_checked() -> None:
     found = look({"sts.GetCallerIdentity": RefusalError("InternalFailure")}, endpoint="http://127.0.0.1:4566")
 
     assert [finding.level for finding in found[:2]] == ["problem", "ok"]
@@ -473,7 +479,7 @@ def night(day: int, status: str = "SUCCEEDED", **more: Any) -> Entry:
         ({"counts": {"rejected_transform": 4}}, 0),
     ],
 )
-def test_items_without_a_time_are_a_warning_until_they_are_corrected(entry: dict[str, Any], number: int) -> None:
+def test_untimed_items_are_a_warning_until_corrected(entry: dict[str, Any], number: int) -> None:
     replay = night(5, replay="20261105T020000123Z", run="replay", counts={"untimed": 9})
     found = of_ledger(replay, night(5, "RUNNING"), night(5, **entry), night(4)).get("timestamps")
 
@@ -499,7 +505,7 @@ def test_items_without_a_time_are_a_warning_until_they_are_corrected(entry: dict
         ({"counts": {"untimed": 4}, "started": NOW - timedelta(days=31)}, {}, 0),
     ],
 )
-def test_items_that_got_a_time_between_two_runs_are_a_warning_until_they_are_replayed(
+def test_items_timed_between_runs_are_a_warning_until_replayed(
     before: dict[str, Any], after: dict[str, Any], number: int
 ) -> None:
     runs = night(5, **after), night(4, **before)
@@ -535,7 +541,7 @@ REPLAY = Entry("SUCCEEDED", FAILED.window, replay=FAILED.run, run="replay", star
     ],
     ids=["another window", "replay", "failed", "running"],
 )
-def test_a_scheduled_run_that_failed_is_a_problem_whatever_else_has_succeeded(since: list[Entry]) -> None:
+def test_a_failed_scheduled_run_stays_a_problem(since: list[Entry]) -> None:
     found = of_ledger(*since[::-1], FAILED, night(4), watermark=MARKED)
 
     assert found["scheduled run"].level == "problem"
@@ -544,7 +550,7 @@ def test_a_scheduled_run_that_failed_is_a_problem_whatever_else_has_succeeded(si
     assert found["scheduled run"].command == "etl run --start 2026-11-04T02:00:00Z --end 2026-11-05T02:00:00Z"
 
 
-def test_a_scheduled_run_that_failed_is_a_warning_when_its_window_has_been_loaded_since() -> None:
+def test_a_failed_scheduled_run_loaded_since_is_a_warning() -> None:
     found = of_ledger(backfill(4, 5.5), FAILED, night(4), watermark=MARKED)
 
     assert (found["scheduled run"].level, found["scheduled run"].command) == ("warning", "etl show 20261105T020000123Z")
@@ -559,13 +565,13 @@ def test_several_runs_may_load_the_window_together() -> None:
     assert of_ledger(halves[0], FAILED, night(4), watermark=MARKED)["scheduled run"].level == "problem"
 
 
-def test_a_window_of_which_several_parts_are_missing_is_filled_from_the_list_of_gaps() -> None:
+def test_a_window_with_several_gaps_refers_to_the_list_of_gaps() -> None:
     found = of_ledger(backfill(4.3, 4.6), FAILED, night(4), watermark=MARKED)["scheduled run"]
 
     assert (found.level, found.command) == ("problem", "etl gaps")
 
 
-def test_more_than_a_run_may_catch_up_on_is_filled_from_the_list_of_gaps() -> None:
+def test_too_much_to_catch_up_on_refers_to_the_list_of_gaps() -> None:
     late = Entry("FAILED", None, run="", name="late", started=FAILED.started, stage="Plan", error="CatchUpError")
     found = of_ledger(backfill(1, 2), late, watermark=MARKED)["scheduled run"]
 
@@ -576,7 +582,7 @@ def test_more_than_a_run_may_catch_up_on_is_filled_from_the_list_of_gaps() -> No
 @pytest.mark.parametrize(
     ("status", "level"), [("SUCCEEDED", "ok"), ("ABORTED", "problem"), ("TIMED_OUT", "problem"), ("UNKNOWN", "problem")]
 )
-def test_the_last_scheduled_run_is_looked_at_behind_any_number_of_others(status: str, level: str) -> None:
+def test_the_last_scheduled_run_is_found_behind_others(status: str, level: str) -> None:
     others = [backfill(1, 2, run=f"fill-{n}") for n in range(9)]
 
     assert of_ledger(*others, night(5, status), night(4), watermark=MARKED)["scheduled run"].level == level
@@ -596,7 +602,7 @@ def test_the_last_scheduled_run_is_looked_at_behind_any_number_of_others(status:
     ],
     ids=["default window", "started late", "backfill", "replay", "event", "no window", "too much", "wrong input"],
 )
-def test_an_entry_that_does_not_say_whose_run_it_is_tells_by_its_window(entry: Entry, is_one: bool) -> None:
+def test_an_entry_without_an_origin_is_judged_by_its_window(entry: Entry, is_one: bool) -> None:
     assert entry.is_scheduled is is_one
 
 
@@ -609,7 +615,7 @@ def test_runs_without_an_end_are_told_wherever_they_stand() -> None:
     assert found["gaps"].level == "problem"  # nothing says that its window was loaded
 
 
-def test_a_run_that_goes_on_is_well_and_one_without_an_end_is_not() -> None:
+def test_a_running_run_is_well_and_an_endless_one_is_not() -> None:
     entries = [Entry(status, WINDOW, started=NOW) for status in ("RUNNING", "UNKNOWN")]
     levels = {entry.status: of_ledger(entry)["last run"].level for entry in entries}
 
@@ -640,7 +646,7 @@ def test_a_watermark_may_be_so_old_and_no_older() -> None:
     ],
     ids=lambda given: f"{given.status} {given.error} {given.name}" if isinstance(given, Entry) else given,
 )
-def test_a_last_run_that_a_person_ended_is_a_warning_if_no_time_is_missing(last: Entry, level: str) -> None:
+def test_a_stopped_last_run_without_missing_time_is_a_warning(last: Entry, level: str) -> None:
     found = of_ledger(last, Entry("SUCCEEDED", WINDOW, run="night", origin="schedule"))
 
     assert found["last run"].level == level
@@ -669,7 +675,8 @@ def test_gaps_are_a_problem() -> None:
     found = of_ledger(Entry("SUCCEEDED", WINDOW), Entry("FAILED", before))["gaps"]
 
     assert (found.level, found.command) == ("problem", "etl gaps")
-    assert found.text == "1 gap: time that no run has covered, from 2026-10-26 02:00:00 UTC on"
+    assert "1 gap" in found.text
+    assert "2026-10-26 02:00:00 UTC" in found.text
 
 
 def printed(findings: list[Finding], width: int, *, terminal: bool = False) -> str:

@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from etl.model.errors import Reason
+from etl.model.remedies import remedy_for
 from etl_cli.render.report import print_failure
 from etl_cli.render.report_document import failure_document
 from etl_cli.runs.failure import Failure, explain
@@ -68,7 +70,7 @@ def unexpected(cause: str) -> Failure:
     return explain(recording.pipeline, recording.execution, Timeline(status="FAILED", error="KeyError", cause=cause))
 
 
-def test_an_error_that_nobody_expected_shows_where_it_happened() -> None:
+def test_an_unforeseen_error_shows_where_it_happened() -> None:
     frames = [f'  File "/var/task/etl/load.py", line {line}, in step\n    code()\n' for line in range(1, 9)]
     failure = unexpected(json.dumps({"errorMessage": "'x'", "errorType": "KeyError", "stackTrace": frames}))
 
@@ -78,7 +80,7 @@ def test_an_error_that_nobody_expected_shows_where_it_happened() -> None:
 
 
 @pytest.mark.parametrize("cause", ["The table is gone. ", '["a", "b"]', '{"Error": 1}'])
-def test_a_cause_that_is_no_error_of_a_function_is_shown_as_it_is(cause: str) -> None:
+def test_a_cause_without_an_error_is_shown_as_it_is(cause: str) -> None:
     assert unexpected(cause).message == cause.strip()
 
 
@@ -104,3 +106,13 @@ def test_a_failure_is_json_too() -> None:
     assert document["status"] == "failed"
     assert document["execution_status"] == "FAILED"
     assert document["stage"] == "Gate"
+
+
+def test_a_reason_chooses_the_remedy_and_is_not_shown() -> None:
+    cause = json.dumps({"errorMessage": f"the table is gone [{Reason.NOT_FOUND}]", "errorType": "ConfigurationError"})
+    recording = Recording("failed_at_plan")
+    timeline = Timeline(status="FAILED", error="ConfigurationError", cause=cause)
+    failure = explain(recording.pipeline, recording.execution, timeline)
+
+    assert failure.message == "the table is gone"
+    assert failure.remedy == remedy_for("FAILED", "Plan", "ConfigurationError", f"any text [{Reason.NOT_FOUND}]").text

@@ -70,7 +70,7 @@ def aws_file(home: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.usefixtures("shell")
-def test_without_any_aws_setting_the_local_environment_is_used_and_said_to_be(
+def test_without_aws_settings_the_local_environment_is_used(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = find_place()
@@ -151,7 +151,7 @@ def test_the_region_is_the_options_then_aws_region_then_boto3s(shell: Path, monk
     assert find_place(region="ap-south-1").session.region_name == "ap-south-1"
 
 
-def test_lines_for_the_aws_cli_name_a_region_that_its_version_1_would_not_find(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_aws_lines_name_a_region_that_version_1_would_miss(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-west-1")
     assert aws_line("s3", "ls") == "aws s3 ls --region eu-west-1"
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -174,9 +174,7 @@ def test_a_missing_region_names_where_one_was_looked_for(shell: Path, monkeypatc
     assert raised.value.remedy == "Give --region NAME, or set AWS_REGION."
 
 
-def test_where_aws_has_no_stack_the_environment_that_is_up_is_named(
-    shell: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_stack_on_aws_a_running_environment_is_named(shell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aws_file(shell, "credentials", "[default]\n")
     made = FakeAws({"cloudformation.DescribeStacks": RefusalError("ValidationError")}, endpoint=ELSEWHERE)
     made.answers["sts.GetCallerIdentity"] = {"Account": "1", "Arn": "arn:aws:iam::1:user/a"}
@@ -223,7 +221,7 @@ PROXY: Any = aws.ProxyConnectionError
         (
             aws.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
             "AWS_SECRET_ACCESS_KEY",
-            "Set what is missing",
+            "Set the missing one",
         ),
         (SSO(), "Profile night is not logged in", "aws sso login --profile night"),
         (LOGIN(), "Profile night is not logged in", "aws login --profile night"),
@@ -252,7 +250,7 @@ def test_each_reason_has_a_remedy_of_its_own(error: Exception, says: str, helps:
 
 
 @pytest.mark.usefixtures("shell")
-def test_the_shells_keys_are_said_to_be_whose_credentials_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shell_s_keys_are_named_as_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
 
     assert "the shell's AWS_ACCESS_KEY_ID" in explained(refused("ExpiredToken")).message
@@ -281,7 +279,7 @@ def test_variables_of_a_local_environment_that_is_gone(
 
 
 @pytest.mark.usefixtures("shell")
-def test_variables_of_another_port_lead_to_the_environment_that_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_another_port_lead_to_the_one_that_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     found = explained(aws.EndpointConnectionError(endpoint_url="http://127.0.0.1:1"))
 
@@ -290,7 +288,7 @@ def test_variables_of_another_port_lead_to_the_environment_that_is_up(monkeypatc
 
 
 @pytest.mark.usefixtures("shell")
-def test_work_in_a_local_environment_that_ended_is_not_said_to_go_on() -> None:
+def test_work_ends_with_its_local_environment() -> None:
     error = aws.EndpointConnectionError(endpoint_url=LOCAL)
     midway: Callable[[str], UserError] = lambda endpoint: explained_midway(error, endpoint, "It goes on.", ["again"])  # noqa: E731
 

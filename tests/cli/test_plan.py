@@ -10,27 +10,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from etl.model.errors import CatchUpError
-from etl.model.windows import WindowRules as FunctionsRules
-from etl.model.windows import resolve_window
+from etl.model.windows import WindowRules
 from etl_cli.app import app
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.commands.plan import plan_document
 from etl_cli.costs.capacity import estimate
-from etl_cli.costs.capacity_inputs import GB, CapacitySettings, Costs, Workload
+from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Functions, cost_of
 from etl_cli.costs.deployed import Deployed, SourceSize, read_deployed
 from etl_cli.costs.function_room import Room
-from etl_cli.costs.plan_advice import advice_lines, parts_line
-from etl_cli.costs.planning import Outlook, Plan, make_plan, predicted_cost
+from etl_cli.costs.planning import Outlook, Plan, advice_lines, make_plan, parts_line, predicted_cost
 from etl_cli.costs.prices import price_list
-from etl_cli.costs.window import PlannedWindow, WindowRules, planned_window
+from etl_cli.costs.usage import GB
+from etl_cli.costs.window import PlannedWindow, planned_window
 from etl_cli.costs.workload import RECENT, expect, pace, telling
-from etl_cli.render.plan import print_plan
+from etl_cli.render.plan import plan_document, print_plan
 from etl_cli.runs.ledger import Entry
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
@@ -41,7 +36,12 @@ from tests.docs.examples import example
 
 NOW = datetime(2026, 11, 23, 2, 0, 5, tzinfo=UTC)
 ETL = EtlLines(program="etl")
-RULES = WindowRules(lookback=timedelta(hours=24), lateness=timedelta(minutes=15), catch_up=timedelta(days=30))
+RULES = WindowRules(
+    lookback=timedelta(hours=24),
+    lateness=timedelta(minutes=15),
+    catch_up=timedelta(days=30),
+    event_window=timedelta(days=31),
+)
 COSTS = Costs(page_us=1_200, extract_us=2, transform_us=15, load_us=11, wire_bytes=418, state_bytes=100)
 SOURCE = SourceSize(name="etl-source-data", size_bytes=10 * GB, items=50_000_000)
 DEPLOYED = Deployed(
@@ -87,56 +87,25 @@ def made(window: Span = DAY, runs: tuple[Entry, ...] = (), **deployed: Any) -> P
     return make_plan(planned, replace(DEPLOYED, **deployed), runs, PRICES, NOW, COSTS)
 
 
-instants = st.integers(0, 8 * 365 * 86_400 * 1_000).map(lambda ms: NOW - timedelta(milliseconds=ms))
-rules = st.builds(
-    WindowRules,
-    lookback=st.integers(1, 8784).map(lambda hours: timedelta(hours=hours)),
-    lateness=st.integers(0, 10080).map(lambda minutes: timedelta(minutes=minutes)),
-    catch_up=st.integers(1, 366).map(lambda days: timedelta(days=days)),
-)
-
-
-@given(instants, instants | st.none(), rules, st.just({}) | st.integers(1, 10_000).map(lambda n: {"lookback_hours": n}))
-def test_the_window_is_the_one_that_the_function_would_find(
-    now: datetime, watermark: datetime | None, found: WindowRules, asked: dict[str, Any]
-) -> None:
-    watermark = watermark and watermark.replace(microsecond=0)
-    try:
-        planned = planned_window(asked, found, watermark, now, ETL).span
-    except UserError:
-        planned = None
-    try:
-        window = resolve_window(
-            asked,
-            started_at=now,
-            rules=FunctionsRules(found.lookback, found.lateness, found.catch_up, timedelta(days=31)),
-            watermark=lambda: watermark,
-        )
-    except CatchUpError:
-        assert planned is None
-    else:
-        assert planned == (window.start, window.end)
-
-
 def test_a_window_says_why_it_is_that_one() -> None:
     def why(asked: dict[str, Any], watermark: datetime | None, found: WindowRules = RULES) -> str:
         return planned_window(asked, found, watermark, NOW, ETL).why
 
     assert why({}, None) == "the last 24 hours, and 15 min for late items"
     assert why({}, NOW - timedelta(hours=30)) == "all since the watermark, and 15 min for late items"
-    assert why({}, None, replace(RULES, lateness=timedelta(0))) == "the last 24 hours"
+    assert why({}, None, RULES._replace(lateness=timedelta(0))) == "the last 24 hours"
     assert why({"lookback_hours": 1}, None) == "the last 1 hour, as asked for"
     assert why({"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}, None) == "as asked for"
 
 
-def test_more_than_a_run_catches_up_on_is_refused_with_the_line_that_plans_it() -> None:
+def test_too_much_to_catch_up_on_is_refused_with_a_plan_line() -> None:
     with pytest.raises(UserError, match="CatchUpError") as caught:
         planned_window({}, RULES, NOW - timedelta(days=31), NOW, ETL)
 
     assert caught.value.remedy.endswith("etl plan --start 2026-10-23T02:00:05Z --end 2026-11-23T02:00:05Z")
 
 
-def test_only_runs_that_succeeded_in_a_window_and_had_ended_tell_what_to_expect() -> None:
+def test_only_ended_successful_runs_with_a_window_count() -> None:
     others = [
         replace(night(22), status="FAILED"),
         replace(night(21), replay="20261101T020000000Z"),
@@ -150,7 +119,7 @@ def test_only_runs_that_succeeded_in_a_window_and_had_ended_tell_what_to_expect(
     assert len(telling([night(day) for day in range(22, 8, -1)], NOW)) == RECENT
 
 
-def test_a_window_holds_as_many_items_an_hour_as_the_median_of_the_runs_before() -> None:
+def test_a_window_holds_the_median_of_earlier_runs_per_hour() -> None:
     runs = [night(22, 500_000), night(21, 25_000), night(20, 5_000_000)]
 
     found = expect(PlannedWindow(DAY, ""), SOURCE, runs, NOW)
@@ -168,7 +137,7 @@ def test_sizes_and_what_is_kept_are_those_of_the_runs_before() -> None:
     assert workload.units_per_record == 2
 
 
-def test_items_without_a_time_and_those_ahead_are_not_multiplied_by_the_length_of_the_window() -> None:
+def test_untimed_and_future_items_do_not_grow_with_the_window() -> None:
     apart = {"untimed": 100_000, "ahead": 50_000}
     second = replace(night(22, read=150_000, **apart), window=Span(DAY.start, DAY.start + timedelta(seconds=1)))
     month = PlannedWindow(Span(NOW - timedelta(days=30), NOW), "")
@@ -179,7 +148,7 @@ def test_items_without_a_time_and_those_ahead_are_not_multiplied_by_the_length_o
     )
 
 
-def test_without_a_run_everything_in_the_table_may_be_in_the_window() -> None:
+def test_without_earlier_runs_a_window_may_hold_the_table() -> None:
     found = expect(PlannedWindow(DAY, ""), SOURCE, [], NOW)
 
     assert (found.per_hour, found.runs) == (None, 0)
@@ -195,13 +164,13 @@ def test_a_window_never_holds_more_than_the_table() -> None:
 
 
 @pytest.mark.parametrize(("ended", "items"), [(timedelta(hours=5), 60_000_000), (timedelta(hours=7), 50_000_000)])
-def test_a_run_of_the_last_six_hours_knows_better_than_the_table_how_large_it_is(ended: timedelta, items: int) -> None:
+def test_a_recent_run_wins_over_the_table_s_own_size(ended: timedelta, items: int) -> None:
     run = replace(night(22, scanned=60_000_000), finished=NOW - ended)
 
     assert expect(PlannedWindow(DAY, ""), SOURCE, [run], NOW).workload.items == pytest.approx(items)
 
 
-def test_a_table_that_dynamodb_has_not_counted_yet_is_as_large_as_the_run_before_found_it() -> None:
+def test_an_uncounted_table_is_as_large_as_the_last_run_found() -> None:
     run = replace(night(22, scanned=1_000, read=1_000), finished=NOW - timedelta(hours=1))
     source = SourceSize(name="new", size_bytes=0, items=0)
 
@@ -218,7 +187,7 @@ def test_an_empty_table_is_planned_too() -> None:
     assert found.problems == ()
 
 
-def test_times_are_stretched_as_runs_of_about_the_size_were_slower() -> None:
+def test_slower_runs_of_this_size_stretch_the_times() -> None:
     workload = expect(PlannedWindow(DAY, ""), SOURCE, [night(22)], NOW).workload
     usual = estimate(replace(workload, share=0.01), CapacitySettings(), COSTS).seconds
     runs = [night(day, seconds=usual * times) for day, times in ((22, 1.5), (21, 1.2), (20, 0.9))]
@@ -247,7 +216,7 @@ def test_a_run_that_fits_has_no_problems_and_no_advice() -> None:
 MONTHS = Span(NOW - timedelta(days=100), NOW)
 
 
-def test_a_run_that_does_not_fit_gets_the_settings_with_which_it_would() -> None:
+def test_a_run_that_does_not_fit_gets_settings_that_make_it_fit() -> None:
     found = made(MONTHS, (night(22),))
 
     assert "destination table's warm throughput" in found.problems[0]
@@ -300,7 +269,7 @@ def test_where_nothing_helps_but_time_the_time_is_told() -> None:
     assert found.advice.settings == replace(most, timeout_seconds=found.advice.settings.timeout_seconds)
     assert found.advice.settings.timeout_seconds > 1800
     assert advice_lines(found, ETL) == []
-    assert "serverless_app/constructs/workflow.py" in printed(found)
+    assert "runtime/etl/model/statuses.py" in printed(found)
 
 
 def test_more_than_the_quota_is_advised_with_a_word_about_it() -> None:
@@ -310,7 +279,7 @@ def test_more_than_the_quota_is_advised_with_a_word_about_it() -> None:
     assert "AWS must first raise the table's quota of 40,000 units a second." in text
 
 
-def test_a_long_window_may_be_run_in_parts_of_whole_days_or_hours() -> None:
+def test_a_long_window_splits_into_whole_days_or_hours() -> None:
     found = made(MONTHS, (night(22),))
 
     assert found.parts
@@ -328,7 +297,7 @@ def test_a_long_window_may_be_run_in_parts_of_whole_days_or_hours() -> None:
     )
 
 
-def test_parts_are_hours_where_a_day_is_too_much_and_none_where_an_hour_is() -> None:
+def test_parts_are_hours_if_days_do_not_fit_and_else_none() -> None:
     hourly = made(runs=(night(22, read=49_000_000),))
     never = made(runs=(night(22),), capacity=CapacitySettings(read_units_per_second=100))
 
@@ -339,7 +308,7 @@ def test_parts_are_hours_where_a_day_is_too_much_and_none_where_an_hour_is() -> 
     assert (never.parts, parts_line(never, ETL)) == (None, "")
 
 
-def test_what_was_predicted_for_a_run_is_by_the_runs_before_it_and_its_own_window() -> None:
+def test_a_prediction_uses_earlier_runs_and_the_own_window() -> None:
     entries = [night(22, read=9_999_999), night(21), night(20, read=450_000), night(19, read=450_000)]
 
     cost = predicted_cost(entries[1], entries, DEPLOYED, PRICES)
@@ -384,14 +353,14 @@ def test_nothing_but_lines_to_type_is_wider_than_the_terminal(width: int) -> Non
 def test_what_was_never_run_is_said_to_be_the_most_it_can_be() -> None:
     text = " ".join(printed(made()).split())
 
-    assert "about 50,000,000 items all that the table has, the most it can be" in text
-    assert "no run of about this size has told" in text
+    assert "about 50,000,000 items the whole table, as the upper limit" in text
+    assert "there is no run of about this size" in text
 
 
-def test_more_hours_than_the_table_has_items_for_are_said_to_hold_all_of_it() -> None:
+def test_a_plan_says_that_a_window_holds_the_whole_table() -> None:
     text = " ".join(printed(made(Span(NOW - timedelta(days=3660), NOW), (night(22),))).split())
 
-    assert "about 50,000,000 items all that the table has: the last run found 20,000 in an hour of window" in text
+    assert "about 50,000,000 items the whole table: the last run found 20,000 in an hour of window" in text
 
 
 def test_programs_get_the_plan_with_exact_dollars() -> None:
@@ -425,6 +394,7 @@ SETTINGS = {
     "LOOKBACK_HOURS": "48",
     "LATENESS_MINUTES": "30",
     "CATCH_UP_DAYS": "7",
+    "EVENT_WINDOW_DAYS": "31",
     "CONCURRENCY": "100",
     "SEGMENT_BYTES": "1048576",
     "MAX_WRITE_UNITS_PER_SECOND": "500",
@@ -458,7 +428,10 @@ def test_settings_are_those_of_the_deployed_functions() -> None:
     found = read_deployed(Pipeline.find(aws().session))
 
     assert found.rules == WindowRules(
-        lookback=timedelta(hours=48), lateness=timedelta(minutes=30), catch_up=timedelta(days=7)
+        lookback=timedelta(hours=48),
+        lateness=timedelta(minutes=30),
+        catch_up=timedelta(days=7),
+        event_window=timedelta(days=31),
     )
     assert found.source == SourceSize(name="etl-source-data", size_bytes=4_000_000, items=20_000)
     assert found.functions == Functions(memory_mb=1024, architecture="arm64")
@@ -473,7 +446,7 @@ def test_settings_are_those_of_the_deployed_functions() -> None:
     assert (found.region, found.destination) == ("eu-west-1", "etl-destination-data")
 
 
-def test_a_function_s_reservation_is_the_room_that_its_workers_have() -> None:
+def test_a_function_s_reservation_limits_its_workers() -> None:
     def reservation(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         return {"ReservedConcurrentExecutions": 7} if FunctionName == "etl-transform" else {}
 
@@ -492,7 +465,7 @@ def test_room_that_may_not_be_seen_is_assumed(fake: FakeAws, operation: str) -> 
 
     assert done.exit_code == 0
     told = " ".join(done.stdout.split())
-    assert "takes lambda:GetAccountSettings and lambda:GetFunctionConcurrency: 1,000 at once are assumed" in told
+    assert "without lambda:GetAccountSettings and lambda:GetFunctionConcurrency: 1,000 at once" in told
     assert json.loads(CliRunner().invoke(app, ["plan", "--json"]).stdout)["workers_at_once"] is None
 
 
@@ -529,7 +502,7 @@ def test_what_the_tables_can_take_is_what_dynamodb_tells() -> None:
 def test_a_function_without_its_settings_is_to_be_deployed_again(value: str) -> None:
     function = {"FunctionName": "etl-extract", "MemorySize": 512, "Environment": {"Variables": {"CONCURRENCY": value}}}
 
-    with pytest.raises(UserError, match="etl-extract has no setting") as caught:
+    with pytest.raises(UserError, match="etl-extract has") as caught:
         read_deployed(Pipeline.find(aws(**{"lambda.GetFunctionConfiguration": function}).session))
     assert "cdk deploy" in caught.value.remedy
 
@@ -541,7 +514,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
     return made_up
 
 
-def test_the_command_asks_for_nothing_but_descriptions_and_the_ledger(fake: FakeAws) -> None:
+def test_plan_reads_only_descriptions_and_the_ledger(fake: FakeAws) -> None:
     done = CliRunner().invoke(app, ["plan", "--json"])
 
     assert done.exit_code == 0
@@ -582,7 +555,7 @@ def test_the_command_takes_a_window_and_prices(tmp_path: Any) -> None:
     assert CliRunner().invoke(app, ["plan", "--start", "2026-11-01"]).exit_code == 2
 
 
-def test_the_benchmark_s_item_is_what_is_expected_of_a_table_that_tells_nothing() -> None:
+def test_a_table_without_facts_has_the_benchmark_s_item() -> None:
     workload = expect(PlannedWindow(DAY, ""), SourceSize(name="new", size_bytes=0, items=0), [], NOW).workload
 
     assert (workload.item_bytes, workload.wire_bytes) == (Workload.item_bytes, Workload.wire_bytes)

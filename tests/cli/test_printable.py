@@ -201,7 +201,7 @@ def test_what_others_print_goes_aside(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_an_error_with_foreign_texts_has_the_lines_that_it_is_given(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_texts_add_no_lines_to_an_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = f"a{ALL[name]}\n  error: begin anew"
     file = io.StringIO()
     monkeypatch.setattr(console, "err", Terminal(file=file, width=80, soft_wrap=True))

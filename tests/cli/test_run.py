@@ -150,12 +150,12 @@ def test_a_run_that_has_ended_is_not_said_to_go_on(machine: StateMachine) -> Non
     [
         (["--start", "2026-11-01"], "a window needs --end too"),
         (["--end", "2026-11-01"], "a window needs --start too"),
-        (["--start", "2026-11-02", "--end", "2026-11-02"], "--end must be later"),
-        (["--start", "2026-11-02", "--end", "2999-01-01"], "that is in the future"),
-        (["--lookback", "24", "--end", "2026-11-01"], "a window is given by it alone"),
+        (["--start", "2026-11-02", "--end", "2026-11-02"], "--start must be before --end"),
+        (["--start", "2026-11-02", "--end", "2999-01-01"], "--end is in the future"),
+        (["--lookback", "24", "--end", "2026-11-01"], "--start and --end"),
         (["--lookback", "0"], "greater than or equal to 1"),
         (["--start", "2026-11-01T00:00:00.5Z", "--end", "2026-11-02"], "must be on a whole second"),
-        (["--start", "yesterday", "--end", "2026-11-02"], "is no time: write 2026-11-01"),
+        (["--start", "yesterday", "--end", "2026-11-02"], "'yesterday' is no ISO 8601 time: write 2026-11-01"),
     ],
 )
 def test_windows_that_are_none_are_refused_before_anything_starts(

@@ -35,6 +35,7 @@ SETTINGS = {
     "LOOKBACK_HOURS": "24",
     "LATENESS_MINUTES": "15",
     "CATCH_UP_DAYS": "30",
+    "EVENT_WINDOW_DAYS": "31",
 }
 REPLAYED = {"run": "20261125T091500007Z", "loaded": 1, "rejected_transform": 0}
 

@@ -41,7 +41,7 @@ from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.ledger import Entry
 from etl_cli.runs.log_lines import LogLine, LogView
 from etl_cli.runs.staged import set_aside
-from etl_cli.summary.backfill_windows import Planned
+from etl_cli.summary.backfill import Planned
 from etl_cli.summary.record import RunRecord
 from etl_cli.summary.report import Rejection, RunReport, Sample
 from etl_cli.summary.verify import Verified
@@ -306,7 +306,7 @@ def test_everything_to_read_is_whole(screen: str, width: int) -> None:
 
 @pytest.mark.parametrize("width", [80, 100, 120])
 @pytest.mark.parametrize("screen", ["show", "report", "runs", "plan", "board", "quarantine list", "explain", "preview"])
-def test_a_table_is_no_wider_than_its_terminal_with_what_people_have(screen: str, width: int) -> None:
+def test_a_table_fits_an_ordinary_terminal(screen: str, width: int) -> None:
     """Lines to copy are as long as they are."""
     said = shown(SCREENS[screen][0], width, on_terminal=True)
     tables = [line for line in said.splitlines() if not re.search(r"etl |aws |https:|a-long-name-a", line)]

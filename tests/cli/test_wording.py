@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from etl_cli.terminal.words import count, duration, number, size
+from etl_cli.terminal.words import duration, number, plural, size
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_numbers_of_aggregates(value: Decimal | int | None, expected: str) -> No
 
 
 def test_counts_have_the_right_noun() -> None:
-    assert [count(1, "item"), count(4650, "item"), count(2, "entry", "entries")] == [
+    assert [plural(1, "item"), plural(4650, "item"), plural(2, "entry", "entries")] == [
         "1 item",
         "4,650 items",
         "2 entries",

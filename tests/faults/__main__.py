@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from etl_cli.local.environment import LocalEnvironment
-from etl_cli.terminal.console import out, print_error, progress
+from etl_cli.terminal.console import out, print_error
 from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.progress import progress
 from tests.faults.catalogue import FAULTS, Fault
 from tests.faults.suite import Row, Suite, random_of, running
 from tests.faults.table import table

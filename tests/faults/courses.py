@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from etl.model.stages import FUNCTIONS
 from etl.model.statuses import UNKNOWN
-from etl_cli.costs.function_room import FUNCTIONS
 from etl_cli.runs.ledger import find_run, read_ledger
 from tests.faults.injection import Scene
 from tests.faults.night import Night

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from etl_cli.costs.capacity import history_events, transitions
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.cost import STAGED_DAYS
+from etl_cli.costs.usage import history_events, transitions
 from tests.infrastructure.synthesis import Synthesized
 
 # Events of a state, entered and exited included. Source: API reference of Step Functions, HistoryEvent.
@@ -54,7 +54,7 @@ def test_time_is_that_of_the_state_machine(stack: Synthesized) -> None:
     assert stack.definition["TimeoutSeconds"] == CapacitySettings.timeout_seconds
 
 
-def test_what_is_staged_is_billed_until_it_expires(stack: Synthesized) -> None:
+def test_staged_objects_are_billed_until_they_expire(stack: Synthesized) -> None:
     (bucket,) = stack.of_type("AWS::S3::Bucket").values()
     (rule,) = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
 

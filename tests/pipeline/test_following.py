@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from etl_cli.commands.backfill import backfill
 from etl_cli.commands.watch import watch
-from etl_cli.summary.backfill_windows import attempt_name
+from etl_cli.summary.backfill import attempt_name
 from etl_cli.terminal.times import Span
 from tests.pipeline.execution import Window
 from tests.pipeline.pipeline import Pipeline

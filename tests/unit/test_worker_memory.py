@@ -1,4 +1,4 @@
-"""The memory of a Transform worker, whatever transform() does: in a process of its own, with its child in a retry."""
+"""The memory of a Transform worker for any transform(): in its own process, with its child in a retry."""
 
 import multiprocessing
 import os
@@ -12,8 +12,8 @@ import pytest
 from etl.invocation.metrics import peak_memory_mb
 from etl.model.run import Work
 from etl.transform import transform_segment
-from etl.user.isolation import IsolatedRecords
-from tests.unit.builders import array, hold, item, run, staged, staging, through, unlimited, user_code, work
+from etl.user.isolation import IsolatedTransformer
+from tests.unit.builders import array, hold, item, run, staged, staging, transformer, unlimited, user_code, work
 from tests.unit.fakes.s3 import FakeS3
 
 MEMORY_MB = 512
@@ -66,7 +66,7 @@ def kept(record: dict[str, Any], _: Any) -> Any:
 
 
 def several(record: dict[str, Any], _: Any) -> Any:
-    """Half of what one record may become, by each."""
+    """The records of an item, half as many as it may become, for each way."""
     return [record | {"text": "x" * 390_000, "n": n} for n in range(40)]
 
 
@@ -76,14 +76,14 @@ Transformed = tuple[Work, list[str], float]
 
 def transformed(transform: Callable[[dict[str, Any], Any], Any], retry: bool) -> Transformed:
     s3 = FakeS3()
-    # They would hold what is staged.
+    # They would hold the staged records.
     s3.upload_part = lambda **_: {"ETag": "x"}  # type: ignore[method-assign]
     s3.complete_multipart_upload = lambda **_: {"ETag": "x"}  # type: ignore[method-assign]
     hold(s3, f"extract/{run().id}/data.json", array([item(number) for number in range(ITEMS)]))
     before = peak_memory_mb()
-    records = through(user_code(transform))
+    records = transformer(user_code(transform))
     bucket = staging(s3).for_retry() if retry else staging(s3)
-    with IsolatedRecords(records, MEMORY_MB) if retry else records as way:
+    with IsolatedTransformer(records, MEMORY_MB) if retry else records as way:
         done = transform_segment(run(), work(extract_parts=1), way, bucket, unlimited(), 1 << 26)
     refused = [each["item"]["id"]["S"] for each in staged(s3, "quarantine/")]
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

@@ -1,6 +1,6 @@
-"""Records that a stage sets aside: each with its reason, and with its original bytes."""
+"""Lines of quarantine: a record that a stage sets aside, with the reason and the original bytes."""
 
-from etl.model.errors import RejectedError, UntimedError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Run
 from etl.values.plain_json import encode
 
@@ -11,15 +11,15 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
     Args:
         stage: the stage that sets it aside: transform or load.
         run: the run.
-        segment: number of the segment that it was read in.
-        reason: why.
+        segment: number of the segment.
+        reason: the rejection.
         item: the record as the stage read it, a JSON document.
     """
     facts = {
         "stage": stage,
         "reason": _utf8(str(reason)),
         "field": _utf8(reason.field),
-        "expected": _utf8(reason.expected),
+        "rule": _utf8(reason.rule),
         "got": _utf8(reason.got),
         "summary": _utf8(reason.summary),
         "untimed": isinstance(reason, UntimedError),
@@ -30,5 +30,5 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
 
 
 def _utf8(text: str) -> str:
-    """Text without lone surrogates, which a user's error message may hold and JSON can't."""
+    """Text without lone surrogates, which a user's error message may contain and JSON can't."""
     return text.encode(errors="backslashreplace").decode()
