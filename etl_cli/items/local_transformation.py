@@ -22,10 +22,10 @@ from etl.staging.batches import cut_batches
 from etl.staging.keys import manifest_key
 from etl.tables.source import SourceTable
 from etl.tables.timestamps import check_timestamps, window_filter
-from etl.user.aggregates import accumulators
-from etl.user.isolation import IsolatedRecords
-from etl.user.records import RECORD_SECONDS, Records
+from etl.user.accumulator import accumulators
+from etl.user.isolation import IsolatedTransformer
 from etl.user.transformation import Transformation
+from etl.user.transformer import RECORD_SECONDS, InProcessTransformer
 from etl.values.attribute_values import Number, from_wire
 from etl.values.plain_json import encode
 from etl_cli.aws.raw_items import raw_client
@@ -134,7 +134,7 @@ class LocalTransformation:
         Raises:
             UserError: a line isn't DynamoDB JSON, or there are more groups than an aggregate may have.
         """
-        with IsolatedRecords(Records(self._user, run, RECORD_SECONDS), MEMORY_MB) as records:
+        with IsolatedTransformer(InProcessTransformer(self._user, run, RECORD_SECONDS), MEMORY_MB) as records:
             for batch in cut_batches(lines):
                 while batch:
                     with printing_aside():
@@ -142,7 +142,7 @@ class LocalTransformation:
                     del batch[: len(outcomes)]  # behind one that was stopped, the others are still to come
                     yield from outcomes
 
-    def _batch(self, records: IsolatedRecords, lines: list[bytes]) -> list[Outcome]:
+    def _batch(self, records: IsolatedTransformer, lines: list[bytes]) -> list[Outcome]:
         try:
             made = records(lines)
         except (msgspec.DecodeError, ValueError) as error:

@@ -21,7 +21,8 @@ from etl.model.stages import BEFORE_GATE, GATE, read_by
 from etl.staging.bucket import Staging
 from etl.staging.keys import aggregates_key, part_key, partial_key
 from etl.staging.writer import PartWriter
-from etl.user.aggregates import Accumulator, Aggregate, accumulators, json_array
+from etl.user.accumulator import Accumulator, accumulators, json_array
+from etl.user.aggregates import Aggregate
 from etl.values.attribute_values import Record
 from etl.values.plain_json import encode, to_plain
 

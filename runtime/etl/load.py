@@ -27,7 +27,7 @@ from etl.staging.bucket import BEGINNING, Staging
 from etl.staging.keys import quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
-from etl.tables.channel import open_channel
+from etl.tables.batch_writer import open_batch_writer
 from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from etl.values.attribute_values import Number, to_wire
@@ -236,8 +236,8 @@ def _load(event: Event, deadline: Deadline) -> Work:
         staging, in_flight_bytes = staging.for_retry(), IN_FLIGHT_BYTES // RETRY_SHARE
 
     async def load() -> Work:
-        async with open_channel(session, client) as channel:
-            destination = DestinationTable(channel, settings.destination_table, pacer, deadline.remaining_ms)
+        async with open_batch_writer(session, client) as writer:
+            destination = DestinationTable(writer, settings.destination_table, pacer, deadline.remaining_ms)
             return await load_segment(run, work, destination, staging, deadline, in_flight_bytes)
 
     return asyncio.run(load())

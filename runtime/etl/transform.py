@@ -24,9 +24,9 @@ from etl.staging.bucket import Staging
 from etl.staging.keys import part_key, partial_key, quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
-from etl.user.aggregates import Prepared, accumulators, partial
-from etl.user.records import TOGETHER_SECONDS, Records, Through
+from etl.user.accumulator import Prepared, accumulators, partial
 from etl.user.transformation import Transformation
+from etl.user.transformer import TOGETHER_SECONDS, InProcessTransformer, Transformer
 
 # Your folder comes last, so that none of your files can replace another module.
 sys.path.append(str(ZIP / USER_CODE))
@@ -41,7 +41,7 @@ _MORE_IN_A_CHILD = 10
 
 
 def transform_segment(
-    run: Run, work: Work, through: Through, staging: Staging, deadline: Deadline, part_bytes: int
+    run: Run, work: Work, transformer: Transformer, staging: Staging, deadline: Deadline, part_bytes: int
 ) -> Work:
     """Transform a segment's staged items until they end or time runs low.
 
@@ -67,7 +67,7 @@ def transform_segment(
             part_bytes,
         ) as rejected,
     ):
-        worker = _Worker(run, work, through, staging, kept, rejected)
+        worker = _Worker(run, work, transformer, staging, kept, rejected)
         cursor = worker.until(deadline)
     return Work(segment=segment, cursor=cursor, counts=work.counts)
 
@@ -76,15 +76,15 @@ class _Worker:
     """One invocation's work on one segment."""
 
     def __init__(
-        self, run: Run, work: Work, through: Through, staging: Staging, kept: PartWriter, rejected: PartWriter
+        self, run: Run, work: Work, transformer: Transformer, staging: Staging, kept: PartWriter, rejected: PartWriter
     ) -> None:
         self._run = run
         self._work = work
-        self._through = through
+        self._transformer = transformer
         self._staging = staging
         self._kept = kept
         self._rejected = rejected
-        self._accumulators = accumulators(through.aggregates)
+        self._accumulators = accumulators(transformer.aggregates)
         self._slow: list[TooSlowError] = []
 
     def until(self, deadline: Deadline) -> dict[str, int] | None:
@@ -111,10 +111,10 @@ class _Worker:
 
     def _take(self, key: str, batch: Batch, first: int) -> int:
         """Take a batch's records from ``first`` on; returns their number, since a slow record ends the call."""
-        most = max(1, TOGETHER_SECONDS // self._through.seconds)
+        most = max(1, TOGETHER_SECONDS // self._transformer.seconds)
         lines = batch.lines[first : first + most]
         try:
-            made = self._through(lines)
+            made = self._transformer(lines)
         except (msgspec.DecodeError, ValueError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
         good: list[tuple[bytes, list[Prepared]]] = []
@@ -152,7 +152,7 @@ class _Worker:
         """Check that slow records are rare. Otherwise waiting for them takes up the run's time."""
         if not self._slow:
             return
-        seconds = self._through.seconds
+        seconds = self._transformer.seconds
         if len(self._slow) < max(2, min(_FEW_SLOW, _HALF_SECONDS // seconds)):
             return
         if 2000 * seconds * len(self._slow) > elapsed_ms:
@@ -169,7 +169,7 @@ class _Worker:
         if self._kept.close():
             if self._accumulators:
                 self._staging.put(partial_key(self._run, self._work.segment, part), partial(self._accumulators))
-                self._accumulators = accumulators(self._through.aggregates)
+                self._accumulators = accumulators(self._transformer.aggregates)
             self._work.count("transform_parts")
             self._work.count("transform_bytes", self._kept.size - size)
         if self._rejected.close():
@@ -177,18 +177,18 @@ class _Worker:
 
 
 @contextmanager
-def _way(run: Run, user: Transformation, seconds: int, *, isolated: bool) -> Iterator[Through]:
-    """The way through the user's code: in a child process if a worker may have died before."""
-    records = Records(user, run, seconds)
+def _transformer(run: Run, user: Transformation, seconds: int, *, isolated: bool) -> Iterator[Transformer]:
+    """Open a transformer: in a child process if a worker may have died before."""
+    in_process = InProcessTransformer(user, run, seconds)
     if not isolated:
-        with records:
-            yield records
+        with in_process:
+            yield in_process
         return
-    from etl.user.isolation import IsolatedRecords  # not at every cold start
+    from etl.user.isolation import IsolatedTransformer  # not at every cold start
 
     memory = os.environ.get(MEMORY_SIZE)
-    with IsolatedRecords(records, float(memory) if memory else None) as through:
-        yield through
+    with IsolatedTransformer(in_process, float(memory) if memory else None) as transformer:
+        yield transformer
 
 
 @cache
@@ -208,8 +208,8 @@ def _transform(event: Event, deadline: Deadline) -> Work:
     deadline.reserve(2 * seconds + _MORE_IN_A_CHILD if may_have_died else seconds)
     if may_have_died:
         staging = staging.for_retry()
-    with _way(run, user, seconds, isolated=may_have_died) as through:
-        return transform_segment(run, work, through, staging, deadline, settings.part_bytes)
+    with _transformer(run, user, seconds, isolated=may_have_died) as transformer:
+        return transform_segment(run, work, transformer, staging, deadline, settings.part_bytes)
 
 
 def _gate(event: Event, _: Deadline) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def test_what_the_file_prints_is_kept_out_of_the_output(file: Path, capfd: pytes
 def test_more_groups_than_an_aggregate_may_have_are_the_files_error(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etl.user.aggregates.MAX_GROUPS", 0)
+    monkeypatch.setattr("etl.user.accumulator.MAX_GROUPS", 0)
 
     with pytest.raises(UserError, match="aggregate value_by_date has more than 0 groups"):
         outcome(file)
@@ -152,7 +152,7 @@ def test_more_groups_than_an_aggregate_may_have_are_the_files_error(
 
 def test_aggregates_share_their_memory_as_in_a_run(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each of the two has room for its only group, and both together haven't.
-    monkeypatch.setattr("etl.user.aggregates.Room.__init__.__defaults__", (1 << 10,))
+    monkeypatch.setattr("etl.user.accumulator.Room.__init__.__defaults__", (1 << 10,))
     one = '    Aggregate(name="value_by_date", by=["date"], of={"value": ["sum"]}),\n'
     aggregates = edited(file).read_text().partition("AGGREGATES = [")[0] + "AGGREGATES = [\n"
     file.write_text(f"{aggregates}{one}]\n")

@@ -1,4 +1,4 @@
-"""One set of functions for all tests of a process: they are kept from run to run, as Lambda does."""
+"""One set of functions for all tests of a process: they stay from run to run, as in Lambda."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from tests.memory.functions import Functions, functions
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Functions]:
-    """The functions, and what they take for AWS."""
+    """The functions, and the server that stands in for AWS."""
     with aws(tmp_path_factory.mktemp("objects")) as found, functions(found, tmp_path_factory.mktemp("logs")) as made:
         yield made

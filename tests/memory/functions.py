@@ -142,7 +142,7 @@ class Functions:
     def _begin(self, ran: Ran, action: str, work: dict[str, Any]) -> None:
         """Leave the mark of an attempt before, which has died."""
         cursor = work.get("cursor") or {"part": 0, "offset": 0}
-        run = SimpleNamespace(timestamp=ran.run)
+        run = SimpleNamespace(id=ran.run)
         key = begun_key(action, cast(Run, run), work["segment"], cursor.get("part", 0), cursor.get("offset", 0))
         self.aws.objects.keep(key, b"{}")
 

@@ -1,4 +1,4 @@
-"""The command's memory, over runs whose items are of every shape; and that it says what it leaves out."""
+"""The command's memory, over runs with items of every shape."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Command:
         self._peak = folder / "peak"
 
     def __call__(self, *words: str) -> tuple[str, float]:
-        """What it prints, and its memory in MB at its peak."""
+        """Its output, and its peak of memory in MB."""
         done = subprocess.run(
             [sys.executable, "-m", "tests.memory.command", *words],
             cwd=ROOT,
@@ -54,7 +54,7 @@ class Command:
 
 @pytest.fixture(scope="module")
 def etl(deployed: Functions, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    """The command, where a run has loaded an item of each shape, and set two others of each aside."""
+    """The command, after a run that loaded one item of each shape and set two of each aside."""
     aws = deployed.aws
     aws.items = Items(SHAPES, 3 * len(SHAPES), spoilt=spoilt)
     ran = deployed.run()
@@ -66,13 +66,13 @@ def etl(deployed: Functions, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def spoilt(line: bytes) -> bytes:
-    """All items of a shape but its first, so that they are rejected."""
+    """Make all items of a shape but its first one wrong, so that they are rejected."""
     number = int(json.loads(line[: line.index(b',"timestamp"')] + b"}")["id"]["S"].rpartition("-")[2])
     return line.replace(b'"N":"', b'"N":"-', 1) if number >= len(SHAPES) else line
 
 
 def answers_of(run: str, aws: Aws) -> dict[str, Any]:
-    """What AWS tells of a run, besides its items and its objects."""
+    """The answers of AWS about a run, apart from its items and objects."""
     recording = Recording("succeeded")
     before = json.loads(recording.description["output"])["run"]
     recorded = json.loads((RECORDED / "succeeded.json").read_text().replace(before, run), object_hook=with_epochs)
@@ -149,7 +149,7 @@ DOCUMENTS = [
 
 
 @pytest.mark.parametrize("words", DOCUMENTS, ids=" ".join)
-def test_a_command_tells_programs_items_of_every_shape_within_its_memory(etl: Command, words: tuple[str, ...]) -> None:
+def test_json_of_items_of_every_shape_stays_within_memory(etl: Command, words: tuple[str, ...]) -> None:
     printed, peak = etl(*words)
 
     assert json.loads(printed)

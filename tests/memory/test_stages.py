@@ -16,7 +16,7 @@ from tests.memory.items import Items
 
 # A function has 512 MB, and some of it is Lambda's own.
 MOST_MB = 400
-# Items of 4 KB and below take what they took when batches were bounded by records alone.
+# Items of up to 4 KB take as much as with batches that are bounded by records alone.
 MOST_OF_SMALL_MB = 120
 SIZED = {shape.name: shape for shape in sized_shapes()}
 HOSTILE = hostile_shapes()
@@ -25,21 +25,21 @@ TRUTHS, SETS = (shape for shape in HOSTILE if shape.name in ("truths", "sets"))
 
 @pytest.fixture
 def passed(deployed: Functions) -> Iterator[Functions]:
-    """The functions; what a test has staged is removed behind it."""
+    """The functions; the objects of a test are removed after it."""
     yield deployed
     deployed.aws.objects.remove()
 
 
-def run(through: Functions, shapes_in_turn: list[Shape], number: int, *, retry: int = 0) -> Ran:
-    """A run over so many items, which all arrive as they are."""
-    through.aws.items = Items(shapes_in_turn, number)
-    ran = through.run(retry=retry)
-    assert_arrived(through, ran)
+def run(stages: Functions, shapes_in_turn: list[Shape], number: int, *, retry: int = 0) -> Ran:
+    """Run a number of items, which all arrive unchanged."""
+    stages.aws.items = Items(shapes_in_turn, number)
+    ran = stages.run(retry=retry)
+    assert_arrived(stages, ran)
     return ran
 
 
-def assert_arrived(through: Functions, ran: Ran) -> None:
-    items = through.aws.items
+def assert_arrived(stages: Functions, ran: Ran) -> None:
+    items = stages.aws.items
     assert ran.counts["loaded"] == items.number
     assert items.written == set(items.ids())
     assert items.wrong == []
@@ -49,8 +49,8 @@ def above(ran: Ran, most: float) -> dict[str, float]:
     return {action: peak for action, peak in ran.peaks.items() if peak > most}
 
 
-def test_small_items_take_what_they_took(passed: Functions, tmp_path: Path) -> None:
-    with functions(passed.aws, tmp_path) as fresh:  # what large items have left behind stays with a process
+def test_small_items_take_little_memory(passed: Functions, tmp_path: Path) -> None:
+    with functions(passed.aws, tmp_path) as fresh:  # a process keeps the memory of large items
         for name, number in (("text-400B", 20_000), ("text-4KB", 8_000)):
             assert above(run(fresh, [SIZED[name]], number), MOST_OF_SMALL_MB) == {}
 

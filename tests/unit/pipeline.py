@@ -121,7 +121,7 @@ class Pipeline:
             # The context counts looks at the clock: a page that another thread fetches might come after the last.
             patch.setattr(extract, "SourceTable", partial(SourceTable, passing=VirtualThreads().passing()))
             patch.setattr(load, "dynamodb_client", lambda *_: self.dynamodb)
-            patch.setattr(load, "open_channel", lambda *_: FakeChannel(self.dynamodb))
+            patch.setattr(load, "open_batch_writer", lambda *_: FakeChannel(self.dynamodb))
             if module:
                 patch.setattr(transform, "transformation", module)
             yield self

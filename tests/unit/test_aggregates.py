@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
-from etl.user.aggregates import MAX_GROUPS, MOST_BYTES, Accumulator, Aggregate, Room, accumulators, partial
+from etl.user.accumulator import MAX_GROUPS, MOST_BYTES, Accumulator, Room, accumulators, partial
+from etl.user.aggregates import Aggregate
 from etl.values.plain_json import encode
 from tests.unit.values import NUMBERS
 
@@ -72,7 +73,7 @@ def test_a_record_without_the_number_counts_as_a_record_alone() -> None:
     assert (row["records"], row["value_count"], row["value_avg"]) == (3, 1, 3)
 
 
-def test_a_group_without_any_number_has_no_minimum_and_no_average() -> None:
+def test_a_group_without_numbers_has_no_minimum_or_average() -> None:
     (row,) = accumulated(BY_DAY, [{"day": "1"}]).results()
 
     assert (row["value_sum"], row["value_min"], row["value_max"], row["value_avg"]) == (0, None, None, None)
@@ -112,7 +113,7 @@ def test_a_number_names_the_same_group_before_and_after_staging(number: Any) -> 
     assert [row["records"] for row in merged(aggregate, one, one).results()] == [2]
 
 
-def test_groups_come_in_the_same_order_whatever_the_order_of_the_records() -> None:
+def test_groups_have_one_order_for_any_order_of_records() -> None:
     records: list[dict[str, Any]] = [{"day": day} for day in ("b", "a", None, 10, 9, True)]
     orders = {encode(accumulated(Aggregate(name="a", by=["day"]), random.sample(records, 6)).results()) for _ in "1234"}
 
@@ -121,13 +122,13 @@ def test_groups_come_in_the_same_order_whatever_the_order_of_the_records() -> No
 
 @pytest.mark.parametrize("value", [{"a"}, ["a"], {"a": 1}, b"a"])
 def test_what_cannot_make_a_group_rejects_its_record(value: Any) -> None:
-    with pytest.raises(RejectedError, match="day: expected text, a number or nothing, to group by_day by"):
+    with pytest.raises(RejectedError, match=r"^day: .*by_day"):
         Accumulator(BY_DAY).prepare({"day": value})
 
 
 @pytest.mark.parametrize("value", ["5", True, {5}, b"5"])
 def test_what_cannot_be_added_up_rejects_its_record(value: Any) -> None:
-    with pytest.raises(RejectedError, match="value: expected a number or nothing, for by_day"):
+    with pytest.raises(RejectedError, match=r"^value: .*by_day"):
         Accumulator(BY_DAY).prepare({"day": "1", "value": value})
 
 
@@ -160,7 +161,7 @@ def test_more_groups_than_an_aggregate_may_have_end_the_run() -> None:
     accumulator = accumulated(BY_DAY, [{"day": str(n)} for n in range(MAX_GROUPS)])
     accumulator.add([accumulator.prepare({"day": "0"})])
 
-    with pytest.raises(TransformationError, match="by_day has more than 10,000 groups"):
+    with pytest.raises(TransformationError, match=r"by_day .* 10,000 groups"):
         accumulator.add([accumulator.prepare({"day": "new"})])
 
 
@@ -168,7 +169,7 @@ def test_too_many_groups_are_found_when_parts_are_merged_too() -> None:
     aggregate = Aggregate(name="a", by=["x"])
     parts = [accumulated(aggregate, [{"x": n} for n in range(start, start + 6000)]) for start in (0, 6000)]
 
-    with pytest.raises(TransformationError, match="more than 10,000 groups"):
+    with pytest.raises(TransformationError, match="10,000 groups"):
         merged(aggregate, *parts)
 
 
@@ -178,7 +179,7 @@ def test_aggregates_share_the_memory_that_their_groups_may_take(monkeypatch: pyt
     first.add(first.prepare({"day": str(n)}) for n in range(40))
     second.add(second.prepare({"shop": str(n % 5)}) for n in range(1000))
 
-    with pytest.raises(TransformationError, match="the groups of AGGREGATES take more than"):
+    with pytest.raises(TransformationError, match="AGGREGATES"):
         second.add(second.prepare({"shop": str(n)}) for n in range(100))
 
 
@@ -186,7 +187,7 @@ def test_what_was_merged_takes_its_share_of_the_memory_too(monkeypatch: pytest.M
     part = accumulated(BY_DAY, [{"day": "x" * 2000 + str(n)} for n in range(10)])
     monkeypatch.setattr(Room.__init__, "__defaults__", (20_000,))
 
-    with pytest.raises(TransformationError, match="take more than"):
+    with pytest.raises(TransformationError, match="AGGREGATES"):
         merged(BY_DAY, part)
 
 
@@ -197,7 +198,7 @@ LARGE = Decimal("9." + "1" * 36 + "5E+125")
     "text", ["", "x" * 2000, "é" * 2000, "😀" * 2000, "\x01" * 2000], ids=["short", "ascii", "bmp", "astral", "control"]
 )
 @pytest.mark.parametrize("numbers", [[], [[1, 2]], [[LARGE, Decimal("1.5E-90")]] * 4], ids=["none", "one", "four"])
-def test_groups_take_no_more_memory_than_is_estimated_and_no_more_json(text: str, numbers: list[list[Any]]) -> None:
+def test_groups_stay_below_the_estimate_in_memory_and_as_json(text: str, numbers: list[list[Any]]) -> None:
     room, groups = Room(), 300
     aggregate = Aggregate(name="a", by=["by"], of={f"v{n}": ALL for n in range(len(numbers))})
     tracemalloc.start()
@@ -208,7 +209,7 @@ def test_groups_take_no_more_memory_than_is_estimated_and_no_more_json(text: str
             accumulator.add([accumulator.prepare({"by": f"{text}{group}"} | values)])
     taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    estimated = MOST_BYTES - room._left
+    estimated = MOST_BYTES - room.free_bytes
 
     assert taken < estimated
     assert len(partial([accumulator])) < estimated
@@ -247,20 +248,17 @@ def test_results_do_not_depend_on_the_users_arithmetic(values: list[Decimal]) ->
 
 
 @pytest.mark.parametrize(
-    ("definition", "message"),
+    ("definition", "facts"),
     [
-        ({"by": "day"}, 'by must be a list of attributes, got "day"'),
-        ({"of": {"value": "sum"}}, r"of\['value'\] must be a list of count, sum, min, max, avg, got \['sum'\]"),
-        (
-            {"of": {"value": ["sum", "median"]}},
-            r"of\['value'\] must be a list of count, sum, min, max, avg, got \['median'\]",
-        ),
-        ({"by": ["records"]}, "by can't name records"),
-        ({"by": ["timestamp", "id"], "load": True}, "by can't name id, timestamp"),
+        ({"by": "day"}, 'by .*"day"'),
+        ({"of": {"value": "sum"}}, r"of\['value'\] .*sum, min, max, avg, got \['sum'\]"),
+        ({"of": {"value": ["sum", "median"]}}, r"of\['value'\] .*sum, min, max, avg, got \['median'\]"),
+        ({"by": ["records"]}, "by .*records"),
+        ({"by": ["timestamp", "id"], "load": True}, "by .*id, timestamp"),
     ],
 )
-def test_a_definition_that_means_nothing_is_refused(definition: dict[str, Any], message: str) -> None:
-    with pytest.raises(TransformationError, match=f"aggregate a: {message}"):
+def test_a_definition_that_means_nothing_is_refused(definition: dict[str, Any], facts: str) -> None:
+    with pytest.raises(TransformationError, match=f"aggregate a: {facts}"):
         Aggregate(name="a", **definition)
 
 

@@ -64,7 +64,7 @@ def test_a_number_written_as_an_integer_is_one(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["1.0", "1.50", "1E2", "-1e-130", "100.000", f"0.{DIGITS}"])
-def test_a_number_with_a_fraction_or_an_exponent_is_a_decimal_with_its_own_text(text: str) -> None:
+def test_a_number_with_a_fraction_or_exponent_is_a_decimal(text: str) -> None:
     number = value_of({"N": text})
 
     assert str(number).lower() == str(Decimal(text)).lower()
@@ -77,7 +77,7 @@ def test_no_number_loses_a_digit(text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["S", "B", "SS", "BS"])
-def test_text_that_reads_as_something_else_elsewhere_stays_what_it_is(kind: str) -> None:
+def test_text_that_looks_like_another_type_stays_text(kind: str) -> None:
     text = "null"  # four letters that are base64 as well
     value = [text] if kind in ("SS", "BS") else text
 
@@ -120,8 +120,8 @@ def test_what_is_no_json_is_an_error(document: bytes) -> None:
         {"NS": ["secret"]},
     ],
 )
-def test_what_is_no_attribute_value_is_an_error_that_does_not_quote_it(value: Any) -> None:
-    with pytest.raises(ValueError, match="an attribute value isn't one of DynamoDB's") as error:
+def test_an_error_does_not_quote_a_wrong_attribute_value(value: Any) -> None:
+    with pytest.raises(ValueError, match="DynamoDB") as error:
         value_of(value)
 
     assert error.value.__cause__ is None
@@ -186,7 +186,7 @@ def test_a_map_does_not_become_a_tag_by_losing_a_none() -> None:
         '{"a": {"$map": "secret"}}',
     ],
 )
-def test_a_tagged_value_that_transform_never_writes_is_an_error_that_does_not_quote_it(text: str) -> None:
+def test_an_error_does_not_quote_a_wrong_tagged_value(text: str) -> None:
     with pytest.raises(ValueError, match=r"a \$(set|binary|map) isn't one") as error:
         to_wire(plain(text))
 
@@ -198,7 +198,7 @@ def test_a_tagged_value_that_transform_never_writes_is_an_error_that_does_not_qu
 def test_an_item_of_a_thousand_levels_is_an_error_of_values(levels: int, around: tuple[bytes, bytes]) -> None:
     document = b'[{"a":' + around[0] * levels + b'{"S":"x"}' + around[1] * levels + b"}]"
 
-    with pytest.raises(ValueError, match="an attribute value isn't one of DynamoDB's"):
+    with pytest.raises(ValueError, match="DynamoDB"):
         from_wire(document)
 
 
@@ -208,7 +208,7 @@ def test_a_record_of_a_thousand_levels_is_an_error_of_values(around: str) -> Non
     for _ in range(5000):
         value = [value] if around == "[%s]" else {around[2:].partition('"')[0]: value}
 
-    with pytest.raises(ValueError, match="nested hundreds of levels deep"):
+    with pytest.raises(ValueError, match="levels"):
         to_wire({"a": value})
 
 
@@ -236,7 +236,7 @@ def test_a_record_becomes_its_item_in_place() -> None:
 
 
 def test_a_value_that_no_json_has_is_an_error() -> None:
-    with pytest.raises(ValueError, match="plain JSON has no float"):
+    with pytest.raises(ValueError, match="float"):
         to_wire({"a": 1.5})
 
 

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from etl.aws import clients as aws
 from etl.aws.clients import dynamodb_client, explained, is_transient, s3_client
-from etl.model.errors import ConfigurationError, TransientError
-from etl.tables.channel import ClientChannel
+from etl.model.errors import ConfigurationError, Reason, TransientError
+from etl.tables.batch_writer import ClientBatchWriter
 from etl.tables.destination import DestinationTable
 from etl.tables.pacing import Pacer
 from etl.tables.source import SourceTable
@@ -147,7 +147,7 @@ def test_the_destination_table_writes_through_the_hooks(monkeypatch: pytest.Monk
     key = ("é", "2024-01-15T10:00:00Z")
     with endpoint(Answer(undone), TAKEN) as server:
         dynamodb = client(server, monkeypatch)
-        table = DestinationTable(ClientChannel(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
+        table = DestinationTable(ClientBatchWriter(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
         outcome = asyncio.run(table.write({key: ITEM}))
 
     assert (outcome.loaded, outcome.requests, outcome.throttled) == (1, 2, 1)
@@ -160,7 +160,7 @@ def test_the_destination_table_writes_through_the_hooks(monkeypatch: pytest.Monk
 def test_the_destination_table_asks_again_itself(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
     with endpoint(answer, TAKEN) as server:
         dynamodb = client(server, monkeypatch)
-        table = DestinationTable(ClientChannel(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
+        table = DestinationTable(ClientBatchWriter(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
 
         assert asyncio.run(table.write({("é", "2024-01-15T10:00:00Z"): ITEM})).loaded == 1
 
@@ -248,27 +248,29 @@ def test_what_passes_by_itself_is_transient(error: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "remedy"),
+    ("error", "reason"),
     [
-        (client_error("AccessDenied", 403), "role doesn't allow it: deploy the stack again"),
-        (client_error("AccessDeniedException"), "role doesn't allow it"),
-        (client_error("ResourceNotFoundException"), "the table isn't there: deploy the stack;"),
-        (client_error("NoSuchBucket", 404), "the staging bucket isn't there: deploy the stack;"),
-        (client_error("ValidationException"), "this is not expected to pass by itself"),
-        (botocore_errors.NoCredentialsError(), "this is not expected to pass by itself"),
+        (client_error("AccessDenied", 403), Reason.ACCESS_DENIED),
+        (client_error("AccessDeniedException"), Reason.ACCESS_DENIED),
+        (client_error("ResourceNotFoundException"), Reason.NOT_FOUND),
+        (client_error("NoSuchBucket", 404), Reason.NOT_FOUND),
+        (client_error("ValidationException"), Reason.REFUSED),
+        (botocore_errors.NoCredentialsError(), Reason.REFUSED),
     ],
 )
-def test_what_does_not_pass_says_what_to_do(error: Any, remedy: str) -> None:
+def test_a_lasting_error_has_a_reason_and_the_message_of_aws(error: Any, reason: Reason) -> None:
+    told = explained(error)
+
     assert not is_transient(error)
-    assert type(explained(error)) is ConfigurationError
-    assert remedy in str(explained(error))
-    assert str(error) in str(explained(error))
+    assert type(told) is ConfigurationError
+    assert str(told).endswith(f"[{reason}]")
+    assert str(error) in str(told)
 
 
-def test_what_does_not_pass_names_what_the_function_uses() -> None:
+def test_a_lasting_error_names_the_resources_of_the_function() -> None:
     message = str(explained(client_error("ResourceNotFoundException"), ["etl-source-data", "etl-staging"]))
 
-    assert " (this function uses etl-source-data and etl-staging)" in message
+    assert "etl-source-data and etl-staging" in message
 
 
 def test_an_error_without_metadata_is_judged_by_its_code() -> None:

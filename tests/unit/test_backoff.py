@@ -133,7 +133,7 @@ def failing(error: Exception, took: float, time: Time, calls: list[float]) -> Ca
     return call
 
 
-def test_a_request_that_hangs_for_longer_than_that_is_sent_three_times() -> None:
+def test_a_request_that_hangs_longer_is_sent_three_times() -> None:
     time, calls = Time(), list[float]()
     bridge = Bridge(20, is_transient, time.clock, time.sleep)
     with pytest.raises(ReadTimeoutError):

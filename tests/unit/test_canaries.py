@@ -193,7 +193,7 @@ def test_aggregates_with_canaries_leave_none(tmp_path: Path, capsys: pytest.Capt
 def test_more_groups_than_allowed_are_not_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etl.user.aggregates.MAX_GROUPS", 1)
+    monkeypatch.setattr("etl.user.accumulator.MAX_GROUPS", 1)
     cause, kept = told(Pipeline([canaries(1), canaries(2)]), capsys, made(tmp_path, aggregating('name="n", by=["id"]')))
 
     assert cause.startswith("TransformationError: aggregate n has more than 1 groups")

@@ -163,7 +163,7 @@ def test_requests_that_fail_do_not_move_it(when: str, error: Exception) -> None:
     assert most_within(table.consumed, MINUTE) <= 1.1 * MINUTE * 400
 
 
-def test_after_a_time_in_which_the_table_took_nothing_nothing_is_made_up_for() -> None:
+def test_idle_time_is_not_made_up_for_later() -> None:
     def fail_for_half_a_minute(_: str) -> None:
         if 60 <= asyncio.get_running_loop().time() < 90:
             raise client_error("ProvisionedThroughputExceededException")
@@ -175,7 +175,7 @@ def test_after_a_time_in_which_the_table_took_nothing_nothing_is_made_up_for() -
     assert units_between(table.consumed, 90, 120) <= 1.1 * 30 * 100
 
 
-def test_what_waits_for_a_slow_table_does_not_come_all_at_once_when_it_is_quick_again() -> None:
+def test_waiting_requests_of_a_slow_table_do_not_come_at_once() -> None:
     def throttling_then_slow(_: str) -> None:
         now = asyncio.get_running_loop().time()
         table.seconds = 20.0 if 80 <= now < 100 else 0.02
@@ -189,7 +189,7 @@ def test_what_waits_for_a_slow_table_does_not_come_all_at_once_when_it_is_quick_
     assert most_within(table.consumed, MINUTE) <= 1.1 * MINUTE * 25
 
 
-def test_a_share_that_is_too_small_for_a_batch_still_has_one_an_invocation() -> None:
+def test_a_share_below_a_batch_still_writes_one_an_invocation() -> None:
     table = Table()
 
     batches = held(table, 1, 1, ten_kb, seconds=INVOCATION)

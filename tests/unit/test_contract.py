@@ -132,14 +132,14 @@ def test_a_value_that_breaks_a_constraint_deep_inside_is_shown() -> None:
     assert order_rejection(record) == "lines[0].city: expected text of length >= 1, got str ''"
 
 
-def test_a_value_of_a_map_whose_name_is_not_known_is_another_value() -> None:
+def test_a_value_of_an_unknown_name_is_another_value() -> None:
     assert rejection(dict[str, Text], {"x": ""}) == ("a[...]", "expected text of length >= 1", "another value")
 
 
 def test_a_wrong_value_below_a_name_with_a_dot_is_another_value() -> None:
     contract = TypedDict("contract", {"a.b": Text})
 
-    with pytest.raises(RejectedError, match=r"a\.b: expected text of length >= 1, got another value"):
+    with pytest.raises(RejectedError, match=r"^a\.b: .*another value"):
         check(contract, {"a.b": ""})
 
 
@@ -147,7 +147,7 @@ def test_an_attribute_that_is_not_required_may_be_absent() -> None:
     check(Order, {"id": "x", "amount": 1})
 
 
-def test_attributes_that_the_contract_does_not_name_are_not_looked_at() -> None:
+def test_attributes_outside_the_contract_are_not_looked_at() -> None:
     record = {"id": "x", "amount": 1, "note": object()}
     check(Order, record)
 
@@ -179,21 +179,21 @@ def test_only_plain_floats_of_the_record_itself_are_floats() -> None:
 
 @pytest.mark.parametrize("contract", [dict, SimpleNamespace, 5, Order(id="x", amount=1)])
 def test_a_contract_is_a_typed_dict(contract: Any) -> None:
-    with pytest.raises(TransformationError, match="the contract must be a class derived from TypedDict"):
+    with pytest.raises(TransformationError, match="TypedDict"):
         Checker(contract)
 
 
-def test_a_contract_that_cannot_be_checked_is_refused_before_any_record() -> None:
+def test_an_uncheckable_contract_is_refused_before_any_record() -> None:
     contract = TypedDict("contract", {"a": Annotated[Number, Meta(ge=0)]})  # noqa: UP013
 
-    with pytest.raises(TransformationError, match="contract has a type that can't be checked: Can only set `ge`"):
+    with pytest.raises(TransformationError, match="Can only set `ge`"):
         Checker(contract)
 
 
 def test_a_contract_that_names_what_does_not_exist_is_refused() -> None:
     contract = TypedDict("contract", {"a": "Nothing"})  # type: ignore[name-defined] # noqa: F821, UP013
 
-    with pytest.raises(TransformationError, match="type that can't be checked: name 'Nothing' is not defined"):
+    with pytest.raises(TransformationError, match="Nothing"):
         Checker(contract)
 
 
@@ -229,7 +229,7 @@ def test_each_record_of_several_is_told_its_own_reason() -> None:
 
 
 @pytest.mark.parametrize("others", [[], [{"id": 5}]])
-def test_numbers_become_what_is_declared_whatever_the_other_records_are(others: list[dict[str, Any]]) -> None:
+def test_numbers_become_the_declared_type_beside_any_records(others: list[dict[str, Any]]) -> None:
     record = {"id": "a", "score": Decimal("0.5"), "cents": 5}
     Checker(Mixed).check([record, *others])
 

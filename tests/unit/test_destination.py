@@ -84,7 +84,7 @@ def test_nothing_to_write_is_no_request() -> None:
     assert written(FakeDynamoDB(), []) == Outcome()
 
 
-def test_what_dynamodb_leaves_undone_is_sent_again_and_nothing_else() -> None:
+def test_only_unprocessed_items_are_sent_again() -> None:
     dynamodb = scripted(10, 3)
     outcome = written(dynamodb, numbered(25))
 
@@ -93,7 +93,7 @@ def test_what_dynamodb_leaves_undone_is_sent_again_and_nothing_else() -> None:
     assert held(dynamodb) == [f"item-{n:04d}" for n in range(25)]
 
 
-def test_what_is_sent_again_is_recognised_though_dynamodb_writes_it_anew() -> None:
+def test_unprocessed_items_are_recognised_in_another_spelling() -> None:
     odd = item(1, timestamp='2024-01-15T10:00:00Z"\\') | {"id": {"S": 'é\u2028😀"\n'}}
     dynamodb = scripted(1)
     written(dynamodb, [odd])
@@ -129,7 +129,7 @@ def test_the_waiting_grows_up_to_five_seconds_with_full_jitter() -> None:
     assert len({round(slept, 6) for slept in waiting.slept}) == len(waiting.slept)
 
 
-def test_waiting_ends_while_there_is_still_time_to_save_the_cursor() -> None:
+def test_waiting_leaves_time_to_save_the_cursor() -> None:
     waiting = Waiting(remaining_ms=10_000)
     outcome = written(scripted(*[25] * 1000), numbered(25), waiting)
 
@@ -185,9 +185,7 @@ def test_a_request_that_is_too_large_as_a_whole_is_halved() -> None:
 
 
 @given(st.sets(st.integers(0, 24)), st.lists(st.sampled_from([0, 1, 5, PASSING[0]]), max_size=20))
-def test_every_record_is_loaded_or_rejected_whatever_dynamodb_refuses_or_leaves(
-    refused: set[int], script: list[Any]
-) -> None:
+def test_every_record_is_loaded_or_rejected_for_any_answer(refused: set[int], script: list[Any]) -> None:
     items = [too_large(n) if n in refused else item(n) for n in range(25)]
     dynamodb = scripted(*script)
     outcome = written(dynamodb, items)
@@ -197,7 +195,7 @@ def test_every_record_is_loaded_or_rejected_whatever_dynamodb_refuses_or_leaves(
     assert (outcome.loaded, outcome.finished) == (25 - len(refused), True)
 
 
-def test_time_that_runs_out_while_isolating_leaves_the_batch_unfinished() -> None:
+def test_a_batch_is_unfinished_if_time_ends_while_isolating() -> None:
     dynamodb = scripted(client_error("ValidationException"), *[12] * 1000)
     outcome = written(dynamodb, numbered(25), Waiting(remaining_ms=1_000))
 
@@ -232,7 +230,7 @@ def test_a_batch_waits_for_its_units_before_it_is_sent() -> None:
     assert waiting.slept == [2.0]
 
 
-def test_a_batch_reserves_what_its_items_may_consume_by_their_size() -> None:
+def test_a_batch_reserves_units_by_the_size_of_its_items() -> None:
     pacer = at_rest(1000)
     waiting = Waiting()
     written_in_turn(FakeDynamoDB(), [wide(25, 1500), wide(25, 1500)], waiting, pacer)
@@ -240,7 +238,7 @@ def test_a_batch_reserves_what_its_items_may_consume_by_their_size() -> None:
     assert waiting.slept == [0.05]  # 50 units
 
 
-def test_a_batch_whose_units_come_too_late_is_not_sent_and_takes_none() -> None:
+def test_a_batch_with_late_units_is_not_sent_and_takes_none() -> None:
     pacer = at_rest(30)
     dynamodb = FakeDynamoDB()
     first, second = written_in_turn(dynamodb, [numbered(25), numbered(5)], Waiting(remaining_ms=1_700), pacer)
@@ -251,7 +249,7 @@ def test_a_batch_whose_units_come_too_late_is_not_sent_and_takes_none() -> None:
     assert pacer.reserve(1) == 25 / 30
 
 
-def test_a_batch_of_more_than_a_second_goes_out_in_portions_and_paced() -> None:
+def test_a_batch_of_more_than_a_second_is_sent_in_portions() -> None:
     dynamodb, waiting = FakeDynamoDB(), Waiting()
     outcome = written(dynamodb, numbered(25), waiting, at_rest(10))
 
@@ -260,7 +258,7 @@ def test_a_batch_of_more_than_a_second_goes_out_in_portions_and_paced() -> None:
     assert (outcome.loaded, outcome.requests, outcome.units) == (25, 3, 25.0)
 
 
-def test_batches_in_portions_go_one_after_the_other_so_that_one_is_finished_when_time_runs_out() -> None:
+def test_batches_in_portions_follow_each_other() -> None:
     async def write() -> list[Outcome]:
         clock = asyncio.get_running_loop().time
         pacer, channel = Pacer(10, clock), FakeChannel(FakeDynamoDB(), 0.1)
@@ -273,7 +271,7 @@ def test_batches_in_portions_go_one_after_the_other_so_that_one_is_finished_when
     assert [(outcome.finished, outcome.loaded) for outcome in outcomes] == [(True, 25), (False, 10)]
 
 
-def test_the_first_batch_is_done_even_if_its_share_is_too_small_for_it() -> None:
+def test_the_first_batch_is_written_whatever_its_share() -> None:
     dynamodb, waiting = FakeDynamoDB(), Waiting()
     outcome = written(dynamodb, numbered(25), waiting, at_rest(0.01))
 
@@ -301,7 +299,7 @@ def test_a_request_that_was_refused_consumed_nothing() -> None:
 
 
 @pytest.mark.parametrize("error", [PASSING[2], PASSING[-1]])
-def test_a_request_that_may_have_been_done_consumed_what_was_reserved(error: Exception) -> None:
+def test_a_request_that_may_be_done_keeps_its_reservation(error: Exception) -> None:
     pacer = at_rest(50)
     written(scripted(error), numbered(25), pacer=pacer)
 

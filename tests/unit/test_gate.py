@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-import etl.user.aggregates
+import etl.user.accumulator
 from etl.checks import check_rejected
 from etl.gate import Allowed, aggregate_record, pass_gate
 from etl.model.counts import Share
@@ -14,7 +14,8 @@ from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Replayed, Work
 from etl.staging.keys import part_key, partial_key, quarantine_key
 from etl.staging.quarantine import rejected_line
-from etl.user.aggregates import Aggregate, accumulators
+from etl.user.accumulator import accumulators
+from etl.user.aggregates import Aggregate
 from tests.unit.builders import array, hold, run, staged, staging, work
 from tests.unit.fakes.s3 import FakeS3
 
@@ -73,7 +74,7 @@ def partial(s3: FakeS3, aggregates: list[Aggregate], records: list[dict[str, Any
     parts = accumulators(aggregates)
     for each in parts:
         each.add([each.prepare(record) for record in records])
-    hold(s3, partial_key(run(), segment, part), etl.user.aggregates.partial(parts))
+    hold(s3, partial_key(run(), segment, part), etl.user.accumulator.partial(parts))
 
 
 def passed(

@@ -27,7 +27,7 @@ from tests.unit.builders import (
     run,
     staged,
     staging,
-    through,
+    transformer,
     unlimited,
     user_code,
     work,
@@ -83,7 +83,7 @@ def transform(body: bytes) -> tuple[FakeS3, Work]:
     s3 = FakeS3()
     hold(s3, PREFIX["extract"] + "data.json", body)
     user = user_code(lambda record, _: record)
-    return s3, transform_segment(run(), work(extract_parts=1), through(user), staging(s3), unlimited(), 1 << 26)
+    return s3, transform_segment(run(), work(extract_parts=1), transformer(user), staging(s3), unlimited(), 1 << 26)
 
 
 def check_transform(body: bytes) -> str:
@@ -137,13 +137,13 @@ def test_what_the_cases_start_from_is_read() -> None:
     assert check_load(TRANSFORMED) == "read"
 
 
-def test_transform_refuses_a_harmed_object_or_reads_what_is_there() -> None:
+def test_transform_refuses_a_harmed_object_or_reads_it_right() -> None:
     outcomes = Counter(repeated("harm", 900, lambda random: check_transform(harmed(random, EXTRACTED))))
 
     assert outcomes["refused"] > 100
 
 
-def test_transform_refuses_a_value_of_no_type_or_sets_its_record_aside() -> None:
+def test_transform_refuses_a_value_of_no_type_or_its_record() -> None:
     def case(random: Random) -> str:
         number = random.randrange(len(ITEMS))
         record = changed(random, ITEMS[number], lambda random: random.choice(ODD_WIRE))
@@ -192,7 +192,7 @@ def check_load(body: bytes) -> str:
     return "set aside" if quarantine else "read"
 
 
-def test_load_refuses_a_harmed_object_or_accounts_for_each_record() -> None:
+def test_load_refuses_a_harmed_object_or_counts_each_record() -> None:
     outcomes = Counter(repeated("harm", 300, lambda random: check_load(harmed(random, TRANSFORMED))))
 
     assert outcomes["refused"] > 100
@@ -204,7 +204,7 @@ def odd_attribute(random: Random, record: dict[str, Any]) -> dict[str, Any]:
     return record | (odd if isinstance(odd, dict) else {"odd": odd})
 
 
-def test_load_refuses_a_value_that_transform_does_not_write_or_sets_its_record_aside() -> None:
+def test_load_refuses_a_foreign_value_or_its_record() -> None:
     def case(random: Random) -> str:
         number = random.randrange(len(PLAIN))
         return check_load(with_line(TRANSFORMED, number, odd_attribute(random, json.loads(PLAIN[number]))))
@@ -244,7 +244,7 @@ def test_a_line_that_does_not_hold_one_record_is_refused(lines: bytes) -> None:
     assert check_transform(with_line(EXTRACTED, 3, lines)) == "refused"
 
 
-def test_a_binary_that_is_not_base64_is_refused_before_dynamodb_sees_it() -> None:
+def test_a_binary_without_base64_never_reaches_dynamodb() -> None:
     for text in ("!!", "YQ", "YQ==YQ==", "Y Q=", "é"):
         assert check_load(with_line(TRANSFORMED, 3, json.loads(PLAIN[3]) | {"odd": {"$binary": text}})) == "refused"
 
@@ -260,7 +260,7 @@ def test_levels_beyond_what_python_recurses_into_are_refused(levels: int, around
     check_message(raised.value, WHERE)
 
 
-def test_names_of_10_000_characters_and_a_record_of_400_kb_are_loaded_and_a_larger_one_is_set_aside() -> None:
+def test_the_largest_item_is_loaded_and_a_larger_one_set_aside() -> None:
     long = {**item(3), "x" * 10_000: {"S": "x"}, "m": {"M": {"y" * 10_000: {"N": "1"}}}}
     body = EXTRACTED
     for number, record in ((3, long), (4, item(4, text={"S": "x" * 399_000})), (5, item(5, text={"S": "x" * 500_000}))):

@@ -17,9 +17,9 @@ import pytest
 from etl.invocation.metrics import peak_memory_mb
 from etl.model.rejection import RejectedError, TooSlowError, UntimedError
 from etl.user.aggregates import Aggregate
-from etl.user.isolation import GRACE_SECONDS, IsolatedRecords, _child, limit_memory, serve, together
-from etl.user.records import TOGETHER_SECONDS, Made, Records
-from tests.unit.builders import item, run, through, user_code
+from etl.user.isolation import GRACE_SECONDS, IsolatedTransformer, _child, limit_memory, serve, together
+from etl.user.transformer import TOGETHER_SECONDS, Fate, InProcessTransformer
+from tests.unit.builders import item, run, transformer, user_code
 
 MEBIBYTE = 1024 * 1024
 
@@ -33,12 +33,12 @@ def standing() -> float:
     return 0.0
 
 
-def isolated(transform: Any, given: list[bytes], *, seconds: int = 10, memory_mb: float | None = None) -> list[Made]:
-    with IsolatedRecords(through(user_code(transform), seconds=seconds), memory_mb, standing) as records:
+def isolated(transform: Any, given: list[bytes], *, seconds: int = 10, memory_mb: float | None = None) -> list[Fate]:
+    with IsolatedTransformer(transformer(user_code(transform), seconds=seconds), memory_mb, standing) as records:
         return records(given)
 
 
-def fates(made: list[Made]) -> list[str]:
+def fates(made: list[Fate]) -> list[str]:
     """In a word what became of each record."""
     return [
         "kept" if isinstance(each, list) else each.got if isinstance(each, RejectedError) else each for each in made
@@ -83,7 +83,7 @@ def interrupt() -> None:
     ],
 )
 @pytest.mark.parametrize("positions", [{0}, {2}, {4}, {1, 3}, {0, 1, 2, 3, 4}])
-def test_a_record_that_ends_its_process_is_the_only_one_set_aside(
+def test_only_the_record_that_ends_its_process_is_set_aside(
     strike: Callable[[], object], got: str, positions: set[int]
 ) -> None:
     made = isolated(striking(positions, strike), lines(5))
@@ -95,10 +95,10 @@ def test_it_makes_of_records_what_the_same_process_makes() -> None:
     aggregates = [Aggregate(name="all", of={"value": ["sum"]}), Aggregate(name="by", by=["name"])]
     user = user_code(lambda record, run: [record | {"as_of": run.end}] * 2, aggregates=aggregates)
     given = [*lines(60), b'{"id":{"S":"x"}}', *lines(1, timestamp="2999-01-01T00:00:00Z")]
-    with IsolatedRecords(through(user), 512, standing) as records:
+    with IsolatedTransformer(transformer(user), 512, standing) as records:
         made = [*records(given[:30]), *records(given[30:])]
 
-    expected = through(user)(given)
+    expected = transformer(user)(given)
     assert [vars(each) if isinstance(each, RejectedError) else each for each in made] == [
         vars(each) if isinstance(each, RejectedError) else each for each in expected
     ]
@@ -106,8 +106,8 @@ def test_it_makes_of_records_what_the_same_process_makes() -> None:
     assert [made[-2].rule, made[-1]] == ["is missing", "ahead"]
 
 
-def test_a_line_that_is_no_record_is_refused_as_in_the_same_process() -> None:
-    with pytest.raises(ValueError, match="isn't one of DynamoDB's"):
+def test_a_line_without_a_record_is_refused_by_the_child() -> None:
+    with pytest.raises(ValueError, match="DynamoDB"):
         isolated(lambda record, _: record, [b'{"id":{"X":1}}'])
 
 
@@ -132,7 +132,7 @@ def test_many_records_may_take_longer_than_one(monkeypatch: pytest.MonkeyPatch) 
     assert fates(made) == ["kept"] * 4
 
 
-def test_a_record_that_takes_too_long_is_stopped_within_the_child() -> None:
+def test_a_slow_record_is_stopped_within_the_child() -> None:
     made = isolated(striking({1}, lambda: time.sleep(300)), lines(3), seconds=1)
 
     assert fates(made) == ["kept", made[1].got if isinstance(made[1], TooSlowError) else ""]
@@ -157,7 +157,7 @@ def test_a_record_that_no_memory_holds_is_told_by_its_size() -> None:
 
 
 def test_a_child_ends_with_its_use() -> None:
-    with IsolatedRecords(through(user_code(lambda record, _: record)), None, standing) as records:
+    with IsolatedTransformer(transformer(user_code(lambda record, _: record)), None, standing) as records:
         records(lines(1))
         (child,) = multiprocessing.active_children()
 
@@ -166,7 +166,7 @@ def test_a_child_ends_with_its_use() -> None:
 
 
 def test_a_child_that_dies_between_two_batches_costs_no_record() -> None:
-    with IsolatedRecords(through(user_code(lambda record, _: record)), None, standing) as records:
+    with IsolatedTransformer(transformer(user_code(lambda record, _: record)), None, standing) as records:
         records(lines(1))
         (child,) = multiprocessing.active_children()
         child.kill()
@@ -175,7 +175,7 @@ def test_a_child_that_dies_between_two_batches_costs_no_record() -> None:
         assert fates(records(lines(3))) == ["kept"] * 3
 
 
-def served(records: Records, *sent: list[bytes]) -> list[Any]:
+def served(records: InProcessTransformer, *sent: list[bytes]) -> list[Any]:
     """What a child answers, in a thread of this process."""
     ours, theirs = multiprocessing.Pipe()
     position = mmap.mmap(-1, mmap.PAGESIZE)
@@ -191,7 +191,7 @@ def served(records: Records, *sent: list[bytes]) -> list[Any]:
 
 
 def test_a_child_answers_until_its_parent_is_gone() -> None:
-    records = through(user_code(lambda record, _: record))
+    records = transformer(user_code(lambda record, _: record))
     answers = served(records, lines(2), [b"{"], lines(1))
 
     assert [type(answer) for answer in answers][::2] == [list, list]
@@ -232,7 +232,7 @@ def test_a_child_that_fails_ends_without_a_word(
     exits: list[int] = []
     monkeypatch.setattr(os, "_exit", exits.append)
     parents, theirs = multiprocessing.Pipe()
-    records, position = through(user_code(lambda record, _: record)), mmap.mmap(-1, mmap.PAGESIZE)
+    records, position = transformer(user_code(lambda record, _: record)), mmap.mmap(-1, mmap.PAGESIZE)
     _child(parents, theirs, records, position, None)  # nobody is at the other side
     assert exits == []
 
@@ -244,7 +244,7 @@ def test_a_child_that_fails_ends_without_a_word(
 
 
 def test_a_child_ends_when_nobody_hears_its_answer() -> None:
-    records = through(user_code(lambda record, _: record))
+    records = transformer(user_code(lambda record, _: record))
     ours, theirs = multiprocessing.Pipe()
     ours.send(lines(3))
     ours.close()
@@ -252,7 +252,7 @@ def test_a_child_ends_when_nobody_hears_its_answer() -> None:
     serve(theirs, records, mmap.mmap(-1, mmap.PAGESIZE))
 
 
-def test_a_record_that_is_slow_only_the_second_time_is_the_one_that_is_set_aside() -> None:
+def test_a_record_that_is_slow_on_its_second_try_is_set_aside() -> None:
     taken = mmap.mmap(-1, mmap.PAGESIZE)  # shared by the children
 
     def transform(record: dict[str, Any], _: Any) -> dict[str, Any]:
@@ -265,7 +265,7 @@ def test_a_record_that_is_slow_only_the_second_time_is_the_one_that_is_set_aside
             os._exit(3)
         return record
 
-    with IsolatedRecords(through(user_code(transform), seconds=1), None, standing) as records:
+    with IsolatedTransformer(transformer(user_code(transform), seconds=1), None, standing) as records:
         first = records(lines(6))
         rest = records(lines(6)[len(first) :])
 
@@ -273,12 +273,12 @@ def test_a_record_that_is_slow_only_the_second_time_is_the_one_that_is_set_aside
     assert fates(first[:-1] + rest) == ["kept", "kept", "kept", "an end with exit status 3", "kept"]
 
 
-def test_results_that_no_memory_holds_together_are_made_one_by_one() -> None:
+def test_results_that_are_too_large_together_come_one_by_one() -> None:
     def transform(record: dict[str, Any], _: Any) -> list[dict[str, Any]]:
         return [record | {"text": "x" * 100_000}] * 40
 
-    given, made = lines(12), list[Made]()
-    with IsolatedRecords(through(user_code(transform)), 100) as records:
+    given, made = lines(12), list[Fate]()
+    with IsolatedTransformer(transformer(user_code(transform)), 100) as records:
         while len(made) < len(given):
             made += records(given[len(made) :])
 
@@ -318,9 +318,9 @@ def test_a_crash_for_want_of_kept_memory_costs_no_record() -> None:
     assert fates(isolated(transform, lines(7))) == ["kept"] * 7
 
 
-def test_children_that_end_one_after_the_other_leave_time_to_look_at_the_clock() -> None:
+def test_many_ends_of_children_leave_time_for_the_clock() -> None:
     clock = itertools.count(0.0, 0.4).__next__  # it goes on at each look
-    with IsolatedRecords(through(user_code(striking(set(range(20)), leave))), None, clock) as records:
+    with IsolatedTransformer(transformer(user_code(striking(set(range(20)), leave))), None, clock) as records:
         made = records(lines(20))
 
     assert fates(made) == ["an end with exit status 3"] * 3
@@ -331,12 +331,12 @@ def test_records_that_are_taken_again_fit_into_an_invocation(seconds: int) -> No
     count = together(seconds)
     taken: list[int] = []
 
-    class Noting(IsolatedRecords):
+    class Noting(IsolatedTransformer):
         def _asked(self, given: Any) -> Any:
             taken.append(len(given))
             return super()._asked(given)
 
-    with Noting(through(user_code(striking(set(), leave)), seconds=seconds), None, standing) as records:
+    with Noting(transformer(user_code(striking(set(), leave)), seconds=seconds), None, standing) as records:
         assert len(records(lines(25))) == 25
 
     assert max(taken) == min(count, 25)

@@ -11,11 +11,11 @@ def test_the_only_part_of_a_run_of_one_segment_is_data_json(stage: str) -> None:
     assert part_key(stage, run(), 0, 0) == f"{stage}/{TIMESTAMP}/data.json"
 
 
-def test_further_parts_of_a_run_of_one_segment_carry_segment_and_part() -> None:
+def test_further_parts_of_one_segment_have_numbers() -> None:
     assert part_key("extract", run(), 0, 1) == f"extract/{TIMESTAMP}/0000-0001.json"
 
 
-def test_every_part_of_a_run_of_several_segments_carries_segment_and_part() -> None:
+def test_all_parts_of_several_segments_have_numbers() -> None:
     assert part_key("extract", run(segments=2), 1, 0) == f"extract/{TIMESTAMP}/0001-0000.json"
 
 

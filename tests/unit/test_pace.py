@@ -21,7 +21,7 @@ def test_without_a_refusal_there_is_no_pause() -> None:
 
 
 @pytest.mark.parametrize(("refusals", "bound"), [(1, 0.2), (2, 0.4), (5, 3.2), (8, 20), (100, 20)])
-def test_the_bound_of_pauses_doubles_with_each_refusal_up_to_20_seconds(refusals: int, bound: float) -> None:
+def test_each_refusal_doubles_the_longest_pause_up_to_20_s(refusals: int, bound: float) -> None:
     pauses = [paced([0.0], refusals).pause() for _ in range(2000)]
 
     assert 0.97 * bound <= max(pauses) <= bound

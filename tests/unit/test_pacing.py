@@ -52,14 +52,14 @@ def test_a_correction_moves_the_next_reservation() -> None:
     assert pacer.reserve(25) == 7.5
 
 
-def test_a_batch_is_one_request_if_it_takes_no_longer_than_a_second() -> None:
+def test_a_batch_of_at_most_a_second_is_one_request() -> None:
     items = dict.fromkeys(range(25), b"x" * 1024)
 
     assert Pacer(25, Clock()).portions(items) == [items]
     assert Pacer(None).portions(items) == [items]
 
 
-def test_a_batch_of_more_than_a_second_is_sent_in_portions_of_a_second() -> None:
+def test_a_larger_batch_is_sent_in_portions_of_a_second() -> None:
     sizes = [1024, 1025, 1024, 10_000, 1, 2048, 1024]
     items = {number: b"x" * size for number, size in enumerate(sizes)}
     portions = Pacer(3, Clock()).portions(items)

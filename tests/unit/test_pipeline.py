@@ -475,7 +475,7 @@ def test_a_retry_takes_its_records_through_a_child_process() -> None:
 
 def test_a_retry_is_a_first_attempt_where_none_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambda had no place for the attempts before: no worker has died, and its records need no child process."""
-    monkeypatch.setattr("etl.user.isolation.IsolatedRecords.__init__", lambda *_: pytest.fail("a child process"))
+    monkeypatch.setattr("etl.user.isolation.IsolatedTransformer.__init__", lambda *_: pytest.fail("a child process"))
     pipeline = Pipeline([item(number) for number in range(60)], segments=2)
     invoke = pipeline._invoke
     pipeline._invoke = lambda handler, event: invoke(handler, event | {"retry": 7})  # type: ignore[method-assign]

@@ -64,7 +64,7 @@ def test_a_value_is_staged_as_json(value: Any, text: str) -> None:
     assert staged(value) == f'{{"a":{text}}}'
 
 
-def test_a_record_whose_only_attribute_is_named_as_a_tag_is_no_tag() -> None:
+def test_a_record_with_one_attribute_named_like_a_tag_is_no_tag() -> None:
     assert plain_line({"$set": [1]}) == encode(to_plain({"$set": [1]})) == b'{"$set":[1]}'
 
 
@@ -102,7 +102,7 @@ def test_a_number_that_dynamodb_does_not_have_is_rejected(value: Any) -> None:
     "value",
     [1.5, (1, 2), datetime(2024, 1, 15, tzinfo=UTC), Fraction(1, 3), object(), bytearray(b"x"), 1j, range(3)],
 )
-def test_a_type_that_dynamodb_does_not_have_is_rejected_with_those_it_has(value: Any) -> None:
+def test_a_foreign_type_is_rejected_with_the_allowed_ones(value: Any) -> None:
     assert rejection(value).rule == ALLOWED
 
 
@@ -116,8 +116,8 @@ def test_text_that_utf8_cannot_write_is_rejected(value: Any) -> None:
     assert rejection(value).rule == "expected text that UTF-8 can write"
 
 
-def test_a_name_that_is_no_text_is_rejected_before_its_value_is_looked_at() -> None:
-    with pytest.raises(RejectedError, match="names that are text, got int 5") as rejected:
+def test_a_name_that_is_no_text_is_rejected_before_its_value() -> None:
+    with pytest.raises(RejectedError, match="int 5") as rejected:
         plain_line({5: object()})  # type: ignore[dict-item]
 
     assert rejected.value.field == ""
@@ -146,7 +146,7 @@ def test_a_float_is_staged_where_the_contract_declares_one() -> None:
 
 
 def test_a_float_within_a_list_is_none_that_a_contract_declares() -> None:
-    with pytest.raises(RejectedError, match=r"a\[0\]: expected str, int"):
+    with pytest.raises(RejectedError, match=r"^a\[0\]: "):
         staged([0.1], floats=frozenset("a"))
 
 
@@ -160,7 +160,7 @@ def test_a_float_that_is_no_number_of_dynamodb_is_rejected(value: float, expecte
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False).filter(lambda value: value == 0 or 1e-130 < abs(value) < 1e126))
-def test_a_declared_float_is_staged_as_the_text_that_gives_it_back(value: float) -> None:
+def test_a_declared_float_is_staged_as_its_shortest_text(value: float) -> None:
     assert json.loads(staged(value, floats=frozenset("a")))["a"] == value
 
 
@@ -209,7 +209,7 @@ class Mapping(dict[str, Any]):
 
 
 @pytest.mark.parametrize("value", [Text("x"), Whole(1), Mapping(a=1), [Text("x")], {"b": Whole(1)}, {"b": Mapping()}])
-def test_a_class_of_the_users_own_is_rejected_be_it_a_str_or_a_dict(value: Any) -> None:
+def test_a_subclass_of_an_allowed_type_is_rejected(value: Any) -> None:
     assert rejection(value).rule == ALLOWED
 
 

@@ -32,7 +32,7 @@ def test_an_object_without_records_is_an_empty_array(groups: tuple[list[bytes], 
 
 
 @pytest.mark.parametrize("groups", [([b"1", b"2", b"3"],), ([b"1"], [b"2", b"3"]), ([b"1"], [], [b"2"], [b"3"])])
-def test_an_object_has_one_record_a_line_however_they_were_written(groups: tuple[list[bytes], ...]) -> None:
+def test_an_object_always_has_one_record_a_line(groups: tuple[list[bytes], ...]) -> None:
     assert written(*groups)[0].objects[KEY] == b"[\n1,\n2,\n3\n]\n"
 
 
@@ -44,7 +44,7 @@ def test_a_small_object_is_put_whole() -> None:
 
 
 @pytest.mark.parametrize("groups", [([b"1"], [b"2", b"3"]), ([LINE] * 13,)])
-def test_a_finished_object_is_sealed_with_its_etag_and_its_number_of_records(
+def test_a_finished_object_is_sealed_with_etag_and_records(
     groups: tuple[list[bytes], ...],
 ) -> None:
     s3, _ = written(*groups)
@@ -277,7 +277,7 @@ def test_an_abort_that_fails_does_not_hide_why_the_stage_failed() -> None:
 
 
 @pytest.mark.parametrize("number", range(1, len(IN_THREE_PARTS) + 1))
-def test_an_upload_that_fails_anywhere_leaves_no_sealed_object_and_says_why(number: int) -> None:
+def test_an_upload_that_fails_leaves_no_seal_and_an_error(number: int) -> None:
     s3 = FakeS3()
     s3.faults.fail(number, lambda: client_error("SlowDown", 503))
 

@@ -149,12 +149,12 @@ def test_an_object_is_begun_with_a_mebibyte_and_then_read_whole(size: int) -> No
     assert s3.ranges[1:] == ([f"bytes=1048576-{size - 1}"] if size > 1024 * 1024 else [])
 
 
-def test_an_object_that_is_replaced_after_its_beginning_is_refused() -> None:
+def test_an_object_replaced_while_it_is_read_is_refused() -> None:
     s3 = holding(b"x" * 3_000_000)
     whole = staging(s3).begun(KEY)
     s3.objects[KEY] = b"y" * 3_000_000
 
-    with pytest.raises(StagingError, match="its ETag isn't that of its seal"):
+    with pytest.raises(StagingError, match="ETag"):
         whole()
 
 
@@ -183,7 +183,7 @@ def test_reading_begins_at_the_offset() -> None:
 
 
 @given(RECORDS, st.integers(1, 64), st.integers(1, 300), st.data())
-def test_any_size_of_a_read_and_any_resumption_give_the_same_records(
+def test_any_read_size_and_resumption_give_the_same_records(
     given_records: list[Any], read_bytes: int, batch_bytes: int, data: st.DataObject
 ) -> None:
     body = array(given_records)
@@ -204,15 +204,13 @@ def test_an_array_that_was_cut_off_anywhere_is_a_staging_error(
     body = array(given_records)
     cut = data.draw(st.integers(0, len(body) - 1))
 
-    with pytest.raises(StagingError, match=r"isn't the array that the stage before wrote.*at byte \d+"):
+    with pytest.raises(StagingError, match=r"extract/x/data\.json.*byte \d+"):
         batches(body[:cut], read_bytes=read_bytes)
 
 
 @pytest.mark.parametrize("place", [0, -2])
 @given(RECORDS, st.integers(0, 7))
-def test_an_array_with_a_flipped_bit_in_a_bracket_is_a_staging_error(
-    place: int, given_records: list[Any], bit: int
-) -> None:
+def test_a_flipped_bit_in_a_bracket_is_a_staging_error(place: int, given_records: list[Any], bit: int) -> None:
     body = bytearray(array(given_records))
     body[place] ^= 1 << bit
 
@@ -240,7 +238,7 @@ def test_an_array_with_a_flipped_bit_in_a_bracket_is_a_staging_error(
     ],
 )
 def test_what_is_no_staged_array_is_a_staging_error(body: bytes) -> None:
-    with pytest.raises(StagingError, match=r"s3://staging/extract/x/data\.json isn't the array"):
+    with pytest.raises(StagingError, match=r"s3://staging/extract/x/data\.json "):
         batches(body)
 
 
@@ -255,19 +253,19 @@ def test_what_was_put_and_changed_afterwards_is_refused(read: Any) -> None:
     staging(s3).put(KEY, b'{"a":1}')
     s3.objects[KEY] = b'{"a":2}'
 
-    with pytest.raises(StagingError, match="its ETag isn't that of its seal"):
+    with pytest.raises(StagingError, match="ETag"):
         read(staging(s3))
 
 
 @pytest.mark.parametrize("at", range(3))
-def test_an_object_that_is_replaced_by_one_of_its_shape_is_refused_at_the_next_read(at: int) -> None:
+def test_an_object_replaced_by_its_like_is_refused_at_each_read(at: int) -> None:
     s3 = holding(array(numbered(120)))
     found = staging(s3, read_bytes=300).batches(KEY)
     for _ in range(at):
         next(found)
     s3.objects[KEY] = s3.objects[KEY].replace(b"7", b"8")
 
-    with pytest.raises(StagingError, match=r"data\.json isn't the array that the stage before wrote: its ETag"):
+    with pytest.raises(StagingError, match=r"data\.json .*ETag"):
         list(found)
 
 
@@ -276,11 +274,11 @@ def test_a_seal_that_is_none_is_named(seal: bytes) -> None:
     s3 = holding(array([]))
     s3.objects[f"seals/{KEY}"] = seal
 
-    with pytest.raises(StagingError, match=r"seals/extract/x/data\.json isn't the array .*isn't the seal of an object"):
+    with pytest.raises(StagingError, match=r"seals/extract/x/data\.json .*seal"):
         list(staging(s3).batches(KEY))
 
 
-def test_an_object_that_was_not_finished_has_no_seal_and_is_refused() -> None:
+def test_an_unfinished_object_has_no_seal_and_is_refused() -> None:
     s3 = holding(array([]))
     del s3.objects[f"seals/{KEY}"]
 
@@ -303,7 +301,7 @@ def test_the_finished_objects_below_a_prefix_are_listed() -> None:
     assert staging(s3).sealed("quarantine/z/") == []
 
 
-def test_a_key_that_s3_hides_from_a_role_which_may_not_list_is_missing() -> None:
+def test_a_key_that_s3_hides_from_a_role_is_missing() -> None:
     s3 = holding(array([]))
     denied = "User: arn:role is not authorized to perform: s3:ListBucket on resource: arn:aws:s3:::staging"
     s3.faults.fail(1, lambda: client_error("AccessDenied", 403, message=denied))
@@ -313,8 +311,8 @@ def test_a_key_that_s3_hides_from_a_role_which_may_not_list_is_missing() -> None
 
 
 @pytest.mark.parametrize("read", [lambda bucket: bucket.get(KEY), lambda bucket: list(bucket.batches(KEY))])
-def test_an_object_that_is_missing_is_a_staging_error_with_a_remedy(read: Any) -> None:
-    with pytest.raises(StagingError, match=r"data\.json is missing: .*start a new run of the same window"):
+def test_a_missing_object_is_a_staging_error_with_a_remedy(read: Any) -> None:
+    with pytest.raises(StagingError, match=r"data\.json is missing"):
         read(staging(FakeS3()))
 
 
@@ -397,7 +395,7 @@ def test_a_segment_goes_on_behind_any_of_its_cursors(done: int) -> None:
     assert whole[:done] + rest == whole
 
 
-def test_a_malformed_batch_is_named_by_key_place_and_number_of_records() -> None:
+def test_an_error_of_a_batch_has_key_place_and_records() -> None:
     error = staging(FakeS3()).malformed_records(KEY, Batch([b"{x}", b"{y}"], 90, 100), ValueError("bad"))
 
     assert "data.json isn't the array" in str(error)

@@ -57,7 +57,7 @@ def test_work_that_ends_in_time_is_not_stopped() -> None:
     assert not is_stopped(lambda: time.sleep(0.1), 0.5)
 
 
-def test_work_that_catches_everything_is_stopped_at_the_next_tick() -> None:
+def test_work_that_catches_all_errors_is_stopped_a_tick_later() -> None:
     limit, caught = TimeLimit(0.1), list[BaseException]()
 
     def work() -> None:
@@ -74,7 +74,7 @@ def test_work_that_catches_everything_is_stopped_at_the_next_tick() -> None:
     assert {type(error) for error in caught} == {OverTimeError}
 
 
-def test_many_short_works_are_not_stopped_however_long_they_take_together() -> None:
+def test_many_short_works_are_never_stopped() -> None:
     limit, works = TimeLimit(0.1), 0
 
     with limit:

@@ -60,12 +60,12 @@ def test_a_time_outside_of_the_window_is_not_picked(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59Z", "2024-01-16T02:00:00Z", "2024-01-16T02:00:00.1Z"])
-def test_a_time_from_the_runs_start_on_comes_along_and_is_left_to_its_run(text: str) -> None:
+def test_a_time_from_the_runs_start_on_belongs_to_a_later_run(text: str) -> None:
     assert picked({"S": text})
     assert checked({"S": text}, now=NOW) == ["ahead"]
 
 
-def test_a_time_between_the_window_and_the_runs_start_is_the_next_runs() -> None:
+def test_a_time_between_window_and_start_is_the_next_runs() -> None:
     assert not picked({"S": "2024-01-16T01:59:59.999Z"})
 
 
@@ -105,7 +105,7 @@ def test_a_time_between_the_window_and_the_runs_start_is_the_next_runs() -> None
         {"S": "Monday, 15 January 2024"},
     ],
 )
-def test_what_cannot_be_a_time_comes_along_whatever_the_window_and_is_none(timestamp: dict[str, Any] | None) -> None:
+def test_a_text_that_is_no_time_is_read_in_every_window(timestamp: dict[str, Any] | None) -> None:
     assert picked(timestamp)
     assert not is_time(timestamp)
 
@@ -122,7 +122,7 @@ def test_what_cannot_be_a_time_comes_along_whatever_the_window_and_is_none(times
         "2024-01-15T10:00:00z but Z",
     ],
 )
-def test_what_sorts_into_the_window_and_is_no_time_is_told_apart_there(text: str) -> None:
+def test_a_text_that_sorts_into_a_window_is_no_time_there(text: str) -> None:
     assert picked({"S": text})
     assert not is_time({"S": text})
 
@@ -191,7 +191,7 @@ FRACTIONS = st.text("0123456789", min_size=1, max_size=12).map(lambda digits: ".
 
 
 @given(SECONDS, FRACTIONS, st.integers(-3, 3), st.integers(1, 3))
-def test_a_valid_time_is_picked_exactly_if_it_is_in_the_window_as_an_instant(
+def test_a_time_is_picked_if_and_only_if_it_is_in_the_window(
     instant: datetime, fraction: str, offset: int, length: int
 ) -> None:
     start = instant + timedelta(seconds=offset) if instant.year > 1 else instant
@@ -221,7 +221,7 @@ ALPHABET = "0123456789-T:Z. +aé"
 @example("0000-00-00T00:00:00Z")
 @example("9999-12-31T23:59:60Z")
 @example("9999-13-01T00:00:00Z")
-def test_a_malformed_time_is_picked_by_a_guard_or_sorts_into_a_window(text: str) -> None:
+def test_a_malformed_time_is_read_in_some_window(text: str) -> None:
     if not is_time({"S": text}):
         assert ever_picked(text)
 

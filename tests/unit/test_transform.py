@@ -27,7 +27,7 @@ from tests.unit.builders import (
     run,
     staged,
     staging,
-    through,
+    transformer,
     unlimited,
     user_code,
     work,
@@ -66,7 +66,7 @@ def extract(*parts: list[Item]) -> tuple[FakeS3, Work]:
 def transformed(
     s3: FakeS3, given: Work, user: Transformation, deadline: Deadline | None = None, *, part_bytes: int = MANY_BYTES
 ) -> Work:
-    return transform_segment(run(), given, through(user), staging(s3), deadline or unlimited(), part_bytes)
+    return transform_segment(run(), given, transformer(user), staging(s3), deadline or unlimited(), part_bytes)
 
 
 def to_the_end(s3: FakeS3, given: Work, user: Transformation, units: list[int], part_bytes: int) -> Work:
@@ -276,7 +276,7 @@ def test_too_many_groups_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
     s3, given = extract([item(1)])
 
-    monkeypatch.setattr("etl.user.aggregates.MAX_GROUPS", 10)
+    monkeypatch.setattr("etl.user.accumulator.MAX_GROUPS", 10)
 
     with pytest.raises(TransformationError, match="by_n has more than 10 groups"):
         transformed(s3, given, user_code(transform, aggregates=[Aggregate(name="by_n", by=["n"])]))
@@ -400,7 +400,7 @@ def test_what_an_attempt_that_died_has_set_aside_is_there_once() -> None:
 
     def attempt(bucket: Staging) -> Work:
         anew = msgspec.convert(msgspec.to_builtins(given), Work)
-        return transform_segment(run(), anew, through(user_code(refusing)), bucket, unlimited(), 710_000)
+        return transform_segment(run(), anew, transformer(user_code(refusing)), bucket, unlimited(), 710_000)
 
     # Its result never came. A retry has smaller batches, which end in other places.
     assert attempt(staging(s3)).counted("transform_quarantine_parts") == 2
@@ -450,7 +450,7 @@ def sleepy(*slow: int) -> Transformation:
 
 
 def stopping(s3: FakeS3, given: Work, user: Transformation, deadline: Deadline) -> Work:
-    way = through(user, seconds=1)
+    way = transformer(user, seconds=1)
     way._limit = TimeLimit(0.05)
     with way:
         return transform_segment(run(), given, way, staging(s3), deadline, MANY_BYTES)
@@ -519,7 +519,7 @@ def test_slow_records_among_many_others_are_not_to_blame() -> None:
 @pytest.mark.parametrize(("seconds", "most"), [(10, 25), (11, 25), (12, 23), (60, 4), (240, 1)])
 def test_records_that_are_taken_together_fit_into_an_invocation(seconds: int, most: int) -> None:
     s3, given = extract([item(n) for n in range(30)])
-    way = through(KEPT, seconds=seconds)
+    way = transformer(KEPT, seconds=seconds)
     taken: list[int] = []
 
     class Counting:

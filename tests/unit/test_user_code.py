@@ -49,7 +49,7 @@ def test_a_record_becomes_several() -> None:
     assert results(lambda record, _: [record | {"n": 1}, record | {"n": 2}]) == [RECORD | {"n": 1}, RECORD | {"n": 2}]
 
 
-def test_results_beyond_what_one_record_may_become_reject_it_before_they_are_made() -> None:
+def test_too_many_results_reject_a_record_before_they_exist() -> None:
     made = 0
 
     def endless(record: dict[str, Any], _: Any) -> Any:
@@ -99,7 +99,7 @@ def test_maps_of_nothing_reject_a_record_whose_line_is_too_long(several: bool) -
         ({b"%06d" % n for n in range(100_000)}, True),
     ],
 )
-def test_a_record_that_is_certainly_larger_than_an_item_is_rejected_with_its_size(value: Any, rejected: bool) -> None:
+def test_a_record_larger_than_an_item_is_rejected_with_its_size(value: Any, rejected: bool) -> None:
     if not rejected:
         assert len(results(lambda record, _: record | {"much": value})) == 1
         return
@@ -147,7 +147,7 @@ def test_transform_computes_with_38_digits() -> None:
     assert result["third"] == Decimal("0." + "3" * 38)
 
 
-def test_what_a_record_does_to_the_arithmetic_does_not_reach_the_next() -> None:
+def test_a_changed_context_of_decimal_does_not_reach_the_next() -> None:
     def transform(record: dict[str, Any], _: Any) -> dict[str, Any]:
         third = Decimal(1) / 3
         if record["id"] == "a":
@@ -170,7 +170,7 @@ def test_a_generator_computes_with_38_digits_too() -> None:
     assert applied(user_code(transform))[0][1]["third"] == Decimal("0." + "3" * 38)
 
 
-def test_a_record_that_breaks_the_contract_never_reaches_transform() -> None:
+def test_a_breach_of_the_contract_never_reaches_transform() -> None:
     def transform(*_: Any) -> None:
         raise AssertionError
 
@@ -188,7 +188,7 @@ class WithNumber(TypedDict):
     timestamp: float
 
 
-def test_the_timestamp_is_checked_before_the_contract_makes_something_of_it() -> None:
+def test_the_timestamp_is_checked_before_the_contract() -> None:
     (reason,) = user_code(lambda *_: None, contract=WithNumber).check([{"timestamp": 5}], run().time)
 
     assert isinstance(reason, RejectedError)
@@ -214,14 +214,14 @@ def test_a_rejection_of_the_users_own_goes_through_as_it_is() -> None:
     assert str(rejection(transform)) == "value: expected less, got x"
 
 
-def test_a_transformation_cannot_pass_its_own_rejections_off_as_items_without_a_time() -> None:
+def test_a_transformation_cannot_reject_an_item_as_untimed() -> None:
     def transform(*_: Any) -> None:
         raise UntimedError("expected a time", field="timestamp", got="none")
 
     assert type(rejection(transform)) is RejectedError
 
 
-def test_an_exception_rejects_the_record_with_what_it_was_and_where() -> None:
+def test_an_exception_rejects_its_record_with_class_and_line() -> None:
     def transform(record: dict[str, Any], _: Any) -> Any:
         return record["missing"]
 
@@ -254,7 +254,7 @@ def test_a_transform_of_the_wrong_arity_rejects_with_the_reason() -> None:
     assert "takes 1 positional argument but 2 were given" in rejection(lambda record: record).got
 
 
-def test_a_transform_that_is_no_plain_function_rejects_with_a_line_too() -> None:
+def test_a_transform_that_is_a_partial_rejects_with_a_line() -> None:
     assert "ZeroDivisionError" in rejection(partial(lambda *_: 1 // 0)).got
 
 
@@ -265,7 +265,7 @@ def test_an_endless_recursion_rejects_the_record() -> None:
     assert rejection(transform).rule == "transform() must not raise RecursionError"
 
 
-def test_an_error_of_the_pipelines_own_rejects_the_record_like_any_other() -> None:
+def test_the_pipelines_own_errors_reject_like_any_other() -> None:
     def transform(*_: Any) -> Any:
         raise TransformationError("not yours")
 
@@ -279,7 +279,7 @@ def test_a_long_message_is_cut() -> None:
     assert len(rejection(transform).got) < 600
 
 
-def test_an_error_that_cannot_even_say_what_it_is_rejects_the_record() -> None:
+def test_an_error_without_a_message_of_its_own_rejects() -> None:
     class BrokenError(Exception):
         def __str__(self) -> str:
             raise RuntimeError
@@ -287,7 +287,7 @@ def test_an_error_that_cannot_even_say_what_it_is_rejects_the_record() -> None:
     def transform(*_: Any) -> Any:
         raise BrokenError
 
-    assert rejection(transform).got.startswith("BrokenError: its own message can't be shown (")
+    assert rejection(transform).got.startswith("BrokenError: ")
 
 
 @pytest.mark.parametrize("result", [5, "x", b"x", 1.5, [RECORD, None], [[RECORD]], ["x"], object()])
@@ -314,7 +314,7 @@ def test_a_file_without_contract_or_transform_is_refused(name: str, given: dict[
     whole: dict[str, Any] = {"Contract": MinimalContract, "transform": lambda *_: None}
     rest = {each: value for each, value in whole.items() if each != name}
 
-    with pytest.raises(TransformationError, match=f"transformation.py must define {name}, got None"):
+    with pytest.raises(TransformationError, match=f"{name}, got None"):
         Transformation(SimpleNamespace(**rest | {each: value for each, value in given.items() if each == name}))
 
 
@@ -326,12 +326,12 @@ def test_a_file_without_aggregates_has_none() -> None:
 
 @pytest.mark.parametrize("aggregates", [Aggregate(name="a"), ["a"], [{"name": "a"}], {"a": 1}, None, "a"])
 def test_aggregates_are_a_list_of_aggregates(aggregates: Any) -> None:
-    with pytest.raises(TransformationError, match=r"AGGREGATES must be a list of Aggregate\(\.\.\.\)"):
+    with pytest.raises(TransformationError, match="AGGREGATES"):
         user_code(lambda *_: None, aggregates=aggregates)
 
 
 def test_each_aggregate_needs_a_name_of_its_own() -> None:
-    with pytest.raises(TransformationError, match="each needs a name of its own, got a, b, a"):
+    with pytest.raises(TransformationError, match=r"AGGREGATES: .* got a, b, a"):
         user_code(lambda *_: None, aggregates=[Aggregate(name=name) for name in "aba"])
 
 
@@ -368,5 +368,5 @@ def test_a_preview_rejects_what_a_run_would_reject() -> None:
 
 
 def test_a_preview_rejects_what_has_no_time() -> None:
-    with pytest.raises(RejectedError, match=r"^timestamp: expected a time in UTC"):
+    with pytest.raises(RejectedError, match=r"^timestamp: "):
         previewed(lambda record, _: record, RECORD | {"timestamp": "soon"})
