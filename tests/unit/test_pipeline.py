@@ -115,12 +115,6 @@ def test_a_run_accounts_for_every_item(undisturbed: tuple[Pipeline, dict[str, An
     assert all(c[name] for name in ("dropped", "untimed", "rejected_transform", "aggregate_records"))
 
 
-def test_the_actions_run_in_the_workflows_order(undisturbed: tuple[Pipeline, dict[str, Any]]) -> None:
-    actions = ["plan", "extract", "extract", "transform", "transform", "gate", "load", "load", "finish"]
-
-    assert undisturbed[0].invocations == actions
-
-
 def test_loaded_aggregates_are_at_the_destination(undisturbed: tuple[Pipeline, dict[str, Any]]) -> None:
     found = [each for each in destination(undisturbed[0]) if each["id"]["S"].startswith("aggregate#")]
 
@@ -355,14 +349,6 @@ def test_a_missing_setting_is_a_configuration_error(stage: Any) -> None:
     pipeline = Pipeline([])
     with pipeline.deployed({"STAGING_BUCKET": ""}), pytest.raises(ConfigurationError, match="STAGING_BUCKET"):
         stage.handler({"action": actions[stage]}, Context())
-
-
-@pytest.mark.parametrize(
-    ("stage", "allowed"), [(extract, "plan, extract"), (transform, "transform, gate"), (load, "load, finish")]
-)
-def test_each_function_has_its_own_actions(stage: Any, allowed: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"action must be one of {allowed}, got 'other'"):
-        stage.handler({"action": "other"}, Context())
 
 
 def test_a_transformation_that_cannot_be_used_fails_the_run() -> None:
