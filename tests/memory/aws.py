@@ -18,7 +18,7 @@ SOURCE, DESTINATION, BUCKET = "source", "destination", "staging"
 
 
 class Aws:
-    """What answers.
+    """The server.
 
     Attributes:
         objects: the bucket.

@@ -22,7 +22,7 @@ ODD: list[Any] = [
 
 
 def repeated(name: str, count: int, check: Callable[[Random], Any]) -> list[Any]:
-    """What ``check`` makes of ``count`` seeds; a failure is noted with the seed that repeats it."""
+    """The results of ``check`` for ``count`` seeds; a failure is noted with the seed that repeats it."""
     results = []
     for number in range(count):
         seed = f"{name}-{number}"

@@ -12,7 +12,7 @@ from tests.serving import serving
 
 @dataclass
 class Answer:
-    """What the endpoint says to one request; ``length`` other than the body's breaks the answer off.
+    """The endpoint's answer to one request; ``length`` other than the body's breaks the answer off.
 
     Its ``headers`` are those of JSON unless they are others.
     """

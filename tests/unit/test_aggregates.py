@@ -121,13 +121,13 @@ def test_groups_have_one_order_for_any_order_of_records() -> None:
 
 
 @pytest.mark.parametrize("value", [{"a"}, ["a"], {"a": 1}, b"a"])
-def test_what_cannot_make_a_group_rejects_its_record(value: Any) -> None:
+def test_a_value_that_cannot_make_a_group_rejects_its_record(value: Any) -> None:
     with pytest.raises(RejectedError, match=r"^day: .*by_day"):
         Accumulator(BY_DAY).prepare({"day": value})
 
 
 @pytest.mark.parametrize("value", ["5", True, {5}, b"5"])
-def test_what_cannot_be_added_up_rejects_its_record(value: Any) -> None:
+def test_a_value_that_cannot_be_added_up_rejects_its_record(value: Any) -> None:
     with pytest.raises(RejectedError, match=r"^value: .*by_day"):
         Accumulator(BY_DAY).prepare({"day": "1", "value": value})
 
@@ -183,7 +183,7 @@ def test_aggregates_share_the_memory_that_their_groups_may_take(monkeypatch: pyt
         second.add(second.prepare({"shop": str(n)}) for n in range(100))
 
 
-def test_what_was_merged_takes_its_share_of_the_memory_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_merged_groups_take_their_share_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     part = accumulated(BY_DAY, [{"day": "x" * 2000 + str(n)} for n in range(10)])
     monkeypatch.setattr(Room.__init__, "__defaults__", (20_000,))
 

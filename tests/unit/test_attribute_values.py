@@ -263,7 +263,7 @@ def _botocore(value: Any) -> Any:
 
 
 def _json(value: Any) -> Any:
-    """What botocore would send for what boto3's serializer makes."""
+    """The JSON that botocore would send for the output of boto3's serializer."""
     return json.loads(msgspec.json.encode(_unwrapped(value)))
 
 

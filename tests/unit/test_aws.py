@@ -123,7 +123,7 @@ def test_a_raw_body_is_sent_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("raw", [b'{"RequestItems":{"a":[]}}', None])
 def test_the_signature_is_that_of_the_body(monkeypatch: pytest.MonkeyPatch, raw: bytes | None) -> None:
-    """Sign what arrived once more, as the service does."""
+    """Sign the received request again, as the service does."""
     with endpoint(TAKEN) as server:
         dynamodb = client(server, monkeypatch)
         if raw:
@@ -242,7 +242,7 @@ def test_the_client_of_s3_waits_and_tries_as_set() -> None:
         botocore_errors.ResponseStreamingError(error="x"),
     ],
 )
-def test_what_passes_by_itself_is_transient(error: Any) -> None:
+def test_an_error_that_passes_by_itself_is_transient(error: Any) -> None:
     assert is_transient(error)
     assert type(explained(error)) is TransientError
 

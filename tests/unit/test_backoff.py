@@ -114,9 +114,7 @@ def test_a_fault_is_bridged_for_most_of_its_seconds(
 
 
 @pytest.mark.parametrize("make", [get_item, put_object])
-def test_what_does_not_pass_is_sent_once(
-    make: Callable[..., Send], time: Time, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lasting_failure_is_sent_once(make: Callable[..., Send], time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     with endpoint(DENIED if make is get_item else Answer(b"", 403)) as server, pytest.raises(ClientError):
         make(server.url, monkeypatch)()
 

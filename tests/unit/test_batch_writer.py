@@ -42,7 +42,7 @@ def session_and_client() -> tuple[Session, Any]:
 
 
 def over(kind: type[Any], use: Use, *reactions: Reaction, tls: ssl.SSLContext | None = None) -> Any:
-    """What ``use`` makes of a writer to a server that reacts so."""
+    """The result of ``use`` with a writer to a server that reacts so."""
 
     async def talk() -> Any:
         async with wire(*reactions, tls=tls) as server:
@@ -246,7 +246,7 @@ async def answer_and_more(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
-def test_what_nobody_asked_for_is_not_taken_for_an_answer() -> None:
+def test_an_unrequested_answer_is_ignored() -> None:
     async def use(writer: BatchWriter, server: Wire) -> tuple[bytes, int]:
         await writer.batch_write_item(BODY)
         await asyncio.sleep(0.1)

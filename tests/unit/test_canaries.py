@@ -208,7 +208,7 @@ def test_more_groups_than_allowed_are_not_told(
         ("UnforeseenException", "ConfigurationError"),
     ],
 )
-def test_what_dynamodb_says_of_an_item_is_not_told(
+def test_dynamodbs_words_about_an_item_are_not_shown(
     code: str, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = Pipeline([canaries(1)])
@@ -221,7 +221,7 @@ def test_what_dynamodb_says_of_an_item_is_not_told(
 
 
 class Broken(Pipeline):
-    """A pipeline in which something is done to what a stage has staged."""
+    """A pipeline that harms the objects of a stage."""
 
     def __init__(self, harm: Callable[[Pipeline], None], after: str) -> None:
         super().__init__([canaries(1)])

@@ -30,8 +30,8 @@ class Table:
         seconds: until the answer.
         shrinks: size of an item as DynamoDB counts it, relative to its JSON.
         replaced_bytes: size of the items that are there already: DynamoDB counts the larger one.
-        fate: raises what a request meets, if it is to fail; it is asked before and after the write.
-        consumed: what each request consumed.
+        fate: raises the error of a request that shall fail; it is asked before and after the write.
+        consumed: the units of each request.
     """
 
     seconds: float = 0.02

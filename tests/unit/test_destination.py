@@ -138,7 +138,7 @@ def test_waiting_leaves_time_to_save_the_cursor() -> None:
     assert outcome.loaded == 0
 
 
-def test_what_was_taken_before_time_ran_out_is_counted() -> None:
+def test_records_before_the_end_of_time_are_counted() -> None:
     outcome = written(scripted(10, *[10] * 1000), numbered(25), Waiting(remaining_ms=1_000))
 
     assert (outcome.loaded, outcome.finished) == (15, False)
@@ -279,7 +279,7 @@ def test_the_first_batch_is_written_whatever_its_share() -> None:
     assert waiting.remaining_ms() > PLENTY_MS / 3
 
 
-def test_what_was_consumed_is_what_counts() -> None:
+def test_the_consumed_units_count() -> None:
     pacer = at_rest(50)
     outcome = written(scripted(15), wide(25, 1500), pacer=pacer)  # the fake consumes a unit an item: 10, then 15
 
@@ -287,7 +287,7 @@ def test_what_was_consumed_is_what_counts() -> None:
     assert pacer.reserve(1) == pytest.approx(0.5)
 
 
-def test_what_was_consumed_is_added_up_without_a_ceiling_too() -> None:
+def test_consumed_units_are_added_up_without_a_ceiling_too() -> None:
     assert written(scripted(10, 3), numbered(25)).units == 25
 
 
@@ -338,7 +338,7 @@ def test_batches_are_written_side_by_side_up_to_a_number() -> None:
 
 
 @pytest.mark.parametrize("later", [1, PASSING[0]])
-def test_what_dynamodb_leaves_undone_halves_what_is_under_way(later: Any) -> None:
+def test_unprocessed_items_halve_the_requests_in_flight(later: Any) -> None:
     channel = FakeChannel(scripted(*[later] * IN_FLIGHT), 0.001)
     written_side_by_side(channel, IN_FLIGHT)
 
@@ -346,7 +346,7 @@ def test_what_dynamodb_leaves_undone_halves_what_is_under_way(later: Any) -> Non
     assert max(channel.under_way[IN_FLIGHT:]) == IN_FLIGHT // 2
 
 
-def test_what_dynamodb_refuses_does_not_slow_the_others_down() -> None:
+def test_refused_items_do_not_slow_the_others_down() -> None:
     channel = FakeChannel(scripted(*[client_error("RequestEntityTooLargeException", 413)] * 4), 0.001)
     written_side_by_side(channel, 50)
 

@@ -69,8 +69,8 @@ def test_a_number_that_a_float_would_change_is_not_changed(number: str, wrap: An
 @pytest.mark.parametrize(
     "module",
     [
-        *("values/attribute_values", "values/plain_json", "tables/source", "staging/bucket"),
-        *("load", "user/records", "user/isolation", "gate"),
+        *("values/attribute_values", "values/plain_json", "tables/source", "staging/bucket", "staging/batches"),
+        *("load", "user/transformer", "user/accumulator", "user/isolation", "gate"),
     ],
 )
 def test_no_module_on_the_way_of_a_value_makes_a_float(module: str) -> None:

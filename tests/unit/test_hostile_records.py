@@ -159,7 +159,7 @@ def test_a_list_of_maps_is_rejected_where_a_set_is_declared() -> None:
     assert str(breach) == "anything: expected a set, got a list"
 
 
-def test_what_python_itself_refuses_within_a_value_is_rejected() -> None:
+def test_a_value_that_python_itself_refuses_is_rejected() -> None:
     (breach,) = Checker(Various).check([{"inner": {"a": [{}]}}])
 
     assert str(breach).startswith("record: expected values that the contract allows, got ")
@@ -304,7 +304,7 @@ def test_a_record_that_fails_is_set_aside_alone(way: str) -> None:
     assert rejected["rule"]
 
 
-def test_what_exits_is_named_with_its_line() -> None:
+def test_an_exit_is_named_with_its_line() -> None:
     _, (rejected,) = outcome([item(1)], _raising(SystemExit))
 
     assert rejected["rule"] == "transform() must not raise SystemExit"

@@ -1,6 +1,6 @@
 """Staged objects that were harmed between two stages: refused with object and offset, set aside, or read rightly.
 
-What a parser can't see, a digit that became another, passes: that is what checksums are for.
+A parser can't see a digit that became another: checksums do.
 """
 
 import asyncio
@@ -108,7 +108,7 @@ def check_transform(body: bytes) -> str:
 
 
 def is_dynamodbs(record: Any) -> bool:
-    """Whether a record is what DynamoDB sends, so that there is a right way to read it."""
+    """Whether a record is one that DynamoDB sends, so that there is a right way to read it."""
     return isinstance(record, dict) and all(map(_is_value, record.values()))
 
 
@@ -132,7 +132,7 @@ def _is_scalar(kind: str, text: Any) -> bool:
     return kind != "N" or bool(re.fullmatch(r"-?[0-9]{1,38}(\.[0-9]{1,20})?", text))
 
 
-def test_what_the_cases_start_from_is_read() -> None:
+def test_the_origin_of_the_cases_is_read() -> None:
     assert check_transform(EXTRACTED) == "read"
     assert check_load(TRANSFORMED) == "read"
 

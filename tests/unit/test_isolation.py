@@ -39,7 +39,7 @@ def isolated(transform: Any, given: list[bytes], *, seconds: int = 10, memory_mb
 
 
 def fates(made: list[Fate]) -> list[str]:
-    """In a word what became of each record."""
+    """The fate of each record in a word."""
     return [
         "kept" if isinstance(each, list) else each.got if isinstance(each, RejectedError) else each for each in made
     ]
@@ -176,7 +176,7 @@ def test_a_child_that_dies_between_two_batches_costs_no_record() -> None:
 
 
 def served(records: InProcessTransformer, *sent: list[bytes]) -> list[Any]:
-    """What a child answers, in a thread of this process."""
+    """The answers of a child that is a thread of this process."""
     ours, theirs = multiprocessing.Pipe()
     position = mmap.mmap(-1, mmap.PAGESIZE)
     child = threading.Thread(target=serve, args=(theirs, records, position))

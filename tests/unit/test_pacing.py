@@ -140,7 +140,7 @@ async def test_answers_without_throttling_bring_the_places_back_one_a_round_and_
 
 
 @in_loop
-async def test_who_waits_gets_the_place_that_another_leaves() -> None:
+async def test_a_waiter_gets_the_place_that_another_leaves() -> None:
     flight = InFlight(1)
     place = await flight.enter()
     waiting = [asyncio.create_task(flight.enter()) for _ in range(2)]

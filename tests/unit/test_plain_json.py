@@ -176,7 +176,7 @@ def test_a_declared_float_is_staged_as_its_shortest_text(value: float) -> None:
         {"a": {"c"}, 5: 1},
     ],
 )
-def test_what_is_wrong_first_is_the_reason(record: dict[Any, Any]) -> None:
+def test_the_first_fault_is_the_reason(record: dict[Any, Any]) -> None:
     with pytest.raises(RejectedError) as strict:
         to_plain(record)
     with pytest.raises(RejectedError) as rejected:

@@ -1,4 +1,4 @@
-"""A Scan within an invocation's time: what is refused is asked for again, and what was read before is kept."""
+"""A Scan within an invocation's time: a refused page is requested again, and the pages before it are kept."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""Many workers on few partitions of the source table, in virtual time: what is read twice, and how long it takes."""
+"""Many workers on few partitions of the source table, in virtual time: pages that are read twice, and the time."""
 
 import json
 from dataclasses import dataclass, field

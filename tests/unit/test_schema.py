@@ -61,7 +61,7 @@ print(json.dumps([output["counts"], pipeline.dynamodb.tables["destination"]]))
 def test_another_destination_key_is_a_change_of_one_line(tmp_path: Path) -> None:
     shutil.copytree(RUNTIME, tmp_path / "etl", ignore=shutil.ignore_patterns("__pycache__"))
     schema = tmp_path / "etl" / "model" / "schema.py"
-    text, changes = re.subn(r"(?m)^DESTINATION_KEY\b.* = .*$", 'DESTINATION_KEY = ("pk", "sk")', schema.read_text())
+    text, changes = re.subn(r"(?m)^DESTINATION_KEY\b.*$", 'DESTINATION_KEY = ("pk", "sk")', schema.read_text())
     schema.write_text(text)
     path = [tmp_path, ROOT, ROOT / "tests" / "fixtures" / "pipeline"]
     done = subprocess.run(

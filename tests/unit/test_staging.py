@@ -45,7 +45,7 @@ def numbered(count: int) -> list[dict[str, int]]:
     return [{"n": n} for n in range(count)]
 
 
-def test_what_is_put_can_be_read() -> None:
+def test_a_put_object_can_be_read() -> None:
     s3 = FakeS3()
     staging(s3).put(KEY, b"[]")
 
@@ -237,7 +237,7 @@ def test_a_flipped_bit_in_a_bracket_is_a_staging_error(place: int, given_records
         b"]\n[\n",
     ],
 )
-def test_what_is_no_staged_array_is_a_staging_error(body: bytes) -> None:
+def test_an_object_that_is_no_array_is_a_staging_error(body: bytes) -> None:
     with pytest.raises(StagingError, match=r"s3://staging/extract/x/data\.json "):
         batches(body)
 
@@ -248,7 +248,7 @@ def test_a_cursor_beyond_the_objects_end_is_a_staging_error() -> None:
 
 
 @pytest.mark.parametrize("read", [lambda bucket: bucket.get(KEY), lambda bucket: bucket.records(KEY)])
-def test_what_was_put_and_changed_afterwards_is_refused(read: Any) -> None:
+def test_an_object_changed_after_its_put_is_refused(read: Any) -> None:
     s3 = FakeS3()
     staging(s3).put(KEY, b'{"a":1}')
     s3.objects[KEY] = b'{"a":2}'

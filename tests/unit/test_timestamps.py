@@ -24,7 +24,7 @@ def picked(timestamp: dict[str, Any] | None, start: str = START, end: str = END,
 
 
 def checked(*timestamps: dict[str, Any] | None, now: str = LAST) -> list[str | None]:
-    """What of each of these timestamps is told in quarantine; None for a time, "ahead" for one after ``now``."""
+    """The finding for each of these timestamps in quarantine; None for a time, "ahead" for one after ``now``."""
     items = [{"id": {"S": "x"}} | ({"timestamp": each} if each else {}) for each in timestamps]
     verdicts = check_timestamps(from_wire(array(items)), now)
     return [verdict.got if isinstance(verdict, RejectedError) else verdict for verdict in verdicts]

@@ -25,7 +25,7 @@ class Patterned(TypedDict):
 
 
 def limited(user: Transformation, given: list[bytes]) -> list[Fate]:
-    """What becomes of records of which each may take a second."""
+    """The fates of records of which each may take a second."""
     with transformer(user, seconds=1) as records:
         return records(given)
 
@@ -51,7 +51,7 @@ def test_a_record_with_which_results_are_too_many_is_the_last() -> None:
 
 
 @pytest.mark.parametrize("way", [nullcontext, lambda records: IsolatedTransformer(records, None, lambda: 0.0)])
-def test_what_aggregates_make_of_results_is_much_as_well(way: Any) -> None:
+def test_additions_to_aggregates_count_as_results(way: Any) -> None:
     aggregates = [Aggregate(name=f"by_value_{number}", by=["value"], of={"value": ["sum"]}) for number in range(20)]
     several = user_code(lambda record, _: [record] * 300, aggregates=aggregates)
     with way(transformer(several)) as records:
@@ -165,7 +165,7 @@ def test_a_line_without_exactly_one_record_is_no_line(line: bytes) -> None:
         transformer(user_code(lambda record, _: record))([line])
 
 
-def test_whoever_wants_to_know_is_told_which_record_is_next() -> None:
+def test_the_caller_learns_which_record_is_next() -> None:
     told: list[int] = []
     records = InProcessTransformer(user_code(lambda record, _: record), run(), 10)
     records(lines(3), told.append)

@@ -27,7 +27,7 @@ def results(transform: Any, record: dict[str, Any] | None = None, **more: Any) -
 
 
 def applied(user: Transformation, record: dict[str, Any] | None = None) -> list[tuple[bytes, dict[str, Any]]]:
-    """What becomes of a record: the line of each result, and the result as it was when it came."""
+    """The results of a record: the line of each result, and the result as it was when it came."""
     checked = dict(record or RECORD)
     (breach,) = user.check([checked], run().time)
     if isinstance(breach, RejectedError):
@@ -137,7 +137,7 @@ def test_the_run_is_given_with_its_time() -> None:
     assert results(lambda record, run: record | {"at": run.time})[0]["at"] == run().time
 
 
-def test_what_comes_back_is_a_line_of_plain_json() -> None:
+def test_a_result_is_a_line_of_plain_json() -> None:
     assert results(lambda record, _: record | {"s": {"a"}})[0]["s"] == {"$set": ["a"]}
 
 

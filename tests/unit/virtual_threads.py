@@ -35,7 +35,7 @@ class VirtualThreads:
         alarm.acquire()
 
     def run(self, works: Sequence[Callable[[], Result]]) -> list[Result]:
-        """What each work returns."""
+        """The result of each piece of work."""
         done: dict[int, Result | BaseException] = {}
 
         def begin(number: int, alarm: threading.Semaphore) -> None:
@@ -74,7 +74,7 @@ class VirtualThreads:
 
 
 class _AtOnce(Executor):
-    """Does what is submitted before it returns."""
+    """Do the submitted work at once."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()

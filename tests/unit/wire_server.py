@@ -25,7 +25,7 @@ class Wire:
 
     Attributes:
         url: where it listens.
-        reactions: what it does after each request; the last goes on for ever.
+        reactions: its reaction to each request; the last goes on for ever.
         received: the requests so far.
         connections: how many were opened.
         open: how many of them are still open.
