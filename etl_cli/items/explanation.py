@@ -13,7 +13,6 @@ from etl_cli.aws.raw_items import items_of, raw_client, without_alike
 from etl_cli.items import local_transformation as stage_code
 from etl_cli.items.item_time import instant_of, is_read_in
 from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Found, search
-from etl_cli.runs.coverage import Watermark
 from etl_cli.runs.item import Wire, differ
 from etl_cli.runs.staged import keys_of, text_of
 from etl_cli.runs.staged_record import loaded_item
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from etl_cli.aws.deployment import Pipeline
     from etl_cli.items.rejections import Reason
-    from etl_cli.runs.ledger import Entry
+    from etl_cli.runs.ledger import Entry, Watermark
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 
 from etl_cli.items.local_transformation import Outcome
-from etl_cli.runs.counts import UNTIMED
 from etl_cli.runs.item import changes
+from etl_cli.runs.phrases import UNTIMED
 from etl_cli.runs.staged_record import before_and_after
 
 # Ways that are told apart, and changes of one item that make up its way.

@@ -8,9 +8,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from etl.model.counts import set_aside
-from etl_cli.items.rejections import Reason, Tally
+from etl_cli.items.rejections import MOST_REJECTED, Reason, Tally
 from etl_cli.runs.staged import SetAside, rejected_records, staged_keys
-from etl_cli.summary.report import MOST_REJECTED
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline

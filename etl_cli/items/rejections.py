@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from etl_cli.runs.staged import SetAside
-from etl_cli.summary.report import FURTHER, MOST_REASONS
 from etl_cli.terminal.console import Text
 from etl_cli.terminal.grid import Grid
+
+# What is rejected is rare; should it not be, so many are looked at, and so many reasons are told apart.
+MOST_REJECTED = 100_000
+MOST_REASONS = 1_000
+FURTHER = "further reasons, counted together"
+NO_SUMMARY = "a reason that only quarantine tells"
 
 
 class Reason(NamedTuple):
@@ -27,11 +32,12 @@ class Reason(NamedTuple):
     expected: str
     got: str
     untimed: bool = False
+    summary: str = NO_SUMMARY
 
     @classmethod
     def of(cls, record: SetAside) -> Reason:
         """Why a record of quarantine was set aside."""
-        return cls(record.field, record.expected, record.got, record.untimed)
+        return cls(record.field, record.expected, record.got, record.untimed, record.summary)
 
     def __str__(self) -> str:
         """As quarantine has it: ``value: expected a number, got text``."""
@@ -68,6 +74,31 @@ class Rejected:
         }
 
 
+@dataclass(frozen=True)
+class Rejection:
+    """The reason why a stage set a record aside, or several records.
+
+    Attributes:
+        stage: ``transform`` or ``load``.
+        field: path of the attribute; empty for the whole record.
+        rule: the rule that the record breaks, a phrase that follows the field: ``expected a number``.
+        got: the value that was found, or words for it.
+        summary: the reason without any content of the record.
+        untimed: whether the timestamp isn't a time.
+        example: id of the record, or of the first of several; empty if it has none.
+        count: number of records.
+    """
+
+    stage: str
+    field: str
+    rule: str
+    got: str = ""
+    summary: str = NO_SUMMARY
+    untimed: bool = False
+    example: str = ""
+    count: int = 1
+
+
 class Tally:
     """Records in quarantine, counted by stage, attribute and what was expected of it."""
 
@@ -79,7 +110,7 @@ class Tally:
         """Count a record, whose id is ``identity``."""
         kind = (stage, reason.field, reason.expected, reason.untimed)
         if kind not in self._first and len(self._first) >= MOST_REASONS:
-            reason = Reason("", FURTHER, "", reason.untimed)
+            reason = Reason("", FURTHER, "", reason.untimed, reason.summary)
             kind = (stage, reason.field, reason.expected, reason.untimed)
         self._counts[kind] += 1
         self._first.setdefault(kind, (reason, identity))
@@ -98,6 +129,32 @@ class Tally:
     def rejected(self) -> int:
         """How many of them were rejected by the contract, ``transform()`` or the destination."""
         return self.total - self.untimed
+
+    def rejections(self) -> list[Rejection]:
+        """The reasons, the commonest first."""
+        return [
+            Rejection(
+                each.stage,
+                each.example.field,
+                FURTHER if each.example.expected is FURTHER else f"expected {each.example.expected}",
+                each.example.got,
+                each.example.summary,
+                each.example.untimed,
+                each.example_id,
+                each.count,
+            )
+            for each in self.reasons()
+        ]
+
+    def without_items(self) -> list[Rejection]:
+        """The same by their summaries, without any content of a record."""
+        tally: Counter[tuple[str, str, bool]] = Counter()
+        for each in self.rejections():
+            tally[each.stage, each.summary, each.untimed] += each.count
+        return [
+            Rejection(stage, "", summary, "", summary, untimed, "", number)
+            for (stage, summary, untimed), number in tally.most_common()
+        ]
 
     def reasons(self) -> list[Rejected]:
         """The kinds of reasons, the commonest first."""

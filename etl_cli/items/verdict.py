@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl_cli.items.item_time import has_signs_of_time, smallest_window, window_of_text
-from etl_cli.runs.statuses import ended
+from etl_cli.runs.phrases import ended
 from etl_cli.terminal.words import format_instant
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from rich.padding import Padding
 
 from etl.model.statuses import WORDS
 from etl_cli.items.search import Found
-from etl_cli.runs.counts import UNTIMED
 from etl_cli.runs.item import Item, alone, compare, shown, whole
+from etl_cli.runs.phrases import UNTIMED
 from etl_cli.runs.staged import text_of
 from etl_cli.runs.staged_record import loaded_item
 from etl_cli.terminal.console import Later, Terminal, Text

@@ -12,8 +12,8 @@ from etl.model.counts import judged
 from etl_cli.items.kinds import OTHER_KINDS, kind_of
 from etl_cli.items.local_transformation import Outcome
 from etl_cli.items.rejections import reasons_table
-from etl_cli.runs.counts import UNTIMED, untimed_words
 from etl_cli.runs.item import alone, compare, whole
+from etl_cli.runs.phrases import UNTIMED, untimed_words
 from etl_cli.runs.staged_record import before_and_after
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.grid import Grid, fitting, table_width

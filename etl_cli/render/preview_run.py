@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from etl_cli.aws.raw_items import without_alike
 from etl_cli.items.comparison import Comparison, FieldChanges, Key
 from etl_cli.render.preview import aggregate_parts, as_in_a_run, aside_parts, verdict
-from etl_cli.runs.counts import UNTIMED
 from etl_cli.runs.item import changes, shown, whole
+from etl_cli.runs.phrases import UNTIMED
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.grid import Grid, table_width
 from etl_cli.terminal.words import count

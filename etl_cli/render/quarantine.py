@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 
 from etl.model.counts import rejected
 from etl_cli.items.rejections import Reason, reasons_table
-from etl_cli.runs.counts import UNTIMED, untimed_words
 from etl_cli.runs.item import alone, alone_plain
+from etl_cli.runs.phrases import UNTIMED, untimed_words
 from etl_cli.runs.staged import SetAside
 from etl_cli.terminal.console import Later, Terminal, Text
 from etl_cli.terminal.grid import table_width

@@ -19,13 +19,12 @@ from etl_cli.items.local_transformation import LocalTransformation
 from etl_cli.items.preview_items import Taken, run_now, take_sample
 from etl_cli.items.quarantine import quarantine_of
 from etl_cli.items.rehearsal import rehearse
-from etl_cli.items.rejections import Reason, Tally
+from etl_cli.items.rejections import FURTHER, MOST_REASONS, Reason, Tally
 from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Made
 from etl_cli.render import preview_document
 from etl_cli.render.preview_document import rehearsed_document
 from etl_cli.runs.item import MOST_LINES, Change, alone, alone_plain, whole
 from etl_cli.runs.staged import set_aside, text_of
-from etl_cli.summary.report import FURTHER, MOST_REASONS, rejections_of
 from etl_cli.terminal.console import Later, Terminal, print_json
 from etl_cli.terminal.errors import UserError
 from tests.cli.documents import as_read
@@ -142,11 +141,11 @@ def test_reasons_of_a_report_are_bounded(file: Path, monkeypatch: pytest.MonkeyP
     edited(file, ('"a number >= 0"', 'record["id"]'))
     past = Past(items(60), file)
     past.run()
-    monkeypatch.setattr("etl_cli.summary.report.MOST_REASONS", 2)
-    found, _ = rejections_of(past.pipeline, past.entry.run)
+    monkeypatch.setattr("etl_cli.items.rejections.MOST_REASONS", 2)
+    aside = quarantine_of(past.pipeline, past.entry.run).aside
 
-    assert [(each.expected == FURTHER, each.count) for each in found] == [(True, 4), (False, 1), (False, 1)]
-    assert quarantine_of(past.pipeline, past.entry.run).aside.total == 6
+    assert [(each.rule == FURTHER, each.count) for each in aside.rejections()] == [(True, 4), (False, 1), (False, 1)]
+    assert aside.total == 6
 
 
 def test_records_of_an_item_are_bounded() -> None:
