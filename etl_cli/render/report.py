@@ -10,11 +10,13 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 
 from etl_cli.aws.cli_lines import Command
+from etl_cli.items.rejections import Rejection
 from etl_cli.runs.counts import untimed_words
 from etl_cli.runs.failure import Failure, look_words
-from etl_cli.runs.item import compare, whole
+from etl_cli.render.item import changes_table
+from etl_cli.runs.item import compare
 from etl_cli.runs.statuses import ended
-from etl_cli.summary.report import Equation, Rejection, RunReport
+from etl_cli.summary.report import Equation, RunReport
 from etl_cli.summary.verify import Verified
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
@@ -55,7 +57,7 @@ def print_report(
         sections.append((_rejected_title(report), table))
     sections += [(_aggregate_title(each), _aggregate(each)) for each in report.aggregates]
     if report.sample:
-        item = whole(compare(*report.sample.sides()), SAMPLE_TITLES, width)
+        item = changes_table(compare(*report.sample.sides()), SAMPLE_TITLES, width)
         sections.append(("One item, before and after", item))
     parts: list[RenderableType] = ["", _verdict(report), "", _facts(report, times or Times())]
     for title, body in sections:
@@ -209,7 +211,7 @@ def _rejections(rejections: list[Rejection], width: int) -> Grid:
     table.add_row("", *(Text(title, "dim") for title in ("items", "attribute", "expected", "found, for example")))
     for each in rejections:
         example = Text.assemble(each.got, (f" in {each.example}" if each.example else "", "dim"))
-        table.add_row("", f"{each.count:,}", each.field or "(record)", each.expected, example)
+        table.add_row("", f"{each.count:,}", each.field or "(record)", each.rule, example)
     return table
 
 
@@ -220,7 +222,7 @@ def _reasons(rejections: list[Rejection]) -> Grid:
     table.text()
     table.add_row("", *(Text(title, "dim") for title in ("items", "expected")))
     for each in rejections:
-        table.add_row("", f"{each.count:,}", each.expected)
+        table.add_row("", f"{each.count:,}", each.rule)
     return table
 
 

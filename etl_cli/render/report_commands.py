@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etl.model.schema import DESTINATION_KEY
 from etl_cli.aws.cli_lines import Command
 from etl_cli.summary.report import RunReport
 from etl_cli.terminal.etl_lines import EtlLines
@@ -13,5 +14,6 @@ def report_commands(report: RunReport, lines: EtlLines) -> list[Command]:
     if report.quarantine:
         commands.append(Command("items in quarantine, with the reasons", lines.line("quarantine", "show", report.run)))
     if report.sample:
-        commands.append(Command("the way of the item above", lines.line("explain", report.sample.key["id"])))
+        identity = report.sample.key[DESTINATION_KEY[0]]
+        commands.append(Command("the way of the item above", lines.line("explain", identity)))
     return [*commands, Command("the log", lines.line("logs", "--run", report.run))]

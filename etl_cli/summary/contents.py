@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from etl_cli.items.quarantine import quarantine_of
+from etl_cli.items.rejections import Rejection
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.ledger import Entry
 from etl_cli.summary.left_out import EXPIRED, LEFT_OUT, names_alone, reasons_alone
-from etl_cli.summary.report import Rejection, Sample, collect, rejections_of
+from etl_cli.summary.report import Sample, collect
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,5 +69,5 @@ def read_contents(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -
 
 def _rejected(pipeline: Pipeline, run: str) -> Contents:
     """Of a run that failed, what it had set aside until then."""
-    found, cut = rejections_of(pipeline, run)
-    return Contents(rejections=found, cut=cut)
+    found = quarantine_of(pipeline, run)
+    return Contents(rejections=found.aside.rejections(), cut=found.is_cut)

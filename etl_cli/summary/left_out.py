@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from etl_cli.summary.report import Rejection, RunReport
+from etl_cli.items.rejections import Rejection, Tally
+from etl_cli.summary.report import RunReport
 
 EXPIRED = (
     "What the run staged has expired, 30 days after it, or was removed: why items were set aside, aggregates, an item "
@@ -32,13 +32,10 @@ def without_items(report: RunReport) -> RunReport:
 
 def reasons_alone(rejections: Iterable[Rejection]) -> list[Rejection]:
     """How many items each stage set aside, by the reason's summary, which has nothing of an item."""
-    tally: Counter[tuple[str, str, bool]] = Counter()
+    tally = Tally()
     for each in rejections:
-        tally[each.stage, each.summary, each.untimed] += each.count
-    return [
-        Rejection(stage, "", summary, number, "", "", summary, untimed)
-        for (stage, summary, untimed), number in tally.most_common()
-    ]
+        tally.add(each)
+    return tally.without_items()
 
 
 def names_alone(aggregates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

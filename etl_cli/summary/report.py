@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from etl.model.counts import rejected
+from etl_cli.items.quarantine import quarantine_of
+from etl_cli.items.rejections import Rejection
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.staged import rejected_records, staged_keys, staged_lines, text_of
-from etl_cli.runs.staged_record import before_and_after
+from etl_cli.runs.staged import before_and_after, item_id, named_key, record_key, staged_keys, staged_lines
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
-
-# What is rejected is rare; should it not be, so many are looked at, and so many reasons are told apart.
-MOST_REJECTED = 100_000
-MOST_REASONS = 1_000
-FURTHER = "further reasons, counted together"
 
 WireItem = dict[str, Any]
 """An item of DynamoDB JSON."""
@@ -37,28 +33,6 @@ class Equation:
     def holds(self) -> bool:
         """Whether it adds up."""
         return self.total == sum(self.parts.values())
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """Why a stage set items aside, how many, and one of them.
-
-    Attributes:
-        field: path of the attribute; empty for the whole record.
-        example: id of one of them; empty when it has none.
-        got: what was there in the example.
-        summary: the reason without anything of an item.
-        untimed: whether it is that they have no time.
-    """
-
-    stage: str
-    field: str
-    expected: str
-    count: int
-    example: str
-    got: str
-    summary: str = "a reason that only quarantine tells"
-    untimed: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +129,7 @@ def collect(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunReport
         UserError: an object of the run isn't in the bucket any more.
     """
     output = timeline.output
-    rejections, cut = rejections_of(pipeline, output["run"])
+    quarantine = quarantine_of(pipeline, output["run"])
     return RunReport(
         execution=execution,
         run=output["run"],
@@ -165,30 +139,12 @@ def collect(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunReport
         stages={stage.name: stage.seconds or 0.0 for stage in timeline.stages.values()},
         seconds=timeline.seconds or 0.0,
         quarantine=staged_keys(pipeline, f"quarantine/{output['run']}/"),
-        rejections=rejections,
-        rejections_cut=cut,
+        rejections=quarantine.aside.rejections(),
+        rejections_cut=quarantine.is_cut,
         aggregates=_aggregates(pipeline, output["keys"]["aggregates"]),
         sample=_sample(pipeline, output["keys"]),
         replay=output.get("replay", ""),
     )
-
-
-def rejections_of(pipeline: Pipeline, run: str) -> tuple[list[Rejection], bool]:
-    """Why the stages of a run set items aside, the commonest reason first; and whether there are more of them."""
-    tally: Counter[tuple[str, str, str]] = Counter()
-    firsts: dict[tuple[str, str, str], Rejection] = {}
-    cut = False
-    for record in rejected_records(pipeline, run):
-        reason = (record.stage, record.field, record.expected)
-        if reason not in firsts and len(firsts) >= MOST_REASONS:
-            reason = (record.stage, "", FURTHER)
-        tally[reason] += 1
-        if reason not in firsts:
-            got = "" if reason[-1] is FURTHER else record.got
-            firsts[reason] = Rejection(*reason, 0, record.identity, got, record.summary, record.untimed)
-        if cut := tally.total() >= MOST_REJECTED:
-            break
-    return [replace(firsts[reason], count=number) for reason, number in tally.most_common()], cut
 
 
 def _aggregates(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
@@ -203,9 +159,9 @@ def _sample(pipeline: Pipeline, keys: dict[str, str]) -> Sample | None:
     Both are those that the run staged: in the tables, other runs and programs have written since.
     """
     for made in staged_lines(pipeline, keys["transform"]):
-        key = {name: text_of(made, name) for name in ("id", "timestamp")}
+        key = record_key(made)
         for read in staged_lines(pipeline, keys["extract"]):
-            if text_of(read, "id") == key["id"]:
-                return Sample(key, read, made)
+            if item_id(read) == key[0]:
+                return Sample(named_key(key), read, made)
         break
     return None

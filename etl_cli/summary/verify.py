@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key, reader
+from etl.model.stages import TRANSFORM
+
 from etl_cli.runs.counts import UNTIMED
-from etl_cli.runs.staged import rejected_records, staged_keys, staged_lines, text_of
+from etl_cli.items.quarantine import records_of
+from etl_cli.runs.staged import record_key, staged_keys, staged_lines
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.printable import printable
 from etl_cli.terminal.words import count, parse_instant
@@ -24,8 +28,7 @@ if TYPE_CHECKING:
     from etl_cli.summary.report import RunReport
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
-Key = tuple[str, str]
-"""``id`` and ``timestamp``."""
+_item_key = reader(SOURCE_KEY, TIME, wire=True)
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ def verify(pipeline: Pipeline, report: RunReport) -> Verified:
     """
     in_window = set(_source_keys(pipeline, report))
     refused: dict[str, set[Key]] = {"transform": set(), "load": set()}
-    for record in rejected_records(pipeline, report.run):
-        refused[record.stage].add(_key_of(record.item))
+    for record in records_of(pipeline, report.run):
+        refused[record.stage].add(_item_key(record.item) if record.stage == TRANSFORM else record_key(record.item))
     outside = {
         UNTIMED: report.counts.get("untimed", len(refused["transform"] - in_window)),
         "ahead of the window": report.counts.get("ahead", 0),
@@ -82,10 +85,10 @@ def verify(pipeline: Pipeline, report: RunReport) -> Verified:
 
 def _require(report: RunReport, missing: set[Key], what: str) -> None:
     if missing:
-        identity, timestamp = min(missing)
+        identity, *others = min(missing)
         such = "it is" if len(missing) == 1 else "one is"
         raise _differs(
-            report, f"{count(len(missing), 'item')} {what}; {such} {printable(identity)} of {printable(timestamp)}"
+            report, f"{count(len(missing), 'item')} {what}; {such} {printable(identity)} of {printable(' '.join(others))}"
         )
 
 
@@ -99,11 +102,11 @@ def _differs(report: RunReport, problem: str) -> UserError:
 
 def _source_keys(pipeline: Pipeline, report: RunReport) -> Iterator[Key]:
     start, end = (parse_instant(report.window[name]) for name in ("start", "end"))
-    for item in _scan(pipeline, pipeline.source_table, ["id", "timestamp"]):
-        text = item.get("timestamp", {}).get("S", "")
+    for item in _scan(pipeline, pipeline.source_table, [SOURCE_KEY, TIME]):
+        text = item.get(TIME, {}).get("S", "")
         moment = _moment(text)
         if moment is not None and start <= moment < end:
-            yield item["id"]["S"], text
+            yield item[SOURCE_KEY]["S"], text
 
 
 def _moment(text: str) -> datetime | None:
@@ -112,10 +115,6 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment.tzinfo and text.endswith("Z") else None
-
-
-def _key_of(line: bytes | msgspec.Raw) -> Key:
-    return text_of(line, "id"), text_of(line, "timestamp")
 
 
 def _staged(pipeline: Pipeline, report: RunReport) -> tuple[set[Key], dict[str, str]]:
@@ -129,18 +128,19 @@ def _staged(pipeline: Pipeline, report: RunReport) -> tuple[set[Key], dict[str, 
         if key.startswith(f"{prefix}partials/") or key == report.keys["aggregates"]:
             continue
         for line in staged_lines(pipeline, key):
-            keys.add(_key_of(line))
+            keys.add(record_key(line))
             own = {name: own_time for name, value in _attributes.decode(line).items() if bytes(value) == mark}
             marks = own if marks is None else dict(marks.items() & own.items())
     marks = marks or {}
-    marks.pop("timestamp", None)
+    for name in DESTINATION_KEY:
+        marks.pop(name, None)
     return keys, marks
 
 
 def _destination_keys(pipeline: Pipeline, marks: dict[str, str]) -> Iterator[Key]:
-    for item in _scan(pipeline, pipeline.destination_table, ["id", "timestamp", *marks]):
+    for item in _scan(pipeline, pipeline.destination_table, [*DESTINATION_KEY, *marks]):
         if all(item.get(name) == {"S": value} for name, value in marks.items()):
-            yield item["id"]["S"], item["timestamp"]["S"]
+            yield tuple(item[name]["S"] for name in DESTINATION_KEY)
 
 
 def _scan(pipeline: Pipeline, table: str, attributes: Iterable[str]) -> Iterator[dict[str, Any]]:
