@@ -1,15 +1,15 @@
-"""`etl preview`: the local transformation over real items, before anything is deployed."""
+"""`etl preview`: your transformation over real items, before you deploy it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.items.on_save import on_save
 from etl_cli.runs.ledger import find_run, read_ledger
 from etl_cli.terminal.console import out, print_error, print_json
 from etl_cli.terminal.errors import UserError
@@ -21,8 +21,8 @@ from etl_cli.terminal.words import parse_instant
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
     from etl_cli.items.local_transformation import Outcome
-    from etl_cli.items.preview_items import Taken
-    from etl_cli.items.rehearsal import Rehearsed
+    from etl_cli.items.preview import Preview
+    from etl_cli.items.sample import Sample
 
 EXIT_REJECTED = 3
 SAMPLE = 100
@@ -35,170 +35,180 @@ EXITS = {
 EPILOG = "Examples:  etl preview  ·  etl preview --id order-000042  ·  etl preview --watch  ·  etl preview --run latest"
 
 
-class Asked(NamedTuple):
-    """What the options ask for."""
+@dataclass(frozen=True)
+class Request:
+    """The options of one call.
 
-    sample: int | None
-    ids: list[str]
-    run: str | None
-    window: Span | None
-    shown: int | None
+    Attributes:
+        sample: number of items.
+        ids: ids of items.
+        run: a run whose items to take.
+        window: a window whose items to take.
+        show: number of items to show field by field.
+    """
+
+    sample: int | None = None
+    ids: list[str] = field(default_factory=list)
+    run: str | None = None
+    window: Span | None = None
+    show: int | None = None
 
 
 def preview(  # noqa: PLR0913 - each is an option
     *,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, max=100_000, help=f"How many items; {SAMPLE} if left out, and all of a run's."),
+        typer.Option(min=1, max=100_000, help=f"How many items; by default {SAMPLE}, and all of a run's."),
     ] = None,
     ids: Annotated[
-        list[str] | None, typer.Option("--id", metavar="ID", help="The item with this id; may be repeated.")
+        list[str] | None, typer.Option("--id", metavar="ID", help="Take the item with this id; repeat it for more.")
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Items that this run has read, and what differs from what it loaded."),
+        typer.Option(metavar="RUN", help="Take the items of this run, and show the differences from its records."),
     ] = None,
     start: Start = None,
     end: End = None,
     show: Annotated[
         int | None,
-        typer.Option(min=0, help=f"How many to show field by field; one of each kind, at most {SHOWN}, if left out."),
+        typer.Option(min=0, help=f"How many to show field by field; by default one of each kind, at most {SHOWN}."),
     ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Do it again whenever the file is saved; Ctrl-C ends.")
-    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat whenever you save the file; Ctrl-C ends.")] = False,
     as_json: AsJson = False,
     profile: Profile = None,
     region: Region = None,
     local_time: LocalTime = False,
 ) -> None:
-    """Run the transformation.py of this checkout over real items, and show what becomes of them. Writes nothing.
+    """Run the transformation.py of this checkout over real items, and show the results. Writes nothing.
 
-    Takes items of the source table as they are now: the first that a scan finds, of a window if one is given.
-    What is shown is what a run would do: the same code checks, transforms and adds up.
+    Takes items of the source table as they are now: the first that a scan finds, or the first of a window. A run does
+    the same with them: the same code checks, transforms and adds up.
 
-    With --run, the items are those that a run has read, in its window, and what differs from what it loaded is shown.
+    With --run, you see how the records of an earlier run would differ.
     """
-    asked = _asked(sample, ids, run, (start, end), show)
+    request = _request(sample, ids, run, (start, end), show)
     if watch and as_json:
         raise typer.BadParameter("--watch and --json don't go together.")
     with connected(profile, region) as pipeline:
-        rehearse = prepare(pipeline, asked, Times(local_time), as_json=as_json)
+        show_preview = prepare(pipeline, request, Times(local_time), as_json=as_json)
         if watch:
-            _watch(rehearse)
-        rehearsed = rehearse()
-    if rehearsed.aside.rejected:
+            _watch(show_preview)
+        shown = show_preview()
+    if shown.aside.rejected:
         raise typer.Exit(EXIT_REJECTED)
 
 
-def _asked(
+def _request(
     sample: int | None,
     ids: list[str] | None,
     run: str | None,
     window: tuple[datetime | None, datetime | None],
-    shown: int | None,
-) -> Asked:
+    show: int | None,
+) -> Request:
     given = execution_input(*window, None, datetime.now(UTC))
     if sum(map(bool, (ids, run, given))) > 1:
-        raise typer.BadParameter("--id, --run, and --start with --end exclude each other; see also etl explain ID.")
+        raise typer.BadParameter("Give --id, or --run, or --start with --end; see also etl explain ID.")
     if ids and sample:
-        raise typer.BadParameter("--sample and --id exclude each other.")
+        raise typer.BadParameter("Give --sample or --id, not both.")
     span = Span(parse_instant(given["start"]), parse_instant(given["end"])) if given else None
-    return Asked(sample, ids or [], run, span, shown)
+    return Request(sample, ids or [], run, span, show)
 
 
-def prepare(pipeline: Pipeline, asked: Asked, times: Times, *, as_json: bool) -> Callable[[], Rehearsed]:
-    """Take the items, once; what is returned runs them through the transformation as it is then, and prints.
+def prepare(pipeline: Pipeline, request: Request, times: Times, *, as_json: bool) -> Callable[[], Preview]:
+    """Take the items once; the returned function transforms them with the file as it is then, and prints the result.
 
     Raises:
         UserError: there are no such items.
     """
+    if request.run:
+        return _prepare_run(pipeline, request.run, request, times, as_json=as_json)
     from etl_cli.items.local_transformation import LocalTransformation
-    from etl_cli.items.rehearsal import rehearse
-    from etl_cli.render.preview import print_rehearsed
-    from etl_cli.render.preview_document import rehearsed_document
+    from etl_cli.items.preview import preview_sample
+    from etl_cli.render.preview import print_preview
+    from etl_cli.render.preview_document import preview_document
 
-    if asked.run:
-        return _prepare_run(pipeline, asked, times, as_json=as_json)
-    taken = _take(pipeline, asked)
+    sample = _take(pipeline, request)
 
-    def preview_items() -> Rehearsed:
-        rehearsed = rehearse(LocalTransformation(), taken)
+    def show() -> Preview:
+        found = preview_sample(LocalTransformation(), sample)
         if as_json:
-            print_json(rehearsed_document(rehearsed))
+            print_json(preview_document(found))
         else:
-            print_rehearsed(out, rehearsed, pipeline.source_table, times, _chosen(rehearsed.outcomes, asked))
-            _print_cut(taken)
-        return rehearsed
+            print_preview(out, found, pipeline.source_table, times, _chosen(found.outcomes, request))
+            _print_limits(sample)
+        return found
 
-    return preview_items
+    return show
 
 
-def _take(pipeline: Pipeline, asked: Asked) -> Taken:
-    from etl_cli.items.preview_items import run_now, take_items, take_sample
+def _take(pipeline: Pipeline, request: Request) -> Sample:
+    from etl_cli.items.sample import preview_run, take_items, take_sample
 
-    run = run_now(asked.window, datetime.now(UTC).replace(microsecond=0))
-    if asked.ids:
-        return take_items(pipeline, asked.ids, run)
+    run = preview_run(request.window, datetime.now(UTC).replace(microsecond=0))
+    if request.ids:
+        return take_items(pipeline, request.ids, run)
     with counting("Reading the source table") as progress:
-        return take_sample(pipeline, asked.sample or SAMPLE, asked.window, run, progress)
+        return take_sample(pipeline, request.sample or SAMPLE, request.window, run, progress)
 
 
-def _chosen(outcomes: list[Outcome], asked: Asked) -> list[Outcome]:
+def _chosen(outcomes: list[Outcome], request: Request) -> list[Outcome]:
     """The outcomes to show field by field."""
     from etl_cli.render.preview import one_of_each_kind
 
-    if asked.ids:
+    if request.ids:
         return outcomes
-    if asked.shown is None:
-        return one_of_each_kind(outcomes)[:SHOWN]
     firsts = one_of_each_kind(outcomes)
-    others = [outcome for outcome in outcomes if outcome.reason is None and outcome not in firsts]
-    return [*firsts, *others][: asked.shown]
+    if request.show is None:
+        return firsts[:SHOWN]
+    others = [outcome for outcome in outcomes if outcome.rejection is None and outcome not in firsts]
+    return [*firsts, *others][: request.show]
 
 
-def _print_cut(taken: Taken) -> None:
-    if taken.full:
+def _print_limits(sample: Sample) -> None:
+    if sample.full:
         out.print()
-        out.print(f"More than these {len(taken.lines):,} items would be over 50 MB; --id takes others.")
-    if taken.cut:
+        out.print(f"The sample ends at {len(sample.lines):,} items, since more would be over 50 MB; --id takes others.")
+    if sample.cut:
         out.print()
         out.print(
-            f"The first {taken.scanned:,} items of the table have no more of this window; "
-            "--run takes what a run has read of it.",
+            f"The first {sample.scanned:,} items of the table have no more of this window; "
+            "--run takes the items that a run has read.",
         )
 
 
-def _prepare_run(pipeline: Pipeline, asked: Asked, times: Times, *, as_json: bool) -> Callable[[], Rehearsed]:
+def _prepare_run(
+    pipeline: Pipeline, run: str, request: Request, times: Times, *, as_json: bool
+) -> Callable[[], Preview]:
     from etl_cli.items.local_transformation import LocalTransformation
-    from etl_cli.items.rehearsal import PastRun
-    from etl_cli.render.preview_document import run_document
-    from etl_cli.render.preview_run import print_run
+    from etl_cli.items.preview import EarlierRun
+    from etl_cli.render.preview_document import run_preview_document
+    from etl_cli.render.preview_run import print_run_preview
 
-    most_examples = SHOWN if asked.shown is None else asked.shown
-    past = PastRun(pipeline, find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], asked.run or ""))
+    examples = SHOWN if request.show is None else request.show
+    earlier = EarlierRun(pipeline, find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run))
 
-    def preview_run() -> Rehearsed:
-        with counting("Transforming again what the run has read") as progress:
-            rehearsed = past.rehearse(LocalTransformation(), asked.sample, most_examples, progress)
+    def show() -> Preview:
+        with counting("Transforming the items of the run") as progress:
+            found = earlier.preview(LocalTransformation(), request.sample, examples, progress)
         if as_json:
-            print_json(run_document(rehearsed))
+            print_json(run_preview_document(found))
         else:
-            print_run(out, rehearsed, times)
-        return rehearsed
+            print_run_preview(out, found, times)
+        return found
 
-    return preview_run
+    return show
 
 
-def _watch(rehearse: Callable[[], Rehearsed]) -> NoReturn:
+def _watch(show: Callable[[], Preview]) -> NoReturn:
     from etl_cli.items.local_transformation import TRANSFORMATION
+    from etl_cli.items.on_save import on_save
     from etl_cli.items.transformation_file import files
 
     def work() -> None:
         if out.lives:
             out.clear()
         try:
-            rehearse()
+            show()
         except UserError as error:
             print_error(error)
         out.print()

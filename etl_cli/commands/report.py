@@ -62,7 +62,9 @@ def report(  # noqa: PLR0913 - each is an option
             summary = with_contents(pipeline, summary, items=items)
             account = account_of(pipeline, summary, entries, watermark)
             # The readers of the page have a command and settings of their own.
-            page = render(page_of(pipeline, summary, account, entries, now, times, EtlLines(program="etl"))).encode()
+            page = render(
+                page_of(pipeline, summary, account, entries, now=now, times=times, etl=EtlLines(program="etl"))
+            ).encode()
         elif summary.failure:
             console = console_of_progress(as_json=as_json)
             print_failed(console, summary.failure, etl, as_json=as_json)

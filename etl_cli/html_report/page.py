@@ -117,6 +117,7 @@ def page_of(  # noqa: PLR0913 - the facts, and how to print them
     summary: RunSummary,
     account: Account,
     entries: Sequence[Entry],
+    *,
     now: datetime,
     times: Times,
     etl: EtlLines,

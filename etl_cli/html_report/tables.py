@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from etl_cli.costs.cost import Cost
+from etl_cli.render.item import value_text
 from etl_cli.render.plan import uses
-from etl_cli.runs.item import Wire, compare, shown
+from etl_cli.runs.item import Wire, compare
 from etl_cli.summary.contents import Sample
 from etl_cli.terminal.printable import printable
 from etl_cli.terminal.words import count, number
@@ -75,7 +76,7 @@ def changes_of(sample: Sample) -> Iterator[Attribute]:
 
 
 def _shown(value: Wire | None) -> str | None:
-    return None if value is None else shown(value, LONGEST)
+    return None if value is None else value_text(value, LONGEST)
 
 
 def cost_rows(cost: Cost, predicted: Cost | None) -> list[CostRow]:

@@ -10,8 +10,9 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 
 from etl_cli.aws.cli_lines import Command
-from etl_cli.items.rejections import Rejection
-from etl_cli.runs.item import compare, whole
+from etl_cli.render.item import changes_table
+from etl_cli.render.rejections import rejections_table
+from etl_cli.runs.item import compare
 from etl_cli.runs.phrases import untimed_words, verdict
 from etl_cli.summary.balance import BalanceLine
 from etl_cli.summary.contents import Contents
@@ -52,10 +53,10 @@ def print_report(
     if verified:
         sections[-1] = ("Balance", Group(sections[-1][1], _counted(summary.counts, tables, verified)))
     if contents.rejections:
-        sections.append((_rejected_title(contents), _rejections(contents, width)))
+        sections.append((_rejected_title(contents), _rejections(contents)))
     sections += [(f"Aggregate {each['name']}", _aggregate(each)) for each in contents.aggregates]
     if contents.sample:
-        item = whole(compare(*contents.sample.sides()), SAMPLE_TITLES, width)
+        item = changes_table(compare(*contents.sample.sides()), SAMPLE_TITLES, width)
         sections.append(("One item, before and after", item))
     parts: list[RenderableType] = ["", _verdict(summary), "", _facts(summary, times or Times())]
     for title, body in sections:
@@ -74,7 +75,7 @@ def report_commands(summary: RunSummary, lines: EtlLines) -> list[Command]:
     if contents.quarantine:
         commands.append(Command("items in quarantine, with the reasons", lines.line("quarantine", "show", run)))
     if contents.sample:
-        commands.append(Command("the way of the item above", lines.line("explain", contents.sample.key["id"])))
+        commands.append(Command("the way of the item above", lines.line("explain", contents.sample.item_id)))
     return [*commands, Command("the log", lines.line("logs", "--run", run))]
 
 
@@ -166,29 +167,15 @@ def _rejected_title(contents: Contents) -> str:
     return f"Rejected: {aside.rejected:,}{untimed_words(aside.untimed)}"
 
 
-def _rejections(contents: Contents, width: int) -> Grid:
+def _rejections(contents: Contents) -> Grid:
     if contents.with_items:
-        return rejections_table(contents.rejections, width)
+        return rejections_table(contents.rejections)
     table = _grid()
     table.whole("right")
     table.text()
     table.add_row("", *(Text(title, "dim") for title in ("items", "reason")))
     for each in contents.rejections:
         table.add_row("", f"{each.count:,}", each.rule)
-    return table
-
-
-def rejections_table(rejections: list[Rejection], width: int) -> Grid:
-    """Reasons of rejection with their counts, each with an example."""
-    table = _grid()
-    table.whole("right")
-    table.text(most=20)
-    table.text(most=(width - 22) // 2)
-    table.text(most=width - 42)
-    table.add_row("", *(Text(title, "dim") for title in ("items", "attribute", "rule", "found, for example")))
-    for each in rejections:
-        example = Text.assemble(each.got, (f" in {each.example}" if each.example else "", "dim"))
-        table.add_row("", f"{each.count:,}", each.field or "(record)", each.rule, example)
     return table
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from etl.model.schema import SOURCE_KEY
 from etl.model.statuses import SUCCEEDED
 from etl.staging.keys import quarantine_prefix
 from etl_cli.items.quarantine import Quarantine, quarantine_of
 from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.item import Item
-from etl_cli.runs.staged import staged_keys, staged_lines, text_of
-from etl_cli.runs.staged_record import before_and_after
+from etl_cli.runs.staged import before_and_after, item_id, named_key, record_key, staged_keys, staged_lines
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class Sample:
     key: dict[str, str]
     read: bytes
     made: bytes
+
+    @property
+    def item_id(self) -> str:
+        """The item's id."""
+        return item_id(self.read)
 
     def sides(self) -> tuple[Item, Item]:
         """The item, and the record as it is for the destination table, in DynamoDB JSON, binaries in base64."""
@@ -145,9 +150,9 @@ def _sample(pipeline: Pipeline, keys: dict[str, str]) -> Sample | None:
     Both are staged ones: other runs and programs may have written the tables since.
     """
     for made in staged_lines(pipeline, keys["transform"]):
-        key = {name: text_of(made, name) for name in ("id", "timestamp")}
+        key = named_key(record_key(made))
         for read in staged_lines(pipeline, keys["extract"]):
-            if text_of(read, "id") == key["id"]:
+            if item_id(read) == key.get(SOURCE_KEY):
                 return Sample(key, read, made)
         break
     return None

@@ -1,6 +1,6 @@
-"""Checks a run against the two tables themselves, whatever the run says of itself.
+"""Compares a run of the demo with the two tables, independently of the run's own counts.
 
-Reads both tables whole: for the sizes of a demonstration, soon after the run and with nobody else writing.
+Reads both tables whole. Use it for small tables, soon after the run, while nobody else writes to them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key, reader
+from etl.model.stages import TRANSFORM
+from etl_cli.items.quarantine import records_of
 from etl_cli.runs.phrases import UNTIMED
-from etl_cli.runs.staged import rejected_records, staged_keys, staged_lines, text_of
+from etl_cli.runs.staged import record_key, staged_keys, staged_lines
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.printable import printable
 from etl_cli.terminal.words import count, format_instant
@@ -24,18 +27,17 @@ if TYPE_CHECKING:
     from etl_cli.summary.run_summary import RunSummary
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
-Key = tuple[str, str]
-"""``id`` and ``timestamp``."""
+_item_key = reader(SOURCE_KEY, TIME, wire=True)
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was counted in the tables.
+    """Numbers that were counted in the tables.
 
     Attributes:
-        source: items of the source table that lie in the window.
-        destination: records of the run that the destination table holds.
-        outside: what the run extracted beside the items in the window, by why that is; nothing that is 0.
+        source: items of the source table in the window.
+        destination: records of the run in the destination table.
+        outside: other items that the run extracted, by reason, without zeros.
     """
 
     source: int
@@ -51,8 +53,8 @@ def verify(pipeline: Pipeline, summary: RunSummary) -> Verified:
     """
     in_window = set(_source_keys(pipeline, summary))
     refused: dict[str, set[Key]] = {"transform": set(), "load": set()}
-    for record in rejected_records(pipeline, summary.entry.run):
-        refused[record.stage].add(_key_of(record.item))
+    for record in records_of(pipeline, summary.entry.run):
+        refused[record.stage].add(_item_key(record.item) if record.stage == TRANSFORM else record_key(record.item))
     outside = {
         UNTIMED: summary.counts.get("untimed", len(refused["transform"] - in_window)),
         "ahead of the window": summary.counts.get("ahead", 0),
@@ -82,10 +84,11 @@ def verify(pipeline: Pipeline, summary: RunSummary) -> Verified:
 
 def _require(summary: RunSummary, missing: set[Key], what: str) -> None:
     if missing:
-        identity, timestamp = min(missing)
+        identity, *others = min(missing)
         such = "it is" if len(missing) == 1 else "one is"
         raise _differs(
-            summary, f"{count(len(missing), 'item')} {what}; {such} {printable(identity)} of {printable(timestamp)}"
+            summary,
+            f"{count(len(missing), 'item')} {what}; {such} {printable(identity)} of {printable(' '.join(others))}",
         )
 
 
@@ -99,11 +102,11 @@ def _differs(summary: RunSummary, problem: str) -> UserError:
 
 def _source_keys(pipeline: Pipeline, summary: RunSummary) -> Iterator[Key]:
     window = summary.entry.window
-    for item in _scan(pipeline, pipeline.source_table, ["id", "timestamp"]):
-        text = item.get("timestamp", {}).get("S", "")
+    for item in _scan(pipeline, pipeline.source_table, [SOURCE_KEY, TIME]):
+        text = item.get(TIME, {}).get("S", "")
         moment = _moment(text)
         if window and moment is not None and window.start <= moment < window.end:
-            yield item["id"]["S"], text
+            yield item[SOURCE_KEY]["S"], text
 
 
 def _moment(text: str) -> datetime | None:
@@ -112,10 +115,6 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment.astimezone(UTC) if moment.tzinfo and text.endswith("Z") else None
-
-
-def _key_of(line: bytes | msgspec.Raw) -> Key:
-    return text_of(line, "id"), text_of(line, "timestamp")
 
 
 def _staged(pipeline: Pipeline, summary: RunSummary) -> tuple[set[Key], dict[str, str]]:
@@ -129,18 +128,19 @@ def _staged(pipeline: Pipeline, summary: RunSummary) -> tuple[set[Key], dict[str
         if key.startswith(f"{prefix}partials/") or key == summary.contents.keys["aggregates"]:
             continue
         for line in staged_lines(pipeline, key):
-            keys.add(_key_of(line))
+            keys.add(record_key(line))
             own = {name: own_time for name, value in _attributes.decode(line).items() if bytes(value) == mark}
             marks = own if marks is None else dict(marks.items() & own.items())
     marks = marks or {}
-    marks.pop("timestamp", None)
+    for name in DESTINATION_KEY:
+        marks.pop(name, None)
     return keys, marks
 
 
 def _destination_keys(pipeline: Pipeline, marks: dict[str, str]) -> Iterator[Key]:
-    for item in _scan(pipeline, pipeline.destination_table, ["id", "timestamp", *marks]):
+    for item in _scan(pipeline, pipeline.destination_table, [*DESTINATION_KEY, *marks]):
         if all(item.get(name) == {"S": value} for name, value in marks.items()):
-            yield item["id"]["S"], item["timestamp"]["S"]
+            yield tuple(item[name]["S"] for name in DESTINATION_KEY)
 
 
 def _scan(pipeline: Pipeline, table: str, attributes: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from botocore.response import StreamingBody
 
 from etl_cli.aws.deployment import Pipeline
 from etl_cli.html_report.page import Page, page_of
-from etl_cli.items.rejections import Reason, Rejection, Tally
+from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.runs.ledger import Entry, Watermark
 from etl_cli.summary.run_summary import account_of, summarize, with_contents
 from etl_cli.terminal.etl_lines import EtlLines
@@ -126,16 +126,14 @@ def page_facts(
     summary = with_contents(pipeline, summarize(pipeline, entry))
     account = account_of(pipeline, summary, entries, watermark)
     now = (entry.finished + timedelta(minutes=10)).replace(microsecond=0)
-    return page_of(pipeline, summary, account, entries, now, Times(), EtlLines(program="etl"))
+    return page_of(pipeline, summary, account, entries, now=now, times=Times(), etl=EtlLines(program="etl"))
 
 
 def tally_of(*rejections: Rejection) -> Tally:
     """Records in quarantine, by their reasons."""
     tally = Tally()
     for each in rejections:
-        expected = each.rule.removeprefix("expected ")
-        tally.add(each.stage, Reason(each.field, expected, each.got, each.untimed, each.summary), each.example)
-        tally._counts[each.stage, each.field, expected, each.untimed] = each.count
+        tally.add(each)
     return tally
 
 

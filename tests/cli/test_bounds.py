@@ -7,18 +7,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import etl_cli.items.kinds as preview_kinds
 import etl_cli.items.rehearsal as preview_rehearsal
+import pytest
+from etl_cli.items.kinds import OTHER_KINDS
+from etl_cli.items.preview_items import Taken, run_now, take_sample
+from etl_cli.items.rehearsal import rehearse
+from tests.cli.test_rehearsal import NOW
+
 from etl_cli.aws.raw_items import items_of, without_alike
 from etl_cli.items import preview_items
 from etl_cli.items.comparison import MOST_FIELDS
-from etl_cli.items.kinds import OTHER_KINDS
 from etl_cli.items.local_transformation import LocalTransformation
-from etl_cli.items.preview_items import Taken, run_now, take_sample
 from etl_cli.items.quarantine import quarantine_of
-from etl_cli.items.rehearsal import rehearse
 from etl_cli.items.rejections import FURTHER, MOST_REASONS, Reason, Tally
 from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Made
 from etl_cli.render import preview_document
@@ -30,7 +31,6 @@ from etl_cli.terminal.errors import UserError
 from tests.cli.documents import as_read
 from tests.cli.past import Past, edited, items
 from tests.cli.test_comparison import compared, counts, line
-from tests.cli.test_rehearsal import NOW
 from tests.unit.builders import item
 
 RUN = run_now(None, NOW)
@@ -138,7 +138,7 @@ def test_reasons_are_bounded() -> None:
 
 
 def test_reasons_of_a_report_are_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    edited(file, ('"a number >= 0"', 'record["id"]'))
+    edited(file, ('"expected a number >= 0"', 'record["id"]'))
     past = Past(items(60), file)
     past.run()
     monkeypatch.setattr("etl_cli.items.rejections.MOST_REASONS", 2)

@@ -4,7 +4,14 @@ Every key is a function of run, stage, segment and part: a retry overwrites its 
 share one, and nothing has to carry lists of keys.
 """
 
+import re
+
 from etl.model.run import Run
+
+QUARANTINE = "quarantine/"
+"""The prefix of all rejected records."""
+
+_PART = re.compile(r"(\d{4,})-(\d{4,})\.json")
 
 
 def part_key(stage: str, run: Run, segment: int, part: int) -> str:
@@ -51,3 +58,22 @@ def replayed_key(timestamp: str) -> str:
 def manifest_key(timestamp: str) -> str:
     """Key of the run's manifest, which also is its claim to the timestamp."""
     return f"extract/{timestamp}/run.json"
+
+
+def stage_prefix(stage: str, run_id: str) -> str:
+    """The prefix of all objects that a stage writes for a run, parts and others."""
+    return f"{stage}/{run_id}/"
+
+
+def part_of(key: str) -> tuple[int, int] | None:
+    """The segment and the part of a key that `part_key` made; None for any other key."""
+    name = key.split("/", 2)[-1]
+    if name == "data.json":
+        return 0, 0
+    found = _PART.fullmatch(name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def run_id_of(key: str) -> str:
+    """The run's id in the key of one of its objects."""
+    return key.split("/")[1]

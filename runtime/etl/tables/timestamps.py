@@ -11,23 +11,28 @@ from functools import lru_cache
 from string import ascii_letters, punctuation
 from typing import Any, Final, Literal
 
-from etl.model.errors import RejectedError, UntimedError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.values.attribute_values import Record, type_name
 
 ATTRIBUTE = "timestamp"
-EXPECTED = "a time in UTC such as 2024-01-15T10:00:00Z"
+_A_TIME = "expected a time in UTC such as 2024-01-15T10:00:00Z"
 _SHAPE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?Z"
 _SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
 
-# What no time has: a letter for a digit, O for 0 or l for 1, and other separators.
-_NO_TIMES = {f":no{n}": sign for n, sign in enumerate(sorted({*ascii_letters, *punctuation, " "} - {*"TZ-:."}))}
+SHORTEST = len("2024-01-15T10:00:00Z")
+FIRST = "0001-01-01T00:00:00"
+SIGNS = {"dash": "-", "t": "T", "colon": ":", "z": "Z"}
+"""The signs that every time has."""
+NO_SIGNS = frozenset({*ascii_letters, *punctuation, " "} - {*"TZ-:."})
+"""The signs that no time has, such as O for 0 or l for 1."""
+_NO_TIMES = {f":no{n}": sign for n, sign in enumerate(sorted(NO_SIGNS))}
 # Signs that a timestamp isn't a time, wherever it sorts: these items come along with every window.
 _NO_TIME = (
     "attribute_not_exists(#timestamp)",
     "NOT attribute_type(#timestamp, :string)",
     "size(#timestamp) < :shortest",
     "#timestamp < :first",
-    *(f"NOT contains(#timestamp, :{name})" for name in ("dash", "t", "colon", "z")),
+    *(f"NOT contains(#timestamp, :{name})" for name in SIGNS),
     "(size(#timestamp) > :shortest AND NOT contains(#timestamp, :dot))",
     *(f"contains(#timestamp, {name})" for name in _NO_TIMES),
 )
@@ -53,11 +58,8 @@ def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
         ":end": end.removesuffix("Z"),
         ":now": _bound(now),
         ":string": "S",
-        ":first": "0001-01-01T00:00:00",
-        ":dash": "-",
-        ":t": "T",
-        ":colon": ":",
-        ":z": "Z",
+        ":first": FIRST,
+        **{f":{name}": sign for name, sign in SIGNS.items()},
         ":dot": ".",
         **_NO_TIMES,
     }
@@ -67,7 +69,7 @@ def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
         "ExpressionAttributeNames": {"#timestamp": ATTRIBUTE},  # a reserved word of DynamoDB
         "ExpressionAttributeValues": {
             **{name: {"S": text} for name, text in texts.items()},
-            ":shortest": {"N": str(len("2024-01-15T10:00:00Z"))},
+            ":shortest": {"N": str(SHORTEST)},
         },
     }
 
@@ -105,11 +107,11 @@ def _all_times(texts: list[str]) -> bool:
 
 def _breach(record: Record) -> UntimedError | None:
     if ATTRIBUTE not in record:
-        return UntimedError(ATTRIBUTE, EXPECTED, "no such attribute")
+        return UntimedError("is missing", field=ATTRIBUTE)
     value = record[ATTRIBUTE]
     if not isinstance(value, str):
-        return UntimedError(ATTRIBUTE, EXPECTED, f"an attribute of type {type_name(value)}")
-    return None if _all_times([value]) else UntimedError(ATTRIBUTE, EXPECTED, repr(value[:40]))
+        return UntimedError(_A_TIME, field=ATTRIBUTE, got=f"an attribute of type {type_name(value)}")
+    return None if _all_times([value]) else UntimedError(_A_TIME, field=ATTRIBUTE, got=repr(value[:40]))
 
 
 @lru_cache(maxsize=4096)
