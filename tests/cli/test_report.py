@@ -100,7 +100,7 @@ def test_the_commonest_reason_comes_first(recording: Recording) -> None:
         return json.dumps(facts)
 
     run = json.loads(recording.description["output"])["run"]
-    lines = [line("name", {"id": "a"}), line("size", {"id": 1}), line("size", {})]
+    lines = [line("name", {"id": "a", "timestamp": "t"}), line("size", {"id": 1}), line("size", {})]
     recording.s3.objects[f"quarantine/{run}/load-0000-0000.json"] = "[\n" + ",\n".join(lines) + "\n]\n"
     report = report_of(recording)
 

@@ -32,6 +32,7 @@ from etl_cli.items.verdict import Verdict
 from etl_cli.render import backfill
 from etl_cli.render.board import Board, Step
 from etl_cli.render.explain import print_explanation
+from etl_cli.render.log_view import LogView
 from etl_cli.render.plan import print_plan
 from etl_cli.render.preview import aggregate_parts
 from etl_cli.render.quarantine import print_quarantines, print_records
@@ -40,7 +41,7 @@ from etl_cli.render.show import print_run
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.history import StageProgress, Timeline
 from etl_cli.runs.ledger import Entry
-from etl_cli.runs.log_lines import LogLine, LogView
+from etl_cli.runs.log_lines import LogLine
 from etl_cli.runs.staged import set_aside
 from etl_cli.summary.backfill_windows import Planned
 from etl_cli.summary.contents import Contents, Sample
