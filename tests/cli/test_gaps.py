@@ -133,7 +133,7 @@ def test_no_gaps_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None
     assert printed(Coverage([], None, None), capsys, None) == "No gaps.\n\nThe schedule has not run yet.\n"
 
 
-def test_a_watermark_that_is_behind_comes_with_the_commands_that_move_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_watermark_that_is_behind_comes_with_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(Coverage([], None, GAP), capsys).splitlines()
 
     assert "All time is covered up to 2026-11-04 02:00:00 UTC" in lines[-3]

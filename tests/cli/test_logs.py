@@ -130,7 +130,7 @@ def test_a_report_says_in_words_how_an_invocation_ended(status: str, words: str)
     assert lines[3].startswith("    REPORT RequestId: 7")
 
 
-def test_a_report_repeats_only_the_error_that_its_function_has_told() -> None:
+def test_a_report_that_repeats_a_logged_error_is_left_out() -> None:
     failed = event(1, fact(1, "load", message="failed", level="ERROR", error="StagingError", traceback=TRACEBACK))
     reports = [event(2, report(f"Status: error\tError Type: {name}")) for name in ("StagingError", "Runtime.ExitError")]
 

@@ -76,7 +76,7 @@ def test_the_example_of_the_documentation() -> None:
     assert "\n".join(printed(HISTORY)) + "\n" == example("etl runs")
 
 
-def test_items_without_a_time_are_told_below_their_run() -> None:
+def test_items_without_a_time_are_below_their_run() -> None:
     counts = {"read": 19, "loaded": 5, "untimed": 14}
     lines = printed([night(5, counts=counts, replayed=REPLAYED | {"untimed": 3}), night(3)], 80)
 
@@ -147,7 +147,7 @@ def test_more_than_the_limit_is_said() -> None:
     assert printed([]) == ["No runs. Start one: etl run"]
 
 
-def test_that_no_run_is_picked_is_not_that_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_selection_differs_from_an_empty_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pipeline, "find", lambda *_: SimpleNamespace(dynamodb=None))
     monkeypatch.setattr("etl_cli.commands.runs.read_ledger", lambda *_: (HISTORY, None))
     done = CliRunner().invoke(app, ["runs", "--status", "unknown", "--region", "eu-west-1"])

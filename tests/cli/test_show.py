@@ -184,7 +184,7 @@ def test_a_failure_says_what_to_do_and_what_is_missing() -> None:
     assert document["balance"] is None
 
 
-def test_what_lies_behind_the_watermark_is_covered_by_the_next_run_too() -> None:
+def test_time_after_the_watermark_is_covered_by_the_next_run() -> None:
     failed, entry = failed_at_gate()
     half = WINDOW.start + timedelta(hours=12)
     shown = shown_of(failed, entry, watermark=Watermark(WINDOW.start - timedelta(days=9), half))
@@ -193,7 +193,7 @@ def test_what_lies_behind_the_watermark_is_covered_by_the_next_run_too() -> None
     assert "The next scheduled run covers it too, or at once:" in unwrapped(printed(shown))
 
 
-def test_what_other_runs_have_covered_is_not_missing() -> None:
+def test_time_that_other_runs_have_covered_is_not_missing() -> None:
     failed, entry = failed_at_gate()
     half = WINDOW.start + timedelta(hours=12)
     others = [Entry("SUCCEEDED", Span(WINDOW.start, half)), Entry("SUCCEEDED", Span(half, WINDOW.end))]
@@ -217,7 +217,7 @@ def test_a_run_that_ended_before_it_had_a_window() -> None:
     assert "predicted\n" in text
 
 
-def test_a_failure_that_the_ledger_does_not_know_yet_is_taken_from_the_history() -> None:
+def test_a_failure_that_is_not_recorded_yet_is_in_the_history() -> None:
     failed, entry = failed_at_gate(status="RUNNING", stage="", error="", cause="")
     shown = shown_of(failed, entry)
 

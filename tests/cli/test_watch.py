@@ -80,21 +80,21 @@ def test_a_run_that_failed_ends_with_1(machine: StateMachine) -> None:
 
 @pytest.mark.usefixtures("nights")
 @pytest.mark.parametrize("name", ["nonsense", "20200101T000000000Z", "arn:aws:s3:::bucket"])
-def test_a_run_that_is_none_is_said_to_be_none(name: str) -> None:
+def test_an_unknown_run_is_refused(name: str) -> None:
     error = etl_watch(name).exception
 
     assert isinstance(error, UserError)
     assert error.message == f"The ledger has no run {name!r}."
 
 
-def test_an_execution_of_another_state_machine_is_none(nights: StateMachine) -> None:
+def test_an_execution_of_another_state_machine_is_refused(nights: StateMachine) -> None:
     nights.executions["last"].machine = MACHINE.replace("etl-pipeline", "etl-pipeline-recorder")
     nights.unrecorded = {"last"}
 
     assert isinstance(etl_watch("last").exception, UserError)
 
 
-def test_a_run_that_step_functions_has_forgotten_is_still_in_the_ledger(nights: StateMachine) -> None:
+def test_a_forgotten_run_is_still_in_the_ledger(nights: StateMachine) -> None:
     nights.forgotten = {"first"}
     error = etl_watch(nights.executions["first"].run).exception
 
