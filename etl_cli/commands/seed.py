@@ -30,22 +30,21 @@ _MOST = 10_000_000
 def seed(  # noqa: PLR0913 - each is an option
     *,
     count: Annotated[int, typer.Option(min=1, max=_MOST, help="How many items.")] = 1000,
-    number: Annotated[
-        int, typer.Option("--seed", help="Another number makes other items with the same ids.")
-    ] = 0,
+    number: Annotated[int, typer.Option("--seed", help="Another number makes other items with the same ids.")] = 0,
     late_percent: Annotated[
         int, typer.Option(min=0, max=100, help="Share of items that are late: older by days than the others.")
     ] = 6,
     invalid_percent: Annotated[
-        int, typer.Option(min=0, max=100, help="Share of items that are invalid: without a usable value, or without a time.")
+        int,
+        typer.Option(min=0, max=100, help="Share of items that are invalid: without a usable value or time."),
     ] = 1,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Length of the time in which the others lie, in days.")] = 1,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Number of days that the others lie in.")] = 1,
     until: Annotated[
         datetime | None,
         typer.Option(
             metavar="TIME",
             parser=parse_since,
-            help="The end of that time: 2026-11-01, 2026-11-01T02:00Z, or 2d for two days ago; by default the last hour.",
+            help="The end of these days: 2026-11-01, 2026-11-01T02:00Z, or 2d (ago); by default the last full hour.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write to a table on AWS, too.")] = False,

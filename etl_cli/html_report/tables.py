@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from etl_cli.costs.cost import Cost
-from etl_cli.render.plan import uses
 from etl_cli.render.item import value_text
+from etl_cli.render.plan import uses
 from etl_cli.runs.item import Wire, compare
 from etl_cli.summary.report import Sample
 from etl_cli.terminal.printable import printable

@@ -11,9 +11,9 @@ from rich.padding import Padding
 
 from etl_cli.aws.cli_lines import Command
 from etl_cli.items.rejections import Rejection
+from etl_cli.render.item import changes_table
 from etl_cli.runs.counts import untimed_words
 from etl_cli.runs.failure import Failure, look_words
-from etl_cli.render.item import changes_table
 from etl_cli.runs.item import compare
 from etl_cli.runs.statuses import ended
 from etl_cli.summary.report import Equation, RunReport

@@ -15,9 +15,8 @@ import msgspec
 
 from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key, reader
 from etl.model.stages import TRANSFORM
-
-from etl_cli.runs.counts import UNTIMED
 from etl_cli.items.quarantine import records_of
+from etl_cli.runs.counts import UNTIMED
 from etl_cli.runs.staged import record_key, staged_keys, staged_lines
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.printable import printable
@@ -87,9 +86,8 @@ def _require(report: RunReport, missing: set[Key], what: str) -> None:
     if missing:
         identity, *others = min(missing)
         such = "it is" if len(missing) == 1 else "one is"
-        raise _differs(
-            report, f"{count(len(missing), 'item')} {what}; {such} {printable(identity)} of {printable(' '.join(others))}"
-        )
+        key = f"{printable(identity)} of {printable(' '.join(others))}"
+        raise _differs(report, f"{count(len(missing), 'item')} {what}; {such} {key}")
 
 
 def _differs(report: RunReport, problem: str) -> UserError:

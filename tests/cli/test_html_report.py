@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from etl_cli.html_report.facts import RunFacts
 from etl_cli.html_report.page import render
 from etl_cli.html_report.tables import LONGEST
+from etl_cli.items.rejections import Rejection
 from etl_cli.summary.contents import Contents
-from etl_cli.summary.report import Rejection, Sample
+from etl_cli.summary.report import Sample
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import visible_lines
 from etl_cli.terminal.times import Times
@@ -241,7 +242,7 @@ def hostile(facts: RunFacts, text: str) -> RunFacts:
         failure=replace(failure, error=text, message=text, where=[text, text], stage=text) if failure else None,
     )
     contents = Contents(
-        rejections=[Rejection("transform", text, text, 3, text, text)],
+        rejections=[Rejection("transform", text, text, text, example=text, count=3)],
         aggregates=[{"name": text, "by": [text], "groups": [{text: text, "other": 1}, {text: None, "other": text}]}],
         sample=Sample(
             {},

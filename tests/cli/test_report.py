@@ -11,13 +11,14 @@ from typing import Any, cast
 
 import pytest
 
+from etl_cli.items.rejections import Rejection
 from etl_cli.render.report import _equation, _rejections, print_commands, print_report
 from etl_cli.render.report_commands import report_commands
 from etl_cli.render.report_document import report_document
 from etl_cli.runs.history import Timeline, read_new
 from etl_cli.summary import report as report_module
 from etl_cli.summary.left_out import reasons_alone
-from etl_cli.summary.report import Equation, Rejection, RunReport, collect
+from etl_cli.summary.report import Equation, RunReport, collect
 from etl_cli.summary.verify import Verified
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
@@ -228,9 +229,9 @@ def test_a_run_that_is_no_replay_does_not_speak_of_one(report: RunReport) -> Non
 def test_rejections_without_items_are_told_by_their_summaries() -> None:
     data = "not {'card': '4111 1111', 'name': 'Ann'}"
     given = [
-        Rejection("transform", "card", data, 2, "order-1", "4111", "record: a reason of transform()'s own"),
-        Rejection("transform", "name", data, 1, "order-2", "Ann", "record: a reason of transform()'s own"),
-        Rejection("load", "", "an item that DynamoDB takes", 1, "order-3", "401 KB"),
+        Rejection("transform", "card", data, "4111", "record: a reason of transform()'s own", False, "order-1", 2),
+        Rejection("transform", "name", data, "Ann", "record: a reason of transform()'s own", False, "order-2"),
+        Rejection("load", "", "an item that DynamoDB takes", "401 KB", example="order-3"),
     ]
 
     assert [(each.stage, each.expected, each.count) for each in reasons_alone(given)] == [
@@ -242,8 +243,8 @@ def test_rejections_without_items_are_told_by_their_summaries() -> None:
 def test_items_without_a_time_are_told_apart_in_the_report(report: RunReport) -> None:
     counts = {"read": 20, "extracted": 20, "transformed": 5, "rejected_transform": 1, "untimed": 14, "records": 5}
     reasons = [
-        Rejection("transform", "timestamp", "a time in UTC", 14, "order-1", "'soon'", untimed=True),
-        Rejection("transform", "value", "a number >= 0", 1, "order-2", "-1"),
+        Rejection("transform", "timestamp", "expected a time", "'soon'", untimed=True, example="order-1", count=14),
+        Rejection("transform", "value", "expected a number >= 0", "-1", example="order-2"),
     ]
     found = replace(report, counts=counts | {"loaded": 5}, rejections=reasons)
     said = printed(found, 80)
