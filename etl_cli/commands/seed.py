@@ -36,19 +36,15 @@ def seed(  # noqa: PLR0913 - each is an option
     ] = 6,
     invalid_percent: Annotated[
         int,
-        typer.Option(
-            min=0, max=100, help="Share of items that are invalid: without a usable value, or without a time."
-        ),
+        typer.Option(min=0, max=100, help="Share of items that are invalid: without a usable value or time."),
     ] = 1,
-    days: Annotated[
-        int, typer.Option(min=1, max=3650, help="Length of the time in which the others lie, in days.")
-    ] = 1,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Number of days that the others lie in.")] = 1,
     until: Annotated[
         datetime | None,
         typer.Option(
             metavar="TIME",
             parser=parse_since,
-            help="The end of that time: 2026-11-01, 2026-11-01T02:00Z, or 2d for two days ago; by default the last hour.",
+            help="The end of these days: 2026-11-01, 2026-11-01T02:00Z, or 2d (ago); by default the last full hour.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write to a table on AWS, too.")] = False,

@@ -16,7 +16,7 @@ from etl.model.counts import set_aside
 from etl.model.stages import TRANSFORM
 from etl.staging.keys import QUARANTINE, quarantine_prefix, run_id_of
 from etl_cli.items.rejections import MOST_REJECTED, Rejection, Tally
-from etl_cli.runs.staged import item_id, record_key, staged_keys, staged_lines
+from etl_cli.runs.staged import item_id, record_id, staged_keys, staged_lines
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
@@ -51,7 +51,7 @@ class QuarantinedRecord(msgspec.Struct):
         if self.stage == TRANSFORM:
             return item_id(self.item)
         try:
-            return record_key(self.item)[0]
+            return record_id(self.item)
         except msgspec.ValidationError:
             return ""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from etl.model.stages import EXTRACT, LOAD, TRANSFORM
 from etl_cli.items.quarantine import records_of
 from etl_cli.items.rejections import Rejection
-from etl_cli.runs.staged import item_id, record_key, staged_lines, staged_parts
+from etl_cli.runs.staged import item_id, record_id, staged_lines, staged_parts
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
@@ -115,7 +115,7 @@ def _made(lines: Iterator[bytes], identity: str) -> Made:
     """The records with the item's id, or else the records whose ids contain it as a word."""
     own, related = Made(), Made(related=True)
     for line in lines:
-        found = record_key(line)[0]
+        found = record_id(line)
         if found == identity:
             own.take(line)
         elif occurs_in(identity, found):

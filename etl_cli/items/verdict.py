@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from etl.model.stages import BY_ACTION
 from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.items.item_time import smallest_window, sorts_as_time, window_of_text
 from etl_cli.runs.phrases import ended
@@ -64,13 +63,12 @@ def _read(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
 
 def _quarantined(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
     run, rejection = found.entry.run, found.rejections[0]
-    stage = BY_ACTION[rejection.stage].state
     correct = "Correct the item or transformation.py"
     if rejection.untimed:
         correct = "Correct the timestamp in the source table; transformation.py never gets the item"
     return Verdict(
         "quarantined",
-        f"{stage} set it aside, in quarantine of run {run}: {rejection}.",
+        f"It is in quarantine of run {run}: {rejection}.",
         f"{correct}. Then preview it, and replay the quarantine:",
         [
             *([lines.line("preview", "--id", explanation.identity)] if explanation.source else []),

@@ -32,18 +32,19 @@ def _text(value: Wire) -> str:
     match kind:
         case "M":
             names = sorted(content, key=lambda name: (next(iter(content[name])) in ("M", "L"), name))
-            return "{" + ", ".join(f"{name}: {value_text(content[name])}" for name in names) + "}"
+            text = "{" + ", ".join(f"{name}: {value_text(content[name])}" for name in names) + "}"
         case "L":
-            return "[" + ", ".join(map(value_text, content)) + "]"
-        case "SS" | "BS":
-            return "{" + ", ".join(each or '""' for each in sorted(content)) + "}"
-        case "NS":
-            return "{" + ", ".join(sorted(content, key=Decimal)) + "}"
+            text = "[" + ", ".join(map(value_text, content)) + "]"
+        case "SS" | "BS" | "NS":
+            members = sorted(content, key=Decimal if kind == "NS" else str)
+            text = "{" + ", ".join(each or '""' for each in members) + "}"
         case "BOOL":
-            return "true" if content else "false"
+            text = "true" if content else "false"
         case "NULL":
-            return "null"
-    return content or '""'
+            text = "null"
+        case _:
+            text = content or '""'
+    return text
 
 
 def changes_table(found: Iterable[Change], titles: tuple[str, str], width: int) -> Group:

@@ -116,9 +116,7 @@ def _replayed(entry: Entry | None) -> list[Text]:
         "ahead": counts.get("ahead", 0),
         "left": counts.get("left", 0),
     }
-    parts = [
-        f"{counts.get('loaded', 0):,} loaded",
-        *(f"{number:,} {name}" for name, number in numbers.items() if number),
-    ]
+    parts = [f"{counts.get('loaded', 0):,} loaded"]
+    parts += [f"{number:,} {name}" for name, number in numbers.items() if number]
     style = "yellow" if any(numbers.values()) else "green"
     return [Text(f"  replayed by {counts['run']}: {', '.join(parts)}", style)]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _source_key = reader(SOURCE_KEY, wire=True)
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
 
+_record_id = reader(DESTINATION_KEY[0], wire=False)
+
 record_key = reader(*DESTINATION_KEY, wire=False)
 """The key of a record of plain JSON, as Transform stages it."""
 
@@ -33,6 +35,11 @@ wire_key = reader(*DESTINATION_KEY, wire=True)
 def item_id(line: bytes | msgspec.Raw) -> str:
     """The key of an item of the source table, in DynamoDB JSON; empty if it isn't text."""
     return _source_key(line)[0]
+
+
+def record_id(line: bytes | msgspec.Raw) -> str:
+    """The id of a record of plain JSON, which is the first attribute of its key."""
+    return _record_id(line)[0]
 
 
 def named_key(key: Key) -> dict[str, str]:

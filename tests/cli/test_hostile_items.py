@@ -197,7 +197,7 @@ def poisoned(recording: Recording, text: str) -> Recording:
 
 def _rejected(record: dict[str, Any], text: str) -> dict[str, Any]:
     identity = {"S": text} if isinstance(record["item"].get("id"), dict) else text
-    return record | {"field": text, "expected": text, "got": text, "item": record["item"] | {"id": identity}}
+    return record | {"field": text, "rule": text, "got": text, "item": record["item"] | {"id": identity}}
 
 
 def _with_lines(body: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> str:

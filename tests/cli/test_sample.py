@@ -95,11 +95,10 @@ def test_items_come_in_the_order_of_the_given_ids(past: Past) -> None:
 
 
 def test_transform_gets_the_run_of_the_window() -> None:
-    assert (preview_run(DAY, NOW).start, preview_run(DAY, NOW).end) == ("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z")
-    assert (preview_run(None, NOW).start, preview_run(None, NOW).end) == (
-        "2024-01-15T02:00:00Z",
-        "2024-01-16T02:00:00Z",
-    )
+    given = preview_run(DAY, NOW)
+
+    assert (given.start, given.end) == ("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z")
+    assert (RUN.start, RUN.end) == ("2024-01-15T02:00:00Z", "2024-01-16T02:00:00Z")
 
 
 def test_a_sample_ends_where_it_has_too_many_bytes(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:

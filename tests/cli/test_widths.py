@@ -25,8 +25,8 @@ from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import Usage
 from etl_cli.doctor.findings import Finding
 from etl_cli.items.explanation import Explanation
-from etl_cli.items.quarantine import Quarantine
-from etl_cli.items.rejections import Reason, Rejection, Tally
+from etl_cli.items.quarantine import Quarantine, quarantined
+from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.items.search import Found
 from etl_cli.items.verdict import Verdict
 from etl_cli.render import backfill
@@ -42,7 +42,6 @@ from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.history import StageProgress, Timeline
 from etl_cli.runs.ledger import Entry
 from etl_cli.runs.log_lines import LogLine
-from etl_cli.runs.staged import set_aside
 from etl_cli.summary.backfill_windows import Planned
 from etl_cli.summary.contents import Contents, Sample
 from etl_cli.summary.run_summary import Account, RunSummary
@@ -160,13 +159,13 @@ def test_a_cell_is_no_longer_than_a_value_of_an_item() -> None:
 
 
 REJECTED = json.dumps(
-    {"stage": "load", "field": "", "expected": WIDE, "got": WIDE, "item": {"id": ID, "n": int(DIGITS)}}
+    {"stage": "load", "field": "", "rule": WIDE, "got": WIDE, "item": {"id": ID, "n": int(DIGITS)}}
 ).encode()
 
 
 def show_quarantine(console: Terminal) -> None:
     tally = Tally()
-    tally.add("transform", Reason("value", WIDE, WIDE), ID)
+    tally.add(Rejection("transform", "value", WIDE, WIDE, example=ID))
     tally._counts[("transform", "value", WIDE, False)] = 123_456_789_012
     print_quarantines(console, [Quarantine(RUN, tally, entry=entry())], Times(), ETL)
 
@@ -174,7 +173,7 @@ def show_quarantine(console: Terminal) -> None:
 def show_explanation(console: Terminal) -> None:
     item = {"id": {"S": ID}, "timestamp": {"S": "2026-11-01T00:00:00Z"}, "value": {"N": DIGITS}, "name": {"S": WIDE}}
     line = json.dumps(item).encode()
-    found = Found(entry(), "read", line, rejections=[("transform", Reason("value", WIDE, WIDE))])
+    found = Found(entry(), "read", line, rejections=[Rejection("transform", "value", WIDE, WIDE)])
     explanation = Explanation(ID, WINDOW.end, line, item["timestamp"], None, [found])
     verdict = Verdict("quarantined", WIDE, "Do it.", [ETL.line("quarantine", "replay", RUN)])
     print_explanation(console, explanation, verdict, TABLES, Times())
@@ -253,7 +252,7 @@ SCREENS: dict[str, tuple[Callable[[Terminal], None], list[str]]] = {
     "quarantine show": (
         lambda console: print_records(
             console,
-            [set_aside(REJECTED)],
+            [quarantined(REJECTED)],
             has_more=True,
         ),
         [ID, DIGITS],
