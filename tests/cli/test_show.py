@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -150,9 +151,9 @@ def test_the_ledger_alone_is_enough(recording: Recording) -> None:
 
     assert forgotten.summary.timeline is None
     text = printed(forgotten)
-    assert "✔ 37 loaded, 1 rejected with its reason, nothing unaccounted for" in text
+    assert "✔ 37 loaded, 1 rejected" in text
     assert "records   37 = 37 loaded" in text
-    assert "Step Functions has forgotten their durations" in text
+    assert re.search(r"Stages .*90 days", text)
     document = show_document(*forgotten)
     assert (document["status"], document["stages"]) == ("SUCCEEDED", None)
     assert "gb_seconds" in document["cost"]["estimated"]
@@ -172,7 +173,8 @@ def test_a_failure_says_what_to_do_and_what_is_missing() -> None:
     shown = shown_of(failed, entry)
     text = printed(shown)
 
-    assert "✘ The run failed at Gate: QualityGateError\n\n    1 of 19 items were rejected, 5.3 %\n" in text
+    assert "✘ The run failed at Gate: QualityGateError\n" in text
+    assert f"    {GATE['cause']}\n" in text
     assert "    etl quarantine show 20261124T211351447Z\n" in text
     missing = "Missing: 2026-11-20 00:00:00 → 2026-11-21 00:00:00 UTC. No scheduled run will cover it; this does:"
     assert missing in unwrapped(text)
@@ -252,7 +254,7 @@ def test_a_run_that_goes_on(recording: Recording) -> None:
     assert f"etl watch {entry.name}" in text
     assert "✔ Plan " in text
     assert "Ended" not in text
-    assert "Capacity and cost so far" in text
+    assert "so far" in text
 
 
 def test_links_lead_to_the_execution_its_logs_and_its_objects(recording: Recording) -> None:

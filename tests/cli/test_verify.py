@@ -114,14 +114,14 @@ def test_items_that_the_run_counted_apart_are_told_by_its_counts(world: World) -
 def test_an_item_of_the_window_that_was_not_read(world: World) -> None:
     world.dynamodb.tables["source"].append(item("missed", START))
 
-    with pytest.raises(UserError, match="source has 4 items in the window, and the run extracted 3"):
+    with pytest.raises(UserError, match=r"source has 4 items .* extracted 3"):
         world.verify()
 
 
 def test_an_item_of_another_window_that_was_read(world: World) -> None:
     world.summary.entry.counts["extracted"] += 1
 
-    with pytest.raises(UserError, match="source has 3 items in the window, and the run extracted 4"):
+    with pytest.raises(UserError, match=r"source has 3 items .* extracted 4"):
         world.verify()
 
 
@@ -135,7 +135,7 @@ def test_an_item_that_got_lost_between_extract_and_transform(world: World) -> No
 def test_a_record_that_did_not_arrive(world: World) -> None:
     del world.dynamodb.tables["destination"][1]
 
-    with pytest.raises(UserError, match="1 item should be in destination and aren't; it is b"):
+    with pytest.raises(UserError, match=r"1 item .* destination .* b "):
         world.verify()
 
 
@@ -149,7 +149,7 @@ def test_a_record_that_an_earlier_run_left_does_not_count(world: World) -> None:
 def test_more_were_loaded_than_there_are(world: World) -> None:
     world.summary.entry.counts["loaded"] = 1
 
-    with pytest.raises(UserError, match="destination holds 2 records of the run, and the run loaded 1"):
+    with pytest.raises(UserError, match=r"destination holds 2 records .* loaded 1"):
         world.verify()
 
 

@@ -84,7 +84,7 @@ def test_an_unknown_run_is_refused(name: str) -> None:
     error = etl_watch(name).exception
 
     assert isinstance(error, UserError)
-    assert error.message == f"The ledger has no run {name!r}."
+    assert repr(name) in error.message
 
 
 def test_an_execution_of_another_state_machine_is_refused(nights: StateMachine) -> None:
@@ -99,7 +99,8 @@ def test_a_forgotten_run_is_still_in_the_ledger(nights: StateMachine) -> None:
     error = etl_watch(nights.executions["first"].run).exception
 
     assert isinstance(error, UserError)
-    assert "has forgotten the execution first: it keeps them for 90 days" in error.message
+    assert "first" in error.message
+    assert "90 days" in error.message
     assert error.remedy.endswith(f"etl show {nights.executions['first'].run}")
 
 
@@ -108,7 +109,7 @@ def test_before_the_first_run_there_is_nothing_to_watch() -> None:
     error = etl_watch().exception
 
     assert isinstance(error, UserError)
-    assert (error.message, error.remedy) == ("There is no run yet.", "Start one: etl run")
+    assert error.remedy.endswith("etl run")
 
 
 def test_the_example_of_the_documentation(machine: StateMachine) -> None:
