@@ -12,7 +12,7 @@ from etl_cli.commands.follow import LOOK_SECONDS
 from etl_cli.render.backfill import BackfillBoard, added_up, loaded, window_names
 from etl_cli.render.backfill_document import work_document
 from etl_cli.render.board import Board
-from etl_cli.render.report import print_advice, print_failure
+from etl_cli.render.failure import print_advice, print_failure
 from etl_cli.runs.history import execution_name
 from etl_cli.summary.backfill import BackfillWork
 from etl_cli.summary.backfill_windows import Planned

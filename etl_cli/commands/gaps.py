@@ -10,8 +10,8 @@ import typer
 
 from etl_cli.aws.cli_lines import window_command
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, Watermark, find_coverage
-from etl_cli.runs.ledger import read_ledger
+from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, find_coverage
+from etl_cli.runs.ledger import Watermark, read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.grid import table_width

@@ -11,7 +11,7 @@ import typer
 
 from etl.model.statuses import RUNNING
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.commands.follow import attend, console_of_progress
+from etl_cli.commands.follow import console_of_progress, follow_to_end
 from etl_cli.commands.run import run_name
 from etl_cli.items.quarantine import Quarantine, not_loaded_by_replay, quarantine_of, quarantines, records_of
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
@@ -129,7 +129,7 @@ def replay(
         console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
         console.print(f"  Replays    quarantine of run {quarantine.run}", soft_wrap=True)
         console.print()
-        attend(pipeline, execution, lines, times, as_json=as_json)
+        follow_to_end(pipeline, execution, lines, times, as_json=as_json)
         entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], execution)
     if not_loaded_by_replay(entry):
         raise typer.Exit(EXIT_NOT_LOADED)

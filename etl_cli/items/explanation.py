@@ -15,7 +15,6 @@ from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key
 from etl_cli.aws.raw_items import items_of, raw_client, without_alike
 from etl_cli.items.item_time import is_read_in, untimed
 from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Found, search
-from etl_cli.runs.coverage import Watermark
 from etl_cli.runs.item import Wire, differ
 from etl_cli.runs.staged import loaded_item, record_key, wire_key
 from etl_cli.terminal.errors import UserError
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from etl_cli.aws.deployment import Pipeline
     from etl_cli.items.rejections import Rejection
-    from etl_cli.runs.ledger import Entry
+    from etl_cli.runs.ledger import Entry, Watermark
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.items.item_time import smallest_window, sorts_as_time, window_of_text
-from etl_cli.runs.statuses import ended
+from etl_cli.runs.phrases import ended
 from etl_cli.terminal.words import format_instant
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from datetime import UTC, datetime, timedelta
 from etl.model.counts import rejected
 from etl_cli.render.board import IN_ALL, Board, State, Step
 from etl_cli.render.stage_steps import stage_steps
-from etl_cli.runs.counts import untimed_words
+from etl_cli.runs.phrases import ended, untimed_words
 from etl_cli.runs.progress import Snapshot
-from etl_cli.runs.statuses import ended
 from etl_cli.summary.backfill import BackfillWork, Ended
 from etl_cli.summary.backfill_windows import Planned
 from etl_cli.terminal.console import Terminal, Text

@@ -58,7 +58,10 @@ def _before(planned: Planned) -> dict[str, Any]:
 
 
 def _ended(ended: Ended) -> dict[str, Any]:
-    document = {"execution": execution_name(ended.execution), "run": ended.timeline.run.get("timestamp", "")}
+    document = {
+        "execution": execution_name(ended.execution),
+        "run": ended.timeline.run.id if ended.timeline.run else "",
+    }
     failure = ended.failure
     if failure is None:
         return {"status": "done", **document, "counts": ended.counts}

@@ -13,8 +13,8 @@ from etl_cli.items.local_transformation import Outcome
 from etl_cli.items.preview import OTHER_KINDS, kind_of
 from etl_cli.render.item import changes_table, item_table
 from etl_cli.render.rejections import rejections_table
-from etl_cli.runs.counts import UNTIMED, untimed_words
 from etl_cli.runs.item import compare
+from etl_cli.runs.phrases import UNTIMED, untimed_words
 from etl_cli.runs.staged import before_and_after
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.grid import Grid, fitting, table_width

@@ -13,8 +13,8 @@ from etl_cli.items.comparison import Comparison, FieldChanges
 from etl_cli.items.preview import has_transformed
 from etl_cli.render.item import changes_table, value_text
 from etl_cli.render.preview import as_in_a_run, summary_parts, verdict
-from etl_cli.runs.counts import UNTIMED
 from etl_cli.runs.item import changes
+from etl_cli.runs.phrases import UNTIMED
 from etl_cli.runs.staged import loaded_item
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.grid import Grid, table_width

@@ -8,34 +8,21 @@ from datetime import datetime
 from itertools import chain
 
 from etl.model.counts import rejected
-from etl.model.statuses import UNKNOWN, WORDS
-from etl_cli.runs.counts import UNTIMED
+from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN, WORDS
 from etl_cli.runs.ledger import Entry
-from etl_cli.runs.statuses import ended
+from etl_cli.runs.phrases import UNTIMED, ended, replay_words
 from etl_cli.terminal.console import Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.words import duration
 
-_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan"}
-_MARKS = {"SUCCEEDED": "✔", "RUNNING": "…"}
+_STYLES = {SUCCEEDED: "green", RUNNING: "cyan"}
+_MARKS = {SUCCEEDED: "✔", RUNNING: "…"}
 _FAILED_STYLE, _FAILED_MARK = "red", "✘"
 _RUN_WIDTH = len("20261103T020000123Z")
 _COUNTS = ("read", "loaded", "rejected")
 _UNKNOWN = "-"
-
-
-def replay_words(entry: Entry) -> str:
-    """How a later run replayed what this one rejected: ``replayed by 20261106T…: 150 loaded, 1 rejected again``."""
-    counts = {name: number for name, number in entry.replayed.items() if isinstance(number, int)}
-    told = {name: counts.get(name, 0) for name in ("dropped", "ahead", "superseded")} | {
-        "rejected again": rejected(counts),
-        UNTIMED: counts.get("untimed", 0),
-    }
-    told["left, not in the source table any more"] = counts.get("left", 0)
-    more = "".join(f", {number:,} {name}" for name, number in told.items() if number)
-    return f"replayed by {entry.replayed['run']}: {counts.get('loaded', 0):,} loaded{more}"
 
 
 def runs_table(entries: Sequence[Entry], times: Times, etl: EtlLines, width: int | None) -> Iterator[Text]:
@@ -186,5 +173,5 @@ def _notes(entry: Entry, etl: EtlLines, width: int | None) -> Iterable[Text]:
     if untimed := entry.counts.get("untimed"):
         yield Text(f"    {untimed:,} {UNTIMED}", "yellow")
     if entry.replayed:
-        words = replay_words(entry)
+        words = replay_words(entry.replayed)
         yield from (Text(f"    {line}", "dim") for line in ([words] if width is None else wrapped(words, width - 4)))

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from etl_cli.runs.counts import UNTIMED
 from etl_cli.runs.ends import End, end_of
+from etl_cli.runs.phrases import UNTIMED
 from etl_cli.terminal.console import Text
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.words import duration, size

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_cli.runs.coverage import Coverage, Run, Watermark, find_coverage, merged, without
+from etl_cli.runs.coverage import Coverage, find_coverage, merged, without
+from etl_cli.runs.ledger import Entry, Watermark
 from etl_cli.terminal.times import Span
 
 ORIGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -31,17 +32,17 @@ def hours(spans: Iterable[Span]) -> set[int]:
     return {hour for start, end in spans for hour in range(-10, 200) if start <= at(hour) < end}
 
 
-def coverage(*runs: Run, watermark: tuple[int, int] | None = None, since: int = -9, overdue: int = 25) -> Coverage:
+def coverage(*runs: Entry, watermark: tuple[int, int] | None = None, since: int = -9, overdue: int = 25) -> Coverage:
     mark = Watermark(at(watermark[0]), at(watermark[1])) if watermark else None
     return find_coverage(runs, mark, at(NOW), timedelta(hours=overdue), at(since))
 
 
-def succeeded(start: int, end: int) -> Run:
-    return Run("SUCCEEDED", span(start, end))
+def succeeded(start: int, end: int) -> Entry:
+    return Entry("SUCCEEDED", span(start, end))
 
 
-def failed(start: int, end: int) -> Run:
-    return Run("FAILED", span(start, end))
+def failed(start: int, end: int) -> Entry:
+    return Entry("FAILED", span(start, end))
 
 
 SPANS = st.lists(st.builds(span, st.integers(0, 40), st.integers(0, 40)))
@@ -66,7 +67,7 @@ def test_what_is_left_is_every_hour_that_is_not_taken(spans: list[Span], taken: 
 
 RUNS = st.lists(
     st.builds(
-        lambda status, start, length: Run(status, span(start, min(start + length, NOW)) if length else None),
+        lambda status, start, length: Entry(status, span(start, min(start + length, NOW)) if length else None),
         st.sampled_from(["SUCCEEDED", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT", "UNKNOWN", "RUNNING"]),
         st.integers(0, NOW - 1),
         st.integers(0, 30),
@@ -76,7 +77,7 @@ RUNS = st.lists(
 
 @given(RUNS, st.none() | st.tuples(st.integers(0, 30), st.integers(0, 42)), st.integers(0, 20), st.integers(1, 60))
 def test_gaps_are_what_was_to_be_covered_and_no_run_covered(
-    runs: list[Run], mark: tuple[int, int] | None, since: int, overdue: int
+    runs: list[Entry], mark: tuple[int, int] | None, since: int, overdue: int
 ) -> None:
     mark = (mark[0], mark[0] + mark[1]) if mark else None
     found = coverage(*runs, watermark=mark, since=since, overdue=overdue)
@@ -121,8 +122,8 @@ def test_a_backfill_that_failed_is_a_gap_where_nothing_else_was_asked_for() -> N
     assert coverage(failed(0, 10), succeeded(0, 5), succeeded(5, 10)).gaps == []
 
 
-@pytest.mark.parametrize("run", [Run("RUNNING", span(0, 10)), Run("FAILED", None)])
-def test_a_run_that_is_going_or_had_no_window_misses_nothing(run: Run) -> None:
+@pytest.mark.parametrize("run", [Entry("RUNNING", span(0, 10)), Entry("FAILED", None)])
+def test_a_run_that_is_going_or_had_no_window_misses_nothing(run: Entry) -> None:
     assert coverage(run).gaps == []
 
 

@@ -225,7 +225,7 @@ def as_etl_run_says_it(recording: Recording) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(following, "console_of_progress", lambda **_: console)
         with pytest.raises(typer.Exit):
-            following.attend(recording.pipeline, recording.execution, EtlLines(), Times())
+            following.follow_to_end(recording.pipeline, recording.execution, EtlLines(), Times())
     assert isinstance(console.file, io.StringIO)
     _, view, told = console.file.getvalue().partition("  ✘ The run failed at Gate: QualityGateError\n")
     assert f"{command()} quarantine show " in told

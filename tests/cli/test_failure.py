@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from etl_cli.render.report import print_failure
-from etl_cli.render.report_document import failure_document
+from etl_cli.render.failure import print_failure
+from etl_cli.render.run_document import failure_document
 from etl_cli.runs.failure import Failure, explain
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.progress import follow

@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from etl_cli.commands.gaps import Fill, coverage_document, print_coverage
-from etl_cli.runs.coverage import Coverage, Watermark
-from etl_cli.runs.ledger import Entry, read_ledger
+from etl_cli.runs.coverage import Coverage
+from etl_cli.runs.ledger import Entry, Watermark, read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times

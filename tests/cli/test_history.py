@@ -51,7 +51,8 @@ def test_an_execution_that_succeeded_has_its_output_and_its_times() -> None:
 
     assert timeline.status == "SUCCEEDED"
     assert timeline.output["counts"]["loaded"] == 37
-    assert timeline.run["timestamp"] == timeline.output["run"]
+    assert timeline.run
+    assert timeline.run.id == timeline.output["run"]
     assert timeline.seconds
     assert sum(stage.seconds or 0 for stage in timeline.stages.values()) <= timeline.seconds
 
@@ -211,7 +212,7 @@ def test_an_output_that_is_cut_off_or_no_object_is_left_out() -> None:
             }
         )
 
-    assert timeline.run == {}
+    assert timeline.run is None
     assert timeline.stages["Plan"].state == "succeeded"
 
 
@@ -248,10 +249,10 @@ def test_states_that_are_no_stage_are_passed_over() -> None:
 
 def test_a_stage_has_failed_when_it_failed_and_not_when_that_was_recorded() -> None:
     timeline = read(Recording("failed_at_gate"))
-    left = timeline.stages["Gate"].left
+    exited_at = timeline.stages["Gate"].exited_at
     timeline.apply({"id": 99, "type": "FailStateEntered", "timestamp": START})
 
-    assert timeline.stages["Gate"].left == left
+    assert timeline.stages["Gate"].exited_at == exited_at
 
 
 def test_a_redriven_execution_goes_on_where_it_was_stopped() -> None:
@@ -271,4 +272,4 @@ def test_it_is_known_when_a_stage_was_counted_last() -> None:
     for number, event in enumerate(aws_events()):
         timeline.apply(event | {"id": number + 1, "timestamp": START + timedelta(seconds=number)})
 
-    assert timeline.stages["Extract"].counted == START + timedelta(seconds=8)
+    assert timeline.stages["Extract"].counted_at == START + timedelta(seconds=8)

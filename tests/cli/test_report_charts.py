@@ -11,16 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_cli.html_report.busy import draw_busy, most_at_once
-from etl_cli.html_report.coverage_chart import CoverageLine, draw_coverage
-from etl_cli.html_report.flow import Node, flow_of
-from etl_cli.html_report.flow_chart import draw_flow
-from etl_cli.html_report.gantt import MOST_ROWS, SLOWEST, draw_gantt, draw_map_runs, gantt_of
+from etl_cli.html_report.coverage_chart import CoverageLine, coverage_words, draw_coverage, long_duration
+from etl_cli.html_report.flow_chart import Node, draw_flow, flow_of
+from etl_cli.html_report.gantt import MOST_ROWS, SLOWEST, draw_gantt, draw_map_runs, gantt_of, workers_words
 from etl_cli.html_report.scale import Axis, clock
-from etl_cli.html_report.words import coverage_words, long_duration, workers_words
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.workers import Invocation, MapRun, WorkerTimeline
+from etl_cli.runs.workers import Invocation, MapRun
 from etl_cli.terminal.times import Span, Times
 from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
@@ -30,8 +27,8 @@ START = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
 HOUR = Axis(START, START + timedelta(hours=1))
 
 
-def timeline_of(recording: Recording) -> WorkerTimeline:
-    timeline = WorkerTimeline()
+def timeline_of(recording: Recording) -> Timeline:
+    timeline = Timeline()
     for event in recording.events:
         timeline.apply(event)
     return timeline
@@ -54,15 +51,15 @@ def bars(chart: str, class_: str) -> list[dict[str, str]]:
 def test_each_segment_has_a_worker_in_each_map() -> None:
     timeline = timeline_of(Recording(SUCCEEDED))
 
-    assert Counter((each.stage, each.segment) for each in timeline.invocations) == Counter(
+    assert Counter((each.stage, each.segment) for each in timeline.workers.invocations) == Counter(
         (stage, segment) for stage in ("Extract", "Transform", "Load") for segment in range(4)
     )
-    assert all(each.ended and each.ended > each.started for each in timeline.invocations)
+    assert all(each.ended and each.ended > each.started for each in timeline.workers.invocations)
     assert timeline.status == "SUCCEEDED"
 
 
 def test_workers_that_go_on_and_workers_that_are_tried_again_are_told_apart() -> None:
-    invocations = [each for each in timeline_of(made_up(40)).invocations if each.stage == "Load"]
+    invocations = [each for each in timeline_of(made_up(40)).workers.invocations if each.stage == "Load"]
     courses = {
         segment: [(each.number, each.error, each.goes_on) for each in invocations if each.segment == segment]
         for segment in (1, 2, 5)
@@ -77,13 +74,13 @@ def test_workers_that_go_on_and_workers_that_are_tried_again_are_told_apart() ->
 
 def test_a_worker_that_has_not_ended_ends_with_the_chart() -> None:
     events = Recording(FAILED).events
-    timeline = WorkerTimeline()
+    timeline = Timeline()
     for event in events[:12]:
         timeline.apply(event)
     axis = Axis(events[0]["timestamp"], events[-1]["timestamp"])
 
-    assert {each.ended for each in timeline.invocations} == {None}
-    last = bars(draw_gantt(gantt_of(timeline.invocations, axis), timeline), "work")[-1]
+    assert {each.ended for each in timeline.workers.invocations} == {None}
+    last = bars(draw_gantt(gantt_of(timeline.workers.invocations, axis), timeline), "work")[-1]
     assert float(last["x"][:-1]) + float(last["width"][:-1]) == pytest.approx(100, abs=0.02)
 
 
@@ -100,11 +97,11 @@ def test_a_start_that_lambda_throttled_is_no_invocation_of_a_worker() -> None:
         ("LambdaFunctionScheduled", 8, {}),
         ("LambdaFunctionSucceeded", 9, {"lambdaFunctionSucceededEventDetails": {"output": "{}"}}),
     ]
-    timeline = WorkerTimeline()
+    timeline = Timeline()
     for number, (kind, previous, details) in enumerate(happened, 1):
         timeline.apply({"id": number, "previousEventId": previous, "timestamp": at(number), "type": kind} | details)
 
-    assert timeline.invocations == [Invocation("Load", 7, 1, at(9), at(10))]
+    assert timeline.workers.invocations == [Invocation("Load", 7, 1, at(9), at(10))]
 
 
 def test_distributed_maps_have_no_workers_in_the_history_and_are_drawn_by_their_segments() -> None:
@@ -112,7 +109,7 @@ def test_distributed_maps_have_no_workers_in_the_history_and_are_drawn_by_their_
     runs = [MapRun("Extract", at(0), at(1800), 200, 150, 50), MapRun("Transform", at(1800), None, 200, 20, 0)]
     chart = draw_map_runs(runs, timeline, HOUR)
 
-    assert timeline.invocations == []
+    assert timeline.workers.invocations == []
     assert [each["width"] for each in bars(chart, "track")] == ["50%", "50%"]
     assert [each["width"] for each in bars(chart, "work")] == ["37.5%", "5%"]
     assert [each["width"] for each in bars(chart, "bad")] == ["12.5%"]
@@ -154,10 +151,12 @@ def test_invocations_too_short_to_be_told_apart_are_one_bar_but_failures_stay() 
 
 def test_workers_at_once_are_counted_and_drawn() -> None:
     invocations = [worked(0, 0, 1800), worked(1, 900, 1800), worked(2, 1800, 2700)]
-    path = re.search(r' d="M0 60.0(.*)V60.0Z"', draw_busy(invocations, HOUR, 0, 60))
+    many = [worked(number, 2700, 2700) for number in range(3, MOST_ROWS + 2)]  # more segments than rows
+    gantt = gantt_of([*invocations, *many], HOUR)
+    path = re.search(r' d="M0 60.0(.*)V60.0Z"', draw_gantt(gantt, Timeline()))
 
-    assert most_at_once(invocations, HOUR) == 2
-    assert most_at_once([], HOUR) == 0
+    assert gantt_of(invocations, HOUR).most_at_once == 2
+    assert gantt_of([], HOUR).most_at_once == 0
     assert path
     levels = [level for level, _ in re.findall(r"V([\d.]+)H(\d+)", path[1])]
     assert (levels[10], levels[150], levels[300], levels[450]) == ("30.0", "0.0", "30.0", "60.0")
@@ -198,7 +197,7 @@ def test_a_flow_names_what_left_and_why() -> None:
     counts = {"read": 12, "transformed": 6, "dropped": 3, "rejected_transform": 1, "loaded": 5, "superseded": 1}
     counts["untimed"] = 2
 
-    assert [(node.name, node.amount, node.why) for node in flow_of(counts).left] == [
+    assert [(node.name, node.amount, node.why) for node in flow_of(counts).exits] == [
         ("Rejected", 1, "set aside by Transform, in quarantine"),
         ("Without a time", 2, "in no window: in quarantine until corrected"),
         ("Dropped", 3, "transform() returned nothing for them"),
@@ -209,7 +208,7 @@ def test_a_flow_names_what_left_and_why() -> None:
 def test_what_did_not_get_on_is_said_to_be_stopped() -> None:
     flow = flow_of({"read": 10, "transformed": 6, "loaded": 2}, "The run failed at Load")
 
-    assert [(node.name, node.amount, node.why) for node in flow.left] == [
+    assert [(node.name, node.amount, node.why) for node in flow.exits] == [
         ("Not transformed", 4, "The run failed at Load"),
         ("Not loaded", 4, "The run failed at Load"),
     ]

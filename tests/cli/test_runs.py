@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 from etl_cli.app import app
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.commands.runs import Status, entry_document, print_runs, select
+from etl_cli.commands.runs import STATUSES, print_runs, select
+from etl_cli.render.run_document import entry_document
 from etl_cli.runs.ledger import Entry
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
@@ -151,16 +152,16 @@ def test_that_no_run_is_picked_is_not_that_there_are_none(monkeypatch: pytest.Mo
     monkeypatch.setattr("etl_cli.commands.runs.read_ledger", lambda *_: (HISTORY, None))
     done = CliRunner().invoke(app, ["runs", "--status", "unknown", "--region", "eu-west-1"])
 
-    assert done.stdout.startswith("No run has this status or start.")
+    assert done.stdout.startswith("No run has this status and start.")
 
 
 def test_runs_are_picked_by_status_and_start() -> None:
     def days(found: list[Entry]) -> list[int]:
         return [entry.started.day for entry in found if entry.started]
 
-    assert days(select(HISTORY, [Status.FAILED, Status.TIMED_OUT], None)) == [6, 4]
-    assert days(select(HISTORY, list(Status), night(5).started)) == [7, 6, 6, 5]
-    assert select([night(3, started=None)], list(Status), night(3).started) == []
+    assert days(select(HISTORY, ["failed", "timed_out"], None)) == [6, 4]
+    assert days(select(HISTORY, STATUSES, night(5).started)) == [7, 6, 6, 5]
+    assert select([night(3, started=None)], STATUSES, night(3).started) == []
 
 
 def test_programs_get_all_that_the_ledger_has() -> None:

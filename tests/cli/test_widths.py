@@ -36,18 +36,20 @@ from etl_cli.render.plan import print_plan
 from etl_cli.render.preview import aggregate_parts
 from etl_cli.render.quarantine import print_quarantines, print_records
 from etl_cli.render.report import print_report
-from etl_cli.render.show import print_record
+from etl_cli.render.show import print_run
 from etl_cli.runs.coverage import Coverage
+from etl_cli.runs.history import StageProgress, Timeline
 from etl_cli.runs.ledger import Entry
 from etl_cli.runs.log_lines import LogLine, LogView
 from etl_cli.summary.backfill_windows import Planned
-from etl_cli.summary.record import RunRecord
-from etl_cli.summary.report import RunReport, Sample
+from etl_cli.summary.contents import Contents, Sample
+from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.summary.verify import Verified
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.grid import Grid, table_width
 from etl_cli.terminal.times import Span, Times
+from tests.cli.report_pages import tally_of
 from tests.cli.test_plan import made, night
 
 ETL = EtlLines(profile="a-profile-with-a-rather-long-name", region="ap-southeast-2")
@@ -107,30 +109,17 @@ def entry(**facts: Any) -> Entry:
     return replace(known, **facts)
 
 
-def record() -> RunRecord:
-    return RunRecord(
-        entry=entry(),
-        timeline=None,
-        failure=None,
-        missing=[],
-        watermark=None,
-        cost=COST,
-        predicted=SMALL,
-        links={"execution": f"https://console.aws.amazon.com/{LONG}"},
-    )
+LINKS = {"execution": f"https://console.aws.amazon.com/{LONG}"}
+ACCOUNT = Account(cost=COST, predicted=SMALL, links=LINKS)
 
 
-def report() -> RunReport:
-    stages = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
-    return RunReport(
-        execution=entry().execution,
-        run=RUN,
-        window={"start": "2011-11-01T02:00:00Z", "end": "2026-11-23T02:00:00Z"},
-        counts=TWELVE,
-        keys={},
-        stages=dict.fromkeys(stages, SECONDS),
-        seconds=SECONDS + 60,
-        rejections=[Rejection("transform", "a" * 40, WIDE, WIDE, example=ID, count=123_456_789_012)],
+def report() -> RunSummary:
+    timeline = Timeline()
+    for name in timeline.stages:
+        end = WINDOW.end + timedelta(seconds=SECONDS)
+        timeline.stages[name] = StageProgress(name, "succeeded", WINDOW.end, end)
+    contents = Contents(
+        aside=tally_of(Rejection("transform", "a" * 40, WIDE, WIDE, example=ID, count=123_456_789_012)),
         aggregates=[
             {
                 "name": "by_day",
@@ -143,6 +132,9 @@ def report() -> RunReport:
             json.dumps({"id": {"S": ID}, "value": {"N": DIGITS}, "name": {"S": WIDE}, "kept": {"S": LONG}}).encode(),
             f'{{"id":"{ID}","value":{DIGITS},"name":"{WIDE.upper()}!","kept":"{LONG}"}}'.encode(),
         ),
+    )
+    return RunSummary(
+        entry=entry(finished=WINDOW.end + timedelta(seconds=SECONDS + 60)), timeline=timeline, contents=contents
     )
 
 
@@ -222,7 +214,7 @@ REPORTED = [
 PLAN = made(WINDOW, (night(22, 999_888_777_666, 86_400 * 3),))
 SCREENS: dict[str, tuple[Callable[[Terminal], None], list[str]]] = {
     "show": (
-        lambda console: print_record(console, record(), TABLES, Times(), ETL),
+        lambda console: print_run(console, RunSummary(entry=entry(), timeline=None), ACCOUNT, TABLES, Times(), ETL),
         [
             "2401 h 07 min",
             *map(money, (*COST.services.values(), COST.total, *SMALL.services.values())),
