@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -17,7 +16,6 @@ from etl_cli.terminal.times import Span
 from etl_cli.terminal.words import format_instant
 
 EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
-_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def untimed(timestamp: Wire | None) -> Rejection | None:
@@ -52,15 +50,6 @@ def sorts_as_time(timestamp: Wire | None) -> bool:
         and NO_SIGNS.isdisjoint(text)
         and (len(text) == SHORTEST or "." in text)
     )
-
-
-def window_of_text(timestamp: Wire | None) -> Span:
-    """The second into which a text sorts that looks like a time, even if it is none."""
-    seconds = range((datetime.max.replace(tzinfo=UTC) - _BEGINNING) // timedelta(seconds=1))
-    position = bisect_right(
-        seconds, _text(timestamp), key=lambda second: _bound(_BEGINNING + timedelta(seconds=second))
-    )
-    return smallest_window(_BEGINNING + timedelta(seconds=max(0, position - 1)))
 
 
 def smallest_window(instant: datetime) -> Span:
