@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from etl.model.counts import set_aside
-from etl.model.stages import BY_STATE, EXTRACT, FUNCTIONS, TRANSFORM
+from etl.model.stages import EXTRACT, FUNCTIONS, TRANSFORM, function_of
 from etl.staging.keys import quarantine_prefix
 from etl_cli.aws.deployment import is_local
 
@@ -33,8 +33,8 @@ def console_links(pipeline: Pipeline, entry: Entry) -> dict[str, str]:
         return {}
     root = f"https://{region}.{_DOMAINS[partition]}"
     links = {"execution": f"{root}/states/home?region={region}#/v2/executions/details/{entry.execution}"}
-    failed = BY_STATE.get(entry.stage) if not entry.succeeded else None
-    for function in [failed.function] if failed else FUNCTIONS:
+    failed = function_of(entry.stage) if not entry.succeeded else None
+    for function in [failed] if failed else FUNCTIONS:
         links[f"log of {function}"] = _log(root, region, function, entry)
     if entry.run:
         prefixes = {action: f"{action}/{entry.run}/" for action in (EXTRACT, TRANSFORM)}

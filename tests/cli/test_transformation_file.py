@@ -143,7 +143,7 @@ def test_prints_of_the_file_stay_out_of_the_output(file: Path, capfd: pytest.Cap
 
 
 def test_too_many_groups_of_an_aggregate_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.user.aggregates.MAX_GROUPS", 0)
+    monkeypatch.setattr("etl.user.accumulator.MAX_GROUPS", 0)
 
     with pytest.raises(UserError, match="aggregate value_by_date has more than 0 groups"):
         outcome(file)
@@ -151,7 +151,7 @@ def test_too_many_groups_of_an_aggregate_are_refused(file: Path, monkeypatch: py
 
 def test_aggregates_share_their_memory_as_in_a_run(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Each of the two has room for its only group, and both together haven't.
-    monkeypatch.setattr("etl.user.aggregates.Room.__init__.__defaults__", (1 << 10,))
+    monkeypatch.setattr("etl.user.accumulator.Room.__init__.__defaults__", (1 << 10,))
     one = '    Aggregate(name="value_by_date", by=["date"], of={"value": ["sum"]}),\n'
     aggregates = edited(file).read_text().partition("AGGREGATES = [")[0] + "AGGREGATES = [\n"
     file.write_text(f"{aggregates}{one}]\n")
