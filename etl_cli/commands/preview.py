@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from etl.model.instants import parse_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.runs.ledger import find_run, read_ledger
 from etl_cli.terminal.console import out, print_error, print_json
@@ -15,7 +16,6 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import End, Start, execution_input
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import parse_instant
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline

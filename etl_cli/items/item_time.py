@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from etl.model.instants import format_instant
 from etl.model.rejection import RejectedError
 from etl.model.schema import TIME
 from etl.tables.timestamps import FIRST, NO_SIGNS, SHORTEST, SIGNS, check_timestamps
@@ -13,7 +14,6 @@ from etl.values.attribute_values import from_wire
 from etl_cli.items.rejections import Rejection
 from etl_cli.runs.item import Wire
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import format_instant
 
 EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
 
@@ -59,7 +59,7 @@ def smallest_window(instant: datetime) -> Span:
 
 
 def _bound(instant: datetime) -> str:
-    return format_instant(instant).removesuffix("Z")
+    return format_instant(instant.replace(microsecond=0)).removesuffix("Z")
 
 
 def _text(timestamp: Wire | None) -> str:

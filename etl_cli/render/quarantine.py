@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 
 from etl.model.counts import set_aside
+from etl.model.instants import format_instant
 from etl.model.stages import TRANSFORM
 from etl_cli.render.item import item_table, record_table
 from etl_cli.render.rejections import rejected_by, rejections_table
 from etl_cli.runs.phrases import replay_words, untimed_words
 from etl_cli.terminal.console import Later, Terminal, Text
 from etl_cli.terminal.grid import table_width
-from etl_cli.terminal.words import count, format_instant
+from etl_cli.terminal.words import count
 
 if TYPE_CHECKING:
     from etl_cli.items.quarantine import Quarantine, QuarantinedRecord

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from etl.model.instants import format_instant, parse_instant
 from etl.tables.timestamps import check_timestamps, window_filter
 from etl_cli.items.item_time import is_read_in, smallest_window, untimed
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import format_instant, parse_instant
 from tests.pipeline.test_quarantine import INVALID_TIMESTAMPS, VALID_TIMESTAMPS
 from tests.unit.fakes.filter_expression import matches
 
