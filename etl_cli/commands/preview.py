@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from etl.model.instants import parse_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.runs.ledger import find_run, read_ledger
 from etl_cli.terminal.console import out, print_error, print_json
@@ -16,7 +16,6 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import End, Start, execution_input
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import parse_instant
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
@@ -33,25 +32,6 @@ EXITS = {
     EXIT_REJECTED: "something would be rejected",
 }
 EPILOG = "Examples:  etl preview  ·  etl preview --id order-000042  ·  etl preview --watch  ·  etl preview --run latest"
-
-
-@dataclass(frozen=True)
-class Request:
-    """The options of one call.
-
-    Attributes:
-        sample: number of items.
-        ids: ids of items.
-        run: a run whose items to take.
-        window: a window whose items to take.
-        show: number of items to show field by field.
-    """
-
-    sample: int | None = None
-    ids: list[str] = field(default_factory=list)
-    run: str | None = None
-    window: Span | None = None
-    show: int | None = None
 
 
 def preview(  # noqa: PLR0913 - each is an option
@@ -86,11 +66,20 @@ def preview(  # noqa: PLR0913 - each is an option
 
     With --run, you see how the records of an earlier run would differ.
     """
-    request = _request(sample, ids, run, (start, end), show)
+    span = _window(start, end)
+    if sum(map(bool, (ids, run, span))) > 1:
+        raise typer.BadParameter("Give --id, or --run, or --start with --end; see also etl explain ID.")
+    if ids and sample:
+        raise typer.BadParameter("Give --sample or --id, not both.")
     if watch and as_json:
         raise typer.BadParameter("--watch and --json don't go together.")
+    times = Times(local_time)
     with connected(profile, region) as pipeline:
-        show_preview = prepare(pipeline, request, Times(local_time), as_json=as_json)
+        if run:
+            show_preview = _of_run(pipeline, run, sample, show, None if as_json else times)
+        else:
+            taken = _take(pipeline, sample or SAMPLE, ids, span)
+            show_preview = _of_sample(pipeline, taken, show, None if as_json else times)
         if watch:
             _watch(show_preview)
         shown = show_preview()
@@ -98,70 +87,58 @@ def preview(  # noqa: PLR0913 - each is an option
         raise typer.Exit(EXIT_REJECTED)
 
 
-def _request(
-    sample: int | None,
-    ids: list[str] | None,
-    run: str | None,
-    window: tuple[datetime | None, datetime | None],
-    show: int | None,
-) -> Request:
-    given = execution_input(*window, None, datetime.now(UTC))
-    if sum(map(bool, (ids, run, given))) > 1:
-        raise typer.BadParameter("Give --id, or --run, or --start with --end; see also etl explain ID.")
-    if ids and sample:
-        raise typer.BadParameter("Give --sample or --id, not both.")
-    span = Span(parse_instant(given["start"]), parse_instant(given["end"])) if given else None
-    return Request(sample, ids or [], run, span, show)
+def _window(start: datetime | None, end: datetime | None) -> Span | None:
+    given = execution_input(start, end, None, datetime.now(UTC))
+    return Span(parse_instant(given["start"]), parse_instant(given["end"])) if given else None
 
 
-def prepare(pipeline: Pipeline, request: Request, times: Times, *, as_json: bool) -> Callable[[], Preview]:
-    """Take the items once; the returned function transforms them with the file as it is then, and prints the result.
+def _take(pipeline: Pipeline, most: int, ids: list[str] | None, window: Span | None) -> Sample:
+    from etl_cli.items.sample import preview_run, take_items, take_sample
 
-    Raises:
-        UserError: there are no such items.
+    run = preview_run(window, datetime.now(UTC).replace(microsecond=0))
+    if ids:
+        return take_items(pipeline, ids, run)
+    with counting("Reading the source table") as progress:
+        return take_sample(pipeline, most, window, run, progress)
+
+
+def _of_sample(pipeline: Pipeline, sample: Sample, show: int | None, times: Times | None) -> Callable[[], Preview]:
+    """A function that transforms a sample with the file as it is then, and prints the result.
+
+    Args:
+        pipeline: where the items come from.
+        sample: the items.
+        show: number of items to show field by field; None for one of each kind of change.
+        times: how to print instants; None to print JSON.
     """
-    if request.run:
-        return _prepare_run(pipeline, request.run, request, times, as_json=as_json)
     from etl_cli.items.local_transformation import LocalTransformation
     from etl_cli.items.preview import preview_sample
     from etl_cli.render.preview import print_preview
     from etl_cli.render.preview_document import preview_document
 
-    sample = _take(pipeline, request)
-
-    def show() -> Preview:
+    def show_preview() -> Preview:
         found = preview_sample(LocalTransformation(), sample)
-        if as_json:
+        if times is None:
             print_json(preview_document(found))
         else:
-            print_preview(out, found, pipeline.source_table, times, _chosen(found.outcomes, request))
+            print_preview(out, found, pipeline.source_table, times, _chosen(found, sample, show))
             _print_limits(sample)
         return found
 
-    return show
+    return show_preview
 
 
-def _take(pipeline: Pipeline, request: Request) -> Sample:
-    from etl_cli.items.sample import preview_run, take_items, take_sample
-
-    run = preview_run(request.window, datetime.now(UTC).replace(microsecond=0))
-    if request.ids:
-        return take_items(pipeline, request.ids, run)
-    with counting("Reading the source table") as progress:
-        return take_sample(pipeline, request.sample or SAMPLE, request.window, run, progress)
-
-
-def _chosen(outcomes: list[Outcome], request: Request) -> list[Outcome]:
-    """The outcomes to show field by field."""
+def _chosen(preview: Preview, sample: Sample, show: int | None) -> list[Outcome]:
+    """The outcomes to show field by field: all of items given by their ids; else some that aren't rejected."""
     from etl_cli.render.preview import one_of_each_kind
 
-    if request.ids:
-        return outcomes
-    firsts = one_of_each_kind(outcomes)
-    if request.show is None:
+    if not sample.scanned:
+        return preview.outcomes
+    firsts = one_of_each_kind(preview.outcomes)
+    if show is None:
         return firsts[:SHOWN]
-    others = [outcome for outcome in outcomes if outcome.rejection is None and outcome not in firsts]
-    return [*firsts, *others][: request.show]
+    others = [outcome for outcome in preview.outcomes if outcome.rejection is None and outcome not in firsts]
+    return [*firsts, *others][:show]
 
 
 def _print_limits(sample: Sample) -> None:
@@ -176,27 +153,27 @@ def _print_limits(sample: Sample) -> None:
         )
 
 
-def _prepare_run(
-    pipeline: Pipeline, run: str, request: Request, times: Times, *, as_json: bool
+def _of_run(
+    pipeline: Pipeline, run: str, most: int | None, show: int | None, times: Times | None
 ) -> Callable[[], Preview]:
+    """The same for the items of an earlier run, with the differences from its records."""
     from etl_cli.items.local_transformation import LocalTransformation
     from etl_cli.items.preview import EarlierRun
     from etl_cli.render.preview_document import run_preview_document
     from etl_cli.render.preview_run import print_run_preview
 
-    examples = SHOWN if request.show is None else request.show
     earlier = EarlierRun(pipeline, find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run))
 
-    def show() -> Preview:
+    def show_preview() -> Preview:
         with counting("Transforming the items of the run") as progress:
-            found = earlier.preview(LocalTransformation(), request.sample, examples, progress)
-        if as_json:
+            found = earlier.preview(LocalTransformation(), most, SHOWN if show is None else show, progress)
+        if times is None:
             print_json(run_preview_document(found))
         else:
             print_run_preview(out, found, times)
         return found
 
-    return show
+    return show_preview
 
 
 def _watch(show: Callable[[], Preview]) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from etl.model.instants import format_instant
 from etl_cli.aws.connection import Profile, Region, connected
 from etl_cli.aws.deployment import is_local
 from etl_cli.items.seed import Mix, make_items, write_items
@@ -18,7 +19,6 @@ from etl_cli.terminal.paths import environment_line
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import parse_since
 from etl_cli.terminal.words import count as number_of
-from etl_cli.terminal.words import format_instant
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
@@ -90,6 +90,6 @@ def print_seeded(table: str, count: int, reference: datetime, mix: Mix, lines: E
     span = "the day" if mix.days == 1 else f"the {mix.days:,} days"
     out.print(
         f"{number_of(count, 'item')} put into {table}: {kinds['recent']:,} of {span} before "
-        f"{format_instant(reference)}, {kinds['late']:,} late, {kinds['invalid']:,} invalid.",
+        f"{format_instant(reference.replace(microsecond=0))}, {kinds['late']:,} late, {kinds['invalid']:,} invalid.",
     )
     out.print(f"Preview them: {lines.line('preview')}; load them: {lines.line('run')}")

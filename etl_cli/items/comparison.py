@@ -58,14 +58,10 @@ class Comparison:
         most_examples: of each kind of difference.
         most_waiting: number of records that may wait.
         most_waiting_bytes: bytes that they may have.
-        unchanged: number of records that are the same.
-        changed: number of records that differ.
         fields: the fields that differ, by path and mark; the first ``MOST_FIELDS``.
         further: number of records in which further fields differ.
-        examples: some records that differ.
         gone: keys of some records that are no longer made; ``gone_count`` is the number of all.
         come: keys of some records that weren't made then; ``come_count`` is the number of all.
-        taken_then: number of records of then that were taken.
     """
 
     most_examples: int = 3

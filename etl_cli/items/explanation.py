@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from etl.model.instants import parse_instant
 from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key
 from etl_cli.aws.raw_items import items_of, raw_client, without_alike
 from etl_cli.items.item_time import is_read_in, untimed
@@ -18,7 +19,6 @@ from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Found, search
 from etl_cli.runs.item import Wire, differ
 from etl_cli.runs.staged import loaded_item, record_key, wire_key
 from etl_cli.terminal.errors import UserError
-from etl_cli.terminal.words import parse_instant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

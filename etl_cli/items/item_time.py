@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
+from etl.model.instants import format_instant
 from etl.model.rejection import RejectedError
 from etl.model.schema import TIME
 from etl.tables.timestamps import FIRST, NO_SIGNS, SHORTEST, SIGNS, check_timestamps
@@ -14,10 +14,8 @@ from etl.values.attribute_values import from_wire
 from etl_cli.items.rejections import Rejection
 from etl_cli.runs.item import Wire
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import format_instant
 
 EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
-_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def untimed(timestamp: Wire | None) -> Rejection | None:
@@ -54,15 +52,6 @@ def sorts_as_time(timestamp: Wire | None) -> bool:
     )
 
 
-def window_of_text(timestamp: Wire | None) -> Span:
-    """The second into which a text sorts that looks like a time, even if it is none."""
-    seconds = range((datetime.max.replace(tzinfo=UTC) - _BEGINNING) // timedelta(seconds=1))
-    position = bisect_right(
-        seconds, _text(timestamp), key=lambda second: _bound(_BEGINNING + timedelta(seconds=second))
-    )
-    return smallest_window(_BEGINNING + timedelta(seconds=max(0, position - 1)))
-
-
 def smallest_window(instant: datetime) -> Span:
     """The second that holds an instant."""
     second = instant.replace(microsecond=0)
@@ -70,7 +59,7 @@ def smallest_window(instant: datetime) -> Span:
 
 
 def _bound(instant: datetime) -> str:
-    return format_instant(instant).removesuffix("Z")
+    return format_instant(instant.replace(microsecond=0)).removesuffix("Z")
 
 
 def _text(timestamp: Wire | None) -> str:

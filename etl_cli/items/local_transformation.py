@@ -13,11 +13,11 @@ import msgspec
 from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
-from etl.staging.batches import cut
-from etl.user.aggregates import accumulators
-from etl.user.isolation import IsolatedRecords
-from etl.user.records import RECORD_SECONDS, Made, Records
+from etl.staging.batches import cut_batches
+from etl.user.accumulator import accumulators
+from etl.user.isolation import IsolatedTransformer
 from etl.user.transformation import Transformation
+from etl.user.transformer import RECORD_SECONDS, Fate, InProcessTransformer
 from etl.values.plain_json import encode
 from etl_cli.costs.capacity_inputs import MEMORY_MB
 from etl_cli.items.rejections import Rejection
@@ -104,32 +104,32 @@ class LocalTransformation:
         Raises:
             UserError: a line isn't DynamoDB JSON, or an aggregate has too many groups.
         """
-        with IsolatedRecords(Records(self._user, run, RECORD_SECONDS), MEMORY_MB) as records:
-            for batch in cut(lines):
+        with IsolatedTransformer(InProcessTransformer(self._user, run, RECORD_SECONDS), MEMORY_MB) as transformer:
+            for batch in cut_batches(lines):
                 while batch:
                     with printing_aside():
-                        outcomes = self._transformed(records, batch)
+                        outcomes = self._transformed(transformer, batch)
                     del batch[: len(outcomes)]  # a record that had to be stopped ends the answer early
                     yield from outcomes
 
-    def _transformed(self, records: IsolatedRecords, lines: list[bytes]) -> list[Outcome]:
+    def _transformed(self, transformer: IsolatedTransformer, lines: list[bytes]) -> list[Outcome]:
         try:
-            made = records(lines)
+            fates = transformer(lines)
         except (msgspec.DecodeError, ValueError) as error:
             raise UserError(f"A line isn't an item of DynamoDB JSON: {error}.") from error
         try:
-            return [self._outcome(line, results) for line, results in zip(lines, made, strict=False)]
+            return [self._outcome(line, fate) for line, fate in zip(lines, fates, strict=False)]
         except TransformationError as error:
             raise broken(self._path, str(error)) from error
 
-    def _outcome(self, line: bytes, results: Made) -> Outcome:
-        if isinstance(results, RejectedError):
-            return Outcome(line, rejection=Rejection.of(results, item_id(line)))
-        if isinstance(results, str):
+    def _outcome(self, line: bytes, fate: Fate) -> Outcome:
+        if isinstance(fate, RejectedError):
+            return Outcome(line, rejection=Rejection.of(fate, item_id(line)))
+        if isinstance(fate, str):
             return Outcome(line, ahead=True)
         for position, accumulator in enumerate(self._accumulators):
-            accumulator.add(prepared[position] for _, prepared in results)
-        return Outcome(line, [result for result, _ in results])
+            accumulator.add(prepared[position] for _, prepared in fate)
+        return Outcome(line, [result for result, _ in fate])
 
     def aggregates(self) -> list[dict[str, Any]]:
         """The aggregates so far: ``name``, ``by``, ``groups``. A number with a fraction is text with every digit."""

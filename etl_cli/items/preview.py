@@ -43,8 +43,6 @@ class Preview:
     """The outcomes of items.
 
     Attributes:
-        run: the run that ``transform()`` got.
-        items: number of items.
         dropped: number of items without a record.
         ahead: number of items for a later run.
         records: number of records to load.

@@ -14,7 +14,7 @@ import msgspec
 
 from etl.model.counts import set_aside
 from etl.model.stages import TRANSFORM
-from etl.staging.keys import QUARANTINE, quarantine_prefix, run_id_of
+from etl.staging.keys import QUARANTINE, quarantine_prefix, run_of
 from etl_cli.items.rejections import MOST_REJECTED, Rejection, Tally
 from etl_cli.runs.staged import item_id, record_id, staged_keys, staged_lines
 
@@ -90,7 +90,7 @@ class Quarantine:
 def quarantines(pipeline: Pipeline, entries: Sequence[Entry]) -> Iterator[Quarantine]:
     """The runs that have records in quarantine, the latest first."""
     by_run = {entry.run: entry for entry in entries if entry.run}
-    runs = [run_id for run_id, _ in groupby(staged_keys(pipeline, QUARANTINE), run_id_of)]
+    runs = [run_id for run_id, _ in groupby(staged_keys(pipeline, QUARANTINE), run_of)]
     for run_id in reversed(runs):
         yield quarantine_of(pipeline, run_id, by_run.get(run_id))
 

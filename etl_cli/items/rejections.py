@@ -50,16 +50,10 @@ class Rejection:
 
     def __str__(self) -> str:
         """The reason with the value found: ``value: expected a number, got text``."""
-        return f"{self._rule}, got {self.got}" if self.got else self._rule
-
-    @property
-    def counted(self) -> str:
-        """The reason with the number of records: ``value: expected a number (3×)``."""
-        return f"{self._rule} ({self.count:,}×)"
-
-    @property
-    def _rule(self) -> str:
-        return FURTHER if self.rule == FURTHER else f"{self.field or 'record'}: {self.rule}"
+        if self.rule == FURTHER:
+            return FURTHER
+        got = f", got {self.got}" if self.got else ""
+        return f"{self.field or 'record'}: {self.rule}{got}"
 
     def facts(self) -> dict[str, Any]:
         """The reason of one record, for programs."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from etl.model.instants import format_instant
 from etl.model.run import Run
 from etl.model.schema import SOURCE_KEY
 from etl.tables.source import SourceTable
@@ -17,7 +18,7 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.printable import shell_words
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import count, format_instant
+from etl_cli.terminal.words import count
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline

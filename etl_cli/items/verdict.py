@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl.model.statuses import RUNNING, SUCCEEDED
-from etl_cli.items.item_time import smallest_window, sorts_as_time, window_of_text
+from etl_cli.items.item_time import smallest_window, sorts_as_time
 from etl_cli.runs.phrases import ended
-from etl_cli.terminal.words import format_instant
 
 if TYPE_CHECKING:
     from etl_cli.items.explanation import Explanation
@@ -127,16 +126,11 @@ def _not_read(explanation: Explanation, lines: EtlLines) -> Verdict:
 
 def _untimed(explanation: Explanation, lines: EtlLines) -> Verdict:
     """The verdict on an item without a usable timestamp that no run has read yet."""
-    who = "every run reads it, and sets it aside"
-    if sorts_as_time(explanation.timestamp):
-        window = window_of_text(explanation.timestamp)
-        if window.end <= explanation.now:
-            start, end = map(format_instant, window)
-            who = f"only a run of {start} to {end} reads it, and sets it aside"
+    run = "only a run whose window the text sorts into" if sorts_as_time(explanation.timestamp) else "every run"
     return Verdict(
         "not read",
         f"It has no usable timestamp, and no run has read it yet: {explanation.untimed}.",
-        f"Correct it in the source table. Until then {who}.",
+        f"Correct it in the source table. Until then {run} reads it, and sets it aside.",
         [lines.line("preview", "--id", explanation.identity)],
     )
 

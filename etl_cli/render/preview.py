@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 
 from etl.model.counts import judged
+from etl.model.instants import parse_instant
 from etl_cli.items.local_transformation import Outcome
 from etl_cli.items.preview import OTHER_KINDS, kind_of
 from etl_cli.render.item import changes_table, item_table
@@ -18,7 +19,7 @@ from etl_cli.runs.phrases import UNTIMED, untimed_words
 from etl_cli.runs.staged import before_and_after
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.grid import Grid, fitting, table_width
-from etl_cli.terminal.words import count, parse_instant
+from etl_cli.terminal.words import count
 
 if TYPE_CHECKING:
     from etl_cli.items.preview import Preview

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
-from etl.model.counts import rejected
+from etl.model.counts import set_aside
+from etl.model.instants import format_instant
 from etl.model.stages import TRANSFORM
 from etl_cli.render.item import item_table, record_table
 from etl_cli.render.rejections import rejected_by, rejections_table
-from etl_cli.runs.phrases import UNTIMED, untimed_words
+from etl_cli.runs.phrases import replay_words, untimed_words
 from etl_cli.terminal.console import Later, Terminal, Text
 from etl_cli.terminal.grid import table_width
-from etl_cli.terminal.words import count, format_instant
+from etl_cli.terminal.words import count
 
 if TYPE_CHECKING:
     from etl_cli.items.quarantine import Quarantine, QuarantinedRecord
@@ -110,13 +111,5 @@ def _replayed(entry: Entry | None) -> list[Text]:
     if not entry or not entry.replayed:
         return []
     counts = entry.replayed
-    numbers = {
-        "rejected again": rejected(counts),
-        UNTIMED: counts.get("untimed", 0),
-        "ahead": counts.get("ahead", 0),
-        "left": counts.get("left", 0),
-    }
-    parts = [f"{counts.get('loaded', 0):,} loaded"]
-    parts += [f"{number:,} {name}" for name, number in numbers.items() if number]
-    style = "yellow" if any(numbers.values()) else "green"
-    return [Text(f"  replayed by {counts['run']}: {', '.join(parts)}", style)]
+    not_loaded = set_aside(counts) + counts.get("ahead", 0) + counts.get("left", 0)
+    return [Text(f"  {replay_words(counts)}", "yellow" if not_loaded else "green")]

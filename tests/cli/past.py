@@ -125,7 +125,9 @@ class _DynamoDB:
     def __init__(self, tables: FakeDynamoDB) -> None:
         self._tables = tables
         self.scan = tables.scan
-        self.meta = SimpleNamespace(events=SimpleNamespace(register=lambda *_: None))  # answers are parsed
+        another_protocol = SimpleNamespace(resolved_protocol="cbor", metadata={})  # answers are parsed
+        events = SimpleNamespace(register=lambda *_: None)
+        self.meta = SimpleNamespace(events=events, service_model=another_protocol)
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead

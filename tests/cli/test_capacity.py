@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from etl.staging import batches
 from etl.staging import bucket as staging
 from etl.staging import writer as staged_writer
 from etl.tables import destination
@@ -69,7 +70,7 @@ def test_sizes_of_requests_are_those_of_the_functions() -> None:
     assert (capacity.UPLOAD_BYTES, capacity.READ_BYTES, capacity.BATCH_RECORDS, capacity.IN_FLIGHT) == (
         staged_writer.UPLOAD_BYTES,
         staging.READ_BYTES,
-        staging.BATCH_RECORDS,
+        batches.BATCH_RECORDS,
         destination.IN_FLIGHT,
     )
 

@@ -281,12 +281,12 @@ def test_the_advice_depends_on_the_rejection(past: Past) -> None:
     assert "item or transformation.py" in rejected.advice
 
 
-def test_a_text_that_sorts_as_a_time_names_its_window(past: Past) -> None:
+def test_only_one_window_reads_a_text_that_sorts_as_a_time(past: Past) -> None:
     table(past, "source").append(item(500, timestamp="2023-13-45T10:00:00Z"))
     found = verdict(past, "item-0500")
 
     assert (found.outcome, found.lines) == ("not read", ["etl preview --id item-0500"])
-    assert "only a run of 2023-12-31T23:59:59Z to 2024-01-01T00:00:00Z reads it" in found.advice
+    assert "only a run whose window" in found.advice
 
 
 @pytest.mark.parametrize("timestamp", ["9999-99-99T99:99:99Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.9Z"])

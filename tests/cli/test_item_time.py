@@ -9,10 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from etl.model.instants import format_instant, parse_instant
 from etl.tables.timestamps import check_timestamps, window_filter
-from etl_cli.items.item_time import is_read_in, smallest_window, untimed, window_of_text
+from etl_cli.items.item_time import is_read_in, smallest_window, untimed
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import format_instant, parse_instant
 from tests.pipeline.test_quarantine import INVALID_TIMESTAMPS, VALID_TIMESTAMPS
 from tests.unit.fakes.filter_expression import matches
 
@@ -64,7 +64,6 @@ def test_the_smallest_window_of_an_item_reads_it(text: str) -> None:
     assert is_read(window, LAST, {"S": text})
     assert not is_read(Span(window.end, window.end + timedelta(days=1)), LAST, {"S": text})
     assert not is_read(Span(FIRST, window.start), LAST, {"S": text})
-    assert window_of_text({"S": text}) == window
 
 
 @pytest.mark.parametrize("timestamp", [None, {"N": "1"}, {"S": "2024-13-45T00:00:00Z"}, {"S": "yesterday"}])
@@ -74,21 +73,3 @@ def test_a_value_that_is_no_time_is_rejected(timestamp: dict[str, Any] | None) -
     assert rejection
     assert rejection.untimed
     assert rejection.field == "timestamp"
-
-
-@pytest.mark.parametrize(
-    ("text", "start"),
-    [
-        ("2024-13-45T00:00:00Z", "2024-12-31T23:59:59Z"),
-        ("2024-02-30T00:00:00Z", "2024-02-29T23:59:59Z"),
-        ("2024-01-15T10:00:00.Z", "2024-01-15T10:00:00Z"),
-        ("2024-01-15T10:00:61Z", "2024-01-15T10:00:59Z"),
-        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
-        ("2-24-01-15T10:00:00Z", "1999-12-31T23:59:59Z"),
-    ],
-)
-def test_a_text_lies_in_the_window_it_sorts_into(text: str, start: str) -> None:
-    window = window_of_text({"S": text})
-
-    assert format_instant(window.start) == start
-    assert is_read(window, LAST, {"S": text})

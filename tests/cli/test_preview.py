@@ -69,8 +69,8 @@ def previewed(file: Path, *lines: bytes) -> Preview:
     return preview_sample(LocalTransformation(file), Sample(RUN, list(lines)))
 
 
-def again(past: Past, file: Path, **options: int) -> RunPreview:
-    return EarlierRun(past.pipeline, past.entry).preview(LocalTransformation(file), **options)
+def again(past: Past, file: Path, most_examples: int = 3) -> RunPreview:
+    return EarlierRun(past.pipeline, past.entry).preview(LocalTransformation(file), None, most_examples)
 
 
 def printed(found: Preview, width: int = 90) -> str:

@@ -16,14 +16,14 @@ import pytest
 from etl.gate import pass_gate
 from etl.load import load_segment
 from etl.transform import transform_segment
-from etl.user.aggregates import LONGEST_GROUP, MAX_GROUPS, MOST_BYTES
+from etl.user.accumulator import LONGEST_GROUP, MAX_GROUPS, MOST_BYTES
 from etl.user.contract import Checker
 from etl.user.transformation import MOST_LINE_BYTES, MOST_RESULTS_BYTES, Transformation
 from etl.values.attribute_values import Number, from_wire, to_wire
 from etl.values.plain_json import MAX_DEPTH, plain_line
 from etl_cli.items.seed import make_items
 from tests.support import ROOT
-from tests.unit.builders import ANY_SHARE, destination, hold, run, staged, staging, through, unlimited
+from tests.unit.builders import ANY_SHARE, destination, hold, run, staged, staging, transformer, unlimited
 from tests.unit.builders import work as new_work
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 from tests.unit.fakes.s3 import FakeS3
@@ -83,7 +83,7 @@ def carried_out(example: Example) -> Outcome:
     hold(s3, "extract/20240116T020000123Z/data.json", b"[\n" + b",\n".join(items) + b"\n]\n")
     work = new_work(read=len(items), extracted=len(items), extract_parts=1)
     user = Transformation(SimpleNamespace(**defined(example)))
-    work = transform_segment(run(), work, through(user), staging(s3), unlimited(), 10**9)
+    work = transform_segment(run(), work, transformer(user), staging(s3), unlimited(), 10**9)
     state = pass_gate(run(), [work], staging(s3), user.aggregates, ANY_SHARE)
     asyncio.run(load_segment(run(), work, destination(dynamodb), staging(s3), unlimited()))
     written = [exactly(plain_line(each)) for each in from_wire(json.dumps(dynamodb.tables["destination"]).encode())]

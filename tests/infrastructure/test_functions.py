@@ -11,7 +11,7 @@ import pytest
 
 from etl.invocation.code_version import STORES
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
-from etl.user.records import RECORD_SECONDS
+from etl.user.transformer import RECORD_SECONDS
 from etl_cli.costs.capacity_inputs import MEMORY_MB
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 

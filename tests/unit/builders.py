@@ -12,15 +12,16 @@ from etl.gate import Allowed
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
 from etl.model.run import Run, Work
-from etl.staging.bucket import BATCH_BYTES, READ_BYTES, Staging
+from etl.staging.batches import BATCH_BYTES
+from etl.staging.bucket import READ_BYTES, Staging
 from etl.staging.keys import seal_key
 from etl.staging.seal import Seal
 from etl.tables.destination import DestinationTable
 from etl.tables.pacing import Pacer
 from etl.tables.source import SourceTable
 from etl.tables.timestamps import window_filter
-from etl.user.records import Records
 from etl.user.transformation import Transformation
+from etl.user.transformer import InProcessTransformer
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.fakes.s3 import FakeS3, etag
@@ -101,9 +102,9 @@ class Units(Deadline):
         return self._units > 0
 
 
-def through(user: Transformation, given: Run | None = None, *, seconds: int = 10) -> Records:
+def transformer(user: Transformation, given: Run | None = None, *, seconds: int = 10) -> InProcessTransformer:
     """A way through a transformation, in this process."""
-    return Records(user, given or run(), seconds)
+    return InProcessTransformer(user, given or run(), seconds)
 
 
 class MinimalContract(TypedDict):

@@ -10,6 +10,7 @@ import pytest
 
 from etl import extract, load, transform
 from etl.invocation.code_version import engine_version
+from etl.model.stages import STAGES
 from etl.tables.source import SourceTable
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
@@ -37,6 +38,7 @@ ENVIRONMENT = {
     "MAX_WRITE_UNITS_PER_SECOND": "0",
     "LOG_LEVEL": "INFO",
 }
+HANDLERS = {"etl-extract": extract.handler, "etl-transform": transform.handler, "etl-load": load.handler}
 FINISHED = "2024-01-16T02:10:00.000Z"
 Handler = Callable[[Any, Any], Any]
 
@@ -79,13 +81,15 @@ class Pipeline:
 
     def run(self, given: Any = None, execution: dict[str, str] = EXECUTION) -> dict[str, Any]:
         """An execution; returns its output."""
-        state = self._invoke(extract.handler, plan_event(given or {}, execution))
-        for action, handler in (("extract", extract.handler), ("transform", transform.handler)):
-            self._map(state, action, handler)
-        state = self._invoke(transform.handler, {"action": "gate", **state})
-        self._map(state, "load", load.handler)
-        output: dict[str, Any] = self._invoke(load.handler, {"action": "finish", "finished_at": FINISHED, **state})
-        return output
+        state: dict[str, Any] = {}
+        for stage in STAGES:
+            handler = HANDLERS[stage.function]
+            if stage.is_map:
+                self._map(state, stage.action, handler)
+            else:
+                event = {"action": stage.action, "finished_at": FINISHED, **state}
+                state = self._invoke(handler, event if state else plan_event(given or {}, execution))
+        return state
 
     def _map(self, state: dict[str, Any], action: str, handler: Handler) -> None:
         for number, segment in enumerate(state["segments"]):
@@ -117,7 +121,7 @@ class Pipeline:
             # The context counts looks at the clock: a page that another thread fetches might come after the last.
             patch.setattr(extract, "SourceTable", partial(SourceTable, passing=VirtualThreads().passing()))
             patch.setattr(load, "dynamodb_client", lambda *_: self.dynamodb)
-            patch.setattr(load, "open_channel", lambda *_: FakeChannel(self.dynamodb))
+            patch.setattr(load, "open_batch_writer", lambda *_: FakeChannel(self.dynamodb))
             if module:
                 patch.setattr(transform, "transformation", module)
             yield self

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
-from etl.user.aggregates import MAX_GROUPS, MOST_BYTES, Accumulator, Aggregate, Room, accumulators, partial
+from etl.user.accumulator import MAX_GROUPS, MOST_BYTES, Accumulator, Room, accumulators, partial
+from etl.user.aggregates import Aggregate
 from etl.values.plain_json import encode
 from tests.unit.values import NUMBERS
 
@@ -208,7 +209,7 @@ def test_groups_take_no_more_memory_than_is_estimated_and_no_more_json(text: str
             accumulator.add([accumulator.prepare({"by": f"{text}{group}"} | values)])
     taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    estimated = MOST_BYTES - room._left
+    estimated = MOST_BYTES - room.free_bytes
 
     assert taken < estimated
     assert len(partial([accumulator])) < estimated

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from etl.aws import clients as aws
 from etl.aws.clients import dynamodb_client, explained, is_transient, s3_client
 from etl.model.errors import ConfigurationError, TransientError
-from etl.tables.channel import ClientChannel
+from etl.tables.batch_writer import ClientBatchWriter
 from etl.tables.destination import DestinationTable
 from etl.tables.pacing import Pacer
 from etl.tables.source import SourceTable
@@ -147,7 +147,7 @@ def test_the_destination_table_writes_through_the_hooks(monkeypatch: pytest.Monk
     key = ("é", "2024-01-15T10:00:00Z")
     with endpoint(Answer(undone), TAKEN) as server:
         dynamodb = client(server, monkeypatch)
-        table = DestinationTable(ClientChannel(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
+        table = DestinationTable(ClientBatchWriter(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
         outcome = asyncio.run(table.write({key: ITEM}))
 
     assert (outcome.loaded, outcome.requests, outcome.throttled) == (1, 2, 1)
@@ -160,7 +160,7 @@ def test_the_destination_table_writes_through_the_hooks(monkeypatch: pytest.Monk
 def test_the_destination_table_asks_again_itself(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
     with endpoint(answer, TAKEN) as server:
         dynamodb = client(server, monkeypatch)
-        table = DestinationTable(ClientChannel(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
+        table = DestinationTable(ClientBatchWriter(dynamodb), "destination", Pacer(None), lambda: 300_000, no_waiting)
 
         assert asyncio.run(table.write({("é", "2024-01-15T10:00:00Z"): ITEM})).loaded == 1
 
@@ -268,7 +268,7 @@ def test_what_does_not_pass_says_what_to_do(error: Any, remedy: str) -> None:
 def test_what_does_not_pass_names_what_the_function_uses() -> None:
     message = str(explained(client_error("ResourceNotFoundException"), ["etl-source-data", "etl-staging"]))
 
-    assert message.endswith(" (this function uses etl-source-data and etl-staging)")
+    assert " (this function uses etl-source-data and etl-staging)" in message
 
 
 def test_an_error_without_metadata_is_judged_by_its_code() -> None:

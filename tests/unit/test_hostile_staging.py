@@ -27,7 +27,7 @@ from tests.unit.builders import (
     run,
     staged,
     staging,
-    through,
+    transformer,
     unlimited,
     user_code,
     work,
@@ -83,7 +83,7 @@ def transform(body: bytes) -> tuple[FakeS3, Work]:
     s3 = FakeS3()
     hold(s3, PREFIX["extract"] + "data.json", body)
     user = user_code(lambda record, _: record)
-    return s3, transform_segment(run(), work(extract_parts=1), through(user), staging(s3), unlimited(), 1 << 26)
+    return s3, transform_segment(run(), work(extract_parts=1), transformer(user), staging(s3), unlimited(), 1 << 26)
 
 
 def check_transform(body: bytes) -> str:

@@ -17,9 +17,9 @@ import pytest
 from etl.invocation.metrics import peak_memory_mb
 from etl.model.rejection import RejectedError, TooSlowError, UntimedError
 from etl.user.aggregates import Aggregate
-from etl.user.isolation import GRACE_SECONDS, IsolatedRecords, _child, limit_memory, serve, together
-from etl.user.records import TOGETHER_SECONDS, Made, Records
-from tests.unit.builders import item, run, through, user_code
+from etl.user.isolation import GRACE_SECONDS, IsolatedTransformer, _child, limit_memory, serve, together
+from etl.user.transformer import TOGETHER_SECONDS, Fate, InProcessTransformer
+from tests.unit.builders import item, run, transformer, user_code
 
 MEBIBYTE = 1024 * 1024
 
@@ -33,12 +33,12 @@ def standing() -> float:
     return 0.0
 
 
-def isolated(transform: Any, given: list[bytes], *, seconds: int = 10, memory_mb: float | None = None) -> list[Made]:
-    with IsolatedRecords(through(user_code(transform), seconds=seconds), memory_mb, standing) as records:
+def isolated(transform: Any, given: list[bytes], *, seconds: int = 10, memory_mb: float | None = None) -> list[Fate]:
+    with IsolatedTransformer(transformer(user_code(transform), seconds=seconds), memory_mb, standing) as records:
         return records(given)
 
 
-def fates(made: list[Made]) -> list[str]:
+def fates(made: list[Fate]) -> list[str]:
     """In a word what became of each record."""
     return [
         "kept" if isinstance(each, list) else each.got if isinstance(each, RejectedError) else each for each in made
@@ -95,10 +95,10 @@ def test_it_makes_of_records_what_the_same_process_makes() -> None:
     aggregates = [Aggregate(name="all", of={"value": ["sum"]}), Aggregate(name="by", by=["name"])]
     user = user_code(lambda record, run: [record | {"as_of": run.end}] * 2, aggregates=aggregates)
     given = [*lines(60), b'{"id":{"S":"x"}}', *lines(1, timestamp="2999-01-01T00:00:00Z")]
-    with IsolatedRecords(through(user), 512, standing) as records:
+    with IsolatedTransformer(transformer(user), 512, standing) as records:
         made = [*records(given[:30]), *records(given[30:])]
 
-    expected = through(user)(given)
+    expected = transformer(user)(given)
     assert [vars(each) if isinstance(each, RejectedError) else each for each in made] == [
         vars(each) if isinstance(each, RejectedError) else each for each in expected
     ]
@@ -157,7 +157,7 @@ def test_a_record_that_no_memory_holds_is_told_by_its_size() -> None:
 
 
 def test_a_child_ends_with_its_use() -> None:
-    with IsolatedRecords(through(user_code(lambda record, _: record)), None, standing) as records:
+    with IsolatedTransformer(transformer(user_code(lambda record, _: record)), None, standing) as records:
         records(lines(1))
         (child,) = multiprocessing.active_children()
 
@@ -166,7 +166,7 @@ def test_a_child_ends_with_its_use() -> None:
 
 
 def test_a_child_that_dies_between_two_batches_costs_no_record() -> None:
-    with IsolatedRecords(through(user_code(lambda record, _: record)), None, standing) as records:
+    with IsolatedTransformer(transformer(user_code(lambda record, _: record)), None, standing) as records:
         records(lines(1))
         (child,) = multiprocessing.active_children()
         child.kill()
@@ -175,7 +175,7 @@ def test_a_child_that_dies_between_two_batches_costs_no_record() -> None:
         assert fates(records(lines(3))) == ["kept"] * 3
 
 
-def served(records: Records, *sent: list[bytes]) -> list[Any]:
+def served(records: InProcessTransformer, *sent: list[bytes]) -> list[Any]:
     """What a child answers, in a thread of this process."""
     ours, theirs = multiprocessing.Pipe()
     position = mmap.mmap(-1, mmap.PAGESIZE)
@@ -191,7 +191,7 @@ def served(records: Records, *sent: list[bytes]) -> list[Any]:
 
 
 def test_a_child_answers_until_its_parent_is_gone() -> None:
-    records = through(user_code(lambda record, _: record))
+    records = transformer(user_code(lambda record, _: record))
     answers = served(records, lines(2), [b"{"], lines(1))
 
     assert [type(answer) for answer in answers][::2] == [list, list]
@@ -232,7 +232,7 @@ def test_a_child_that_fails_ends_without_a_word(
     exits: list[int] = []
     monkeypatch.setattr(os, "_exit", exits.append)
     parents, theirs = multiprocessing.Pipe()
-    records, position = through(user_code(lambda record, _: record)), mmap.mmap(-1, mmap.PAGESIZE)
+    records, position = transformer(user_code(lambda record, _: record)), mmap.mmap(-1, mmap.PAGESIZE)
     _child(parents, theirs, records, position, None)  # nobody is at the other side
     assert exits == []
 
@@ -244,7 +244,7 @@ def test_a_child_that_fails_ends_without_a_word(
 
 
 def test_a_child_ends_when_nobody_hears_its_answer() -> None:
-    records = through(user_code(lambda record, _: record))
+    records = transformer(user_code(lambda record, _: record))
     ours, theirs = multiprocessing.Pipe()
     ours.send(lines(3))
     ours.close()
@@ -265,7 +265,7 @@ def test_a_record_that_is_slow_only_the_second_time_is_the_one_that_is_set_aside
             os._exit(3)
         return record
 
-    with IsolatedRecords(through(user_code(transform), seconds=1), None, standing) as records:
+    with IsolatedTransformer(transformer(user_code(transform), seconds=1), None, standing) as records:
         first = records(lines(6))
         rest = records(lines(6)[len(first) :])
 
@@ -277,8 +277,8 @@ def test_results_that_no_memory_holds_together_are_made_one_by_one() -> None:
     def transform(record: dict[str, Any], _: Any) -> list[dict[str, Any]]:
         return [record | {"text": "x" * 100_000}] * 40
 
-    given, made = lines(12), list[Made]()
-    with IsolatedRecords(through(user_code(transform)), 100) as records:
+    given, made = lines(12), list[Fate]()
+    with IsolatedTransformer(transformer(user_code(transform)), 100) as records:
         while len(made) < len(given):
             made += records(given[len(made) :])
 
@@ -320,7 +320,7 @@ def test_a_crash_for_want_of_kept_memory_costs_no_record() -> None:
 
 def test_children_that_end_one_after_the_other_leave_time_to_look_at_the_clock() -> None:
     clock = itertools.count(0.0, 0.4).__next__  # it goes on at each look
-    with IsolatedRecords(through(user_code(striking(set(range(20)), leave))), None, clock) as records:
+    with IsolatedTransformer(transformer(user_code(striking(set(range(20)), leave))), None, clock) as records:
         made = records(lines(20))
 
     assert fates(made) == ["an end with exit status 3"] * 3
@@ -331,12 +331,12 @@ def test_records_that_are_taken_again_fit_into_an_invocation(seconds: int) -> No
     count = together(seconds)
     taken: list[int] = []
 
-    class Noting(IsolatedRecords):
+    class Noting(IsolatedTransformer):
         def _asked(self, given: Any) -> Any:
             taken.append(len(given))
             return super()._asked(given)
 
-    with Noting(through(user_code(striking(set(), leave)), seconds=seconds), None, standing) as records:
+    with Noting(transformer(user_code(striking(set(), leave)), seconds=seconds), None, standing) as records:
         assert len(records(lines(25))) == 25
 
     assert max(taken) == min(count, 25)

@@ -10,7 +10,7 @@ from botocore.session import Session, get_session
 
 from etl.aws.clients import dynamodb_client
 from etl.aws.raw_bodies import speaks_json
-from etl.tables.channel import Channel, ClientChannel, open_channel
+from etl.tables.batch_writer import ClientBatchWriter, HttpBatchWriter, open_batch_writer
 from etl.tables.source import SourceTable
 from tests.unit.builders import PICKED
 from tests.unit.http_server import Answer, endpoint
@@ -87,9 +87,9 @@ def test_a_batch_is_sent_as_parameters(session: Session, monkeypatch: pytest.Mon
     with endpoint(answer(undone)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
         client = dynamodb_client(session)
-        channel = open_channel(session, client)
-        assert isinstance(channel, ClientChannel)
-        answered = json.loads(asyncio.run(channel.batch_write_item(BODY)))
+        writer = open_batch_writer(session, client)
+        assert isinstance(writer, ClientBatchWriter)
+        answered = json.loads(asyncio.run(writer.batch_write_item(BODY)))
 
     ((headers, body),) = server.requests
     assert headers["Content-Type"] == "application/cbor"
@@ -102,4 +102,4 @@ def test_a_client_that_speaks_json_has_the_channel(monkeypatch: pytest.MonkeyPat
     settings(monkeypatch)
     session = get_session()
 
-    assert isinstance(open_channel(session, dynamodb_client(session)), Channel)
+    assert isinstance(open_batch_writer(session, dynamodb_client(session)), HttpBatchWriter)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from etl.gate import pass_gate
-from etl.model.counts import COUNTS
+from etl.model.counts import COUNTS, PASSED_ON, STAGE_OF
 from etl.model.run import Run, Work
 from tests.unit.builders import ANY_SHARE, staging
 from tests.unit.fakes.s3 import FakeS3
@@ -20,10 +20,9 @@ EXECUTION = f"arn:aws-us-gov:states:us-gov-west-1:111122223333:execution:etl-pip
 LARGEST = dict.fromkeys(COUNTS, 99_999_999) | dict.fromkeys(("extract_bytes", "transform_bytes"), 99_999_999_999)
 TAKEN = ("transformed", "dropped", "rejected_transform", "untimed")
 LARGEST |= dict.fromkeys(TAKEN, 25_000_000) | {"extracted": 100_000_000, "read": 100_000_000, "left": 0, "ahead": 0}
-PASSED_ON = ("transform_parts", "transform_quarantine_parts")
-FIRST_OF_TRANSFORM, FIRST_OF_LOAD = COUNTS.index("transformed"), COUNTS.index("loaded")
-BEHIND_LOAD = COUNTS.index("ahead")
-OF_TRANSFORM = COUNTS[FIRST_OF_TRANSFORM:FIRST_OF_LOAD] + COUNTS[BEHIND_LOAD:]
+OF_EXTRACT = tuple(name for name in COUNTS if STAGE_OF[name] == "extract")
+OF_TRANSFORM = tuple(name for name in COUNTS if STAGE_OF[name] in ("transform", "gate"))
+OF_LOAD = tuple(name for name in COUNTS if STAGE_OF[name] == "load")
 
 
 def counted(segments: list[Work], names: tuple[str, ...]) -> list[Work]:
@@ -46,13 +45,13 @@ def states(number: int) -> Iterator[tuple[str, Any]]:
     )
     segments = [Work(segment=segment) for segment in range(number)]
     yield "Plan", {"run": run, "segments": segments}
-    yield "Extract", {"run": run, "segments": counted(segments, COUNTS[:FIRST_OF_TRANSFORM])}
+    yield "Extract", {"run": run, "segments": counted(segments, OF_EXTRACT)}
     yield "Transform", {"run": run, "segments": counted(segments, OF_TRANSFORM)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("etl.gate.check_set_aside", lambda *_: None)  # there are no objects
         state = pass_gate(run, segments, staging(FakeS3()), [], ANY_SHARE)
     yield "Gate", state
-    yield "Load", state | {"segments": counted(state["segments"], COUNTS[FIRST_OF_LOAD:BEHIND_LOAD])}
+    yield "Load", state | {"segments": counted(state["segments"], OF_LOAD)}
 
 
 @pytest.mark.parametrize(("segments", "most_kibibytes"), [(40, 16), (1000, 216)])
@@ -68,8 +67,6 @@ def test_the_gate_takes_over_what_the_stages_before_it_counted() -> None:
     state = next(state for stage, state in states(3) if stage == "Gate")
 
     assert state["gate"]["counts"] == {
-        name: 3 * LARGEST[name]
-        for name in COUNTS[:FIRST_OF_TRANSFORM] + OF_TRANSFORM
-        if LARGEST[name] and name not in PASSED_ON
+        name: 3 * LARGEST[name] for name in OF_EXTRACT + OF_TRANSFORM if LARGEST[name] and name not in PASSED_ON
     }
     assert [work.by_name() for work in state["segments"]] == [dict.fromkeys(PASSED_ON, 99_999_999)] * 3

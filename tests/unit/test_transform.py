@@ -27,7 +27,7 @@ from tests.unit.builders import (
     run,
     staged,
     staging,
-    through,
+    transformer,
     unlimited,
     user_code,
     work,
@@ -66,7 +66,7 @@ def extract(*parts: list[Item]) -> tuple[FakeS3, Work]:
 def transformed(
     s3: FakeS3, given: Work, user: Transformation, deadline: Deadline | None = None, *, part_bytes: int = MANY_BYTES
 ) -> Work:
-    return transform_segment(run(), given, through(user), staging(s3), deadline or unlimited(), part_bytes)
+    return transform_segment(run(), given, transformer(user), staging(s3), deadline or unlimited(), part_bytes)
 
 
 def to_the_end(s3: FakeS3, given: Work, user: Transformation, units: list[int], part_bytes: int) -> Work:
@@ -120,7 +120,7 @@ def test_records_are_staged_and_counted() -> None:
     )
 
 
-def test_a_record_that_breaks_the_contract_goes_to_quarantine_with_its_own_bytes() -> None:
+def test_a_record_that_breaks_the_contract_is_quarantined_whole() -> None:
     bad = item(1, value="1.50")
     bad["value"] = {"S": "many"}
     s3, given = extract([bad, item(2)])
@@ -144,7 +144,7 @@ def test_a_record_that_breaks_the_contract_goes_to_quarantine_with_its_own_bytes
     assert (result.counted("rejected_transform"), result.counted("transform_quarantine_parts")) == (1, 1)
 
 
-def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
+def test_an_item_without_a_time_is_quarantined_whole() -> None:
     without = item(3)
     del without["timestamp"]
     bad = [item(1, timestamp="soon", extra={"N": "1.50"}), item(2) | {"timestamp": {"N": "5"}}, without]
@@ -162,7 +162,7 @@ def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
     assert (result.counted("transformed"), result.counted("rejected_transform"), result.counted("untimed")) == (1, 0, 3)
 
 
-def test_of_an_item_that_breaks_the_contract_too_the_timestamp_is_told() -> None:
+def test_a_wrong_timestamp_is_named_before_the_contract() -> None:
     bad = item(1, timestamp="soon") | {"value": {"S": "many"}}
     s3, given = extract([bad, item(2) | {"value": {"S": "many"}}])
     transformed(s3, given, KEPT)
@@ -185,7 +185,7 @@ def test_nothing_returned_is_dropped_and_counted() -> None:
     assert s3.objects[f"transform/{TIMESTAMP}/data.json"] == b"[\n]\n"
 
 
-def test_several_records_from_one_are_staged_together_and_counted_once() -> None:
+def test_several_records_of_one_item_are_counted_once() -> None:
     def transform(record: dict[str, Any], _: Any) -> Any:
         for n in range(3):
             yield record | {"id": f"{record['id']}-{n}"}
@@ -238,7 +238,7 @@ def test_a_declared_float_is_one() -> None:
     assert record["value"] == Decimal("0.30000000000000004")
 
 
-def test_a_segment_without_items_has_an_empty_part_and_its_aggregates() -> None:
+def test_a_segment_without_items_has_an_empty_part() -> None:
     s3, given = extract([])
     result = transformed(s3, given, user_code(lambda record, _: record, aggregates=BY_SHAPE))
 
@@ -276,7 +276,7 @@ def test_too_many_groups_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
     s3, given = extract([item(1)])
 
-    monkeypatch.setattr("etl.user.aggregates.MAX_GROUPS", 10)
+    monkeypatch.setattr("etl.user.accumulator.MAX_GROUPS", 10)
 
     with pytest.raises(TransformationError, match="by_n has more than 10 groups"):
         transformed(s3, given, user_code(transform, aggregates=[Aggregate(name="by_n", by=["n"])]))
@@ -285,7 +285,7 @@ def test_too_many_groups_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "line", [b"{secret}", b'"secret"', b'{"a":"secret"}', b'{"a":{"N":"secret"}}', b'{"a":{"secret":1}}', b"\xff"]
 )
-def test_a_malformed_item_is_a_staging_error_that_says_where_and_not_what(line: bytes) -> None:
+def test_a_malformed_item_is_refused_by_its_place_alone(line: bytes) -> None:
     s3, given = extract([item(1)])
     hold(s3, f"extract/{TIMESTAMP}/data.json", b"[\n" + line + b"\n]\n")
 
@@ -311,7 +311,7 @@ def test_the_cursor_is_where_to_go_on_in_the_staged_items() -> None:
 
 
 @pytest.mark.parametrize("number", [3, 4])
-def test_when_the_staged_items_cannot_be_read_for_now_what_is_done_is_kept(number: int) -> None:
+def test_work_is_kept_when_staging_fails_for_a_while(number: int) -> None:
     s3, given = extract([item(n) for n in range(30)], [item(n) for n in range(30, 60)])
     s3.faults.fail(number, lambda: client_error("SlowDown", 503))  # the second part's seal, or itself
     user = user_code(lambda record, _: record)
@@ -365,7 +365,7 @@ def assert_same(s3: FakeS3, result: Work, whole: tuple[FakeS3, Work, bytes]) -> 
 
 @pytest.mark.parametrize("units", [*([first, 1000] for first in range(1, BATCHES + 1)), [1], [2], [3]])
 @pytest.mark.parametrize("part_bytes", [1, 3000, MANY_BYTES])
-def test_interrupted_after_any_batch_everything_is_as_undisturbed(
+def test_an_interruption_after_any_batch_changes_nothing(
     units: list[int], part_bytes: int, whole: tuple[FakeS3, Work, bytes]
 ) -> None:
     s3, given = extract(*PARTS)
@@ -375,9 +375,7 @@ def test_interrupted_after_any_batch_everything_is_as_undisturbed(
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_crashed_at_any_call_and_run_again_everything_is_as_undisturbed(
-    after: bool, whole: tuple[FakeS3, Work, bytes]
-) -> None:
+def test_a_crash_at_any_call_changes_nothing(after: bool, whole: tuple[FakeS3, Work, bytes]) -> None:
     number = 0
     while True:
         number += 1
@@ -402,7 +400,7 @@ def test_what_an_attempt_that_died_has_set_aside_is_there_once() -> None:
 
     def attempt(bucket: Staging) -> Work:
         anew = msgspec.convert(msgspec.to_builtins(given), Work)
-        return transform_segment(run(), anew, through(user_code(refusing)), bucket, unlimited(), 710_000)
+        return transform_segment(run(), anew, transformer(user_code(refusing)), bucket, unlimited(), 710_000)
 
     # Its result never came. A retry has smaller batches, which end in other places.
     assert attempt(staging(s3)).counted("transform_quarantine_parts") == 2
@@ -452,7 +450,7 @@ def sleepy(*slow: int) -> Transformation:
 
 
 def stopping(s3: FakeS3, given: Work, user: Transformation, deadline: Deadline) -> Work:
-    way = through(user, seconds=1)
+    way = transformer(user, seconds=1)
     way._limit = TimeLimit(0.05)
     with way:
         return transform_segment(run(), given, way, staging(s3), deadline, MANY_BYTES)
@@ -521,7 +519,7 @@ def test_slow_records_among_many_others_are_not_to_blame() -> None:
 @pytest.mark.parametrize(("seconds", "most"), [(10, 25), (11, 25), (12, 23), (60, 4), (240, 1)])
 def test_records_that_are_taken_together_fit_into_an_invocation(seconds: int, most: int) -> None:
     s3, given = extract([item(n) for n in range(30)])
-    way = through(KEPT, seconds=seconds)
+    way = transformer(KEPT, seconds=seconds)
     taken: list[int] = []
 
     class Counting:

@@ -287,7 +287,7 @@ def test_an_error_that_cannot_even_say_what_it_is_rejects_the_record() -> None:
     def transform(*_: Any) -> Any:
         raise BrokenError
 
-    assert rejection(transform).got.startswith("BrokenError: its own message can't be shown (")
+    assert rejection(transform).got.startswith("BrokenError: ")
 
 
 @pytest.mark.parametrize("result", [5, "x", b"x", 1.5, [RECORD, None], [[RECORD]], ["x"], object()])

@@ -12,8 +12,8 @@ import pytest
 from etl.invocation.metrics import peak_memory_mb
 from etl.model.run import Work
 from etl.transform import transform_segment
-from etl.user.isolation import IsolatedRecords
-from tests.unit.builders import array, hold, item, run, staged, staging, through, unlimited, user_code, work
+from etl.user.isolation import IsolatedTransformer
+from tests.unit.builders import array, hold, item, run, staged, staging, transformer, unlimited, user_code, work
 from tests.unit.fakes.s3 import FakeS3
 
 MEMORY_MB = 512
@@ -81,9 +81,9 @@ def transformed(transform: Callable[[dict[str, Any], Any], Any], retry: bool) ->
     s3.complete_multipart_upload = lambda **_: {"ETag": "x"}  # type: ignore[method-assign]
     hold(s3, f"extract/{run().id}/data.json", array([item(number) for number in range(ITEMS)]))
     before = peak_memory_mb()
-    records = through(user_code(transform))
+    records = transformer(user_code(transform))
     bucket = staging(s3).for_retry() if retry else staging(s3)
-    with IsolatedRecords(records, MEMORY_MB) if retry else records as way:
+    with IsolatedTransformer(records, MEMORY_MB) if retry else records as way:
         done = transform_segment(run(), work(extract_parts=1), way, bucket, unlimited(), 1 << 26)
     refused = [each["item"]["id"]["S"] for each in staged(s3, "quarantine/")]
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

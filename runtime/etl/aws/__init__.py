@@ -1,1 +1,1 @@
-"""Clients of AWS, and how they wait and try again."""
+"""Clients of AWS, their waits and their repetitions."""

@@ -1,4 +1,4 @@
-"""How a request that failed in passing is tried again. The SDK's own waits change with its version, so it has none."""
+"""Repeats requests after transient failures. The SDK's own waits change with its version, so they are switched off."""
 
 import math
 import random
@@ -10,16 +10,16 @@ from typing import Any, ParamSpec, TypeVar
 
 _FIRST_SECONDS = 0.05
 _MOST_SECONDS = 5.0
-# A request that hangs fails after more than the bridge's time, and is tried again all the same.
+# A request that hangs fails after more than the bridge's time, and is still repeated.
 _LEAST_ATTEMPTS = 3
-# Of an invocation's time, left for giving up what is open and for saying why.
+# This much of an invocation's time stays for abandoning open objects and for the error.
 _LAST_SECONDS = 1.0
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
 
 
 def full_jitter(failures: int) -> float:
-    """Seconds to wait after so many failures before this one: at random, up to a bound that doubles from 0.05 to 5 s.
+    """A random wait in seconds after a number of earlier failures; its bound doubles from 0.05 to 5 s.
 
     Source: Amazon Builders' Library, "Timeouts, retries, and backoff with jitter".
     """
@@ -27,10 +27,10 @@ def full_jitter(failures: int) -> float:
 
 
 class Bridge:
-    """Tries a client's requests again until they succeed or its time has passed.
+    """Repeats a client's requests until they succeed or its time has passed.
 
     Args:
-        seconds: how long after a request's beginning an attempt may begin; the third attempt is made in any case.
+        seconds: the time after a request's beginning in which attempts may begin; the third is made in any case.
         passes: whether an error passes by itself.
         clock: a clock that never goes back, in seconds.
         sleep: waits for a number of seconds.
@@ -50,11 +50,11 @@ class Bridge:
         self._remaining_ms: Callable[[], float] = lambda: math.inf
 
     def within(self, remaining_ms: Callable[[], float]) -> None:
-        """Bridge nothing beyond an invocation's time, whose rest is asked for in milliseconds."""
+        """Bridge nothing beyond an invocation's remaining time, in milliseconds."""
         self._remaining_ms = remaining_ms
 
     def over(self, call: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
-        """The same call, tried again; the last error is raised as it came."""
+        """The same call with repetitions; the last error is raised as it is."""
 
         @wraps(call)
         def insist(*args: _Given.args, **kwargs: _Given.kwargs) -> _Answer:
@@ -76,7 +76,7 @@ class Bridge:
         return self._remaining_ms() < (wait + _LAST_SECONDS) * 1000
 
     def over_class(self, methods: dict[str, Any], left_out: frozenset[str]) -> None:
-        """Put the bridge over the methods of a client's class, but for those whose callers wait themselves."""
+        """Put the bridge over the methods of a client's class, except those whose callers wait themselves."""
         for name, method in methods.items():
             if isfunction(method) and name not in left_out:
                 methods[name] = self.over(method)

@@ -1,4 +1,4 @@
-"""Clients of AWS, and what their errors mean to a run."""
+"""Clients of AWS, and the meaning of their errors for a run."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -19,7 +19,7 @@ from botocore.session import Session
 
 from etl.aws.backoff import Bridge
 from etl.aws.raw_bodies import RAW_OPERATIONS, check_whole, take_raw_bodies
-from etl.model.errors import ConfigurationError, EtlError, TransientError
+from etl.model.errors import ConfigurationError, EtlError, Reason, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _CONNECTIONS = 16
-# One attempt: how long a fault is bridged is decided here, and not by the version of the SDK that Lambda has.
+# One attempt: this module decides how long a fault is bridged, not the version of the SDK that Lambda has.
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
     connect_timeout=5,
     read_timeout=30,
     max_pool_connections=_CONNECTIONS,
-    parameter_validation=False,  # a raw body stands in for the parameters that would be missed
+    parameter_validation=False,  # a raw body replaces the required parameters
 )
 
-# How long a client bridges a fault: a small part of an invocation.
+# The time for which a client bridges a fault: a small part of an invocation.
 BRIDGED_SECONDS = 20
-# Methods of a client whose callers wait, within the time that is left: etl/scan.py and etl/destination.py.
+# Methods whose callers wait themselves, within the remaining time: tables/scan.py and tables/destination.py.
 _WAITED_FOR = frozenset(("scan", "batch_write_item"))
 
-# Codes with which AWS says "later". Source: botocore's standard retry mode, and the services' API references.
+# Codes with which AWS puts a request off. Source: botocore's standard retry mode, and the services' API references.
 TRANSIENT_CODES = frozenset(
     (
         "InternalError",
@@ -66,21 +66,21 @@ _SERVER_ERROR = 500
 
 # Said of an upload that was completed or aborted. Source: S3 API Reference, "CompleteMultipartUpload".
 _UPLOAD_GONE = "NoSuchUpload"
-_RESTORE = "deploy the stack; what somebody deleted by hand comes back when the stack is destroyed and deployed anew"
+_RESTORE = "deploy the stack; resources deleted by hand come back when you destroy the stack and deploy it again"
 _DENIED = "the function's role doesn't allow it: deploy the stack again, and look for a policy that denies it"
 _REMEDIES = {
-    "ResourceNotFoundException": f"the table isn't there: {_RESTORE}",
-    "NoSuchBucket": f"the staging bucket isn't there: {_RESTORE}",
-    "AccessDenied": _DENIED,
-    "AccessDeniedException": _DENIED,
+    "ResourceNotFoundException": (f"the table isn't there: {_RESTORE}", Reason.NOT_FOUND),
+    "NoSuchBucket": (f"the staging bucket isn't there: {_RESTORE}", Reason.NOT_FOUND),
+    "AccessDenied": (_DENIED, Reason.ACCESS_DENIED),
+    "AccessDeniedException": (_DENIED, Reason.ACCESS_DENIED),
 }
 
 
 def s3_client() -> "S3Client":
-    """A client of S3, which bridges faults of ``BRIDGED_SECONDS``.
+    """A client of S3, which bridges faults for ``BRIDGED_SECONDS``.
 
-    Bodies are signed by TLS and a CRC32 of theirs, as with botocore's default; a caller that gives the CRC32 of a
-    large body itself spares it the wrapping of the body into chunks, and a SHA-256.
+    TLS and a CRC32 protect the bodies, as by botocore's default. A caller that passes the CRC32 of a large body saves
+    botocore the wrapping of the body into chunks, and a SHA-256.
     """
     unsigned = Config(s3={"payload_signing_enabled": False})
     client = _session("s3").client("s3", config=_CONFIG.merge(unsigned))
@@ -89,13 +89,13 @@ def s3_client() -> "S3Client":
 
 
 def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
-    """A client of DynamoDB that takes and gives bytes, beside the usual way: see ``etl.aws.raw_bodies``.
+    """A client of DynamoDB that can also take and return bytes: see ``etl.aws.raw_bodies``.
 
-    It bridges faults of ``BRIDGED_SECONDS``. Scan and BatchWriteItem make one attempt: their callers know how much
-    time is left, and wait themselves.
+    It bridges faults for ``BRIDGED_SECONDS``. Scan and BatchWriteItem make one attempt: their callers know the
+    remaining time, and wait themselves.
 
     Args:
-        session: where its credentials come from; boto3's default session when None.
+        session: the source of its credentials; boto3's default session if None.
     """
     client = _session("dynamodb", session).client("dynamodb", config=_CONFIG)
     take_raw_bodies(client)
@@ -105,7 +105,7 @@ def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
 def _session(service: str, session: Session | None = None) -> boto3.Session:
     """A session whose clients of a service bridge faults. Source: boto3's "Extensibility guide"."""
     maker = boto3.Session(botocore_session=session) if session else _default_session()
-    # An event whose id is known already isn't registered, whatever the event is.
+    # The session ignores an event whose id it knows already.
     maker.events.register(f"creating-client-class.{service}", _put_bridge, unique_id=f"etl-bridge-{service}")
     return maker
 
@@ -120,7 +120,7 @@ def _put_bridge(class_attributes: dict[str, Any], **_: Any) -> None:
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether an error of botocore, or one that was made of it, passes by itself."""
+    """Whether an error of botocore, or an error made of one, passes by itself."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         later = status == _TOO_MANY_REQUESTS or status >= _SERVER_ERROR
@@ -137,7 +137,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def is_upload_gone(error: Exception) -> bool:
-    """Whether an upload has ended already, maybe by a request whose answer was lost: its object is written anew."""
+    """Whether an upload has ended already, perhaps by a request whose answer was lost. Its object is written again."""
     return isinstance(error, ClientError) and error.response["Error"]["Code"] == _UPLOAD_GONE
 
 
@@ -145,9 +145,9 @@ BRIDGE = Bridge(BRIDGED_SECONDS, is_transient)
 
 
 class AsFarAsPossible(Iterator[_T]):
-    """Reads until reading fails in passing: an invocation ends there, and keeps what it has done.
+    """Reads until a transient failure. The invocation ends there, and keeps its work so far.
 
-    It fails if nothing at all can be read.
+    If nothing at all can be read, the failure is raised.
 
     Attributes:
         cut: whether reading has failed.
@@ -159,11 +159,11 @@ class AsFarAsPossible(Iterator[_T]):
         self._any = False
 
     def __iter__(self) -> Self:
-        """An iterator is its own."""
+        """Return itself."""
         return self
 
     def __next__(self) -> _T:
-        """The next of what is read."""
+        """Read the next one."""
         try:
             found = next(self._read)
         except (ClientError, BotoCoreError, TransientError) as error:
@@ -176,29 +176,31 @@ class AsFarAsPossible(Iterator[_T]):
 
 
 def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ()) -> EtlError:
-    """An error of AWS as the pipeline's own, with what to do about it.
+    """An error of AWS as the pipeline's own, with its remedy.
 
     Args:
-        error: as botocore raised it.
-        resources: names of the table and the bucket that the function uses, which AWS's message often lacks.
+        error: the error of botocore.
+        resources: names of the table and the bucket that the function uses. AWS's message often lacks them.
     """
     if is_transient(error):
         return TransientError(
-            f"AWS was out of reach or asked to slow down for longer than one invocation waits: {_told(error)}"
+            f"AWS was unreachable or throttled requests for longer than one invocation waits: {_shown(error)}"
         )
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     if is_upload_gone(error):
-        return TransientError(f"an upload has ended, maybe by a request whose answer was lost: {_told(error)}")
-    remedy = _REMEDIES.get(code, "this is not expected to pass by itself")
+        return TransientError(
+            f"an upload has already ended, perhaps by a request whose answer was lost: {_shown(error)}"
+        )
+    remedy, reason = _REMEDIES.get(code, ("this will probably not pass by itself", Reason.REFUSED))
     used = f" (this function uses {' and '.join(resources)})" if resources else ""
-    return ConfigurationError(f"{_told(error)}: {remedy}{used}")
+    return ConfigurationError(f"{_shown(error)}: {remedy}{used}", reason)
 
 
-def _told(error: ClientError | BotoCoreError) -> str:
-    """What AWS says, unless it may quote the items that the request brought."""
+def _shown(error: ClientError | BotoCoreError) -> str:
+    """AWS's message, unless it may quote the items of the request."""
     if not isinstance(error, ClientError) or error.operation_name not in RAW_OPERATIONS:
         return str(error)
     code = error.response["Error"]["Code"]
     if code in TRANSIENT_CODES or code in _REMEDIES:
         return str(error)
-    return f"{error.operation_name} was refused with {code} (its message isn't told, since it may quote an item)"
+    return f"{error.operation_name} was refused with {code} (the message isn't shown, since it may quote an item)"

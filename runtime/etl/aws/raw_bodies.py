@@ -1,13 +1,14 @@
-"""Bodies of requests and answers of DynamoDB as bytes, by a client of botocore.
+"""Bodies of DynamoDB's requests and answers as bytes, by a client of botocore.
 
-A request may carry ``RawBody``, the body to send; an answer of one of ``RAW_OPERATIONS`` has ``RawBody``, the bytes
-that DynamoDB sent. The hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's own.
-Building and parsing each item is left out, which costs most of the time that a tutorial's pipeline takes.
+A request may carry ``RawBody``, the body to send. The answer then has ``RawBody``, the bytes that DynamoDB sent. The
+hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's own. Building and parsing each
+item is left out, which costs most of the time that a tutorial's pipeline takes.
 Where the client speaks another protocol than JSON, answers are parsed items.
 """
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -17,25 +18,34 @@ from botocore.exceptions import ChecksumError, IncompleteReadError
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# These bring items, or keys of items.
 RAW_OPERATIONS = ("Scan", "BatchGetItem", "BatchWriteItem")
+"""The operations that move items between the stages and the tables."""
 
 
-def take_raw_bodies(client: "DynamoDBClient") -> None:
-    """Put the hooks into a client."""
+def take_raw_bodies(client: "DynamoDBClient", operations: Collection[str] = RAW_OPERATIONS) -> None:
+    """Put the hooks for some operations into a client."""
     events = client.meta.events
     json = speaks_json(client)
-    for operation in RAW_OPERATIONS:
+    for operation in operations:
         events.register(f"before-parameter-build.dynamodb.{operation}", _take_raw_body if json else _parse_raw_body)
         if json:
             events.register(f"before-call.dynamodb.{operation}", _send_raw_body)
     events.register("before-parse.dynamodb", check_whole)
     if json:
-        events.register("before-parse.dynamodb", _keep_raw_body)
+        events.register("before-parse.dynamodb", partial(_keep_raw_body, operations))
+
+
+def raw_body(answer: Any) -> bytes:
+    """The body of an answer of a client with these hooks.
+
+    A client of another protocol than JSON has parsed it. Its binary values are encoded to the same base64 again.
+    """
+    raw = answer.get("RawBody")
+    return raw if isinstance(raw, bytes) else msgspec.json.encode(answer)
 
 
 def speaks_json(client: "DynamoDBClient") -> bool:
-    """Whether the bodies of a client are JSON: the SDK may choose another protocol of the service's by itself."""
+    """Whether the bodies of a client are JSON. The SDK may choose another protocol of the service by itself."""
     model: Any = client.meta.service_model
     return bool(model.resolved_protocol == "json" and model.metadata.get("jsonVersion") == "1.0")
 
@@ -50,22 +60,26 @@ def _send_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) ->
 
 
 def _keep_raw_body(
-    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], operation_model: Any, **_: Any
+    operations: Collection[str],
+    response_dict: dict[str, Any],
+    customized_response_dict: dict[str, Any],
+    operation_model: Any,
+    **_: Any,
 ) -> None:
-    # An error is parsed as ever, and raised.
-    if operation_model.name in RAW_OPERATIONS and response_dict["status_code"] < 300:
+    # botocore parses an error as usual, and raises it.
+    if operation_model.name in operations and response_dict["status_code"] < 300:
         customized_response_dict["RawBody"] = response_dict["body"]
         response_dict["body"] = b"{}"
 
 
 def _parse_raw_body(params: dict[str, Any], **_: Any) -> None:
-    """For a client that speaks another protocol: it builds the body itself, of the parameters."""
+    """Give a client of another protocol the parameters, since it builds the body itself."""
     if raw := params.pop("RawBody", None):
         params |= _parsed(msgspec.json.decode(raw))
 
 
 def _parsed(document: Any) -> Any:
-    """A document of DynamoDB JSON as botocore takes and gives it: binary values are bytes."""
+    """A document of DynamoDB JSON as botocore takes and returns it: binary values are bytes."""
     if isinstance(document, list):
         return [_parsed(each) for each in document]
     if not isinstance(document, dict):
@@ -79,7 +93,7 @@ def _parsed(document: Any) -> Any:
 
 
 def check_whole(response_dict: dict[str, Any], operation_model: Any, **_: Any) -> None:
-    """Check an answer that isn't streamed: from 1.44 on botocore takes one that has broken off."""
+    """Check that an answer arrived whole, unless it is streamed. From 1.44 on botocore accepts one that broke off."""
     body, headers = response_dict["body"], response_dict["headers"]
     if not isinstance(body, bytes) or operation_model.http["method"] == "HEAD":
         return
@@ -90,10 +104,10 @@ def check_whole(response_dict: dict[str, Any], operation_model: Any, **_: Any) -
 
 
 def check_crc32(body: bytes, headers: Mapping[str, str]) -> None:
-    """Compare an answer with the checksum that DynamoDB sent along.
+    """Compare an answer with the checksum that DynamoDB sent with it.
 
     Raises:
-        ChecksumError: it was changed on the way.
+        ChecksumError: the answer was changed on the way.
     """
     expected = headers.get("x-amz-crc32")
     if expected is not None and int(expected) != crc32(body):

@@ -1,4 +1,4 @@
-"""Names of the stack and of what it makes. The specification fixes them: see ``docs/specification.md``."""
+"""Names of the stack and its resources, which the specification fixes: see ``docs/specification.md``."""
 
 STACK = "EtlPipelineStack"
 STATE_MACHINE = "etl-pipeline"

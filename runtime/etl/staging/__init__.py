@@ -1,1 +1,1 @@
-"""The bucket between the stages: keys, seals, quarantine, and streams of records."""
+"""The bucket between the stages: keys, objects with seals, quarantine, batches of records."""

@@ -1,7 +1,7 @@
-"""Where each object of a run lies in the staging bucket.
+"""The keys of a run's objects in the staging bucket.
 
-Every key is a function of run, stage, segment and part: a retry overwrites its own object, two runs never
-share one, and nothing has to carry lists of keys.
+Every key is a function of run, stage, segment and part. So a retry overwrites its own object, two runs never share
+one, and no list of keys travels through the workflow.
 """
 
 import re
@@ -9,13 +9,13 @@ import re
 from etl.model.run import Run
 
 QUARANTINE = "quarantine/"
-"""The prefix of all rejected records."""
+"""The beginning of the keys of all quarantined objects."""
 
 _PART = re.compile(r"(\d{4,})-(\d{4,})\.json")
 
 
 def part_key(stage: str, run: Run, segment: int, part: int) -> str:
-    """Key of one part of a stage's output; ``extract/{timestamp}/data.json`` for a run's first and only one."""
+    """Key of one part of a stage's output; ``extract/{run}/data.json`` for the first part of a run of one segment."""
     name = "data" if run.segments == 1 and part == 0 else f"{segment:04d}-{part:04d}"
     return f"{stage}/{run.id}/{name}.json"
 
@@ -25,9 +25,9 @@ def quarantine_key(stage: str, run: Run, segment: int, part: int) -> str:
     return f"{quarantine_prefix(run.id)}{stage}-{segment:04d}-{part:04d}.json"
 
 
-def quarantine_prefix(timestamp: str) -> str:
-    """What the keys of all that a run rejected begin with."""
-    return f"quarantine/{timestamp}/"
+def quarantine_prefix(run: str) -> str:
+    """The beginning of the keys of a run's quarantine."""
+    return f"{QUARANTINE}{run}/"
 
 
 def partial_key(run: Run, segment: int, part: int) -> str:
@@ -36,7 +36,7 @@ def partial_key(run: Run, segment: int, part: int) -> str:
 
 
 def begun_key(stage: str, run: Run, segment: int, part: int, offset: int) -> str:
-    """Key of the mark that ``stage`` has begun to work on a segment from a cursor on; not among the records."""
+    """Key of the mark that ``stage`` has begun a segment from a cursor on. It lies apart from the records."""
     return f"{stage}/{run.id}/partials/begun-{segment:04d}-{part:04d}-{offset}.json"
 
 
@@ -50,23 +50,23 @@ def seal_key(key: str) -> str:
     return f"seals/{key}"
 
 
-def replayed_key(timestamp: str) -> str:
-    """Key of the list of the objects in quarantine that a replay takes up."""
-    return f"extract/{timestamp}/replayed.json"
+def replayed_key(run: str) -> str:
+    """Key of the list of quarantined objects that a replay takes up."""
+    return f"extract/{run}/replayed.json"
 
 
-def manifest_key(timestamp: str) -> str:
-    """Key of the run's manifest, which also is its claim to the timestamp."""
-    return f"extract/{timestamp}/run.json"
+def manifest_key(run: str) -> str:
+    """Key of a run's manifest, which is also its claim to its id."""
+    return f"extract/{run}/run.json"
 
 
-def stage_prefix(stage: str, run_id: str) -> str:
-    """The prefix of all objects that a stage writes for a run, parts and others."""
-    return f"{stage}/{run_id}/"
+def stage_prefix(stage: str, run: str) -> str:
+    """The beginning of the keys of all objects that a stage writes for a run, parts and others."""
+    return f"{stage}/{run}/"
 
 
 def part_of(key: str) -> tuple[int, int] | None:
-    """The segment and the part of a key that `part_key` made; None for any other key."""
+    """The segment and the part in a key of `part_key`; None for any other key."""
     name = key.split("/", 2)[-1]
     if name == "data.json":
         return 0, 0
@@ -74,6 +74,6 @@ def part_of(key: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def run_id_of(key: str) -> str:
+def run_of(key: str) -> str:
     """The run's id in the key of one of its objects."""
     return key.split("/")[1]

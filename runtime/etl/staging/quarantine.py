@@ -1,4 +1,4 @@
-"""Records that a stage sets aside: each with its reason, and with its original bytes."""
+"""Lines of quarantine: a record that a stage sets aside, with the reason and the original bytes."""
 
 from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Run
@@ -11,8 +11,8 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
     Args:
         stage: the stage that sets it aside: transform or load.
         run: the run.
-        segment: number of the segment that it was read in.
-        reason: why.
+        segment: number of the segment.
+        reason: the rejection.
         item: the record as the stage read it, a JSON document.
     """
     facts = {
@@ -30,5 +30,5 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
 
 
 def _utf8(text: str) -> str:
-    """Text without lone surrogates, which a user's error message may hold and JSON can't."""
+    """Text without lone surrogates, which a user's error message may contain and JSON can't."""
     return text.encode(errors="backslashreplace").decode()

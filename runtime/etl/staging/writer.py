@@ -1,4 +1,4 @@
-"""Writing staged objects: streamed, in numbered parts of a bounded size."""
+"""Writes staged objects: streamed, in numbered parts of a bounded size."""
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ def put_seal(s3: "S3Client", bucket: str, key: str, seal: Seal) -> None:
 
 
 class ObjectWriter:
-    """Writes one staged object; a large one as a multipart upload, so that memory stays flat.
+    """Writes one staged object and seals it; a large one as a multipart upload, so that memory stays flat.
 
-    One part is on its way while the next is collected. A finished object is sealed.
+    One part of the upload is sent while the next one is collected.
     """
 
     def __init__(self, s3: "S3Client", bucket: str, key: str) -> None:
@@ -49,7 +49,7 @@ class ObjectWriter:
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Append records, each one line of JSON without its line break."""
-        if len(lines) > 1 and sum(map(len, lines)) > UPLOAD_BYTES:  # sent in pieces, so that few copies are held
+        if len(lines) > 1 and sum(map(len, lines)) > UPLOAD_BYTES:  # in pieces, so that memory holds few copies
             middle = len(lines) // 2
             self.write(lines[:middle])
             self.write(lines[middle:])
@@ -67,12 +67,12 @@ class ObjectWriter:
             self._upload()
 
     def close(self) -> None:
-        """Finish the object; only now does it exist."""
+        """Finish the object, which exists from now on."""
         self._chunks.append(b"\n]\n")
         put_seal(self._s3, self._bucket, self._key, Seal(self._finish(), self._records))
 
     def _finish(self) -> str:
-        """Send what is left, and return the object's ETag."""
+        """Send the rest, and return the object's ETag."""
         if not self._upload_id:
             return self._s3.put_object(**self._where, Body=self._taken(), ContentType="application/json")["ETag"]
         self._upload()
@@ -82,10 +82,10 @@ class ObjectWriter:
         return self._s3.complete_multipart_upload(**self._where, **upload)["ETag"]
 
     def abort(self) -> None:
-        """Give the object up; what was uploaded of it is thrown away, if need be by the bucket's lifecycle rule."""
-        self._sender.shutdown()  # a part that arrived after the abort would stay
+        """Abandon the object. Its uploaded parts are deleted now, or later by the bucket's lifecycle rule."""
+        self._sender.shutdown()  # a part that arrives after the abort would stay
         if self._upload_id:
-            # The error that led here says more than one of cleaning up.
+            # The error that led here says more than one of the clean-up.
             with suppress(BotoCoreError, ClientError):
                 self._s3.abort_multipart_upload(**self._where, UploadId=self._upload_id)
 
@@ -123,8 +123,8 @@ class PartWriter:
     Args:
         open_object: begins an object of the bucket under a key.
         key_of: the key of a part by its number.
-        first: number of the first part; those before it were written by earlier invocations.
-        part_bytes: size from which a part is full, in bytes.
+        first: number of the first part; earlier invocations wrote the parts before it.
+        part_bytes: size at which a part is full, in bytes.
     """
 
     def __init__(
@@ -138,13 +138,13 @@ class PartWriter:
         self.size = 0
 
     def __enter__(self) -> Self:
-        """Nothing is opened before the first record."""
+        """Open nothing before the first record."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give up what is still open."""
+        """Abandon the open part."""
         if self._open:
             self._open.abort()
 
@@ -154,13 +154,13 @@ class PartWriter:
         return self._open is not None and self._open.size >= self._part_bytes
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Append records to the open part, opening one when there is none."""
+        """Append records to the open part; open one if there is none."""
         if self._open is None:
             self._open = self._open_object(self._key_of(self.next_part))
         self._open.write(lines)
 
     def close(self) -> bool:
-        """Finish the open part; False when none is open."""
+        """Finish the open part; False if none is open."""
         if self._open is None:
             return False
         self._open.close()

@@ -1,4 +1,4 @@
-"""The destination table, written in batches: whatever DynamoDB says to one, every record's fate is known."""
+"""The destination table, written in batches: the fate of every record is known, whatever DynamoDB answers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,18 +10,19 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from etl.aws.backoff import full_jitter
 from etl.aws.clients import is_transient
 from etl.model.rejection import RejectedError
-from etl.tables.channel import BatchWriter
+from etl.model.schema import DESTINATION_KEY, Key, reader
+from etl.tables.batch_writer import BatchWriter
 from etl.tables.pacing import InFlight, Pacer, units_at_most
 
-# With these DynamoDB refuses a whole batch for the sake of one item. Source: API reference of BatchWriteItem.
+# DynamoDB refuses a whole batch because of one item with these codes. Source: API reference of BatchWriteItem.
 _REFUSALS = frozenset(("ValidationException", "RequestEntityTooLargeException"))
-# For the request itself, as long again as the wait before it, and so much at least.
+# The time for a request itself: as long as the wait before it, and at least this.
 _LEAST_SECONDS = 0.05
-# Of the time at hand, so much is left for closing what is open (3 s of 5 minutes): an answer that hangs is given up.
+# This share of the time stays for closing open parts (3 s of 5 minutes): an answer that hangs is given up.
 _LAST_SHARE = 0.01
-# An answer is waited for so long however late it is: each invocation makes progress.
+# The wait for an answer, however late it is: each invocation makes progress.
 _LEAST_ANSWER_SECONDS = 0.5
-# At 5 ms an answer, more in flight gain less than 5 % (see docs/performance.md).
+# At 5 ms an answer, more requests in flight gain less than 5 % (see docs/performance.md).
 IN_FLIGHT = 16
 
 
@@ -29,17 +30,8 @@ class _Capacity(msgspec.Struct, rename="pascal"):
     capacity_units: float = 0.0
 
 
-class _Text(msgspec.Struct):
-    S: str
-
-
-class _Keys(msgspec.Struct):
-    id: _Text
-    timestamp: _Text
-
-
 class _Put(msgspec.Struct, rename="pascal"):
-    item: _Keys
+    item: msgspec.Raw
 
 
 class _Request(msgspec.Struct, rename="pascal"):
@@ -51,23 +43,21 @@ class _Answer(msgspec.Struct, rename="pascal"):
     consumed_capacity: list[_Capacity] = []
 
 
-Key = tuple[str, str]
-"""``id`` and ``timestamp`` of a record."""
-
 _answers = msgspec.json.Decoder(_Answer)
+_key_of_item = reader(*DESTINATION_KEY, wire=True)
 
 
 @dataclass
 class Outcome:
-    """What became of a batch.
+    """The outcome of a batch.
 
     Attributes:
-        loaded: records that DynamoDB took.
-        rejected: records that DynamoDB refuses for their own sake, by key, with the reason.
-        finished: whether every record is loaded or rejected; False when time ran out before.
-        requests: requests that were sent.
-        throttled: requests that DynamoDB answered with "later", in whole or in part.
-        units: write units that DynamoDB says it consumed.
+        loaded: the number of records that DynamoDB took.
+        rejected: the records that DynamoDB refuses, by key, each with the reason.
+        finished: whether every record is loaded or rejected; False if time ran out before.
+        requests: the number of requests.
+        throttled: the number of requests that DynamoDB put off, in whole or in part.
+        units: the write units that DynamoDB consumed, by its own answer.
     """
 
     loaded: int = 0
@@ -82,22 +72,22 @@ class DestinationTable:
     """The destination table.
 
     Args:
-        channel: sends a request once: the waiting between attempts is here, where the time that is left is known.
+        writer: sends a request once. The waits between attempts are here, where the remaining time is known.
         name: name of the table.
         pacer: the ceiling.
-        remaining_ms: time left in the invocation, in milliseconds.
+        remaining_ms: the remaining time of the invocation, in milliseconds.
         sleep: waits for a number of seconds.
     """
 
     def __init__(
         self,
-        channel: BatchWriter,
+        writer: BatchWriter,
         name: str,
         pacer: Pacer,
         remaining_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._channel = channel
+        self._writer = writer
         self._name = name
         self._pacer = pacer
         self._remaining_ms = remaining_ms
@@ -114,10 +104,10 @@ class DestinationTable:
         )
 
     async def write(self, items: Mapping[Key, bytes]) -> Outcome:
-        """Write a batch; waits, with full jitter, while DynamoDB says "later" and time allows.
+        """Write a batch. While DynamoDB puts it off and time allows, wait with full jitter and try again.
 
         Args:
-            items: at most 25 items of DynamoDB JSON by their keys.
+            items: at most 25 items of DynamoDB JSON, by key.
 
         Raises:
             ClientError: the table is missing, or the role may not write it.
@@ -128,7 +118,7 @@ class DestinationTable:
         if len(portions) == 1:
             await self._write(items, outcome)
             return outcome
-        # One batch after the other: a batch counts as a whole, so that half of each would be nothing.
+        # One batch after the other: only whole batches count, so halves of two batches would be nothing.
         async with self._in_portions:
             for portion in portions:
                 await self._write(portion, outcome)
@@ -138,32 +128,32 @@ class DestinationTable:
         attempt = 0
         while pending and outcome.finished:
             try:
-                left = await self._send(pending, outcome)
+                unwritten = await self._send(pending, outcome)
             except ClientError as error:
                 if error.response["Error"]["Code"] not in _REFUSALS:
                     raise
                 await self._isolate(pending, outcome, error)
                 return
-            outcome.loaded += len(pending) - len(left)
-            if left and outcome.finished:
+            outcome.loaded += len(pending) - len(unwritten)
+            if unwritten and outcome.finished:
                 outcome.throttled += 1
                 outcome.finished = await self._wait(full_jitter(attempt))
                 attempt += 1
-            pending = left
+            pending = unwritten
 
     async def _send(self, pending: Mapping[Key, bytes], outcome: Outcome) -> Mapping[Key, bytes]:
-        """Send one request; returns what DynamoDB did not take: all of it when the request failed in passing."""
+        """Send one request and return the items that DynamoDB did not take: all of them after a transient failure."""
         first, between, last = self._body
         place = await self._in_flight.enter()
-        left: Mapping[Key, bytes] = {}
+        unwritten: Mapping[Key, bytes] = {}
         try:
             reserved = await self._reserve(pending, outcome)
             if not outcome.finished:
                 return pending
-            left = pending
+            unwritten = pending
             outcome.requests += 1
             answer = _answers.decode(await self._answered(first + between.join(pending.values()) + last))
-            left = {key: pending[key] for key in _unprocessed(answer, self._name)}
+            unwritten = {key: pending[key] for key in _unprocessed(answer, self._name)}
             if answer.consumed_capacity:
                 consumed = sum(capacity.capacity_units for capacity in answer.consumed_capacity)
                 outcome.units += consumed
@@ -172,23 +162,23 @@ class DestinationTable:
             if _is_refused(error):
                 self._pacer.correct(-reserved)
             if not is_transient(error):
-                left = {}
+                unwritten = {}
                 raise
         finally:
-            self._in_flight.leave(place, throttled=bool(left))
-        return left
+            self._in_flight.leave(place, throttled=bool(unwritten))
+        return unwritten
 
     async def _answered(self, body: bytes) -> bytes:
-        """The answer to a request, if it comes before the time ends."""
+        """Wait for the answer to a request until the time ends."""
         try:
             async with asyncio.timeout(max(_LEAST_ANSWER_SECONDS, self._spare_seconds())):
-                return await self._channel.batch_write_item(body)
+                return await self._writer.batch_write_item(body)
         except TimeoutError:
             raise ReadTimeoutError(endpoint_url=f"table {self._name}") from None
 
     async def _reserve(self, pending: Mapping[Key, bytes], outcome: Outcome) -> int:
-        """Wait until the ceiling allows a request; returns the units. The outcome isn't finished if time is short."""
-        if self._spare_seconds() <= 0 and outcome is not self._first:  # it has waited for its place until then
+        """Wait until the ceiling allows a request; return its units. If time is short, the outcome isn't finished."""
+        if self._spare_seconds() <= 0 and outcome is not self._first:  # the wait for its place took the time
             outcome.finished = False
             return 0
         if not self._pacer.has_ceiling:
@@ -198,7 +188,7 @@ class DestinationTable:
             if await self._wait(self._pacer.reserve(units)):
                 return units
             if outcome is self._first:
-                # Each invocation makes progress: its first batch, 25 requests at most, is done whatever the ceiling.
+                # Each invocation makes progress: it writes its first batch, 25 requests at most, at any ceiling.
                 await self._sleep(self._remaining_ms() / 1000 / 50)
                 return units
         self._pacer.correct(-units)
@@ -206,7 +196,7 @@ class DestinationTable:
         return 0
 
     async def _isolate(self, pending: Mapping[Key, bytes], outcome: Outcome, error: ClientError) -> None:
-        """DynamoDB refuses the batch for the sake of an item: halve it until that item stands alone."""
+        """Find the item because of which DynamoDB refuses a batch: halve it until that item is alone."""
         keys = list(pending)
         if len(keys) == 1:
             message = error.response["Error"]["Message"]
@@ -220,7 +210,7 @@ class DestinationTable:
         return (self._remaining_ms() - self._last_ms) / 1000
 
     async def _wait(self, seconds: float) -> bool:
-        """Wait before a request; False when there is no time for it."""
+        """Wait before a request; False if there is no time for it."""
         if not seconds:
             return True
         if self._spare_seconds() < 2 * (seconds + _LEAST_SECONDS):
@@ -230,13 +220,12 @@ class DestinationTable:
 
 
 def _unprocessed(answer: _Answer, table: str) -> list[Key]:
-    """Keys of the items that DynamoDB left undone."""
-    items = (request.put_request.item for request in answer.unprocessed_items.get(table, ()))
-    return [(item.id.S, item.timestamp.S) for item in items]
+    """The keys of the items that DynamoDB did not write."""
+    return [_key_of_item(request.put_request.item) for request in answer.unprocessed_items.get(table, ())]
 
 
 def _is_refused(error: Exception) -> bool:
-    """Whether nothing was written for certain: behind any other error, the request may have been done."""
+    """Whether certainly nothing was written. After any other error, DynamoDB may have done the request."""
     status = (
         error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(error, ClientError) else 0
     )

@@ -1,4 +1,4 @@
-"""How fast a worker may write: a ceiling that is set, and a number of requests in flight that is learned."""
+"""The speed at which a worker may write: a ceiling that is set, and a number of requests in flight that it learns."""
 
 import asyncio
 import time
@@ -11,11 +11,11 @@ _Key = TypeVar("_Key")
 
 
 class Pacer:
-    """Holds the writers of one worker to a number of write units a second.
+    """Limits the writers of one worker to a number of write units a second.
 
-    A writer reserves what it takes a request to consume, waits, sends it, and corrects the reservation by what the
-    answer says. Waiting comes first, so a writer whose time is too short for it just doesn't send. It is to be one
-    writer at a time that reserves and waits: whoever comes next then knows the corrections up to now.
+    A writer reserves the units of a request by an estimate, waits, sends the request, and corrects the reservation by
+    the answer. The wait comes first, so a writer with too little time doesn't send. Only one writer at a time may
+    reserve and wait: the next one then knows all corrections so far.
 
     Args:
         units_per_second: the worker's share of the ceiling; None for no ceiling.
@@ -29,14 +29,16 @@ class Pacer:
 
     @property
     def has_ceiling(self) -> bool:
-        """Whether it matters what a request consumes."""
+        """Whether the consumption of requests matters."""
         return self._rate is not None
 
     def portions(self, items: Mapping[_Key, bytes]) -> Sequence[Mapping[_Key, bytes]]:
-        """A batch in portions for a request each: of a second's units, lest they be a burst, but of one item at least.
+        """Divide a batch into portions, one for each request.
+
+        A portion has at most the units of a second, so that it isn't a burst, but at least one item.
 
         Args:
-            items: items of DynamoDB JSON by their keys.
+            items: items of DynamoDB JSON, by key.
         """
         if self._rate is None or sum(map(units_at_most, items.values())) <= self._rate:
             return [items]
@@ -51,7 +53,7 @@ class Pacer:
         return portions
 
     def reserve(self, units: float) -> float:
-        """Take ``units`` of the ceiling; returns how long to wait before they may be consumed, in seconds."""
+        """Take ``units`` of the ceiling and return the wait until they may be consumed, in seconds."""
         if self._rate is None:
             return 0.0
         now = self._clock()
@@ -66,41 +68,46 @@ class Pacer:
 
 
 def units_at_most(item: bytes) -> int:
-    """Write units of an item of DynamoDB JSON, which is longer than what DynamoDB counts: one for each KB begun."""
+    """The most write units of an item: one for each KB of its DynamoDB JSON, which is longer than DynamoDB's count."""
     return -(-len(item) // _UNIT_BYTES)
 
 
 class InFlight:
-    """How many requests may be under way at once: half as many when DynamoDB says "later", slowly more after that.
+    """The number of requests that may run at once: halved when DynamoDB throttles, then slowly raised.
 
-    It is TCP's way to share a line: every worker sees the table's throttling, all of them slow down, and none needs
-    to know of the others. Requests sent before the number was last halved don't halve it again.
+    TCP shares a line in the same way: every worker sees the table's throttling and slows down, and none needs to know
+    the others. Requests from before the last halving don't halve the number again.
 
     Args:
-        most: number to begin with, and never to pass.
+        most: the number to begin with, which is never exceeded.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._limit = float(most)
-        self._under_way = 0
+        self._running = 0
         self._halved = 0
-        self._left = asyncio.Event()
+        self._freed = asyncio.Event()
 
     async def enter(self) -> int:
-        """Wait for a place; what it returns is handed to :meth:`leave`."""
-        while self._under_way + 1 > self._limit:
-            self._left.clear()
-            await self._left.wait()
-        self._under_way += 1
+        """Wait for a place. Pass the returned number to :meth:`leave`."""
+        while self._running + 1 > self._limit:
+            self._freed.clear()
+            await self._freed.wait()
+        self._running += 1
         return self._halved
 
     def leave(self, entered: int, *, throttled: bool) -> None:
-        """Give the place back, and say whether the answer was "later"."""
-        self._under_way -= 1
+        """Give the place back.
+
+        Args:
+            entered: the number that :meth:`enter` returned.
+            throttled: whether DynamoDB put the request off.
+        """
+        self._running -= 1
         if not throttled:
             self._limit = min(self._most, self._limit + 1 / self._limit)
         elif entered == self._halved:
             self._limit = max(1.0, self._limit / 2)
             self._halved += 1
-        self._left.set()
+        self._freed.set()

@@ -1,4 +1,4 @@
-"""The requests of one segment's Scan: the next page is fetched ahead, and one that is refused is asked for again."""
+"""The requests of one segment's Scan: the next page is fetched ahead, and a refused request is repeated."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.aws.clients import is_transient
 from etl.invocation.deadline import Deadline
-from etl.model.errors import TransientError
+from etl.model.errors import Reason, TransientError
 from etl.tables.pace import Pace
 
 Request = dict[str, Any]
@@ -20,7 +20,7 @@ _THROTTLED = ("ProvisionedThroughputExceededException", "RequestLimitExceeded", 
 
 
 class Passing(NamedTuple):
-    """How time passes and requests are sent: of this machine, unless a test says otherwise."""
+    """The clock, the sleep and the threads: the machine's own, unless a test replaces them."""
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
@@ -31,12 +31,12 @@ MACHINE = Passing()
 
 
 class PageRequests:
-    """Asks for pages, one at a time, within an invocation's time; a context manager.
+    """Requests pages, one at a time, within an invocation's time; a context manager.
 
     Args:
-        send: makes one attempt, and returns the page's bytes.
-        deadline: the end of the invocation; None for one attempt of each page.
-        passing: how time passes.
+        send: makes one attempt and returns the page's bytes.
+        deadline: the end of the invocation; None for one attempt at each page.
+        passing: the clock, the sleep and the threads.
     """
 
     def __init__(self, send: Callable[[Request], bytes], deadline: Deadline | None, passing: Passing) -> None:
@@ -51,27 +51,27 @@ class PageRequests:
         self._refusal: Exception | None = None
 
     def __enter__(self) -> Self:
-        """Nothing is asked for yet."""
+        """Request nothing yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave what is still under way: an answer that hangs would use up the time for closing."""
+        """Abandon the request that is still running: an answer that hangs would use up the time for closing."""
         self._reader.shutdown(wait=False, cancel_futures=True)
 
     def ask(self, request: Request) -> None:
-        """Ask for a page: at once, unless there is a pause to make first, which :meth:`page` makes."""
+        """Request a page: at once, unless a pause comes first. :meth:`page` makes that pause."""
         self._request = request
         self._answer = None
         if not self._pace.pause():
             self._begin()
 
     def page(self) -> bytes | None:
-        """The page that was asked for; None when time runs out before it comes.
+        """The page that was requested; None if time runs out before it arrives.
 
         Raises:
-            ClientError: DynamoDB refuses it for good.
+            ClientError: DynamoDB refuses it, and not only for now.
         """
         while True:
             if self._answer is None:
@@ -92,14 +92,14 @@ class PageRequests:
                 return body
 
     def nothing_came(self, table: str) -> Exception:
-        """The error for an invocation in which not one page came."""
+        """The error for an invocation without a single page."""
         refusal = self._refusal
         if refusal and not (isinstance(refusal, ClientError) and refusal.response["Error"]["Code"] in _THROTTLED):
             return refusal
-        said = f"it was throttled ({refusal})" if refusal else "it gave no answer"
+        why = f"it was throttled ({refusal})" if refusal else "it gave no answer"
         return TransientError(
-            f"not one page of the source table {table} came in a whole invocation: {said}; "
-            "look at its throttling metrics"
+            f"no page of the source table {table} arrived in a whole invocation: {why}; look at its throttling metrics",
+            Reason.SOURCE_BUSY,
         )
 
     def _begin(self) -> Future[bytes]:
@@ -108,7 +108,7 @@ class PageRequests:
         return self._answer
 
     def _take_pause(self) -> bool:
-        """Wait until the next request may begin; False when there is no time for it."""
+        """Wait until the next request may begin; False if there is no time for it."""
         pause = self._pace.pause()
         if pause > self._deadline.spare_seconds():
             return False
@@ -117,7 +117,7 @@ class PageRequests:
         return True
 
     def _arrived(self, answer: Future[bytes]) -> bool:
-        """Wait for an answer; False when time runs out before it comes."""
+        """Wait for an answer; False if time runs out before it arrives."""
         with self._deadline.waiting():
             wait((answer,), max(0.0, self._deadline.spare_seconds()))
         return answer.done()

@@ -1,4 +1,4 @@
-"""Signature Version 4 for BatchWriteItem, equal to botocore's and at a fraction of its cost."""
+"""Signature Version 4 for BatchWriteItem: the same as botocore's, at a fraction of the cost."""
 
 import hmac
 from collections.abc import Callable
@@ -17,14 +17,14 @@ _CONTENT_TYPE = "application/x-amz-json-1.0"
 class Signer:
     """Makes the heads of signed requests, by Signature Version 4.
 
-    What doesn't change between two requests of one second is kept: most of a signature.
+    Requests of the same second share most of a signature, which is kept.
 
     Args:
         endpoint: URL of DynamoDB.
         region: region that the signature is for.
-        credentials: looked at for every request, so that they are renewed in time.
-        more: further headers, which are not signed.
-        clock: seconds since 1970; the signature is for now.
+        credentials: read for every request, so that they are renewed in time.
+        more: further headers, without a signature.
+        clock: seconds since 1970, the time of the signature.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Signer:
         return self._head % (len(body), signature.encode())
 
     def _prepare(self, now: int, credentials: ReadOnlyCredentials) -> None:
-        """Work out what the requests of one second share."""
+        """Compute the parts that the requests of one second share."""
         instant = strftime("%Y%m%dT%H%M%SZ", gmtime(now))
         signed = {"content-type": _CONTENT_TYPE, "host": self._host, "x-amz-date": instant}
         if credentials.token:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from etl.aws.backoff import full_jitter
+from etl.aws.raw_bodies import raw_body
 from etl.invocation.deadline import Deadline
-from etl.model.errors import TransientError
+from etl.model.errors import Reason, TransientError
+from etl.model.schema import SOURCE_KEY, reader
 from etl.tables.scan import MACHINE, PageRequests, Passing
 
 if TYPE_CHECKING:
@@ -41,29 +43,21 @@ class _RawItems(msgspec.Struct, rename="pascal"):
     consumed_capacity: list[_Consumed] = []
 
 
-class _Text(msgspec.Struct):
-    S: str
-
-
-class _Key(msgspec.Struct):
-    id: _Text
-
-
 _pages = msgspec.json.Decoder(_RawPage)
 _answers = msgspec.json.Decoder(_RawItems)
-_keys = msgspec.json.Decoder(_Key)
+_id_of = reader(SOURCE_KEY, wire=True)
 
 
 class Page(NamedTuple):
-    """A page of what Extract takes up.
+    """A page of items for Extract.
 
     Attributes:
         items: each item as DynamoDB sent it, one line of DynamoDB JSON.
-        read: how many items there are, as DynamoDB counted them; in a replay, how many quarantined records.
-        scanned: items that DynamoDB read for the page, before its filter.
-        cursor: where the next page starts; None on the last page.
-        units: read units that the page consumed.
-        left: quarantined records that a replay can't take up.
+        read: the number of items by DynamoDB's own count; in a replay, the number of quarantined records.
+        scanned: the number of items that DynamoDB read for the page, before its filter.
+        cursor: the start of the next page; None on the last page.
+        units: the read units that the page consumed.
+        not_replayable: the number of quarantined records that a replay can't take up.
     """
 
     items: Sequence[bytes]
@@ -71,7 +65,7 @@ class Page(NamedTuple):
     scanned: int
     cursor: dict[str, Any] | None
     units: Decimal
-    left: int = 0
+    not_replayable: int = 0
 
 
 class SourceTable:
@@ -80,7 +74,7 @@ class SourceTable:
     Args:
         dynamodb: client of DynamoDB, made by ``etl.aws.clients.dynamodb_client``.
         name: name of the table.
-        passing: how time passes, and requests are sent.
+        passing: the clock, the sleep and the threads.
     """
 
     def __init__(self, dynamodb: "DynamoDBClient", name: str, passing: Passing = MACHINE) -> None:
@@ -89,10 +83,10 @@ class SourceTable:
         self._passing = passing
 
     def segments(self, segment_bytes: int, most: int) -> int:
-        """How many segments to read the table in: one for each ``segment_bytes`` of it, at most ``most``.
+        """The number of segments to read the table in: one for each ``segment_bytes`` of it, at most ``most``.
 
-        The size that DynamoDB tells is up to six hours old. A table that has grown since takes longer and is
-        read whole all the same.
+        DynamoDB's figure of the size is up to six hours old. A table that has grown since is still read whole, in a
+        longer time.
         """
         size = self._dynamodb.describe_table(TableName=self._name)["Table"].get("TableSizeBytes", 0)
         return max(1, min(most, math.ceil(size / segment_bytes)))
@@ -105,22 +99,22 @@ class SourceTable:
         cursor: dict[str, Any] | None,
         deadline: Deadline | None = None,
     ) -> Iterator[Page]:
-        """The pages of one segment with the items that a filter picks, until the segment or the time ends.
+        """Read the pages of one segment with the items that a filter picks, until the segment or the time ends.
 
-        The next page is fetched while the caller works on this one; its failure is raised after that. A page that is
-        refused in passing is asked for again as long as there is time, so the pages before it are kept.
+        The next page is fetched while the caller works on this one; its failure is raised after that. A page that
+        DynamoDB refuses for now is requested again while there is time, so the pages before it are kept.
 
         Args:
             picked: the filter, a part of a Scan request, as ``etl.tables.timestamps.window_filter`` makes it.
             segment: number of the segment, from 0.
             segments: number of segments that the table is read in.
-            cursor: that of the page to go on after, ``{"key": …}`` with a key in DynamoDB JSON; None for the segment's
+            cursor: the cursor of the page before, ``{"key": …}`` with a key in DynamoDB JSON; None for the segment's
                 beginning.
-            deadline: the end of the invocation; None for no end, and for one attempt of each page.
+            deadline: the end of the invocation; None for no end, and for one attempt at each page.
 
         Raises:
-            ClientError: DynamoDB refuses a page for good, or refused the first one until the time ended.
-            TransientError: not one page came before the time ended.
+            ClientError: DynamoDB refuses a page, and not only for now; or the first one until the time ended.
+            TransientError: no page arrived before the time ended.
         """
         request = {
             "TableName": self._name,
@@ -134,11 +128,11 @@ class SourceTable:
             requests.ask(request | ({"ExclusiveStartKey": cursor["key"]} if cursor else {}))
             while (body := requests.page()) is not None:
                 page, first = _page(body), False
-                goes_on = bool(page.cursor) and (deadline is None or deadline.allows_another())
-                if page.cursor and goes_on:
+                continues = bool(page.cursor) and (deadline is None or deadline.allows_another())
+                if page.cursor and continues:
                     requests.ask(request | {"ExclusiveStartKey": page.cursor["key"]})
                 yield page
-                if not goes_on:
+                if not continues:
                     return
             if first:
                 raise requests.nothing_came(self._name)
@@ -146,14 +140,14 @@ class SourceTable:
     def items(
         self, ids: Collection[str], sleep: Callable[[float], None] = time.sleep
     ) -> tuple[dict[str, bytes], Decimal]:
-        """The items with these ids as they are now, by id; and the read units that it took.
+        """Read the items with these ids as they are now; return them by id, and the read units.
 
         Args:
-            ids: no two the same.
+            ids: no two alike.
             sleep: waits for a number of seconds.
 
         Raises:
-            TransientError: DynamoDB left some undone again and again.
+            TransientError: DynamoDB put some of them off again and again.
         """
         found: dict[str, bytes] = {}
         units = Decimal(0)
@@ -163,40 +157,35 @@ class SourceTable:
         return found, units
 
     def _take_items(self, ids: list[str], found: dict[str, bytes], sleep: Callable[[float], None]) -> Decimal:
-        """Add the items with a few ids to those that were found; returns the read units."""
+        """Add the items with a few ids to the found ones; return the read units."""
         units = Decimal(0)
-        # What was corrected a moment ago is to be seen.
-        left: Any = {self._name: {"Keys": [{"id": {"S": each}} for each in ids], "ConsistentRead": True}}
+        # A consistent read sees corrections of a moment ago.
+        unread: Any = {self._name: {"Keys": [{SOURCE_KEY: {"S": each}} for each in ids], "ConsistentRead": True}}
         for attempt in range(_UNPROCESSED_ATTEMPTS):
             if attempt:
                 sleep(full_jitter(attempt))
             answer = _answers.decode(
-                _raw(self._dynamodb.batch_get_item(RequestItems=left, ReturnConsumedCapacity="TOTAL"))
+                raw_body(self._dynamodb.batch_get_item(RequestItems=unread, ReturnConsumedCapacity="TOTAL"))
             )
             for item in answer.responses.get(self._name, ()):
-                found[_keys.decode(item).id.S] = _one_line(item)
+                found[_id_of(item)[0]] = _one_line(item)
             units += sum(each.capacity_units for each in answer.consumed_capacity)
-            left = answer.unprocessed_keys
-            if not left:
+            unread = answer.unprocessed_keys
+            if not unread:
                 return units
         raise TransientError(
-            f"the source table {self._name} left keys of a BatchGetItem undone {_UNPROCESSED_ATTEMPTS} times: "
-            "look at its throttling metrics"
+            f"the source table {self._name} put off keys of a BatchGetItem {_UNPROCESSED_ATTEMPTS} times: "
+            "look at its throttling metrics",
+            Reason.SOURCE_BUSY,
         )
 
     def _scan(self, request: dict[str, Any]) -> bytes:
-        return _raw(self._dynamodb.scan(**request))
-
-
-def _raw(answer: Any) -> bytes:
-    raw = answer.get("RawBody")
-    # A client of another protocol than JSON parses the answer; its bytes fields encode back to the same base64.
-    return raw if isinstance(raw, bytes) else msgspec.json.encode(answer)
+        return raw_body(self._dynamodb.scan(**request))
 
 
 def _page(body: bytes) -> Page:
     raw = _pages.decode(body)
-    # DynamoDB sends no line breaks, and looking for one in the whole page costs next to nothing.
+    # DynamoDB sends no line breaks, and the search for one in the whole page costs almost nothing.
     items = [_one_line(item) for item in raw.items] if b"\n" in body else raw.items
     cursor = {"key": raw.last_evaluated_key} if raw.last_evaluated_key else None
     return Page(items, raw.count, raw.scanned_count, cursor, raw.consumed_capacity.capacity_units)

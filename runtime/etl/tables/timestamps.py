@@ -1,8 +1,8 @@
-"""An item's timestamp: what is one, and how DynamoDB picks those of a window.
+"""The timestamp of an item: the rule for one, and the filter by which DynamoDB picks the items of a window.
 
 A timestamp is ISO 8601 in UTC: ``2024-01-15T10:00:00Z``, with a fraction of a second of any length or none.
 The window's bounds are whole seconds written without the ``Z``: so ``2024-01-15T10:00:00`` sorts before
-``…10:00:00.5Z`` and before ``…10:00:00Z`` alike, and a comparison of text is one of time.
+both ``…10:00:00.5Z`` and ``…10:00:00Z``, and DynamoDB's comparison of text is one of time.
 """
 
 import re
@@ -12,9 +12,9 @@ from string import ascii_letters, punctuation
 from typing import Any, Final, Literal
 
 from etl.model.rejection import RejectedError, UntimedError
+from etl.model.schema import TIME
 from etl.values.attribute_values import Record, type_name
 
-ATTRIBUTE = "timestamp"
 _A_TIME = "expected a time in UTC such as 2024-01-15T10:00:00Z"
 _SHAPE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?Z"
 _SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
@@ -22,31 +22,32 @@ _SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
 SHORTEST = len("2024-01-15T10:00:00Z")
 FIRST = "0001-01-01T00:00:00"
 SIGNS = {"dash": "-", "t": "T", "colon": ":", "z": "Z"}
-"""The signs that every time has."""
+"""Characters that every time has."""
 NO_SIGNS = frozenset({*ascii_letters, *punctuation, " "} - {*"TZ-:."})
-"""The signs that no time has, such as O for 0 or l for 1."""
+"""Characters that no time has: a letter for a digit, O for 0 or l for 1, and other separators."""
 _NO_TIMES = {f":no{n}": sign for n, sign in enumerate(sorted(NO_SIGNS))}
-# Signs that a timestamp isn't a time, wherever it sorts: these items come along with every window.
+# Signs that a timestamp isn't a time, wherever it sorts: every window includes these items.
 _NO_TIME = (
-    "attribute_not_exists(#timestamp)",
-    "NOT attribute_type(#timestamp, :string)",
-    "size(#timestamp) < :shortest",
-    "#timestamp < :first",
-    *(f"NOT contains(#timestamp, :{name})" for name in SIGNS),
-    "(size(#timestamp) > :shortest AND NOT contains(#timestamp, :dot))",
-    *(f"contains(#timestamp, {name})" for name in _NO_TIMES),
+    "attribute_not_exists(#time)",
+    "NOT attribute_type(#time, :string)",
+    "size(#time) < :shortest",
+    "#time < :first",
+    *(f"NOT contains(#time, :{name})" for name in SIGNS),
+    "(size(#time) > :shortest AND NOT contains(#time, :dot))",
+    *(f"contains(#time, {name})" for name in _NO_TIMES),
 )
 
 AHEAD: Final = "ahead"
-"""The verdict on a time at or after the run's own start: a later run's."""
+"""The verdict on a time at or after the run's own start: it belongs to a later run."""
 Verdict = RejectedError | Literal["ahead"] | None
 
 
 def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
-    """The part of a Scan request that picks the items of ``[start, end)``, and those that no window would find.
+    """The part of a Scan request that picks the items of ``[start, end)``, and the items that no window would find.
 
-    A text that isn't a time still sorts somewhere. Below ``now`` it sorts into a window, whose run sets it aside. At or
-    above it no window might ever reach it: so these come along, and the times among them are left to their runs.
+    A text that isn't a time still sorts somewhere. Below ``now`` it sorts into a window, and the run of that window
+    sets it aside. At or above ``now`` no window might ever reach it, so this filter includes it. Real times among
+    these items belong to later runs.
 
     Args:
         start: first instant of the window, ``2024-01-15T00:00:00Z``.
@@ -63,10 +64,10 @@ def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
         ":dot": ".",
         **_NO_TIMES,
     }
-    picked = ("(#timestamp >= :start AND #timestamp < :end)", "#timestamp >= :now", *_NO_TIME)
+    picked = ("(#time >= :start AND #time < :end)", "#time >= :now", *_NO_TIME)
     return {
         "FilterExpression": " OR ".join(picked),
-        "ExpressionAttributeNames": {"#timestamp": ATTRIBUTE},  # a reserved word of DynamoDB
+        "ExpressionAttributeNames": {"#time": TIME},  # a reserved word of DynamoDB
         "ExpressionAttributeValues": {
             **{name: {"S": text} for name, text in texts.items()},
             ":shortest": {"N": str(SHORTEST)},
@@ -75,30 +76,34 @@ def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
 
 
 def _bound(now: str) -> str:
-    """The whole second of an instant without its suffix, which sorts before each time of that second."""
+    """The whole second of an instant without its suffix. It sorts before each time of that second."""
     return now[: len("2024-01-15T10:00:00")]
 
 
 def check_timestamps(records: list[Record], now: str) -> list[Verdict]:
-    """Check the timestamps of records, which a run that started at ``now`` has read.
+    """Check the timestamps of records.
+
+    Args:
+        records: the records.
+        now: when the run started.
 
     Returns:
-        For each why it isn't a time, ``AHEAD`` for one that is a later run's, None for one of this run's.
+        For each record the reason why it has no time, ``AHEAD`` if it belongs to a later run, None if it passes.
     """
     try:
-        texts = [record[ATTRIBUTE] for record in records]
+        texts = [record[TIME] for record in records]
         timed = _all_times(texts) and max(texts, default="") < _bound(now)
-    except (KeyError, TypeError):  # one has none, or none that is text
+    except (KeyError, TypeError):  # a timestamp is missing or isn't text
         timed = False
     return [None] * len(records) if timed else [_breach(record) or _ahead(record, now) for record in records]
 
 
 def _ahead(record: Record, now: str) -> Literal["ahead"] | None:
-    return AHEAD if record[ATTRIBUTE] >= _bound(now) else None
+    return AHEAD if record[TIME] >= _bound(now) else None
 
 
 def _all_times(texts: list[str]) -> bool:
-    """Whether each of these texts is a time: one match of all, since it is asked for every item there is."""
+    """Whether each of these texts is a time: one match for all of them, since every item is checked."""
     lines = "\n".join((*texts, ""))
     # A text with a line break of its own would pass for two.
     shaped = lines.count("\n") == len(texts) and _SHAPES.fullmatch(lines) is not None
@@ -106,12 +111,12 @@ def _all_times(texts: list[str]) -> bool:
 
 
 def _breach(record: Record) -> UntimedError | None:
-    if ATTRIBUTE not in record:
-        return UntimedError("is missing", field=ATTRIBUTE)
-    value = record[ATTRIBUTE]
+    if TIME not in record:
+        return UntimedError("is missing", field=TIME)
+    value = record[TIME]
     if not isinstance(value, str):
-        return UntimedError(_A_TIME, field=ATTRIBUTE, got=f"an attribute of type {type_name(value)}")
-    return None if _all_times([value]) else UntimedError(_A_TIME, field=ATTRIBUTE, got=repr(value[:40]))
+        return UntimedError(_A_TIME, field=TIME, got=f"an attribute of type {type_name(value)}")
+    return None if _all_times([value]) else UntimedError(_A_TIME, field=TIME, got=repr(value[:40]))
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,6 @@
-"""The contract: which attributes a record must have, and of which type.
+"""The contract: the attributes that a record must have, and their types.
 
-A contract is a ``TypedDict``. :class:`Checker` holds records against it; attributes that it doesn't name
-are none of its business.
+A contract is a ``TypedDict``. :class:`Checker` checks records by it. Attributes that it doesn't name pass unchecked.
 """
 
 import re
@@ -16,7 +15,7 @@ from etl.values.attribute_values import Record
 from etl.values.plain_json import described
 
 Number = int | Decimal
-"""A number, exact: an int where it is written as one, else a Decimal."""
+"""A number, exact: an int if it is written as one, otherwise a Decimal."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 """Text that isn't empty."""
@@ -41,10 +40,10 @@ _AT = re.compile(r" - at (?P<name>`key` in )?`\$\.?(?P<path>[^`]*)`$")
 
 
 class Checker:
-    """Holds records against a contract.
+    """Checks records by a contract.
 
     Args:
-        contract: a ``TypedDict`` of what msgspec supports: ``str``, ``int``, ``Decimal``, ``float``, ``bool``,
+        contract: a ``TypedDict`` of types that msgspec supports: ``str``, ``int``, ``Decimal``, ``float``, ``bool``,
             ``bytes``, ``None``, lists, sets, dicts, nested TypedDicts, unions and ``Annotated`` constraints.
 
     Raises:
@@ -58,7 +57,7 @@ class Checker:
             hints = get_type_hints(contract)
             msgspec.convert({}, contract, builtin_types=(Decimal, bytes))
         except msgspec.ValidationError:
-            pass  # an empty record breaks most contracts; here only the contract is tried
+            pass  # an empty record breaks most contracts: this only tries the contract
         except (NameError, TypeError) as error:
             raise TransformationError(f"{contract.__name__} has a type that can't be checked: {error}") from error
         self._contract = contract
@@ -69,10 +68,10 @@ class Checker:
         self._collections = [(name, kind) for name, kind in kinds.items() if kind]
 
     def check(self, records: list[Record]) -> list[RejectedError | None]:
-        """Check records; an attribute that the contract declares a float or a Decimal becomes one.
+        """Check records. An attribute that the contract declares as a float or a Decimal becomes one.
 
         Returns:
-            For each record why it breaks the contract, None for one that doesn't.
+            For each record the reason to reject it, None if it fulfils the contract.
         """
         for name in self._decimals:
             for record in records:
@@ -80,7 +79,7 @@ class Checker:
                     record[name] = Decimal(record[name])
         try:
             checked = msgspec.convert(records, self._contracts, builtin_types=(Decimal, bytes))
-        # One by one, to tell which of them and why.
+        # One by one, to find the records and the reasons.
         except (ValueError, TypeError, RecursionError):
             return [self._breach(record) for record in records]
         return [self._settle(record, each) for record, each in zip(records, checked, strict=True)]
@@ -91,13 +90,13 @@ class Checker:
         except msgspec.ValidationError as error:
             return _rejected(str(error), record)
         except (ValueError, TypeError, RecursionError) as error:
-            # Python's own refusal: of a list of maps where a set of anything is declared, of a signaling NaN as float.
+            # Python itself refuses a list of maps for a set of anything, and a signaling NaN for a float.
             return self._settle(record, {}) or RejectedError("expected values that the contract allows", got=error)
 
     def _settle(self, record: Record, checked: Record) -> RejectedError | None:
-        """What msgspec leaves to do for a record that it has checked."""
+        """Finish the check of a record that msgspec has accepted."""
         for name, kind in self._collections:
-            # msgspec takes a list for a set and the other way round; DynamoDB tells them apart.
+            # msgspec accepts a list for a set and the other way round. DynamoDB distinguishes them.
             if name in record and not isinstance(record[name], kind):
                 return RejectedError(f"expected a {kind.__name__}", field=name, got=f"a {type(record[name]).__name__}")
         for name in self.floats:
@@ -129,9 +128,9 @@ def _rejected(message: str, record: Record) -> RejectedError:
 
 
 def _found(record: Record, path: str) -> str:
-    """What lies at a path of msgspec, in words."""
+    """Describe the value at a path of msgspec."""
     value: Any = record
-    if "[...]" in path:  # a value of a map, whose name msgspec keeps to itself
+    if "[...]" in path:  # a value of a map, whose name msgspec doesn't tell
         return "another value"
     try:
         for step in _STEP.finditer(path):

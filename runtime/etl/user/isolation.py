@@ -1,11 +1,11 @@
-"""The user's code in a process of its own: a record that ends its process is found, and set aside.
+"""Runs the user's code in a child process: a record that ends its process is found and set aside.
 
-A worker that died is tried again by the workflow, and would die again at the same record. So the second attempt sends
-its records through a child process: when that one ends, the record that it was at is known, and the rest goes on in
-another child. The first attempt doesn't, since the way to another process costs more than the transformation itself.
+The workflow retries a worker that died, and the retry would die at the same record. So a retry sends its records
+through a child process. When the child ends, its last record is known, and another child continues with the rest. The
+first attempt has no child, since the way to another process costs more than the transformation itself.
 
-A record is blamed only for the end of a child that took no other before it: memory may be full of what transform() has
-kept of the records before.
+A record is blamed for the end of a child only if the child took no other record before it. Otherwise memory may be full
+of things that transform() kept of the records before.
 """
 
 import mmap
@@ -23,52 +23,55 @@ from typing import NamedTuple, Self
 
 from etl.invocation.metrics import peak_memory_mb
 from etl.model.rejection import OutOfMemoryError, RejectedError, TooSlowError
-from etl.user.records import MADE_BYTES, TOGETHER_SECONDS, Made, Records
-from etl.user.transformation import around_bytes
+from etl.user.transformer import TOGETHER_BYTES, TOGETHER_SECONDS, Fate, InProcessTransformer
 
-# After this much more time, a child whose record didn't stop is killed.
+# A child whose record didn't stop is killed after this additional time.
 GRACE_SECONDS = 5
 _LOOK_SECONDS = 0.5
-# After so long, the caller gets what there is: it knows how much of the invocation's time is left.
+# After this time the caller gets the fates so far: it knows how much of the invocation's time remains.
 _SOON_SECONDS = 1.0
-# The worker's own memory may grow by so much beside the child's, in MiB: a child's answer twice (MADE_BYTES, and the
+# The growth of the worker's own memory beside the child's, in MiB: a child's answer twice (TOGETHER_BYTES, and the
 # results of one more record), aggregates, and the objects that it reads and writes.
 _OWN_MEMORY_MB = 176
 _LEAST_MEMORY_MB = 32
 _BEFORE_THE_FIRST = -1
-# Lambda has no /dev/shm, which queues and locks of multiprocessing need; pipes and anonymous memory need none.
+# Lambda has no /dev/shm, which queues and locks of multiprocessing need. Pipes and anonymous memory don't need it.
 _fork = multiprocessing.get_context("fork")
 
 
-class _Spent(NamedTuple):
-    """The answer of a child whose memory is full: what it made before that. Another child goes on."""
+class _Full(NamedTuple):
+    """The answer of a child whose memory is full: the fates before that. Another child continues."""
 
-    made: list[Made]
+    fates: list[Fate]
 
 
-class IsolatedRecords:
-    """Takes records through the user's code in a child process; a context manager, which ends it.
+class IsolatedTransformer:
+    """Runs records through the user's code in a child process; a context manager, which ends it.
 
     Args:
-        records: takes them through in a process.
-        memory_mb: what this process and its child may have together, in MiB; None for no limit.
+        transformer: runs them within a process.
+        memory_mb: the memory that this process and its child may have together, in MiB; None for no limit.
         clock: a clock that never goes back, in seconds.
     """
 
-    def __init__(self, records: Records, memory_mb: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.aggregates = records.aggregates
-        self.seconds = records.seconds
-        self._records = records
+    def __init__(
+        self,
+        transformer: InProcessTransformer,
+        memory_mb: float | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.aggregates = transformer.aggregates
+        self.seconds = transformer.seconds
+        self._transformer = transformer
         self._memory_mb = memory_mb
         self._clock = clock
-        self._around_bytes = around_bytes(records.aggregates)
-        self._together = together(records.seconds)
+        self._together = together(transformer.seconds)
         self._position = mmap.mmap(-1, mmap.PAGESIZE)  # shared with the child
         self._child: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
-        """The child is started for the first records."""
+        """Start nothing yet: the first records start the child."""
         return self
 
     def __exit__(
@@ -77,23 +80,24 @@ class IsolatedRecords:
         """End the child."""
         self._end()
 
-    def __call__(self, lines: Sequence[bytes]) -> list[Made]:
-        """Say what records become, as :class:`etl.user.records.Through` does."""
-        made: list[Made] = []
+    def __call__(self, lines: Sequence[bytes]) -> list[Fate]:
+        """Tell the fates of records, as :class:`etl.user.transformer.Transformer` does."""
+        fates: list[Fate] = []
         soon = self._clock() + _SOON_SECONDS
-        while len(made) < len(lines) and not self._is_last(made):
-            made += self._first_of(lines[len(made) :][: self._together])
-            if made and self._clock() > soon:
+        while len(fates) < len(lines) and not self._is_last(fates):
+            fates += self._first_of(lines[len(fates) :][: self._together])
+            if fates and self._clock() > soon:
                 break
-        return made
+        return fates
 
-    def _is_last(self, made: list[Made]) -> bool:
+    def _is_last(self, fates: list[Fate]) -> bool:
         """Whether no more records are taken together with these."""
-        sizes = (len(line) + self._around_bytes for each in made if isinstance(each, list) for line, _ in each)
-        return bool(made) and (isinstance(made[-1], TooSlowError) or sum(sizes) > MADE_BYTES)
+        around = self._transformer.around_bytes
+        sizes = (len(line) + around for each in fates if isinstance(each, list) for line, _ in each)
+        return bool(fates) and (isinstance(fates[-1], TooSlowError) or sum(sizes) > TOGETHER_BYTES)
 
-    def _first_of(self, lines: Sequence[bytes]) -> list[Made]:
-        """Say what the first records become: all of them, or those up to the one that ends the child, or none yet."""
+    def _first_of(self, lines: Sequence[bytes]) -> list[Fate]:
+        """Tell the fates of the first records: of all, of those up to the one that ends the child, or of none yet."""
         fresh = self._child is None
         answer = self._asked(lines)
         if not isinstance(answer, RejectedError):
@@ -104,7 +108,7 @@ class IsolatedRecords:
             before = self._first_of(lines[:position])
             if isinstance(answer, TooSlowError) and len(before) == position:
                 return [*before, answer]
-            self._end()  # the next is taken by a child that took no other
+            self._end()  # a child that took no other record takes the next one
             return before  # one of them may be too slow this time, and be the last
         if not fresh and not isinstance(answer, TooSlowError):
             return []
@@ -112,28 +116,28 @@ class IsolatedRecords:
             return self._first_of(lines[:1])
         return [answer]
 
-    def _asked(self, lines: Sequence[bytes]) -> list[Made] | RejectedError:
-        """The child's answer; or how it ended without one.
+    def _asked(self, lines: Sequence[bytes]) -> list[Fate] | RejectedError:
+        """The child's answer, or the way in which it ended without one.
 
         Raises:
-            Exception: the child's own, such as for a line that isn't JSON.
+            Exception: the child's own, for example for a line that isn't JSON.
         """
         connection = self._connection or self._start()
         _write(self._position, _BEFORE_THE_FIRST)
         try:
             connection.send(list(lines))
             if not self._waited(connection):
-                return TooSlowError.after(self._records.seconds, "(it can't be interrupted)")
-            answer: list[Made] | _Spent | Exception | str = connection.recv()
+                return TooSlowError.after(self.seconds, "(it can't be interrupted)")
+            answer: list[Fate] | _Full | Exception | str = connection.recv()
         except (EOFError, OSError):
             answer = self._end()
-        if isinstance(answer, _Spent):
+        if isinstance(answer, _Full):
             self._end()
-            return answer.made
+            return answer.fates
         if isinstance(answer, list):
             return answer
         if isinstance(answer, MemoryError):
-            # All together are too much: what transform() raises for one record is that record's.
+            # All records together need too much. transform()'s own MemoryError would be the fate of its record.
             _write(self._position, _BEFORE_THE_FIRST)
         if _read(self._position) == _BEFORE_THE_FIRST and isinstance(answer, (str, MemoryError)):
             return OutOfMemoryError.at(len(lines[0]))
@@ -142,25 +146,25 @@ class IsolatedRecords:
         return RejectedError.of_record("transform() must leave its process running", answer)
 
     def _waited(self, connection: Connection) -> bool:
-        """Whether the child answers, or ends, before it is at one record for too long."""
+        """Wait for the child's answer or end; False if it stays at one record for too long."""
         seen, waited = None, 0.0
         while not connection.poll(_LOOK_SECONDS):
             position = _read(self._position)
             seen, waited = position, waited + _LOOK_SECONDS if position == seen else 0.0
-            if waited > self._records.seconds + GRACE_SECONDS:
+            if waited > self.seconds + GRACE_SECONDS:
                 return False
         return True
 
     def _start(self) -> Connection:
         self._connection, theirs = _fork.Pipe()
-        arguments = (self._connection, theirs, self._records, self._position, self._memory_mb)
+        arguments = (self._connection, theirs, self._transformer, self._position, self._memory_mb)
         self._child = _fork.Process(target=_child, args=arguments, daemon=True)
         self._child.start()
         theirs.close()
         return self._connection
 
     def _end(self) -> str:
-        """End the child; in words how it ended, if it has by itself."""
+        """End the child, and describe how it ended if it did so by itself."""
         if self._child is None or self._connection is None:
             return ""
         self._connection.close()
@@ -177,37 +181,42 @@ class IsolatedRecords:
 
 
 def together(seconds: int) -> int:
-    """How many records a child takes at once: the last may have to be ended, and those before it are taken again."""
+    """How many records a child takes at once: it may have to be ended at the last one, and the others are repeated."""
     most = TOGETHER_SECONDS - GRACE_SECONDS - _LOOK_SECONDS - _SOON_SECONDS
     return max(1, int(most / seconds + 1) // 2)
 
 
 def _child(
-    parents: Connection, own: Connection, records: Records, position: mmap.mmap, memory_mb: float | None
+    parents: Connection,
+    own: Connection,
+    transformer: InProcessTransformer,
+    position: mmap.mmap,
+    memory_mb: float | None,
 ) -> None:
-    with suppress(BaseException):  # its traceback would go into the log, and may show a record
+    with suppress(BaseException):  # the traceback would go into the log, and may show a record
         parents.close()  # else the end of the parent would go unnoticed
         if memory_mb is not None:
             limit_memory(memory_mb)
-        serve(own, records, position)
+        serve(own, transformer, position)
         return
     os._exit(1)
 
 
-def serve(connection: Connection, records: Records, position: mmap.mmap) -> None:
-    """Answer what comes through a connection until its other side is closed.
+def serve(connection: Connection, transformer: InProcessTransformer, position: mmap.mmap) -> None:
+    """Answer the requests of a connection until its other side is closed.
 
     Args:
-        connection: brings lists of lines, and takes what they become, or the exception that says why not.
-        records: takes records through the user's code.
-        position: memory that is told which of them it is at.
+        connection: brings lists of lines, and takes their fates, or the exception that prevented them.
+        transformer: runs records through the user's code.
+        position: shared memory that shows the current record.
     """
     fresh = True
-    with records, suppress(EOFError, OSError):
+    with transformer, suppress(EOFError, OSError):
         while True:
             lines = connection.recv()
             try:
-                connection.send(_believed(records(lines, lambda number: _write(position, number)), fresh=fresh))
+                fates = transformer(lines, lambda number: _write(position, number))
+                connection.send(_believed(fates, fresh=fresh))
             except OSError:
                 raise
             except Exception as error:
@@ -215,22 +224,22 @@ def serve(connection: Connection, records: Records, position: mmap.mmap) -> None
             fresh = False
 
 
-def _believed(made: list[Made], *, fresh: bool) -> list[Made] | _Spent:
-    """All that was made before memory was full; or that there isn't enough for the first of all records."""
-    for number, each in enumerate(made):
+def _believed(fates: list[Fate], *, fresh: bool) -> list[Fate] | _Full:
+    """The fates before memory was full; or the first alone, if a fresh child hasn't enough memory for it."""
+    for number, each in enumerate(fates):
         if isinstance(each, OutOfMemoryError):
-            return made[:1] if fresh and number == 0 else _Spent(made[:number])
-    return made
+            return fates[:1] if fresh and number == 0 else _Full(fates[:number])
+    return fates
 
 
 def limit_memory(memory_mb: float) -> None:
-    """Limit this process, a child, to what its parent leaves of a function's memory.
+    """Limit this process, a child, to the part of a function's memory that its parent doesn't use.
 
-    Beyond it Python raises MemoryError, where Lambda would end both.
+    Beyond it Python raises MemoryError. Lambda would end both processes.
     """
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except OSError:  # no Linux, and so no Lambda
+    except OSError:  # not Linux, so not Lambda
         return
     more = max(_LEAST_MEMORY_MB, memory_mb - peak_memory_mb() - _OWN_MEMORY_MB)
     limit = pages * mmap.PAGESIZE + int(more * 1024 * 1024)

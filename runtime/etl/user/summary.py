@@ -1,8 +1,8 @@
-"""Why a record was rejected, in words that hold nothing of any record: neither a value nor a name.
+"""Sums up a rejection in words that contain neither a value nor a name of any record.
 
-Quarantine expires after 30 days, and an execution's cause, the ledger, the log and the events are kept for longer. So a
-rejection is summed up once, when it is made, and what is kept uses the summary alone. Names and texts that stand in
-transformation.py are told; all others are data, since a map may have a customer's name as a key.
+Quarantine expires after 30 days. An execution's cause, the ledger, the log and the events are kept for longer, and they
+use the summary alone. It is made once, together with the rejection. Names and texts of transformation.py itself may be
+shown. All others are data, since a map may have a customer's name as a key.
 """
 
 import re
@@ -24,10 +24,10 @@ class Summaries:
     """Sums up rejections.
 
     Args:
-        contract: the contract; the names in it may be told.
-        aggregates: the aggregates; the attributes that they name may be told.
-        names: further names that may be told.
-        code: of the transformation file; the texts that stand in it may be told.
+        contract: the contract; its names may be shown.
+        aggregates: the aggregates; the attributes that they name may be shown.
+        names: further names that may be shown.
+        code: the code of the transformation file; its texts may be shown.
     """
 
     def __init__(
@@ -42,24 +42,24 @@ class Summaries:
 
         Args:
             error: the rejection.
-            result: the record of transform() that it is about, if it is about one.
+            result: the result of transform() that it concerns, if it concerns one.
         """
         error.summary = f"{self._place(error.field, result)}: {error.rule}"
         return error
 
     def users(self, error: RejectedError) -> RejectedError:
-        """Sum up a rejection that transform() raised: its texts may be made of the record."""
+        """Sum up a rejection that transform() raised: its texts may contain data."""
         rule = error.rule if error.rule in self._texts else _USERS_REASON
         error.summary = f"{self._place(error.field, None)}: {rule}"
         return error
 
     def failure(self, error: RejectedError, raised: BaseException) -> RejectedError:
-        """Sum up the rejection of a record for which transform() has failed."""
+        """Sum up the rejection of a record for which transform() raised another error."""
         error.summary = f"record: transform() must not raise {class_name(raised)}"
         return error
 
     def _place(self, field: str, result: Any) -> str:
-        """Where in the record, by names that may be told, or by its position."""
+        """The place in the record, by names that may be shown or by position."""
         if not field:
             return "record"
         attribute = _attribute(field, result) if type(result) is dict else None
@@ -67,16 +67,16 @@ class Summaries:
             return f"attribute {attribute[0]} of the record that transform() returned"
         if field in self._names:
             return field
-        told = ""
+        shown = ""
         for step in _STEP.findall(field):
-            if step not in self._names and not (told and step.startswith("[")):
-                return f"within {told}" if told else _UNDECLARED
-            told += "[...]" if step.startswith("[") else f".{step}" if told else step
-        return told or _UNDECLARED
+            if step not in self._names and not (shown and step.startswith("[")):
+                return f"within {shown}" if shown else _UNDECLARED
+            shown += "[...]" if step.startswith("[") else f".{step}" if shown else step
+        return shown or _UNDECLARED
 
 
 def code_of(module: Any) -> CodeType | None:
-    """The code of a module, or of its ``transform`` where it wasn't loaded from a file; None if that has none."""
+    """The code of a module; of its ``transform`` if the module isn't from a file; None if that has no code either."""
     spec = getattr(module, "__spec__", None)
     get_code = getattr(getattr(spec, "loader", None), "get_code", None)
     code = get_code(spec.name) if spec and get_code else getattr(module.transform, "__code__", None)
@@ -84,7 +84,7 @@ def code_of(module: Any) -> CodeType | None:
 
 
 def _attribute(field: str, record: Record) -> tuple[int, str] | None:
-    """Number and name of the attribute that a path begins with; names may hold dots and brackets themselves."""
+    """The number and the name of the attribute at the beginning of a path. Names may contain dots and brackets."""
     found = [
         (len(name), number, name)
         for number, name in enumerate(record, 1)
@@ -94,7 +94,7 @@ def _attribute(field: str, record: Record) -> tuple[int, str] | None:
 
 
 def _contract_names(hint: Any, seen: set[Any]) -> Iterator[str]:
-    """The names of a TypedDict and of those within it."""
+    """The names of a TypedDict and of the ones within it."""
     kind = get_origin(hint) or hint
     if is_typeddict(kind) and kind not in seen:
         seen.add(kind)
@@ -106,7 +106,7 @@ def _contract_names(hint: Any, seen: set[Any]) -> Iterator[str]:
 
 
 def _texts(code: CodeType) -> Iterator[str]:
-    """The texts that stand in code."""
+    """The texts of code."""
     for constant in code.co_consts:
         for each in constant if isinstance(constant, (tuple, frozenset)) else (constant,):
             if isinstance(each, CodeType):

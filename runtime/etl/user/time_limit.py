@@ -1,7 +1,7 @@
-"""A limit on the time that the user's code may take for one record, at no cost for the records that keep to it.
+"""A limit on the time of the user's code for one record, at no cost for the records that keep to it.
 
-A timer ticks ten times in the allowed time. A record that is still there after ten ticks has had its time. So nobody
-looks at a clock for each record, and a record is stopped after the allowed time and a tenth of it at most.
+A timer ticks ten times in the allowed time. A record that is still there after ten ticks is stopped, at most a tenth
+of its time too late. So no record costs a look at a clock.
 """
 
 import signal
@@ -13,21 +13,20 @@ _TICKS = 10
 
 
 class OverTimeError(BaseException):
-    """The work has had its time. No ``Exception``: ``except Exception`` in ``transform()`` would swallow it."""
+    """The time of the work is over. Not an ``Exception``: ``except Exception`` in ``transform()`` would swallow it."""
 
 
 class TimeLimit:
-    """Stops what takes too long, by raising OverTimeError where it stands; a context manager, within which it does.
+    """Stops work that takes too long by raising OverTimeError in it; a context manager, within which it is active.
 
     It stops Python's code, and code in C that looks for signals: sleeping, regular expressions, waiting for a socket.
-    Other code in C goes on until its process is ended. Only the main thread gets signals: in another one nothing is
-    stopped.
+    Other code in C continues until its process ends. Only the main thread gets signals: nothing stops in another one.
 
     Attributes:
-        work: the object that is being worked at; None between two. To set it is all that a work costs.
+        work: the object of the current work; None in between. A piece of work costs this assignment alone.
 
     Args:
-        seconds: how long one work may take.
+        seconds: the time that one piece of work may take.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -38,7 +37,7 @@ class TimeLimit:
         self._before: tuple[Any, tuple[float, float]] | None = None
 
     def __enter__(self) -> Self:
-        """Let the timer tick."""
+        """Start the timer."""
         if threading.current_thread() is threading.main_thread():
             tick = self._seconds / _TICKS
             handler = signal.signal(signal.SIGALRM, self._tick)
@@ -46,7 +45,7 @@ class TimeLimit:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let another timer of this process, which there may have been before, go on."""
+        """Restore the timer that this process may have had before."""
         if self._before:
             handler, timer = self._before
             signal.setitimer(signal.ITIMER_REAL, *timer)

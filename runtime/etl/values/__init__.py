@@ -1,1 +1,1 @@
-"""Values of DynamoDB as Python has them, as JSON has them, and their sizes."""
+"""Values of DynamoDB in Python and in JSON, and their sizes."""

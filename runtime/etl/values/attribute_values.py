@@ -13,7 +13,7 @@ L          list                       list
 SS NS BS   set of str, numbers, bytes ``{"$set": […]}``
 =========  =========================  ======================================================
 
-Plain JSON lacks binary values and sets; how they are written there is in :mod:`etl.values.plain_json`.
+:mod:`etl.values.plain_json` shows how plain JSON represents binary values and sets.
 """
 
 from binascii import a2b_base64
@@ -31,9 +31,9 @@ Record = dict[str, Any]  # values by attribute
 
 
 class _Read(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """An attribute value as it is read: the field of its kind is set.
+    """An attribute value of DynamoDB JSON: the field of its kind is set.
 
-    msgspec makes the numbers, sets and binaries while it parses; only the wrapping is left to Python.
+    msgspec makes the numbers, sets and binaries while it parses. Python only removes the wrapping.
     """
 
     S: str | UnsetType = UNSET
@@ -49,32 +49,32 @@ class _Read(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 _NOT_DYNAMODBS = "an attribute value isn't one of DynamoDB's"
-# Not strict: a number is text there. It becomes an int where it is written as one, else a Decimal.
+# Not strict, since a number is text there. It becomes an int if it is written as one, otherwise a Decimal.
 _items = msgspec.json.Decoder(list[dict[str, _Read]], strict=False)
 
 
 def from_wire(document: bytes) -> list[dict[str, Value]]:
     """The items of a JSON array, each an item of DynamoDB JSON, as Python values.
 
-    DynamoDB gives a value one kind, and that there is no second isn't checked.
+    DynamoDB gives each value one kind. A second kind isn't looked for.
 
     Raises:
         msgspec.DecodeError: it isn't JSON.
-        ValueError: an attribute value isn't one of DynamoDB's, or is nested hundreds of levels deep.
+        ValueError: an attribute value isn't one of DynamoDB's, or has hundreds of levels.
     """
     try:
         items: list[dict[str, Any]] = _items.decode(document)
         for item in items:
             _unwrap(item, item.items())
-    # A TypeError is a set's: a signaling NaN can't be in one.
+    # A set raises TypeError for a signaling NaN.
     except (msgspec.ValidationError, TypeError, RecursionError):
-        # Without the error, which quotes names: what fails an invocation is logged.
+        # Without the error, which quotes names: the error of an invocation is logged.
         raise ValueError(_NOT_DYNAMODBS) from None
     return items
 
 
 def _unwrap(container: Any, values: Iterable[tuple[Any, _Read]]) -> None:
-    """Put the Python values of a map or a list in the place of what was read: nothing is copied."""
+    """Replace the values of a map or a list by Python values in place, without a copy."""
     content: Value
     for place, value in values:
         if (
@@ -106,16 +106,16 @@ _TYPE_NAMES = {str: "S", int: "N", Decimal: "N", bytes: "B", bool: "BOOL", type(
 
 
 def type_name(value: Value) -> str:
-    """DynamoDB's name of a value's type; Python's where DynamoDB has none."""
+    """DynamoDB's name of a value's type; Python's name if DynamoDB has none."""
     if type(value) is set:
         return type_name(next(iter(value), "")) + "S"
     return _TYPE_NAMES.get(type(value)) or type(value).__name__
 
 
 class Number(msgspec.Struct, gc=False, frozen=True):
-    """A JSON number with a fraction or an exponent, as the text it is written in.
+    """A JSON number with a fraction or an exponent, as its own text.
 
-    Made for ``float_hook``: it becomes ``{"N": text}`` when it is encoded, so no digit is ever touched.
+    ``float_hook`` makes it, and it is encoded as ``{"N": text}``. So no digit ever changes.
     """
 
     N: str
@@ -151,11 +151,11 @@ _TRUE, _FALSE, _NULL = _Truth(True), _Truth(False), _Null(True)
 def to_wire(record: dict[str, Value]) -> dict[str, Value]:
     """A record of plain JSON as an item of DynamoDB JSON, for ``msgspec.json`` to encode.
 
-    None is left out, as an attribute and as a value of a map at any depth; in a list it stays, as NULL,
-    so that positions hold.
+    None is left out as an attribute and as a value of a map at any depth. In a list it stays as NULL, which keeps the
+    positions.
 
     Args:
-        record: decoded plain JSON, its fractional numbers as :class:`Number`. It is changed: it becomes the item.
+        record: decoded plain JSON, its fractional numbers as :class:`Number`. It becomes the item itself.
 
     Raises:
         ValueError: a tagged object isn't one that ``etl.values.plain_json`` writes.
@@ -168,7 +168,7 @@ def to_wire(record: dict[str, Value]) -> dict[str, Value]:
 
 
 def _wrap(container: Any, values: Iterable[tuple[Any, Value]]) -> None:  # noqa: PLR0912 - a branch a type
-    """Put attribute values in the place of the plain ones of a map or a list."""
+    """Replace the plain values of a map or a list by attribute values in place."""
     left_out = []
     for place, value in values:
         kind = type(value)
@@ -208,7 +208,7 @@ def _tagged(value: dict[str, Value]) -> Any:
 
 
 def _binary(content: str) -> _Binary:
-    # DynamoDB refuses the whole request for what isn't base64, and not as it refuses an item.
+    # DynamoDB refuses a whole request that isn't base64, and not with the code for an item.
     a2b_base64(content, strict_mode=True)
     return _Binary(content)
 

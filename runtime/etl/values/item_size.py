@@ -1,4 +1,4 @@
-"""The size of an item of DynamoDB, of a record of Python values.
+"""The size that a record of Python values has as an item of DynamoDB.
 
 Sources: DynamoDB Developer Guide, "DynamoDB item sizes and formats", and "Quotas", Item size.
 """
@@ -12,9 +12,9 @@ _ENTRY_BYTES = 1
 
 
 def least_size(record: Mapping[str, Any]) -> int:
-    """The bytes that DynamoDB counts for a record at least: its formula for numbers is an approximation.
+    """The least bytes that DynamoDB counts for a record: its formula for numbers is an approximation.
 
-    None, as an attribute and as a value of a map, is left out by Load.
+    None doesn't count as an attribute or as a value of a map, since Load leaves it out.
     """
     return sum(_text(name) + _value(value) for name, value in record.items() if value is not None)
 

@@ -1,10 +1,10 @@
-"""Plain JSON, what Transform writes and Load reads: JSON that any tool can read, and exact.
+"""Plain JSON, which Transform writes and Load reads: exact, and readable by any tool.
 
-Numbers are JSON numbers with every digit. JSON has no binary values and no sets; they are tagged objects:
+Numbers are JSON numbers with every digit. JSON has no binary values and no sets, so they are tagged objects:
 
 - ``{"$binary": "<base64>"}``
 - ``{"$set": […]}`` of strings, of numbers, or of binaries, in a fixed order
-- ``{"$map": {…}}`` is a map of the user's own that would otherwise read as one of these three
+- ``{"$map": {…}}`` is a map of the user that would otherwise look like one of these three
 """
 
 from base64 import b64encode
@@ -25,12 +25,12 @@ TAGS = frozenset((BINARY, SET, MAP))
 # Source: DynamoDB Developer Guide, "Supported data types and naming rules", Number.
 _TRAPS = (Inexact, InvalidOperation, Overflow, Subnormal)
 _NUMBERS = Context(prec=38, Emin=-130, Emax=125, traps=[*_TRAPS])
-# In this one zeros beyond the 38th digit aren't dropped; they raise as well.
+# This one doesn't drop zeros after the 38th digit: they raise, too.
 _UNROUNDED = Context(prec=38, Emin=-130, Emax=125, traps=[*_TRAPS, Rounded])
 _unrounded, _is_normal = _UNROUNDED.plus, _UNROUNDED.is_normal
 _SAFE_INTEGER = 10**38
-# More bits than a number of DynamoDB has. To turn such an int into decimal digits takes time that grows with the square
-# of its length, minutes for some millions of digits, and str() refuses more than 4,300.
+# More bits than a number of DynamoDB has. The decimal digits of such an int take a time that grows with the square of
+# its length: minutes for some millions of digits. str() refuses more than 4,300.
 _MOST_BITS = (10**126).bit_length()
 
 # Levels of maps and lists in one attribute. Source: DynamoDB Developer Guide, "Quotas", Nested attribute depth.
@@ -41,7 +41,7 @@ encode: Callable[[Any], bytes] = msgspec.json.Encoder(decimal_format="number").e
 
 
 class _Tagged(msgspec.Struct, gc=False, rename=lambda name: f"${name}"):
-    """A tagged object, in a fifth of the memory of a dict: a list may have 400,000."""
+    """A tagged object in a fifth of a dict's memory: a list may have 400,000 of them."""
 
     def __repr__(self) -> str:
         return repr(msgspec.to_builtins(self))
@@ -62,7 +62,7 @@ class _Map(_Tagged):
 def plain_line(record: dict[str, Any], floats: Set[str] = frozenset()) -> bytes:
     """A record of Python values as a line of plain JSON; arguments and errors are those of :func:`to_plain`.
 
-    Most values are their own plain form: to see that costs a fraction of making it.
+    Most values are their own plain form. Seeing that costs a fraction of making it.
     """
     document = record
     try:
@@ -75,14 +75,14 @@ def plain_line(record: dict[str, Any], floats: Set[str] = frozenset()) -> bytes:
                 document[name] = _plain_attribute(name, value, floats)
         return encode(document)
     except (DecimalException, UnicodeEncodeError, RejectedError):
-        return encode(to_plain(record, floats))  # it says what is wrong first, and where
+        return encode(to_plain(record, floats))  # it finds the first fault and its place
 
 
 def _is_plain(value: Any, depth: int) -> bool:
-    """Whether a value is its own plain form, but for lone surrogates; False when that isn't obvious.
+    """Whether a value is its own plain form, apart from lone surrogates; False if that isn't obvious.
 
     Raises:
-        DecimalException: a number is none of DynamoDB's.
+        DecimalException: DynamoDB doesn't have this number.
     """
     kind = type(value)
     return (
@@ -118,7 +118,7 @@ def to_plain(record: dict[str, Any], floats: Set[str] = frozenset()) -> dict[str
         floats: names of the attributes in which a float is allowed, because the contract declares it.
 
     Raises:
-        RejectedError: a value is of a type, or a number of a size, that DynamoDB doesn't have.
+        RejectedError: DynamoDB doesn't have a value's type, or a number's size.
     """
     return {_plain_name(name, ""): _plain_attribute(name, value, floats) for name, value in record.items()}
 
@@ -154,16 +154,16 @@ def _plain_integer(value: int, path: str, _: int) -> int:
 
 def _plain_decimal(value: Decimal, path: str, _: int) -> Decimal:
     try:
-        number = _NUMBERS.create_decimal(value)  # drops zeros at the end beyond 38 digits, and nothing else
+        number = _NUMBERS.create_decimal(value)  # drops zeros after the 38th digit, and nothing else
     except DecimalException:
         number = None
     if number is None or not number.is_finite():
         raise RejectedError(_ALLOWED_NUMBER, field=path, got=described(value))
-    return number or Decimal(0)  # however zero was written
+    return number or Decimal(0)  # zero has several spellings
 
 
 def _plain_float(value: float, path: str) -> float:
-    # The shortest text that reads back as this float is what is written; it must be a number to DynamoDB.
+    # JSON gets the shortest text that reads back as this float. It must be a number of DynamoDB.
     if not isfinite(value):
         raise RejectedError("expected a finite number", field=path, got=value)
     _plain_decimal(Decimal(repr(value)), path, 0)
@@ -197,13 +197,13 @@ def _plain_set(value: Set[Any], path: str, _: int) -> _Set:
     kinds = {_SET_KINDS.get(type(member)) for member in value}
     if len(kinds) != 1 or None in kinds:
         raise RejectedError(_ALLOWED_SET, field=path, got=described(value))
-    # Members before their order: NaN has none. In a fixed one, so that a retry stages the same bytes.
+    # Members are checked first, since NaN has no order. The order is fixed, so that a retry stages the same bytes.
     members = [(member, _plain(member, path, 0)) for member in value]
     return _Set([plain for _, plain in sorted(members, key=itemgetter(0))])
 
 
 def described(value: Any) -> str:
-    """A value in words: its type and, if it is short and the same in every retry, how Python writes it."""
+    """Describe a value: its type and, for a simple one, its Python text, cut to 60 characters."""
     kind = type(value).__name__
     if type(value) not in _SHOWN:
         return kind

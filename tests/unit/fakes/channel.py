@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Any, Self, cast
 
-from etl.tables.channel import ClientChannel
+from etl.tables.batch_writer import ClientBatchWriter
 from tests.unit.fakes.dynamodb import FakeDynamoDB
 
 
@@ -18,7 +18,7 @@ class FakeChannel:
 
     def __init__(self, dynamodb: FakeDynamoDB, seconds: float = 0) -> None:
         self._dynamodb = dynamodb
-        self._client = ClientChannel(cast("Any", dynamodb))
+        self._client = ClientBatchWriter(cast("Any", dynamodb))
         self._seconds = seconds
         self._now = 0
         self.under_way: list[int] = []

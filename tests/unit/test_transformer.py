@@ -11,10 +11,10 @@ import pytest
 
 from etl.model.rejection import OutOfMemoryError, RejectedError, TooSlowError, UntimedError
 from etl.user.aggregates import Aggregate
-from etl.user.isolation import IsolatedRecords
-from etl.user.records import MADE_BYTES, Made, Records
+from etl.user.isolation import IsolatedTransformer
 from etl.user.transformation import MOST_RESULTS_BYTES, Transformation
-from tests.unit.builders import run, through, user_code
+from etl.user.transformer import TOGETHER_BYTES, Fate, InProcessTransformer
+from tests.unit.builders import run, transformer, user_code
 from tests.unit.test_isolation import fates, lines, striking
 
 BACKTRACKING = "a" * 40 + "b"
@@ -24,9 +24,9 @@ class Patterned(TypedDict):
     name: Annotated[str, msgspec.Meta(pattern="^((a+)+b?|Item .*)$")]
 
 
-def limited(user: Transformation, given: list[bytes]) -> list[Made]:
+def limited(user: Transformation, given: list[bytes]) -> list[Fate]:
     """What becomes of records of which each may take a second."""
-    with through(user, seconds=1) as records:
+    with transformer(user, seconds=1) as records:
         return records(given)
 
 
@@ -37,28 +37,28 @@ def test_each_record_has_a_fate_in_the_order_of_the_lines() -> None:
         return None if record["value"] == 2 else [record, record]
 
     given = [*(lines(1, value=str(value))[0] for value in range(3)), *lines(1, timestamp="2999-01-01T00:00:00Z")]
-    made = through(user_code(transform))(given)
+    made = transformer(user_code(transform))(given)
 
     assert [len(each) if isinstance(each, list) else each for each in (made[0], made[2], made[3])] == [2, 0, "ahead"]
     assert fates(made) == ["kept", "1", "kept", "ahead"]
 
 
 def test_a_record_with_which_the_results_are_many_bytes_is_the_last() -> None:
-    made = through(user_code(lambda record, _: [record | {"text": "x" * 300_000}] * 5))(lines(25))
+    made = transformer(user_code(lambda record, _: [record | {"text": "x" * 300_000}] * 5))(lines(25))
 
     assert fates(made) == ["kept"] * 3
-    assert 2 * 5 * 300_000 < MADE_BYTES < 3 * 5 * 300_000
+    assert 2 * 5 * 300_000 < TOGETHER_BYTES < 3 * 5 * 300_000
 
 
-@pytest.mark.parametrize("way", [nullcontext, lambda records: IsolatedRecords(records, None, lambda: 0.0)])
+@pytest.mark.parametrize("way", [nullcontext, lambda records: IsolatedTransformer(records, None, lambda: 0.0)])
 def test_what_aggregates_make_of_results_is_much_as_well(way: Any) -> None:
     aggregates = [Aggregate(name=f"by_value_{number}", by=["value"], of={"value": ["sum"]}) for number in range(20)]
     several = user_code(lambda record, _: [record] * 300, aggregates=aggregates)
-    with way(through(several)) as records:
+    with way(transformer(several)) as records:
         made = records(lines(25))
 
     assert fates(made) == ["kept"] * 2
-    assert 300 * 20 * 256 < MADE_BYTES < 2 * 300 * 20 * (256 + 112)
+    assert 300 * 20 * 256 < TOGETHER_BYTES < 2 * 300 * 20 * (256 + 112)
 
 
 def test_what_one_record_becomes_takes_no_more_memory_than_it_may() -> None:
@@ -76,7 +76,7 @@ def test_what_one_record_becomes_takes_no_more_memory_than_it_may() -> None:
     user = user_code(transform, aggregates=[Aggregate(name="all", of={name: ["sum"] for name in names})])
     tracemalloc.start()
     try:
-        (made,) = through(user)(lines(1))
+        (made,) = transformer(user)(lines(1))
     finally:
         tracemalloc.stop()
 
@@ -97,17 +97,17 @@ def test_a_record_is_let_go_when_it_is_done(rejected: bool) -> None:
         if rejected:
             raise ValueError
 
-    through(user_code(transform))(lines(25))
+    transformer(user_code(transform))(lines(25))
 
     assert max(alive) <= 1
 
 
 def test_a_memory_error_is_told_by_the_records_size_and_the_line() -> None:
-    (made,) = through(user_code(lambda _, __: bytearray(2**60)))(lines(1))
+    (made,) = transformer(user_code(lambda _, __: bytearray(2**60)))(lines(1))
 
     assert type(made) is OutOfMemoryError
     assert made.summary == f"record: {made.rule}"
-    assert made.got.startswith(f"{len(lines(1)[0])} bytes of JSON (test_records.py line ")
+    assert made.got.startswith(f"{len(lines(1)[0])} bytes of JSON (test_transformer.py line ")
     assert vars(pickle.loads(pickle.dumps(made))) == vars(made)  # noqa: S301 - its own
 
 
@@ -162,12 +162,12 @@ def test_the_contract_is_not_asked_about_an_item_without_a_time() -> None:
 @pytest.mark.parametrize("line", [b"{", b"[]", b'{"id":{"S":"a"}},{"id":{"S":"b"}}', b""])
 def test_a_line_without_exactly_one_record_is_no_line(line: bytes) -> None:
     with pytest.raises((ValueError, msgspec.DecodeError)):
-        through(user_code(lambda record, _: record))([line])
+        transformer(user_code(lambda record, _: record))([line])
 
 
 def test_whoever_wants_to_know_is_told_which_record_is_next() -> None:
     told: list[int] = []
-    records = Records(user_code(lambda record, _: record), run(), 10)
+    records = InProcessTransformer(user_code(lambda record, _: record), run(), 10)
     records(lines(3), told.append)
 
     assert told == [0, 1, 2]

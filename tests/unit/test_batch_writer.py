@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.session import Session, get_session
 
 from etl.aws.clients import dynamodb_client, is_transient
-from etl.tables.channel import BatchWriter, Channel, ClientChannel, open_channel
+from etl.tables.batch_writer import BatchWriter, ClientBatchWriter, HttpBatchWriter, open_batch_writer
 from tests.unit.wire_server import Reaction, Wire, answer, close, stay_silent, wire
 
 BODY = b'{"RequestItems":{"destination":[{"PutRequest":{"Item":{"id":{"S":"\xc3\xa9"}}}}]}}'
@@ -42,27 +42,27 @@ def session_and_client() -> tuple[Session, Any]:
 
 
 def over(kind: type[Any], use: Use, *reactions: Reaction, tls: ssl.SSLContext | None = None) -> Any:
-    """What ``use`` makes of a channel to a server that reacts so."""
+    """What ``use`` makes of a writer to a server that reacts so."""
 
     async def talk() -> Any:
         async with wire(*reactions, tls=tls) as server:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
                 session, client = session_and_client()
-                async with kind(client) if kind is ClientChannel else kind(session, client) as channel:
-                    return await use(channel, server)
+                async with kind(client) if kind is ClientBatchWriter else kind(session, client) as writer:
+                    return await use(writer, server)
 
     return asyncio.run(asyncio.wait_for(talk(), 20))
 
 
-async def send(channel: BatchWriter, _: Wire) -> bytes:
-    return await channel.batch_write_item(BODY)
+async def send(writer: BatchWriter, _: Wire) -> bytes:
+    return await writer.batch_write_item(BODY)
 
 
 def sending(times: int) -> Use:
-    async def use(channel: BatchWriter, server: Wire) -> Wire:
+    async def use(writer: BatchWriter, server: Wire) -> Wire:
         for _ in range(times):
-            await channel.batch_write_item(BODY)
+            await writer.batch_write_item(BODY)
         return server
 
     return use
@@ -80,7 +80,7 @@ def error_answer(code: str, status: int = 400, message: str = "why") -> bytes:
     )
 
 
-BOTH = pytest.mark.parametrize("kind", [Channel, ClientChannel])
+BOTH = pytest.mark.parametrize("kind", [HttpBatchWriter, ClientBatchWriter])
 
 
 @BOTH
@@ -97,11 +97,11 @@ def test_an_answer_in_chunks_is_put_together(kind: type[Any]) -> None:
 
 
 def test_a_request_is_the_one_that_the_client_sends() -> None:
-    async def use(channel: BatchWriter, server: Wire) -> Any:
-        await channel.batch_write_item(BODY)
+    async def use(writer: BatchWriter, server: Wire) -> Any:
+        await writer.batch_write_item(BODY)
         return server.received[0]
 
-    ours, clients = over(Channel, use, answer()), over(ClientChannel, use, answer())
+    ours, clients = over(HttpBatchWriter, use, answer()), over(ClientBatchWriter, use, answer())
 
     assert ours.body == clients.body == BODY
     for name in ("content-type", "x-amz-target", "content-length", "accept-encoding", "user-agent"):
@@ -111,7 +111,7 @@ def test_a_request_is_the_one_that_the_client_sends() -> None:
 
 def test_the_trace_of_the_invocation_goes_along(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")
-    server = over(Channel, sending(1), answer())
+    server = over(HttpBatchWriter, sending(1), answer())
 
     assert server.received[0].headers["x-amzn-trace-id"] == "Root=1-2-3"
 
@@ -136,7 +136,7 @@ def test_the_trace_of_the_invocation_goes_along(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_errors_are_those_of_the_client(reaction: bytes) -> None:
-    ours, clients = error_of(Channel, reaction), error_of(ClientChannel, reaction)
+    ours, clients = error_of(HttpBatchWriter, reaction), error_of(ClientBatchWriter, reaction)
 
     assert isinstance(ours, ClientError)
     assert isinstance(clients, ClientError)
@@ -171,40 +171,40 @@ def test_an_answer_that_does_not_arrive_whole_is_an_error_that_passes(kind: type
 
 
 def test_an_answer_that_is_not_http_ends_its_connection() -> None:
-    async def use(channel: BatchWriter, server: Wire) -> int:
+    async def use(writer: BatchWriter, server: Wire) -> int:
         with pytest.raises(botocore_errors.HTTPClientError, match="Expected HTTP/"):
-            await channel.batch_write_item(BODY)
-        await channel.batch_write_item(BODY)
+            await writer.batch_write_item(BODY)
+        await writer.batch_write_item(BODY)
         return server.connections
 
-    assert over(Channel, use, b"no HTTP at all\r\n\r\n", answer()) == 2
+    assert over(HttpBatchWriter, use, b"no HTTP at all\r\n\r\n", answer()) == 2
 
 
 def test_requests_one_after_the_other_share_a_connection() -> None:
-    assert over(Channel, sending(5), answer()).connections == 1
+    assert over(HttpBatchWriter, sending(5), answer()).connections == 1
 
 
 def test_all_connections_are_closed_at_the_end() -> None:
     async def use(_: BatchWriter, server: Wire) -> bool:
-        async with open_channel(*session_and_client()) as other:
+        async with open_batch_writer(*session_and_client()) as other:
             await asyncio.gather(*(other.batch_write_item(BODY) for _ in range(3)))
             assert server.open == 3
         return await server.all_closed()
 
-    assert over(Channel, use, answer())
+    assert over(HttpBatchWriter, use, answer())
 
 
 def test_requests_side_by_side_have_connections_of_their_own_and_keep_them() -> None:
-    async def use(channel: BatchWriter, server: Wire) -> int:
+    async def use(writer: BatchWriter, server: Wire) -> int:
         for _ in range(3):
-            await asyncio.gather(*(channel.batch_write_item(BODY) for _ in range(16)))
+            await asyncio.gather(*(writer.batch_write_item(BODY) for _ in range(16)))
         return server.connections
 
-    assert over(Channel, use, answer()) == 16
+    assert over(HttpBatchWriter, use, answer()) == 16
 
 
 def test_an_answer_that_ends_the_connection_is_taken_at_its_word() -> None:
-    assert over(Channel, sending(3), answer(connection="close")).connections == 3
+    assert over(HttpBatchWriter, sending(3), answer(connection="close")).connections == 3
 
 
 async def answer_and_close(writer: asyncio.StreamWriter) -> None:
@@ -213,29 +213,29 @@ async def answer_and_close(writer: asyncio.StreamWriter) -> None:
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_is_replaced() -> None:
-    async def use(channel: BatchWriter, server: Wire) -> int:
-        await channel.batch_write_item(BODY)
+    async def use(writer: BatchWriter, server: Wire) -> int:
+        await writer.batch_write_item(BODY)
         await asyncio.sleep(0.05)
-        await channel.batch_write_item(BODY)
+        await writer.batch_write_item(BODY)
         return server.connections
 
-    assert over(Channel, use, answer_and_close, answer()) == 2
+    assert over(HttpBatchWriter, use, answer_and_close, answer()) == 2
 
 
 def test_a_kept_connection_that_closes_on_a_request_is_replaced_at_once() -> None:
-    server = over(Channel, sending(2), answer(), close, answer())
+    server = over(HttpBatchWriter, sending(2), answer(), close, answer())
 
     assert [received.connection for received in server.received] == [0, 0, 1]
 
 
 def test_a_kept_connection_that_breaks_off_an_answer_is_an_error() -> None:
-    async def use(channel: BatchWriter, server: Wire) -> int:
-        await channel.batch_write_item(BODY)
+    async def use(writer: BatchWriter, server: Wire) -> int:
+        await writer.batch_write_item(BODY)
         with pytest.raises(botocore_errors.ConnectionClosedError):
-            await channel.batch_write_item(BODY)
+            await writer.batch_write_item(BODY)
         return len(server.received)
 
-    assert over(Channel, use, answer(), half) == 2
+    assert over(HttpBatchWriter, use, answer(), half) == 2
 
 
 async def answer_and_more(writer: asyncio.StreamWriter) -> None:
@@ -247,12 +247,12 @@ async def answer_and_more(writer: asyncio.StreamWriter) -> None:
 
 
 def test_what_nobody_asked_for_is_not_taken_for_an_answer() -> None:
-    async def use(channel: BatchWriter, server: Wire) -> tuple[bytes, int]:
-        await channel.batch_write_item(BODY)
+    async def use(writer: BatchWriter, server: Wire) -> tuple[bytes, int]:
+        await writer.batch_write_item(BODY)
         await asyncio.sleep(0.1)
-        return await channel.batch_write_item(BODY), server.connections
+        return await writer.batch_write_item(BODY), server.connections
 
-    assert over(Channel, use, answer_and_more, answer(UNDONE)) == (UNDONE, 2)
+    assert over(HttpBatchWriter, use, answer_and_more, answer(UNDONE)) == (UNDONE, 2)
 
 
 async def two_answers(writer: asyncio.StreamWriter) -> None:
@@ -261,49 +261,49 @@ async def two_answers(writer: asyncio.StreamWriter) -> None:
 
 
 def test_of_two_answers_to_a_request_the_first_counts() -> None:
-    assert over(Channel, sending(2), two_answers).connections == 2
+    assert over(HttpBatchWriter, sending(2), two_answers).connections == 2
 
 
 def test_an_answer_that_takes_too_long_is_an_error_and_ends_its_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("etl.tables.channel._ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("etl.tables.connection._ANSWER_SECONDS", 0.1)
 
-    async def use(channel: BatchWriter, server: Wire) -> int:
+    async def use(writer: BatchWriter, server: Wire) -> int:
         with pytest.raises(botocore_errors.ReadTimeoutError) as error:
-            await channel.batch_write_item(BODY)
+            await writer.batch_write_item(BODY)
         assert is_transient(error.value)
         assert await server.all_closed()
-        await channel.batch_write_item(BODY)
+        await writer.batch_write_item(BODY)
         return server.connections
 
-    assert over(Channel, use, stay_silent, answer()) == 2
+    assert over(HttpBatchWriter, use, stay_silent, answer()) == 2
 
 
 def test_a_request_that_is_given_up_takes_its_connection_along() -> None:
-    async def use(channel: BatchWriter, server: Wire) -> int:
-        task = asyncio.create_task(send(channel, server))
+    async def use(writer: BatchWriter, server: Wire) -> int:
+        task = asyncio.create_task(send(writer, server))
         while not server.received:
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert await server.all_closed()
-        await channel.batch_write_item(BODY)
+        await writer.batch_write_item(BODY)
         return server.connections
 
-    assert over(Channel, use, stay_silent, answer()) == 2
+    assert over(HttpBatchWriter, use, stay_silent, answer()) == 2
 
 
 def test_connecting_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.tables.channel._CONNECT_SECONDS", 0.05)
+    monkeypatch.setattr("etl.tables.batch_writer._CONNECT_SECONDS", 0.05)
 
     async def never(*_: Any, **__: Any) -> None:
         await asyncio.sleep(10)
 
     monkeypatch.setattr("asyncio.base_events.BaseEventLoop.create_connection", never)
 
-    assert isinstance(error_of(Channel, answer()), botocore_errors.ConnectTimeoutError)
+    assert isinstance(error_of(HttpBatchWriter, answer()), botocore_errors.ConnectTimeoutError)
 
 
 def test_a_server_that_is_not_there_is_an_error_that_passes() -> None:
@@ -313,8 +313,8 @@ def test_a_server_that_is_not_there_is_an_error_that_passes() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
             session, client = session_and_client()
-        async with Channel(session, client) as channel:
-            await channel.batch_write_item(BODY)
+        async with HttpBatchWriter(session, client) as writer:
+            await writer.batch_write_item(BODY)
 
     with pytest.raises(botocore_errors.EndpointConnectionError) as error:
         asyncio.run(talk())
@@ -331,7 +331,7 @@ def test_credentials_that_expire_are_renewed_in_the_middle(monkeypatch: pytest.M
 
     credentials = RefreshableCredentials.create_from_metadata(renewed(), renewed, "test")
     monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: credentials)
-    server = over(Channel, sending(2), answer())
+    server = over(HttpBatchWriter, sending(2), answer())
     tokens = [received.headers["x-amz-security-token"] for received in server.received]
 
     assert len(set(tokens)) == 2
@@ -341,36 +341,36 @@ def test_credentials_that_expire_are_renewed_in_the_middle(monkeypatch: pytest.M
 def test_without_credentials_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: None)
 
-    assert isinstance(error_of(Channel, answer()), botocore_errors.NoCredentialsError)
+    assert isinstance(error_of(HttpBatchWriter, answer()), botocore_errors.NoCredentialsError)
 
 
 def opened(monkeypatch: pytest.MonkeyPatch, url: str = "https://dynamodb.eu-central-1.amazonaws.com") -> type[Any]:
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-    return type(open_channel(*session_and_client()))
+    return type(open_batch_writer(*session_and_client()))
 
 
 def test_the_channel_is_the_usual_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert opened(monkeypatch) is Channel
+    assert opened(monkeypatch) is HttpBatchWriter
 
 
 def test_through_a_proxy_it_is_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
 
-    assert opened(monkeypatch) is ClientChannel
+    assert opened(monkeypatch) is ClientBatchWriter
 
 
 def test_past_a_proxy_it_is_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "amazonaws.com")
 
-    assert opened(monkeypatch) is Channel
+    assert opened(monkeypatch) is HttpBatchWriter
 
 
 def test_with_another_kind_of_signature_it_is_the_client() -> None:
     session, client = session_and_client()
     client.meta.config.signature_version = "v4a"
 
-    assert type(open_channel(session, client)) is ClientChannel
+    assert type(open_batch_writer(session, client)) is ClientBatchWriter
 
 
 def certificates(folder: Path) -> tuple[ssl.SSLContext, str]:
@@ -389,7 +389,7 @@ def test_over_tls_the_bundle_of_the_environment_is_trusted(
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     monkeypatch.setenv(name, bundle)
 
-    assert over(Channel, sending(3), answer(), tls=context).connections == 1
+    assert over(HttpBatchWriter, sending(3), answer(), tls=context).connections == 1
 
 
 def test_over_tls_a_stranger_is_not_trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -398,13 +398,13 @@ def test_over_tls_a_stranger_is_not_trusted(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
 
     with pytest.raises(botocore_errors.SSLError, match="CERTIFICATE_VERIFY_FAILED"):
-        over(Channel, send, answer(), tls=context)
+        over(HttpBatchWriter, send, answer(), tls=context)
 
 
 def test_an_answer_that_botocore_has_parsed_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etl.aws.raw_bodies._keep_raw_body", lambda **_: None)
+    monkeypatch.setattr("etl.aws.raw_bodies._keep_raw_body", lambda *_, **__: None)
 
     assert (
-        json.loads(over(ClientChannel, send, answer(UNDONE)))["UnprocessedItems"]
+        json.loads(over(ClientBatchWriter, send, answer(UNDONE)))["UnprocessedItems"]
         == json.loads(UNDONE)["UnprocessedItems"]
     )

@@ -1,6 +1,6 @@
-"""Staged records through the user's code: what each of them becomes, whatever the code does.
+"""Runs staged records through the user's code and tells the fate of each, whatever the code does.
 
-Transform and the preview of the command use the same.
+Transform and the command's preview use the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,28 +9,30 @@ from typing import Literal, Protocol, Self
 from etl.model.rejection import OutOfMemoryError, RejectedError, TooSlowError
 from etl.model.run import Run
 from etl.tables.timestamps import Verdict
-from etl.user.aggregates import Accumulator, Aggregate, Prepared
+from etl.user.accumulator import Accumulator, Prepared
+from etl.user.aggregates import Aggregate
 from etl.user.time_limit import OverTimeError, TimeLimit
-from etl.user.transformation import Transformation, around_bytes
+from etl.user.transformation import Transformation
 from etl.values.attribute_values import Record, from_wire
 
 RECORD_SECONDS = 10
-"""How long one record may take where no setting says it, in seconds: the setting's default."""
+"""The time that one record may take where no setting gives it, in seconds: the setting's default."""
 
 TOGETHER_SECONDS = 280
-"""The longest time of records that are taken together, if each takes all of its own: an invocation has 300 s."""
+"""The longest time of records that are taken together if each uses all of its own: an invocation has 300 s."""
 
-MADE_BYTES = 4 * 1024 * 1024
-"""The most that records which are taken together become, in bytes of memory as it is estimated: the one that passes it
+TOGETHER_BYTES = 4 * 1024 * 1024
+"""The most bytes of memory that the results of records may have together, by an estimate. The record that exceeds them
 is the last."""
 
-Made = list[tuple[bytes, list[Prepared]]] | RejectedError | Literal["ahead"]
-"""The fate of a record: lines of plain JSON, each with what every aggregate makes of it, and none if it is dropped; or
-the reason why it goes to quarantine; or that it's a later run's."""
+Fate = list[tuple[bytes, list[Prepared]]] | RejectedError | Literal["ahead"]
+"""The fate of a record: its results, the reason why it goes to quarantine, or ``ahead`` if it belongs to a later run.
+
+A result is a line of plain JSON with its addition to every aggregate. A dropped record has none."""
 
 
-class Through(Protocol):
-    """A way through the user's code."""
+class Transformer(Protocol):
+    """Runs records through the user's code."""
 
     @property
     def aggregates(self) -> list[Aggregate]:
@@ -39,14 +41,14 @@ class Through(Protocol):
 
     @property
     def seconds(self) -> int:
-        """How long one record may take."""
+        """The time that one record may take."""
         ...
 
-    def __call__(self, lines: Sequence[bytes]) -> list[Made]:
-        """Say what the first records become, one of them at least.
+    def __call__(self, lines: Sequence[bytes]) -> list[Fate]:
+        """Tell the fates of the first records, of one at least.
 
-        One that had to be stopped is the last, since time may be low by then; one with which the results are many bytes
-        is the last, too.
+        A record that had to be stopped is the last, since time may be short then. So is a record whose results exceed
+        ``TOGETHER_BYTES``.
 
         Args:
             lines: lines of DynamoDB JSON.
@@ -58,22 +60,22 @@ class Through(Protocol):
         ...
 
 
-class Records:
-    """Takes records through the user's code, in this process; a context manager, within which time is limited.
+class InProcessTransformer:
+    """Runs records through the user's code in this process; a context manager, which limits their time.
 
     Args:
         user: the transformation.
         run: the run.
-        seconds: how long one record may take.
+        seconds: the time that one record may take.
     """
 
     def __init__(self, user: Transformation, run: Run, seconds: int) -> None:
         self.aggregates = user.aggregates
+        self.around_bytes = user.around_bytes
         self.seconds = seconds
         self._user = user
         self._run = run
         self._readers = [Accumulator(aggregate).prepare for aggregate in user.aggregates]
-        self._around_bytes = around_bytes(user.aggregates)
         self._limit = TimeLimit(seconds)
 
     def __enter__(self) -> Self:
@@ -85,59 +87,59 @@ class Records:
         """End the limit."""
         self._limit.__exit__()
 
-    def __call__(self, lines: Sequence[bytes], on_record: Callable[[int], None] | None = None) -> list[Made]:
-        """Say what records become, as :class:`Through` does.
+    def __call__(self, lines: Sequence[bytes], on_record: Callable[[int], None] | None = None) -> list[Fate]:
+        """Tell the fates of records, as :class:`Transformer` does.
 
         Args:
             lines: lines of DynamoDB JSON.
-            on_record: called with the position of each record before the user's ``transform()`` gets it.
+            on_record: called with the position of each record before ``transform()`` gets it.
         """
         records = from_wire(b"[" + b",".join(lines) + b"]")
         if len(records) != len(lines):
             raise ValueError("a line doesn't hold one record")
         verdicts = self._checked(records)
         records.reverse()
-        made: list[Made] = []
-        made_bytes, around = 0, self._around_bytes
+        fates: list[Fate] = []
+        result_bytes, around = 0, self.around_bytes
         limit, apply, run, readers = self._limit, self._user.apply, self._run, self._readers
         try:
             for verdict in verdicts:
-                record = records.pop()  # and let it go when it is done: it may have grown
+                record = records.pop()  # it is freed when it is done: transform() may have made it large
                 if verdict is not None:
-                    made.append(verdict)
+                    fates.append(verdict)
                     if type(verdict) is TooSlowError:
                         break
                     continue
                 if on_record:
-                    on_record(len(made))
+                    on_record(len(fates))
                 limit.work = record
                 try:
                     results = apply(record, run, readers)
                 except RejectedError as reason:
-                    made.append(self._told(reason, lines[len(made)]))
+                    fates.append(self._freed(reason, lines[len(fates)]))
                 else:
-                    made.append(results)
+                    fates.append(results)
                     for line, _ in results:
-                        made_bytes += len(line) + around
-                    if made_bytes > MADE_BYTES:
+                        result_bytes += len(line) + around
+                    if result_bytes > TOGETHER_BYTES:
                         break
             limit.work = None
         except OverTimeError as error:
             work, limit.work = limit.work, None
-            # Else it was done at the last moment.
-            if len(made) + len(records) < len(lines) and work is record:
-                made.append(TooSlowError.after(self.seconds, self._user.where(error)))
-        return made
+            # Otherwise it was done at the last moment.
+            if len(fates) + len(records) < len(lines) and work is record:
+                fates.append(TooSlowError.after(self.seconds, self._user.where(error)))
+        return fates
 
-    def _told(self, reason: RejectedError, line: bytes) -> RejectedError:
-        """The reason, or the record's size if memory was; without its traceback, which holds the record."""
+    def _freed(self, reason: RejectedError, line: bytes) -> RejectedError:
+        """The reason without its traceback, which holds the record; the record's size if memory was too small."""
         error, reason.__cause__, reason.__context__ = reason.__cause__, None, None
         if isinstance(error, MemoryError):
             return OutOfMemoryError.at(len(line), self._user.where(error))
         return reason.with_traceback(None)
 
     def _checked(self, records: list[Record]) -> list[Verdict]:
-        """The verdicts on all records; a pattern of the contract may take as long as transform()."""
+        """The verdicts on all records. A pattern of the contract may take as long as ``transform()``."""
         limit = self._limit
         try:
             limit.work = records
