@@ -11,11 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from etl_cli.app import app
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.commands.runs import STATUSES, print_runs, select
+from etl_cli.commands.runs import STATUSES, parse_status, print_runs, select
 from etl_cli.render.run_document import entry_document
 from etl_cli.runs.ledger import Entry
 from etl_cli.terminal.console import Terminal, Text
@@ -162,6 +163,11 @@ def test_runs_are_picked_by_status_and_start() -> None:
     assert days(select(HISTORY, ["failed", "timed_out"], None)) == [6, 4]
     assert days(select(HISTORY, STATUSES, night(5).started)) == [7, 6, 6, 5]
     assert select([night(3, started=None)], STATUSES, night(3).started) == []
+
+
+def test_an_unknown_status_is_refused_with_the_allowed_ones() -> None:
+    with pytest.raises(typer.BadParameter, match=r"'green'.*running.*timed_out"):
+        parse_status("green")
 
 
 def test_programs_get_all_that_the_ledger_has() -> None:
