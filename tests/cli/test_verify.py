@@ -66,8 +66,8 @@ def record(identity: str, **more: str) -> dict[str, Any]:
 
 @pytest.fixture
 def world() -> World:
-    rejected = {"stage": "transform", "field": "value", "expected": "a number", "got": "text", "item": item("c")}
-    unusable = {"stage": "transform", "field": "timestamp", "expected": "a time", "got": "", "item": item("e", None)}
+    rejected = {"stage": "transform", "field": "value", "rule": "expected a number", "got": "text", "item": item("c")}
+    unusable = {"stage": "transform", "field": "timestamp", "rule": "expected a time", "got": "", "item": item("e", None)}
     objects = {
         f"transform/{RUN}/data.json": staged(record("a"), record("b")),
         f"transform/{RUN}/partials/0000-0000.json": "{}",
@@ -155,7 +155,7 @@ def test_more_were_loaded_than_there_are(world: World) -> None:
 
 def test_a_record_that_the_destination_refused_need_not_be_there(world: World) -> None:
     del world.dynamodb.tables["destination"][1]
-    refused = {"stage": "load", "field": "", "expected": "less", "got": "more", "item": record("b")}
+    refused = {"stage": "load", "field": "", "rule": "expected less", "got": "more", "item": record("b")}
     world.s3.objects[f"quarantine/{RUN}/load-0000-0000.json"] = staged(refused)
     world.summary.entry.counts.update({"loaded": 1})
 
