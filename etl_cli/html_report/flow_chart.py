@@ -147,8 +147,10 @@ def draw_flow(flow: Flow) -> Markup:
     field_ = element(
         "svg", *ribbons, width="100%", height=height, viewBox=f"0 0 {_FIELD} {height:.2f}", preserveAspectRatio="none"
     )
-    told = "; ".join(f"{node.name.lower()} {node.amount:,}" for node in flow.nodes)
-    return chart(f"Items: {told}", height, field_, *(_node(node, places[node]) for node in flow.nodes), class_="flow")
+    amounts = "; ".join(f"{node.name.lower()} {node.amount:,}" for node in flow.nodes)
+    return chart(
+        f"Items: {amounts}", height, field_, *(_node(node, places[node]) for node in flow.nodes), class_="flow"
+    )
 
 
 def _places(nodes: Iterable[Node], widths: dict[Link, float]) -> dict[Node, _Place]:

@@ -86,7 +86,7 @@ def find_coverage(
 
 
 def covered_by(runs: Iterable[Entry], watermark: Watermark | None) -> list[Span]:
-    """The windows of runs that succeeded and the time behind the watermark, not merged."""
+    """The windows of runs that succeeded and the time before the watermark, not merged."""
     spans = [run.window for run in runs if run.window and run.succeeded and not run.replay]
     return [*spans, Span(watermark.since, watermark.end)] if watermark else spans
 

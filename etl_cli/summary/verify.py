@@ -49,7 +49,7 @@ def verify(pipeline: Pipeline, summary: RunSummary) -> Verified:
     """Compare the source table's items of the window with the run, and the run with the destination table.
 
     Raises:
-        UserError: they differ; the message says in what.
+        UserError: they differ; the message names the difference.
     """
     in_window = set(_source_keys(pipeline, summary))
     refused: dict[str, set[Key]] = {"transform": set(), "load": set()}
@@ -94,7 +94,7 @@ def _require(summary: RunSummary, missing: set[Key], what: str) -> None:
 
 def _differs(summary: RunSummary, problem: str) -> UserError:
     return UserError(
-        f"The tables don't hold what run {summary.entry.run} says: {problem}.",
+        f"The tables and the counts of run {summary.entry.run} differ: {problem}.",
         "Unless something else writes to these tables, this is a fault of the pipeline; "
         f"the run's records are under extract/{summary.entry.run}/ and transform/{summary.entry.run}/ in the bucket.",
     )

@@ -173,7 +173,7 @@ def test_a_step_first_shown_in_its_middle_has_its_real_age(clock: Clock, monkeyp
     assert lines(console) == ["  … Load          writing  1 min 00 s", "  ✔ Load          written  1 min 01 s"]
 
 
-def test_the_board_may_be_younger_than_what_it_shows(clock: Clock) -> None:
+def test_the_board_may_be_younger_than_its_steps(clock: Clock) -> None:
     board = Board(plain(), ["Load"])
     board.count_from(40)
     clock.now += 2

@@ -58,7 +58,7 @@ def test_merged_spans_are_the_same_hours_in_order_and_apart(spans: list[Span]) -
 
 
 @given(SPANS, SPANS)
-def test_what_is_left_is_every_hour_that_is_not_taken(spans: list[Span], taken: list[Span]) -> None:
+def test_without_keeps_every_hour_that_is_not_removed(spans: list[Span], taken: list[Span]) -> None:
     found = without(spans, taken)
 
     assert hours(found) == hours(spans) - hours(taken)
@@ -76,7 +76,7 @@ RUNS = st.lists(
 
 
 @given(RUNS, st.none() | st.tuples(st.integers(0, 30), st.integers(0, 42)), st.integers(0, 20), st.integers(1, 60))
-def test_gaps_are_what_was_to_be_covered_and_no_run_covered(
+def test_gaps_are_due_time_that_no_run_covered(
     runs: list[Entry], mark: tuple[int, int] | None, since: int, overdue: int
 ) -> None:
     mark = (mark[0], mark[0] + mark[1]) if mark else None

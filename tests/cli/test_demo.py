@@ -273,7 +273,7 @@ def test_tables_that_do_not_hold_what_the_run_says_are_an_error(
     assert exit_code(as_json=True) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["status"] == "error"
-    assert document["message"].startswith("The tables don't hold what run ")
+    assert document["message"].startswith("The tables and the counts of run ")
     assert environment.up
 
 

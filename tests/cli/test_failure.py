@@ -53,7 +53,7 @@ def test_a_failure_reads_as_a_message() -> None:
     ]
 
 
-def test_a_failure_before_there_is_a_run_offers_what_there_is() -> None:
+def test_a_failure_before_the_run_has_an_id_shows_two_commands() -> None:
     failure = failure_of("failed_at_plan")
 
     assert failure.run == ""

@@ -112,7 +112,7 @@ def test_the_commands_look_where_the_gaps_were_found() -> None:
     assert [shlex.split(line)[-4:] for line in lines] == [["--profile", "the night", "--region", "eu-west-1"]] * 2
 
 
-def test_what_waits_for_the_next_run_is_told_to_programs() -> None:
+def test_programs_get_the_time_that_waits_for_the_next_run() -> None:
     document = coverage_document(FILL, Coverage([], GAP, None), MARK)
 
     assert document["gaps"] == []

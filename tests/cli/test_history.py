@@ -161,7 +161,7 @@ def test_the_stage_in_which_time_ran_out_has_failed() -> None:
 
 
 def aws_events() -> list[dict[str, Any]]:
-    """An Extract of two segments as AWS tells it: with iterations, inner states and Lambda's own events."""
+    """An Extract of two segments as AWS writes it: with iterations, inner states and Lambda's own events."""
     done = '{"segment": %d, "counts": [%d, %d]}'
     out_of_time = '{"segment": 0, "cursor": {"key": {"id": {"S": "item-0040"}}}, "counts": [50, 40]}'
     return [

@@ -73,7 +73,7 @@ def without_cost(page: Outline) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["succeeded", "failed"])
-def test_the_page_says_what_the_golden_one_says(name: str) -> None:
+def test_the_page_has_the_text_of_the_golden_one(name: str) -> None:
     outline = outline_of(ALL[name]())
 
     assert "\n".join(without_cost(outline)) + "\n" == (GOLDEN / f"page_{name}.txt").read_text()
@@ -267,7 +267,7 @@ MARKUP = [
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(min_size=1) | st.sampled_from(MARKUP), name=st.sampled_from(list(PLAIN)))
 def test_hostile_text_stays_text(text: str, name: str) -> None:
-    # A letter before and after, since an empty text, or one of blanks, is told in another way.
+    # A letter before and after, since an empty text, or one of blanks, is shown in another way.
     page = outline_of(hostile(PLAIN[name], f"a{text}z"))
 
     assert page.skeleton == SKELETONS[name]

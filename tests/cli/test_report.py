@@ -213,7 +213,7 @@ def test_json_keeps_every_digit(report: RunSummary) -> None:
     assert document["sample"]["before"]["barcode"] == {"B": "AAAAApymSe4="}
 
 
-def test_a_replay_says_what_became_of_the_records_in_quarantine(recording: Recording) -> None:
+def test_a_replay_accounts_for_the_records_in_quarantine(recording: Recording) -> None:
     output = json.loads(recording.description["output"])
     output |= {"replay": "20261123T020000123Z"}
     output["counts"] |= {"scanned": 30, "read": 42, "left": 4}

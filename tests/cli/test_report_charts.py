@@ -166,7 +166,7 @@ COUNTS = st.integers(0, 10**9) | st.sampled_from([0, 1])
 
 
 @given(st.data())
-def test_what_flows_in_flows_out(data: st.DataObject) -> None:
+def test_each_node_passes_on_its_whole_inflow(data: st.DataObject) -> None:
     names = ["transformed", "dropped", "rejected_transform", "untimed", "left"]
     names += ["aggregate_records", "superseded", "rejected_load"]
     counts = {name: data.draw(COUNTS, name) for name in names}

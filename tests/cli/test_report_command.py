@@ -205,7 +205,7 @@ def test_the_report_remains_without_the_objects_that_expired(report: Report) -> 
         assert "One item" not in said
 
 
-def test_the_terminal_gets_why_a_run_failed_and_what_to_do(report: Report) -> None:
+def test_the_terminal_gets_the_reason_and_the_remedy(report: Report) -> None:
     done = report(aws=aws_with(Recording(FAILED)))
 
     assert done.exit_code == 0

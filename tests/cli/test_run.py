@@ -63,7 +63,7 @@ def test_the_example_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> No
     assert "\n".join(lines).startswith(beginning)
 
 
-def test_a_run_that_fails_says_why_and_what_to_do(machine: StateMachine) -> None:
+def test_a_run_that_fails_has_a_reason_and_a_remedy(machine: StateMachine) -> None:
     machine.course = lambda _: "failed_at_gate"
     result = etl_run()
 
@@ -99,7 +99,7 @@ def test_without_following_it_only_starts(machine: StateMachine) -> None:
     assert result.exit_code == 0
 
 
-def test_without_following_programs_learn_what_was_started(machine: StateMachine) -> None:
+def test_without_following_programs_get_the_started_run(machine: StateMachine) -> None:
     document = json.loads(etl_run("--no-follow", "--json").stdout)
 
     (execution,) = machine.executions.values()

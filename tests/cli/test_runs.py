@@ -109,7 +109,7 @@ def test_where_a_line_has_no_room_for_every_digit_a_run_has_two() -> None:
     ]
 
 
-def test_a_window_of_another_year_than_its_run_s_is_told_with_it() -> None:
+def test_a_window_of_another_year_than_its_run_is_shown_in_full() -> None:
     small = {"read": 7, "loaded": 7}
     window = Span(datetime(2024, 11, 2, 1, 45, tzinfo=UTC), datetime(2024, 11, 3, 2, tzinfo=UTC))
 
@@ -178,7 +178,7 @@ def test_programs_get_all_that_the_ledger_has() -> None:
     assert (document["counts"]["loaded"], document["replayed"], document["failure"]) == (1_204_400, REPLAYED, None)
 
 
-def test_programs_get_null_for_what_a_run_does_not_have() -> None:
+def test_programs_get_null_for_missing_facts() -> None:
     document = entry_document(HISTORY[2])
 
     assert (document["run"], document["window"], document["segments"], document["replay_of"]) == (None,) * 4

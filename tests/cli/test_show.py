@@ -168,7 +168,7 @@ def test_settings_that_may_not_be_read_leave_out_the_prediction(recording: Recor
     assert "Predicted is" not in printed(shown)
 
 
-def test_a_failure_says_what_to_do_and_what_is_missing() -> None:
+def test_a_failure_has_a_remedy_and_the_missing_time() -> None:
     failed, entry = failed_at_gate()
     shown = shown_of(failed, entry)
     text = printed(shown)

@@ -67,7 +67,13 @@ def record(identity: str, **more: str) -> dict[str, Any]:
 @pytest.fixture
 def world() -> World:
     rejected = {"stage": "transform", "field": "value", "rule": "expected a number", "got": "text", "item": item("c")}
-    unusable = {"stage": "transform", "field": "timestamp", "rule": "expected a time", "got": "", "item": item("e", None)}
+    unusable = {
+        "stage": "transform",
+        "field": "timestamp",
+        "rule": "expected a time",
+        "got": "",
+        "item": item("e", None),
+    }
     objects = {
         f"transform/{RUN}/data.json": staged(record("a"), record("b")),
         f"transform/{RUN}/partials/0000-0000.json": "{}",
@@ -101,11 +107,11 @@ def world() -> World:
     )
 
 
-def test_tables_that_hold_what_the_run_says(world: World) -> None:
+def test_tables_that_agree_with_the_run(world: World) -> None:
     assert world.verify() == Verified(3, 2, OUTSIDE)
 
 
-def test_items_that_the_run_counted_apart_are_told_by_its_counts(world: World) -> None:
+def test_items_outside_the_window_are_taken_from_the_counts(world: World) -> None:
     world.summary.entry.counts.update({"extracted": 8, "untimed": 3, "ahead": 2})
 
     assert world.verify() == Verified(3, 2, {"without a time": 3, "ahead of the window": 2})
