@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,12 +13,15 @@ from etl_cli.commands.follow import console_of_progress, print_failed, print_suc
 from etl_cli.render.failure import print_commands
 from etl_cli.render.report import report_commands
 from etl_cli.runs.ledger import find_run, read_ledger
-from etl_cli.summary.run_summary import account_of, summarize, with_contents
+from etl_cli.summary.run_summary import RunSummary, account_of, summarize, with_contents
 from etl_cli.terminal.console import out, print_page
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.words import size
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
 
 EXITS = {0: "the report is made, however the run ended"}
 EPILOG = "Examples:  etl report  ·  etl report 20261124T020000123Z --html night.html  ·  etl report --html - --no-items"
@@ -48,36 +51,39 @@ def report(  # noqa: PLR0913 - each is an option
     if html and html != _OUTPUT:
         check_file(Path(html), force=force)
     now, times, etl = datetime.now(UTC).replace(microsecond=0), Times(local_time), EtlLines(profile, region)
-    page = b""
     with connected(profile, region) as pipeline:
         entries, watermark = read_ledger(pipeline.dynamodb, now)
         entry = find_run(entries, run)
         summary = summarize(pipeline, entry)
         if not summary.succeeded and not summary.failure:
             raise UserError(f"The run {entry.label} has not ended.", f"Watch it: {etl.line('watch', entry.name)}")
-        if html:
-            # Its templates take a while to load, and the other forms don't need them.
-            from etl_cli.html_report.page import page_of, render
+        if not html:
+            _print(pipeline, summary, times, etl, as_json=as_json, items=items)
+            return
+        # Its templates take a while to load, and the other forms don't need them.
+        from etl_cli.html_report.page import page_of, render
 
-            summary = with_contents(pipeline, summary, items=items)
-            account = account_of(pipeline, summary, entries, watermark)
-            # The readers of the page have a command and settings of their own.
-            page = render(
-                page_of(pipeline, summary, account, entries, now=now, times=times, etl=EtlLines(program="etl"))
-            ).encode()
-        elif summary.failure:
-            console = console_of_progress(as_json=as_json)
-            print_failed(console, summary.failure, etl, as_json=as_json)
-        else:
-            console, summary = console_of_progress(as_json=as_json), with_contents(pipeline, summary, items=items)
-            print_succeeded(console, pipeline, summary, times, as_json=as_json)
-            if not as_json:
-                print_commands(console, report_commands(summary, etl))
+        summary = with_contents(pipeline, summary, items=items)
+        account = account_of(pipeline, summary, entries, watermark)
+        # The readers of the page have a command and settings of their own.
+        page = render(page_of(pipeline, summary, account, entries, now=now, times=times, etl=EtlLines(program="etl")))
     if html == _OUTPUT:
-        print_page(page.decode())
-    elif html:
-        write_file(Path(html), page, force=force)
-        out.print(f"Wrote {html}, {size(len(page))}.")
+        print_page(page)
+    else:
+        write_file(Path(html), page.encode(), force=force)
+        out.print(f"Wrote {html}, {size(len(page.encode()))}.")
+
+
+def _print(pipeline: Pipeline, summary: RunSummary, times: Times, etl: EtlLines, *, as_json: bool, items: bool) -> None:
+    """Print the report of a run that has ended, as `etl run` does at its end, and commands that show more."""
+    console = console_of_progress(as_json=as_json)
+    if summary.failure:
+        print_failed(console, summary.failure, etl, as_json=as_json)
+        return
+    summary = with_contents(pipeline, summary, items=items)
+    print_succeeded(console, pipeline, summary, times, as_json=as_json)
+    if not as_json:
+        print_commands(console, report_commands(summary, etl))
 
 
 def check_file(path: Path, *, force: bool) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from etl.model.counts import BALANCE, judged
-from etl.model.stages import BY_STATE
+from etl.model.counts import BALANCE, rejected, rejected_share
+from etl.model.stages import BY_STATE, GATE
 from etl_cli.render.board import Step
 from etl_cli.runs.history import StageProgress
 from etl_cli.runs.phrases import untimed_words
@@ -11,14 +11,6 @@ from etl_cli.runs.progress import Snapshot
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.words import count, parse_instant, size
 
-_DOING = {
-    "Plan": "fixing the window",
-    "Extract": "reading the source table",
-    "Transform": "transforming",
-    "Gate": "adding up what was rejected",
-    "Load": "writing the destination table",
-    "Finish": "checking the balance",
-}
 # By the stage's action: the count that the stage works off, and the counts that add up to it.
 _WORKED_OFF = {equation.stage: equation for equation in BALANCE}
 
@@ -46,7 +38,7 @@ def _step(stage: StageProgress, snapshot: Snapshot, known: dict[str, int], times
     if stage.throttled_starts:
         parts.insert(0, f"{count(stage.throttled_starts, 'start')} throttled by Lambda, trying again")
     running_for = (snapshot.looked_at - stage.entered_at).total_seconds() if stage.entered_at else 0.0
-    return Step(stage.name, "running", ", ".join(parts) or _DOING[stage.name], max(0.0, running_for), fraction)
+    return Step(stage.name, "running", ", ".join(parts) or BY_STATE[stage.name].doing, max(0.0, running_for), fraction)
 
 
 def _result(stage: StageProgress, snapshot: Snapshot, times: Times) -> str:
@@ -63,7 +55,8 @@ def _result(stage: StageProgress, snapshot: Snapshot, times: Times) -> str:
         aside = _rejected(counts, "transform") + untimed_words(counts.get("untimed", 0))
         return records + aside + _written(counts, "transform")
     if stage.name == "Gate":
-        return f"{100 * counts.get('rejected_transform', 0) / (judged(counts) or 1):.1f} % rejected"
+        share = rejected_share(GATE, counts)
+        return f"{share.percent if share.whole else '0.0'} % rejected"
     if stage.name == "Load":
         superseded = f", {got['superseded']:,} superseded" if got["superseded"] else ""
         loaded = f"{count(got['loaded'], 'record')} loaded" + _rate(got["loaded"], stage.seconds)
@@ -83,7 +76,7 @@ def _rate_so_far(number: int, stage: StageProgress) -> str:
 
 
 def _rejected(counts: dict[str, int], action: str) -> str:
-    number = counts.get(f"rejected_{action}", 0)
+    number = rejected(counts, action)
     return f", {number:,} rejected" if number else ""
 
 

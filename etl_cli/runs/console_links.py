@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from etl.model.counts import set_aside
-from etl.model.stages import EXTRACT, FUNCTIONS, TRANSFORM, function_of
-from etl.staging.keys import quarantine_prefix
+from etl.model.stages import FUNCTIONS, STAGED, function_of
+from etl.staging.keys import quarantine_prefix, stage_prefix
 from etl_cli.aws.deployment import is_local
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def console_links(pipeline: Pipeline, entry: Entry) -> dict[str, str]:
     for function in [failed] if failed else FUNCTIONS:
         links[f"log of {function}"] = _log(root, region, function, entry)
     if entry.run:
-        prefixes = {action: f"{action}/{entry.run}/" for action in (EXTRACT, TRANSFORM)}
+        prefixes = {action: stage_prefix(action, entry.run) for action in STAGED}
         if not entry.succeeded or set_aside(entry.counts):
             prefixes["quarantine"] = quarantine_prefix(entry.run)
         for name, prefix in prefixes.items():

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from etl.model.run import Run
-from etl.model.stages import BY_STATE, EXTRACT, LOAD, TRANSFORM
-from etl.staging.keys import aggregates_key, manifest_key, replayed_key
+from etl.model.stages import BY_STATE, LOAD
+from etl.staging.keys import part_of, stage_prefix
 from etl_cli.runs.history import StageProgress, Timeline, read_new
 
 if TYPE_CHECKING:
@@ -105,8 +104,8 @@ class Watch:
         stage = BY_STATE[progress.name]
         if run.segments > 1 and stage.is_map:
             self._count_segments(progress)
-        if stage.action in (EXTRACT, TRANSFORM):
-            return Snapshot(self._timeline, *self._staged(stage.action, run))
+        if stage.stages_records:
+            return Snapshot(self._timeline, *self._staged(stage_prefix(stage.action, run.id)))
         return self._arrived() if stage.action == LOAD and self._alone else Snapshot(self._timeline)
 
     def _arrived(self) -> Snapshot:
@@ -122,18 +121,12 @@ class Watch:
                 counts = self._pipeline.stepfunctions.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
                 stage.segments_done = counts["succeeded"]
 
-    def _staged(self, action: str, run: Run) -> tuple[int, int]:
+    def _staged(self, prefix: str) -> tuple[int, int]:
         """Number and size of the parts that a stage has written."""
-        others = (manifest_key(run.id), replayed_key(run.id), aggregates_key(run))
         pages = self._pipeline.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._pipeline.staging_bucket, Prefix=f"{action}/{run.id}/"
+            Bucket=self._pipeline.staging_bucket, Prefix=prefix
         )
-        sizes = [
-            entry["Size"]
-            for page in pages
-            for entry in page.get("Contents", [])
-            if entry["Key"] not in others and "/partials/" not in entry["Key"]
-        ]
+        sizes = [entry["Size"] for page in pages for entry in page.get("Contents", []) if part_of(entry["Key"])]
         return len(sizes), sum(sizes)
 
     def _destination_items(self) -> int:

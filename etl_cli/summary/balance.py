@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from etl.model.counts import BALANCE, REPORTED
+from etl.model.counts import BALANCE, REJECTED, REPORTED
 
-_SHOWN = {"rejected_transform": "rejected", "rejected_load": "rejected"}
+_SHOWN = dict.fromkeys(REJECTED.values(), "rejected")
 
 
 @dataclass(frozen=True)

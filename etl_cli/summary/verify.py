@@ -17,7 +17,7 @@ from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key, reader
 from etl.model.stages import TRANSFORM
 from etl_cli.items.quarantine import records_of
 from etl_cli.runs.phrases import UNTIMED
-from etl_cli.runs.staged import record_key, staged_keys, staged_lines
+from etl_cli.runs.staged import record_key, staged_lines, staged_parts
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.printable import printable
 from etl_cli.terminal.words import count, format_instant
@@ -121,13 +121,10 @@ def _staged(pipeline: Pipeline, summary: RunSummary) -> tuple[set[Key], dict[str
     """The keys of the records that Transform wrote, and the attributes that mark them as this run's."""
     own_time = format_instant(summary.entry.window.end) if summary.entry.window else ""
     mark = json.dumps(own_time).encode()
-    prefix = f"transform/{summary.entry.run}/"
     keys: set[Key] = set()
     marks: dict[str, str] | None = None
-    for key in staged_keys(pipeline, prefix):
-        if key.startswith(f"{prefix}partials/") or key == summary.contents.keys["aggregates"]:
-            continue
-        for line in staged_lines(pipeline, key):
+    for parts in staged_parts(pipeline, TRANSFORM, summary.entry.run).values():
+        for line in staged_lines(pipeline, *parts):
             keys.add(record_key(line))
             own = {name: own_time for name, value in _attributes.decode(line).items() if bytes(value) == mark}
             marks = own if marks is None else dict(marks.items() & own.items())

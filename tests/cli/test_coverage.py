@@ -100,7 +100,7 @@ def test_nothing_has_run_and_nothing_is_missing() -> None:
     assert coverage() == Coverage([], None, None)
 
 
-def test_the_time_since_last_night_is_no_gap_and_that_since_the_night_before_is() -> None:
+def test_time_is_a_gap_from_the_second_night_on() -> None:
     assert coverage(watermark=(0, NOW - 24)).gaps == []
     assert coverage(watermark=(0, NOW - 24)).pending == span(NOW - 24, NOW)
     assert coverage(watermark=(0, NOW - 25)).gaps == [span(NOW - 25, NOW)]
@@ -113,11 +113,11 @@ def test_a_night_that_failed_is_a_gap_until_the_next_covers_it() -> None:
     assert coverage(*runs, succeeded(24, 72), watermark=(0, 72)).gaps == []
 
 
-def test_a_gap_between_windows_stays_one_whatever_comes_behind_it() -> None:
+def test_a_gap_between_windows_stays_one_after_later_runs() -> None:
     assert coverage(succeeded(48, 72), watermark=(0, 24)).gaps == [span(24, 48)]
 
 
-def test_a_backfill_that_failed_is_a_gap_where_nothing_else_was_asked_for() -> None:
+def test_a_failed_backfill_is_a_gap_before_the_watermark() -> None:
     assert coverage(failed(0, 10), succeeded(20, 30)).gaps == [span(0, 10)]
     assert coverage(failed(0, 10), succeeded(0, 5), succeeded(5, 10)).gaps == []
 
@@ -127,7 +127,7 @@ def test_a_run_that_is_going_or_had_no_window_misses_nothing(run: Entry) -> None
     assert coverage(run).gaps == []
 
 
-def test_windows_that_were_run_out_of_their_order_leave_the_watermark_behind() -> None:
+def test_runs_out_of_order_leave_the_watermark_behind() -> None:
     runs = [succeeded(48, 72), succeeded(24, 48)]
 
     assert coverage(*runs, watermark=(0, 48)) == Coverage([], None, span(48, 72))

@@ -78,7 +78,7 @@ def test_an_error_that_nobody_expected_shows_where_it_happened() -> None:
 
 
 @pytest.mark.parametrize("cause", ["The table is gone. ", '["a", "b"]', '{"Error": 1}'])
-def test_a_cause_that_is_no_error_of_a_function_is_shown_as_it_is(cause: str) -> None:
+def test_a_cause_of_another_kind_is_shown_as_it_is(cause: str) -> None:
     assert unexpected(cause).message == cause.strip()
 
 

@@ -133,9 +133,9 @@ def test_no_gaps_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None
     assert printed(Coverage([], None, None), capsys, None) == "No gaps.\n\nThe schedule has not run yet.\n"
 
 
-def test_a_watermark_that_is_behind_comes_with_the_commands_that_move_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_watermark_that_is_behind_comes_with_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(Coverage([], None, GAP), capsys).splitlines()
 
-    assert "All is covered up to 2026-11-04 02:00:00 UTC" in lines[-3]
+    assert "All time is covered up to 2026-11-04 02:00:00 UTC" in lines[-3]
     assert lines[-2] == "    etl run --start 2026-11-03T02:00:00Z --end 2026-11-04T02:00:00Z"
     assert '"start": "2026-11-03T02:00:00Z"' in lines[-1]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from etl_cli.commands.logs import Function, LogReader
-from etl_cli.runs.log_lines import LogLine, LogView, joined
+from etl_cli.render.log_view import LogView, joined
+from etl_cli.runs.log_lines import LogLine
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Times
 from tests.cli.fake_aws import FakeAws, RefusalError
@@ -101,7 +102,7 @@ def seconds(lines: list[LogLine]) -> list[float]:
 
 def shown(lines: list[LogLine], times: Times | None = None) -> list[str]:
     view = LogView(times or Times())
-    return [text.plain.rstrip() for line in joined(lines) if not line.routine for text in view.show(line)]
+    return [text.plain.rstrip() for line in joined(lines) if not line.is_routine for text in view.show(line)]
 
 
 def test_the_example_of_the_documentation() -> None:
@@ -129,7 +130,7 @@ def test_a_report_says_in_words_how_an_invocation_ended(status: str, words: str)
     assert lines[3].startswith("    REPORT RequestId: 7")
 
 
-def test_a_report_repeats_only_the_error_that_its_function_has_told() -> None:
+def test_a_report_that_repeats_a_logged_error_is_left_out() -> None:
     failed = event(1, fact(1, "load", message="failed", level="ERROR", error="StagingError", traceback=TRACEBACK))
     reports = [event(2, report(f"Status: error\tError Type: {name}")) for name in ("StagingError", "Runtime.ExitError")]
 
@@ -200,7 +201,7 @@ def test_what_is_no_line_of_the_pipeline_is_shown_as_it_is(text: str) -> None:
     found = line(text)
 
     assert not found.facts
-    assert not found.routine
+    assert not found.is_routine
     assert shown([found])[-1].endswith(f"load       {text}".rstrip())
 
 

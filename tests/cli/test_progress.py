@@ -91,7 +91,7 @@ def distributed(**segments_done: int) -> Recording:
     return recording
 
 
-def test_segments_of_a_distributed_map_are_counted_by_its_map_run() -> None:
+def test_a_map_run_counts_the_segments_of_a_distributed_map() -> None:
     seen = details(distributed(Extract=1, Transform=2))
 
     assert [line for line in seen if " segments" in line and "running" in line] == [
@@ -129,7 +129,7 @@ def test_load_shows_how_many_records_have_arrived(loading: Timeline) -> None:
     assert shown.fraction == 0.25
 
 
-def test_load_believes_its_workers_where_the_table_does_not_grow(loading: Timeline) -> None:
+def test_load_counts_by_workers_if_the_table_does_not_grow(loading: Timeline) -> None:
     loading.stages["Load"].add_work(
         [msgspec.to_builtins(work(loaded=500, superseded=20))], START + timedelta(seconds=10)
     )
@@ -167,7 +167,7 @@ def test_transform_shows_how_many_items_it_has_taken() -> None:
     assert shown.fraction == 0.4
 
 
-def test_items_without_a_time_are_shown_and_kept_out_of_the_gates_share() -> None:
+def test_items_without_a_time_do_not_count_for_the_gate() -> None:
     timeline = Timeline(run=run_of())
     counts = {"read": 110, "records": 9, "rejected_transform": 1, "untimed": 100}
     for name in ("Transform", "Gate"):
@@ -177,7 +177,7 @@ def test_items_without_a_time_are_shown_and_kept_out_of_the_gates_share() -> Non
     assert step(timeline, "Gate").detail == "10.0 % rejected"
 
 
-def test_a_stage_that_is_first_seen_in_its_middle_is_as_old_as_it_is(loading: Timeline) -> None:
+def test_a_stage_first_seen_in_its_middle_has_its_real_age(loading: Timeline) -> None:
     assert step(loading, "Load").seconds == 20
 
 
@@ -187,7 +187,7 @@ def test_a_stage_that_began_by_a_clock_that_is_ahead_is_new(loading: Timeline) -
     assert step(loading, "Load").seconds == 0
 
 
-def test_how_fast_records_arrive_is_told_from_the_second_look_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rate_of_arrival_is_known_from_the_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
     recording = loading_recording()
     destination = recording.dynamodb.tables["etl-destination-data"]
     now = [100.0]
@@ -204,7 +204,7 @@ def test_how_fast_records_arrive_is_told_from_the_second_look_on(monkeypatch: py
     assert (second.arrived, second.arriving) == (100, 7.5)
 
 
-def test_what_arrives_beside_other_runs_says_nothing() -> None:
+def test_growth_is_unknown_while_other_runs_write() -> None:
     recording = loading_recording()
     watch = Watch(recording.pipeline, recording.execution, alone=False)
     recording.dynamodb.tables["etl-destination-data"] += [{}] * 30

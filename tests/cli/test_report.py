@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -78,7 +79,7 @@ def test_the_balance_says_where_every_item_went(report: RunSummary) -> None:
     assert all(equation.holds for equation in report.balance)
 
 
-def test_a_balance_that_does_not_add_up_is_said_so(report: RunSummary) -> None:
+def test_a_balance_that_does_not_add_up_is_marked(report: RunSummary) -> None:
     report.entry.counts["loaded"] -= 1
     text = printed(report, 80)
 
@@ -100,7 +101,7 @@ def test_the_commonest_reason_comes_first(recording: Recording) -> None:
         return json.dumps(facts)
 
     run = json.loads(recording.description["output"])["run"]
-    lines = [line("name", {"id": "a"}), line("size", {"id": 1}), line("size", {})]
+    lines = [line("name", {"id": "a", "timestamp": "t"}), line("size", {"id": 1}), line("size", {})]
     recording.s3.objects[f"quarantine/{run}/load-0000-0000.json"] = "[\n" + ",\n".join(lines) + "\n]\n"
     report = report_of(recording)
 
@@ -169,11 +170,11 @@ def test_a_run_whose_objects_have_expired_says_so(recording: Recording) -> None:
     assert "expire after 30 days" in caught.value.remedy
 
 
-def test_what_was_counted_adds_up_to_what_was_extracted(report: RunSummary) -> None:
+def test_counted_items_add_up_to_extracted_items(report: RunSummary) -> None:
     report.entry.counts.update({"read": 50, "extracted": 50})
     said = printed(report, 80, Verified(38, 37, {"without a time": 10, "ahead of the window": 2}))
 
-    assert "38 in the window of etl-source-data + 10 without a time + 2 ahead" in " ".join(said.split())
+    assert re.search(r"38 in the window .*10 without a time .*2 ahead", " ".join(said.split()))
     assert "of the window = 50 extracted ✔" in " ".join(said.split())
     assert "extracted ✔" not in printed(report, 80, Verified(50, 37))
 
@@ -222,18 +223,18 @@ def test_a_replay_says_what_became_of_the_records_in_quarantine(recording: Recor
     assert replay.balance[0] == BalanceLine("read", 42, {"extracted": 38, "left": 4})
     assert replay.balance[0].holds
     text = printed(replay, 80)
-    assert "Replay of the quarantine of run 20261123T020000123Z" in text
+    assert re.search(r"Replay of .*20261123T020000123Z", text)
     assert "read      42 = 38 extracted" in text
     assert "outside" not in text  # it scans nothing
     assert report_document(replay)["replay"] == "20261123T020000123Z"
 
 
-def test_a_run_that_is_no_replay_does_not_speak_of_one(report: RunSummary) -> None:
+def test_a_run_of_a_window_mentions_no_replay(report: RunSummary) -> None:
     assert "Replay" not in printed(report, 80)
     assert report.balance[0].parts == {"extracted": 38}
 
 
-def test_rejections_without_items_are_told_by_their_summaries() -> None:
+def test_rejections_without_items_have_their_summaries() -> None:
     data = "not {'card': '4111 1111', 'name': 'Ann'}"
     own = "record: a reason of transform()'s own"
     given = tally_of(
@@ -248,7 +249,7 @@ def test_rejections_without_items_are_told_by_their_summaries() -> None:
     ]
 
 
-def test_items_without_a_time_are_told_apart_in_the_report(report: RunSummary) -> None:
+def test_items_without_a_time_are_separate_in_the_report(report: RunSummary) -> None:
     counts = {"read": 20, "extracted": 20, "transformed": 5, "rejected_transform": 1, "untimed": 14, "records": 5}
     reasons = tally_of(
         Rejection("transform", "timestamp", "expected a time in UTC", "'soon'", untimed=True, count=14),
@@ -258,7 +259,7 @@ def test_items_without_a_time_are_told_apart_in_the_report(report: RunSummary) -
     found = replace(report, entry=entry, contents=replace(report.contents, aside=reasons))
     said = printed(found, 80)
 
-    assert "✔ 5 loaded, 1 rejected, 14 without a time, nothing unaccounted for\n" in said
+    assert "✔ 5 loaded, 1 rejected, 14 without a time" in said
     assert "Rejected: 1, 14 without a time" in said
     assert all(equation.holds for equation in found.balance)
     assert "14 untimed" in " ".join(said.split())

@@ -58,7 +58,7 @@ def test_each_segment_has_a_worker_in_each_map() -> None:
     assert timeline.status == "SUCCEEDED"
 
 
-def test_workers_that_go_on_and_workers_that_are_tried_again_are_told_apart() -> None:
+def test_workers_that_go_on_differ_from_workers_tried_again() -> None:
     invocations = [each for each in timeline_of(made_up(40)).workers.invocations if each.stage == "Load"]
     courses = {
         segment: [(each.number, each.error, each.goes_on) for each in invocations if each.segment == segment]
@@ -84,7 +84,7 @@ def test_a_worker_that_has_not_ended_ends_with_the_chart() -> None:
     assert float(last["x"][:-1]) + float(last["width"][:-1]) == pytest.approx(100, abs=0.02)
 
 
-def test_a_start_that_lambda_throttled_is_no_invocation_of_a_worker() -> None:
+def test_a_throttled_start_is_no_invocation_of_a_worker() -> None:
     failed = {"lambdaFunctionFailedEventDetails": {"error": "Lambda.TooManyRequestsException"}}
     happened: list[tuple[str, int, dict[str, Any]]] = [
         ("MapStateEntered", 0, {"stateEnteredEventDetails": {"name": "Load"}}),
@@ -104,7 +104,7 @@ def test_a_start_that_lambda_throttled_is_no_invocation_of_a_worker() -> None:
     assert timeline.workers.invocations == [Invocation("Load", 7, 1, at(9), at(10))]
 
 
-def test_distributed_maps_have_no_workers_in_the_history_and_are_drawn_by_their_segments() -> None:
+def test_distributed_maps_are_drawn_by_their_segments() -> None:
     timeline = timeline_of(Recording(IN_MAP_RUNS))
     runs = [MapRun("Extract", at(0), at(1800), 200, 150, 50), MapRun("Transform", at(1800), None, 200, 20, 0)]
     chart = draw_map_runs(runs, timeline, HOUR)
@@ -116,14 +116,14 @@ def test_distributed_maps_have_no_workers_in_the_history_and_are_drawn_by_their_
     assert "Of Extract, 50 segments failed or stopped." in workers_words(None, runs)
 
 
-def test_as_many_segments_as_an_inline_map_has_workers_are_all_shown() -> None:
+def test_all_segments_are_shown_up_to_the_workers_of_a_map() -> None:
     gantt = gantt_of([worked(segment, segment, 100) for segment in range(MOST_ROWS)], HOUR)
 
     assert list(gantt.rows) == list(range(MOST_ROWS))
     assert "area" not in draw_gantt(gantt, Timeline())
 
 
-def test_of_a_thousand_segments_the_slowest_are_shown_and_how_many_worked_at_once() -> None:
+def test_of_a_thousand_segments_the_slowest_are_shown() -> None:
     invocations = [
         worked(segment, begin, begin + 60 + segment % 100, number=number, stage=stage)
         for stage, offset in (("Extract", 0), ("Transform", 1200), ("Load", 2400))
@@ -140,7 +140,7 @@ def test_of_a_thousand_segments_the_slowest_are_shown_and_how_many_worked_at_onc
     assert "1,000 segments, 1,000 workers at once at most, 6,000 invocations" in workers_words(gantt, [])
 
 
-def test_invocations_too_short_to_be_told_apart_are_one_bar_but_failures_stay() -> None:
+def test_very_short_invocations_are_one_bar_but_failures_stay() -> None:
     short = [worked(0, number / 10, (number + 1) / 10, number=number + 1) for number in range(30_000)]
     gantt = gantt_of([*short, worked(0, 3100, 3100.1, error="TransientError")], HOUR)
     chart = draw_gantt(gantt, Timeline())
@@ -193,7 +193,7 @@ def test_what_flows_in_flows_out(data: st.DataObject) -> None:
     assert all(link.amount > 0 for link in flow.links)
 
 
-def test_a_flow_names_what_left_and_why() -> None:
+def test_a_flow_names_its_exits_with_their_reasons() -> None:
     counts = {"read": 12, "transformed": 6, "dropped": 3, "rejected_transform": 1, "loaded": 5, "superseded": 1}
     counts["untimed"] = 2
 
@@ -205,7 +205,7 @@ def test_a_flow_names_what_left_and_why() -> None:
     ]
 
 
-def test_what_did_not_get_on_is_said_to_be_stopped() -> None:
+def test_missing_items_of_a_failed_run_have_the_reason() -> None:
     flow = flow_of({"read": 10, "transformed": 6, "loaded": 2}, "The run failed at Load")
 
     assert [(node.name, node.amount, node.why) for node in flow.exits] == [
@@ -214,7 +214,7 @@ def test_what_did_not_get_on_is_said_to_be_stopped() -> None:
     ]
 
 
-def test_ribbons_are_as_wide_as_what_flows_and_little_is_still_seen() -> None:
+def test_ribbons_are_as_wide_as_their_flow_and_never_invisible() -> None:
     chart = draw_flow(flow_of({"read": 1_000_000, "transformed": 999_999, "rejected_transform": 1, "loaded": 999_999}))
     widths = [float(lower) - float(upper) for upper, lower in re.findall(r'd="M0 ([\d.]+)C.*? 0 ([\d.]+)Z"', chart)]
 
@@ -237,7 +237,7 @@ def test_nothing_that_flows_is_drawn_too() -> None:
         (9 * 86400, ["0:00", "24:00:00", "48:00:00"]),
     ],
 )
-def test_ticks_are_what_people_count_in(seconds: float, ticks: list[str]) -> None:
+def test_ticks_have_round_steps(seconds: float, ticks: list[str]) -> None:
     axis = Axis(START, at(seconds))
     found = list(axis.ticks(6))
 
@@ -270,7 +270,7 @@ def line_of(gaps: list[Span], pending: Span | None = None) -> CoverageLine:
     return CoverageLine(axis, window, True, [Span(START - timedelta(days=400), START)], Coverage(gaps, pending, None))
 
 
-def test_a_gap_of_minutes_is_seen_and_one_before_the_line_is_not_on_it() -> None:
+def test_a_short_gap_is_visible_and_one_before_the_line_is_not() -> None:
     short = Span(START + timedelta(days=10), START + timedelta(days=10, minutes=5))
     old = Span(START - timedelta(days=10), START - timedelta(days=9))
     line = line_of([old, short])
@@ -283,7 +283,7 @@ def test_a_gap_of_minutes_is_seen_and_one_before_the_line_is_not_on_it() -> None
 
 
 @pytest.mark.parametrize(("minutes", "drawn"), [(5, 0), (600, 1)])
-def test_what_is_not_due_yet_is_drawn_if_it_can_be_seen(minutes: int, drawn: int) -> None:
+def test_time_that_is_not_due_is_drawn_if_it_is_visible(minutes: int, drawn: int) -> None:
     end = START + timedelta(days=30)
     line = line_of([], Span(end - timedelta(minutes=minutes), end))
 
@@ -294,5 +294,5 @@ def test_what_is_not_due_yet_is_drawn_if_it_can_be_seen(minutes: int, drawn: int
 @pytest.mark.parametrize(
     ("hours", "words"), [(24.25, "24 h 15 min"), (48, "2 days"), (210, "8 days 18 h"), (24 * 1500, "1,500 days")]
 )
-def test_long_durations_are_told_in_days(hours: float, words: str) -> None:
+def test_long_durations_are_in_days(hours: float, words: str) -> None:
     assert long_duration(hours * 3600) == words

@@ -11,11 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from etl_cli.app import app
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.commands.runs import STATUSES, print_runs, select
+from etl_cli.commands.runs import STATUSES, parse_status, print_runs, select
 from etl_cli.render.run_document import entry_document
 from etl_cli.runs.ledger import Entry
 from etl_cli.terminal.console import Terminal, Text
@@ -76,7 +77,7 @@ def test_the_example_of_the_documentation() -> None:
     assert "\n".join(printed(HISTORY)) + "\n" == example("etl runs")
 
 
-def test_items_without_a_time_are_told_below_their_run() -> None:
+def test_items_without_a_time_are_below_their_run() -> None:
     counts = {"read": 19, "loaded": 5, "untimed": 14}
     lines = printed([night(5, counts=counts, replayed=REPLAYED | {"untimed": 3}), night(3)], 80)
 
@@ -147,7 +148,7 @@ def test_more_than_the_limit_is_said() -> None:
     assert printed([]) == ["No runs. Start one: etl run"]
 
 
-def test_that_no_run_is_picked_is_not_that_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_selection_differs_from_an_empty_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pipeline, "find", lambda *_: SimpleNamespace(dynamodb=None))
     monkeypatch.setattr("etl_cli.commands.runs.read_ledger", lambda *_: (HISTORY, None))
     done = CliRunner().invoke(app, ["runs", "--status", "unknown", "--region", "eu-west-1"])
@@ -162,6 +163,11 @@ def test_runs_are_picked_by_status_and_start() -> None:
     assert days(select(HISTORY, ["failed", "timed_out"], None)) == [6, 4]
     assert days(select(HISTORY, STATUSES, night(5).started)) == [7, 6, 6, 5]
     assert select([night(3, started=None)], STATUSES, night(3).started) == []
+
+
+def test_an_unknown_status_is_refused_with_the_allowed_ones() -> None:
+    with pytest.raises(typer.BadParameter, match=r"'green'.*running.*timed_out"):
+        parse_status("green")
 
 
 def test_programs_get_all_that_the_ledger_has() -> None:

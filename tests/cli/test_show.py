@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -150,9 +151,9 @@ def test_the_ledger_alone_is_enough(recording: Recording) -> None:
 
     assert forgotten.summary.timeline is None
     text = printed(forgotten)
-    assert "✔ 37 loaded, 1 rejected with its reason, nothing unaccounted for" in text
+    assert "✔ 37 loaded, 1 rejected" in text
     assert "records   37 = 37 loaded" in text
-    assert "Step Functions has forgotten their durations" in text
+    assert re.search(r"Stages .*90 days", text)
     document = show_document(*forgotten)
     assert (document["status"], document["stages"]) == ("SUCCEEDED", None)
     assert "gb_seconds" in document["cost"]["estimated"]
@@ -172,7 +173,8 @@ def test_a_failure_says_what_to_do_and_what_is_missing() -> None:
     shown = shown_of(failed, entry)
     text = printed(shown)
 
-    assert "✘ The run failed at Gate: QualityGateError\n\n    1 of 19 items were rejected, 5.3 %\n" in text
+    assert "✘ The run failed at Gate: QualityGateError\n" in text
+    assert f"    {GATE['cause']}\n" in text
     assert "    etl quarantine show 20261124T211351447Z\n" in text
     missing = "Missing: 2026-11-20 00:00:00 → 2026-11-21 00:00:00 UTC. No scheduled run will cover it; this does:"
     assert missing in unwrapped(text)
@@ -184,7 +186,7 @@ def test_a_failure_says_what_to_do_and_what_is_missing() -> None:
     assert document["balance"] is None
 
 
-def test_what_lies_behind_the_watermark_is_covered_by_the_next_run_too() -> None:
+def test_time_after_the_watermark_is_covered_by_the_next_run() -> None:
     failed, entry = failed_at_gate()
     half = WINDOW.start + timedelta(hours=12)
     shown = shown_of(failed, entry, watermark=Watermark(WINDOW.start - timedelta(days=9), half))
@@ -193,7 +195,7 @@ def test_what_lies_behind_the_watermark_is_covered_by_the_next_run_too() -> None
     assert "The next scheduled run covers it too, or at once:" in unwrapped(printed(shown))
 
 
-def test_what_other_runs_have_covered_is_not_missing() -> None:
+def test_time_that_other_runs_have_covered_is_not_missing() -> None:
     failed, entry = failed_at_gate()
     half = WINDOW.start + timedelta(hours=12)
     others = [Entry("SUCCEEDED", Span(WINDOW.start, half)), Entry("SUCCEEDED", Span(half, WINDOW.end))]
@@ -217,7 +219,7 @@ def test_a_run_that_ended_before_it_had_a_window() -> None:
     assert "predicted\n" in text
 
 
-def test_a_failure_that_the_ledger_does_not_know_yet_is_taken_from_the_history() -> None:
+def test_a_failure_that_is_not_recorded_yet_is_in_the_history() -> None:
     failed, entry = failed_at_gate(status="RUNNING", stage="", error="", cause="")
     shown = shown_of(failed, entry)
 
@@ -252,7 +254,7 @@ def test_a_run_that_goes_on(recording: Recording) -> None:
     assert f"etl watch {entry.name}" in text
     assert "✔ Plan " in text
     assert "Ended" not in text
-    assert "Capacity and cost so far" in text
+    assert "so far" in text
 
 
 def test_links_lead_to_the_execution_its_logs_and_its_objects(recording: Recording) -> None:

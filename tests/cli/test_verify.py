@@ -114,14 +114,14 @@ def test_items_that_the_run_counted_apart_are_told_by_its_counts(world: World) -
 def test_an_item_of_the_window_that_was_not_read(world: World) -> None:
     world.dynamodb.tables["source"].append(item("missed", START))
 
-    with pytest.raises(UserError, match="source has 4 items in the window, and the run extracted 3"):
+    with pytest.raises(UserError, match=r"source has 4 items .* extracted 3"):
         world.verify()
 
 
 def test_an_item_of_another_window_that_was_read(world: World) -> None:
     world.summary.entry.counts["extracted"] += 1
 
-    with pytest.raises(UserError, match="source has 3 items in the window, and the run extracted 4"):
+    with pytest.raises(UserError, match=r"source has 3 items .* extracted 4"):
         world.verify()
 
 
@@ -135,7 +135,7 @@ def test_an_item_that_got_lost_between_extract_and_transform(world: World) -> No
 def test_a_record_that_did_not_arrive(world: World) -> None:
     del world.dynamodb.tables["destination"][1]
 
-    with pytest.raises(UserError, match="1 item should be in destination and aren't; it is b"):
+    with pytest.raises(UserError, match=r"1 item .* destination .* b "):
         world.verify()
 
 
@@ -149,7 +149,7 @@ def test_a_record_that_an_earlier_run_left_does_not_count(world: World) -> None:
 def test_more_were_loaded_than_there_are(world: World) -> None:
     world.summary.entry.counts["loaded"] = 1
 
-    with pytest.raises(UserError, match="destination holds 2 records of the run, and the run loaded 1"):
+    with pytest.raises(UserError, match=r"destination holds 2 records .* loaded 1"):
         world.verify()
 
 
@@ -162,14 +162,14 @@ def test_a_record_that_the_destination_refused_need_not_be_there(world: World) -
     assert world.verify() == Verified(3, 1, OUTSIDE)
 
 
-def test_a_transformation_that_drops_items_is_held_against_what_it_wrote(world: World) -> None:
+def test_with_dropped_items_the_staged_records_are_compared(world: World) -> None:
     world.stage(record("a"))
     world.summary.entry.counts.update({"dropped": 1, "transformed": 1, "records": 1, "loaded": 1})
 
     assert world.verify() == Verified(3, 1, OUTSIDE)
 
 
-def test_a_transformation_that_makes_other_keys_is_held_against_what_it_wrote(world: World) -> None:
+def test_with_other_keys_the_staged_records_are_compared(world: World) -> None:
     world.stage(record("total"))
     world.summary.entry.counts.update({"records": 1, "loaded": 1})
     world.dynamodb.tables["destination"].append(item("total", as_of=END))
@@ -177,7 +177,7 @@ def test_a_transformation_that_makes_other_keys_is_held_against_what_it_wrote(wo
     assert world.verify() == Verified(3, 1, OUTSIDE)
 
 
-def test_a_transformation_that_leaves_no_mark_of_the_run_is_held_against_the_keys(world: World) -> None:
+def test_without_a_mark_of_the_run_the_keys_are_compared(world: World) -> None:
     world.stage({"id": "a", "timestamp": INSIDE}, {"id": "b", "timestamp": INSIDE})
     world.dynamodb.tables["destination"] = [item("a"), item("b")]
 
