@@ -32,7 +32,7 @@ from etl_cli.render.backfill import (
     work_document,
 )
 from etl_cli.render.board import Board
-from etl_cli.render.report import print_advice, print_failure
+from etl_cli.render.failure import print_advice, print_failure
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.ledger import Entry, read_ledger
 from etl_cli.summary.backfill import BackfillWork, Planned, plan, split

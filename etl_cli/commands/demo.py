@@ -12,6 +12,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.names import STACK
+from etl.model.stages import STATES
 from etl_cli.aws.cli_lines import Command
 from etl_cli.aws.deployment import Pipeline
 from etl_cli.commands.follow import console_of_progress, print_failed, show_execution
@@ -20,11 +21,12 @@ from etl_cli.items.seed import make_items, write_items
 from etl_cli.local.deployment_progress import DeploymentProgress
 from etl_cli.local.environment import LocalEnvironment
 from etl_cli.render.board import Board
-from etl_cli.render.report import print_commands, print_report
-from etl_cli.render.report_document import report_document
+from etl_cli.render.failure import print_commands
+from etl_cli.render.report import print_report
+from etl_cli.render.run_document import report_document
 from etl_cli.runs.failure import ExecutionError, Failure
-from etl_cli.runs.history import STAGES, Timeline
-from etl_cli.summary.report import RunReport, collect
+from etl_cli.runs.history import Timeline
+from etl_cli.summary.run_summary import RunSummary, summarize_followed
 from etl_cli.summary.verify import Verified, verify
 from etl_cli.terminal.console import err, print_error, print_json
 from etl_cli.terminal.context_option import Context, parse_context
@@ -34,7 +36,7 @@ from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from etl_cli.terminal.paths import ROOT, command, environment_line
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import count
+from etl_cli.terminal.words import plural
 
 ENVIRONMENT, DEPLOYMENT, SOURCE, CHECK = "Local AWS", "Deployment", "Source table", "Check"
 _LOOK_SECONDS = 0.2
@@ -72,7 +74,7 @@ class Outcome(NamedTuple):
     """A run that succeeded: where, what is told of it, and what was counted in the tables."""
 
     pipeline: Pipeline
-    report: RunReport
+    summary: RunSummary
     verified: Verified
 
 
@@ -110,7 +112,7 @@ class Demonstration:
     def run(self) -> int:
         """Do it all, and return the exit code."""
         try:
-            with Board(self._console, [ENVIRONMENT, DEPLOYMENT, SOURCE, *STAGES, CHECK]) as board:
+            with Board(self._console, [ENVIRONMENT, DEPLOYMENT, SOURCE, *STATES, CHECK]) as board:
                 outcome = self._run(board)
         except ExecutionError as error:
             self._running = None
@@ -147,10 +149,10 @@ class Demonstration:
         self._fill(board, pipeline)
         execution, timeline = self._execute(board, pipeline)
         board.begin(CHECK, "comparing the run with the two tables")
-        report = collect(pipeline, execution, timeline)
-        verified = verify(pipeline, report)
+        summary = summarize_followed(pipeline, execution, timeline)
+        verified = verify(pipeline, summary)
         board.end(CHECK, "both tables agree with the run")
-        return Outcome(pipeline, report, verified)
+        return Outcome(pipeline, summary, verified)
 
     def _start(self, board: Board) -> None:
         board.begin(ENVIRONMENT, "starting")
@@ -169,16 +171,16 @@ class Demonstration:
 
     def _fill(self, board: Board, pipeline: Pipeline) -> None:
         def show(written: int) -> None:
-            board.update(SOURCE, f"{written:,} of {count(self._items, 'item')}", written / self._items)
+            board.update(SOURCE, f"{written:,} of {plural(self._items, 'item')}", written / self._items)
 
         show(0)
         # On the hour, so that a second run soon after writes the very same items.
         reference = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         write_items(pipeline.dynamodb, pipeline.source_table, make_items(self._items, reference), show)
-        board.end(SOURCE, f"{count(self._items, 'item')} put into {pipeline.source_table}")
+        board.end(SOURCE, f"{plural(self._items, 'item')} put into {pipeline.source_table}")
 
     def _execute(self, board: Board, pipeline: Pipeline) -> tuple[str, Timeline]:
-        board.begin(STAGES[0], "starting the execution")
+        board.begin(STATES[0], "starting the execution")
         execution = pipeline.start(run_name("demo"))
         self._running = pipeline, execution
         timeline = show_execution(board, pipeline, execution, Times(), _LOOK_SECONDS)
@@ -193,12 +195,12 @@ class Demonstration:
         return UserError(f"The local AWS refused a request: {error}", f"Its log: {self._environment.log}")
 
     def _print_report(self, outcome: Outcome) -> None:
-        pipeline, report, verified = outcome
+        pipeline, summary, verified = outcome
         commands = next_commands(EtlLines())
         if self._as_json:
-            print_json(report_document(report, verified) | {"commands": [each.line for each in commands]})
+            print_json(report_document(summary, verified) | {"commands": [each.line for each in commands]})
             return
-        print_report(self._console, report, (pipeline.source_table, pipeline.destination_table), verified)
+        print_report(self._console, summary, (pipeline.source_table, pipeline.destination_table), verified)
         print_commands(self._console, commands, "What to do next")
         self._console.print(
             "  # your own table: README.md, Deploy to AWS and Make it yours", style="dim", soft_wrap=True

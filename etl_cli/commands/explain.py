@@ -1,4 +1,4 @@
-"""`etl explain`: what became of one item, and what to do about it."""
+"""`etl explain`: the way of one item through the pipeline."""
 
 from __future__ import annotations
 
@@ -23,19 +23,16 @@ from etl_cli.terminal.typer_app import verb
 def explain(
     identity: Annotated[str, typer.Argument(metavar="ID", help="The item's id.")],
     *,
-    runs: Annotated[
-        int,
-        typer.Option(min=0, help="In what so many of the latest runs of its time have staged to search it."),
-    ] = 5,
+    runs: Annotated[int, typer.Option(min=0, help="How many recent runs to search.")] = 5,
     as_json: AsJson = False,
     profile: Profile = None,
     region: Region = None,
     local_time: LocalTime = False,
 ) -> None:
-    """Tell one item's way: source, the runs that read it, what the transformation made of it, destination.
+    """Show one item's way: source, runs that read it, its records, destination.
 
-    Or why it is in quarantine, or why no run has read it, and what to do. Reads what runs have staged from its
-    beginning to its end, which takes a while for a large run; staged objects expire after 30 days.
+    If it isn't loaded, the reason and the next command are shown: it may be in quarantine, or no run has read it yet.
+    The search reads the staged objects of runs, which takes a while for a large run. They expire after 30 days.
     """
     from etl_cli.items.explanation import explain_item
     from etl_cli.items.verdict import judge
@@ -44,7 +41,7 @@ def explain(
     with connected(profile, region) as pipeline:
         now = datetime.now(UTC)
         ledger = read_ledger(pipeline.dynamodb, now)
-        with counting("Searching what runs have staged") as progress:
+        with counting("Searching the staged objects of runs") as progress:
             explanation = explain_item(pipeline, identity, ledger, now, runs, progress)
     verdict = judge(explanation, EtlLines(profile, region))
     if as_json:

@@ -1,4 +1,4 @@
-"""Follows an execution to its end: on a board while it runs, then its report, or why it failed."""
+"""Follows an execution to its end on a board, and prints its report or the reason of its failure."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from etl.model.stages import STATES
+from etl.model.statuses import SUCCEEDED
 from etl_cli.aws.refusals import explained_midway
 from etl_cli.render.board import Board
-from etl_cli.render.report import print_advice, print_failure, print_report
-from etl_cli.render.report_document import failure_document, report_document
+from etl_cli.render.failure import print_advice, print_failure
+from etl_cli.render.report import print_report
+from etl_cli.render.run_document import failure_document, report_document
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import ExecutionError, Failure, explain
-from etl_cli.runs.history import STAGES, Timeline, execution_name
+from etl_cli.runs.history import Timeline, execution_name
 from etl_cli.runs.progress import follow
-from etl_cli.summary.report import collect
+from etl_cli.summary.run_summary import RunSummary, summarize_followed
 from etl_cli.terminal.console import Terminal, err, print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
@@ -29,36 +32,41 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 1.0
 
 
-def attend(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *, as_json: bool = False) -> None:
-    """Follow an execution to its end, and print its report; the execution goes on when this is interrupted.
+def follow_to_end(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *, as_json: bool = False) -> None:
+    """Follow an execution to its end and print its report. The execution goes on if you interrupt the command.
 
     Args:
         pipeline: where it runs.
         execution: its ARN.
-        lines: makes the line that follows it again.
-        times: how to print instants.
+        lines: makes lines of this command.
+        times: prints instants.
         as_json: print the report as JSON, and the progress on the error output.
 
     Raises:
-        typer.Exit: it failed, or this was interrupted.
-        UserError: AWS can't be asked any more, or an object of the run isn't in the bucket.
+        typer.Exit: it failed, or the command was interrupted.
+        UserError: AWS doesn't answer any more, or an object of the run isn't in the bucket.
     """
     console = console_of_progress(as_json=as_json)
     try:
-        with _going_on(pipeline, lines.line("watch", execution_name(execution))):
-            timeline = _to_end(pipeline, execution, console, times)
+        again = lines.line("watch", execution_name(execution))
+        with _resumable(pipeline, again), Board(console, STATES, owns=False) as board:
+            timeline = show_execution(board, pipeline, execution, times, LOOK_SECONDS, alone=True)
     except ExecutionError as error:
         print_failed(console, error.failure, lines, as_json=as_json)
         raise typer.Exit(EXIT_FAILED) from None
-    report = collect(pipeline, execution, timeline)
+    print_succeeded(console, pipeline, summarize_followed(pipeline, execution, timeline), times, as_json=as_json)
+
+
+def print_succeeded(console: Terminal, pipeline: Pipeline, summary: RunSummary, times: Times, *, as_json: bool) -> None:
+    """Print the report of a run that succeeded."""
     if as_json:
-        print_json(report_document(report))
+        print_json(report_document(summary))
     else:
-        print_report(console, report, (pipeline.source_table, pipeline.destination_table), times=times)
+        print_report(console, summary, (pipeline.source_table, pipeline.destination_table), times=times)
 
 
 def print_failed(console: Terminal, failure: Failure, lines: EtlLines, *, as_json: bool) -> None:
-    """Print why an execution that was followed failed, and what to do; as JSON on the output too, if asked for."""
+    """Print the reason of a failure and the advice, and the JSON document if ``as_json``."""
     if as_json:
         print_json(failure_document(failure))
     print_failure(console, failure)
@@ -66,8 +74,8 @@ def print_failed(console: Terminal, failure: Failure, lines: EtlLines, *, as_jso
 
 
 @contextmanager
-def _going_on(pipeline: Pipeline, again: str) -> Iterator[None]:
-    """Say that a run goes on when its following ends early."""
+def _resumable(pipeline: Pipeline, again: str) -> Iterator[None]:
+    """If the command ends early, say that the run goes on, with the line that follows it again."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as reason:
@@ -80,13 +88,8 @@ def _going_on(pipeline: Pipeline, again: str) -> Iterator[None]:
 
 
 def console_of_progress(*, as_json: bool) -> Terminal:
-    """Where progress is shown: the output, or the error output while the output is for JSON."""
+    """The terminal for progress: the output, or the error output if the output is for JSON."""
     return Terminal(stderr=as_json)
-
-
-def _to_end(pipeline: Pipeline, execution: str, console: Terminal, times: Times) -> Timeline:
-    with Board(console, STAGES, owns=False) as board:
-        return show_execution(board, pipeline, execution, times, LOOK_SECONDS, alone=True)
 
 
 def show_execution(
@@ -95,12 +98,12 @@ def show_execution(
     """Show an execution's stages on a board until it has ended.
 
     Args:
-        board: where; has steps of the stages' names.
+        board: a board with a step for each stage.
         pipeline: where it runs.
         execution: its ARN.
-        times: how to print instants.
+        times: prints instants.
         interval_seconds: time between two looks.
-        alone: whether the board shows nothing else, and is as old as the execution then.
+        alone: whether the board shows nothing else, so that its clock is the execution's.
 
     Raises:
         ExecutionError: it ended without success.
@@ -116,6 +119,6 @@ def show_execution(
                 board.show(step)
     if alone and timeline.seconds is not None:
         board.count_from(timeline.seconds)
-    if timeline.status != "SUCCEEDED":
+    if timeline.status != SUCCEEDED:
         raise ExecutionError(explain(pipeline, execution, timeline))
     return timeline

@@ -1,4 +1,4 @@
-"""`etl gaps`: which time no run has covered, and the commands that cover it."""
+"""`etl gaps`: periods that no run has covered, and the commands that fill them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from etl.model.instants import format_instant
 from etl_cli.aws.cli_lines import window_command
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, Watermark, find_coverage
-from etl_cli.runs.ledger import read_ledger
+from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, find_coverage
+from etl_cli.runs.ledger import Watermark, read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.grid import table_width
@@ -19,7 +20,7 @@ from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.time_options import since_option
 from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import count, duration, format_instant
+from etl_cli.terminal.words import duration, plural
 
 EXIT_GAPS = 1
 
@@ -33,16 +34,16 @@ def gaps(
     since: Annotated[datetime | None, since_option("Look")] = None,
     overdue_hours: Annotated[
         int,
-        typer.Option(min=1, max=8784, help="How old the time behind the last run must be to be a gap."),
+        typer.Option(min=1, max=8784, help="Age at which time after the last run counts as a gap."),
     ] = OVERDUE_HOURS,
     profile: Profile = None,
     region: Region = None,
     local_time: LocalTime = False,
 ) -> None:
-    """List the time that no run has covered, each gap with the commands that fill it, of which one is enough.
+    """List periods that no run has covered, each with the commands that fill it. One of them is enough.
 
-    Looks at all time since the first scheduled run, and at the windows
-    of runs that failed. What lies behind the last run is a gap once its beginning is overdue.
+    The list covers all time since the first scheduled run and the windows of runs that failed. Time after the last run
+    is a gap when its beginning is overdue.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     with connected(profile, region) as pipeline:
@@ -59,10 +60,10 @@ def gaps(
 
 @dataclass(frozen=True)
 class Fill:
-    """The lines that run the window of a span: one of this command, and one of the AWS CLI.
+    """Makes the lines that run a window: one of this command, and one of the AWS CLI.
 
     Attributes:
-        state_machine: ARN of the pipeline's.
+        state_machine: ARN of the pipeline's state machine.
         etl: makes lines of this command.
     """
 
@@ -70,13 +71,13 @@ class Fill:
     etl: EtlLines
 
     def lines(self, span: Span) -> tuple[str, str]:
-        """Both; either is enough."""
+        """The line of this command, and the line of the AWS CLI."""
         aws = window_command(self.state_machine, format_instant(span.start), format_instant(span.end)).line
         return self.etl.run(span), " ".join([aws, *self.etl.options])
 
 
 def coverage_document(fill: Fill, coverage: Coverage, watermark: Watermark | None) -> dict[str, Any]:
-    """What `etl gaps --json` prints."""
+    """The coverage for programs."""
 
     def document(span: Span) -> dict[str, str]:
         etl, aws = fill.lines(span)
@@ -96,8 +97,8 @@ def coverage_document(fill: Fill, coverage: Coverage, watermark: Watermark | Non
 
 
 def print_coverage(fill: Fill, coverage: Coverage, watermark: Watermark | None, times: Times) -> None:
-    """Print what `etl gaps` tells people."""
-    out.print(f"{count(len(coverage.gaps), 'gap')}." if coverage.gaps else "No gaps.")
+    """Print the gaps and the watermark."""
+    out.print(f"{plural(len(coverage.gaps), 'gap')}." if coverage.gaps else "No gaps.")
     for gap in coverage.gaps:
         length = duration((gap.end - gap.start).total_seconds())
         out.print()
@@ -114,8 +115,8 @@ def print_coverage(fill: Fill, coverage: Coverage, watermark: Watermark | None, 
     )
     if coverage.behind:
         _print_text(
-            f"All is covered up to {times.instant(coverage.behind.end)}, by windows that were run out of their order. "
-            "The watermark follows when one run covers them:"
+            f"All time is covered up to {times.instant(coverage.behind.end)}, by runs out of order. "
+            "The watermark moves there when one run covers it all:"
         )
         _print_lines(fill, coverage.behind)
 

@@ -13,8 +13,9 @@ import typer
 
 from etl_cli.aws.connection import LocalTime, Profile, Region, connected
 from etl_cli.aws.deployment import Pipeline, deploy_line
+from etl_cli.render.log_view import LogView, joined
 from etl_cli.runs.ledger import find_run, read_ledger
-from etl_cli.runs.log_lines import LogLine, LogView, joined
+from etl_cli.runs.log_lines import LogLine
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.time_options import since_option
@@ -22,15 +23,15 @@ from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
 
 _DEFAULT_SINCE = timedelta(hours=2)
-# A run's lines, by the functions' clocks, which aren't the ledger's; and what Lambda writes after its end.
+# The clocks of functions and ledger differ, and Lambda writes lines after a run's end.
 _MARGIN = timedelta(minutes=2)
 _POLL_SECONDS = 2.0
-# A line may come to be seen after one that was written later.
+# Lines may appear out of order.
 _OVERLAP = timedelta(seconds=30)
 
 
 class Function(StrEnum):
-    """The functions, as they are typed."""
+    """The functions, as you type them."""
 
     EXTRACT = "extract"
     TRANSFORM = "transform"
@@ -44,24 +45,23 @@ class Function(StrEnum):
 def logs(  # noqa: PLR0913 - each is an option
     function: Annotated[
         Function | None,
-        typer.Argument(help="Only this function's log; all if left out."),
+        typer.Argument(help="Show only this function's log. Default: all three."),
     ] = None,
     *,
     run: Annotated[
-        str, typer.Option(metavar="RUN", help="Only of this run: its timestamp, execution's name or ARN, or latest.")
+        str, typer.Option(metavar="RUN", help="Show only this run: its timestamp, execution's name or ARN, or latest.")
     ] = "",
     since: Annotated[datetime | None, since_option("Show lines")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new lines until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON document for each line.")] = False,
     local_time: LocalTime = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Show the functions' logs, merged in the order of time: those of the last two hours, or those of a run.
+    """Show the functions' logs in the order of time: the last two hours, or one run.
 
-    A line tells how an invocation ended: stage, segment, what it counted,
-    how long it took; a failure with its traceback.
-    Plan is in the log of extract, Gate in that of transform, Finish in that of load.
+    Each line shows the end of an invocation: stage, segment, counts and duration, or a failure with its traceback.
+    Plan is in the log of extract, Gate in the log of transform, Finish in the log of load.
     """
     with connected(profile, region) as pipeline:
         sought = _of_run(pipeline, run) if run else _Sought()
@@ -78,13 +78,13 @@ def logs(  # noqa: PLR0913 - each is an option
 
 @dataclass(frozen=True)
 class _Sought:
-    """Whose lines are asked for: a run's, or everybody's.
+    """The run whose lines to show, or all runs.
 
     Attributes:
-        run: the run's timestamp.
-        execution: name of its execution; empty for everybody's.
-        start: when its first line may have been written.
-        end: when its last; None while it goes on.
+        run: the run's id.
+        execution: name of its execution; empty for all runs.
+        start: the earliest time of its lines.
+        end: the latest time of its lines; None while it runs.
     """
 
     run: str = ""
@@ -104,13 +104,13 @@ def _of_run(pipeline: Pipeline, name: str) -> _Sought:
 
 
 class LogReader:
-    """Reads the logs of functions, each time what is new.
+    """Reads the new lines in the logs of functions.
 
     Args:
-        client: of CloudWatch Logs.
-        functions: whose logs.
-        start: from when on.
-        end: up to when; None without an end.
+        client: client of CloudWatch Logs.
+        functions: the functions.
+        start: the earliest time of a line.
+        end: the latest time of a line; None for no limit.
     """
 
     def __init__(
@@ -122,10 +122,10 @@ class LogReader:
         self._seen: dict[tuple[str, ...], datetime] = {}
 
     def new_lines(self) -> list[LogLine]:
-        """The lines that were not there the last time, in the order of time.
+        """The lines since the last call, in the order of time.
 
         Raises:
-            UserError: there is no such log.
+            UserError: there is no log of a function.
         """
         found = sorted((line for function in self._functions for line in self._read(function)), key=lambda x: x.at)
         if found:
@@ -159,7 +159,7 @@ def _milliseconds(instant: datetime) -> int:
 
 
 def _printer(sought: _Sought, times: Times, *, as_json: bool) -> Callable[[Iterable[LogLine]], int]:
-    """What prints lines, and says how many it has printed."""
+    """A function that prints lines and returns their number."""
     view = LogView(times, sought.run or sought.execution)
 
     def show(lines: Iterable[LogLine]) -> int:
@@ -170,7 +170,7 @@ def _printer(sought: _Sought, times: Times, *, as_json: bool) -> Callable[[Itera
             for document in documents:
                 print_json(document, indent=None)
             return len(documents)
-        texts = [text for line in joined(lines) if not line.routine for text in view.show(line)]
+        texts = [text for line in joined(lines) if not line.is_routine for text in view.show(line)]
         for text in texts:
             out.print(text)
         return len(texts)

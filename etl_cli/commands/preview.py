@@ -1,15 +1,15 @@
-"""`etl preview`: the local transformation over real items, before anything is deployed."""
+"""`etl preview`: your transformation over real items, before you deploy it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from etl.model.instants import parse_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.items.on_save import on_save
 from etl_cli.runs.ledger import find_run, read_ledger
 from etl_cli.terminal.console import out, print_error, print_json
 from etl_cli.terminal.errors import UserError
@@ -17,27 +17,16 @@ from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import End, Start, execution_input
 from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import parse_instant
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
     from etl_cli.items.local_transformation import Outcome
-    from etl_cli.items.preview_items import Taken
-    from etl_cli.items.rehearsal import Rehearsed
+    from etl_cli.items.preview import Preview
+    from etl_cli.items.sample import Sample
 
 EXIT_REJECTED = 3
 SAMPLE = 100
 SHOWN = 3
-
-
-class Asked(NamedTuple):
-    """What the options ask for."""
-
-    sample: int | None
-    ids: list[str]
-    run: str | None
-    window: Span | None
-    shown: int | None
 
 
 @verb(
@@ -52,156 +41,154 @@ def preview(  # noqa: PLR0913 - each is an option
     *,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, max=100_000, help=f"How many items; {SAMPLE} if left out, and all of a run's."),
+        typer.Option(min=1, max=100_000, help=f"How many items; by default {SAMPLE}, and all of a run's."),
     ] = None,
     ids: Annotated[
-        list[str] | None, typer.Option("--id", metavar="ID", help="The item with this id; may be repeated.")
+        list[str] | None, typer.Option("--id", metavar="ID", help="Take the item with this id; repeat it for more.")
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Items that this run has read, and what differs from what it loaded."),
+        typer.Option(metavar="RUN", help="Take the items of this run, and show the differences from its records."),
     ] = None,
     start: Start = None,
     end: End = None,
     show: Annotated[
         int | None,
-        typer.Option(min=0, help=f"How many to show field by field; one of each kind, at most {SHOWN}, if left out."),
+        typer.Option(min=0, help=f"How many to show field by field; by default one of each kind, at most {SHOWN}."),
     ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Do it again whenever the file is saved; Ctrl-C ends.")
-    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat whenever you save the file; Ctrl-C ends.")] = False,
     as_json: AsJson = False,
     profile: Profile = None,
     region: Region = None,
     local_time: LocalTime = False,
 ) -> None:
-    """Run the transformation.py of this checkout over real items, and show what becomes of them. Writes nothing.
+    """Run the transformation.py of this checkout over real items, and show the results. Writes nothing.
 
-    Takes items of the source table as they are now: the first that a scan finds, of a window if one is given.
-    What is shown is what a run would do: the same code checks, transforms and adds up.
+    Takes items of the source table as they are now: the first that a scan finds, or the first of a window. A run does
+    the same with them: the same code checks, transforms and adds up.
 
-    With --run, the items are those that a run has read, in its window, and what differs from what it loaded is shown.
+    With --run, you see how the records of an earlier run would differ.
     """
-    asked = _asked(sample, ids, run, (start, end), show)
+    span = _window(start, end)
+    if sum(map(bool, (ids, run, span))) > 1:
+        raise typer.BadParameter("Give --id, or --run, or --start with --end; see also etl explain ID.")
+    if ids and sample:
+        raise typer.BadParameter("Give --sample or --id, not both.")
     if watch and as_json:
         raise typer.BadParameter("--watch and --json don't go together.")
+    times = Times(local_time)
     with connected(profile, region) as pipeline:
-        rehearse = prepare(pipeline, asked, Times(local_time), as_json=as_json)
+        if run:
+            show_preview = _of_run(pipeline, run, sample, show, None if as_json else times)
+        else:
+            taken = _take(pipeline, sample or SAMPLE, ids, span)
+            show_preview = _of_sample(pipeline, taken, show, None if as_json else times)
         if watch:
-            _watch(rehearse)
-        rehearsed = rehearse()
-    if rehearsed.aside.rejected:
+            _watch(show_preview)
+        shown = show_preview()
+    if shown.aside.rejected:
         raise typer.Exit(EXIT_REJECTED)
 
 
-def _asked(
-    sample: int | None,
-    ids: list[str] | None,
-    run: str | None,
-    window: tuple[datetime | None, datetime | None],
-    shown: int | None,
-) -> Asked:
-    given = execution_input(*window, None, datetime.now(UTC))
-    if sum(map(bool, (ids, run, given))) > 1:
-        raise typer.BadParameter("--id, --run, and --start with --end exclude each other; see also etl explain ID.")
-    if ids and sample:
-        raise typer.BadParameter("--sample and --id exclude each other.")
-    span = Span(parse_instant(given["start"]), parse_instant(given["end"])) if given else None
-    return Asked(sample, ids or [], run, span, shown)
+def _window(start: datetime | None, end: datetime | None) -> Span | None:
+    given = execution_input(start, end, None, datetime.now(UTC))
+    return Span(parse_instant(given["start"]), parse_instant(given["end"])) if given else None
 
 
-def prepare(pipeline: Pipeline, asked: Asked, times: Times, *, as_json: bool) -> Callable[[], Rehearsed]:
-    """Take the items, once; what is returned runs them through the transformation as it is then, and prints.
+def _take(pipeline: Pipeline, most: int, ids: list[str] | None, window: Span | None) -> Sample:
+    from etl_cli.items.sample import preview_run, take_items, take_sample
 
-    Raises:
-        UserError: there are no such items.
+    run = preview_run(window, datetime.now(UTC).replace(microsecond=0))
+    if ids:
+        return take_items(pipeline, ids, run)
+    with counting("Reading the source table") as progress:
+        return take_sample(pipeline, most, window, run, progress)
+
+
+def _of_sample(pipeline: Pipeline, sample: Sample, show: int | None, times: Times | None) -> Callable[[], Preview]:
+    """A function that transforms a sample with the file as it is then, and prints the result.
+
+    Args:
+        pipeline: where the items come from.
+        sample: the items.
+        show: number of items to show field by field; None for one of each kind of change.
+        times: how to print instants; None to print JSON.
     """
     from etl_cli.items.local_transformation import LocalTransformation
-    from etl_cli.items.rehearsal import rehearse
-    from etl_cli.render.preview import print_rehearsed
-    from etl_cli.render.preview_document import rehearsed_document
+    from etl_cli.items.preview import preview_sample
+    from etl_cli.render.preview import print_preview
+    from etl_cli.render.preview_document import preview_document
 
-    if asked.run:
-        return _prepare_run(pipeline, asked, times, as_json=as_json)
-    taken = _take(pipeline, asked)
-
-    def preview_items() -> Rehearsed:
-        rehearsed = rehearse(LocalTransformation(), taken)
-        if as_json:
-            print_json(rehearsed_document(rehearsed))
+    def show_preview() -> Preview:
+        found = preview_sample(LocalTransformation(), sample)
+        if times is None:
+            print_json(preview_document(found))
         else:
-            print_rehearsed(out, rehearsed, pipeline.source_table, times, _chosen(rehearsed.outcomes, asked))
-            _print_cut(taken)
-        return rehearsed
+            print_preview(out, found, pipeline.source_table, times, _chosen(found, sample, show))
+            _print_limits(sample)
+        return found
 
-    return preview_items
-
-
-def _take(pipeline: Pipeline, asked: Asked) -> Taken:
-    from etl_cli.items.preview_items import run_now, take_items, take_sample
-
-    run = run_now(asked.window, datetime.now(UTC).replace(microsecond=0))
-    if asked.ids:
-        return take_items(pipeline, asked.ids, run)
-    with counting("Reading the source table") as progress:
-        return take_sample(pipeline, asked.sample or SAMPLE, asked.window, run, progress)
+    return show_preview
 
 
-def _chosen(outcomes: list[Outcome], asked: Asked) -> list[Outcome]:
-    """The outcomes to show field by field."""
+def _chosen(preview: Preview, sample: Sample, show: int | None) -> list[Outcome]:
+    """The outcomes to show field by field: all of items given by their ids; else some that aren't rejected."""
     from etl_cli.render.preview import one_of_each_kind
 
-    if asked.ids:
-        return outcomes
-    if asked.shown is None:
-        return one_of_each_kind(outcomes)[:SHOWN]
-    firsts = one_of_each_kind(outcomes)
-    others = [outcome for outcome in outcomes if outcome.reason is None and outcome not in firsts]
-    return [*firsts, *others][: asked.shown]
+    if not sample.scanned:
+        return preview.outcomes
+    firsts = one_of_each_kind(preview.outcomes)
+    if show is None:
+        return firsts[:SHOWN]
+    others = [outcome for outcome in preview.outcomes if outcome.rejection is None and outcome not in firsts]
+    return [*firsts, *others][:show]
 
 
-def _print_cut(taken: Taken) -> None:
-    if taken.full:
+def _print_limits(sample: Sample) -> None:
+    if sample.full:
         out.print()
-        out.print(f"More than these {len(taken.lines):,} items would be over 50 MB; --id takes others.")
-    if taken.cut:
+        out.print(f"The sample ends at {len(sample.lines):,} items, since more would be over 50 MB; --id takes others.")
+    if sample.cut:
         out.print()
         out.print(
-            f"The first {taken.scanned:,} items of the table have no more of this window; "
-            "--run takes what a run has read of it.",
+            f"The first {sample.scanned:,} items of the table have no more of this window; "
+            "--run takes the items that a run has read.",
         )
 
 
-def _prepare_run(pipeline: Pipeline, asked: Asked, times: Times, *, as_json: bool) -> Callable[[], Rehearsed]:
+def _of_run(
+    pipeline: Pipeline, run: str, most: int | None, show: int | None, times: Times | None
+) -> Callable[[], Preview]:
+    """The same for the items of an earlier run, with the differences from its records."""
     from etl_cli.items.local_transformation import LocalTransformation
-    from etl_cli.items.rehearsal import PastRun
-    from etl_cli.render.preview_document import run_document
-    from etl_cli.render.preview_run import print_run
+    from etl_cli.items.preview import EarlierRun
+    from etl_cli.render.preview_document import run_preview_document
+    from etl_cli.render.preview_run import print_run_preview
 
-    most_examples = SHOWN if asked.shown is None else asked.shown
-    past = PastRun(pipeline, find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], asked.run or ""))
+    earlier = EarlierRun(pipeline, find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run))
 
-    def preview_run() -> Rehearsed:
-        with counting("Transforming again what the run has read") as progress:
-            rehearsed = past.rehearse(LocalTransformation(), asked.sample, most_examples, progress)
-        if as_json:
-            print_json(run_document(rehearsed))
+    def show_preview() -> Preview:
+        with counting("Transforming the items of the run") as progress:
+            found = earlier.preview(LocalTransformation(), most, SHOWN if show is None else show, progress)
+        if times is None:
+            print_json(run_preview_document(found))
         else:
-            print_run(out, rehearsed, times)
-        return rehearsed
+            print_run_preview(out, found, times)
+        return found
 
-    return preview_run
+    return show_preview
 
 
-def _watch(rehearse: Callable[[], Rehearsed]) -> NoReturn:
+def _watch(show: Callable[[], Preview]) -> NoReturn:
     from etl_cli.items.local_transformation import TRANSFORMATION
+    from etl_cli.items.on_save import on_save
     from etl_cli.items.transformation_file import files
 
     def work() -> None:
         if out.lives:
             out.clear()
         try:
-            rehearse()
+            show()
         except UserError as error:
             print_error(error)
         out.print()

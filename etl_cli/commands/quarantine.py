@@ -1,17 +1,19 @@
-"""`etl quarantine`: records that the runs have set aside, why, and how to run them again."""
+"""`etl quarantine`: the records that runs have set aside, with their reasons, and their replay."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from etl.model.statuses import RUNNING
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.commands.follow import attend, console_of_progress
+from etl_cli.commands.follow import console_of_progress, follow_to_end
 from etl_cli.commands.run import run_name
-from etl_cli.items.quarantine import Quarantine, quarantine_of, quarantines, records_of, replay_left
+from etl_cli.items.quarantine import Quarantine, not_loaded_by_replay, quarantine_of, quarantines, records_of
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.ledger import Entry, find_run, read_ledger
@@ -24,11 +26,9 @@ from etl_cli.terminal.typer_app import Commands, verb
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
 
-EXIT_LEFT = 3
+EXIT_NOT_LOADED = 3
 
-app = Commands(
-    help="Records that the runs have set aside: the reasons, the records, and how to run them again.",
-)
+app = Commands(help="Show the records that runs have set aside, with their reasons, and replay them.")
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's timestamp, its execution's name, or latest.")]
 
@@ -36,16 +36,16 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's timestamp
 @verb(examples=("etl quarantine list", "etl quarantine list --run latest", "etl quarantine list --json"))
 def list_(
     *,
-    run: Annotated[str | None, typer.Option(metavar="RUN", help="Only this run; latest for the latest.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many runs to show, the latest.")] = 20,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="Show only this run, or latest.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many recent runs to show.")] = 20,
     as_json: AsJson = False,
     local_time: LocalTime = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """List the runs that have something in quarantine: how much, why, and whether it was run again.
+    """List the runs with records in quarantine: how many, why, and whether you replayed them.
 
-    What is in quarantine expires after 30 days.
+    Quarantine expires after 30 days.
     """
     with connected(profile, region) as pipeline:
         entries, _ = read_ledger(pipeline.dynamodb, datetime.now(UTC))
@@ -67,17 +67,17 @@ def show(  # noqa: PLR0913 - each is an option
     run: RunName,
     *,
     field: Annotated[
-        str | None, typer.Option(help="Only records set aside for this attribute, such as value or tags[2].name.")
+        str | None, typer.Option(help="Show only records rejected for this attribute, such as value or tags[2].name.")
     ] = None,
-    identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="Only the item with this id.")] = None,
+    identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="Show only the item with this id.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many records to show.")] = 10,
     as_json: AsJson = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Print the records that a run has set aside, each with its reason and as it was read.
+    """Show the records that a run has set aside, each with its reason.
 
-    They are real data: mind who else sees them.
+    They are real data: take care who sees them.
     """
     with connected(profile, region) as pipeline:
         entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run)
@@ -89,17 +89,17 @@ def show(  # noqa: PLR0913 - each is an option
         return
     if not records:
         which = " that matches" if field or identity else ""
-        there_is = EtlLines(profile, region).line("quarantine", "list")
-        raise UserError(f"Run {entry.label} has nothing in quarantine{which}.", f"See what there is: {there_is}")
+        list_line = EtlLines(profile, region).line("quarantine", "list")
+        raise UserError(f"Run {entry.label} has nothing in quarantine{which}.", f"List all quarantine: {list_line}")
     print_records(out, records, has_more=has_more)
 
 
 @verb(
     examples=("etl quarantine replay latest", "etl quarantine replay 20261126T020000123Z --json"),
     exits={
-        0: "all of it is loaded, or left out by the transformation",
+        0: "all records are loaded, or left out by the transformation",
         1: "the run failed, or another error",
-        EXIT_LEFT: "some was set aside again, or is left",
+        EXIT_NOT_LOADED: "some records were set aside again, or couldn't be read",
         130: "interrupted, the run goes on",
     },
 )
@@ -111,10 +111,10 @@ def replay(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Run the records that a run has set aside again, in that run's window, and follow it.
+    """Run the quarantined records of a run again, in that run's window, and follow the new run.
 
-    Each item is taken as it is in the source table now, or as it lies in quarantine if it is gone from there.
-    Records that are set aside again are in quarantine of the new run. Ctrl-C ends the showing, not the run.
+    The replay takes each item from the source table as it is now, or from quarantine if it is gone from there. Records
+    that fail again go to the quarantine of the new run. Ctrl-C stops following; the run goes on.
     """
     lines, times = EtlLines(profile, region), Times(local_time)
     with connected(profile, region) as pipeline:
@@ -122,27 +122,27 @@ def replay(
         if not quarantine.aside.total:
             raise UserError(
                 f"Run {quarantine.run} has nothing in quarantine, or it has expired after 30 days.",
-                "See what there is: " + lines.line("quarantine", "list"),
+                "List all quarantine: " + lines.line("quarantine", "list"),
             )
         execution = pipeline.start(run_name("replay"), {"replay": quarantine.run})
         console = console_of_progress(as_json=as_json)
         console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
-        console.print(f"  Replays    what run {quarantine.run} has in quarantine", soft_wrap=True)
+        console.print(f"  Replays    quarantine of run {quarantine.run}", soft_wrap=True)
         console.print()
-        attend(pipeline, execution, lines, times, as_json=as_json)
+        follow_to_end(pipeline, execution, lines, times, as_json=as_json)
         entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], execution)
-    if replay_left(entry):
-        raise typer.Exit(EXIT_LEFT)
+    if not_loaded_by_replay(entry):
+        raise typer.Exit(EXIT_NOT_LOADED)
 
 
-def _of(pipeline: Pipeline, entries: list[Entry], run: str) -> Quarantine:
-    """What a run has in quarantine.
+def _of(pipeline: Pipeline, entries: Sequence[Entry], run: str) -> Quarantine:
+    """The quarantine of a run.
 
     Raises:
         UserError: there is no such run, or it is still running.
     """
     entry = find_run(entries, run)
-    if entry.status == "RUNNING":
+    if entry.status == RUNNING:
         raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
     return quarantine_of(pipeline, entry.run, entry)
 

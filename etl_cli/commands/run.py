@@ -1,4 +1,4 @@
-"""`etl run`: starts a run of a window, and follows it to its report."""
+"""`etl run`: starts a run of a window and follows it to its report."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
+from etl.model.instants import parse_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.commands.follow import attend, console_of_progress
+from etl_cli.commands.follow import console_of_progress, follow_to_end
 from etl_cli.runs.history import execution_name
 from etl_cli.terminal.console import print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.time_options import End, Lookback, Start, execution_input
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import count, parse_instant
+from etl_cli.terminal.words import plural
 
 
 @verb(
@@ -34,18 +35,17 @@ def run(  # noqa: PLR0913 - each is an option
     end: End = None,
     lookback: Lookback = None,
     follow: Annotated[
-        bool, typer.Option("--follow/--no-follow", help="Follow the run to its end; else only start it.")
+        bool, typer.Option("--follow/--no-follow", help="Follow the run to its end, or only start it.")
     ] = True,
     as_json: AsJson = False,
     local_time: LocalTime = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Start a run, show how it goes on, and print its report.
+    """Start a run, show its progress, and print its report.
 
-    Without a window it takes what the schedule would take now:
-    the last day, or all since the watermark if that is longer ago.
-    Ctrl-C ends the showing, not the run.
+    Without a window the run takes the schedule's: the last day, or all time since the watermark if that is longer.
+    Ctrl-C ends the command, not the run.
     """
     given = execution_input(start, end, lookback, datetime.now(UTC))
     lines, times = EtlLines(profile, region), Times(local_time)
@@ -57,7 +57,7 @@ def run(  # noqa: PLR0913 - each is an option
         console.print(f"  Window     {_asked(given, times)}", soft_wrap=True)
         if follow:
             console.print()
-            attend(pipeline, execution, lines, times, as_json=as_json)
+            follow_to_end(pipeline, execution, lines, times, as_json=as_json)
         elif as_json:
             print_json({"status": "started", "execution": execution, "name": name, "input": given})
         else:
@@ -65,14 +65,14 @@ def run(  # noqa: PLR0913 - each is an option
 
 
 def run_name(prefix: str) -> str:
-    """A name for an execution, with its origin and its time, which no other has."""
+    """A unique name for an execution, with its origin and its time."""
     return f"{prefix}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 def _asked(given: Mapping[str, Any], times: Times) -> str:
-    """The window that an execution's input asks for, in words."""
+    """The window in an execution's input, in words."""
     if "start" in given:
         return times.window(parse_instant(given["start"]), parse_instant(given["end"]))
     if "lookback_hours" in given:
-        return f"the last {count(given['lookback_hours'], 'hour')}"
+        return f"the last {plural(given['lookback_hours'], 'hour')}"
     return "the schedule's: the last day, or all since the watermark"

@@ -1,4 +1,4 @@
-"""`etl seed`: puts made-up items into the source table."""
+"""`etl seed`: made-up items for the source table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from etl.model.instants import format_instant
 from etl_cli.aws.connection import Profile, Region, connected
 from etl_cli.aws.deployment import is_local
 from etl_cli.items.seed import Mix, make_items, write_items
@@ -18,8 +19,7 @@ from etl_cli.terminal.paths import environment_line
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import parse_since
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import count as number_of
-from etl_cli.terminal.words import format_instant
+from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
@@ -31,37 +31,36 @@ _MOST = 10_000_000
 def seed(  # noqa: PLR0913 - each is an option
     *,
     count: Annotated[int, typer.Option(min=1, max=_MOST, help="How many items.")] = 1000,
-    number: Annotated[
-        int, typer.Option("--seed", help="Makes other items with the same ids; the same ones for the same number.")
-    ] = 0,
+    number: Annotated[int, typer.Option("--seed", help="Another number makes other items with the same ids.")] = 0,
     late_percent: Annotated[
-        int, typer.Option(min=0, max=100, help="How many of a hundred are late: older by days than the others.")
+        int, typer.Option(min=0, max=100, help="Share of items that are late: older by days than the others.")
     ] = 6,
     invalid_percent: Annotated[
-        int, typer.Option(min=0, max=100, help="How many of a hundred are invalid: without a usable value, or a time.")
+        int,
+        typer.Option(min=0, max=100, help="Share of items that are invalid: without a usable value or time."),
     ] = 1,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="How long the time is in which the others lie.")] = 1,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Number of days that the others lie in.")] = 1,
     until: Annotated[
         datetime | None,
         typer.Option(
             metavar="TIME",
             parser=parse_since,
-            help="No item is younger: 2026-11-01, 2026-11-01T02:00Z, or how long ago: 2d; the hour if left out.",
+            help="The end of these days: 2026-11-01, 2026-11-01T02:00Z, or 2d (ago); by default the last full hour.",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it on AWS too, among whatever the table holds.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Write to a table on AWS, too.")] = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
     """Put made-up items into the source table: orders of a coffee shop, with all types that an attribute can have.
 
-    The same options make the same items; those with the same ids are replaced. A share is late, a share is invalid:
-    refunds, prices as text, times as people write them, attributes that aren't there.
+    The same options make the same items. Items with the same ids are replaced. Some items are late, and some are
+    invalid: refunds, prices as text, times as people write them, missing attributes.
     """
     if late_percent + invalid_percent > 100:
-        raise typer.BadParameter("--late-percent and --invalid-percent are more than 100 together.")
+        raise typer.BadParameter("--late-percent and --invalid-percent must be 100 at most together.")
     mix = Mix(late_percent, invalid_percent, days)
-    # On the hour, so that a second time soon after writes the very same items.
+    # On the hour, so that a second call soon after writes the same items.
     reference = until or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     with connected(profile, region) as pipeline:
         if not yes:
@@ -80,18 +79,18 @@ def require_local(pipeline: Pipeline) -> None:
     endpoint = pipeline.dynamodb.meta.endpoint_url
     if not is_local(endpoint):
         raise UserError(
-            f"{pipeline.source_table} at {endpoint} isn't in the local environment: made-up items would be among what "
-            "it holds, replace those with their ids, and be loaded by the next run. Nothing was written.",
+            f"{pipeline.source_table} at {endpoint} isn't in the local environment. Made-up items would mix with your "
+            "items, replace those with the same ids, and be loaded by the next run. Nothing was written.",
             f"For the local environment: {environment_line()}. If you are sure, add --yes.",
         )
 
 
 def print_seeded(table: str, count: int, reference: datetime, mix: Mix, lines: EtlLines) -> None:
-    """Print what was put into a table, and what to do next."""
+    """Print the numbers of items in a table that was filled, and the next commands."""
     kinds = Counter(map(mix.kind_of, range(count)))
     span = "the day" if mix.days == 1 else f"the {mix.days:,} days"
     out.print(
-        f"{number_of(count, 'item')} put into {table}: {kinds['recent']:,} of {span} before "
-        f"{format_instant(reference)}, {kinds['late']:,} late, {kinds['invalid']:,} invalid.",
+        f"{plural(count, 'item')} put into {table}: {kinds['recent']:,} of {span} before "
+        f"{format_instant(reference.replace(microsecond=0))}, {kinds['late']:,} late, {kinds['invalid']:,} invalid.",
     )
-    out.print(f"See what becomes of them: {lines.line('preview')}; load them: {lines.line('run')}")
+    out.print(f"Preview them: {lines.line('preview')}; load them: {lines.line('run')}")

@@ -1,4 +1,4 @@
-"""`etl watch`: shows how a run goes on, whoever started it, and prints its report."""
+"""`etl watch`: shows the progress of any run, and prints its report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.commands.follow import attend, console_of_progress
+from etl_cli.commands.follow import console_of_progress, follow_to_end
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.ledger import find_run, read_ledger
 from etl_cli.terminal.errors import UserError
@@ -30,7 +30,7 @@ def watch(
     run: Annotated[
         str,
         typer.Argument(
-            help="The run's timestamp, its execution's name or ARN. Left out: the latest that runs, or else the latest."
+            help="The run's timestamp, its execution's name or ARN. Default: the latest running one, or the latest."
         ),
     ] = "",
     as_json: AsJson = False,
@@ -38,24 +38,24 @@ def watch(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Show how a run goes on, and print its report. One that has ended is shown as it ended.
+    """Show the progress of a run, and print its report. A run that has ended is shown as it ended.
 
-    Ctrl-C ends the showing, not the run.
+    Ctrl-C ends the command, not the run.
     """
     with connected(profile, region) as pipeline:
         execution = find_execution(pipeline, run)
         console = console_of_progress(as_json=as_json)
         console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
         console.print()
-        attend(pipeline, execution, EtlLines(profile, region), Times(local_time), as_json=as_json)
+        follow_to_end(pipeline, execution, EtlLines(profile, region), Times(local_time), as_json=as_json)
 
 
 def find_execution(pipeline: Pipeline, name: str) -> str:
-    """The ARN of an execution.
+    """Find the ARN of an execution.
 
     Args:
         pipeline: where it runs.
-        name: the run's timestamp, the execution's name or ARN; empty for the latest that runs, or else the latest.
+        name: the run's id, the execution's name or ARN; empty for the latest that is running, or else the latest.
 
     Raises:
         UserError: there is none, or Step Functions has forgotten it.
@@ -73,7 +73,7 @@ def find_execution(pipeline: Pipeline, name: str) -> str:
     if not _is_known(pipeline, execution):
         raise UserError(
             f"Step Functions has forgotten the execution {execution_name(execution)}: it keeps them for 90 days.",
-            f"What the ledger has of it: {command()} show {shell_words(name)}",
+            f"See its entry in the ledger: {command()} show {shell_words(name)}",
         )
     return execution
 

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 
 from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN
 from etl_cli.doctor.findings import Finding
-from etl_cli.runs.counts import UNTIMED
-from etl_cli.runs.coverage import OVERDUE_HOURS, Watermark, covered_by, find_coverage, without
-from etl_cli.runs.ledger import Entry
-from etl_cli.runs.statuses import ended
+from etl_cli.runs.coverage import OVERDUE_HOURS, covered_by, find_coverage, without
+from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.runs.phrases import UNTIMED, ended
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.words import duration, plural

@@ -1,4 +1,4 @@
-"""The window of a run on a time line, above the time that runs have covered."""
+"""The window of a run on a time line, above the time that runs have covered, as a chart."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from markupsafe import Markup
 
 from etl_cli.html_report.scale import Axis
 from etl_cli.html_report.svg import bar, chart, join, text, tick
-from etl_cli.runs.coverage import OVERDUE_HOURS, Coverage, Watermark, covered_by, find_coverage, merged
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.coverage import OVERDUE_HOURS, Coverage, covered_by, find_coverage, merged
+from etl_cli.runs.ledger import Entry, Watermark
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import count
+from etl_cli.terminal.words import duration, plural
 
 DAYS = timedelta(days=30)
 _MOST_TICKS = 5
-_SEEN = 0.004  # of the width
+_VISIBLE = 0.004  # of the width
 # From the top, in pixels.
 _OWN, _ALL, _BAR, _AXIS, _HEIGHT = 18, 58, 14, 78, 100
 
 
 @dataclass(frozen=True)
 class CoverageLine:
-    """Thirty days, or more where the window is longer.
+    """Thirty days, or more if the window is longer.
 
     Attributes:
-        axis: from when to when.
-        window: the run's.
-        succeeded: whether the run covers it.
-        covered: what runs have covered, and the coverage that follows.
-        coverage: gaps and what isn't overdue yet.
+        axis: the time from the left to the right.
+        window: the run's window.
+        succeeded: whether the run covers its window.
+        covered: the time that runs have covered.
+        coverage: gaps, and time that isn't overdue yet.
     """
 
     axis: Axis
@@ -42,9 +42,11 @@ class CoverageLine:
 
     @property
     def pending(self) -> Span | None:
-        """What isn't overdue yet, if it is long enough to be seen."""
+        """The time that isn't overdue yet, if it is long enough to be visible."""
         pending = self.coverage.pending
-        return pending if pending and pending.end - pending.start > _SEEN * (self.axis.end - self.axis.start) else None
+        return (
+            pending if pending and pending.end - pending.start > _VISIBLE * (self.axis.end - self.axis.start) else None
+        )
 
     @property
     def gaps(self) -> list[Span]:
@@ -55,15 +57,13 @@ class CoverageLine:
 def coverage_line(
     entry: Entry, entries: Sequence[Entry], watermark: Watermark | None, now: datetime
 ) -> CoverageLine | None:
-    """The line of a run; None for a run without a window.
-
-    It ends now, or with the window of a run of long ago.
+    """The line of a run; None for a run without a window. It ends now, or with the window of an old run.
 
     Args:
         entry: the run's.
         entries: all of the ledger.
         watermark: the ledger's.
-        now: up to where time can be covered.
+        now: the end of all windows.
     """
     if entry.window is None:
         return None
@@ -71,14 +71,14 @@ def coverage_line(
     return CoverageLine(
         axis=Axis(min(end - DAYS, entry.window.start), end),
         window=entry.window,
-        succeeded=entry.status == "SUCCEEDED",
+        succeeded=entry.succeeded,
         covered=merged(covered_by(entries, watermark)),
         coverage=find_coverage(entries, watermark, now, timedelta(hours=OVERDUE_HOURS)),
     )
 
 
 def draw_coverage(line: CoverageLine, times: Times) -> Markup:
-    """The line as a chart."""
+    """Draw the line."""
     parts = [
         text(0, 12, "This run's window", "label"),
         _spans(line.axis, [line.window], _OWN, "own" if line.succeeded else "bad", times),
@@ -91,14 +91,37 @@ def draw_coverage(line: CoverageLine, times: Times) -> Markup:
         parts.append(_spans(line.axis, [line.pending], _ALL, "pending", times))
     parts += [tick(where, _ALL + _BAR, _AXIS, day) for where, day in line.axis.days(_MOST_TICKS, times)]
     days = max(1, round(line.axis.seconds / 86_400))
-    told = f"Coverage of {count(days, 'day')} up to {times.instant(line.axis.end)}: {count(len(line.gaps), 'gap')}"
-    return chart(told, _HEIGHT, *parts, class_="coverage")
+    described = (
+        f"Coverage of {plural(days, 'day')} up to {times.instant(line.axis.end)}: {plural(len(line.gaps), 'gap')}"
+    )
+    return chart(described, _HEIGHT, *parts, class_="coverage")
 
 
 def _spans(axis: Axis, spans: Sequence[Span], top: float, class_: str, times: Times) -> Markup:
-    """Spans as bars, those that are on the line."""
+    """The spans that are on the line, as bars."""
     return join(
         bar(axis.at(span.start), axis.at(span.end), top, _BAR, class_, times.window(*span))
         for span in spans
         if span.start < axis.end and span.end > axis.start
     )
+
+
+def span_words(span: Span, times: Times) -> str:
+    """A span with its length: ``2026-11-03 02:00:00 to 2026-11-04 02:00:00 UTC, 24 h 00 min``."""
+    return f"{times.window(*span).replace(' → ', ' to ')}, {long_duration((span.end - span.start).total_seconds())}"
+
+
+def long_duration(seconds: float) -> str:
+    """A duration, in days and hours from two days on: ``8 days 18 h``."""
+    days, rest = divmod(round(seconds), 86_400)
+    if days < 2:
+        return duration(seconds)
+    return f"{days:,} days {rest // 3600} h" if rest >= 3600 else f"{days:,} days"
+
+
+def coverage_words(line: CoverageLine, times: Times) -> str:
+    """The gaps on the line, in words."""
+    days = plural(max(1, round(line.axis.seconds / 86_400)), "day")
+    seconds = sum((gap.end - gap.start).total_seconds() for gap in line.gaps)
+    missing = f"{plural(len(line.gaps), 'gap')} that no run has covered, {long_duration(seconds)} in all"
+    return f"In the {days} up to {times.instant(line.axis.end)}: {missing if line.gaps else 'no gaps'}."

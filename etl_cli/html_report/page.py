@@ -1,45 +1,48 @@
-"""Puts the page of a run together: what the template prints."""
+"""The page of a run: one file of HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from etl.model.counts import rejected
 from etl_cli.costs.cost import money
-from etl_cli.html_report.coverage_chart import draw_coverage
-from etl_cli.html_report.facts import RunFacts
-from etl_cli.html_report.flow import Flow, flow_of
-from etl_cli.html_report.flow_chart import draw_flow
-from etl_cli.html_report.gantt import Gantt, draw_gantt, draw_map_runs, gantt_of
+from etl_cli.html_report.coverage_chart import CoverageLine, coverage_line, coverage_words, draw_coverage, span_words
+from etl_cli.html_report.flow_chart import draw_flow, flow_of
+from etl_cli.html_report.gantt import draw_gantt, draw_map_runs, gantt_of, workers_note, workers_words
 from etl_cli.html_report.scale import Axis
 from etl_cli.html_report.tables import (
     LONGEST,
     MOST_ATTRIBUTES,
     MOST_REASONS,
-    Attribute,
     aggregate_tables,
     changes_of,
     cost_rows,
+    items_words,
 )
-from etl_cli.html_report.words import cost_note, coverage_words, items_words, span_words, workers_note, workers_words
-from etl_cli.render.board import Step
-from etl_cli.render.report import SAMPLE_TITLES
+from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED
+from etl_cli.render.show import NO_RUN, NO_WINDOW, cost_notes
 from etl_cli.render.stage_steps import stage_steps
-from etl_cli.runs.counts import UNTIMED, untimed_words
 from etl_cli.runs.failure import look_words
+from etl_cli.runs.ledger import Entry
+from etl_cli.runs.phrases import UNTIMED, ended, verdict
 from etl_cli.runs.progress import Snapshot
-from etl_cli.runs.statuses import ended
+from etl_cli.runs.workers import MapRun, read_map_runs
+from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import printable, visible_lines
-from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import count, duration
+from etl_cli.terminal.times import Times
+from etl_cli.terminal.words import duration, plural
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
 
 _FOLDER = Path(__file__).parent
 _TEMPLATES = Environment(
@@ -47,212 +50,151 @@ _TEMPLATES = Environment(
 )
 
 
-def render(facts: RunFacts, times: Times, etl: EtlLines, *, with_items: bool = True) -> str:
-    """The page of a run, as HTML.
-
-    Args:
-        facts: what is known of it.
-        times: prints instants.
-        etl: makes lines of this command, as the reader of the page types them.
-        with_items: whether it shows contents of items: one before and after, what was found in rejected ones, groups of
-            aggregates.
-    """
-    if not with_items:
-        facts = replace(facts, contents=facts.contents.without_items())
-    html: str = _TEMPLATES.get_template("report.html.j2").render(
-        style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - it is this package's own
-        page=Page(facts, times, etl, with_items),
-        facts=facts,
-        contents=facts.contents,
-        cost=facts.record.cost,
-        predicted=facts.record.predicted,
-        failure=facts.record.failure,
-        times=times,
-        etl=etl,
-        count=count,
-        duration=duration,
-        short=partial(printable, most=LONGEST),
-        aggregate_tables=aggregate_tables,
-        most_reasons=MOST_REASONS,
-        most_attributes=MOST_ATTRIBUTES,
-        sample_titles=SAMPLE_TITLES,
-        cost_rows=cost_rows,
-    )
-    return visible_lines(html)
-
-
-class Figure(NamedTuple):
-    """One of the numbers at the head: what it counts, and what it is."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
-    """What the page says that isn't there as it is read.
+    """The facts of a page.
 
     Attributes:
-        facts: what is known of the run.
+        summary: the run.
+        account: its cost, and the effect of its failure.
+        map_runs: its Distributed Maps; empty if its Maps are inline.
+        coverage: its window on a time line; None if it has no window.
+        tables: names of the source table and of the destination table.
+        made: the time of these facts.
         times: prints instants.
-        etl: makes lines of this command.
-        with_items: whether contents of items are shown.
+        etl: makes lines of this command, as a reader of the page types them.
     """
 
-    facts: RunFacts
+    summary: RunSummary
+    account: Account
+    map_runs: list[MapRun] = field(default_factory=list)
+    coverage: CoverageLine | None
+    tables: tuple[str, str]
+    made: datetime
     times: Times
     etl: EtlLines
-    with_items: bool
-
-    @property
-    def is_fine(self) -> bool:
-        """Whether the run succeeded, and its numbers add up."""
-        report = self.facts.record.report
-        return report is not None and all(equation.holds for equation in report.balance())
 
     @property
     def headline(self) -> str:
         """The verdict in one sentence."""
-        counts, failure = self.facts.counts, self.facts.record.failure
+        failure, counts = self.summary.failure, self.summary.counts
         if failure:
             return f"The run {ended(failure.status, failure.stage)}"
-        if not self.is_fine:
-            return "The run succeeded, and its counts don't add up"
-        if not counts.get("read"):
-            return "Nothing to load: no item lay in the window"
-        number = rejected(counts)
-        left = (f"{number:,} rejected" if number else "none rejected") + untimed_words(counts.get("untimed", 0))
-        return f"{counts.get('loaded', 0):,} loaded, {left}, nothing unaccounted for"
+        if not self.summary.is_balanced:
+            return UNBALANCED
+        return verdict(counts) if counts.get("read") else "Nothing to load: no item lay in the window"
 
     @property
-    def figures(self) -> Iterator[Figure]:
-        """The numbers at the head."""
-        record, counts = self.facts.record, self.facts.counts
-        seconds = self.seconds
+    def figures(self) -> Iterator[tuple[str, str]]:
+        """The numbers at the head, each after its title."""
+        counts, seconds = self.summary.counts, self.summary.seconds
         for name in ("read", "loaded"):
-            yield Figure(name.capitalize(), f"{counts[name]:,}" if name in counts else "none")
-        number = rejected(counts)
-        yield Figure("Rejected", f"{number:,}" if number else "none")
+            yield name.capitalize(), f"{counts[name]:,}" if name in counts else "none"
+        yield "Rejected", f"{rejected(counts):,}" if rejected(counts) else "none"
         if untimed := counts.get("untimed"):
-            yield Figure(UNTIMED.capitalize(), f"{untimed:,}")
-        yield Figure("Took", "unknown" if seconds is None else duration(seconds))
-        yield Figure("Cost", money(record.cost.total))
-
-    @property
-    def seconds(self) -> float | None:
-        """How long the run took."""
-        return self.facts.record.entry.seconds or (self.facts.timeline.seconds if self.facts.timeline else None)
-
-    @property
-    def window(self) -> str:
-        """The window with its length; empty for a run without one."""
-        window = self.facts.record.entry.window
-        return self.span(window) if window else ""
+            yield UNTIMED.capitalize(), f"{untimed:,}"
+        yield "Took", "unknown" if seconds is None else duration(seconds)
+        yield "Cost", money(self.account.cost.total)
 
     @property
     def place(self) -> str:
         """The account and the region."""
-        parts = self.facts.record.entry.execution.split(":")
+        parts = self.summary.entry.execution.split(":")
         return f"{parts[4]}, {parts[3]}" if len(parts) > 5 else ""
 
-    def span(self, span: Span) -> str:
-        """A span of time in words."""
-        return span_words(span, self.times)
-
     @property
-    def look_line(self) -> str:
-        """The line that shows more of the failure."""
-        failure = self.facts.record.failure
-        return self.etl.line(*look_words(failure)) if failure else ""
-
-    @property
-    def steps(self) -> list[Step]:
-        """The states of the workflow, each with its outcome."""
-        timeline = self.facts.timeline
-        return stage_steps(Snapshot(timeline), self.times) if timeline else []
-
-    @property
-    def coverage_chart(self) -> Markup:
-        """The window on the time line; nothing for a run without one."""
-        return draw_coverage(self.facts.coverage, self.times) if self.facts.coverage else Markup()
-
-    @property
-    def coverage_words(self) -> str:
-        """What the time line shows."""
-        return coverage_words(self.facts.coverage, self.times) if self.facts.coverage else ""
-
-    @cached_property
-    def gantt(self) -> Gantt | None:
-        """Who worked when; None if the history doesn't say."""
-        timeline = self.facts.timeline
-        if timeline is None or self._axis is None or not timeline.invocations:
-            return None
-        return gantt_of(timeline.invocations, self._axis)
-
-    @property
-    def workers_chart(self) -> Markup | None:
-        """Who worked when, or how far each Distributed Map came."""
-        timeline, runs = self.facts.timeline, self.facts.map_runs
-        if timeline is None or self._axis is None:
-            return None
-        if self.gantt:
-            return draw_gantt(self.gantt, timeline)
-        return draw_map_runs(runs, timeline, self._axis) if runs else None
-
-    @property
-    def workers_words(self) -> str:
-        """What that chart shows."""
-        return workers_words(self.gantt, self.facts.map_runs)
-
-    @property
-    def workers_note(self) -> str:
-        """How to read it."""
-        return workers_note(self.gantt)
-
-    @property
-    def _axis(self) -> Axis | None:
-        timeline = self.facts.timeline
-        if timeline is None or timeline.started is None:
-            return None
-        return Axis(timeline.started, timeline.stopped or self.facts.made)
-
-    @cached_property
-    def flow(self) -> Flow:
-        """Where the items went."""
-        return flow_of(self.facts.counts, self.headline if self.facts.record.failure else "")
-
-    @property
-    def flow_chart(self) -> Markup:
-        """The same as a chart."""
-        return draw_flow(self.flow)
-
-    @property
-    def items_words(self) -> str:
-        """How many items there were; only of a run that read some."""
-        return items_words(self.facts.counts, replay=bool(self.facts.record.entry.replay))
-
-    @property
-    def changes(self) -> list[Attribute]:
-        """The item before and after."""
-        sample = self.facts.contents.sample
-        return list(changes_of(sample)) if sample else []
-
-    @property
-    def rejections_counted(self) -> int:
-        """How many rejected items were looked at."""
-        return sum(each.count for each in self.facts.contents.rejections)
-
-    @property
-    def cost_note(self) -> str:
-        """Where the cost's numbers are from."""
-        return cost_note(self.facts.record.cost, self.facts.record.predicted)
-
-    @property
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """Lines of this command that show more of the run, after what each shows."""
-        entry = self.facts.record.entry
-        name = entry.label
+    def commands(self) -> Iterator[tuple[str, str]]:
+        """Lines of this command that show more of the run, each after its title."""
+        name = self.summary.entry.label
         yield "All that is known of the run", self.etl.line("show", name)
-        if self.facts.contents.rejections:
+        if self.summary.contents.rejections:
             yield "Its quarantine, item by item", self.etl.line("quarantine", "show", name)
         yield "Its logs", self.etl.line("logs", "--run", name)
+
+
+def page_of(  # noqa: PLR0913 - the facts, and how to print them
+    pipeline: Pipeline,
+    summary: RunSummary,
+    account: Account,
+    entries: Sequence[Entry],
+    *,
+    now: datetime,
+    times: Times,
+    etl: EtlLines,
+) -> Page:
+    """Read the facts that the page shows and the summary doesn't have.
+
+    Args:
+        pipeline: where the run ran.
+        summary: the run, with its contents.
+        account: its cost, and the effect of its failure.
+        entries: all of the ledger, the latest first.
+        now: the end of all windows.
+        times: prints instants.
+        etl: makes lines of this command.
+    """
+    distributed = summary.timeline is not None and not summary.timeline.workers.invocations
+    return Page(
+        summary=summary,
+        account=account,
+        map_runs=read_map_runs(pipeline.stepfunctions, summary.entry.execution) if distributed else [],
+        coverage=coverage_line(summary.entry, entries, account.watermark, now),
+        tables=(pipeline.source_table, pipeline.destination_table),
+        made=now,
+        times=times,
+        etl=etl,
+    )
+
+
+def render(page: Page) -> str:
+    """The page as HTML."""
+    summary, account, times = page.summary, page.account, page.times
+    failure, sample = summary.failure, summary.contents.sample
+    html: str = _TEMPLATES.get_template("report.html.j2").render(
+        style=Markup((_FOLDER / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - it is this package's own
+        page=page,
+        summary=summary,
+        entry=summary.entry,
+        contents=summary.contents,
+        account=account,
+        failure=failure,
+        look_line=page.etl.line(*look_words(failure)) if failure else "",
+        span=partial(span_words, times=times),
+        steps=stage_steps(Snapshot(summary.timeline), times) if summary.timeline else [],
+        flow=flow_of(summary.counts, page.headline if failure else ""),
+        draw_flow=draw_flow,
+        draw_coverage=partial(draw_coverage, times=times),
+        coverage_words=partial(coverage_words, times=times),
+        items_words=items_words,
+        changes=list(changes_of(sample)) if sample else [],
+        aggregates=aggregate_tables(summary.contents.aggregates),
+        cost_rows=cost_rows(account.cost, account.predicted),
+        cost_note=f"US dollars. {cost_notes(account.cost, account.predicted)}",
+        plural=plural,
+        duration=duration,
+        short=partial(printable, most=LONGEST),
+        most_reasons=MOST_REASONS,
+        most_attributes=MOST_ATTRIBUTES,
+        sample_titles=SAMPLE_TITLES,
+        no_run=NO_RUN,
+        no_window=NO_WINDOW,
+        **_workers(page),
+    )
+    return visible_lines(html)
+
+
+def _workers(page: Page) -> dict[str, Any]:
+    """The chart of the workers, or of the Distributed Maps, with its words."""
+    timeline, gantt, drawn = page.summary.timeline, None, None
+    if timeline and timeline.started:
+        axis = Axis(timeline.started, timeline.stopped or page.made)
+        if timeline.workers.invocations:
+            gantt = gantt_of(timeline.workers.invocations, axis)
+            drawn = draw_gantt(gantt, timeline)
+        elif page.map_runs:
+            drawn = draw_map_runs(page.map_runs, timeline, axis)
+    return {
+        "workers_chart": drawn,
+        "workers_words": workers_words(gantt, page.map_runs),
+        "workers_note": workers_note(gantt),
+    }

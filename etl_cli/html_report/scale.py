@@ -1,4 +1,4 @@
-"""Axes: where on a chart an instant lies, and where its ticks are."""
+"""Axes of time: the positions of instants and ticks on a chart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from etl_cli.terminal.times import Times
 
-# Between ticks, in seconds: what people count in.
+# Seconds between ticks.
 _STEPS = (
     *(0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0),
     *(minutes * 60.0 for minutes in (1, 2, 5, 10, 20, 30, 60, 120, 360, 720)),
@@ -17,22 +17,22 @@ _STEPS = (
 
 @dataclass(frozen=True)
 class Axis:
-    """Time across a chart, from its left edge to its right one."""
+    """The time from the left edge of a chart to the right one."""
 
     start: datetime
     end: datetime
 
     @property
     def seconds(self) -> float:
-        """How long it is; never nothing."""
+        """Its duration, never 0."""
         return max((self.end - self.start).total_seconds(), 1e-3)
 
     def at(self, instant: datetime) -> float:
-        """Where an instant lies, in shares of the width; what is beyond an edge lies at it."""
+        """The position of an instant, from 0 to 1; instants beyond an edge are at the edge."""
         return min(max((instant - self.start).total_seconds() / self.seconds, 0.0), 1.0)
 
     def ticks(self, most: int) -> Iterator[tuple[float, str]]:
-        """Ticks of the time since the start: where, and what they say, such as ``2:30``."""
+        """Ticks of the time since the start: position and words, such as ``2:30``."""
         step = next((step for step in _STEPS if self.seconds / step <= most), 24 * 3600.0)
         number = 0
         while number * step <= self.seconds:
@@ -40,7 +40,7 @@ class Axis:
             number += 1
 
     def days(self, most: int, times: Times) -> Iterator[tuple[float, str]]:
-        """Ticks at midnights: where, and which day, such as ``Nov 3``."""
+        """Ticks at midnights: position and day, such as ``Nov 3``."""
         step = max(1, -(-(self.end - self.start).days // most))
         day = times.shifted(self.start).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         while True:

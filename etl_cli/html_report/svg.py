@@ -1,7 +1,7 @@
-"""Elements of SVG as markup, in which all values are escaped.
+"""Elements of SVG as markup; all values are escaped.
 
-Charts are as wide as their place: across they are laid out in percent of it, and down in pixels. So text keeps its size
-on a phone and on paper.
+Charts are as wide as their place: widths are in percent, and heights in pixels. So text keeps its size on a phone and
+on paper.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from markupsafe import Markup
 
 
 def element(name: str, /, *content: str, **attributes: str | float | None) -> Markup:
-    """An element; text in it is escaped, markup is not.
+    """An element. Text in it is escaped, markup is not.
 
     Args:
-        name: of the element.
-        content: what is in it, in its order.
-        attributes: a number is written to a hundredth, what is None is left out; ``class_`` is class, and other
-            underscores are hyphens.
+        name: the element's name.
+        content: its children.
+        attributes: numbers are rounded to a hundredth, and None is left out. ``class_`` means class, and other
+            underscores mean hyphens.
     """
     given = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items() if value is not None}
     opening = Markup("").join(Markup(' {}="{}"').format(key, _value(value)) for key, value in given.items())
@@ -26,12 +26,12 @@ def element(name: str, /, *content: str, **attributes: str | float | None) -> Ma
 
 
 def join(parts: Iterable[str]) -> Markup:
-    """Parts behind each other; those that are no markup are escaped."""
+    """Join parts; those that aren't markup are escaped."""
     return Markup("").join(parts)
 
 
 def percent(fraction: float) -> str:
-    """A share of the width: ``12.5%``."""
+    """A fraction of the width: ``12.5%``."""
     return f"{_value(100 * fraction)}%"
 
 
@@ -39,7 +39,7 @@ def chart(described: str, height: float, *content: str, class_: str = "") -> Mar
     """A chart as wide as its place.
 
     Args:
-        described: what it shows, for who doesn't see it.
+        described: its text for screen readers.
         height: in pixels.
         content: its elements.
         class_: for the style sheet.
@@ -54,16 +54,16 @@ def bar(start: float, end: float, top: float, height: float, class_: str, title:
     """A bar across.
 
     Args:
-        start: its left edge, in shares of the width.
-        end: its right edge; a bar of next to no width is seen by its outline.
-        top: in pixels, as its height.
-        height: of it.
+        start: its left edge, from 0 to 1.
+        end: its right edge. A very narrow bar is visible by its outline.
+        top: in pixels.
+        height: in pixels.
         class_: for the style sheet.
-        title: shown when a pointer rests on it.
+        title: shown under the pointer.
     """
-    told = element("title", title) if title else Markup("")
+    described = element("title", title) if title else Markup("")
     return element(
-        "rect", told, x=percent(start), y=top, width=percent(max(0.0, end - start)), height=height, class_=class_
+        "rect", described, x=percent(start), y=top, width=percent(max(0.0, end - start)), height=height, class_=class_
     )
 
 
@@ -71,17 +71,17 @@ def text(fraction: float, baseline: float, words: str, class_: str = "", anchor:
     """A line of text.
 
     Args:
-        fraction: where it begins, in shares of the width; or ends, or has its middle.
+        fraction: the position of its anchor, from 0 to 1.
         baseline: in pixels.
         words: the text.
         class_: for the style sheet.
-        anchor: ``middle`` or ``end``.
+        anchor: ``middle`` or ``end``; its start if left out.
     """
     return element("text", words, x=percent(fraction), y=baseline, class_=class_ or None, text_anchor=anchor)
 
 
 def tick(fraction: float, top: float, bottom: float, words: str, class_: str = "") -> Markup:
-    """A line down, and below it what it stands for; near the edges the words stay within the chart."""
+    """A vertical line with words below it, which stay within the chart near its edges."""
     anchor = "middle" if 0.06 < fraction < 0.94 else "end" if fraction > 0.5 else None
     where = percent(fraction)
     line = element("line", x1=where, x2=where, y1=top, y2=bottom, class_="tick")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from etl_cli.costs.cost import Cost
+from etl_cli.render.item import value_text
 from etl_cli.render.plan import uses
-from etl_cli.runs.item import Wire, compare, shown
-from etl_cli.summary.report import Sample
+from etl_cli.runs.item import Wire, compare
+from etl_cli.summary.contents import Sample
 from etl_cli.terminal.printable import printable
-from etl_cli.terminal.words import number
+from etl_cli.terminal.words import number, plural
 
 LONGEST = 240
 MOST_ATTRIBUTES = 60
@@ -25,11 +26,11 @@ class Attribute(NamedTuple):
     """An attribute of an item before and after.
 
     Attributes:
-        path: where it is in the item.
+        path: its path in the item.
         mark: ``came``, ``went``, ``changed``, or empty if it stayed.
         kind: its type in DynamoDB.
         before: its value; None if it came.
-        after: None if it went.
+        after: its value; None if it went.
     """
 
     path: str
@@ -40,7 +41,7 @@ class Attribute(NamedTuple):
 
 
 class CostRow(NamedTuple):
-    """What a service costs: in words what is billed, in dollars what it was, and what was predicted."""
+    """A service with its usage in words, and its cost and predicted cost in dollars."""
 
     service: str
     uses: str
@@ -55,9 +56,9 @@ class Grid:
     Attributes:
         name: the aggregate's.
         heads: names of its columns.
-        groups: how many of them, from the left, name the group.
+        groups: number of columns, from the left, that name the group.
         rows: cells as text.
-        more: how many rows are left out.
+        more: number of rows that are left out.
     """
 
     name: str
@@ -75,13 +76,13 @@ def changes_of(sample: Sample) -> Iterator[Attribute]:
 
 
 def _shown(value: Wire | None) -> str | None:
-    return None if value is None else shown(value, LONGEST)
+    return None if value is None else value_text(value, LONGEST)
 
 
 def cost_rows(cost: Cost, predicted: Cost | None) -> list[CostRow]:
-    """What each service has cost, beside what was predicted; the last row is all together.
+    """The cost of each service, actual and predicted; the last row is the total.
 
-    All dollars have the same number of decimals, so that their digits stand below one another.
+    All amounts have the same number of decimals, so that their digits are aligned.
     """
     most = max(cost.total, predicted.total if predicted else cost.total)
     decimals = 6 if most < 1 else 4 if most < 100 else 2
@@ -98,7 +99,7 @@ def cost_rows(cost: Cost, predicted: Cost | None) -> list[CostRow]:
 
 
 def aggregate_tables(aggregates: Iterable[dict[str, Any]]) -> Iterator[Grid]:
-    """Aggregates as tables; those of no record have no rows."""
+    """Aggregates as tables, without rows if there were no records."""
     for each in aggregates:
         groups: list[dict[str, Any]] = each["groups"]
         by = set(each["by"])
@@ -114,3 +115,11 @@ def _cell(value: Any) -> str:
     if value is None or isinstance(value, (int, Decimal)):
         return number(value)
     return printable(str(value), LONGEST)
+
+
+def items_words(counts: Mapping[str, int], *, replay: bool) -> str:
+    """The number of items that the run found."""
+    read, scanned = counts["read"], counts.get("scanned", 0)
+    if replay:
+        return f"{plural(read, 'record was', 'records were')} taken up from quarantine."
+    return f"{plural(scanned, 'item')} in the table, {read:,} of them in the window or without a usable timestamp."

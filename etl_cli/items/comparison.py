@@ -1,24 +1,20 @@
-"""What a run loaded, held against what it would load now: record by record, matched by their keys."""
+"""The records of an earlier run beside the records that your transformation makes now, matched by their keys."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Container
+from collections.abc import Container
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 
+from etl.model.schema import Key
 from etl_cli.aws.raw_items import without_alike
-from etl_cli.runs.item import Change, Item, changes
-from etl_cli.terminal.console import Later
+from etl_cli.runs.item import Change, changes
+from etl_cli.runs.staged import loaded_item, record_key
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.words import size
 
-Key = tuple[str, str]
-"""``id`` and ``timestamp``."""
-
-# Fields that differ, of which each is told apart and has an example of its own.
+# The most fields that are counted apart, with an example each.
 MOST_FIELDS = 1_000
 _MOST_EXAMPLE_BYTES = 20_000
 _POSITION = re.compile(r"\[\d+\]")
@@ -26,14 +22,14 @@ _POSITION = re.compile(r"\[\d+\]")
 
 @dataclass
 class FieldChanges:
-    """A field that is another in several records.
+    """A field that differs in several records.
 
     Attributes:
-        path: where it is, ``lines[].price`` for any of a list.
-        mark: ``+`` it came, ``-`` it went, ``~`` its value is another.
-        count: in how many records.
+        path: its place in a record, ``lines[].price`` for any element of a list.
+        mark: ``+`` for a new field, ``-`` for a removed one, ``~`` for another value.
         example: the first change; None if its values are too large to keep.
-        key: of the record in which that is.
+        key: key of the record with that change.
+        count: number of records.
     """
 
     path: str
@@ -44,8 +40,8 @@ class FieldChanges:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """A record that is another: two lines of plain JSON, which take a hundred times as much as objects."""
+class ChangedRecord:
+    """A record that differs, as two lines of plain JSON."""
 
     key: Key
     then: bytes
@@ -54,28 +50,20 @@ class Changed:
 
 @dataclass
 class Comparison:
-    """The records of then and of now; of several with one key, the last counts.
+    """The records of then and of now. Of several records with one key, the last counts.
 
-    They come in about the same order, so that what waits for its counterpart is little.
+    Both come in about the same order, so that few records wait for their counterpart.
 
     Attributes:
-        key_of: tells the key of a staged record.
-        item_of: makes an item of it.
-        most_examples: of each kind.
-        most_waiting: how many may wait.
-        most_waiting_bytes: how many bytes they may have.
-        unchanged: how many are the same.
-        changed: how many are another.
-        fields: what is another in them, by path and mark; of the first ``MOST_FIELDS``.
-        further: in how many records something else is another, too.
-        examples: some of them.
-        gone: keys that are made no more, some of them; ``gone_count`` is how many.
-        come: keys that weren't made then, some of them; ``come_count`` is how many.
-        taken_then: how many records of then were taken.
+        most_examples: of each kind of difference.
+        most_waiting: number of records that may wait.
+        most_waiting_bytes: bytes that they may have.
+        fields: the fields that differ, by path and mark; the first ``MOST_FIELDS``.
+        further: number of records in which further fields differ.
+        gone: keys of some records that are no longer made; ``gone_count`` is the number of all.
+        come: keys of some records that weren't made then; ``come_count`` is the number of all.
     """
 
-    key_of: Callable[[bytes], Key]
-    item_of: Callable[[bytes], Item]
     most_examples: int = 3
     most_waiting: int = 200_000
     most_waiting_bytes: int = 64 * 1024 * 1024
@@ -85,12 +73,12 @@ class Comparison:
     come_count: int = 0
     fields: dict[tuple[str, str], FieldChanges] = field(default_factory=dict)
     further: int = 0
-    examples: list[Changed] = field(default_factory=list)
+    examples: list[ChangedRecord] = field(default_factory=list)
     gone: list[Key] = field(default_factory=list)
     come: list[Key] = field(default_factory=list)
+    taken_then: int = 0
     _then: dict[Key, tuple[int, bytes]] = field(default_factory=dict)
     _now: dict[Key, bytes] = field(default_factory=dict)
-    taken_then: int = 0
     _last_matched: int = 0
     _waiting_bytes: int = 0
 
@@ -100,12 +88,12 @@ class Comparison:
         return bool(self._now)
 
     def take_then(self, line: bytes) -> None:
-        """Take a record that was staged then."""
-        key = self.key_of(line)
+        """Take a record of the earlier run."""
+        key = record_key(line)
         self.taken_then += 1
         now = self._now.pop(key, None)
         if now is None:
-            self._replaced(self._then.get(key, (0, b""))[1], line)
+            self._wait(self._then.get(key, (0, b""))[1], line)
             self._then[key] = (self.taken_then, line)
         else:
             self._waiting_bytes -= len(now)
@@ -113,21 +101,21 @@ class Comparison:
 
     def take_now(self, line: bytes) -> None:
         """Take a record that is made now."""
-        key = self.key_of(line)
+        key = record_key(line)
         then = self._then.pop(key, None)
         if then is None:
-            self._replaced(self._now.get(key, b""), line)
+            self._wait(self._now.get(key, b""), line)
             self._now[key] = line
         else:
             self._waiting_bytes -= len(then[1])
             self._match(key, *then, line)
 
     def finish(self, ids: Container[str] | None = None) -> None:
-        """All records were taken: what has no counterpart came, or is gone.
+        """End the comparison: records without a counterpart are new, or gone.
 
         Args:
-            ids: of the items that the records of now are made of; None if these are all that there are. A record of
-                then that has none of these ids, and lies behind all that have a counterpart, may be made of another.
+            ids: ids of the items that were transformed; None for all items of the run. A record of then may belong to
+                another item if it has none of these ids and comes after all matched records.
         """
         gone = [
             key
@@ -139,30 +127,22 @@ class Comparison:
         self._then.clear()
         self._now.clear()
 
-    def document(self) -> dict[str, Any]:
-        """As programs get it."""
-        return {
-            "unchanged": self.unchanged,
-            "changed": self.changed,
-            "come": {"count": self.come_count, "examples": [_key_document(key) for key in self.come]},
-            "gone": {"count": self.gone_count, "examples": [_key_document(key) for key in self.gone]},
-            "fields": [
-                {"path": each.path, "mark": each.mark, "count": each.count}
-                | {"example": _key_document(each.key) | _values(each.example)}
-                for each in self.fields.values()
-            ],
-            "further": self.further,
-            "examples": [Later(partial(self._example, each)) for each in self.examples],
-        }
-
-    def _example(self, changed: Changed) -> dict[str, Any]:
-        return _key_document(changed.key) | {"then": self.item_of(changed.then), "now": self.item_of(changed.now)}
-
     def _match(self, key: Key, position: int, then: bytes, now: bytes) -> None:
         self._last_matched = max(self._last_matched, position)
+        if not self._count_fields(key, then, now):
+            self.unchanged += 1
+            return
+        self.changed += 1
+        if len(self.examples) < self.most_examples:
+            self.examples.append(ChangedRecord(key, then, now))
+
+    def _count_fields(self, key: Key, then: bytes, now: bytes) -> bool:
+        """Count the fields that differ, each once; whether any does."""
+        if then == now:
+            return False
         named: set[tuple[str, str]] = set()
         further = False
-        for change in () if then == now else changes(*map(self.item_of, without_alike(then, now))):
+        for change in changes(*map(loaded_item, without_alike(then, now))):
             name = (_POSITION.sub("[]", change.path), change.mark)
             if name not in self.fields and len(self.fields) >= MOST_FIELDS:
                 further = True
@@ -170,33 +150,20 @@ class Comparison:
                 named.add(name)
                 self.fields.setdefault(name, FieldChanges(*name, _kept(change), key)).count += 1
         self.further += further
-        if not named and not further:
-            self.unchanged += 1
-            return
-        self.changed += 1
-        if len(self.examples) < self.most_examples:
-            self.examples.append(Changed(key, then, now))
+        return bool(named) or further
 
-    def _replaced(self, old: bytes, new: bytes) -> None:
-        """A line waits in the place of another, or of none."""
-        self._waiting_bytes += len(new) - len(old)
+    def _wait(self, replaced: bytes, line: bytes) -> None:
+        """Make room for a record that waits in the place of another, or of none."""
+        self._waiting_bytes += len(line) - len(replaced)
         if len(self._then) + len(self._now) >= self.most_waiting or self._waiting_bytes > self.most_waiting_bytes:
             raise UserError(
-                f"More than {self.most_waiting:,} records of the run, or {size(self.most_waiting_bytes)} of them, have "
-                "other keys than then, or another order.",
+                f"Too many records of the run have another key or another place than then: more than "
+                f"{self.most_waiting:,}, or {size(self.most_waiting_bytes)}.",
                 "Compare a part of them: --sample 1000",
             )
 
 
 def _kept(change: Change) -> Change | None:
-    """A change, if it isn't too large to keep for each field."""
+    """A change, unless it is too large to keep for each field."""
     sides = (json.dumps(side) for side in (change.before, change.after) if side)
     return change if sum(map(len, sides)) <= _MOST_EXAMPLE_BYTES else None
-
-
-def _values(change: Change | None) -> dict[str, Any]:
-    return {"then": change.before, "now": change.after} if change else {"then": None, "now": None, "too_large": True}
-
-
-def _key_document(key: Key) -> dict[str, str]:
-    return {"id": key[0], "timestamp": key[1]}

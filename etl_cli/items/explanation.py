@@ -1,4 +1,4 @@
-"""One item's way through the pipeline, put together from the tables, the ledger and what the runs have staged."""
+"""The way of one item through the pipeline, from the tables, the ledger and the staged objects of runs."""
 
 from __future__ import annotations
 
@@ -9,82 +9,85 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from etl.model.instants import parse_instant
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key
 from etl_cli.aws.raw_items import items_of, raw_client, without_alike
-from etl_cli.items import local_transformation as stage_code
-from etl_cli.items.item_time import instant_of, is_read_in
+from etl_cli.items.item_time import is_read_in, untimed
 from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Found, search
-from etl_cli.runs.coverage import Watermark
 from etl_cli.runs.item import Wire, differ
-from etl_cli.runs.staged import keys_of, text_of
-from etl_cli.runs.staged_record import loaded_item
+from etl_cli.runs.staged import loaded_item, record_key, wire_key
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from etl_cli.aws.deployment import Pipeline
-    from etl_cli.items.rejections import Reason
-    from etl_cli.runs.ledger import Entry
+    from etl_cli.items.rejections import Rejection
+    from etl_cli.runs.ledger import Entry, Watermark
+
+_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that is known of an item. Its versions are lines of JSON: as objects they take a hundred times as much.
+    """All facts about an item. Its versions are lines of JSON: as objects they take a hundred times as much.
 
     Attributes:
-        identity: its id.
-        now: when it was asked for.
-        source: as the source table holds it, in DynamoDB JSON; None if it isn't there.
+        identity: the item's id.
+        now: the present.
+        source: the item in the source table, in DynamoDB JSON; None if it isn't there.
         timestamp: its timestamp there; None if it has none.
-        untimed: why its timestamp isn't one; None if it is, or if there is no item.
-        runs: the runs that cover its time, the latest first, with what they made of it.
-        destination: the records that the destination table holds of it, in DynamoDB JSON.
-        watermark: up to where everything is loaded; None before the first scheduled run.
+        untimed: the reason why the timestamp isn't a time; None if it is one, or if there is no item.
+        runs: the runs that cover the timestamp, the latest first, each with its outcome.
+        destination: the item's records in the destination table, in DynamoDB JSON.
+        watermark: the end of the time that scheduled runs have loaded; None before the first of them.
     """
 
     identity: str
     now: datetime
     source: bytes | None
     timestamp: Wire | None
-    untimed: Reason | None
+    untimed: Rejection | None
     runs: list[Found] = field(default_factory=list)
     destination: list[bytes] = field(default_factory=list)
     watermark: Watermark | None = None
 
     @property
     def instant(self) -> datetime | None:
-        """The instant of its timestamp, where it has one."""
-        return instant_of(self.timestamp) if not self.untimed else None
+        """The instant of the timestamp, if it is a time."""
+        return parse_instant(self.timestamp["S"]) if self.timestamp and not self.untimed else None
 
     @property
     def latest(self) -> Found | None:
-        """The latest run that read it, of those that were searched."""
+        """The latest run that has read the item, of the runs that were searched."""
         return next((found for found in self.runs if found.state == "read"), None)
 
     @property
     def made(self) -> list[bytes]:
-        """The records that the latest run made of it, in plain JSON."""
+        """The records that the latest run made of the item, in plain JSON."""
         return self.latest.records if self.latest else []
 
     @cached_property
     def has_changed(self) -> bool:
-        """Whether the source table holds another version than the latest run read."""
+        """Whether the source table holds another version than the latest run has read."""
         read = self.latest.line if self.latest else None
         return bool(self.source and read and differ(*map(json.loads, without_alike(read, self.source))))
 
     @property
     def is_as_made(self) -> bool:
-        """Whether the destination table holds all that the latest run made of it, as the run made it."""
-        return bool(self.made) and len(self.as_made) == len(set(map(_key, self.made)))
+        """Whether the destination table holds all records of the latest run, unchanged."""
+        return bool(self.made) and len(self.as_made) == len(set(map(record_key, self.made)))
 
     @cached_property
     def as_made(self) -> list[bytes]:
         """The records of the destination table that are as the latest run made them."""
-        made = {_key(line): line for line in self.made}
+        made = {record_key(line): line for line in self.made}
         return [
             line
             for line in self.destination
-            if _key(line) in made and not differ(loaded_item(made[_key(line)]), json.loads(line))
+            if (key := wire_key(line)) in made and not differ(loaded_item(made[key]), json.loads(line))
         ]
 
 
@@ -96,72 +99,85 @@ def explain_item(
     most_runs: int,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Explanation:
-    """Find out what became of an item.
+    """Find an item's way through the pipeline.
 
     Args:
         pipeline: where to look.
-        identity: its id.
+        identity: the item's id.
         ledger: its entries, the latest first, and the watermark.
         now: the present.
-        most_runs: in what so many of the latest runs have staged it is searched.
-        on_progress: called with the number of staged records that were looked at in a run.
+        most_runs: number of recent runs to search.
+        on_progress: called with the number of staged records looked at in a run.
 
     Raises:
-        UserError: no trace of it was found.
+        UserError: there is no trace of the item.
     """
     entries, watermark = ledger
     tables = raw_client(pipeline)
-    source = _item(tables, pipeline.source_table, {"id": {"S": identity}})
+    source = _item(tables, pipeline.source_table, {SOURCE_KEY: {"S": identity}})
     timestamp = _timestamp(source) if source else None
-    untimed = stage_code.untimed(timestamp) if source else None
-    destination = _with_its_id(tables, pipeline.destination_table, identity)
-    runs: list[Found] = []
-    searched = 0
-    timestamps = [timestamp] if source else []
-    for entry in _covering(entries, [*timestamps, *map(_timestamp, destination)]):
-        found = search(pipeline, entry, identity, on_progress) if searched < most_runs else Found(entry, "not searched")
-        searched += found.state in ("read", "not read")
-        # A replay takes up what is in quarantine alone: what it isn't known to have read is no news.
-        if found.state == "read" or not entry.replay:
-            runs.append(found)
+    destination = _with_id(tables, pipeline.destination_table, identity)
+    covering = _covering(entries, [*([timestamp] if source else []), *map(_timestamp, destination)])
+    runs, searched = _runs(pipeline, covering, identity, most_runs, on_progress)
     records = next((found.records for found in runs if found.state == "read"), [])
-    known = set(map(_key, destination))
-    others = [key for key in map(stage_code.key_of, records) if key not in known]
+    known = set(map(wire_key, destination))
+    others = [key for key in map(record_key, records) if key not in known]
     destination += _with_keys(tables, pipeline.destination_table, others)
     if not source:
         runs = [found for found in runs if found.state == "read"]
     if not (source or runs or destination):
         raise UserError(
-            f"There is no trace of {identity!r}: neither table has it, and none of the last {searched} runs whose "
-            "staged objects are still there has read it.",
-            "Ids are exact, with upper and lower case. More runs are searched with --runs.",
+            f"There is no trace of {identity!r}: neither table has it, and none of the last {searched} runs with "
+            "staged objects has read it.",
+            "Ids are exact, in upper and lower case too. Search more runs with --runs.",
         )
-    return Explanation(identity, now, source, timestamp, untimed, runs, destination, watermark)
+    return Explanation(
+        identity, now, source, timestamp, untimed(timestamp) if source else None, runs, destination, watermark
+    )
 
 
 def _covering(entries: Sequence[Entry], timestamps: Sequence[Wire | None]) -> list[Entry]:
-    """The runs that read items of its timestamps, now and as far as the destination tells; all if nobody knows one.
+    """The runs that read items of these timestamps; all runs if there is no timestamp.
 
-    A replay may have read any: it takes an item whatever time that has by now.
+    A replay may have read any item: it takes items whatever their time is now.
     """
-    times = [(each, stage_code.untimed(each) is None) for each in timestamps]
+    times = [(each, untimed(each) is None) for each in timestamps]
 
     def covers(entry: Entry) -> bool:
         window = entry.window
         if not window or not times or entry.replay:
             return bool(window)
-        now = entry.started or window.end
-        return any(is_read_in(window, now, each, is_time=timed) for each, timed in times)
+        started = entry.started or window.end
+        return any(is_read_in(window, started, each, is_time=is_time) for each, is_time in times)
 
     return [entry for entry in entries if covers(entry)]
 
 
-def _with_its_id(tables: DynamoDBClient, table: str, identity: str) -> list[bytes]:
-    """The records of the destination table with the item's id, the latest timestamp first."""
+def _runs(
+    pipeline: Pipeline,
+    entries: Sequence[Entry],
+    identity: str,
+    most_runs: int,
+    on_progress: Callable[[int], None],
+) -> tuple[list[Found], int]:
+    """The item in each run, and the number of runs that were searched."""
+    runs: list[Found] = []
+    searched = 0
+    for entry in entries:
+        found = search(pipeline, entry, identity, on_progress) if searched < most_runs else Found(entry, "not searched")
+        searched += found.state in ("read", "not read")
+        # A replay reads only records of quarantine: one that hasn't read the item says nothing about it.
+        if found.state == "read" or not entry.replay:
+            runs.append(found)
+    return runs, searched
+
+
+def _with_id(tables: DynamoDBClient, table: str, identity: str) -> list[bytes]:
+    """The records of the destination table with the item's id, the latest first."""
     answer = tables.query(
         TableName=table,
         KeyConditionExpression="#id = :id",
-        ExpressionAttributeNames={"#id": "id"},
+        ExpressionAttributeNames={"#id": DESTINATION_KEY[0]},
         ExpressionAttributeValues={":id": {"S": identity}},
         ConsistentRead=True,
         ScanIndexForward=False,
@@ -170,11 +186,11 @@ def _with_its_id(tables: DynamoDBClient, table: str, identity: str) -> list[byte
     return items_of(answer)
 
 
-def _with_keys(tables: DynamoDBClient, table: str, keys: Sequence[tuple[str, str]]) -> list[bytes]:
-    """The records of the destination table that have these keys."""
+def _with_keys(tables: DynamoDBClient, table: str, keys: Sequence[Key]) -> list[bytes]:
+    """The records of the destination table with these keys."""
     found: list[bytes] = []
-    for identity, timestamp in keys:
-        item = _item(tables, table, {"id": {"S": identity}, "timestamp": {"S": timestamp}})
+    for key in keys:
+        item = _item(tables, table, {name: {"S": text} for name, text in zip(DESTINATION_KEY, key, strict=True)})
         found += [item] if item else []
         if sum(map(len, found)) > MOST_RECORDS_BYTES:
             break
@@ -186,9 +202,5 @@ def _item(tables: DynamoDBClient, table: str, key: Wire) -> bytes | None:
 
 
 def _timestamp(line: bytes) -> Wire | None:
-    found: Wire | None = json.loads(bytes(keys_of(line).timestamp))
-    return found
-
-
-def _key(line: bytes) -> tuple[str, str]:
-    return text_of(line, "id"), text_of(line, "timestamp")
+    found = _attributes(line).get(TIME)
+    return None if found is None else json.loads(bytes(found))

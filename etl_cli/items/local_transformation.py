@@ -1,8 +1,4 @@
-"""The one module of the command that imports the functions' code: what a transformation does is asked of itself.
-
-`transformation.py` is taken from the checkout and run as the function Transform runs it: the same contract, the same
-guards, the same numbers. Nothing is written.
-"""
+"""Your transformation on this machine: the same contract, guards and numbers as in a run. Nothing is written."""
 
 from __future__ import annotations
 
@@ -16,81 +12,57 @@ import msgspec
 
 from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
-from etl.model.rejection import RejectedError, UntimedError
-from etl.model.run import Run
+from etl.model.rejection import RejectedError
 from etl.staging.batches import cut_batches
-from etl.staging.keys import manifest_key
-from etl.tables.source import SourceTable
-from etl.tables.timestamps import check_timestamps, window_filter
 from etl.user.accumulator import accumulators
 from etl.user.isolation import IsolatedTransformer
 from etl.user.transformation import Transformation
-from etl.user.transformer import RECORD_SECONDS, InProcessTransformer
-from etl.values.attribute_values import Number, from_wire
+from etl.user.transformer import RECORD_SECONDS, Fate, InProcessTransformer
 from etl.values.plain_json import encode
-from etl_cli.aws.raw_items import raw_client
 from etl_cli.costs.capacity_inputs import MEMORY_MB
-from etl_cli.items.rejections import Reason
+from etl_cli.items.rejections import Rejection
 from etl_cli.items.transformation_file import broken, load
-from etl_cli.runs.staged import text_of
+from etl_cli.runs.staged import item_id
 from etl_cli.terminal.console import printing_aside
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
-    from etl_cli.runs.item import Item, Wire
+    from etl.model.run import Run
+    from etl_cli.runs.item import Item
 
-__all__ = [
-    "LocalTransformation",
-    "Outcome",
-    "Run",
-    "key_of",
-    "manifest",
-    "source_lines",
-    "untimed",
-]
-
-TRANSFORMATION = ROOT / "pipelines" / "etl" / "transformation.py"
-EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
-_plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
-
-
-class _Key(msgspec.Struct):
-    id: str
-    timestamp: str
-
-
-_keys = msgspec.json.Decoder(_Key)
+_CONTEXT = json.loads((ROOT / "cdk.json").read_bytes()).get("context", {})
+TRANSFORMATION = ROOT / _CONTEXT.get("etl:pipeline", "pipelines/etl") / "transformation.py"
+"""Your file, in the folder that the setting ``pipeline`` names."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the transformation makes of one item.
+    """The outcome of your transformation for one item.
 
     Attributes:
         line: the item, a line of DynamoDB JSON.
-        records: what is loaded, a line of plain JSON each.
-        reason: why it goes to quarantine; None if it doesn't.
-        ahead: whether its time is yet to come, so that it's left to a later run.
+        records: the records to load, a line of plain JSON each.
+        rejection: the reason to set the item aside; None if it isn't set aside.
+        ahead: whether the item's time is yet to come. A later run takes it.
     """
 
     line: bytes
     records: list[bytes] = field(default_factory=list)
-    reason: Reason | None = None
+    rejection: Rejection | None = None
     ahead: bool = False
 
     @property
     def fate(self) -> str:
-        """In a word what becomes of it: ``rejected``, ``untimed``, ``ahead``, ``dropped`` or ``transformed``."""
-        if self.reason:
-            return "untimed" if self.reason.untimed else "rejected"
+        """The outcome in a word: ``rejected``, ``untimed``, ``ahead``, ``dropped`` or ``transformed``."""
+        if self.rejection:
+            return "untimed" if self.rejection.untimed else "rejected"
         return "ahead" if self.ahead else "transformed" if self.records else "dropped"
 
     @property
     def identity(self) -> str:
-        """The item's id; empty if it has none."""
-        return text_of(self.line, "id")
+        """The item's id."""
+        return item_id(self.line)
 
     @property
     def size(self) -> int:
@@ -99,7 +71,7 @@ class Outcome:
 
     @property
     def item(self) -> Item:
-        """The item before. It is made anew each time: as an object it takes a hundred times the line's bytes."""
+        """The item, made anew each time: as objects it takes a hundred times the line's bytes."""
         found: Item = json.loads(self.line)
         return found
 
@@ -111,7 +83,7 @@ class LocalTransformation:
         path: the file.
 
     Raises:
-        UserError: it can't be used; the message says where it is wrong, and how.
+        UserError: the file can't be used. The message says where it is wrong, and how.
     """
 
     def __init__(self, path: Path = TRANSFORMATION) -> None:
@@ -125,46 +97,44 @@ class LocalTransformation:
         self._accumulators = accumulators(self._user.aggregates)
 
     def outcomes(self, lines: Iterable[bytes], run: Run) -> Iterator[Outcome]:
-        """Run items through, and add what comes of them to the aggregates.
+        """Transform items, and add the records to the aggregates.
 
         Args:
             lines: an item of DynamoDB JSON each.
-            run: what `transform()` is told of the run.
+            run: the run that ``transform()`` gets.
 
         Raises:
-            UserError: a line isn't DynamoDB JSON, or there are more groups than an aggregate may have.
+            UserError: a line isn't DynamoDB JSON, or an aggregate has too many groups.
         """
-        with IsolatedTransformer(InProcessTransformer(self._user, run, RECORD_SECONDS), MEMORY_MB) as records:
+        with IsolatedTransformer(InProcessTransformer(self._user, run, RECORD_SECONDS), MEMORY_MB) as transformer:
             for batch in cut_batches(lines):
                 while batch:
                     with printing_aside():
-                        outcomes = self._batch(records, batch)
-                    del batch[: len(outcomes)]  # behind one that was stopped, the others are still to come
+                        outcomes = self._transformed(transformer, batch)
+                    del batch[: len(outcomes)]  # a record that had to be stopped ends the answer early
                     yield from outcomes
 
-    def _batch(self, records: IsolatedTransformer, lines: list[bytes]) -> list[Outcome]:
+    def _transformed(self, transformer: IsolatedTransformer, lines: list[bytes]) -> list[Outcome]:
         try:
-            made = records(lines)
+            fates = transformer(lines)
         except (msgspec.DecodeError, ValueError) as error:
-            raise UserError(f"What was read isn't an item of DynamoDB JSON a line: {error}.") from error
-        outcomes = []
-        for line, results in zip(lines, made, strict=False):
-            if isinstance(results, RejectedError):
-                outcomes.append(Outcome(line, reason=_reason(results)))
-                continue
-            if isinstance(results, str):
-                outcomes.append(Outcome(line, ahead=True))
-                continue
-            outcomes.append(Outcome(line, [result for result, _ in results]))
-            try:
-                for position, accumulator in enumerate(self._accumulators):
-                    accumulator.add(prepared[position] for _, prepared in results)
-            except TransformationError as error:
-                raise broken(self._path, str(error)) from error
-        return outcomes
+            raise UserError(f"A line isn't an item of DynamoDB JSON: {error}.") from error
+        try:
+            return [self._outcome(line, fate) for line, fate in zip(lines, fates, strict=False)]
+        except TransformationError as error:
+            raise broken(self._path, str(error)) from error
+
+    def _outcome(self, line: bytes, fate: Fate) -> Outcome:
+        if isinstance(fate, RejectedError):
+            return Outcome(line, rejection=Rejection.of(fate, item_id(line)))
+        if isinstance(fate, str):
+            return Outcome(line, ahead=True)
+        for position, accumulator in enumerate(self._accumulators):
+            accumulator.add(prepared[position] for _, prepared in fate)
+        return Outcome(line, [result for result, _ in fate])
 
     def aggregates(self) -> list[dict[str, Any]]:
-        """The aggregates so far: ``name``, ``by``, ``groups``; a number with a fraction is text, with every digit."""
+        """The aggregates so far: ``name``, ``by``, ``groups``. A number with a fraction is text with every digit."""
         document = [
             {"name": each.aggregate.name, "by": list(each.aggregate.by), "groups": each.results()}
             for each in self._accumulators
@@ -173,47 +143,10 @@ class LocalTransformation:
         return found
 
     def aggregate_records(self, run: Run) -> list[bytes]:
-        """The records that aggregates are loaded as, a line of plain JSON each."""
+        """The records that Load makes of aggregates, a line of plain JSON each."""
         return [
             encode(aggregate_record(run, each.aggregate, row))
             for each in self._accumulators
             if each.aggregate.load
             for row in each.results()
         ]
-
-
-def key_of(line: bytes) -> tuple[str, str]:
-    """``id`` and ``timestamp`` of a record of plain JSON."""
-    key = _keys.decode(line)
-    return key.id, key.timestamp
-
-
-def source_lines(pipeline: Pipeline, start: str, end: str, now: str) -> Iterator[tuple[int, list[bytes]]]:
-    """The source table's items of a window, and those that come along with each, as Extract reads them, page by page.
-
-    Yields:
-        How many items DynamoDB read for the page, and those of the window, a line of DynamoDB JSON each.
-    """
-    picked = window_filter(start, end, now)
-    pages = SourceTable(raw_client(pipeline), pipeline.source_table).pages(picked, 0, 1, None)
-    return ((page.scanned, list(map(bytes, page.items))) for page in pages)
-
-
-def manifest(pipeline: Pipeline, run: str) -> Run | None:
-    """A run as Plan fixed it; None when that has expired."""
-    try:
-        body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=manifest_key(run))["Body"].read()
-    except pipeline.s3.exceptions.NoSuchKey:
-        return None
-    return msgspec.json.decode(body, type=Run)
-
-
-def untimed(timestamp: Wire | None) -> Reason | None:
-    """Why an item's timestamp isn't one; None if it is."""
-    line = msgspec.json.encode({"timestamp": timestamp} if timestamp else {})
-    (verdict,) = check_timestamps(from_wire(b"[" + line + b"]"), EVER[1])
-    return _reason(verdict) if isinstance(verdict, RejectedError) else None
-
-
-def _reason(error: RejectedError) -> Reason:
-    return Reason(error.field, error.rule.removeprefix("expected "), error.got, isinstance(error, UntimedError))

@@ -1,4 +1,4 @@
-"""One made-up order of a coffee shop, with all ten types that a DynamoDB attribute can have."""
+"""A made-up order of a coffee shop, with all ten types of DynamoDB attributes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+
+from etl.model.schema import SOURCE_KEY, TIME
 
 _CENT = Decimal("0.01")
 _DEAR = Decimal(50)  # nobody buys a dozen
@@ -56,15 +58,15 @@ def make_order(number: int, placed: datetime, dice: random.Random) -> dict[str, 
     """Make an order.
 
     Args:
-        number: its number, which makes its id.
-        placed: when it was placed; aware.
-        dice: decides all the rest.
+        number: the order's number, which its id is made of.
+        placed: the time of the order; aware.
+        dice: decides everything else.
     """
     lines = [_line(dice) for _ in range(dice.choice((1, 1, 1, 2, 2, 3, 4)))]
     more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
     return {
-        "id": f"order-{number:06d}",
-        "timestamp": _instant(placed, dice),
+        SOURCE_KEY: f"order-{number:06d}",
+        TIME: _instant(placed, dice),
         "name": lines[0]["product"] + more,
         "value": sum((line["price"] * line["quantity"] for line in lines), Decimal(0)),
         "currency": "EUR",
@@ -111,13 +113,13 @@ def _customer(dice: random.Random) -> dict[str, Any]:
 
 
 def _digits(dice: random.Random, count: int, exponent: int) -> Decimal:
-    """A positive number with this many significant digits, the last of which is not 0."""
+    """A positive number with this many significant digits; the last is not 0."""
     digits = [dice.randint(1, 9), *(dice.randint(0, 9) for _ in range(count - 2)), dice.randint(1, 9)]
     return Decimal((0, tuple(digits), exponent))
 
 
 def _instant(moment: datetime, dice: random.Random) -> str:
-    """An instant in UTC, as one of the ways in which sources write it: with and without a fraction of a second."""
+    """An instant in UTC, with or without a fraction of a second, as sources write it."""
     moment = moment.astimezone(UTC)
     timespec = dice.choice(("seconds", "milliseconds", "microseconds"))
     if moment.microsecond == 0 and timespec == "microseconds":

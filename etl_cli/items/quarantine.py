@@ -1,33 +1,84 @@
-"""What the runs have in quarantine."""
+"""The records that runs have in quarantine."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from etl.model.counts import set_aside
-from etl_cli.items.rejections import Reason, Tally
-from etl_cli.runs.staged import SetAside, rejected_records, staged_keys
-from etl_cli.summary.report import MOST_REJECTED
+from etl.model.stages import TRANSFORM
+from etl.staging.keys import QUARANTINE, quarantine_prefix, run_of
+from etl_cli.items.rejections import MOST_REJECTED, Rejection, Tally
+from etl_cli.runs.staged import item_id, record_id, staged_keys, staged_lines
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
     from etl_cli.runs.ledger import Entry
 
-_PREFIX = "quarantine/"
+_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
+
+
+class QuarantinedRecord(msgspec.Struct):
+    """A record of quarantine.
+
+    Attributes:
+        stage: the stage that set the record aside.
+        expected: the rule, in objects that an earlier version wrote.
+        item: the record as that stage read it: DynamoDB JSON, or plain JSON if Load set it aside.
+        line: the whole line of quarantine.
+    """
+
+    stage: str
+    item: msgspec.Raw
+    field: str = ""
+    rule: str = ""
+    expected: str = ""
+    got: str = ""
+    summary: str = Rejection.summary
+    untimed: bool = False
+    line: bytes = b""
+
+    @property
+    def identity(self) -> str:
+        """The record's id; empty if it has none."""
+        if self.stage == TRANSFORM:
+            return item_id(self.item)
+        try:
+            return record_id(self.item)
+        except msgspec.ValidationError:
+            return ""
+
+    @property
+    def rejection(self) -> Rejection:
+        """The reason why the stage set the record aside."""
+        rule = self.rule or f"expected {self.expected}"
+        return Rejection(self.stage, self.field, rule, self.got, self.summary, self.untimed, self.identity)
+
+    def whole(self) -> dict[str, Any]:
+        """The whole line as objects; numbers are exact."""
+        found: dict[str, Any] = json.loads(self.line, parse_float=Decimal)
+        return found
+
+
+_decode = msgspec.json.Decoder(QuarantinedRecord).decode
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """What one run has set aside.
+    """The quarantine of one run.
 
     Attributes:
-        run: its timestamp.
+        run: the run's id.
         aside: the records, counted by reason.
-        is_cut: whether there are more than were counted.
-        entry: the run's in the ledger; None if it has none.
+        is_cut: whether there are more records than were counted.
+        entry: the run's entry in the ledger; None if it has none.
     """
 
     run: str
@@ -37,46 +88,51 @@ class Quarantine:
 
 
 def quarantines(pipeline: Pipeline, entries: Sequence[Entry]) -> Iterator[Quarantine]:
-    """The runs that have something in quarantine, the latest first."""
+    """The runs that have records in quarantine, the latest first."""
     by_run = {entry.run: entry for entry in entries if entry.run}
-    keys = staged_keys(pipeline, _PREFIX)
-    runs = [run for run, _ in groupby(keys, lambda key: key.removeprefix(_PREFIX).partition("/")[0])]
-    for run in reversed(runs):
-        yield quarantine_of(pipeline, run, by_run.get(run))
+    runs = [run_id for run_id, _ in groupby(staged_keys(pipeline, QUARANTINE), run_of)]
+    for run_id in reversed(runs):
+        yield quarantine_of(pipeline, run_id, by_run.get(run_id))
 
 
-def quarantine_of(pipeline: Pipeline, run: str, entry: Entry | None = None) -> Quarantine:
-    """What a run has in quarantine, which may be nothing.
-
-    Args:
-        pipeline: where to look.
-        run: its timestamp; empty if it never had one.
-        entry: its entry in the ledger.
-    """
+def quarantine_of(pipeline: Pipeline, run_id: str, entry: Entry | None = None) -> Quarantine:
+    """Count the records that a run has in quarantine, which may be none."""
     tally, is_cut = Tally(), False
-    for record in rejected_records(pipeline, run) if run else ():
+    for record in records_of(pipeline, run_id):
         if is_cut := tally.total >= MOST_REJECTED:
             break
-        tally.add(record.stage, Reason.of(record), record.identity)
-    return Quarantine(run, tally, is_cut, entry)
+        tally.add(record.rejection)
+    return Quarantine(run_id, tally, is_cut, entry)
 
 
 def records_of(
-    pipeline: Pipeline, run: str, field: str | None = None, identity: str | None = None
-) -> Iterator[SetAside]:
-    """The records that a run has set aside.
+    pipeline: Pipeline, run_id: str, field: str | None = None, identity: str | None = None
+) -> Iterator[QuarantinedRecord]:
+    """The records that a run has in quarantine.
 
     Args:
         pipeline: where to look.
-        run: its timestamp.
-        field: only those that were set aside for this attribute; empty for the whole record.
-        identity: only those of this id.
+        run_id: empty for a run that ended before it had an id.
+        field: only the records that were rejected for this attribute; empty for the whole record.
+        identity: only the records with this id.
     """
-    for record in rejected_records(pipeline, run) if run else ():
+    keys = staged_keys(pipeline, quarantine_prefix(run_id)) if run_id else []
+    for record in map(quarantined, staged_lines(pipeline, *keys)):
         if field in (None, record.field) and identity in (None, record.identity):
             yield record
 
 
-def replay_left(entry: Entry) -> int:
-    """How many records a replay has set aside again, or couldn't take up."""
+def quarantined(line: bytes) -> QuarantinedRecord:
+    """Read a line of quarantine. Half characters, which JSON allows and UTF-8 doesn't, become visible."""
+    try:
+        record = _decode(line)
+    except msgspec.DecodeError:
+        text = json.dumps(json.loads(line), ensure_ascii=False)
+        record = _decode(_HALF_CHARACTERS.sub(lambda half: rf"\\u{ord(half[0]):04x}", text))
+    record.line = line
+    return record
+
+
+def not_loaded_by_replay(entry: Entry) -> int:
+    """Number of records that a replay has set aside again, or couldn't take up."""
     return set_aside(entry.counts) + entry.counts.get("left", 0)

@@ -1,115 +1,114 @@
-"""Why records are set aside: the reasons, and how many records each is the reason of."""
+"""Rejections: the reasons why records are set aside, and a tally of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from etl_cli.runs.staged import SetAside
-from etl_cli.summary.report import FURTHER, MOST_REASONS
-from etl_cli.terminal.console import Text
-from etl_cli.terminal.grid import Grid
+from etl.model.rejection import UntimedError
+from etl.model.stages import TRANSFORM
 
+if TYPE_CHECKING:
+    from etl.model.rejection import RejectedError
 
-class Reason(NamedTuple):
-    """Why a record is rejected.
-
-    Attributes:
-        field: path of the attribute; empty for the whole record.
-        expected: what is allowed there, in words.
-        got: what was there.
-        untimed: whether it is that its timestamp is no time, which is checked before transformation.py is asked.
-    """
-
-    field: str
-    expected: str
-    got: str
-    untimed: bool = False
-
-    @classmethod
-    def of(cls, record: SetAside) -> Reason:
-        """Why a record of quarantine was set aside."""
-        return cls(record.field, record.expected, record.got, record.untimed)
-
-    def __str__(self) -> str:
-        """As quarantine has it: ``value: expected a number, got text``."""
-        if self.expected is FURTHER:
-            return FURTHER
-        return f"{self.field or 'record'}: expected {self.expected}, got {self.got}"
+# Rejected records are rare. If they aren't, so many are looked at, and so many reasons are told apart.
+MOST_REJECTED = 100_000
+MOST_REASONS = 1_000
+FURTHER = "further reasons, counted together"
 
 
 @dataclass(frozen=True)
-class Rejected:
-    """A kind of reason, and the records that were rejected for it.
+class Rejection:
+    """The reason why a stage set a record aside, or several records.
 
     Attributes:
-        stage: the stage that rejected them.
-        example: the reason of the first.
-        example_id: its id; empty if it has none.
-        count: how many there are.
+        stage: ``transform`` or ``load``.
+        field: path of the attribute; empty for the whole record.
+        rule: the rule that the record breaks, a phrase that follows the field: ``expected a number``.
+        got: the value that was found, or words for it; empty if there is nothing to show.
+        summary: the reason without any content of the record.
+        untimed: whether the timestamp isn't a time. The pipeline checks that before your transformation runs.
+        example: id of the record, or of the first of several; empty if it has none.
+        count: number of records.
     """
 
     stage: str
-    example: Reason
-    example_id: str
-    count: int
+    field: str
+    rule: str
+    got: str = ""
+    summary: str = "a reason that only quarantine tells"
+    untimed: bool = False
+    example: str = ""
+    count: int = 1
+
+    @classmethod
+    def of(cls, error: RejectedError, example: str = "") -> Rejection:
+        """The rejection of an item by the contract, or by ``transform()``."""
+        is_untimed = isinstance(error, UntimedError)
+        return cls(TRANSFORM, error.field, error.rule, error.got, error.summary, is_untimed, example)
+
+    def __str__(self) -> str:
+        """The reason with the value found: ``value: expected a number, got text``."""
+        if self.rule == FURTHER:
+            return FURTHER
+        got = f", got {self.got}" if self.got else ""
+        return f"{self.field or 'record'}: {self.rule}{got}"
+
+    def facts(self) -> dict[str, Any]:
+        """The reason of one record, for programs."""
+        return {"field": self.field, "rule": self.rule, "got": self.got, "untimed": self.untimed}
 
     def document(self) -> dict[str, Any]:
-        """As programs get it."""
+        """The reason of several records, for programs."""
         return {
             "stage": self.stage,
-            "field": self.example.field,
-            "expected": self.example.expected,
-            "untimed": self.example.untimed,
+            "field": self.field,
+            "rule": self.rule,
+            "untimed": self.untimed,
             "count": self.count,
-            "example": {"id": self.example_id, "got": self.example.got},
+            "example": {"id": self.example, "got": self.got},
         }
 
 
 class Tally:
-    """Records in quarantine, counted by stage, attribute and what was expected of it."""
+    """Rejected records, counted by stage, attribute and rule."""
 
     def __init__(self) -> None:
+        self._first: dict[tuple[str, str, str, bool], Rejection] = {}
         self._counts: Counter[tuple[str, str, str, bool]] = Counter()
-        self._first: dict[tuple[str, str, str, bool], tuple[Reason, str]] = {}
 
-    def add(self, stage: str, reason: Reason, identity: str) -> None:
-        """Count a record, whose id is ``identity``."""
-        kind = (stage, reason.field, reason.expected, reason.untimed)
-        if kind not in self._first and len(self._first) >= MOST_REASONS:
-            reason = Reason("", FURTHER, "", reason.untimed)
-            kind = (stage, reason.field, reason.expected, reason.untimed)
-        self._counts[kind] += 1
-        self._first.setdefault(kind, (reason, identity))
+    def add(self, rejection: Rejection) -> None:
+        """Count a rejected record."""
+        key = (rejection.stage, rejection.field, rejection.rule, rejection.untimed)
+        if key not in self._first and len(self._first) >= MOST_REASONS:
+            rejection = replace(rejection, field="", rule=FURTHER, got="")
+            key = (rejection.stage, "", FURTHER, rejection.untimed)
+        self._first.setdefault(key, rejection)
+        self._counts[key] += rejection.count
 
     @property
     def total(self) -> int:
-        """How many records were counted."""
+        """Number of records."""
         return self._counts.total()
 
     @property
     def untimed(self) -> int:
-        """How many of them have no time."""
-        return sum(number for kind, number in self._counts.items() if kind[-1])
+        """Number of records whose timestamp isn't a time."""
+        return sum(count for key, count in self._counts.items() if self._first[key].untimed)
 
     @property
     def rejected(self) -> int:
-        """How many of them were rejected by the contract, ``transform()`` or the destination."""
+        """Number of records that the contract, ``transform()`` or the destination rejected."""
         return self.total - self.untimed
 
-    def reasons(self) -> list[Rejected]:
-        """The kinds of reasons, the commonest first."""
-        return [Rejected(kind[0], *self._first[kind], number) for kind, number in self._counts.most_common()]
+    def rejections(self) -> list[Rejection]:
+        """The rejections, the most common first, each with its first record as the example."""
+        return [replace(self._first[key], count=count) for key, count in self._counts.most_common()]
 
-
-def reasons_table(found: Iterable[Rejected]) -> Grid:
-    """Reasons with their counts, a sentence each and the record that it comes from."""
-    table = Grid(gap=2)
-    table.whole("right", least=6)
-    table.text()
-    table.text(style="dim")
-    for each in found:
-        table.add_row(f"{each.count:,}", Text(str(each.example)), Text(each.example_id))
-    return table
+    def without_items(self) -> list[Rejection]:
+        """The rejections by their summaries, without any content of items."""
+        tally = Tally()
+        for each in self.rejections():
+            tally.add(Rejection(each.stage, "", each.summary, "", each.summary, each.untimed, count=each.count))
+        return tally.rejections()

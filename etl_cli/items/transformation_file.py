@@ -1,10 +1,9 @@
-"""Loads a transformation file as it is on disk now, however often it has been loaded before."""
+"""Loads a transformation file as it is on disk now, even if it was loaded before."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import select
-import signal
 import sys
 import traceback
 from contextlib import redirect_stderr, redirect_stdout, suppress
@@ -19,14 +18,17 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT
 from serverless_app.grammar import check_grammar
 
-# What the functions know it by.
+# The module's name in the functions.
 _NAME = "transformation"
-_REMEDY = "Correct it; docs/transformations.md shows how one is written."
+_REMEDY = "Correct the file; docs/transformations.md shows how to write one."
+# The exit status of a child that has loaded the file, which no file chooses by chance.
+_LOADED = 87
+_fork = multiprocessing.get_context("fork")
 _loaded_before: dict[Path, frozenset[str]] = {}
 
 
 class _Source(SourceFileLoader):
-    """Compiles the source at hand: bytecode is told from older source by whole seconds, which is too coarse."""
+    """Compiles the source itself: bytecode may be older, since Python compares whole seconds."""
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the loader's protocol
         check_grammar(Path(self.path))
@@ -34,14 +36,14 @@ class _Source(SourceFileLoader):
 
 
 def load(path: Path, seconds: float) -> ModuleType:
-    """Load the file, and anew whatever module beside it was imported since it was loaded before.
+    """Load the file, and once more each module beside it that it imports.
 
     Args:
         path: the file.
-        seconds: how long that may take.
+        seconds: the time that loading may take.
 
     Raises:
-        UserError: it isn't there, or can't be imported; the message says in which line, and why.
+        UserError: the file is missing, or can't be imported. The message says in which line, and why.
     """
     _try(path, seconds)
     return _load(path)
@@ -53,29 +55,26 @@ def _try(path: Path, seconds: float) -> None:
     Raises:
         UserError: it does.
     """
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        with suppress(BaseException):
-            os.close(reader)
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            for output in (1, 2):
-                os.dup2(nowhere, output)
-            with redirect_stdout(StringIO()), redirect_stderr(StringIO()), suppress(UserError, KeyboardInterrupt):
-                _load(path)  # what is wrong with it, the same in this process tells
-            os.write(writer, b".")
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as answer:
-        ended = bool(select.select([answer], [], [], seconds)[0])
-        survived = ended and bool(answer.read(1))
-    if not ended:
-        os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    if not survived:
-        raise broken(
-            path, "it ends its process when it is imported" if ended else f"to import it takes over {seconds} s"
-        )
+    child = _fork.Process(target=_load_silently, args=(path,), daemon=True)
+    child.start()
+    child.join(seconds)
+    code = child.exitcode
+    child.kill()
+    child.join()
+    if code is None:
+        raise broken(path, f"its import takes over {seconds} s")
+    if code != _LOADED:
+        raise broken(path, "its import ends the process")
+
+
+def _load_silently(path: Path) -> None:
+    """Load the file in a child process. The parent finds the same faults, and reports them."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        os.dup2(nowhere, output)
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()), suppress(UserError, KeyboardInterrupt):
+        _load(path)
+    os._exit(_LOADED)
 
 
 def _load(path: Path) -> ModuleType:
@@ -91,7 +90,7 @@ def _load(path: Path) -> ModuleType:
         loader.exec_module(module)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # SystemExit too: it is the file's, not the command's
+    except BaseException as error:  # SystemExit too: the file raised it, not the command
         raise _broken(path, error) from error
     finally:
         sys.dont_write_bytecode = writes_bytecode
@@ -99,12 +98,12 @@ def _load(path: Path) -> ModuleType:
 
 
 def files(path: Path) -> list[Path]:
-    """The file, and those beside it that it has imported."""
+    """The file, and the files beside it that it has imported."""
     return [path, *(Path(str(sys.modules[name].__file__)) for name in _own_modules(path))]
 
 
 def broken(path: Path, problem: str, line: int = 0) -> UserError:
-    """The error of a file that can't be used, with the line that is to blame, if one is."""
+    """The error for a file that can't be used, with the line at fault, if there is one."""
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     checkcache(str(path))
     source = getline(str(path), line).strip() if line else ""
@@ -113,7 +112,7 @@ def broken(path: Path, problem: str, line: int = 0) -> UserError:
 
 
 def _own_modules(path: Path) -> list[str]:
-    """The modules in the file's folder that came after it was loaded for the first time."""
+    """The modules in the file's folder that were imported since the first loading."""
     known = _loaded_before.get(path)
     if known is None:
         return []

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from etl.model.instants import format_instant
 from etl_cli.local import process
 from etl_cli.local.credentials import random_key
 from etl_cli.local.process import HOST, MARK_VARIABLE, ServerRecord
@@ -18,7 +19,6 @@ from etl_cli.local.state_folder import make_private, open_private, require_own
 from etl_cli.local.variables import server_environment
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import command
-from etl_cli.terminal.words import format_instant
 
 START_SECONDS = 60.0
 LOCK_SECONDS = 60.0
@@ -105,7 +105,7 @@ class Supervisor:
         token, key = secrets.token_hex(16), random_key()
         environment = server_environment(self._root, self._state_dir, chosen, strict=strict) | settings
         environment |= {MARK_VARIABLE: token, "AWS_ACCESS_KEY_ID": key.id, "AWS_SECRET_ACCESS_KEY": key.secret}
-        started_at = format_instant(datetime.now(UTC))
+        started_at = format_instant(datetime.now(UTC).replace(microsecond=0))
         record = None
         try:
             with process.signals_deferred():

@@ -13,10 +13,9 @@ from etl.model.instants import format_instant
 from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.render.board import IN_ALL, Board, State, Step
 from etl_cli.render.stage_steps import stage_steps
-from etl_cli.runs.counts import untimed_words
 from etl_cli.runs.history import execution_name
+from etl_cli.runs.phrases import ended, untimed_words
 from etl_cli.runs.progress import Snapshot
-from etl_cli.runs.statuses import ended
 from etl_cli.summary.backfill import BackfillWork, Ended, Planned
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.times import Span, Times
@@ -201,7 +200,7 @@ def _before(planned: Planned) -> dict[str, Any]:
 
 
 def _ended(over: Ended) -> dict[str, Any]:
-    document = {"execution": execution_name(over.execution), "run": over.timeline.run.get("timestamp", "")}
+    document = {"execution": execution_name(over.execution), "run": over.timeline.run.id if over.timeline.run else ""}
     failure = over.failure
     if failure is None:
         return {"status": "done", **document, "counts": over.counts}

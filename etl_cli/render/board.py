@@ -1,4 +1,4 @@
-"""A board of steps: on a terminal it lives, elsewhere each step leaves a line behind."""
+"""A board of steps: it is live on a terminal, and prints a line for each step elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WIDEST = 100
 _BAR, _SHORT_BAR = 16, 8
 _TIME_WIDTH, _LEAST_DETAIL = 9, 12
 _FRAMES_PER_SECOND = 10
-# Where nothing can move, a step that takes long says so now and then.
+# Where the board isn't live, a long step prints a line now and then.
 _FIRST_SIGN_SECONDS = 2.0
 _NEXT_SIGN_SECONDS = 10.0
 _MARKS: dict[State, tuple[str, str]] = {
@@ -40,9 +40,9 @@ class Step:
     """A row of the board.
 
     Attributes:
-        seconds: how long it took, where something knows better than the board's own clock. Of a step that runs: for
-            how long it did when the board first saw it.
-        fraction: how much of it is done, from 0 to 1; None when that can't be known.
+        seconds: its duration; None for the board's own clock. For a step that runs: its age when the board first shows
+            it.
+        fraction: the part that is done, from 0 to 1; None if it is unknown.
     """
 
     name: str
@@ -53,10 +53,10 @@ class Step:
 
 
 class Board:
-    """Shows steps and how long each takes. Used as a context manager; what it shows at the end stays.
+    """Shows steps and their durations. Use it as a context manager; its last state stays on the screen.
 
     Attributes:
-        lives: whether it moves, which it does on a terminal.
+        lives: whether it is live, as on a terminal.
     """
 
     def __init__(
@@ -65,10 +65,10 @@ class Board:
         """Make a board whose steps all wait.
 
         Args:
-            console: where.
+            console: the terminal.
             names: names of the steps.
-            name_width: columns for them.
-            owns: whether the steps end with the board when it is interrupted; else they go on, unseen.
+            name_width: columns for the names.
+            owns: whether an interruption ends the steps; otherwise they go on elsewhere.
         """
         self._console = console
         self._name_width, self._owns = name_width, owns
@@ -97,30 +97,30 @@ class Board:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the board as it is; a step that an error ended has failed."""
+        """Leave the board as it is. A running step fails with an error."""
         if error is not None and self._owns:
             for step in self._steps.values():
                 if step.state == "running":
                     detail = "interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else step.detail
                     self.show(replace(step, state="failed", detail=detail))
         if self._live:
-            self._spinner = Text(*_MARKS["running"])  # which stands still
+            self._spinner = Text(*_MARKS["running"])  # it stands still
             self._live.stop()
 
     def begin(self, name: str, detail: str = "") -> None:
-        """A step begins."""
+        """Show that a step begins."""
         self.show(Step(name, "running", detail))
 
     def update(self, name: str, detail: str, fraction: float | None = None) -> None:
-        """A step goes on."""
+        """Show the progress of a step."""
         self.show(Step(name, "running", detail, fraction=fraction))
 
     def end(self, name: str, detail: str) -> None:
-        """A step is done."""
+        """Show that a step is done."""
         self.show(Step(name, "succeeded", detail))
 
     def show(self, step: Step) -> None:
-        """A step is as it is given; one that the board doesn't have yet comes last."""
+        """Show a step. One that the board doesn't have yet is added at the end."""
         before = self._steps.get(step.name) or Step(step.name)
         if step.state != "waiting":
             begun = self._begun.setdefault(step.name, time.monotonic() - (step.seconds or 0.0))
@@ -133,21 +133,21 @@ class Board:
             self._print(step, changed=before.state != step.state)
 
     def dismiss(self, name: str) -> None:
-        """A step that has ended makes room; what it came to stays above the board."""
+        """Remove a step that has ended. Its result stays above the board."""
         step = self._steps[name]
         self._steps = {each: others for each, others in self._steps.items() if each != name}
         if self._live:
             self._console.print(self._table([step]))
 
     def sum_up(self, step: Step) -> None:
-        """Say what all steps come to, below them."""
+        """Show the sum of all steps below them."""
         before, self._sum = self._sum, step
         self._begun[step.name] = self._started
         if self._live is None:
             self._print(step, changed=before is None or before.state != step.state)
 
     def count_from(self, seconds: float) -> None:
-        """What the board shows began so long ago."""
+        """Set the age of the board."""
         self._started = time.monotonic() - seconds
 
     @property
@@ -158,7 +158,7 @@ class Board:
     def _print(self, step: Step, *, changed: bool) -> None:
         if step.state == "running":
             if not self._console.is_terminal:
-                return  # what is piped is read later
+                return  # a pipe is read later
             now, begun = time.monotonic(), self._begun[step.name]
             if now < self._signs.setdefault(step.name, begun + _FIRST_SIGN_SECONDS):
                 return

@@ -1,4 +1,4 @@
-"""What `etl explain` prints."""
+"""The output of `etl explain`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from etl.model.statuses import WORDS
+from etl.model.schema import DESTINATION_KEY, TIME
+from etl.model.statuses import SUCCEEDED, WORDS
 from etl_cli.items.search import Found
-from etl_cli.runs.counts import UNTIMED
-from etl_cli.runs.item import Item, alone, compare, shown, whole
-from etl_cli.runs.staged import text_of
-from etl_cli.runs.staged_record import loaded_item
+from etl_cli.render.item import changes_table, item_table, value_text
+from etl_cli.render.rejections import rejected_by
+from etl_cli.runs.item import Item, compare
+from etl_cli.runs.staged import loaded_item, wire_key
 from etl_cli.terminal.console import Later, Terminal, Text
 from etl_cli.terminal.grid import Grid, table_width
-from etl_cli.terminal.words import count
+from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.items.explanation import Explanation
@@ -36,8 +37,8 @@ def print_explanation(
 
     Args:
         console: where.
-        explanation: all that is known of it.
-        verdict: what that comes to.
+        explanation: all facts about the item.
+        verdict: the verdict on it.
         tables: names of the source table and of the destination table.
         times: how to print instants.
     """
@@ -52,7 +53,7 @@ def print_explanation(
 
 
 def explanation_document(explanation: Explanation, verdict: Verdict) -> dict[str, Any]:
-    """What `etl explain --json` prints. Items are DynamoDB JSON, binaries in base64."""
+    """An item's way, for programs. Items are DynamoDB JSON, binaries in base64."""
     return {
         "id": explanation.identity,
         "outcome": verdict.outcome,
@@ -60,7 +61,7 @@ def explanation_document(explanation: Explanation, verdict: Verdict) -> dict[str
         "advice": verdict.advice,
         "commands": verdict.lines,
         "source": _later(json.loads, explanation.source),
-        "timestamp_problem": explanation.untimed._asdict() if explanation.untimed else None,
+        "timestamp_problem": explanation.untimed.facts() if explanation.untimed else None,
         "source_has_changed": explanation.has_changed,
         "runs": [_run_document(found) for found in explanation.runs],
         "made": [_later(loaded_item, line) for line in explanation.made],
@@ -81,7 +82,7 @@ def _run_document(found: Found) -> dict[str, Any]:
         "state": found.state,
         "item": _later(json.loads, found.line),
         "records": found.made.number,
-        "rejections": [{"stage": stage, **reason._asdict()} for stage, reason in found.rejections],
+        "rejections": [{"stage": each.stage, **each.facts()} for each in found.rejections],
     }
 
 
@@ -90,21 +91,20 @@ def _way(explanation: Explanation, tables: tuple[str, str], times: Times) -> Gri
     table.whole(style="dim")
     table.whole()
     table.text()
-    for number, row in enumerate(_source_rows(explanation)):
-        table.add_row("  source" if not number else "", tables[0] if not number else "", row)
-    listed = [found for found in explanation.runs if found.state != "not searched"]
-    unsearched = len(explanation.runs) - len(listed)
-    for number, found in enumerate(listed):
-        table.add_row("  runs" if not number else "", found.entry.label, _run(found, times))
-    if unsearched:
-        table.add_row("" if listed else "  runs", f"{unsearched:,} more", "cover it and were not searched (--runs)")
-    if not explanation.runs:
-        ahead = explanation.instant is not None and explanation.instant >= explanation.now
-        later = " yet: each run leaves it to a later one" if ahead else ""
-        table.add_row("  runs", "-", f"none covers its timestamp{later}")
-    for number, row in enumerate(_destination_rows(explanation)):
-        table.add_row("  destination" if not number else "", tables[1] if not number else "", row)
+    sections: dict[str, list[tuple[str, RenderableType]]] = {
+        "source": _named(tables[0], _source_rows(explanation)),
+        "runs": list(_run_rows(explanation, times)),
+        "destination": _named(tables[1], _destination_rows(explanation)),
+    }
+    for title, rows in sections.items():
+        for number, row in enumerate(rows):
+            table.add_row("" if number else f"  {title}", *row)
     return table
+
+
+def _named(name: str, rows: Iterator[str]) -> list[tuple[str, RenderableType]]:
+    """Rows of a table, its name in the first."""
+    return [("" if number else name, row) for number, row in enumerate(rows)]
 
 
 def _source_rows(explanation: Explanation) -> Iterator[str]:
@@ -112,66 +112,68 @@ def _source_rows(explanation: Explanation) -> Iterator[str]:
         yield "not there"
         return
     timestamp = explanation.timestamp
-    yield f"timestamp {shown(timestamp)}" if timestamp else "without a timestamp"
+    yield f"{TIME} {value_text(timestamp)}" if timestamp else f"without a {TIME}"
     if explanation.has_changed:
         yield "another version than the latest run read"
 
 
+def _run_rows(explanation: Explanation, times: Times) -> Iterator[tuple[str, RenderableType]]:
+    searched = [found for found in explanation.runs if found.state != "not searched"]
+    for found in searched:
+        yield found.entry.label, _run(found, times)
+    if unsearched := len(explanation.runs) - len(searched):
+        yield f"{unsearched:,} more", "cover it and were not searched (--runs)"
+    if not explanation.runs:
+        ahead = explanation.instant is not None and explanation.instant >= explanation.now
+        later = " yet: each run leaves it to a later one" if ahead else ""
+        yield "-", f"none covers its timestamp{later}"
+
+
 def _run(found: Found, times: Times) -> Group:
     entry = found.entry
-    window = times.window(*entry.window) if entry.window else ""
-    status = "" if entry.status == "SUCCEEDED" else f"; {WORDS.get(entry.status, entry.status.lower())}"
+    status = "" if entry.status == SUCCEEDED else f"; {WORDS.get(entry.status, entry.status.lower())}"
     status += f" in {entry.stage}" if entry.stage else ""
-    kind = f"replay of {entry.replay}" if entry.replay else window
-    return Group(_what(found) + status, kind)
+    window = times.window(*entry.window) if entry.window else ""
+    return Group(_state_words(found) + status, f"replay of {entry.replay}" if entry.replay else window)
 
 
-def _what(found: Found) -> str:
+def _state_words(found: Found) -> str:
     if found.rejections:
-        stage, reason = found.rejections[0]
-        return f"read it, {UNTIMED if reason.untimed else f'{stage.capitalize()} rejected it'}: {reason}"
-    words = {
-        "not read": "did not read it",
-        "gone": "nothing of it is staged any more",
-    }
+        return f"read it, {rejected_by(found.rejections[0])}"
     if found.state != "read":
-        return words[found.state]
+        return "did not read it" if found.state == "not read" else "nothing of it is staged any more"
     if not found.records:
         return "read it, no record of this id came of it"
-    return f"read it, {count(found.made.number, 'record')} came of it" + (
-        " with other ids" if found.made.related else ""
-    )
+    ids = " with other ids" if found.made.related else ""
+    return f"read it, {plural(found.made.number, 'record')} came of it{ids}"
 
 
 def _destination_rows(explanation: Explanation) -> Iterator[str]:
     if not explanation.destination:
         yield "not there"
     for line in explanation.destination:
-        identity = text_of(line, "id")
-        name = f"{identity}, " if identity != explanation.identity else ""
-        as_made = ", as the latest run made it" if line in explanation.as_made else ""
-        yield f"{name}timestamp {text_of(line, 'timestamp')}{as_made}"
+        identity, *others = wire_key(line)
+        parts = [identity] if identity != explanation.identity else []
+        parts += [f"{name} {text}" for name, text in zip(DESTINATION_KEY[1:], others, strict=True)]
+        parts += ["as the latest run made it"] if line in explanation.as_made else []
+        yield ", ".join(parts)
 
 
 def _items(explanation: Explanation, tables: tuple[str, str], width: int) -> Iterator[RenderableType]:
-    """The item, and beside it what is at the destination or, if nothing is, what the latest run made of it."""
+    """The item beside its records in the destination, or beside those that the latest run made if there are none."""
     latest = explanation.latest
-    before = (latest.line if latest and not latest.rejections else None) or explanation.source
+    is_rejected = latest is not None and bool(latest.rejections)
+    before = (latest.line if latest and not is_rejected else None) or explanation.source
     after = explanation.as_made or explanation.destination[:1]
     make: Callable[[bytes], Item] = json.loads
     if not after:
         after, make = explanation.made, loaded_item
-    title = tables[1] if explanation.destination else "made, and not there"
     if before is None:
-        yield from (Group("", alone(make(line), width)) for line in after)
-    elif not after or (latest and latest.rejections):
-        yield Group("", alone(json.loads(before), width))
+        yield from (Group("", item_table(make(line), width)) for line in after)
+    elif not after or is_rejected:
+        yield Group("", item_table(json.loads(before), width))
     else:
-        titles = _title(latest, tables[0]), title
+        titles = "as it was read" if latest else tables[0], tables[1] if explanation.destination else "made, not there"
         for line in after:
-            made = make(line)  # takes most memory, and so is made first
-            yield Group("", whole(compare(json.loads(before), made), titles, width))
-
-
-def _title(latest: Found | None, table: str) -> str:
-    return "as it was read" if latest else table
+            made = make(line)  # takes most memory, and so comes first
+            yield Group("", changes_table(compare(json.loads(before), made), titles, width))

@@ -1,4 +1,4 @@
-"""What `etl preview` prints: items before and after, what would go to quarantine, and what differs from a past run."""
+"""The output of `etl preview`: items before and after, rejections, aggregates."""
 
 from __future__ import annotations
 
@@ -9,73 +9,79 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 
 from etl.model.counts import judged
-from etl_cli.items.kinds import OTHER_KINDS, kind_of
+from etl.model.instants import parse_instant
 from etl_cli.items.local_transformation import Outcome
-from etl_cli.items.rejections import reasons_table
-from etl_cli.runs.counts import UNTIMED, untimed_words
-from etl_cli.runs.item import alone, compare, whole
-from etl_cli.runs.staged_record import before_and_after
+from etl_cli.items.preview import OTHER_KINDS, kind_of
+from etl_cli.render.item import changes_table, item_table
+from etl_cli.render.rejections import rejections_table
+from etl_cli.runs.item import compare
+from etl_cli.runs.phrases import UNTIMED, untimed_words
+from etl_cli.runs.staged import before_and_after
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.grid import Grid, fitting, table_width
-from etl_cli.terminal.words import count, parse_instant
+from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
-    from etl_cli.items.rehearsal import Rehearsed
+    from etl_cli.items.preview import Preview
     from etl_cli.terminal.times import Times
 
 _MOST_GROUPS = 20
 _MOST_KINDS = 12
+_NO_RECORDS = {
+    "dropped": "dropped: transform() returns nothing for it",
+    "ahead": "ahead: its timestamp is in the future, and a later run reads it again",
+}
 
 
-def print_rehearsed(
-    console: Terminal, rehearsed: Rehearsed, table: str, times: Times, chosen: Iterable[Outcome]
-) -> None:
-    """Print what became of items.
+def print_preview(console: Terminal, preview: Preview, table: str, times: Times, chosen: Iterable[Outcome]) -> None:
+    """Print the outcomes of items.
 
     Args:
         console: where.
-        rehearsed: what became of them.
-        table: the table that they come from.
+        preview: the outcomes.
+        table: the source table of the items.
         times: how to print instants.
-        chosen: what to show field by field.
+        chosen: the outcomes to show field by field.
     """
     width = table_width(console)
-    intro = Text(f"{count(rehearsed.items, 'item')} of {table}, {as_in_a_run(rehearsed, times)}")
+    intro = Text(f"{plural(preview.items, 'item')} of {table}, {as_in_a_run(preview, times)}")
     console.print(intro, width=width, soft_wrap=False)
     for outcome in chosen:
         console.print(Group("", *_outcome(outcome, width)), width=width, soft_wrap=False)
     parts: list[RenderableType] = []
-    if rehearsed.items > 1:
-        parts += ["", Text("  What happens", "bold"), _kinds(rehearsed.kinds)]
-    parts += [
-        *aside_parts(rehearsed),
-        *aggregate_parts(console, width, rehearsed.aggregates),
-        "",
-        verdict(rehearsed),
-    ]
+    if preview.items > 1:
+        parts += ["", Text("  What happens", "bold"), _kinds(preview.kinds)]
+    parts += [*summary_parts(console, preview, width), "", verdict(preview)]
     console.print(Group(*parts), width=width, soft_wrap=False)
 
 
-def as_in_a_run(rehearsed: Rehearsed, times: Times) -> str:
-    """A part of a sentence: in which window."""
-    window = times.window(parse_instant(rehearsed.run.start), parse_instant(rehearsed.run.end))
+def as_in_a_run(preview: Preview, times: Times) -> str:
+    """The window of the preview's run, as a part of a sentence."""
+    window = times.window(parse_instant(preview.run.start), parse_instant(preview.run.end))
     return f"as in a run of {window}; nothing is written"
 
 
-def verdict(rehearsed: Rehearsed) -> Text:
-    """The line that says it all."""
-    rejected, untimed = rehearsed.aside.rejected, rehearsed.aside.untimed
-    own = judged({"read": rehearsed.items, "ahead": rehearsed.ahead, "untimed": untimed})
-    share = f" ({100 * rejected / own:.1f} %)" if rejected else ""
-    line = f"{count(rehearsed.records, 'record')} of {count(rehearsed.items, 'item')}"
-    line += f", {rejected:,} rejected{share}" if rejected else ", none rejected"
+def verdict(preview: Preview) -> Text:
+    """The preview in one line."""
+    rejected, untimed = preview.aside.rejected, preview.aside.untimed
+    own = judged({"read": preview.items, "ahead": preview.ahead, "untimed": untimed})
+    line = f"{plural(preview.records, 'record')} of {plural(preview.items, 'item')}"
+    line += f", {rejected:,} rejected ({100 * rejected / own:.1f} %)" if rejected else ", none rejected"
     line += untimed_words(untimed)
-    line += f", {rehearsed.dropped:,} dropped" if rehearsed.dropped else ""
-    line += f", {rehearsed.ahead:,} ahead of their time" if rehearsed.ahead else ""
-    forgotten = rehearsed.dropped and not rehearsed.records
-    line += ". A run loads nothing then, and fails: does transform() lack a return?" if forgotten else ""
-    doubtful = bool(rejected or untimed or forgotten)
+    line += f", {preview.dropped:,} dropped" if preview.dropped else ""
+    line += f", {preview.ahead:,} ahead of their time" if preview.ahead else ""
+    forgotten = bool(preview.dropped and not preview.records)
+    line += ". A run would load nothing, and fail: does transform() lack a return?" if forgotten else ""
+    doubtful = bool(rejected or untimed) or forgotten
     return Text(f"  {'~' if doubtful else '✔'} {line}", "bold yellow" if doubtful else "bold green")
+
+
+def summary_parts(console: Terminal, preview: Preview, width: int) -> Iterator[RenderableType]:
+    """The rejections and the aggregates of a preview."""
+    if preview.aside.total:
+        yield from ("", Text("  Into quarantine", "bold"))
+        yield rejections_table(preview.aside.rejections())
+    yield from aggregate_parts(console, width, preview.aggregates)
 
 
 def aggregate_parts(console: Terminal, width: int, aggregates: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
@@ -88,11 +94,11 @@ def aggregate_parts(console: Terminal, width: int, aggregates: Sequence[dict[str
             continue
         yield fitting(console, width, (_groups(aggregate, whole_numbers=each) for each in (True, False)))
         if len(groups) > _MOST_GROUPS:
-            yield Text(f"  and {count(len(groups) - _MOST_GROUPS, 'more group')}", "dim")
+            yield Text(f"  and {plural(len(groups) - _MOST_GROUPS, 'more group')}", "dim")
 
 
 def _groups(aggregate: dict[str, Any], *, whole_numbers: bool) -> Grid:
-    """A line for each group; an average may have 38 digits, which then go on in a second line."""
+    """A line for each group; an average may have 38 digits, and take a second line."""
     table, groups = Grid(gap=2), aggregate["groups"]
     for name in ("", *groups[0]):
         if name in aggregate["by"]:
@@ -105,56 +111,40 @@ def _groups(aggregate: dict[str, Any], *, whole_numbers: bool) -> Grid:
     return table
 
 
-def aside_parts(rehearsed: Rehearsed) -> Iterator[RenderableType]:
-    """What would go to quarantine, by reason, if anything would."""
-    if rehearsed.aside.total:
-        yield from ("", Text("  Into quarantine", "bold"))
-        yield reasons_table(rehearsed.aside.reasons())
-
-
 def one_of_each_kind(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """The first of those that change in the same way; none that is rejected."""
+    """The first outcome of each kind of change; rejected items are left out."""
     firsts: dict[str, Outcome] = {}
     for outcome in outcomes:
-        if outcome.reason is None:
+        if outcome.rejection is None:
             firsts.setdefault(kind_of(outcome), outcome)
     return list(firsts.values())
 
 
 def _kinds(kinds: Counter[str]) -> Grid:
-    """How many items change in the same way."""
+    """The number of items with each kind of change."""
     table = Grid(gap=2)
     table.whole("right", least=6)
     table.text()
     shown = [(kind, number) for kind, number in kinds.most_common(_MOST_KINDS) if kind != OTHER_KINDS]
     for kind, number in shown:
         table.add_row(f"{number:,}", kind)
-    rest = kinds.total() - sum(number for _, number in shown)
-    if rest:
+    if rest := kinds.total() - sum(number for _, number in shown):
         table.add_row(f"{rest:,}", Text(OTHER_KINDS, "dim"))
     return table
 
 
-_NOTHING_LOADED = {
-    "dropped": "dropped: transform() returns nothing for it",
-    "ahead": "ahead: its time is yet to come, and a run after it reads it again",
-}
-
-
 def _outcome(outcome: Outcome, width: int) -> Iterator[RenderableType]:
     head = Text.assemble("  ", (outcome.identity, "bold"), "  ")
-    if outcome.reason:
-        yield head + Text(f"{UNTIMED if outcome.fate == 'untimed' else 'rejected'}: {outcome.reason}", "yellow")
-        yield alone(outcome.item, width)
-    elif not outcome.records:
-        yield head + Text(_NOTHING_LOADED[outcome.fate], "yellow")
-        yield alone(outcome.item, width)
-    elif len(outcome.records) == 1:
+    records = outcome.records
+    if len(records) == 1:
         yield head
-        yield whole(compare(*before_and_after(outcome.line, outcome.records[0])), ("before", "after"), width)
     else:
-        yield head + Text(f"becomes {len(outcome.records)} records", "yellow")
-        yield alone(outcome.item, width)
-        for number, record in enumerate(outcome.records, 1):
-            yield Text(f"  record {number} of {len(outcome.records)}", "dim")
-            yield whole(compare(*before_and_after(outcome.line, record)), ("before", "after"), width)
+        words = _NO_RECORDS.get(outcome.fate, f"becomes {len(records)} records")
+        if outcome.rejection:
+            words = f"{UNTIMED if outcome.rejection.untimed else 'rejected'}: {outcome.rejection}"
+        yield head + Text(words, "yellow")
+        yield item_table(outcome.item, width)
+    for number, record in enumerate(records, 1):
+        if len(records) > 1:
+            yield Text(f"  record {number} of {len(records)}", "dim")
+        yield changes_table(compare(*before_and_after(outcome.line, record)), ("before", "after"), width)

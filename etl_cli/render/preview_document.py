@@ -1,4 +1,4 @@
-"""What `etl preview` tells programs. Items are DynamoDB JSON, binaries in base64."""
+"""The JSON documents of `etl preview`. Items are DynamoDB JSON, binaries in base64."""
 
 from __future__ import annotations
 
@@ -6,55 +6,83 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from etl_cli.items.local_transformation import Outcome
-from etl_cli.runs.item import Change, changes
-from etl_cli.runs.staged_record import before_and_after
+from etl_cli.runs.item import changes
+from etl_cli.runs.staged import before_and_after, loaded_item, named_key
 from etl_cli.terminal.console import Later
 
 if TYPE_CHECKING:
-    from etl_cli.items.rehearsal import Rehearsed, RehearsedRun
+    from etl.model.schema import Key
+    from etl_cli.items.comparison import ChangedRecord, Comparison, FieldChanges
+    from etl_cli.items.local_transformation import Outcome
+    from etl_cli.items.preview import Preview, RunPreview
 
-
-# Changes of one record that are told.
+# The most changes of one record.
 MOST_CHANGES = 1_000
 
 
-def rehearsed_document(rehearsed: Rehearsed) -> dict[str, Any]:
-    """What `etl preview --json` prints."""
-    items = [Later(partial(_outcome, each)) for each in rehearsed.outcomes]
-    return _summary(rehearsed) | {"items": items, "items_left_out": rehearsed.not_kept}
+def preview_document(preview: Preview) -> dict[str, Any]:
+    """The document of `etl preview --json`."""
+    items = [Later(partial(_outcome, each)) for each in preview.outcomes]
+    return _summary(preview) | {"items": items, "items_left_out": preview.items - len(preview.outcomes)}
 
 
-def run_document(rehearsed: RehearsedRun) -> dict[str, Any]:
-    """What `etl preview --run RUN --json` prints; ``differences`` is null when there is nothing to compare with."""
-    return _summary(rehearsed) | {
-        "run": rehearsed.run.id,
-        "complete": rehearsed.complete,
-        "rejected_then": [each.document() for each in rehearsed.aside_then.reasons()],
-        "differences": rehearsed.comparison.document() if rehearsed.comparison else None,
+def run_preview_document(preview: RunPreview) -> dict[str, Any]:
+    """The document of `etl preview --run RUN --json`; ``differences`` is null if there is nothing to compare with."""
+    return _summary(preview) | {
+        "run": preview.run.id,
+        "complete": preview.complete,
+        "rejected_then": [each.document() for each in preview.aside_then.rejections()],
+        "differences": comparison_document(preview.comparison) if preview.comparison else None,
     }
 
 
-def _summary(rehearsed: Rehearsed) -> dict[str, Any]:
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """The differences between the records of then and of now."""
     return {
-        "window": {"start": rehearsed.run.start, "end": rehearsed.run.end},
+        "unchanged": comparison.unchanged,
+        "changed": comparison.changed,
+        "come": _keys(comparison.come_count, comparison.come),
+        "gone": _keys(comparison.gone_count, comparison.gone),
+        "fields": [_field(each) for each in comparison.fields.values()],
+        "further": comparison.further,
+        "examples": [Later(partial(_changed, each)) for each in comparison.examples],
+    }
+
+
+def _keys(number: int, examples: list[Key]) -> dict[str, Any]:
+    return {"count": number, "examples": list(map(named_key, examples))}
+
+
+def _field(found: FieldChanges) -> dict[str, Any]:
+    change = found.example
+    values = {"then": change.before, "now": change.after} if change else {"then": None, "now": None, "too_large": True}
+    return {"path": found.path, "mark": found.mark, "count": found.count, "example": named_key(found.key) | values}
+
+
+def _changed(record: ChangedRecord) -> dict[str, Any]:
+    return named_key(record.key) | {"then": loaded_item(record.then), "now": loaded_item(record.now)}
+
+
+def _summary(preview: Preview) -> dict[str, Any]:
+    return {
+        "window": {"start": preview.run.start, "end": preview.run.end},
         "counts": {
-            "items": rehearsed.items,
-            "records": rehearsed.records,
-            "dropped": rehearsed.dropped,
-            "ahead": rehearsed.ahead,
-            "untimed": rehearsed.aside.untimed,
-            "rejected": rehearsed.aside.rejected,
+            "items": preview.items,
+            "records": preview.records,
+            "dropped": preview.dropped,
+            "ahead": preview.ahead,
+            "untimed": preview.aside.untimed,
+            "rejected": preview.aside.rejected,
         },
-        "rejected": [each.document() for each in rehearsed.aside.reasons()],
-        "aggregates": rehearsed.aggregates,
+        "rejected": [each.document() for each in preview.aside.rejections()],
+        "aggregates": preview.aggregates,
     }
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "outcome": outcome.fate,
-        "reason": outcome.reason._asdict() if outcome.reason else None,
+        "reason": outcome.rejection.facts() if outcome.rejection else None,
         "item": Later(lambda: outcome.item),
         "records": [Later(partial(_record, outcome, record)) for record in outcome.records],
     }
@@ -63,9 +91,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 def _record(outcome: Outcome, line: bytes) -> dict[str, Any]:
     item, record = before_and_after(outcome.line, line)
     found = changes(item, record)
-    told = [_change(change) for change in islice(found, MOST_CHANGES)]
-    return {"record": record, "changes": told, "changes_left_out": sum(1 for _ in found)}
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {"path": change.path, "mark": change.mark, "before": change.before, "after": change.after}
+    first = [
+        {"path": change.path, "mark": change.mark, "before": change.before, "after": change.after}
+        for change in islice(found, MOST_CHANGES)
+    ]
+    return {"record": record, "changes": first, "changes_left_out": sum(1 for _ in found)}

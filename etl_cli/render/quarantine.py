@@ -1,4 +1,4 @@
-"""What `etl quarantine` prints."""
+"""The output of `etl quarantine`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
-from etl.model.counts import rejected
-from etl_cli.items.rejections import Reason, reasons_table
-from etl_cli.runs.counts import UNTIMED, untimed_words
-from etl_cli.runs.item import alone, alone_plain
-from etl_cli.runs.staged import SetAside
+from etl.model.counts import set_aside
+from etl.model.instants import format_instant
+from etl.model.stages import TRANSFORM
+from etl_cli.render.item import item_table, record_table
+from etl_cli.render.rejections import rejected_by, rejections_table
+from etl_cli.runs.phrases import replay_words, untimed_words
 from etl_cli.terminal.console import Later, Terminal, Text
 from etl_cli.terminal.grid import table_width
-from etl_cli.terminal.words import count, format_instant
+from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
-    from etl_cli.items.quarantine import Quarantine
+    from etl_cli.items.quarantine import Quarantine, QuarantinedRecord
     from etl_cli.runs.ledger import Entry
     from etl_cli.terminal.etl_lines import EtlLines
     from etl_cli.terminal.times import Times
@@ -27,21 +28,18 @@ _MOST_REASONS = 5
 
 
 def print_quarantines(console: Terminal, found: Sequence[Quarantine], times: Times, lines: EtlLines) -> None:
-    """Print what runs have in quarantine, and how to go on.
-
-    Args:
-        console: where.
-        found: a run each, the latest first.
-        times: how to print instants.
-        lines: makes lines for a shell.
-    """
+    """Print the quarantine of runs, the latest first, and the commands to go on with."""
     full = [each for each in found if each.aside.total]
     if not full:
         console.print("Nothing is in quarantine.")
         return
     parts: list[RenderableType] = []
     for each in full:
-        parts += [_heading(each, times), *_replayed(each.entry), reasons_table(_shown(each)), *_more(each), ""]
+        rejections = each.aside.rejections()
+        parts += [_heading(each, times), *_replayed(each.entry), rejections_table(rejections[:_MOST_REASONS])]
+        if len(rejections) > _MOST_REASONS:
+            parts.append(Text(f"        and {plural(len(rejections) - _MOST_REASONS, 'more reason')}", "dim"))
+        parts.append("")
     console.print(Group(*parts), width=table_width(console), soft_wrap=False)
     latest = full[0].run
     console.print(f"The records:  {lines.line('quarantine', 'show', latest)}", soft_wrap=True)
@@ -49,7 +47,7 @@ def print_quarantines(console: Terminal, found: Sequence[Quarantine], times: Tim
 
 
 def quarantine_document(found: Quarantine) -> dict[str, Any]:
-    """What programs are told of a run's quarantine."""
+    """The quarantine of one run, for programs."""
     entry = found.entry
     window = entry.window if entry else None
     return {
@@ -59,31 +57,33 @@ def quarantine_document(found: Quarantine) -> dict[str, Any]:
         "rejected": found.aside.rejected,
         "untimed": found.aside.untimed,
         "is_cut": found.is_cut,
-        "reasons": [each.document() for each in found.aside.reasons()],
+        "reasons": [each.document() for each in found.aside.rejections()],
         "replayed": (entry.replayed if entry else None) or None,
     }
 
 
-def print_records(console: Terminal, records: Iterable[SetAside], *, has_more: bool) -> None:
+def print_records(console: Terminal, records: Iterable[QuarantinedRecord], *, has_more: bool) -> None:
     """Print records of quarantine.
 
     Args:
         console: where.
-        records: as they lie in quarantine.
-        has_more: whether there are more than these.
+        records: the records.
+        has_more: whether quarantine has more than these.
     """
     width = table_width(console)
     for record in records:
-        reason = Reason.of(record)
-        kind = UNTIMED if reason.untimed else f"{record.stage.capitalize()} rejected it"
-        head = Text.assemble((record.identity or "(without an id)", "bold"), "  ", (f"{kind}: {reason}", "yellow"))
-        console.print(Group(head, _item(record, width), ""), width=width, soft_wrap=False)
+        heading = Text.assemble(
+            (record.identity or "(without an id)", "bold"), "  ", (rejected_by(record.rejection), "yellow")
+        )
+        item = record.whole()["item"]
+        table = item_table(item, width) if record.stage == TRANSFORM else record_table(item, width)
+        console.print(Group(heading, table, ""), width=width, soft_wrap=False)
     if has_more:
         console.print(Text("There are more: --limit says how many to show.", "dim"), width=width, soft_wrap=False)
 
 
-def record_document(record: SetAside) -> Later:
-    """What programs are told of a record of quarantine; a number of a transformed one that has a fraction is text."""
+def record_document(record: QuarantinedRecord) -> Later:
+    """A record of quarantine, for programs. In plain JSON, a number with a fraction is text."""
     return Later(lambda: _exact(record.whole()))
 
 
@@ -93,12 +93,6 @@ def _exact(value: Any) -> Any:
     if isinstance(value, list):
         return [_exact(each) for each in value]
     return str(value) if isinstance(value, Decimal) else value
-
-
-def _item(record: SetAside, width: int) -> RenderableType:
-    # What Transform set aside lies there as it was read, what Load set aside as it was transformed.
-    item = record.whole()["item"]
-    return alone(item, width) if record.stage == "transform" else alone_plain(item, width)
 
 
 def _heading(found: Quarantine, times: Times) -> Text:
@@ -113,26 +107,9 @@ def _heading(found: Quarantine, times: Times) -> Text:
 
 
 def _replayed(entry: Entry | None) -> list[Text]:
-    """What became of a run's quarantine, if it was run again."""
+    """The outcome of a replay of the run's quarantine, if there was one."""
     if not entry or not entry.replayed:
         return []
-    noted = entry.replayed
-    again, untimed = rejected(noted), noted.get("untimed", 0)
-    counts = {"loaded": noted.get("loaded", 0), "rejected again": again, UNTIMED: untimed}
-    counts |= {name: noted.get(name, 0) for name in ("ahead", "left")}
-    told = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number or name == "loaded")
-    return [
-        Text(
-            f"  replayed by {noted['run']}: {told}",
-            "green" if not again + untimed + counts["ahead"] + counts["left"] else "yellow",
-        )
-    ]
-
-
-def _shown(found: Quarantine) -> Sequence[Any]:
-    return found.aside.reasons()[:_MOST_REASONS]
-
-
-def _more(found: Quarantine) -> list[Text]:
-    rest = len(found.aside.reasons()) - _MOST_REASONS
-    return [Text(f"        and {count(rest, 'more reason')}", "dim")] if rest > 0 else []
+    counts = entry.replayed
+    not_loaded = set_aside(counts) + counts.get("ahead", 0) + counts.get("left", 0)
+    return [Text(f"  {replay_words(counts)}", "yellow" if not_loaded else "green")]

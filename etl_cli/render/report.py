@@ -1,8 +1,8 @@
-"""The report of a run, and the message of a failure, as a terminal shows them."""
+"""The report of a run that succeeded, as a terminal shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -10,128 +10,96 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 
 from etl_cli.aws.cli_lines import Command
-from etl_cli.runs.counts import untimed_words
-from etl_cli.runs.failure import Failure, look_words
-from etl_cli.runs.item import compare, whole
-from etl_cli.runs.statuses import ended
-from etl_cli.summary.report import Equation, Rejection, RunReport
+from etl_cli.render.item import changes_table
+from etl_cli.render.rejections import rejections_table
+from etl_cli.runs.item import compare
+from etl_cli.runs.phrases import untimed_words, verdict
+from etl_cli.summary.balance import BalanceLine
+from etl_cli.summary.contents import Contents
+from etl_cli.summary.run_summary import RunSummary
 from etl_cli.summary.verify import Verified
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
-from etl_cli.terminal.grid import NARROWEST, WIDEST, Grid, fitting, table_width
-from etl_cli.terminal.printable import wrapped
+from etl_cli.terminal.grid import NARROWEST, Grid, fitting, table_width
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import count, duration, number, parse_instant
+from etl_cli.terminal.words import duration, number, plural
 
 _MOST_GROUPS = 8
 SAMPLE_TITLES = ("as the run read it", "as the run made it")
+UNBALANCED = "The run succeeded, and its counts don't add up"
 
 
 def print_report(
     console: Terminal,
-    report: RunReport,
+    summary: RunSummary,
     tables: tuple[str, str],
     verified: Verified | None = None,
     times: Times | None = None,
 ) -> None:
-    """Print all that is told of a run.
+    """Print the report of a run that succeeded.
 
     Args:
-        console: where.
-        report: the run.
+        console: the terminal.
+        summary: the run.
         tables: names of the source table and of the destination table.
-        verified: what was counted in the tables; None if nothing was.
-        times: how to print instants; in UTC if left out.
+        verified: numbers that were counted in the tables; None if nothing was.
+        times: prints instants; in UTC if left out.
     """
-    width = table_width(console)
+    width, contents = table_width(console), summary.contents
     sections: list[tuple[str, RenderableType]] = [
-        ("Durations", fitting(console, width, _durations(report))),
-        ("Balance", fitting(console, width, _balance(report))),
+        ("Durations", fitting(console, width, _durations(summary))),
+        ("Balance", fitting(console, width, _balance(summary))),
     ]
     if verified:
-        sections[-1] = ("Balance", Group(sections[-1][1], _counted(report, tables, verified)))
-    if report.rejections:
-        table = _reasons(report.rejections) if report.left_out else _rejections(report.rejections, width)
-        sections.append((_rejected_title(report), table))
-    sections += [(_aggregate_title(each), _aggregate(each)) for each in report.aggregates]
-    if report.sample:
-        item = whole(compare(*report.sample.sides()), SAMPLE_TITLES, width)
+        sections[-1] = ("Balance", Group(sections[-1][1], _counted(summary.counts, tables, verified)))
+    if contents.rejections:
+        sections.append((_rejected_title(contents), _rejections(contents)))
+    sections += [(f"Aggregate {each['name']}", _aggregate(each)) for each in contents.aggregates]
+    if contents.sample:
+        item = changes_table(compare(*contents.sample.sides()), SAMPLE_TITLES, width)
         sections.append(("One item, before and after", item))
-    parts: list[RenderableType] = ["", _verdict(report), "", _facts(report, times or Times())]
+    parts: list[RenderableType] = ["", _verdict(summary), "", _facts(summary, times or Times())]
     for title, body in sections:
         parts += ["", Text(f"  {title}", "bold"), body]
-    if report.left_out:
-        parts += ["", Padding(Text(report.left_out, "dim"), (0, 0, 0, 2))]
+    for note in contents.notes:
+        parts += ["", Padding(Text(note, "dim"), (0, 0, 0, 2))]
     # A narrower terminal breaks lines, which is better than numbers that are cut off.
     console.width = max(console.width, NARROWEST)
     console.print(Group(*parts), width=width, soft_wrap=False)
 
 
-def print_title(console: Terminal, title: str) -> None:
-    """Print the title of what follows."""
-    console.print()
-    console.print(Text(f"  {title}", "bold"), soft_wrap=True)
+def report_commands(summary: RunSummary, lines: EtlLines) -> list[Command]:
+    """Lines for a shell that show more of a run that succeeded."""
+    run, contents = summary.entry.run, summary.contents
+    commands = [Command("how long each step took, and the cost", lines.line("show", run))]
+    if contents.quarantine:
+        commands.append(Command("items in quarantine, with the reasons", lines.line("quarantine", "show", run)))
+    if contents.sample:
+        commands.append(Command("the way of the item above", lines.line("explain", contents.sample.item_id)))
+    return [*commands, Command("the log", lines.line("logs", "--run", run))]
 
 
-def print_commands(console: Terminal, commands: Sequence[Command], title: str = "Look further") -> None:
-    """Print lines for a shell, none of them broken, so that they can be copied."""
-    print_title(console, title)
-    for command in commands:
-        console.print(f"  # {command.shows}", style="dim", soft_wrap=True)
-        console.print(f"  {command.line}", soft_wrap=True)
+def _verdict(summary: RunSummary) -> Text:
+    if not summary.is_balanced:
+        return Text(f"  ✘ {UNBALANCED}", "bold red")
+    return Text(f"  ✔ {verdict(summary.counts, reasons=True)}", "bold green")
 
 
-def print_failure(console: Terminal, failure: Failure) -> None:
-    """Print why an execution did not succeed."""
-    told = ended(failure.status, failure.stage, failure.error)
-    console.print()
-    console.print(Text.assemble("  ", (f"✘ The run {told}", "bold red")), soft_wrap=True)
-    width = min(console.width, WIDEST)
-    message = wrapped(failure.message, width - 6)
-    for lines, style in ((message, ""), (failure.where, "dim")):
-        if lines:
-            console.print()
-        for line in lines:
-            console.print(Text(f"    {line}", style), soft_wrap=True)
-
-
-def print_advice(console: Terminal, failure: Failure, lines: EtlLines) -> None:
-    """Print what to do about a failure, and where to look."""
-    print_title(console, "What to do")
-    for line in wrapped(failure.remedy, min(console.width, WIDEST) - 4):
-        console.print(f"  {line}", soft_wrap=True)
-    name = failure.run or failure.execution.rpartition(":")[2]
-    for words in (look_words(failure), ["show", name]):
-        console.print(f"  {lines.line(*words)}", soft_wrap=True)
-
-
-def _verdict(report: RunReport) -> Text:
-    if not all(equation.holds for equation in report.balance()):
-        return Text("  ✘ The run succeeded, and its counts don't add up", "bold red")
-    untimed = report.counts.get("untimed", 0)
-    reasons = " with its reason" if report.rejected == 1 else " with their reasons"
-    # With items without a time the line would be longer than 80 columns.
-    rejected = f"{report.rejected:,} rejected{'' if untimed else reasons}" if report.rejected else "none rejected"
-    rejected += untimed_words(untimed)
-    ahead = f", {report.counts['ahead']:,} left to a later run" if report.counts.get("ahead") else ""
-    return Text(f"  ✔ {report.counts['loaded']:,} loaded, {rejected}{ahead}, nothing unaccounted for", "bold green")
-
-
-def _facts(report: RunReport, times: Times) -> Grid:
-    table = _grid()
+def _facts(summary: RunSummary, times: Times) -> Grid:
+    entry, table = summary.entry, _grid()
     table.whole(style="dim")
     table.whole()
-    table.add_row("", "Run", report.run)
-    if report.replay:
-        table.add_row("", "Replay of", f"what run {report.replay} had in quarantine")
-    start, end = (parse_instant(report.window[name]) for name in ("start", "end"))
-    table.add_row("", "Window", times.window(start, end))
+    table.add_row("", "Run", entry.run)
+    if entry.replay:
+        table.add_row("", "Replay of", f"the quarantine of run {entry.replay}")
+    if entry.window:
+        table.add_row("", "Window", times.window(*entry.window))
     return table
 
 
-def _durations(report: RunReport) -> Iterator[Grid]:
-    """The stages side by side, or below each other."""
-    shown = report.stages | {"in all": report.seconds}
+def _durations(summary: RunSummary) -> Iterator[Grid]:
+    """The stages in one line, or one below the other."""
+    shown = summary.stage_seconds | {"in all": summary.seconds or 0.0}
     across, down = _grid(), _grid()
     for name in shown:
         across.whole("right", least=8 if name != "Plan" else 0)
@@ -144,42 +112,42 @@ def _durations(report: RunReport) -> Iterator[Grid]:
     yield from (across, down)
 
 
-def _balance(report: RunReport) -> Iterator[Grid]:
-    """Its lines with as many parts as may be, and with fewer."""
-    scanned, read = report.counts.get("scanned", 0), report.counts["read"]
-    outside = Equation("scanned", scanned, {"read": read, "outside": scanned - read})
+def _balance(summary: RunSummary) -> Iterator[Grid]:
+    """The lines of the balance with as many parts as possible, and with fewer."""
+    scanned, read = summary.counts.get("scanned", 0), summary.counts.get("read", 0)
+    outside = BalanceLine("scanned", scanned, {"read": read, "outside": scanned - read})
     for parts in (3, 2, 1):
         table = _grid()
         for position in range(3 + 3 * parts):
             table.whole("right" if position == 1 or (position >= 3 and position % 3 == 0) else "left")
-        for equation in [*([] if report.replay else [outside]), *report.balance()]:
-            for row in _equation(equation, parts):
+        for line in [*([] if summary.entry.replay else [outside]), *summary.balance]:
+            for row in _balance_rows(line, parts):
                 table.add_row("", *row)
         yield table
 
 
-def _counted(report: RunReport, tables: tuple[str, str], verified: Verified) -> Grid:
-    scanned = report.counts.get("scanned", 0)
-    counted = _grid()
-    counted.whole(least=len("extracted"))
-    counted.whole("right", least=len(f"{scanned:,}"))
-    counted.text()
+def _counted(counts: dict[str, int], tables: tuple[str, str], verified: Verified) -> Grid:
+    """The numbers that were counted in the two tables."""
+    table = _grid()
+    table.whole(least=len("extracted"))
+    table.whole("right", least=len(f"{counts.get('scanned', 0):,}"))
+    table.text()
     others = "".join(f" + {found:,} {why}" for why, found in verified.outside.items())
-    total = f"{others} = {report.counts['extracted']:,} extracted" if others else ""
+    total = f"{others} = {counts['extracted']:,} extracted" if others else ""
     for number_found, where in (
         (verified.source, f"in the window of {tables[0]}{total}"),
         (verified.destination, f"of this run in {tables[1]}"),
     ):
-        counted.add_row(
+        table.add_row(
             "", "counted", Text(f"{number_found:,}", "bold"), Text.assemble((where, "dim"), " ", ("✔", "green"))
         )
-    return counted
+    return table
 
 
-def _equation(equation: Equation, most: int) -> Iterator[list[Text]]:
-    """A line of the balance; one with more than so many parts goes on in another."""
-    parts = list(equation.parts.items())
-    cells = [Text(equation.name), Text(f"{equation.total:,}", "bold"), Text("=", "dim")]
+def _balance_rows(line: BalanceLine, most: int) -> Iterator[list[Text]]:
+    """A line of the balance as rows of a table, with at most ``most`` parts each."""
+    parts = list(line.parts.items())
+    cells = [Text(line.name), Text(f"{line.total:,}", "bold"), Text("=", "dim")]
     for first in range(0, len(parts), most):
         for position in range(first, first + most):
             name, value = parts[position] if position < len(parts) else ("", 0)
@@ -189,50 +157,33 @@ def _equation(equation: Equation, most: int) -> Iterator[list[Text]]:
         if first + most < len(parts):
             yield cells
             cells = [Text(""), Text("")]
-    yield [*cells, Text("✔", "green") if equation.holds else Text("✘ does not add up", "bold red")]
+    yield [*cells, Text("✔", "green") if line.holds else Text("✘ does not add up", "bold red")]
 
 
-def _rejected_title(report: RunReport) -> str:
-    shown = sum(each.count for each in report.rejections)
-    untimed = sum(each.count for each in report.rejections if each.untimed)
-    if report.rejections_cut:
-        return f"Rejected, of the first {shown:,} in quarantine{untimed_words(untimed)}"
-    return f"Rejected: {shown - untimed:,}{untimed_words(untimed)}"
+def _rejected_title(contents: Contents) -> str:
+    aside = contents.aside
+    if contents.is_cut:
+        return f"Rejected, of the first {aside.total:,} in quarantine{untimed_words(aside.untimed)}"
+    return f"Rejected: {aside.rejected:,}{untimed_words(aside.untimed)}"
 
 
-def _rejections(rejections: list[Rejection], width: int) -> Grid:
-    table = _grid()
-    table.whole("right")
-    table.text(most=20)
-    table.text(most=(width - 22) // 2)
-    table.text(most=width - 42)
-    table.add_row("", *(Text(title, "dim") for title in ("items", "attribute", "expected", "found, for example")))
-    for each in rejections:
-        example = Text.assemble(each.got, (f" in {each.example}" if each.example else "", "dim"))
-        table.add_row("", f"{each.count:,}", each.field or "(record)", each.expected, example)
-    return table
-
-
-def _reasons(rejections: list[Rejection]) -> Grid:
-    """How many items were rejected for what was expected, without anything of them."""
+def _rejections(contents: Contents) -> Grid:
+    if contents.with_items:
+        return rejections_table(contents.rejections)
     table = _grid()
     table.whole("right")
     table.text()
-    table.add_row("", *(Text(title, "dim") for title in ("items", "expected")))
-    for each in rejections:
-        table.add_row("", f"{each.count:,}", each.expected)
+    table.add_row("", *(Text(title, "dim") for title in ("items", "reason")))
+    for each in contents.rejections:
+        table.add_row("", f"{each.count:,}", each.rule)
     return table
-
-
-def _aggregate_title(aggregate: dict[str, Any]) -> str:
-    return f"Aggregate {aggregate['name']}"
 
 
 def _aggregate(aggregate: dict[str, Any]) -> RenderableType:
     rows: list[dict[str, Any]] = aggregate["groups"]
     left_out = aggregate.get("groups_left_out", 0)
     if not rows:
-        return Text(f"  {count(left_out, 'group')}" if left_out else "  no records", "dim")
+        return Text(f"  {plural(left_out, 'group')}" if left_out else "  no records", "dim")
     table = _grid()
     by = aggregate["by"]
     for name in rows[0]:
@@ -245,7 +196,7 @@ def _aggregate(aggregate: dict[str, Any]) -> RenderableType:
         table.add_row("", *(_cell(value) for value in row.values()))
     if len(rows) <= _MOST_GROUPS:
         return table
-    return Group(table, Text(f"  and {count(len(rows) - _MOST_GROUPS, 'more group')}", "dim"))
+    return Group(table, Text(f"  and {plural(len(rows) - _MOST_GROUPS, 'more group')}", "dim"))
 
 
 def _cell(value: Any) -> str:

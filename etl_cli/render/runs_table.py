@@ -1,4 +1,4 @@
-"""The table of runs: a line for each, or two on a terminal that is too narrow for it."""
+"""The table of runs: one line for each, or two on a narrow terminal."""
 
 from __future__ import annotations
 
@@ -8,48 +8,35 @@ from datetime import datetime
 from itertools import chain
 
 from etl.model.counts import rejected
-from etl.model.statuses import UNKNOWN, WORDS
-from etl_cli.runs.counts import UNTIMED
+from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN, WORDS
 from etl_cli.runs.ledger import Entry
-from etl_cli.runs.statuses import ended
+from etl_cli.runs.phrases import UNTIMED, ended, replay_words
 from etl_cli.terminal.console import Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.words import duration
 
-_STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan"}
-_MARKS = {"SUCCEEDED": "✔", "RUNNING": "…"}
+_STYLES = {SUCCEEDED: "green", RUNNING: "cyan"}
+_MARKS = {SUCCEEDED: "✔", RUNNING: "…"}
 _FAILED_STYLE, _FAILED_MARK = "red", "✘"
 _RUN_WIDTH = len("20261103T020000123Z")
 _COUNTS = ("read", "loaded", "rejected")
 _UNKNOWN = "-"
 
 
-def replay_words(entry: Entry) -> str:
-    """How a later run replayed what this one rejected: ``replayed by 20261106T…: 150 loaded, 1 rejected again``."""
-    counts = {name: number for name, number in entry.replayed.items() if isinstance(number, int)}
-    told = {name: counts.get(name, 0) for name in ("dropped", "ahead", "superseded")} | {
-        "rejected again": rejected(counts),
-        UNTIMED: counts.get("untimed", 0),
-    }
-    told["left, not in the source table any more"] = counts.get("left", 0)
-    more = "".join(f", {number:,} {name}" for name, number in told.items() if number)
-    return f"replayed by {entry.replayed['run']}: {counts.get('loaded', 0):,} loaded{more}"
-
-
 def runs_table(entries: Sequence[Entry], times: Times, etl: EtlLines, width: int | None) -> Iterator[Text]:
-    """The lines of the table: a run each, and below it why it failed, or what became of what it rejected.
+    """The lines of the table. Below a run are the reason of its failure and the result of its replay.
 
     Args:
         entries: the runs, at least one.
         times: prints windows.
         etl: makes lines of this command.
-        width: columns of the terminal; None for as many as it takes.
+        width: columns of the terminal; None for no limit.
     """
     for shape in (_Full(times), _Short(times), _Tall(times, width or 0)):
         head, *runs = shape.blocks(entries)
-        if width is None or (shape.tells(entries) and max(line.cell_len for line in chain(head, *runs)) <= width):
+        if width is None or (shape.fits(entries) and max(line.cell_len for line in chain(head, *runs)) <= width):
             break
     yield from head
     for entry, lines in zip(entries, runs, strict=True):
@@ -59,7 +46,7 @@ def runs_table(entries: Sequence[Entry], times: Times, etl: EtlLines, width: int
 
 @dataclass(frozen=True)
 class _Full:
-    """Rows of cells, each in full."""
+    """Rows with all facts in full."""
 
     times: Times
     gap = "  "
@@ -71,16 +58,18 @@ class _Full:
         widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
         return [[self._line(cells, widths)] for cells in rows]
 
-    def tells(self, entries: Sequence[Entry]) -> bool:
-        """Whether nothing that differs from run to run is left out."""
+    def fits(self, entries: Sequence[Entry]) -> bool:
+        """Whether the shape shows all facts that differ between the runs."""
         return bool(entries)
 
     def _line(self, cells: Sequence[Text], widths: Sequence[int]) -> Text:
         line = Text()
         for position, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-            left = position < len(cells) - len(_COUNTS) - 1  # what follows are numbers
+            is_text = position < len(cells) - len(_COUNTS) - 1  # numbers follow
             padding = " " * (width - cell.cell_len)
-            line.append_text(Text.assemble(cell, padding, self.gap) if left else Text.assemble(padding, cell, self.gap))
+            line.append_text(
+                Text.assemble(cell, padding, self.gap) if is_text else Text.assemble(padding, cell, self.gap)
+            )
         line.rstrip()
         return line
 
@@ -107,12 +96,12 @@ class _Full:
 
 
 class _Short(_Full):
-    """The same in 80 columns: a sign for the status, no seconds, and no years where the run's name has them."""
+    """Rows of 80 columns: a sign for the status, no seconds, and no years, which the run's id has."""
 
     gap = " "
 
-    def tells(self, entries: Sequence[Entry]) -> bool:
-        """Whether each run's name has the year of its window."""
+    def fits(self, entries: Sequence[Entry]) -> bool:
+        """Whether each run's id has the year of its window."""
         return all(
             self.times.shifted(instant).strftime("%Y") == entry.run[:4]
             for entry in entries
@@ -135,7 +124,7 @@ class _Short(_Full):
 
 @dataclass(frozen=True)
 class _Tall(_Full):
-    """All of it in two lines for each run, which wrap, where one has no room for it."""
+    """Two lines or more for each run, which wrap."""
 
     width: int = 0
 
@@ -146,11 +135,11 @@ class _Tall(_Full):
     def _lines(self, entry: Entry) -> list[Text]:
         mark = (_MARKS.get(entry.status, _FAILED_MARK), _style(entry))
         window = self.times.window(*entry.window) if entry.window and not entry.replay else self.window(entry)
-        told = _word(entry) if entry.seconds is None else f"{_word(entry)} in {duration(entry.seconds)}"
+        words = _word(entry) if entry.seconds is None else f"{_word(entry)} in {duration(entry.seconds)}"
         if entry.counts:
             counted = zip(_numbers(entry), _COUNTS, strict=True)
-            told += ": " + ", ".join(f"{number} {name}" for number, name in counted)
-        below = [Text(f"    {line}", _style(entry)) for line in wrapped(told, self.width - 4)]
+            words += ": " + ", ".join(f"{number} {name}" for number, name in counted)
+        below = [Text(f"    {line}", _style(entry)) for line in wrapped(words, self.width - 4)]
         return [Text.assemble(mark, f" {entry.run or _UNKNOWN}  {window}"), *below]
 
 
@@ -163,13 +152,13 @@ def _style(entry: Entry) -> str:
 
 
 def _numbers(entry: Entry) -> list[str]:
-    """The counts that are shown, with every digit."""
+    """The numbers of `_COUNTS`, with every digit."""
     counted = {name: entry.counts.get(name, 0) for name in _COUNTS} | {"rejected": rejected(entry.counts)}
     return [f"{counted[name]:,}" if entry.counts else _UNKNOWN for name in _COUNTS]
 
 
 def _name(entry: Entry) -> Text:
-    """What `etl show` knows the run by; the name of one that Plan could not name may be told below."""
+    """The name of a run for `etl show`. The execution's name may be too long and follow below."""
     return Text(entry.run) if entry.run else Text(entry.name if _is_short(entry) else _UNKNOWN, "dim")
 
 
@@ -186,5 +175,5 @@ def _notes(entry: Entry, etl: EtlLines, width: int | None) -> Iterable[Text]:
     if untimed := entry.counts.get("untimed"):
         yield Text(f"    {untimed:,} {UNTIMED}", "yellow")
     if entry.replayed:
-        words = replay_words(entry)
+        words = replay_words(entry.replayed)
         yield from (Text(f"    {line}", "dim") for line in ([words] if width is None else wrapped(words, width - 4)))

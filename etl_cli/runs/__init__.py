@@ -1,1 +1,1 @@
-"""Runs of the pipeline: what the ledger, Step Functions and the bucket know of them."""
+"""Runs of the pipeline, as the ledger, Step Functions, the bucket and the logs show them."""

@@ -83,7 +83,9 @@ def explain(pipeline: Pipeline, execution: str, timeline: Timeline) -> Failure:
         timeline: its whole history.
     """
     stage = timeline.current.name if timeline.current else ""
-    run, replay = timeline.run.get("timestamp", ""), (timeline.run.get("replay") or {}).get("run", "")
+    run, replay = timeline.run.id if timeline.run else "", ""
+    if timeline.run and timeline.run.replay:
+        replay = timeline.run.replay.run
     return _failure(pipeline, execution, (timeline.status, stage, timeline.error, timeline.cause), run, replay)
 
 

@@ -1,62 +1,52 @@
-"""An execution's history, read as what the six stages of the pipeline did."""
+"""An execution's history, read as the progress of the pipeline's stages."""
 
 from __future__ import annotations
 
-import json
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from etl_cli.runs.counts import totals
+import msgspec
+
+from etl.model.counts import by_name
+from etl.model.run import Run
+from etl.model.stages import STATES
+from etl_cli.runs.events import FAILED, SCHEDULED, SUCCEEDED, Event, details_of, is_throttled, output_of
+from etl_cli.runs.workers import Workers
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-STAGES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
-
-Event = Mapping[str, Any]
 State = Literal["waiting", "running", "succeeded", "failed"]
 
-_ENDED = {"ExecutionFailed": "FAILED", "ExecutionAborted": "ABORTED", "ExecutionTimedOut": "TIMED_OUT"}
-# A function is called through Lambda's own resource on AWS, and as a task elsewhere: the events differ by name.
-_CALLING = ("LambdaFunctionScheduled", "TaskScheduled")
-_CALLED = ("LambdaFunctionSucceeded", "TaskSucceeded")
-_CALL_FAILED = (
-    "LambdaFunctionFailed",
-    "LambdaFunctionStartFailed",
-    "LambdaFunctionTimedOut",
-    "TaskFailed",
-    "TaskStartFailed",
-    "TaskTimedOut",
-)
-# Lambda had no place for the function: nothing has run, and it is tried again for as long as the run has time.
-_NO_ROOM = "Lambda.TooManyRequestsException"
+_ENDINGS = {"ExecutionFailed": "FAILED", "ExecutionAborted": "ABORTED", "ExecutionTimedOut": "TIMED_OUT"}
 
 
 @dataclass
-class Stage:
-    """What is known of one stage.
+class StageProgress:
+    """The progress of one stage.
 
     Attributes:
-        entered: when the workflow came to it; None before.
-        left: when it succeeded or failed; None before.
-        counts: totals by name over segments and over the stages so far, as of the last invocation that ended.
-        counted: when that was; None before the first.
-        segments_done: how many segments it has finished.
-        invocations: how many invocations of its function succeeded.
-        failed_invocations: how many did not; each is retried, or ends the execution.
-        throttled_starts: how often Lambda had no place for the function: each is a transition, and no invocation.
-        busy_seconds: time of all invocations that have ended, added up.
+        name: its state in the state machine.
+        entered_at: when the workflow entered it; None before.
+        exited_at: when it succeeded or failed; None before.
+        counts: totals by name over its segments and all stages so far, without zeros.
+        counted_at: when the latest invocation returned counts; None before the first.
+        segments_done: number of segments that it has finished.
+        invocations: number of invocations that succeeded.
+        failed_invocations: number of those that failed; each is retried, or ends the execution.
+        throttled_starts: number of starts that Lambda throttled; each is a transition, and no invocation.
+        busy_seconds: the duration of all invocations that have ended, added up.
     """
 
     name: str
     state: State = "waiting"
-    entered: datetime | None = None
-    left: datetime | None = None
+    entered_at: datetime | None = None
+    exited_at: datetime | None = None
     counts: dict[str, int] = field(default_factory=dict)
-    counted: datetime | None = None
+    counted_at: datetime | None = None
     segments_done: int = 0
     invocations: int = 0
     failed_invocations: int = 0
@@ -67,75 +57,83 @@ class Stage:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None unless it has ended."""
-        return (self.left - self.entered).total_seconds() if self.entered and self.left else None
+        """Its duration; None unless it has ended."""
+        return (self.exited_at - self.entered_at).total_seconds() if self.entered_at and self.exited_at else None
 
-    def take(self, work: list[dict[str, Any]], at: datetime) -> None:
-        """Take in what workers returned for their segments."""
-        self.counted = at
+    def add_work(self, work: list[dict[str, Any]], at: datetime) -> None:
+        """Add the results of workers; a later one replaces the earlier one of its segment."""
+        self.counted_at = at
         self._work |= {each["segment"]: each for each in work}
         self.segments_done = sum("cursor" not in each for each in self._work.values())
-        self.counts = totals(self._work.values())
+        totals: Counter[str] = Counter()
+        for each in self._work.values():
+            totals.update(by_name(each.get("counts", ())))
+        self.counts = dict(totals)
 
-    def call_began(self, at: datetime) -> None:
-        """An invocation begins."""
+    def begin_call(self, at: datetime) -> None:
+        """Note that an invocation begins."""
         self._called_at.append(at)
 
-    def call_ended(self, at: datetime) -> None:
-        """An invocation has ended, succeeded or not. Which of them makes no difference to the sum of their times."""
+    def end_call(self, at: datetime) -> None:
+        """Note that an invocation has ended. Any of them will do: only the sum of their durations counts."""
         if self._called_at:
             self.busy_seconds += (at - self._called_at.popleft()).total_seconds()
 
     def end(self, state: Literal["succeeded", "failed"], at: datetime) -> None:
-        """The stage has ended."""
-        self.state, self.left = state, at
+        """Note that the stage has ended."""
+        self.state, self.exited_at = state, at
 
 
 @dataclass
 class Timeline:
-    """An execution up to now.
+    """An execution as far as its history has been read.
 
     Attributes:
-        status: as Step Functions names it: RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT.
-        run: the run that Plan fixed, as ``timestamp``, ``start``, ``end``, ``time`` and ``segments``; empty before.
-        error: the name of the error that ended the execution; empty unless it failed.
-        cause: what Step Functions says of it.
+        status: RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT, as Step Functions names it.
+        run: the run that Plan fixed; None before.
+        error: name of the error that ended the execution; empty unless it failed.
+        cause: the message of that error.
         output: the execution's output; empty unless it succeeded.
+        workers: the invocations of the workers.
     """
 
     status: str = "RUNNING"
     started: datetime | None = None
     stopped: datetime | None = None
-    run: dict[str, Any] = field(default_factory=dict)
+    run: Run | None = None
     error: str = ""
     cause: str = ""
     output: dict[str, Any] = field(default_factory=dict)
     last_event: int = 0
-    stages: dict[str, Stage] = field(default_factory=lambda: {name: Stage(name) for name in STAGES})
+    stages: dict[str, StageProgress] = field(default_factory=lambda: {name: StageProgress(name) for name in STATES})
+    workers: Workers = field(default_factory=Workers)
     _current: str = ""
 
     @property
-    def current(self) -> Stage | None:
-        """The stage that the workflow came to last; None before the first."""
+    def current(self) -> StageProgress | None:
+        """The stage that the workflow entered last; None before the first."""
         return self.stages.get(self._current)
 
     @property
-    def _working(self) -> Stage | None:
-        """The stage that runs; None when states behind it record a failure."""
+    def _working(self) -> StageProgress | None:
+        """The stage that runs; None while later states record a failure."""
         return self.current if self.current and self.current.state == "running" else None
 
     @property
     def seconds(self) -> float | None:
-        """How long the execution took; None unless it has ended."""
+        """The duration of the execution; None unless it has ended."""
         return (self.stopped - self.started).total_seconds() if self.started and self.stopped else None
 
-    def apply(self, event: Event) -> None:
-        """Take in the next event of the history, as GetExecutionHistory returns it.
+    @property
+    def segments(self) -> int:
+        """Number of the run's segments; 1 before Plan has fixed it."""
+        return self.run.segments if self.run else 1
 
-        States that are none of the stages' are passed over, as are those within a Map.
-        """
+    def apply(self, event: Event) -> None:
+        """Add the next event of the history. States within a Map, and states of no stage, change nothing."""
         kind, at = event["type"], event["timestamp"]
         self.last_event = event["id"]
+        self.workers.apply(event)
         if kind == "ExecutionStarted":
             self.started = at
         elif kind == "ExecutionRedriven":
@@ -146,45 +144,37 @@ class Timeline:
             self._enter(event["stateEnteredEventDetails"]["name"], at)
         elif kind.endswith("StateExited"):
             self._exit(event["stateExitedEventDetails"], at)
-        elif kind in _CALLING and self._working:
-            self._working.call_began(at)
-        elif kind in _CALLED:
-            self._called(event)
-        elif kind in _CALL_FAILED and self._working:
-            if is_throttled(event):
-                self._working.throttled_starts += 1
-            else:
-                self._working.failed_invocations += 1
-            self._working.call_ended(at)
         elif kind == "ExecutionSucceeded":
             self._end("SUCCEEDED", at)
-            self.output = _document(event.get("executionSucceededEventDetails"))
-        elif kind in _ENDED:
-            details = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails") or {}
+            self.output = output_of(details_of(event))
+        elif kind in _ENDINGS:
+            details = details_of(event)
             self.error, self.cause = details.get("error") or self.error, details.get("cause") or self.cause
-            self._end(_ENDED[kind], at)
+            self._end(_ENDINGS[kind], at)
+        elif self._working:
+            self._call(self._working, event)
 
     def close(self, description: Event) -> None:
-        """Take in what DescribeExecution says of an execution that has ended; it has the last word."""
+        """Add the answer of DescribeExecution about an execution that has ended. It overrules the history."""
         self.status = description["status"]
         self.stopped = description.get("stopDate") or self.stopped
         self.error = description.get("error") or self.error
         self.cause = description.get("cause") or self.cause
         if self.status == "SUCCEEDED":
-            self.output = _document(description) or self.output
+            self.output = output_of(description) or self.output
 
     def _enter(self, name: str, at: datetime) -> None:
         if name in self.stages:
             self._current = name
             stage = self.stages[name]
-            stage.state, stage.entered = "running", at
+            stage.state, stage.entered_at = "running", at
 
     def _exit(self, details: Event, at: datetime) -> None:
         stage = self.stages.get(details["name"])
         if stage is None:
             return
-        output = _document(details)
-        failures = output.get("failure")  # what Catch has put there, by the state's name
+        output = output_of(details)
+        failures = output.get("failure")  # Catch writes it, by the state's name
         failure = failures.get(stage.name) if isinstance(failures, dict) else None
         if isinstance(failure, dict):
             self.error, self.cause = failure.get("Error", ""), failure.get("Cause", "")
@@ -192,27 +182,37 @@ class Timeline:
             return
         stage.end("succeeded", at)
         if "run" in output and not self.run:
-            self.run = output["run"]
+            self.run = _run_of(output["run"])
         if stage.name == "Gate":
             stage.counts = output.get("gate", {}).get("counts", {})
         elif stage.name != "Plan" and isinstance(output.get("segments"), list):
-            stage.take(output["segments"], at)
+            stage.add_work(output["segments"], at)
         elif stage.name == "Finish":
             stage.counts = output.get("counts", {})
 
-    def _called(self, event: Event) -> None:
-        if self._working:
-            self._working.invocations += 1
-            self._working.call_ended(event["timestamp"])
-            work = _document(event.get("taskSucceededEventDetails") or event.get("lambdaFunctionSucceededEventDetails"))
+    def _call(self, stage: StageProgress, event: Event) -> None:
+        """Add an event of an invocation to the stage that runs."""
+        kind, at = event["type"], event["timestamp"]
+        if kind in SCHEDULED:
+            stage.begin_call(at)
+        elif kind in SUCCEEDED:
+            stage.invocations += 1
+            stage.end_call(at)
+            work = output_of(details_of(event))
             if "segment" in work:
-                self._working.take([work], event["timestamp"])
+                stage.add_work([work], at)
+        elif kind in FAILED:
+            if is_throttled(event):
+                stage.throttled_starts += 1
+            else:
+                stage.failed_invocations += 1
+            stage.end_call(at)
 
     def _reopen(self) -> None:
-        """Go on with an execution that was stopped or ran out of time, where it ended."""
+        """Continue an execution that was stopped or timed out, where it ended."""
         self.status, self.stopped, self.error, self.cause = "RUNNING", None, "", ""
         if self.current and self.current.state == "failed":
-            self.current.state, self.current.left = "running", None
+            self.current.state, self.current.exited_at = "running", None
 
     def _fail(self, at: datetime) -> None:
         if self._working:
@@ -224,34 +224,16 @@ class Timeline:
             self._fail(at)
 
 
-def error_of(event: Event) -> str:
-    """The error that an event of a failure names; empty where it names none."""
-    kind: str = event["type"]
-    return str((event.get(f"{kind[0].lower()}{kind[1:]}EventDetails") or {}).get("error") or "")
-
-
-def is_throttled(event: Event) -> bool:
-    """Whether an event says that Lambda had no place for a function."""
-    return event["type"] in _CALL_FAILED and error_of(event) == _NO_ROOM
-
-
-def _document(details: Event | None) -> dict[str, Any]:
-    """The JSON object that is the output in an event's details; empty when there is none."""
+def _run_of(document: Any) -> Run | None:
+    """The run in an output of Plan; None if an earlier version of the pipeline wrote another form."""
     try:
-        output = json.loads((details or {}).get("output") or "{}")
-    except ValueError:
-        return {}
-    return output if isinstance(output, dict) else {}
+        return msgspec.convert(document, Run)
+    except msgspec.ValidationError:
+        return None
 
 
 def read_new(stepfunctions: SFNClient, execution: str, timeline: Timeline) -> bool:
-    """Take in the events since the last time; whether there were any.
-
-    Args:
-        stepfunctions: client of Step Functions.
-        execution: ARN of the execution.
-        timeline: what is known so far; changed.
-    """
+    """Add all events that a timeline doesn't have yet; return whether there were any."""
     found = list(_events_after(stepfunctions, execution, timeline.last_event))
     for event in reversed(found):
         timeline.apply(event)

@@ -1,4 +1,4 @@
-"""Reads the run ledger."""
+"""Reads the run ledger, whose table is described in runtime/etl/ledger.py."""
 
 from __future__ import annotations
 
@@ -7,42 +7,46 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from etl.model.statuses import status_of
+from etl.model.instants import parse_instant
+from etl.model.statuses import SUCCEEDED, status_of
+from etl.model.windows import LATEST_DELIVERY
 from etl_cli.aws.deployment import deploy_line
-from etl_cli.runs.coverage import Run, Watermark
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import parse_instant
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-# The name is fixed; what is in it is described in runtime/etl/ledger.py.
 TABLE = "etl-run-ledger"
-# A scheduled event that could not start an execution is tried again for two hours.
-_MOST_DELAY = timedelta(hours=2)
+"""Name of the table, which the stack fixes."""
 
 
 @dataclass(frozen=True)
-class Entry(Run):
-    """The ledger's entry of one execution. Text is empty, and an instant None, where the entry has none yet.
+class Entry:
+    """The ledger's entry of one execution. Text is empty and an instant None if the entry has none yet.
 
     Attributes:
+        status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or UNKNOWN: see ``etl.model.statuses``.
+        window: its window; None if it ended before Plan fixed one.
+        replay: id of the run whose quarantine it runs again, and so it covers no time; empty for a run of a window.
         name: the execution's name.
         execution: its ARN.
         started: when it started.
-        run: the run's timestamp, which names it and its objects; empty if it ended before it had one.
+        run: the run's id; empty if it ended before Plan fixed one.
         finished: when it ended.
         segments: number of its segments.
-        counts: what it counted, by name; of a run that succeeded.
+        counts: its counts by name, if it succeeded.
         stage: the state in which it failed.
-        error: the name of the error with which it failed.
-        cause: what that error says.
-        origin: schedule, event or execution: see runtime/etl/ledger.py; empty in entries that were written before it.
-        replayed: how a later run replayed this one's quarantine: ``run``, and its counts by name; empty if none did.
+        error: name of the error with which it failed.
+        cause: the message of that error.
+        origin: schedule, event or execution; empty in entries that are older than this field.
+        replayed: ``run``, the latest run that replayed its quarantine, and counts by name; empty if none did.
     """
 
+    status: str
+    window: Span | None
+    replay: str = ""
     name: str = ""
     execution: str = ""
     started: datetime | None = None
@@ -58,20 +62,25 @@ class Entry(Run):
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; None unless it has ended."""
+        """Its duration; None unless it has ended."""
         return (self.finished - self.started).total_seconds() if self.started and self.finished else None
 
     @property
     def label(self) -> str:
-        """Its name: the run's timestamp, or the execution's name where there is none."""
+        """The run's id, or the execution's name if it has none."""
         return self.run or self.name
 
     @property
-    def is_scheduled(self) -> bool:
-        """Whether it is one of the schedule's: a run that was given no window of its own.
+    def succeeded(self) -> bool:
+        """Whether it succeeded."""
+        return self.status == SUCCEEDED
 
-        An entry that doesn't tell is one if its window ends where its execution starts, as a default window does. One
-        that ended before it had a window may be one, unless it is its input that was wrong.
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it is the schedule's: a run whose input had no window.
+
+        An entry without an origin is one if its window ends where its execution starts, as a default window does. An
+        entry without a window may be one, unless its input was wrong.
         """
         if self.origin:
             return self.origin == "schedule"
@@ -79,15 +88,23 @@ class Entry(Run):
             return False
         if not self.window:
             return self.error != "InputError"
-        return timedelta(0) <= self.started - self.window.end <= _MOST_DELAY
+        return timedelta(0) <= self.started - self.window.end <= LATEST_DELIVERY
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """The schedule has covered every instant from ``since`` up to ``end``."""
+
+    since: datetime
+    end: datetime
 
 
 def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[Entry], Watermark | None]:
-    """All entries of the ledger, the execution that started last first, and the watermark; None before there is one.
+    """Read all entries of the ledger, the latest start first, and the watermark; None before there is one.
 
     Args:
         dynamodb: client of DynamoDB.
-        now: the present, by which a run without a recorded end is running or can't be any more.
+        now: the present: a run without a recorded end is running if it started a short while ago.
 
     Raises:
         UserError: there is no ledger.
@@ -107,17 +124,15 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[Entry], W
     entries.sort(key=lambda entry: (entry.started is not None, entry.started, entry.name), reverse=True)
     key = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
     found: Any = dynamodb.get_item(TableName=TABLE, Key=key, ConsistentRead=True).get("Item")
-    if not found:
-        return entries, None
-    return entries, Watermark(parse_instant(found["since"]["S"]), parse_instant(found["end"]["S"]))
+    return entries, Watermark(*(parse_instant(found[name]["S"]) for name in ("since", "end"))) if found else None
 
 
 def find_run(entries: Iterable[Entry], name: str) -> Entry:
-    """The entry of a run.
+    """Find the entry of a run.
 
     Args:
         entries: all of the ledger, the latest first.
-        name: the run's timestamp, the execution's name or ARN, or ``latest``.
+        name: the run's id, the execution's name or ARN, or ``latest``.
 
     Raises:
         UserError: there is none.
@@ -130,38 +145,30 @@ def find_run(entries: Iterable[Entry], name: str) -> Entry:
         raise UserError("The ledger has no run yet.", f"Start one: {command()} run")
     raise UserError(
         f"The ledger has no run {name!r}.",
-        f"Give a run's timestamp, such as {entries[0].run or entries[0].name}, an execution's name or ARN, or latest; "
+        f"Give a run's timestamp, such as {entries[0].label}, an execution's name or ARN, or latest; "
         f"{command()} runs lists them.",
     )
 
 
 def _entry(item: Any, now: datetime) -> Entry:
-    def text(name: str) -> str:
-        return str(item[name]["S"]) if name in item else ""
+    texts = {name: str(value["S"]) for name, value in item.items() if "S" in value}
 
     def instant(name: str) -> datetime | None:
-        return parse_instant(item[name]["S"]) if name in item else None
+        return parse_instant(texts[name]) if name in texts else None
 
-    # A run that failed at its very start has no window.
-    start, end = instant("window_start"), instant("window_end")
+    start, end, started = instant("window_start"), instant("window_end"), instant("started_at")
     replayed = item.get("replayed", {}).get("M", {})
-    started = instant("started_at")
+    same = ("execution", "run", "stage", "error", "cause", "replay", "origin")
     return Entry(
-        status=status_of(text("status"), started, now),
-        window=Span(start, end) if start and end else None,
-        name=text("id"),
-        execution=text("execution"),
-        run=text("run"),
+        status=status_of(texts.get("status", ""), started, now),
+        window=Span(start, end) if start and end else None,  # a run that failed at its very start has none
+        name=texts.get("id", ""),
         started=started,
         finished=instant("finished_at"),
-        segments=int(item["segments"]["N"]) if "segments" in item else 0,
+        segments=_numbers(item).get("segments", 0),
         counts=_numbers(item.get("counts", {}).get("M", {})),
-        stage=text("stage"),
-        error=text("error"),
-        cause=text("cause"),
-        replay=text("replay"),
-        origin=text("origin"),
         replayed=({"run": replayed["run"]["S"]} | _numbers(replayed)) if replayed else {},
+        **{name: texts[name] for name in same if name in texts},
     )
 
 

@@ -1,52 +1,41 @@
-"""The lines of the functions' logs, as they are stored and as a person reads them."""
+"""The lines of the functions' logs, as CloudWatch Logs stores them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from math import isinf
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
-from etl_cli.runs.counts import UNTIMED
-from etl_cli.runs.ends import End, end_of
-from etl_cli.terminal.console import Text
-from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, size
-
-# What Lambda writes about each invocation. A REPORT with a status tells of a time-out, or of a process that died.
+# Lambda writes these lines for each invocation. A REPORT with a status means a time-out, or a process that died.
 _ROUTINE = re.compile(r"(START|END|INIT_START|RESTORE_START|XRAY TraceId|REPORT(?!.*\bStatus: ))\b", re.DOTALL)
-# Facts that have their own place in a line, or none.
-_PLACED = {
-    *("time", "level", "message", "action", "run", "execution", "segment"),
-    *("counts", "done", "duration_ms", "error", "traceback", "trace", "_aws"),
-}
-# Which counts sum up an action, the first in any case, the others if they aren't 0; and what they are called.
-_TOLD = {
-    "extract": ("read", "extract_bytes"),
-    "transform": ("records", "dropped", "ahead", "untimed", "rejected_transform"),
-    "gate": ("read", "rejected_transform"),
-    "load": ("loaded", "superseded", "rejected_load", "load_throttled"),
-    "finish": ("loaded", "superseded", "untimed", "rejected_transform", "rejected_load"),
-}
-_WORDS = {
-    "untimed": UNTIMED,
-    "rejected_transform": "rejected",
-    "rejected_load": "rejected by Load",
-    "load_throttled": "throttled",
-}
-_STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
-_ACTION_WIDTH, _SEGMENT_WIDTH, _MESSAGE_WIDTH = 9, 4, 8
-_INDENT = 4
-# A line is stored while its invocation lasts, which is 15 minutes at most. Source: Lambda quotas, "Function timeout".
+# Since 2026 this REPORT is the only line about a time-out, or about a process that died.
+_FAILED = re.compile(
+    r"REPORT RequestId: [^\t]*\t(?P<facts>.*)\bStatus: (?P<status>timeout|error)\b(?P<rest>.*)", re.DOTALL
+)
+_ERROR_TYPE = re.compile(r"\bError Type: ([\w.]+)")
+_MEMORY = re.compile(r"\bMemory Size: (\d+ MB)")
+# A line is stored within an invocation's longest duration, 15 minutes. Source: Lambda quotas, "Function timeout".
 _STORED_WITHIN = timedelta(minutes=15)
 _LONGEST_MS = 24 * 3_600_000
 _Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class End(NamedTuple):
+    """The end of an invocation that failed.
+
+    Attributes:
+        error: the error's name; empty if Lambda doesn't give one.
+        words: the same in words.
+    """
+
+    error: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -54,10 +43,10 @@ class LogLine:
     """One line.
 
     Attributes:
-        at: when it was written.
+        at: the time of the line.
         function: name of the function.
         text: the line as it is stored.
-        facts: what it says, if it is a line of the pipeline's own; else empty.
+        facts: its JSON object, if the pipeline wrote it; else empty.
     """
 
     at: datetime
@@ -74,32 +63,48 @@ class LogLine:
         return cls(own[0], function, text, own[1]) if own else cls(at, function, text)
 
     def document(self) -> dict[str, Any]:
-        """For programs: what the pipeline wrote, or the text of anybody else with its time and function."""
+        """The line for programs: the pipeline's JSON object, or another text with its time and function."""
         if self.facts:
             return dict(self.facts)
         at = self.at.isoformat(timespec="milliseconds")
         return {"time": at, "function": self.function, "text": self.text}
 
     @property
-    def routine(self) -> bool:
-        """Whether Lambda writes such a line about every invocation."""
+    def is_routine(self) -> bool:
+        """Whether Lambda writes such a line for every invocation."""
         return not self.facts and _ROUTINE.match(self.text) is not None
 
     @property
     def error(self) -> str:
-        """The error that ended the invocation, by the last line of its traceback: ``InputError: end is …``."""
+        """The error that ended the invocation, from the last line of its traceback: ``InputError: end is …``."""
         kind, colon, message = str(self.facts.get("traceback") or "").rstrip().rpartition("\n")[2].partition(": ")
         return kind.rpartition(".")[2] + colon + message
 
     @property
     def end(self) -> End | None:
-        """How the invocation ended, if the line is Lambda's REPORT of one that failed."""
-        return None if self.facts else end_of(self.text)
+        """The end of the invocation, if the line is Lambda's REPORT of a failed one."""
+        return None if self.facts else _end_of(self.text)
 
     def belongs_to(self, run: str, execution: str) -> bool:
-        """Whether it is of a run, by the run's timestamp or the execution's name, or of nobody in particular."""
+        """Whether it is a line of a run, by the run's id or the execution's name, or a line of no run."""
         own = self.facts.get("run"), self.facts.get("execution")
         return own == (None, None) or own[0] == run or own[1] == execution
+
+
+def _end_of(text: str) -> End | None:
+    """The end of an invocation by its REPORT line; None for other lines and for an invocation that succeeded."""
+    found = _FAILED.match(text)
+    if found is None:
+        return None
+    if found["status"] == "timeout":
+        return End("Sandbox.Timedout", "stopped by Lambda: its time was up")
+    named, memory = _ERROR_TYPE.search(found["rest"]), _MEMORY.search(found["facts"])
+    error = named[1] if named else ""
+    if error == "Runtime.OutOfMemory":
+        return End(error, f"killed by Lambda: it took more than its {memory[1] if memory else 'memory'}")
+    if error == "Runtime.ExitError":
+        return End(error, "its process ended, or was killed")
+    return End(error, f"failed with {error or 'an error'}")
 
 
 class _Metric(msgspec.Struct):
@@ -116,7 +121,7 @@ class _Embedded(msgspec.Struct):
 
 
 class _Own(msgspec.Struct):
-    """The shape of the pipeline's own lines, as far as this module reads them; see etl.invocation.log."""
+    """The fields of the pipeline's own lines that this command reads; see etl.invocation.log."""
 
     time: Annotated[datetime, msgspec.Meta(tz=True)]
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -137,7 +142,7 @@ _own_lines = msgspec.json.Decoder(_Own)
 
 
 def _own(text: str, stored: datetime) -> tuple[datetime, dict[str, Any]] | None:
-    """Time and facts of a line of the pipeline's own; None if it isn't one, but resembles one."""
+    """Time and facts of a line that the pipeline wrote; None for any other line, even if it looks like one."""
     try:
         own = _own_lines.decode(text)
         found: dict[str, Any] = json.loads(text, parse_float=_finite)
@@ -147,101 +152,8 @@ def _own(text: str, stored: datetime) -> tuple[datetime, dict[str, Any]] | None:
 
 
 def _finite(text: str) -> float:
-    """A number that JSON can hold: no float is as large as ``1e999``."""
+    """A number that JSON can hold. No float is as large as ``1e999``."""
     number = float(text)
     if isinf(number):
         raise ValueError(text)
     return number
-
-
-def joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
-    """The same lines, with those of one text together: the local environment stores each line of a text by itself."""
-
-    def kind(line: LogLine) -> tuple[Any, ...]:
-        return line.at, line.function, bool(line.facts) or line.routine or line.end is not None
-
-    for (at, function, alone), group in groupby(lines, kind):
-        together = list(group)
-        if alone:
-            yield from together
-        else:
-            yield LogLine(at, function, "\n".join(line.text for line in together))
-
-
-class LogView:
-    """Shows lines one after the other, with a heading whenever the day or the run changes.
-
-    Args:
-        times: how instants are printed.
-        run: the run whose lines they are; empty for anybody's. A line may say itself of which it is.
-    """
-
-    def __init__(self, times: Times, run: str = "") -> None:
-        self._times = times
-        self._errors: dict[str, str] = {}
-        self._heading, self._run = "", run
-
-    def show(self, line: LogLine) -> Iterator[Text]:
-        """What is printed of a line; nothing of what Lambda says again of an error that the function has told."""
-        if self._is_told(line):
-            return
-        if line.error:
-            self._errors[line.function] = line.error
-        at = self._times.shifted(line.at)
-        self._run = line.facts.get("run") or line.facts.get("execution") or self._run
-        heading = f"{at:%Y-%m-%d} {self._times.zones([line.at])}"
-        heading += f"  run {self._run}" if self._run else ""
-        if heading != self._heading:
-            self._heading = heading
-            yield Text(heading, "bold")
-        yield from _rendered(line, f"{at:%H:%M:%S}.{at.microsecond // 1000:03}")
-
-    def _is_told(self, line: LogLine) -> bool:
-        told = self._errors.get(line.function)
-        if told is None or line.facts:
-            return False
-        return told in line.text or (line.end is not None and line.end.error == told.partition(": ")[0])
-
-
-def _rendered(line: LogLine, clock: str) -> Iterator[Text]:
-    facts = line.facts
-    if not facts:
-        first, *rest = [*([line.end.words] if line.end else []), *line.text.expandtabs().split("\n")]
-        yield Text.assemble((clock, "dim"), f"  {line.function:<{_ACTION_WIDTH}}  ", (first, "yellow"))
-        yield from (Text(" " * _INDENT + each, "dim") for each in rest)
-        return
-    action = str(facts.get("action") or line.function)
-    segment = "" if facts.get("segment") is None else f"#{facts['segment']}"
-    message = "goes on" if facts.get("done") is False else facts["message"]
-    yield Text.assemble(
-        (clock, "dim"),
-        f"  {action:<{_ACTION_WIDTH}}  {segment:<{_SEGMENT_WIDTH}}  ",
-        (f"{message:<{_MESSAGE_WIDTH}}", _STYLES.get(str(facts.get("level")), "")),
-        f"  {', '.join(_told(action, facts))}",
-    )
-    yield from (Text(" " * _INDENT + each, "dim") for each in str(facts.get("traceback") or "").split("\n") if each)
-
-
-def _told(action: str, facts: Mapping[str, Any]) -> Iterator[str]:
-    """The facts that follow the message."""
-    if facts.get("error"):
-        yield str(facts["error"])
-    counts = facts.get("counts") or {}
-    for position, name in enumerate(_TOLD.get(action, ())):
-        number = counts.get(name, 0)
-        if counts and (number or position == 0):
-            yield size(number) if name.endswith("_bytes") else f"{number:,} {_WORDS.get(name, name)}"
-    for name, value in facts.items():
-        if name not in _PLACED and name not in _metrics(facts):
-            yield f"{name}={value}"
-    if facts.get("NearLimit"):
-        yield f"near its limits, {facts.get('MemoryUsed', '?')} MB used"
-    if isinstance(facts.get("duration_ms"), (int, float)):
-        yield duration(facts["duration_ms"] / 1000)
-
-
-def _metrics(facts: Mapping[str, Any]) -> set[str]:
-    """Names of the facts that are metrics, or tell these apart. Source: CloudWatch's embedded metric format."""
-    described = (facts.get("_aws") or {}).get("CloudWatchMetrics", [])
-    names = {metric["Name"] for each in described for metric in each.get("Metrics", [])}
-    return names | {name for each in described for chosen in each.get("Dimensions", []) for name in chosen}

@@ -1,4 +1,4 @@
-"""Follows an execution: which stage it is at, and how far within it."""
+"""Follows an execution: the stage that it is at, and the progress within it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from etl_cli.runs.history import Stage, Timeline, read_new
+from etl.model.stages import BY_STATE, LOAD
+from etl.staging.keys import part_of, stage_prefix
+from etl_cli.runs.history import StageProgress, Timeline, read_new
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
     from etl_cli.aws.deployment import Pipeline
 
-# The history shows whole invocations only, and none of a Distributed Map's; what a running one has done shows in the
-# bucket and in the table.
-_MAPS = ("Extract", "Transform", "Load")
-# What Plan and Gate write beside the parts of the stages.
-_NOT_PARTS = ("/run.json", "/replayed.json", "/aggregates.json")
-_PREFIXES = {"Extract": "extract", "Transform": "transform"}
 _LOOK_SECONDS = 1.0
 # After its end, an execution's last events can take a moment to appear.
 _SETTLE_SECONDS = 10.0
@@ -30,12 +26,15 @@ _SETTLE_SECONDS = 10.0
 class Snapshot:
     """An execution at one moment.
 
+    The history shows whole invocations only, and none of a Distributed Map. The progress of those that run shows in the
+    bucket and in the destination table.
+
     Attributes:
-        timeline: what the history says.
-        staged_objects: objects that the current stage has written so far; None when it writes none.
+        timeline: the execution by its history.
+        staged_objects: objects that the current stage has written so far; None if it writes none.
         staged_bytes: their size.
-        arrived: items by which the destination table has grown since the first look; None when it can't be known.
-        arriving: how many of these came in a second.
+        arrived: growth of the destination table in items since the first look; None if it is unknown.
+        arriving: the same in items per second.
         looked_at: when this was so, by this machine's clock.
     """
 
@@ -48,13 +47,7 @@ class Snapshot:
 
 
 def follow(pipeline: Pipeline, execution: str, interval_seconds: float = 1.0) -> Iterator[Snapshot]:
-    """Look at an execution again and again, until it has ended.
-
-    Args:
-        pipeline: where it runs.
-        execution: its ARN.
-        interval_seconds: time between two looks.
-    """
+    """Look at an execution (an ARN) again and again until it has ended."""
     watch = Watch(pipeline, execution)
     while True:
         snapshot = watch.look()
@@ -65,15 +58,15 @@ def follow(pipeline: Pipeline, execution: str, interval_seconds: float = 1.0) ->
 
 
 class Watch:
-    """Looks at one execution, and remembers what it has read of the history."""
+    """Looks at one execution, and remembers the history that it has read."""
 
     def __init__(self, pipeline: Pipeline, execution: str, *, alone: bool = True) -> None:
-        """Look at an execution from now on.
+        """Prepare to look at an execution.
 
         Args:
             pipeline: where it runs.
             execution: its ARN.
-            alone: whether no other run writes the destination meanwhile, so that its growth is this one's.
+            alone: whether no other run writes the destination meanwhile, so that its growth is this run's.
         """
         self._pipeline = pipeline
         self._execution = execution
@@ -105,22 +98,23 @@ class Watch:
         self._timeline.close(description)
 
     def _look_within(self) -> Snapshot:
-        stage, run = self._timeline.current, self._timeline.run
-        if stage is None or not run:
+        progress, run = self._timeline.current, self._timeline.run
+        if progress is None or run is None:
             return Snapshot(self._timeline)
-        if run["segments"] > 1 and stage.name in _MAPS:
-            self._count_segments(stage)
-        if stage.name in _PREFIXES:
-            return Snapshot(self._timeline, *self._staged(f"{_PREFIXES[stage.name]}/{run['timestamp']}/"))
-        return self._arrived() if stage.name == "Load" and self._alone else Snapshot(self._timeline)
+        stage = BY_STATE[progress.name]
+        if run.segments > 1 and stage.is_map:
+            self._count_segments(progress)
+        if stage.stages_records:
+            return Snapshot(self._timeline, *self._staged(stage_prefix(stage.action, run.id)))
+        return self._arrived() if stage.action == LOAD and self._alone else Snapshot(self._timeline)
 
     def _arrived(self) -> Snapshot:
         arrived, now = max(0, self._destination_items() - self._items_before), time.monotonic()
         self._arrived_first = first, since = self._arrived_first or (arrived, now)
         return Snapshot(self._timeline, arrived=arrived, arriving=(arrived - first) / (now - since or 1.0))
 
-    def _count_segments(self, stage: Stage) -> None:
-        """Count the segments that are done by the Map Run, if there is one; the history has those of an inline Map."""
+    def _count_segments(self, stage: StageProgress) -> None:
+        """Count the segments that a Map Run has finished. The history has those of an inline Map."""
         runs = self._pipeline.stepfunctions.list_map_runs(executionArn=self._execution)["mapRuns"]
         for run in runs:
             if f"/{stage.name}:" in run["mapRunArn"]:  # labelled with the Map's name
@@ -128,15 +122,11 @@ class Watch:
                 stage.segments_done = counts["succeeded"]
 
     def _staged(self, prefix: str) -> tuple[int, int]:
+        """Number and size of the parts that a stage has written."""
         pages = self._pipeline.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._pipeline.staging_bucket, Prefix=prefix
         )
-        sizes = [
-            entry["Size"]
-            for page in pages
-            for entry in page.get("Contents", [])
-            if not entry["Key"].endswith(_NOT_PARTS) and "/partials/" not in entry["Key"]
-        ]
+        sizes = [entry["Size"] for page in pages for entry in page.get("Contents", []) if part_of(entry["Key"])]
         return len(sizes), sum(sizes)
 
     def _destination_items(self) -> int:
@@ -145,4 +135,4 @@ class Watch:
         try:
             return dynamodb.describe_table(TableName=self._pipeline.destination_table)["Table"].get("ItemCount", 0)
         except dynamodb.exceptions.ResourceNotFoundException:
-            return 0  # the execution will say so, and what to do
+            return 0  # the execution fails, and its error says what to do

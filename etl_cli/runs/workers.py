@@ -1,21 +1,16 @@
-"""Who worked at which segment, and when: the invocations of an execution, by its history."""
+"""The invocations of an execution's workers, and the progress of its Distributed Maps."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from etl_cli.runs.history import Event, Timeline, error_of, is_throttled
+from etl.model.stages import MAPS
+from etl_cli.runs.events import FAILED, SCHEDULED, SUCCEEDED, Event, details_of, error_of, is_throttled, output_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
-
-# A function is called through Lambda's own resource on AWS, and as a task elsewhere: the events differ by name.
-_OF_CALLS = ("LambdaFunction", "Task")
-_FAILED = ("Failed", "TimedOut")
 
 
 @dataclass
@@ -23,13 +18,13 @@ class Invocation:
     """One invocation of a worker.
 
     Attributes:
-        stage: of which stage.
-        segment: the segment that it worked at.
-        number: which invocation of this stage for this segment, from 1 on.
+        stage: state of its stage.
+        segment: the segment that it worked on.
+        number: the place among the invocations of this stage and segment, from 1.
         started: when it was scheduled.
         ended: None while it runs.
-        error: the name of the error that ended it; empty if it succeeded.
-        goes_on: whether it ran low on time, and the next one goes on where it was.
+        error: name of the error that ended it; empty if it succeeded.
+        goes_on: whether it ran low on time and left the rest to the next one.
     """
 
     stage: str
@@ -43,7 +38,7 @@ class Invocation:
 
 @dataclass
 class _Item:
-    """One item of a Map, whose invocations follow one another; `scheduled` is the event of the last one."""
+    """One item of a Map and its invocations. ``scheduled`` is the id of the latest invocation's first event."""
 
     stage: str
     segment: int
@@ -52,60 +47,50 @@ class _Item:
 
 
 @dataclass
-class WorkerTimeline(Timeline):
-    """An execution, with the invocations of its workers; those of Distributed Maps are in other histories."""
+class Workers:
+    """The workers of inline Maps. A Distributed Map has histories of its own, so none of its workers is here."""
 
     _items: dict[int, _Item] = field(default_factory=dict)
-    _made: dict[int, Invocation] = field(default_factory=dict)
+    _invocations: dict[int, Invocation] = field(default_factory=dict)
 
     @property
     def invocations(self) -> list[Invocation]:
-        """All invocations, in the order of their starts; what Lambda had no place for is none."""
-        return list(self._made.values())
+        """All invocations in the order of their starts, without starts that Lambda throttled."""
+        return list(self._invocations.values())
 
     def apply(self, event: Event) -> None:
-        """Take in the next event of the history."""
-        super().apply(event)
-        kind = event["type"]
+        """Add the next event of the history."""
+        kind: str = event["type"]
         if kind == "MapIterationStarted":
-            details = event["mapIterationStartedEventDetails"]
+            details = details_of(event)
             self._items[event["id"]] = _Item(details["name"], details["index"])
         item = self._items.get(event.get("previousEventId", 0))
         if item is None:
             return
         self._items[event["id"]] = item
-        if not kind.startswith(_OF_CALLS):
-            return
-        if kind.endswith("Scheduled"):
-            made = Invocation(item.stage, item.segment, len(item.invocations) + 1, event["timestamp"])
-            item.invocations.append(made)
-            item.scheduled, self._made[event["id"]] = event["id"], made
-        elif is_throttled(event) and item.invocations:
+        if kind in SCHEDULED:
+            started = Invocation(item.stage, item.segment, len(item.invocations) + 1, event["timestamp"])
+            item.invocations.append(started)
+            item.scheduled, self._invocations[event["id"]] = event["id"], started
+        elif item.invocations and is_throttled(event):
             item.invocations.pop()
-            del self._made[item.scheduled]
-        elif kind.endswith(("Succeeded", *_FAILED)) and item.invocations:
-            _end(item.invocations[-1], event)
-
-
-def _end(invocation: Invocation, event: Event) -> None:
-    kind: str = event["type"]
-    invocation.ended = event["timestamp"]
-    if kind.endswith(_FAILED):
-        invocation.error = error_of(event) or "UnknownError"
-    else:
-        details: dict[str, Any] = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails") or {}
-        invocation.goes_on = "cursor" in json.loads(details.get("output") or "{}")
+            del self._invocations[item.scheduled]
+        elif item.invocations and kind in (*SUCCEEDED, *FAILED):
+            latest = item.invocations[-1]
+            latest.ended = event["timestamp"]
+            latest.error = (error_of(event) or "UnknownError") if kind in FAILED else ""
+            latest.goes_on = "cursor" in output_of(details_of(event))
 
 
 @dataclass(frozen=True)
 class MapRun:
-    """What Step Functions tells of a Distributed Map: how many segments came how far.
+    """The progress of a Distributed Map.
 
     Attributes:
-        stage: the Map's name.
+        stage: state of its stage.
         started: when it began.
         ended: None while it runs.
-        segments: how many it has.
+        segments: number of its segments.
         succeeded: how many are done.
         failed: how many failed, timed out or were stopped.
     """
@@ -118,14 +103,9 @@ class MapRun:
     failed: int
 
 
-def read_map_runs(stepfunctions: SFNClient, execution: str, stages: Sequence[str]) -> list[MapRun]:
-    """The Distributed Maps of an execution, in the order of its stages; empty if its Maps are inline.
-
-    Args:
-        stepfunctions: client of Step Functions.
-        execution: ARN of the execution.
-        stages: names of the Maps.
-    """
+def read_map_runs(stepfunctions: SFNClient, execution: str) -> list[MapRun]:
+    """The Distributed Maps of an execution (an ARN) in the order of the stages; empty if its Maps are inline."""
+    stages = [stage.state for stage in MAPS]
     found = []
     for listed in stepfunctions.list_map_runs(executionArn=execution)["mapRuns"]:
         label = listed["mapRunArn"].split(":")[-2].rpartition("/")[2]

@@ -1,71 +1,158 @@
-"""The contents of a run in bucket and tables: reasons in quarantine, aggregates, one item before and after."""
+"""The contents of a run in the bucket: rejections, aggregates, one item before and after."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from etl.model.schema import SOURCE_KEY
+from etl.model.statuses import SUCCEEDED
+from etl.staging.keys import quarantine_prefix
+from etl_cli.items.quarantine import Quarantine, quarantine_of
+from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.ledger import Entry
-from etl_cli.summary.left_out import EXPIRED, LEFT_OUT, names_alone, reasons_alone
-from etl_cli.summary.report import Rejection, Sample, collect, rejections_of
+from etl_cli.runs.item import Item
+from etl_cli.runs.staged import before_and_after, item_id, named_key, record_key, staged_keys, staged_lines
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
 
+EXPIRED = (
+    "The run's staged objects have expired after 30 days, or were removed. Reasons of rejection, aggregates, and the "
+    "item before and after are missing."
+)
+LEFT_OUT = (
+    "Contents of items are left out: values found in rejected items, names of attributes that the contract doesn't "
+    "declare, groups of aggregates, an item before and after. --items shows them."
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One item before and after, in bytes: as objects it takes a hundred times as much memory.
+
+    Attributes:
+        key: the record's.
+        read: the item as the run read it, a line of DynamoDB JSON.
+        made: the record as the run made it, a line of plain JSON.
+    """
+
+    key: dict[str, str]
+    read: bytes
+    made: bytes
+
+    @property
+    def item_id(self) -> str:
+        """The item's id."""
+        return item_id(self.read)
+
+    def sides(self) -> tuple[Item, Item]:
+        """The item, and the record as it is for the destination table, in DynamoDB JSON, binaries in base64."""
+        return before_and_after(self.read, self.made)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What is there.
+    """The contents of a run in the bucket.
 
     Attributes:
-        rejections: why items are in quarantine, the commonest reason first.
-        cut: whether more are there than were looked at.
-        aggregates: as the gate staged them.
-        sample: one item before and after.
-        left_out: in words, which contents of items are left out; empty if none are.
-        gone: in words, why it isn't all there; empty if it is.
+        keys: S3 keys of the first object of each kind.
+        quarantine: S3 keys of the objects in quarantine.
+        aside: the records in quarantine, counted by reason.
+        is_cut: whether quarantine has more records than were counted.
+        aggregates: as the gate staged them, with exact numbers.
+        sample: one item before and after; None if there is none to show.
+        expired: whether objects of the run are gone.
+        with_items: whether contents of items may be shown.
     """
 
-    rejections: list[Rejection] = field(default_factory=list)
-    cut: bool = False
+    keys: dict[str, str] = field(default_factory=dict)
+    quarantine: list[str] = field(default_factory=list)
+    aside: Tally = field(default_factory=Tally)
+    is_cut: bool = False
     aggregates: list[dict[str, Any]] = field(default_factory=list)
     sample: Sample | None = None
-    gone: str = ""
-    left_out: str = ""
+    expired: bool = False
+    with_items: bool = True
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        """The reasons of rejection, the commonest first."""
+        return self.aside.rejections() if self.with_items else self.aside.without_items()
+
+    @property
+    def notes(self) -> list[str]:
+        """The reasons, in words, why something is missing."""
+        return [*([EXPIRED] if self.expired else []), *([] if self.with_items else [LEFT_OUT])]
 
     def without_items(self) -> Contents:
-        """The same without contents of items, which it says."""
-        rejections, aggregates = reasons_alone(self.rejections), names_alone(self.aggregates)
-        return replace(self, rejections=rejections, aggregates=aggregates, sample=None, left_out=LEFT_OUT)
+        """The same without contents of items: aggregates have the number of their groups."""
+        aggregates = [each | {"groups": [], "groups_left_out": len(each["groups"])} for each in self.aggregates]
+        return replace(self, aggregates=aggregates, sample=None, with_items=False)
 
 
-def read_contents(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -> Contents:
-    """Read what a run left.
+def read_contents(pipeline: Pipeline, run: str, timeline: Timeline | None) -> Contents:
+    """Read the contents of a run.
 
     Args:
         pipeline: where it ran.
-        entry: its entry in the ledger.
-        timeline: its history; None when Step Functions has forgotten it, and the bucket long before.
+        run: its id; empty if it has none.
+        timeline: its history; None if Step Functions has forgotten it, long after its objects have expired.
     """
-    if not entry.run:
+    if not run:
         return Contents()
-    gone = Contents(gone=EXPIRED)
     if timeline is None:
-        return gone
+        return Contents(expired=True)
     try:
-        if timeline.status != "SUCCEEDED":
-            return _rejected(pipeline, entry.run)
-        report = collect(pipeline, entry.execution, timeline)
+        if timeline.status == SUCCEEDED:
+            return read_staged(pipeline, run, timeline.output["keys"])
+        return _set_aside(quarantine_of(pipeline, run))
     except (UserError, pipeline.s3.exceptions.NoSuchKey):
-        return gone
-    return Contents(
-        rejections=report.rejections, cut=report.rejections_cut, aggregates=report.aggregates, sample=report.sample
+        return Contents(expired=True)
+
+
+def read_staged(pipeline: Pipeline, run: str, keys: dict[str, str]) -> Contents:
+    """Read the contents of a run that succeeded.
+
+    Args:
+        pipeline: where it ran.
+        run: its id.
+        keys: S3 keys of the first object of each kind, as its output has them.
+
+    Raises:
+        UserError: an object of the run isn't in the bucket any more.
+    """
+    return replace(
+        _set_aside(quarantine_of(pipeline, run)),
+        keys=keys,
+        quarantine=staged_keys(pipeline, quarantine_prefix(run)),
+        aggregates=_aggregates(pipeline, keys["aggregates"]),
+        sample=_sample(pipeline, keys),
     )
 
 
-def _rejected(pipeline: Pipeline, run: str) -> Contents:
-    """Of a run that failed, what it had set aside until then."""
-    found, cut = rejections_of(pipeline, run)
-    return Contents(rejections=found, cut=cut)
+def _set_aside(found: Quarantine) -> Contents:
+    return Contents(aside=found.aside, is_cut=found.is_cut)
+
+
+def _aggregates(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
+    body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=key)["Body"].read()
+    aggregates: list[dict[str, Any]] = json.loads(body, parse_float=Decimal)["aggregates"]
+    return aggregates
+
+
+def _sample(pipeline: Pipeline, keys: dict[str, str]) -> Sample | None:
+    """The first record that was transformed and its item, if an item of that id is there.
+
+    Both are staged ones: other runs and programs may have written the tables since.
+    """
+    for made in staged_lines(pipeline, keys["transform"]):
+        key = named_key(record_key(made))
+        for read in staged_lines(pipeline, keys["extract"]):
+            if item_id(read) == key.get(SOURCE_KEY):
+                return Sample(key, read, made)
+        break
+    return None

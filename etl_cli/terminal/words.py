@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -50,17 +50,3 @@ def number(value: Decimal | int | str | None) -> str:
     if abs(exact) >= 10**15 or 0 < abs(exact) < Decimal("0.01"):
         return f"{exact:.3g}"
     return f"{exact:,.0f}" if exact == exact.to_integral_value() else f"{exact:,.2f}"
-
-
-# Until the others have moved.
-count = plural
-
-
-def parse_instant(text: str) -> datetime:
-    """An instant of a run."""
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def format_instant(instant: datetime) -> str:
-    """An instant as an execution's input has it."""
-    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -6,10 +6,8 @@ import tempfile
 from pathlib import Path
 
 from etl_cli.html_report.page import render
-from etl_cli.terminal.etl_lines import EtlLines
-from etl_cli.terminal.times import Times
 from tests.browser.chromium import Chromium
-from tests.cli.report_pages import facts_of, made_up
+from tests.cli.report_pages import made_up, page_facts
 from tests.support import ROOT
 
 PICTURE = ROOT / "docs" / "images" / "report.png"
@@ -21,7 +19,7 @@ def main() -> None:
     """Make it: the page's upper part, of a made-up run."""
     with tempfile.TemporaryDirectory() as folder, Chromium(Path(folder) / "profile") as browser:
         file = Path(folder) / "report.html"
-        file.write_text(render(facts_of(made_up(_SEGMENTS)), Times(), EtlLines(program="etl")), encoding="utf-8")
+        file.write_text(render(page_facts(made_up(_SEGMENTS))), encoding="utf-8")
         page = browser.open(file.as_uri())
         page.show(_WIDTH, _HEIGHT)
         PICTURE.write_bytes(page.screenshot())

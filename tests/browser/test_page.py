@@ -11,13 +11,11 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from etl_cli.html_report.facts import RunFacts
+from etl_cli.html_report.page import Page as Facts
 from etl_cli.html_report.page import render
-from etl_cli.terminal.etl_lines import EtlLines
-from etl_cli.terminal.times import Times
 from tests.browser.chromium import Chromium, Page
 from tests.cli.fakes import Recording
-from tests.cli.report_pages import AWS, FAILED, IN_MAP_RUNS, SUCCEEDED, facts_of, made_up
+from tests.cli.report_pages import AWS, FAILED, IN_MAP_RUNS, SUCCEEDED, made_up, page_facts
 from tests.cli.test_html_report import hostile
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
@@ -28,15 +26,15 @@ MARKUP = (
 )
 
 
-def facts() -> dict[str, RunFacts]:
+def facts() -> dict[str, Facts]:
     """The runs whose pages are looked at."""
-    failed = facts_of(Recording(FAILED), endpoint=AWS)
+    failed = page_facts(Recording(FAILED), endpoint=AWS)
     return {
-        "succeeded": facts_of(Recording(SUCCEEDED)),
+        "succeeded": page_facts(Recording(SUCCEEDED)),
         "failed": failed,
-        "distributed": facts_of(Recording(IN_MAP_RUNS)),
-        "many": facts_of(made_up(36)),
-        "more": facts_of(made_up(60)),
+        "distributed": page_facts(Recording(IN_MAP_RUNS)),
+        "many": page_facts(made_up(36)),
+        "more": page_facts(made_up(60)),
         "hostile": hostile(failed, MARKUP),
     }
 
@@ -53,7 +51,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {}
     for name, known in facts().items():
         made[name] = folder / f"{name}.html"
-        made[name].write_text(render(known, Times(), EtlLines(program="etl")), encoding="utf-8")
+        made[name].write_text(render(known), encoding="utf-8")
     return made
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import heapq
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from etl.model.counts import COUNTS
-from etl_cli.runs.counts import totals
-from etl_cli.runs.history import STAGES
+from etl.model.stages import STATES
 
 Event = dict[str, Any]
 WORKERS = 40  # of an inline Map
@@ -36,15 +36,18 @@ class History:
             output: of the execution, in which the counts are put.
         """
         counted = [segment_counts(number) for number in range(segments)]
-        self.counts = totals(work(number, counts, MAPS) for number, counts in enumerate(counted))
+        totals: Counter[str] = Counter()
+        for counts in counted:
+            totals.update({name: number for name, number in counts.items() if number})
+        self.counts = dict(totals)
         outputs = {
-            "Plan": {"run": run | {"segments": segments}},
+            "Plan": {"run": {"time": run["end"], "execution": "arn"} | run | {"segments": segments}},
             "Gate": {"gate": {"counts": {name: self.counts[name] for name in COUNTS[:14] if name in self.counts}}},
             "Finish": output | {"counts": self.counts, "segments": segments},
         }
         self._made: list[tuple[Event, Event | None]] = []
         now, last = started, self._add(started, "ExecutionStarted", None)
-        for stage in STAGES:
+        for stage in STATES:
             if stage in MAPS:
                 now, last = self._map(now, last, stage, counted)
             else:

@@ -10,13 +10,14 @@ from typing import Any
 
 from botocore.response import StreamingBody
 
+from etl.model.instants import format_instant, parse_instant
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.html_report.facts import RunFacts, read_facts
-from etl_cli.runs.coverage import Watermark
-from etl_cli.runs.ledger import Entry
-from etl_cli.summary.record import read_record
-from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import format_instant, parse_instant
+from etl_cli.html_report.page import Page, page_of
+from etl_cli.items.rejections import Rejection, Tally
+from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.summary.run_summary import account_of, summarize, with_contents
+from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.times import Span, Times
 from tests.cli.fake_aws import Answer, RefusalError
 from tests.cli.fakes import Recording
 from tests.cli.histories import History
@@ -107,24 +108,33 @@ def nights(entry: Entry) -> list[Entry]:
     return found
 
 
-def facts_of(
+def page_facts(
     recording: Recording,
     entry: Entry | None = None,
     *,
     with_nights: bool = True,
     endpoint: str = LOCAL,
     changes: dict[str, Answer] | None = None,
-) -> RunFacts:
-    """What the page tells of a recorded run, ten minutes after its end."""
+) -> Page:
+    """The page of a recorded run, ten minutes after its end."""
     entry = entry or run_of(recording)
     entries = [entry, *(nights(entry) if with_nights else [])]
     assert entry.finished
     first = min(each.window.start for each in entries if each.window)
     watermark = Watermark(first, first + timedelta(days=5)) if with_nights else None
     pipeline = Pipeline.find(aws_of(recording, answers_of(recording) | (changes or {}), endpoint).session)
-    record = read_record(pipeline, entry, entries, watermark)
+    summary = with_contents(pipeline, summarize(pipeline, entry))
+    account = account_of(pipeline, summary, entries, watermark)
     now = (entry.finished + timedelta(minutes=10)).replace(microsecond=0)
-    return read_facts(pipeline, record, entries, watermark, now)
+    return page_of(pipeline, summary, account, entries, now=now, times=Times(), etl=EtlLines(program="etl"))
+
+
+def tally_of(*rejections: Rejection) -> Tally:
+    """Records in quarantine, by their reasons."""
+    tally = Tally()
+    for each in rejections:
+        tally.add(each)
+    return tally
 
 
 def made_up(segments: int) -> Recording:

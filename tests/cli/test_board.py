@@ -70,9 +70,7 @@ def test_nothing_of_a_step_that_goes_on_is_written_into_a_pipe(clock: Clock) -> 
     assert lines(console) == ["  ✔ Load          30 records  25.0 s"]
 
 
-def test_where_nothing_moves_a_step_that_takes_long_says_so_now_and_then(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_live_board_a_long_step_prints_now_and_then(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     console = dumb(monkeypatch)
     with Board(console, ["Load"]) as board:
         for second in range(25):
@@ -164,9 +162,7 @@ def test_steps_that_go_on_without_the_board_are_left_as_they_are() -> None:
     assert "5 of 30 records" in frames(console)[-2]
 
 
-def test_a_step_that_the_board_first_sees_in_its_middle_is_as_old_as_it_is(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_first_shown_in_its_middle_has_its_real_age(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     console = dumb(monkeypatch)
     with Board(console, ["Load"]) as board:
         board.show(Step("Load", "running", "writing", seconds=60))
@@ -177,7 +173,7 @@ def test_a_step_that_the_board_first_sees_in_its_middle_is_as_old_as_it_is(
     assert lines(console) == ["  … Load          writing  1 min 00 s", "  ✔ Load          written  1 min 01 s"]
 
 
-def test_the_board_may_be_younger_than_what_it_shows(clock: Clock) -> None:
+def test_the_board_may_be_younger_than_its_steps(clock: Clock) -> None:
     board = Board(plain(), ["Load"])
     board.count_from(40)
     clock.now += 2
@@ -185,7 +181,7 @@ def test_the_board_may_be_younger_than_what_it_shows(clock: Clock) -> None:
     assert board.seconds == 42
 
 
-def test_a_step_that_is_dismissed_leaves_its_line_above_the_board() -> None:
+def test_a_dismissed_step_leaves_its_line_above_the_board() -> None:
     console = terminal()
     with Board(console, [], name_width=10) as board:
         board.sum_up(Step("in all", "running", "0 of 2", fraction=0))
@@ -201,9 +197,7 @@ def test_a_step_that_is_dismissed_leaves_its_line_above_the_board() -> None:
     assert shown[-1].startswith("… in all ━━━━━━━━ 1 of 2")
 
 
-def test_where_nothing_moves_the_sum_says_now_and_then_how_far_it_is(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_live_board_the_sum_prints_now_and_then(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     console = dumb(monkeypatch)
     with Board(console, [], name_width=10) as board:
         for done in range(14):

@@ -67,7 +67,7 @@ def test_help_has_all_exit_codes(path: tuple[str, ...]) -> None:
         (("local", "status"), local.EXIT_DOWN),
         (("local", "status"), local.EXIT_DIED),
         (("preview",), preview.EXIT_REJECTED),
-        (("quarantine", "replay"), quarantine.EXIT_LEFT),
+        (("quarantine", "replay"), quarantine.EXIT_NOT_LOADED),
         (("demo",), EXIT_INTERRUPTED),
     ],
 )

@@ -12,12 +12,13 @@ from typing import Any, cast
 import pytest
 
 from etl.invocation import metrics
+from etl.model.stages import STATES
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Cost, Functions, bill, cost_of, money, plain, predicted
 from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, GB, Usage
-from etl_cli.runs.history import STAGES, Timeline, read_new
+from etl_cli.runs.history import Timeline, read_new
 from etl_cli.runs.ledger import Entry
 from tests.cli.fakes import Recording
 
@@ -253,7 +254,7 @@ def test_metrics_are_billed_for_each_hour_with_a_value() -> None:
     of_each_state, an_hour = len(metrics.BY_STAGE), FUNCTION_METRICS + BUCKET_METRICS
     longer = replace(RUN, finished=START + timedelta(minutes=61))
 
-    assert len(metrics.UNITS) - of_each_state + of_each_state * len(STAGES) == FUNCTION_METRICS
+    assert len(metrics.UNITS) - of_each_state + of_each_state * len(STATES) == FUNCTION_METRICS
     assert actual(RUN, WHOLE).usage.metric_hours == an_hour
     assert actual(longer, WHOLE).usage.metric_hours == 2 * an_hour
 

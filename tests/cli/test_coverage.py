@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_cli.runs.coverage import Coverage, Run, Watermark, find_coverage, merged, without
+from etl_cli.runs.coverage import Coverage, find_coverage, merged, without
+from etl_cli.runs.ledger import Entry, Watermark
 from etl_cli.terminal.times import Span
 
 ORIGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -31,17 +32,17 @@ def hours(spans: Iterable[Span]) -> set[int]:
     return {hour for start, end in spans for hour in range(-10, 200) if start <= at(hour) < end}
 
 
-def coverage(*runs: Run, watermark: tuple[int, int] | None = None, since: int = -9, overdue: int = 25) -> Coverage:
+def coverage(*runs: Entry, watermark: tuple[int, int] | None = None, since: int = -9, overdue: int = 25) -> Coverage:
     mark = Watermark(at(watermark[0]), at(watermark[1])) if watermark else None
     return find_coverage(runs, mark, at(NOW), timedelta(hours=overdue), at(since))
 
 
-def succeeded(start: int, end: int) -> Run:
-    return Run("SUCCEEDED", span(start, end))
+def succeeded(start: int, end: int) -> Entry:
+    return Entry("SUCCEEDED", span(start, end))
 
 
-def failed(start: int, end: int) -> Run:
-    return Run("FAILED", span(start, end))
+def failed(start: int, end: int) -> Entry:
+    return Entry("FAILED", span(start, end))
 
 
 SPANS = st.lists(st.builds(span, st.integers(0, 40), st.integers(0, 40)))
@@ -57,7 +58,7 @@ def test_merged_spans_are_the_same_hours_in_order_and_apart(spans: list[Span]) -
 
 
 @given(SPANS, SPANS)
-def test_what_is_left_is_every_hour_that_is_not_taken(spans: list[Span], taken: list[Span]) -> None:
+def test_without_keeps_every_hour_that_is_not_removed(spans: list[Span], taken: list[Span]) -> None:
     found = without(spans, taken)
 
     assert hours(found) == hours(spans) - hours(taken)
@@ -66,7 +67,7 @@ def test_what_is_left_is_every_hour_that_is_not_taken(spans: list[Span], taken: 
 
 RUNS = st.lists(
     st.builds(
-        lambda status, start, length: Run(status, span(start, min(start + length, NOW)) if length else None),
+        lambda status, start, length: Entry(status, span(start, min(start + length, NOW)) if length else None),
         st.sampled_from(["SUCCEEDED", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT", "UNKNOWN", "RUNNING"]),
         st.integers(0, NOW - 1),
         st.integers(0, 30),
@@ -75,8 +76,8 @@ RUNS = st.lists(
 
 
 @given(RUNS, st.none() | st.tuples(st.integers(0, 30), st.integers(0, 42)), st.integers(0, 20), st.integers(1, 60))
-def test_gaps_are_what_was_to_be_covered_and_no_run_covered(
-    runs: list[Run], mark: tuple[int, int] | None, since: int, overdue: int
+def test_gaps_are_due_time_that_no_run_covered(
+    runs: list[Entry], mark: tuple[int, int] | None, since: int, overdue: int
 ) -> None:
     mark = (mark[0], mark[0] + mark[1]) if mark else None
     found = coverage(*runs, watermark=mark, since=since, overdue=overdue)
@@ -99,7 +100,7 @@ def test_nothing_has_run_and_nothing_is_missing() -> None:
     assert coverage() == Coverage([], None, None)
 
 
-def test_the_time_since_last_night_is_no_gap_and_that_since_the_night_before_is() -> None:
+def test_time_is_a_gap_from_the_second_night_on() -> None:
     assert coverage(watermark=(0, NOW - 24)).gaps == []
     assert coverage(watermark=(0, NOW - 24)).pending == span(NOW - 24, NOW)
     assert coverage(watermark=(0, NOW - 25)).gaps == [span(NOW - 25, NOW)]
@@ -112,21 +113,21 @@ def test_a_night_that_failed_is_a_gap_until_the_next_covers_it() -> None:
     assert coverage(*runs, succeeded(24, 72), watermark=(0, 72)).gaps == []
 
 
-def test_a_gap_between_windows_stays_one_whatever_comes_behind_it() -> None:
+def test_a_gap_between_windows_stays_one_after_later_runs() -> None:
     assert coverage(succeeded(48, 72), watermark=(0, 24)).gaps == [span(24, 48)]
 
 
-def test_a_backfill_that_failed_is_a_gap_where_nothing_else_was_asked_for() -> None:
+def test_a_failed_backfill_is_a_gap_before_the_watermark() -> None:
     assert coverage(failed(0, 10), succeeded(20, 30)).gaps == [span(0, 10)]
     assert coverage(failed(0, 10), succeeded(0, 5), succeeded(5, 10)).gaps == []
 
 
-@pytest.mark.parametrize("run", [Run("RUNNING", span(0, 10)), Run("FAILED", None)])
-def test_a_run_that_is_going_or_had_no_window_misses_nothing(run: Run) -> None:
+@pytest.mark.parametrize("run", [Entry("RUNNING", span(0, 10)), Entry("FAILED", None)])
+def test_a_run_that_is_going_or_had_no_window_misses_nothing(run: Entry) -> None:
     assert coverage(run).gaps == []
 
 
-def test_windows_that_were_run_out_of_their_order_leave_the_watermark_behind() -> None:
+def test_runs_out_of_order_leave_the_watermark_behind() -> None:
     runs = [succeeded(48, 72), succeeded(24, 48)]
 
     assert coverage(*runs, watermark=(0, 48)) == Coverage([], None, span(48, 72))

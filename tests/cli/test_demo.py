@@ -225,7 +225,7 @@ def as_etl_run_says_it(recording: Recording) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(following, "console_of_progress", lambda **_: console)
         with pytest.raises(typer.Exit):
-            following.attend(recording.pipeline, recording.execution, EtlLines(), Times())
+            following.follow_to_end(recording.pipeline, recording.execution, EtlLines(), Times())
     assert isinstance(console.file, io.StringIO)
     _, view, told = console.file.getvalue().partition("  ✘ The run failed at Gate: QualityGateError\n")
     assert f"{command()} quarantine show " in told
@@ -273,7 +273,7 @@ def test_tables_that_do_not_hold_what_the_run_says_are_an_error(
     assert exit_code(as_json=True) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["status"] == "error"
-    assert document["message"].startswith("The tables don't hold what run ")
+    assert document["message"].startswith("The tables and the counts of run ")
     assert environment.up
 
 

@@ -18,8 +18,7 @@ from etl_cli.commands.doctor import checkup_document, print_findings
 from etl_cli.doctor.checkup import Checkup
 from etl_cli.doctor.findings import Finding
 from etl_cli.doctor.ledger_findings import ledger_findings
-from etl_cli.runs.coverage import Watermark
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import Entry, Watermark
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times

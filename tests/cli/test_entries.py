@@ -104,7 +104,7 @@ def test_the_latest_run_has_a_name_of_its_own() -> None:
     assert find_run(entries(SUCCEEDED, FAILED), "latest").name == "second"
 
 
-def test_a_run_that_is_not_there_is_answered_with_what_may_be_given() -> None:
+def test_an_unknown_run_is_answered_with_allowed_names() -> None:
     with pytest.raises(UserError, match="no run 'third'") as caught:
         find_run(entries(SUCCEEDED), "third")
     assert "20261103T020000000Z" in caught.value.remedy

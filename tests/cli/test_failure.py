@@ -9,8 +9,8 @@ import pytest
 
 from etl.model.errors import Reason
 from etl.model.remedies import remedy_for
-from etl_cli.render.report import print_failure
-from etl_cli.render.report_document import failure_document
+from etl_cli.render.failure import print_failure
+from etl_cli.render.run_document import failure_document
 from etl_cli.runs.failure import Failure, explain
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.progress import follow
@@ -55,7 +55,7 @@ def test_a_failure_reads_as_a_message() -> None:
     ]
 
 
-def test_a_failure_before_there_is_a_run_offers_what_there_is() -> None:
+def test_a_failure_before_the_run_has_an_id_shows_two_commands() -> None:
     failure = failure_of("failed_at_plan")
 
     assert failure.run == ""
@@ -80,7 +80,7 @@ def test_an_unforeseen_error_shows_where_it_happened() -> None:
 
 
 @pytest.mark.parametrize("cause", ["The table is gone. ", '["a", "b"]', '{"Error": 1}'])
-def test_a_cause_without_an_error_is_shown_as_it_is(cause: str) -> None:
+def test_a_cause_of_another_kind_is_shown_as_it_is(cause: str) -> None:
     assert unexpected(cause).message == cause.strip()
 
 

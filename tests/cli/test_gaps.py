@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from etl_cli.commands.gaps import Fill, coverage_document, print_coverage
-from etl_cli.runs.coverage import Coverage, Watermark
-from etl_cli.runs.ledger import Entry, read_ledger
+from etl_cli.runs.coverage import Coverage
+from etl_cli.runs.ledger import Entry, Watermark, read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
@@ -112,7 +112,7 @@ def test_the_commands_look_where_the_gaps_were_found() -> None:
     assert [shlex.split(line)[-4:] for line in lines] == [["--profile", "the night", "--region", "eu-west-1"]] * 2
 
 
-def test_what_waits_for_the_next_run_is_told_to_programs() -> None:
+def test_programs_get_the_time_that_waits_for_the_next_run() -> None:
     document = coverage_document(FILL, Coverage([], GAP, None), MARK)
 
     assert document["gaps"] == []
@@ -133,9 +133,9 @@ def test_no_gaps_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None
     assert printed(Coverage([], None, None), capsys, None) == "No gaps.\n\nThe schedule has not run yet.\n"
 
 
-def test_a_watermark_that_is_behind_comes_with_the_commands_that_move_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_watermark_that_is_behind_comes_with_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(Coverage([], None, GAP), capsys).splitlines()
 
-    assert "All is covered up to 2026-11-04 02:00:00 UTC" in lines[-3]
+    assert "All time is covered up to 2026-11-04 02:00:00 UTC" in lines[-3]
     assert lines[-2] == "    etl run --start 2026-11-03T02:00:00Z --end 2026-11-04T02:00:00Z"
     assert '"start": "2026-11-03T02:00:00Z"' in lines[-1]

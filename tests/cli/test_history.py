@@ -25,7 +25,7 @@ def states(timeline: Timeline) -> str:
     return "".join(stage.state[0] for stage in timeline.stages.values())
 
 
-def test_stages_go_from_waiting_to_running_to_succeeded_in_their_order() -> None:
+def test_stages_run_and_succeed_in_their_order() -> None:
     recording = Recording("succeeded")
     seen = [states(read(recording, events)) for events in range(len(recording.events) + 1)]
 
@@ -46,12 +46,13 @@ def test_stages_go_from_waiting_to_running_to_succeeded_in_their_order() -> None
     ]
 
 
-def test_an_execution_that_succeeded_has_its_output_and_its_times() -> None:
+def test_an_execution_that_succeeded_has_output_and_times() -> None:
     timeline = read(Recording("succeeded"))
 
     assert timeline.status == "SUCCEEDED"
     assert timeline.output["counts"]["loaded"] == 37
-    assert timeline.run["timestamp"] == timeline.output["run"]
+    assert timeline.run
+    assert timeline.run.id == timeline.output["run"]
     assert timeline.seconds
     assert sum(stage.seconds or 0 for stage in timeline.stages.values()) <= timeline.seconds
 
@@ -65,7 +66,7 @@ def test_a_stage_has_the_counts_of_its_workers() -> None:
     assert timeline.stages["Load"].counts["loaded"] == 37
 
 
-def test_a_stage_adds_up_the_times_of_its_calls_side_by_side_and_one_after_the_other_failed_ones_too() -> None:
+def test_busy_seconds_add_up_all_calls_with_failed_ones() -> None:
     happened = [
         (0, "MapStateEntered"),
         (1, "LambdaFunctionScheduled"),
@@ -160,7 +161,7 @@ def test_the_stage_in_which_time_ran_out_has_failed() -> None:
 
 
 def aws_events() -> list[dict[str, Any]]:
-    """An Extract of two segments as AWS tells it: with iterations, inner states and Lambda's own events."""
+    """An Extract of two segments as AWS writes it: with iterations, inner states and Lambda's own events."""
     done = '{"segment": %d, "counts": [%d, %d]}'
     out_of_time = '{"segment": 0, "cursor": {"key": {"id": {"S": "item-0040"}}}, "counts": [50, 40]}'
     return [
@@ -190,7 +191,7 @@ def test_workers_of_a_map_are_followed_on_aws_too() -> None:
     assert extract.failed_invocations == 1
 
 
-def test_what_describe_execution_says_at_the_end_counts() -> None:
+def test_describe_execution_overrules_the_history() -> None:
     recording = Recording("failed_at_gate")
     timeline = Timeline()
     timeline.close(recording.description)
@@ -199,7 +200,7 @@ def test_what_describe_execution_says_at_the_end_counts() -> None:
     assert timeline.error == "QualityGateError"
 
 
-def test_an_output_that_is_cut_off_or_no_object_is_left_out() -> None:
+def test_an_invalid_output_is_left_out() -> None:
     timeline = Timeline()
     for output in ('{"run": {"time', '["a"]'):
         timeline.apply(
@@ -211,7 +212,7 @@ def test_an_output_that_is_cut_off_or_no_object_is_left_out() -> None:
             }
         )
 
-    assert timeline.run == {}
+    assert timeline.run is None
     assert timeline.stages["Plan"].state == "succeeded"
 
 
@@ -246,12 +247,12 @@ def test_states_that_are_no_stage_are_passed_over() -> None:
     assert timeline.output == read(recording).output
 
 
-def test_a_stage_has_failed_when_it_failed_and_not_when_that_was_recorded() -> None:
+def test_a_stage_exits_when_it_fails_not_when_that_is_recorded() -> None:
     timeline = read(Recording("failed_at_gate"))
-    left = timeline.stages["Gate"].left
+    exited_at = timeline.stages["Gate"].exited_at
     timeline.apply({"id": 99, "type": "FailStateEntered", "timestamp": START})
 
-    assert timeline.stages["Gate"].left == left
+    assert timeline.stages["Gate"].exited_at == exited_at
 
 
 def test_a_redriven_execution_goes_on_where_it_was_stopped() -> None:
@@ -266,9 +267,9 @@ def test_a_redriven_execution_goes_on_where_it_was_stopped() -> None:
     assert (timeline.status, states(timeline)) == ("SUCCEEDED", "ssssss")
 
 
-def test_it_is_known_when_a_stage_was_counted_last() -> None:
+def test_a_stage_has_the_time_of_its_latest_counts() -> None:
     timeline = Timeline()
     for number, event in enumerate(aws_events()):
         timeline.apply(event | {"id": number + 1, "timestamp": START + timedelta(seconds=number)})
 
-    assert timeline.stages["Extract"].counted == START + timedelta(seconds=8)
+    assert timeline.stages["Extract"].counted_at == START + timedelta(seconds=8)

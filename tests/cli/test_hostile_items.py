@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from etl_cli.app import app
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.items import local_transformation as stage_code
+from etl_cli.items import local_transformation
 from etl_cli.main import main
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.printable import printable
@@ -113,8 +113,8 @@ def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     text = 'record["name"]'
     reject = f'    if record["id"][:1] == "b":\n        raise RejectedError({text}, field={text}, got={text})\n'
     file = edited(tmp_path / "transformation.py", ('    record["date"]', f'{reject}    record["date"]'))
-    monkeypatch.setattr(stage_code, "TRANSFORMATION", file)
-    monkeypatch.setattr(stage_code.LocalTransformation.__init__, "__defaults__", (file,))
+    monkeypatch.setattr(local_transformation, "TRANSFORMATION", file)
+    monkeypatch.setattr(local_transformation.LocalTransformation.__init__, "__defaults__", (file,))
 
     def made(text: str) -> Past:
         past = Past(items_with(text), file)
@@ -169,7 +169,7 @@ def test_code_of_others_prints_aside_and_as_text(
 ) -> None:
     file = edited(tmp_path / "transformation.py", ('    record["date"]', f'    {prints}\n    record["date"]'))
     line = json.dumps(item(1) | {"id": {"S": HOSTILE["title"]}}).encode()
-    list(stage_code.LocalTransformation(file).outcomes([line], run()))
+    list(local_transformation.LocalTransformation(file).outcomes([line], run()))
 
     assert capfd.readouterr() == ("", "\\x1b]0;owned\\x07\n")
 
@@ -197,7 +197,7 @@ def poisoned(recording: Recording, text: str) -> Recording:
 
 def _rejected(record: dict[str, Any], text: str) -> dict[str, Any]:
     identity = {"S": text} if isinstance(record["item"].get("id"), dict) else text
-    return record | {"field": text, "expected": text, "got": text, "item": record["item"] | {"id": identity}}
+    return record | {"field": text, "rule": text, "got": text, "item": record["item"] | {"id": identity}}
 
 
 def _with_lines(body: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> str:

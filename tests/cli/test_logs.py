@@ -1,4 +1,4 @@
-"""`etl logs`: three logs merged, read again and again without a line lost or shown twice, and told to people."""
+"""`etl logs`: three logs merged, read again and again without a line lost or shown twice, and shown to people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from etl_cli.commands.logs import Function, LogReader
-from etl_cli.runs.log_lines import LogLine, LogView, joined
+from etl_cli.render.log_view import LogView, joined
+from etl_cli.runs.log_lines import LogLine
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Times
 from tests.cli.fake_aws import FakeAws, RefusalError
@@ -101,7 +102,7 @@ def seconds(lines: list[LogLine]) -> list[float]:
 
 def shown(lines: list[LogLine], times: Times | None = None) -> list[str]:
     view = LogView(times or Times())
-    return [text.plain.rstrip() for line in joined(lines) if not line.routine for text in view.show(line)]
+    return [text.plain.rstrip() for line in joined(lines) if not line.is_routine for text in view.show(line)]
 
 
 def test_the_example_of_the_documentation() -> None:
@@ -129,7 +130,7 @@ def test_a_report_says_in_words_how_an_invocation_ended(status: str, words: str)
     assert lines[3].startswith("    REPORT RequestId: 7")
 
 
-def test_a_report_repeats_only_the_error_that_its_function_has_told() -> None:
+def test_a_report_that_repeats_a_logged_error_is_left_out() -> None:
     failed = event(1, fact(1, "load", message="failed", level="ERROR", error="StagingError", traceback=TRACEBACK))
     reports = [event(2, report(f"Status: error\tError Type: {name}")) for name in ("StagingError", "Runtime.ExitError")]
 
@@ -157,7 +158,7 @@ def test_only_the_functions_and_the_time_that_are_asked_for() -> None:
     assert seconds(reader(EVENTS, **bounds).new_lines()) == [300, 302, 320, 340, 341]
 
 
-def test_what_comes_later_is_shown_once_also_when_it_comes_late() -> None:
+def test_new_lines_are_shown_once_even_if_they_come_late() -> None:
     events: dict[str, list[dict[str, Any]]] = {
         "load": [event(0, "a"), event(10, "at the edge"), event(40, "b", "1"), event(40, "b", "2")]
     }
@@ -196,11 +197,11 @@ def test_a_line_belongs_to_its_run_and_lambdas_own_to_any() -> None:
 @pytest.mark.parametrize(
     "text", ["{", "[1]", '{"message": 1}', '{"message": "a"}', '{"message": "a", "time": "now"}', ""]
 )
-def test_what_is_no_line_of_the_pipeline_is_shown_as_it_is(text: str) -> None:
+def test_other_lines_are_shown_as_they_are(text: str) -> None:
     found = line(text)
 
     assert not found.facts
-    assert not found.routine
+    assert not found.is_routine
     assert shown([found])[-1].endswith(f"load       {text}".rstrip())
 
 
@@ -228,7 +229,7 @@ def test_facts_that_nobody_expected_are_shown() -> None:
     assert shown([line(fact(1, "load", message="waiting", attempt=3))])[-1].endswith("waiting   attempt=3, 0.3 s")
 
 
-def test_what_an_action_counted_is_told_even_if_it_is_nothing() -> None:
+def test_the_first_count_of_an_action_is_shown_even_if_it_is_0() -> None:
     nothing = line(fact(1, "load", counts={"loaded": 0, "superseded": 0}))
 
     assert shown([nothing])[-1].endswith("finished  0 loaded, 0.3 s")
@@ -240,14 +241,14 @@ def test_texts_of_several_lines_are_put_together_again() -> None:
     assert [each.text for each in joined(lines)] == ["START RequestId: 1", "Traceback:\n  a\nKeyError: 0"]
 
 
-def test_an_error_is_told_once() -> None:
+def test_an_error_is_shown_once() -> None:
     failed = line(fact(1, "load", message="failed", traceback="Traceback:\n  a\nKeyError: 'x'"))
 
     assert len(shown([failed, line("[ERROR] KeyError: 'x'\nTraceback")])) == 5
     assert shown([failed, line("[ERROR] KeyError: 'y'")])[-1].endswith("[ERROR] KeyError: 'y'")
 
 
-def test_a_heading_tells_day_zone_and_run_when_they_change() -> None:
+def test_a_heading_shows_a_new_day_zone_or_run() -> None:
     lines = [
         line(fact(1, "load")),
         line(fact(2, "load", run="other")),

@@ -1,4 +1,4 @@
-"""Doing something again at each save."""
+"""Work that is repeated at each save."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from etl_cli.items.on_save import on_save
 
 
 def works(files: list[Path], steps: Iterator[Callable[[], object]], work: Callable[[], None] = lambda: None) -> int:
-    """How often the work is done while a step is taken at each look; the last step interrupts."""
+    """The number of times the work is done while each look takes a step; the last step interrupts."""
     count = 0
 
     def counted() -> None:
@@ -46,11 +46,11 @@ def file(tmp_path: Path) -> Path:
     return made
 
 
-def test_without_a_change_it_is_done_once(file: Path) -> None:
+def test_without_a_change_the_work_is_done_once(file: Path) -> None:
     assert works([file], iter([nothing, nothing, interrupt])) == 1
 
 
-def test_it_is_done_again_after_each_save(file: Path) -> None:
+def test_the_work_is_repeated_after_each_save(file: Path) -> None:
     steps = [save(file, "three"), nothing, nothing, save(file, "other"), nothing, interrupt]
 
     assert works([file], iter(steps)) == 3
@@ -72,7 +72,7 @@ def test_a_save_during_the_work_is_a_change(file: Path) -> None:
     assert works([file], iter([nothing, nothing, interrupt]), work) == 2
 
 
-def test_files_that_the_work_finds_are_watched(file: Path) -> None:
+def test_files_found_by_the_work_are_watched(file: Path) -> None:
     helper = file.with_name("helper.py")
     files = [file]
 

@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from etl.model.run import Run
+from etl.model.stages import STATES
 from etl_cli.commands.follow import show_execution
 from etl_cli.render.board import Board, Step
 from etl_cli.render.stage_steps import stage_steps
-from etl_cli.runs.history import STAGES, Timeline
+from etl_cli.runs.history import Timeline
 from etl_cli.runs.progress import Snapshot, Watch, follow
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.times import Times
@@ -89,7 +91,7 @@ def distributed(**segments_done: int) -> Recording:
     return recording
 
 
-def test_segments_of_a_distributed_map_are_counted_by_its_map_run() -> None:
+def test_a_map_run_counts_the_segments_of_a_distributed_map() -> None:
     seen = details(distributed(Extract=1, Transform=2))
 
     assert [line for line in seen if " segments" in line and "running" in line] == [
@@ -97,6 +99,11 @@ def test_segments_of_a_distributed_map_are_counted_by_its_map_run() -> None:
         "Transform running: 2 of 3 segments, 785 B in 1 object",
         "Load running: 37 records, 0 of 3 segments",  # its Map Run has not begun
     ]
+
+
+def run_of(segments: int = 1) -> Run:
+    start, end = "2026-11-23T19:45:00Z", "2026-11-24T20:00:00Z"
+    return Run(id="20261124T200000000Z", start=start, end=end, time=end, execution="arn", segments=segments)
 
 
 def step(timeline: Timeline, name: str, **seen: Any) -> Step:
@@ -107,12 +114,11 @@ def step(timeline: Timeline, name: str, **seen: Any) -> Step:
 @pytest.fixture
 def loading() -> Timeline:
     """Load at work on four segments with 1,000 records."""
-    window = {"start": "2026-11-23T19:45:00Z", "end": "2026-11-24T20:00:00Z"}
-    timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 4, **window})
+    timeline = Timeline(run=run_of(segments=4))
     for name in ("Plan", "Extract", "Transform", "Gate"):
         timeline.stages[name].end("succeeded", START)
     timeline.stages["Gate"].counts = {"records": 1000, "read": 1000}
-    timeline.stages["Load"].state, timeline.stages["Load"].entered = "running", START
+    timeline.stages["Load"].state, timeline.stages["Load"].entered_at = "running", START
     return timeline
 
 
@@ -123,8 +129,10 @@ def test_load_shows_how_many_records_have_arrived(loading: Timeline) -> None:
     assert shown.fraction == 0.25
 
 
-def test_load_believes_its_workers_where_the_table_does_not_grow(loading: Timeline) -> None:
-    loading.stages["Load"].take([msgspec.to_builtins(work(loaded=500, superseded=20))], START + timedelta(seconds=10))
+def test_load_counts_by_workers_if_the_table_does_not_grow(loading: Timeline) -> None:
+    loading.stages["Load"].add_work(
+        [msgspec.to_builtins(work(loaded=500, superseded=20))], START + timedelta(seconds=10)
+    )
     shown = step(loading, "Load", arrived=0)
 
     assert shown.detail == "520 of 1,000 records (52/s), 1 of 4 segments"
@@ -148,19 +156,19 @@ def test_starts_that_lambda_throttles_are_shown(loading: Timeline) -> None:
 
 
 def test_transform_shows_how_many_items_it_has_taken() -> None:
-    timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 1})
+    timeline = Timeline(run=run_of())
     timeline.stages["Extract"].counts = {"extracted": 1000}
-    timeline.stages["Transform"].state, timeline.stages["Transform"].entered = "running", START
+    timeline.stages["Transform"].state, timeline.stages["Transform"].entered_at = "running", START
     taken = work(cursor={"part": 0, "offset": 9}, transformed=300, dropped=80, rejected_transform=10, untimed=10)
-    timeline.stages["Transform"].take([msgspec.to_builtins(taken)], START + timedelta(seconds=2))
+    timeline.stages["Transform"].add_work([msgspec.to_builtins(taken)], START + timedelta(seconds=2))
     shown = step(timeline, "Transform", staged_objects=1, staged_bytes=1_500_000)
 
     assert shown.detail == "400 of 1,000 items (200/s), 1.5 MB in 1 object"
     assert shown.fraction == 0.4
 
 
-def test_items_without_a_time_are_shown_and_kept_out_of_the_gates_share() -> None:
-    timeline = Timeline(run={"timestamp": "20261124T200000000Z", "segments": 1})
+def test_items_without_a_time_do_not_count_for_the_gate() -> None:
+    timeline = Timeline(run=run_of())
     counts = {"read": 110, "records": 9, "rejected_transform": 1, "untimed": 100}
     for name in ("Transform", "Gate"):
         timeline.stages[name].state, timeline.stages[name].counts = "succeeded", counts
@@ -169,17 +177,17 @@ def test_items_without_a_time_are_shown_and_kept_out_of_the_gates_share() -> Non
     assert step(timeline, "Gate").detail == "10.0 % rejected"
 
 
-def test_a_stage_that_is_first_seen_in_its_middle_is_as_old_as_it_is(loading: Timeline) -> None:
+def test_a_stage_first_seen_in_its_middle_has_its_real_age(loading: Timeline) -> None:
     assert step(loading, "Load").seconds == 20
 
 
 def test_a_stage_that_began_by_a_clock_that_is_ahead_is_new(loading: Timeline) -> None:
-    loading.stages["Load"].entered = START + timedelta(minutes=1)
+    loading.stages["Load"].entered_at = START + timedelta(minutes=1)
 
     assert step(loading, "Load").seconds == 0
 
 
-def test_how_fast_records_arrive_is_told_from_the_second_look_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rate_of_arrival_is_known_from_the_second_look(monkeypatch: pytest.MonkeyPatch) -> None:
     recording = loading_recording()
     destination = recording.dynamodb.tables["etl-destination-data"]
     now = [100.0]
@@ -196,7 +204,7 @@ def test_how_fast_records_arrive_is_told_from_the_second_look_on(monkeypatch: py
     assert (second.arrived, second.arriving) == (100, 7.5)
 
 
-def test_what_arrives_beside_other_runs_says_nothing() -> None:
+def test_growth_is_unknown_while_other_runs_write() -> None:
     recording = loading_recording()
     watch = Watch(recording.pipeline, recording.execution, alone=False)
     recording.dynamodb.tables["etl-destination-data"] += [{}] * 30
@@ -233,7 +241,7 @@ def ended(name: str) -> Timeline:
 @pytest.mark.parametrize("alone", [True, False])
 def test_a_board_of_one_execution_is_as_old_as_that(alone: bool) -> None:
     recording = Recording("succeeded", step=10)
-    board = Board(Terminal(file=io.StringIO()), STAGES)
+    board = Board(Terminal(file=io.StringIO()), STATES)
     timeline = show_execution(board, recording.pipeline, recording.execution, Times(), 0, alone=alone)
 
     assert (board.seconds == pytest.approx(timeline.seconds, abs=0.5)) is alone

@@ -11,16 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_cli.html_report.busy import draw_busy, most_at_once
-from etl_cli.html_report.coverage_chart import CoverageLine, draw_coverage
-from etl_cli.html_report.flow import Node, flow_of
-from etl_cli.html_report.flow_chart import draw_flow
-from etl_cli.html_report.gantt import MOST_ROWS, SLOWEST, draw_gantt, draw_map_runs, gantt_of
+from etl_cli.html_report.coverage_chart import CoverageLine, coverage_words, draw_coverage, long_duration
+from etl_cli.html_report.flow_chart import Node, draw_flow, flow_of
+from etl_cli.html_report.gantt import MOST_ROWS, SLOWEST, draw_gantt, draw_map_runs, gantt_of, workers_words
 from etl_cli.html_report.scale import Axis, clock
-from etl_cli.html_report.words import coverage_words, long_duration, workers_words
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.workers import Invocation, MapRun, WorkerTimeline
+from etl_cli.runs.workers import Invocation, MapRun
 from etl_cli.terminal.times import Span, Times
 from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
@@ -30,8 +27,8 @@ START = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
 HOUR = Axis(START, START + timedelta(hours=1))
 
 
-def timeline_of(recording: Recording) -> WorkerTimeline:
-    timeline = WorkerTimeline()
+def timeline_of(recording: Recording) -> Timeline:
+    timeline = Timeline()
     for event in recording.events:
         timeline.apply(event)
     return timeline
@@ -54,15 +51,15 @@ def bars(chart: str, class_: str) -> list[dict[str, str]]:
 def test_each_segment_has_a_worker_in_each_map() -> None:
     timeline = timeline_of(Recording(SUCCEEDED))
 
-    assert Counter((each.stage, each.segment) for each in timeline.invocations) == Counter(
+    assert Counter((each.stage, each.segment) for each in timeline.workers.invocations) == Counter(
         (stage, segment) for stage in ("Extract", "Transform", "Load") for segment in range(4)
     )
-    assert all(each.ended and each.ended > each.started for each in timeline.invocations)
+    assert all(each.ended and each.ended > each.started for each in timeline.workers.invocations)
     assert timeline.status == "SUCCEEDED"
 
 
-def test_workers_that_go_on_and_workers_that_are_tried_again_are_told_apart() -> None:
-    invocations = [each for each in timeline_of(made_up(40)).invocations if each.stage == "Load"]
+def test_workers_that_go_on_differ_from_workers_tried_again() -> None:
+    invocations = [each for each in timeline_of(made_up(40)).workers.invocations if each.stage == "Load"]
     courses = {
         segment: [(each.number, each.error, each.goes_on) for each in invocations if each.segment == segment]
         for segment in (1, 2, 5)
@@ -77,17 +74,17 @@ def test_workers_that_go_on_and_workers_that_are_tried_again_are_told_apart() ->
 
 def test_a_worker_that_has_not_ended_ends_with_the_chart() -> None:
     events = Recording(FAILED).events
-    timeline = WorkerTimeline()
+    timeline = Timeline()
     for event in events[:12]:
         timeline.apply(event)
     axis = Axis(events[0]["timestamp"], events[-1]["timestamp"])
 
-    assert {each.ended for each in timeline.invocations} == {None}
-    last = bars(draw_gantt(gantt_of(timeline.invocations, axis), timeline), "work")[-1]
+    assert {each.ended for each in timeline.workers.invocations} == {None}
+    last = bars(draw_gantt(gantt_of(timeline.workers.invocations, axis), timeline), "work")[-1]
     assert float(last["x"][:-1]) + float(last["width"][:-1]) == pytest.approx(100, abs=0.02)
 
 
-def test_a_start_that_lambda_throttled_is_no_invocation_of_a_worker() -> None:
+def test_a_throttled_start_is_no_invocation_of_a_worker() -> None:
     failed = {"lambdaFunctionFailedEventDetails": {"error": "Lambda.TooManyRequestsException"}}
     happened: list[tuple[str, int, dict[str, Any]]] = [
         ("MapStateEntered", 0, {"stateEnteredEventDetails": {"name": "Load"}}),
@@ -100,33 +97,33 @@ def test_a_start_that_lambda_throttled_is_no_invocation_of_a_worker() -> None:
         ("LambdaFunctionScheduled", 8, {}),
         ("LambdaFunctionSucceeded", 9, {"lambdaFunctionSucceededEventDetails": {"output": "{}"}}),
     ]
-    timeline = WorkerTimeline()
+    timeline = Timeline()
     for number, (kind, previous, details) in enumerate(happened, 1):
         timeline.apply({"id": number, "previousEventId": previous, "timestamp": at(number), "type": kind} | details)
 
-    assert timeline.invocations == [Invocation("Load", 7, 1, at(9), at(10))]
+    assert timeline.workers.invocations == [Invocation("Load", 7, 1, at(9), at(10))]
 
 
-def test_distributed_maps_have_no_workers_in_the_history_and_are_drawn_by_their_segments() -> None:
+def test_distributed_maps_are_drawn_by_their_segments() -> None:
     timeline = timeline_of(Recording(IN_MAP_RUNS))
     runs = [MapRun("Extract", at(0), at(1800), 200, 150, 50), MapRun("Transform", at(1800), None, 200, 20, 0)]
     chart = draw_map_runs(runs, timeline, HOUR)
 
-    assert timeline.invocations == []
+    assert timeline.workers.invocations == []
     assert [each["width"] for each in bars(chart, "track")] == ["50%", "50%"]
     assert [each["width"] for each in bars(chart, "work")] == ["37.5%", "5%"]
     assert [each["width"] for each in bars(chart, "bad")] == ["12.5%"]
     assert "Of Extract, 50 segments failed or stopped." in workers_words(None, runs)
 
 
-def test_as_many_segments_as_an_inline_map_has_workers_are_all_shown() -> None:
+def test_all_segments_are_shown_up_to_the_workers_of_a_map() -> None:
     gantt = gantt_of([worked(segment, segment, 100) for segment in range(MOST_ROWS)], HOUR)
 
     assert list(gantt.rows) == list(range(MOST_ROWS))
     assert "area" not in draw_gantt(gantt, Timeline())
 
 
-def test_of_a_thousand_segments_the_slowest_are_shown_and_how_many_worked_at_once() -> None:
+def test_of_a_thousand_segments_the_slowest_are_shown() -> None:
     invocations = [
         worked(segment, begin, begin + 60 + segment % 100, number=number, stage=stage)
         for stage, offset in (("Extract", 0), ("Transform", 1200), ("Load", 2400))
@@ -143,7 +140,7 @@ def test_of_a_thousand_segments_the_slowest_are_shown_and_how_many_worked_at_onc
     assert "1,000 segments, 1,000 workers at once at most, 6,000 invocations" in workers_words(gantt, [])
 
 
-def test_invocations_too_short_to_be_told_apart_are_one_bar_but_failures_stay() -> None:
+def test_very_short_invocations_are_one_bar_but_failures_stay() -> None:
     short = [worked(0, number / 10, (number + 1) / 10, number=number + 1) for number in range(30_000)]
     gantt = gantt_of([*short, worked(0, 3100, 3100.1, error="TransientError")], HOUR)
     chart = draw_gantt(gantt, Timeline())
@@ -154,10 +151,12 @@ def test_invocations_too_short_to_be_told_apart_are_one_bar_but_failures_stay() 
 
 def test_workers_at_once_are_counted_and_drawn() -> None:
     invocations = [worked(0, 0, 1800), worked(1, 900, 1800), worked(2, 1800, 2700)]
-    path = re.search(r' d="M0 60.0(.*)V60.0Z"', draw_busy(invocations, HOUR, 0, 60))
+    many = [worked(number, 2700, 2700) for number in range(3, MOST_ROWS + 2)]  # more segments than rows
+    gantt = gantt_of([*invocations, *many], HOUR)
+    path = re.search(r' d="M0 60.0(.*)V60.0Z"', draw_gantt(gantt, Timeline()))
 
-    assert most_at_once(invocations, HOUR) == 2
-    assert most_at_once([], HOUR) == 0
+    assert gantt_of(invocations, HOUR).most_at_once == 2
+    assert gantt_of([], HOUR).most_at_once == 0
     assert path
     levels = [level for level, _ in re.findall(r"V([\d.]+)H(\d+)", path[1])]
     assert (levels[10], levels[150], levels[300], levels[450]) == ("30.0", "0.0", "30.0", "60.0")
@@ -167,7 +166,7 @@ COUNTS = st.integers(0, 10**9) | st.sampled_from([0, 1])
 
 
 @given(st.data())
-def test_what_flows_in_flows_out(data: st.DataObject) -> None:
+def test_each_node_passes_on_its_whole_inflow(data: st.DataObject) -> None:
     names = ["transformed", "dropped", "rejected_transform", "untimed", "left"]
     names += ["aggregate_records", "superseded", "rejected_load"]
     counts = {name: data.draw(COUNTS, name) for name in names}
@@ -194,11 +193,11 @@ def test_what_flows_in_flows_out(data: st.DataObject) -> None:
     assert all(link.amount > 0 for link in flow.links)
 
 
-def test_a_flow_names_what_left_and_why() -> None:
+def test_a_flow_names_its_exits_with_their_reasons() -> None:
     counts = {"read": 12, "transformed": 6, "dropped": 3, "rejected_transform": 1, "loaded": 5, "superseded": 1}
     counts["untimed"] = 2
 
-    assert [(node.name, node.amount, node.why) for node in flow_of(counts).left] == [
+    assert [(node.name, node.amount, node.why) for node in flow_of(counts).exits] == [
         ("Rejected", 1, "set aside by Transform, in quarantine"),
         ("Without a time", 2, "in no window: in quarantine until corrected"),
         ("Dropped", 3, "transform() returned nothing for them"),
@@ -206,16 +205,16 @@ def test_a_flow_names_what_left_and_why() -> None:
     ]
 
 
-def test_what_did_not_get_on_is_said_to_be_stopped() -> None:
+def test_missing_items_of_a_failed_run_have_the_reason() -> None:
     flow = flow_of({"read": 10, "transformed": 6, "loaded": 2}, "The run failed at Load")
 
-    assert [(node.name, node.amount, node.why) for node in flow.left] == [
+    assert [(node.name, node.amount, node.why) for node in flow.exits] == [
         ("Not transformed", 4, "The run failed at Load"),
         ("Not loaded", 4, "The run failed at Load"),
     ]
 
 
-def test_ribbons_are_as_wide_as_what_flows_and_little_is_still_seen() -> None:
+def test_ribbons_are_as_wide_as_their_flow_and_never_invisible() -> None:
     chart = draw_flow(flow_of({"read": 1_000_000, "transformed": 999_999, "rejected_transform": 1, "loaded": 999_999}))
     widths = [float(lower) - float(upper) for upper, lower in re.findall(r'd="M0 ([\d.]+)C.*? 0 ([\d.]+)Z"', chart)]
 
@@ -238,7 +237,7 @@ def test_nothing_that_flows_is_drawn_too() -> None:
         (9 * 86400, ["0:00", "24:00:00", "48:00:00"]),
     ],
 )
-def test_ticks_are_what_people_count_in(seconds: float, ticks: list[str]) -> None:
+def test_ticks_have_round_steps(seconds: float, ticks: list[str]) -> None:
     axis = Axis(START, at(seconds))
     found = list(axis.ticks(6))
 
@@ -271,7 +270,7 @@ def line_of(gaps: list[Span], pending: Span | None = None) -> CoverageLine:
     return CoverageLine(axis, window, True, [Span(START - timedelta(days=400), START)], Coverage(gaps, pending, None))
 
 
-def test_a_gap_of_minutes_is_seen_and_one_before_the_line_is_not_on_it() -> None:
+def test_a_short_gap_is_visible_and_one_before_the_line_is_not() -> None:
     short = Span(START + timedelta(days=10), START + timedelta(days=10, minutes=5))
     old = Span(START - timedelta(days=10), START - timedelta(days=9))
     line = line_of([old, short])
@@ -284,7 +283,7 @@ def test_a_gap_of_minutes_is_seen_and_one_before_the_line_is_not_on_it() -> None
 
 
 @pytest.mark.parametrize(("minutes", "drawn"), [(5, 0), (600, 1)])
-def test_what_is_not_due_yet_is_drawn_if_it_can_be_seen(minutes: int, drawn: int) -> None:
+def test_time_that_is_not_due_is_drawn_if_it_is_visible(minutes: int, drawn: int) -> None:
     end = START + timedelta(days=30)
     line = line_of([], Span(end - timedelta(minutes=minutes), end))
 
@@ -295,5 +294,5 @@ def test_what_is_not_due_yet_is_drawn_if_it_can_be_seen(minutes: int, drawn: int
 @pytest.mark.parametrize(
     ("hours", "words"), [(24.25, "24 h 15 min"), (48, "2 days"), (210, "8 days 18 h"), (24 * 1500, "1,500 days")]
 )
-def test_long_durations_are_told_in_days(hours: float, words: str) -> None:
+def test_long_durations_are_in_days(hours: float, words: str) -> None:
     assert long_duration(hours * 3600) == words

@@ -28,7 +28,7 @@ def etl_run(*options: str) -> Result:
     return CliRunner().invoke(app, options)
 
 
-def test_a_run_is_started_with_a_name_that_tells_its_origin_and_its_time(machine: StateMachine) -> None:
+def test_the_name_of_a_run_has_its_origin_and_its_time(machine: StateMachine) -> None:
     result = etl_run("--start", "2026-11-01", "--end", "2026-11-02T06:00:00Z")
 
     (execution,) = machine.executions.values()
@@ -47,7 +47,7 @@ def test_it_is_followed_to_its_report() -> None:
     assert [line.split()[:2] for line in result.stdout.splitlines()[3:9]] == [
         ["✔", stage] for stage in ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
     ]
-    assert "✔ 37 loaded, 1 rejected with its reason, nothing unaccounted for" in result.stdout
+    assert "✔ 37 loaded, 1 rejected" in result.stdout
     assert result.stderr == ""
 
 
@@ -63,7 +63,7 @@ def test_the_example_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> No
     assert "\n".join(lines).startswith(beginning)
 
 
-def test_a_run_that_fails_says_why_and_what_to_do(machine: StateMachine) -> None:
+def test_a_run_that_fails_has_a_reason_and_a_remedy(machine: StateMachine) -> None:
     machine.course = lambda _: "failed_at_gate"
     result = etl_run()
 
@@ -99,14 +99,14 @@ def test_without_following_it_only_starts(machine: StateMachine) -> None:
     assert result.exit_code == 0
 
 
-def test_without_following_programs_learn_what_was_started(machine: StateMachine) -> None:
+def test_without_following_programs_get_the_started_run(machine: StateMachine) -> None:
     document = json.loads(etl_run("--no-follow", "--json").stdout)
 
     (execution,) = machine.executions.values()
     assert document == {"status": "started", "execution": execution.arn, "name": execution.name, "input": {}}
 
 
-def test_an_interrupt_leaves_the_run_going_and_says_how_to_watch_it(machine: StateMachine) -> None:
+def test_an_interrupt_leaves_the_run_and_shows_how_to_watch_it(machine: StateMachine) -> None:
     machine.refuse = KeyboardInterrupt()
     result = etl_run()
 
@@ -158,7 +158,7 @@ def test_a_run_that_has_ended_is_not_said_to_go_on(machine: StateMachine) -> Non
         (["--start", "yesterday", "--end", "2026-11-02"], "'yesterday' is no ISO 8601 time: write 2026-11-01"),
     ],
 )
-def test_windows_that_are_none_are_refused_before_anything_starts(
+def test_invalid_windows_are_refused_before_anything_starts(
     machine: StateMachine, options: list[str], message: str
 ) -> None:
     result = etl_run(*options)

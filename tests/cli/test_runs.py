@@ -11,11 +11,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from etl_cli.app import app
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.commands.runs import Status, entry_document, print_runs, select
+from etl_cli.commands.runs import STATUSES, parse_status, print_runs, select
+from etl_cli.render.run_document import entry_document
 from etl_cli.runs.ledger import Entry
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
@@ -75,7 +77,7 @@ def test_the_example_of_the_documentation() -> None:
     assert "\n".join(printed(HISTORY)) + "\n" == example("etl runs")
 
 
-def test_items_without_a_time_are_told_below_their_run() -> None:
+def test_items_without_a_time_are_below_their_run() -> None:
     counts = {"read": 19, "loaded": 5, "untimed": 14}
     lines = printed([night(5, counts=counts, replayed=REPLAYED | {"untimed": 3}), night(3)], 80)
 
@@ -107,7 +109,7 @@ def test_where_a_line_has_no_room_for_every_digit_a_run_has_two() -> None:
     ]
 
 
-def test_a_window_of_another_year_than_its_run_s_is_told_with_it() -> None:
+def test_a_window_of_another_year_than_its_run_is_shown_in_full() -> None:
     small = {"read": 7, "loaded": 7}
     window = Span(datetime(2024, 11, 2, 1, 45, tzinfo=UTC), datetime(2024, 11, 3, 2, tzinfo=UTC))
 
@@ -146,21 +148,26 @@ def test_more_than_the_limit_is_said() -> None:
     assert printed([]) == ["No runs. Start one: etl run"]
 
 
-def test_that_no_run_is_picked_is_not_that_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_selection_differs_from_an_empty_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pipeline, "find", lambda *_: SimpleNamespace(dynamodb=None))
     monkeypatch.setattr("etl_cli.commands.runs.read_ledger", lambda *_: (HISTORY, None))
     done = CliRunner().invoke(app, ["runs", "--status", "unknown", "--region", "eu-west-1"])
 
-    assert done.stdout.startswith("No run has this status or start.")
+    assert done.stdout.startswith("No run has this status and start.")
 
 
 def test_runs_are_picked_by_status_and_start() -> None:
     def days(found: list[Entry]) -> list[int]:
         return [entry.started.day for entry in found if entry.started]
 
-    assert days(select(HISTORY, [Status.FAILED, Status.TIMED_OUT], None)) == [6, 4]
-    assert days(select(HISTORY, list(Status), night(5).started)) == [7, 6, 6, 5]
-    assert select([night(3, started=None)], list(Status), night(3).started) == []
+    assert days(select(HISTORY, ["failed", "timed_out"], None)) == [6, 4]
+    assert days(select(HISTORY, STATUSES, night(5).started)) == [7, 6, 6, 5]
+    assert select([night(3, started=None)], STATUSES, night(3).started) == []
+
+
+def test_an_unknown_status_is_refused_with_the_allowed_ones() -> None:
+    with pytest.raises(typer.BadParameter, match=r"'green'.*running.*timed_out"):
+        parse_status("green")
 
 
 def test_programs_get_all_that_the_ledger_has() -> None:
@@ -171,7 +178,7 @@ def test_programs_get_all_that_the_ledger_has() -> None:
     assert (document["counts"]["loaded"], document["replayed"], document["failure"]) == (1_204_400, REPLAYED, None)
 
 
-def test_programs_get_null_for_what_a_run_does_not_have() -> None:
+def test_programs_get_null_for_missing_facts() -> None:
     document = entry_document(HISTORY[2])
 
     assert (document["run"], document["window"], document["segments"], document["replay_of"]) == (None,) * 4

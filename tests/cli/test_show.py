@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import pytest
 
 from etl.model.errors import EtlError
+from etl.model.instants import parse_instant
 from etl_cli.aws.deployment import Pipeline
-from etl_cli.commands.show import record_document
-from etl_cli.render.show import print_record
-from etl_cli.runs.coverage import Watermark
+from etl_cli.render.run_document import show_document
+from etl_cli.render.show import print_run
 from etl_cli.runs.failure import explain_entry, look_words
-from etl_cli.runs.ledger import Entry
-from etl_cli.summary.record import RunRecord, read_record
+from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.summary.run_summary import Account, RunSummary, account_of, summarize
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import parse_instant
 from tests.cli.fake_aws import ROOM, Answer, FakeAws, RefusalError
 from tests.cli.fakes import Recording
 from tests.docs.examples import example
@@ -80,23 +80,29 @@ def aws_of(recording: Recording, changes: dict[str, Answer] | None = None, endpo
     return FakeAws(answers | ROOM | (changes or {}), "us-east-1", endpoint)
 
 
-def record_of(
+class Shown(NamedTuple):
+    summary: RunSummary
+    account: Account
+
+
+def shown_of(
     recording: Recording,
     entry: Entry,
     *others: Entry,
     watermark: Watermark | None = None,
     changes: dict[str, Answer] | None = None,
     endpoint: str = LOCAL,
-) -> RunRecord:
+) -> Shown:
     pipeline = Pipeline.find(aws_of(recording, changes, endpoint).session)
-    return read_record(pipeline, entry, [entry, *others], watermark)
+    summary = summarize(pipeline, entry)
+    return Shown(summary, account_of(pipeline, summary, [entry, *others], watermark))
 
 
-def printed(record: RunRecord, times: Times | None = None) -> str:
+def printed(shown: Shown) -> str:
     stream = io.StringIO()
     console = Terminal(file=stream, width=80)
     tables = ("etl-source-data", "etl-destination-data")
-    print_record(console, record, tables, times or Times(), EtlLines(program="etl"))
+    print_run(console, *shown, tables, Times(), EtlLines(program="etl"))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
@@ -121,12 +127,12 @@ def failed_at_gate(**facts: Any) -> tuple[Recording, Entry]:
 
 
 def test_the_example_of_the_documentation(recording: Recording) -> None:
-    assert printed(record_of(recording, entry_of(recording, replayed=REPLAYED))) == example("etl show")
+    assert printed(shown_of(recording, entry_of(recording, replayed=REPLAYED))) == example("etl show")
 
 
 def test_a_run_that_succeeded(recording: Recording) -> None:
     entry = entry_of(recording)
-    document = json.loads(json.dumps(record_document(record_of(recording, entry))))
+    document = json.loads(json.dumps(show_document(*shown_of(recording, entry))))
 
     assert (document["status"], document["run"], document["failure"]) == ("SUCCEEDED", entry.run, None)
     assert list(document["stages"]) == ["Plan", "Extract", "Transform", "Gate", "Load", "Finish"]
@@ -142,62 +148,63 @@ def test_a_run_that_succeeded(recording: Recording) -> None:
 
 def test_the_ledger_alone_is_enough(recording: Recording) -> None:
     entry = entry_of(recording)
-    forgotten = record_of(recording, entry, changes={"sfn.DescribeExecution": RefusalError("ExecutionDoesNotExist")})
+    forgotten = shown_of(recording, entry, changes={"sfn.DescribeExecution": RefusalError("ExecutionDoesNotExist")})
 
-    assert forgotten.timeline is None
+    assert forgotten.summary.timeline is None
     text = printed(forgotten)
-    assert "✔ 37 loaded, 1 rejected with its reason, nothing unaccounted for" in text
+    assert "✔ 37 loaded, 1 rejected" in text
     assert "records   37 = 37 loaded" in text
-    assert "Step Functions has forgotten their durations" in text
-    document = record_document(forgotten)
+    assert re.search(r"Stages .*90 days", text)
+    document = show_document(*forgotten)
     assert (document["status"], document["stages"]) == ("SUCCEEDED", None)
     assert "gb_seconds" in document["cost"]["estimated"]
 
 
 def test_settings_that_may_not_be_read_leave_out_the_prediction(recording: Recording) -> None:
     denied: dict[str, Answer] = {"lambda.GetFunctionConfiguration": RefusalError("AccessDeniedException")}
-    record = record_of(recording, entry_of(recording), changes=denied)
+    shown = shown_of(recording, entry_of(recording), changes=denied)
 
-    assert record.predicted is None
-    assert record_document(record)["predicted_cost"] is None
-    assert "Predicted is what" not in printed(record)
+    assert shown.account.predicted is None
+    assert show_document(*shown)["predicted_cost"] is None
+    assert "Predicted is" not in printed(shown)
 
 
-def test_a_failure_says_what_to_do_and_what_is_missing() -> None:
+def test_a_failure_has_a_remedy_and_the_missing_time() -> None:
     failed, entry = failed_at_gate()
-    record = record_of(failed, entry)
-    text = printed(record)
+    shown = shown_of(failed, entry)
+    text = printed(shown)
 
-    assert "✘ The run failed at Gate: QualityGateError\n\n    1 of 19 items were rejected, 5.3 %\n" in text
+    assert "✘ The run failed at Gate: QualityGateError\n" in text
+    assert f"    {GATE['cause']}\n" in text
     assert "    etl quarantine show 20261124T211351447Z\n" in text
     missing = "Missing: 2026-11-20 00:00:00 → 2026-11-21 00:00:00 UTC. No scheduled run will cover it; this does:"
     assert missing in unwrapped(text)
     assert "    etl run --start 2026-11-20T00:00:00Z --end 2026-11-21T00:00:00Z\n" in text
     assert "✔ Transform " in text
     assert "✘ Gate " in text
-    document = record_document(record)
+    document = show_document(*shown)
     assert document["failure"]["missing"] == [{"start": "2026-11-20T00:00:00Z", "end": "2026-11-21T00:00:00Z"}]
     assert document["balance"] is None
 
 
-def test_what_lies_behind_the_watermark_is_covered_by_the_next_run_too() -> None:
+def test_time_after_the_watermark_is_covered_by_the_next_run() -> None:
     failed, entry = failed_at_gate()
     half = WINDOW.start + timedelta(hours=12)
-    record = record_of(failed, entry, watermark=Watermark(WINDOW.start - timedelta(days=9), half))
+    shown = shown_of(failed, entry, watermark=Watermark(WINDOW.start - timedelta(days=9), half))
 
-    assert record.missing == [Span(half, WINDOW.end)]
-    assert "The next scheduled run covers it too, or at once:" in unwrapped(printed(record))
+    assert shown.account.missing == [Span(half, WINDOW.end)]
+    assert "The next scheduled run covers it too, or at once:" in unwrapped(printed(shown))
 
 
-def test_what_other_runs_have_covered_is_not_missing() -> None:
+def test_time_that_other_runs_have_covered_is_not_missing() -> None:
     failed, entry = failed_at_gate()
     half = WINDOW.start + timedelta(hours=12)
     others = [Entry("SUCCEEDED", Span(WINDOW.start, half)), Entry("SUCCEEDED", Span(half, WINDOW.end))]
-    record = record_of(failed, entry, *others)
+    shown = shown_of(failed, entry, *others)
 
-    assert record.missing == []
-    assert "Nothing is missing: other runs have covered its window." in printed(record)
-    assert record_of(failed, entry, replace(others[0], replay="20261101T020000000Z"), others[1]).missing == [
+    assert shown.account.missing == []
+    assert "Nothing is missing: other runs have covered its window." in printed(shown)
+    assert shown_of(failed, entry, replace(others[0], replay="20261101T020000000Z"), others[1]).account.missing == [
         Span(WINDOW.start, half)
     ]
 
@@ -205,7 +212,7 @@ def test_what_other_runs_have_covered_is_not_missing() -> None:
 def test_a_run_that_ended_before_it_had_a_window() -> None:
     failed = Recording("failed_at_plan")
     entry = entry_of(failed, stage="Plan", error="InputError", cause="unknown field")
-    text = printed(record_of(failed, entry))
+    text = printed(shown_of(failed, entry))
 
     assert "Window    none" in text
     assert "issing" not in text
@@ -213,42 +220,46 @@ def test_a_run_that_ended_before_it_had_a_window() -> None:
     assert "predicted\n" in text
 
 
-def test_a_failure_that_the_ledger_does_not_know_yet_is_taken_from_the_history() -> None:
+def test_a_failure_that_is_not_recorded_yet_is_in_the_history() -> None:
     failed, entry = failed_at_gate(status="RUNNING", stage="", error="", cause="")
-    record = record_of(failed, entry)
+    shown = shown_of(failed, entry)
 
-    assert record.failure
-    assert (record.status, record.failure.error, record.failure.stage) == ("FAILED", "QualityGateError", "Gate")
+    assert shown.summary.failure
+    assert (shown.summary.status, shown.summary.failure.error, shown.summary.failure.stage) == (
+        "FAILED",
+        "QualityGateError",
+        "Gate",
+    )
 
 
 @pytest.mark.parametrize(("known", "error"), [(True, "QualityGateError"), (False, "EndNotRecorded")])
 def test_a_run_whose_end_was_lost_has_the_reason_of_the_history(*, known: bool, error: str) -> None:
     failed, entry = failed_at_gate(status="UNKNOWN", stage="", error="", cause="")
     changes: dict[str, Answer] = {} if known else {"sfn.DescribeExecution": RefusalError("ExecutionDoesNotExist")}
-    record = record_of(failed, entry, changes=changes)
+    shown = shown_of(failed, entry, changes=changes)
 
-    assert record.failure
-    assert record.failure.error == error
-    assert record.failure.remedy
+    assert shown.summary.failure
+    assert shown.summary.failure.error == error
+    assert shown.summary.failure.remedy
 
 
 def test_a_run_that_goes_on(recording: Recording) -> None:
     recording.description |= {"status": "RUNNING"}
     entry = entry_of(recording, status="RUNNING", finished=None, counts={})
     running: dict[str, Answer] = {"sfn.GetExecutionHistory": {"events": recording.events[8::-1]}}
-    record = record_of(recording, entry, changes=running)
-    text = printed(record)
+    shown = shown_of(recording, entry, changes=running)
+    text = printed(shown)
 
-    assert (record.status, record.failure, record.report) == ("RUNNING", None, None)
+    assert (shown.summary.status, shown.summary.failure, shown.summary.succeeded) == ("RUNNING", None, False)
     assert "… The run is running" in text
     assert f"etl watch {entry.name}" in text
     assert "✔ Plan " in text
     assert "Ended" not in text
-    assert "Capacity and cost so far" in text
+    assert "so far" in text
 
 
 def test_links_lead_to_the_execution_its_logs_and_its_objects(recording: Recording) -> None:
-    links = record_of(recording, entry_of(recording), endpoint="https://states.us-east-1.amazonaws.com").links
+    links = shown_of(recording, entry_of(recording), endpoint="https://states.us-east-1.amazonaws.com").account.links
     root, run = "https://us-east-1.console.aws.amazon.com", "20261124T211315190Z"
 
     assert list(links) == [
@@ -275,7 +286,7 @@ def test_links_lead_to_the_execution_its_logs_and_its_objects(recording: Recordi
 )
 def test_links_are_those_of_the_partition(recording: Recording, partition: str, console: str | None) -> None:
     entry = entry_of(recording, execution=recording.execution.replace("arn:aws:", f"arn:{partition}:"))
-    links = record_of(recording, entry, endpoint="https://aws.example").links
+    links = shown_of(recording, entry, endpoint="https://aws.example").account.links
 
     assert links.get("execution", "").startswith(f"https://us-east-1.{console}/states" if console else "")
     assert bool(links) == bool(console)
@@ -283,10 +294,10 @@ def test_links_are_those_of_the_partition(recording: Recording, partition: str, 
 
 def test_a_failure_links_to_the_log_of_its_function() -> None:
     failed, entry = failed_at_gate()
-    links = record_of(failed, entry, endpoint="https://aws.example").links
+    links = shown_of(failed, entry, endpoint="https://aws.example").account.links
 
     assert [name for name in links if name.startswith("log")] == ["log of etl-transform"]
-    unnamed = record_of(failed, replace(entry, run="", started=None), endpoint="https://aws.example").links
+    unnamed = shown_of(failed, replace(entry, run="", started=None), endpoint="https://aws.example").account.links
     assert list(unnamed) == ["execution", "log of etl-transform"]
     assert f"execution$2520$253D$2520$2522{entry.name}$2522" in unnamed["log of etl-transform"]
 

@@ -80,26 +80,27 @@ def test_a_run_that_failed_ends_with_1(machine: StateMachine) -> None:
 
 @pytest.mark.usefixtures("nights")
 @pytest.mark.parametrize("name", ["nonsense", "20200101T000000000Z", "arn:aws:s3:::bucket"])
-def test_a_run_that_is_none_is_said_to_be_none(name: str) -> None:
+def test_an_unknown_run_is_refused(name: str) -> None:
     error = etl_watch(name).exception
 
     assert isinstance(error, UserError)
-    assert error.message == f"The ledger has no run {name!r}."
+    assert repr(name) in error.message
 
 
-def test_an_execution_of_another_state_machine_is_none(nights: StateMachine) -> None:
+def test_an_execution_of_another_state_machine_is_refused(nights: StateMachine) -> None:
     nights.executions["last"].machine = MACHINE.replace("etl-pipeline", "etl-pipeline-recorder")
     nights.unrecorded = {"last"}
 
     assert isinstance(etl_watch("last").exception, UserError)
 
 
-def test_a_run_that_step_functions_has_forgotten_is_still_in_the_ledger(nights: StateMachine) -> None:
+def test_a_forgotten_run_is_still_in_the_ledger(nights: StateMachine) -> None:
     nights.forgotten = {"first"}
     error = etl_watch(nights.executions["first"].run).exception
 
     assert isinstance(error, UserError)
-    assert "has forgotten the execution first: it keeps them for 90 days" in error.message
+    assert "first" in error.message
+    assert "90 days" in error.message
     assert error.remedy.endswith(f"etl show {nights.executions['first'].run}")
 
 
@@ -108,7 +109,7 @@ def test_before_the_first_run_there_is_nothing_to_watch() -> None:
     error = etl_watch().exception
 
     assert isinstance(error, UserError)
-    assert (error.message, error.remedy) == ("There is no run yet.", "Start one: etl run")
+    assert error.remedy.endswith("etl run")
 
 
 def test_the_example_of_the_documentation(machine: StateMachine) -> None:

@@ -25,30 +25,32 @@ from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import Usage
 from etl_cli.doctor.findings import Finding
 from etl_cli.items.explanation import Explanation
-from etl_cli.items.quarantine import Quarantine
-from etl_cli.items.rejections import Reason, Tally
+from etl_cli.items.quarantine import Quarantine, quarantined
+from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.items.search import Found
 from etl_cli.items.verdict import Verdict
 from etl_cli.render import backfill
 from etl_cli.render.board import Board, Step
 from etl_cli.render.explain import print_explanation
+from etl_cli.render.log_view import LogView
 from etl_cli.render.plan import print_plan
 from etl_cli.render.preview import aggregate_parts
 from etl_cli.render.quarantine import print_quarantines, print_records
 from etl_cli.render.report import print_report
-from etl_cli.render.show import print_record
+from etl_cli.render.show import print_run
 from etl_cli.runs.coverage import Coverage
+from etl_cli.runs.history import StageProgress, Timeline
 from etl_cli.runs.ledger import Entry
-from etl_cli.runs.log_lines import LogLine, LogView
-from etl_cli.runs.staged import set_aside
+from etl_cli.runs.log_lines import LogLine
 from etl_cli.summary.backfill import Planned
-from etl_cli.summary.record import RunRecord
-from etl_cli.summary.report import Rejection, RunReport, Sample
+from etl_cli.summary.contents import Contents, Sample
+from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.summary.verify import Verified
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.grid import Grid, table_width
 from etl_cli.terminal.times import Span, Times
+from tests.cli.report_pages import tally_of
 from tests.cli.test_plan import made, night
 
 ETL = EtlLines(profile="a-profile-with-a-rather-long-name", region="ap-southeast-2")
@@ -108,30 +110,17 @@ def entry(**facts: Any) -> Entry:
     return replace(known, **facts)
 
 
-def record() -> RunRecord:
-    return RunRecord(
-        entry=entry(),
-        timeline=None,
-        failure=None,
-        missing=[],
-        watermark=None,
-        cost=COST,
-        predicted=SMALL,
-        links={"execution": f"https://console.aws.amazon.com/{LONG}"},
-    )
+LINKS = {"execution": f"https://console.aws.amazon.com/{LONG}"}
+ACCOUNT = Account(cost=COST, predicted=SMALL, links=LINKS)
 
 
-def report() -> RunReport:
-    stages = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
-    return RunReport(
-        execution=entry().execution,
-        run=RUN,
-        window={"start": "2011-11-01T02:00:00Z", "end": "2026-11-23T02:00:00Z"},
-        counts=TWELVE,
-        keys={},
-        stages=dict.fromkeys(stages, SECONDS),
-        seconds=SECONDS + 60,
-        rejections=[Rejection("transform", "a" * 40, WIDE, 123_456_789_012, ID, WIDE)],
+def report() -> RunSummary:
+    timeline = Timeline()
+    for name in timeline.stages:
+        end = WINDOW.end + timedelta(seconds=SECONDS)
+        timeline.stages[name] = StageProgress(name, "succeeded", WINDOW.end, end)
+    contents = Contents(
+        aside=tally_of(Rejection("transform", "a" * 40, WIDE, WIDE, example=ID, count=123_456_789_012)),
         aggregates=[
             {
                 "name": "by_day",
@@ -144,6 +133,9 @@ def report() -> RunReport:
             json.dumps({"id": {"S": ID}, "value": {"N": DIGITS}, "name": {"S": WIDE}, "kept": {"S": LONG}}).encode(),
             f'{{"id":"{ID}","value":{DIGITS},"name":"{WIDE.upper()}!","kept":"{LONG}"}}'.encode(),
         ),
+    )
+    return RunSummary(
+        entry=entry(finished=WINDOW.end + timedelta(seconds=SECONDS + 60)), timeline=timeline, contents=contents
     )
 
 
@@ -167,13 +159,13 @@ def test_a_cell_is_no_longer_than_a_value_of_an_item() -> None:
 
 
 REJECTED = json.dumps(
-    {"stage": "load", "field": "", "expected": WIDE, "got": WIDE, "item": {"id": ID, "n": int(DIGITS)}}
+    {"stage": "load", "field": "", "rule": WIDE, "got": WIDE, "item": {"id": ID, "n": int(DIGITS)}}
 ).encode()
 
 
 def show_quarantine(console: Terminal) -> None:
     tally = Tally()
-    tally.add("transform", Reason("value", WIDE, WIDE), ID)
+    tally.add(Rejection("transform", "value", WIDE, WIDE, example=ID))
     tally._counts[("transform", "value", WIDE, False)] = 123_456_789_012
     print_quarantines(console, [Quarantine(RUN, tally, entry=entry())], Times(), ETL)
 
@@ -181,7 +173,7 @@ def show_quarantine(console: Terminal) -> None:
 def show_explanation(console: Terminal) -> None:
     item = {"id": {"S": ID}, "timestamp": {"S": "2026-11-01T00:00:00Z"}, "value": {"N": DIGITS}, "name": {"S": WIDE}}
     line = json.dumps(item).encode()
-    found = Found(entry(), "read", line, rejections=[("transform", Reason("value", WIDE, WIDE))])
+    found = Found(entry(), "read", line, rejections=[Rejection("transform", "value", WIDE, WIDE)])
     explanation = Explanation(ID, WINDOW.end, line, item["timestamp"], None, [found])
     verdict = Verdict("quarantined", WIDE, "Do it.", [ETL.line("quarantine", "replay", RUN)])
     print_explanation(console, explanation, verdict, TABLES, Times())
@@ -223,7 +215,7 @@ REPORTED = [
 PLAN = made(WINDOW, (night(22, 999_888_777_666, 86_400 * 3),))
 SCREENS: dict[str, tuple[Callable[[Terminal], None], list[str]]] = {
     "show": (
-        lambda console: print_record(console, record(), TABLES, Times(), ETL),
+        lambda console: print_run(console, RunSummary(entry=entry(), timeline=None), ACCOUNT, TABLES, Times(), ETL),
         [
             "2401 h 07 min",
             *map(money, (*COST.services.values(), COST.total, *SMALL.services.values())),
@@ -260,7 +252,7 @@ SCREENS: dict[str, tuple[Callable[[Terminal], None], list[str]]] = {
     "quarantine show": (
         lambda console: print_records(
             console,
-            [set_aside(REJECTED)],
+            [quarantined(REJECTED)],
             has_more=True,
         ),
         [ID, DIGITS],
@@ -306,7 +298,7 @@ def test_everything_to_read_is_whole(screen: str, width: int) -> None:
 
 @pytest.mark.parametrize("width", [80, 100, 120])
 @pytest.mark.parametrize("screen", ["show", "report", "runs", "plan", "board", "quarantine list", "explain", "preview"])
-def test_a_table_fits_an_ordinary_terminal(screen: str, width: int) -> None:
+def test_tables_fit_the_usual_terminals(screen: str, width: int) -> None:
     """Lines to copy are as long as they are."""
     said = shown(SCREENS[screen][0], width, on_terminal=True)
     tables = [line for line in said.splitlines() if not re.search(r"etl |aws |https:|a-long-name-a", line)]

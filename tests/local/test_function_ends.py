@@ -184,7 +184,7 @@ def test_report_is_the_one_line_that_tells_of_a_death(
     lines = messages(corrected, name)
     assert not any("Task timed out" in line or "Runtime exited" in line or "process died" in line for line in lines)
     shown = [LogLine.of(name, {"message": line, "timestamp": 0}) for line in lines]
-    assert [line.text for line in shown if not line.routine and line.text.startswith("REPORT")] == [
+    assert [line.text for line in shown if not line.is_routine and line.text.startswith("REPORT")] == [
         line for line in lines if "Status: " in line
     ]
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from etl.model.stages import STATES
 from etl_cli.app import app
-from etl_cli.runs.history import STAGES
 from tests.pipeline.execution import Window, text
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline
@@ -47,7 +47,7 @@ def test_a_run_is_listed_shown_and_logged(pipeline: Pipeline, window: Window) ->
 
     shown = document("show", run)
     assert (shown["execution"], shown["links"]) == (execution.arn, {})
-    assert set(shown["stages"]) == set(STAGES)
+    assert set(shown["stages"]) == set(STATES)
     assert abs(sum(shown["stages"].values()) - shown["seconds"]) < 2
     assert all(line["holds"] for line in shown["balance"])
     assert float(shown["cost"]["total"]) > 0
@@ -56,7 +56,7 @@ def test_a_run_is_listed_shown_and_logged(pipeline: Pipeline, window: Window) ->
 
     lines = [json.loads(line) for line in etl("logs", "--run", run, "--json").splitlines() if line.startswith("{")]
     lines = [line for line in lines if "run" in line]
-    assert [(line["action"], line["run"]) for line in lines] == [(stage.lower(), run) for stage in STAGES]
+    assert [(line["action"], line["run"]) for line in lines] == [(stage.lower(), run) for stage in STATES]
     told = etl("logs", "load", "--run", run).splitlines()
     assert told[0].endswith(f"UTC  run {run}")
     # What Lambda tells of no run is shown too, and may be of a test that broke a worker a moment ago.

@@ -14,7 +14,7 @@ from boto3.dynamodb.types import TypeSerializer
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.items import local_transformation as stage_code
+from etl_cli.items import local_transformation
 from etl_cli.items.local_transformation import LocalTransformation
 from etl_cli.items.seed import make_items
 from tests.docs.examples import tutorial
@@ -113,7 +113,7 @@ def test_the_tutorials_transformation_takes_the_demos_items(
     pipeline.put(order | {"id": {"S": f"{pipeline.token}{order['id']['S']}"}} for order in orders)
     file = tmp_path / "transformation.py"
     file.write_text(tutorial())
-    monkeypatch.setattr(stage_code, "LocalTransformation", lambda: LocalTransformation(file))
+    monkeypatch.setattr(local_transformation, "LocalTransformation", lambda: LocalTransformation(file))
 
     whole = ("--start", window.start, "--end", window.end, "--sample", "1000")
     previewed = etl("preview", *whole, exits=3)["counts"]

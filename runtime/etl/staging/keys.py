@@ -4,7 +4,14 @@ Every key is a function of run, stage, segment and part. So a retry overwrites i
 one, and no list of keys travels through the workflow.
 """
 
+import re
+
 from etl.model.run import Run
+
+QUARANTINE = "quarantine/"
+"""The beginning of the keys of all quarantined objects."""
+
+_PART = re.compile(r"(\d{4,})-(\d{4,})\.json")
 
 
 def part_key(stage: str, run: Run, segment: int, part: int) -> str:
@@ -20,7 +27,7 @@ def quarantine_key(stage: str, run: Run, segment: int, part: int) -> str:
 
 def quarantine_prefix(run: str) -> str:
     """The beginning of the keys of a run's quarantine."""
-    return f"quarantine/{run}/"
+    return f"{QUARANTINE}{run}/"
 
 
 def partial_key(run: Run, segment: int, part: int) -> str:
@@ -51,3 +58,22 @@ def replayed_key(run: str) -> str:
 def manifest_key(run: str) -> str:
     """Key of a run's manifest, which is also its claim to its id."""
     return f"extract/{run}/run.json"
+
+
+def stage_prefix(stage: str, run: str) -> str:
+    """The beginning of the keys of all objects that a stage writes for a run, parts and others."""
+    return f"{stage}/{run}/"
+
+
+def part_of(key: str) -> tuple[int, int] | None:
+    """The segment and the part in a key of `part_key`; None for any other key."""
+    name = key.split("/", 2)[-1]
+    if name == "data.json":
+        return 0, 0
+    found = _PART.fullmatch(name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def run_of(key: str) -> str:
+    """The run's id in the key of one of its objects."""
+    return key.split("/")[1]

@@ -19,15 +19,20 @@ _A_TIME = "expected a time in UTC such as 2024-01-15T10:00:00Z"
 _SHAPE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?Z"
 _SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
 
-# Characters that no time has: a letter for a digit, O for 0 or l for 1, and other separators.
-_NO_TIMES = {f":no{n}": sign for n, sign in enumerate(sorted({*ascii_letters, *punctuation, " "} - {*"TZ-:."}))}
+SHORTEST = len("2024-01-15T10:00:00Z")
+FIRST = "0001-01-01T00:00:00"
+SIGNS = {"dash": "-", "t": "T", "colon": ":", "z": "Z"}
+"""Characters that every time has."""
+NO_SIGNS = frozenset({*ascii_letters, *punctuation, " "} - {*"TZ-:."})
+"""Characters that no time has: a letter for a digit, O for 0 or l for 1, and other separators."""
+_NO_TIMES = {f":no{n}": sign for n, sign in enumerate(sorted(NO_SIGNS))}
 # Signs that a timestamp isn't a time, wherever it sorts: every window includes these items.
 _NO_TIME = (
     "attribute_not_exists(#time)",
     "NOT attribute_type(#time, :string)",
     "size(#time) < :shortest",
     "#time < :first",
-    *(f"NOT contains(#time, :{name})" for name in ("dash", "t", "colon", "z")),
+    *(f"NOT contains(#time, :{name})" for name in SIGNS),
     "(size(#time) > :shortest AND NOT contains(#time, :dot))",
     *(f"contains(#time, {name})" for name in _NO_TIMES),
 )
@@ -54,11 +59,8 @@ def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
         ":end": end.removesuffix("Z"),
         ":now": _bound(now),
         ":string": "S",
-        ":first": "0001-01-01T00:00:00",
-        ":dash": "-",
-        ":t": "T",
-        ":colon": ":",
-        ":z": "Z",
+        ":first": FIRST,
+        **{f":{name}": sign for name, sign in SIGNS.items()},
         ":dot": ".",
         **_NO_TIMES,
     }
@@ -68,7 +70,7 @@ def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
         "ExpressionAttributeNames": {"#time": TIME},  # a reserved word of DynamoDB
         "ExpressionAttributeValues": {
             **{name: {"S": text} for name, text in texts.items()},
-            ":shortest": {"N": str(len("2024-01-15T10:00:00Z"))},
+            ":shortest": {"N": str(SHORTEST)},
         },
     }
 

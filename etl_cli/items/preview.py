@@ -1,0 +1,231 @@
+"""Previews: the outcome of your transformation for a sample, or for the items of an earlier run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from etl.model.run import Run
+from etl.model.stages import BY_ACTION, EXTRACT, STATES, TRANSFORM
+from etl.model.statuses import RUNNING, SUCCEEDED
+from etl.staging.keys import manifest_key
+from etl_cli.items.comparison import Comparison
+from etl_cli.items.quarantine import records_of
+from etl_cli.items.rejections import Tally
+from etl_cli.items.sample import OnProgress, Sample
+from etl_cli.runs.item import changes
+from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.staged import before_and_after, staged_lines, staged_parts
+from etl_cli.terminal.errors import UserError
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.items.local_transformation import LocalTransformation, Outcome
+    from etl_cli.runs.ledger import Entry
+
+_LOOK_AHEAD = 10_000
+# Of the items, which the sample has anyway, and of their records.
+MOST_KEPT_BYTES = 80_000_000
+_PROGRESS_ITEMS = 1000
+# Kinds of change that are counted apart, and changes of one item that make up its kind.
+MOST_KINDS = 1_000
+_MOST_CHANGES = 100
+OTHER_KINDS = "in other ways"
+
+
+@dataclass
+class Preview:
+    """The outcomes of items.
+
+    Attributes:
+        dropped: number of items without a record.
+        ahead: number of items for a later run.
+        records: number of records to load.
+        aside: the rejections.
+        kinds: number of items by the kind of their change.
+        outcomes: one for each item, as long as they have ``MOST_KEPT_BYTES`` at most.
+        aggregates: ``name``, ``by`` and ``groups`` of each.
+    """
+
+    run: Run
+    items: int = 0
+    dropped: int = 0
+    ahead: int = 0
+    records: int = 0
+    aside: Tally = field(default_factory=Tally)
+    kinds: Counter[str] = field(default_factory=Counter)
+    outcomes: list[Outcome] = field(default_factory=list)
+    aggregates: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, outcome: Outcome) -> None:
+        """Count the outcome of an item."""
+        self.items += 1
+        self.records += len(outcome.records)
+        if outcome.rejection:
+            self.aside.add(outcome.rejection)
+        self.dropped += outcome.fate == "dropped"
+        self.ahead += outcome.fate == "ahead"
+
+
+@dataclass
+class RunPreview(Preview):
+    """The outcomes of an earlier run's items, beside those of that run.
+
+    Attributes:
+        entry: the run's entry in the ledger.
+        comparison: the records of then and now; None if the run got no further than Transform.
+        aside_then: the rejections of Transform then.
+        complete: whether all items of the run were taken.
+    """
+
+    entry: Entry = field(kw_only=True)
+    comparison: Comparison | None = None
+    aside_then: Tally = field(default_factory=Tally)
+    complete: bool = True
+
+
+def preview_sample(transformation: LocalTransformation, sample: Sample) -> Preview:
+    """Transform a sample."""
+    preview, size = Preview(sample.run), 0
+    for outcome in transformation.outcomes(sample.lines, sample.run):
+        preview.take(outcome)
+        kind = kind_of(outcome)
+        preview.kinds[kind if kind in preview.kinds or len(preview.kinds) < MOST_KINDS else OTHER_KINDS] += 1
+        size += outcome.size
+        if not preview.outcomes or size <= MOST_KEPT_BYTES:
+            preview.outcomes.append(outcome)
+    preview.aggregates = transformation.aggregates()
+    return preview
+
+
+def kind_of(outcome: Outcome) -> str:
+    """The kind of an item's change, in words: many items change alike."""
+    if outcome.fate != "transformed":
+        return UNTIMED if outcome.fate == "untimed" else outcome.fate
+    if len(outcome.records) > 1:
+        return f"{len(outcome.records)} records each"
+    by_mark: dict[str, list[str]] = {}
+    found = changes(*before_and_after(outcome.line, outcome.records[0]))
+    for change in islice(found, _MOST_CHANGES):
+        by_mark.setdefault(change.mark, []).append(change.path)
+    words = "  ".join(f"{mark} {', '.join(by_mark[mark])}" for mark in "~+-" if mark in by_mark) or "unchanged"
+    return words if next(found, None) is None else f"{words}, and more"
+
+
+class EarlierRun:
+    """A run that has ended, whose items your transformation takes once more, in the window of that run.
+
+    Args:
+        pipeline: where to look.
+        entry: the run's entry in the ledger.
+
+    Raises:
+        UserError: the run still goes on, has read nothing, or its staged objects have expired.
+    """
+
+    def __init__(self, pipeline: Pipeline, entry: Entry) -> None:
+        if entry.status == RUNNING:
+            raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
+        run = _manifest(pipeline, entry.run) if entry.run else None
+        self._extract = staged_parts(pipeline, EXTRACT, entry.run) if run else {}
+        if run is None or not self._extract:
+            raise UserError(
+                f"Nothing is staged of the items of run {entry.label}.",
+                "It ended before it read anything, or its staged objects have expired, which they do after 30 days.",
+            )
+        self._pipeline = pipeline
+        self._entry = entry
+        self.run = run
+        self._transform = staged_parts(pipeline, TRANSFORM, entry.run) if has_transformed(entry) else None
+
+    def preview(
+        self,
+        transformation: LocalTransformation,
+        most: int | None = None,
+        most_examples: int = 3,
+        on_progress: OnProgress = lambda _: None,
+    ) -> RunPreview:
+        """Transform the run's items, and compare the records with those of the run.
+
+        Args:
+            transformation: the transformation.
+            most: number of items; None for all.
+            most_examples: of each kind of difference.
+            on_progress: called with the number of items so far.
+        """
+        comparison = Comparison(most_examples) if self._transform else None
+        preview = RunPreview(self.run, entry=self._entry, comparison=comparison)
+        ids: set[str] = set()
+        for segment, parts in self._extract.items():
+            then = staged_lines(self._pipeline, *(self._transform or {}).get(segment, ()))
+            remaining = None if most is None else most - preview.items
+            lines = islice(staged_lines(self._pipeline, *parts), remaining)
+            for outcome in transformation.outcomes(lines, self.run):
+                preview.take(outcome)
+                if most is not None:
+                    ids.add(outcome.identity)
+                if comparison:
+                    _compare_in_step(comparison, outcome, then)
+                if preview.items % _PROGRESS_ITEMS == 0:
+                    on_progress(preview.items)
+            preview.complete = most is None or preview.items < most
+            if comparison:
+                _compare_rest(comparison, then, preview)
+            if not preview.complete:
+                break
+        taken = None if preview.complete else ids
+        if comparison:
+            for line in transformation.aggregate_records(self.run) if preview.complete else ():
+                comparison.take_now(line)
+            comparison.finish(taken)
+        preview.aggregates = transformation.aggregates()
+        preview.aside_then = self._aside_then(taken)
+        return preview
+
+    def _aside_then(self, ids: set[str] | None) -> Tally:
+        tally = Tally()
+        for record in records_of(self._pipeline, self._entry.run):
+            if record.stage == TRANSFORM and (ids is None or record.identity in ids):
+                tally.add(record.rejection)
+        return tally
+
+
+def _manifest(pipeline: Pipeline, run_id: str) -> Run | None:
+    """A run as Plan fixed it; None after that has expired."""
+    try:
+        body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=manifest_key(run_id))["Body"].read()
+    except pipeline.s3.exceptions.NoSuchKey:
+        return None
+    return msgspec.json.decode(body, type=Run)
+
+
+def has_transformed(entry: Entry) -> bool:
+    """Whether Transform has finished, so that all its records are staged."""
+    after = STATES.index(BY_ACTION[TRANSFORM].state) + 1
+    return entry.status == SUCCEEDED or entry.stage in STATES[after:]
+
+
+def _compare_in_step(comparison: Comparison, outcome: Outcome, then: Iterator[bytes]) -> None:
+    """Take as many records of then as of now: Transform keeps the order of the items."""
+    for line in outcome.records:
+        comparison.take_now(line)
+        earlier = next(then, None)
+        if earlier is not None:
+            comparison.take_then(earlier)
+
+
+def _compare_rest(comparison: Comparison, then: Iterator[bytes], preview: RunPreview) -> None:
+    """Take the remaining records of then: all, or as many as are likely to come from the items that were taken."""
+    if preview.complete:
+        for line in then:
+            comparison.take_then(line)
+        return
+    for line in islice(then, _LOOK_AHEAD):
+        comparison.take_then(line)
+        if comparison.taken_then >= preview.items and not comparison.is_waiting:
+            return

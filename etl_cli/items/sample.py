@@ -1,0 +1,127 @@
+"""A sample: items of the source table to preview your transformation with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from etl.model.instants import format_instant
+from etl.model.run import Run
+from etl.model.schema import SOURCE_KEY
+from etl.tables.source import SourceTable
+from etl.tables.timestamps import window_filter
+from etl_cli.aws.raw_items import items_of, raw_client
+from etl_cli.items.item_time import EVER
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.paths import command
+from etl_cli.terminal.printable import shell_words
+from etl_cli.terminal.times import Span
+from etl_cli.terminal.words import plural
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
+
+# Each look costs a scan, and a window may hold little of a large table: a sample looks at so many items.
+MOST_SCANNED = 500_000
+# The most that a sample keeps, as JSON: 100,000 items of 500 bytes, or 14 of 400,000 values each.
+MOST_SAMPLE_BYTES = 50_000_000
+
+OnProgress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Items to transform.
+
+    Attributes:
+        run: the run that ``transform()`` gets.
+        lines: an item of DynamoDB JSON each.
+        scanned: number of items of the source table that were looked at; 0 for items given by their ids.
+        cut: whether the search ended before it had as many items as asked for.
+        full: whether the search ended because the items have too many bytes.
+    """
+
+    run: Run
+    lines: list[bytes]
+    scanned: int = 0
+    cut: bool = False
+    full: bool = False
+
+
+def preview_run(window: Span | None, now: datetime) -> Run:
+    """The run that ``transform()`` gets: one of this window, or of the last day, that starts now."""
+    start, end = window or Span(now - timedelta(days=1), now)
+    return Run(
+        id=now.strftime("%Y%m%dT%H%M%S000Z"),
+        start=format_instant(start),
+        end=format_instant(end),
+        time=format_instant(now),
+        execution="preview",
+        segments=1,
+    )
+
+
+def take_sample(
+    pipeline: Pipeline, most: int, window: Span | None, run: Run, on_progress: OnProgress = lambda _: None
+) -> Sample:
+    """Take the first items that a scan of the source table finds; a second call finds the same.
+
+    Args:
+        pipeline: where to look.
+        most: number of items.
+        window: take only items of this window, and items without a usable timestamp; None for any.
+        run: the run that ``transform()`` gets.
+        on_progress: called with the number of items looked at.
+
+    Raises:
+        UserError: there are none.
+    """
+    picked = window_filter(*((run.start, run.end) if window else EVER), run.time)
+    table = SourceTable(raw_client(pipeline), pipeline.source_table)
+    lines: list[bytes] = []
+    scanned, size, full = 0, 0, False
+    for page in table.pages(picked, 0, 1, None):
+        scanned += page.scanned
+        on_progress(scanned)
+        for line in map(bytes, page.items[: most - len(lines)]):
+            size += len(line)
+            if full := bool(lines) and size > MOST_SAMPLE_BYTES:
+                break
+            lines.append(line)
+        if full or len(lines) == most or scanned >= MOST_SCANNED:
+            break
+    if not lines:
+        raise _no_items(pipeline.source_table, scanned, window)
+    return Sample(run, lines, scanned, cut=not full and len(lines) < most and scanned >= MOST_SCANNED, full=full)
+
+
+def _no_items(table: str, scanned: int, window: Span | None) -> UserError:
+    if not scanned:
+        return UserError(f"{table} has no items.", f"Put some into it: {command()} seed --count 100")
+    return UserError(
+        f"None of the {plural(scanned, 'item')} of {table} that were looked at is in {'this' if window else 'any'} "
+        "window.",
+        "Take the items of a run instead, --run latest, or any items: leave out --start and --end.",
+    )
+
+
+def take_items(pipeline: Pipeline, ids: Iterable[str], run: Run) -> Sample:
+    """Take the items of the source table with these ids.
+
+    Raises:
+        UserError: one is missing.
+    """
+    lines: list[bytes] = []
+    table = raw_client(pipeline)
+    for each in ids:
+        key = {SOURCE_KEY: {"S": each}}
+        found = items_of(table.get_item(TableName=pipeline.source_table, Key=key, ConsistentRead=True))
+        if not found:
+            raise UserError(
+                f"{pipeline.source_table} has no item {each!r}.",
+                f"See its way: {command()} explain {shell_words(each)}",
+            )
+        lines += found
+    return Sample(run, lines)

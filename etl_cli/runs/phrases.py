@@ -1,0 +1,62 @@
+"""Counts and outcomes of runs in words, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from etl.model.counts import rejected
+from etl.model.statuses import UNKNOWN
+
+UNTIMED = "without a time"
+"""Items whose timestamp is not a time. They belong to no window, so they are counted apart from rejected ones."""
+
+_ENDED = {"TIMED_OUT": "ran out of time", "ABORTED": "was stopped", UNKNOWN: "ended without a record"}
+
+
+def untimed_words(number: int) -> str:
+    """The end of a list: ``, 5 without a time``; empty if there are none."""
+    return f", {number:,} {UNTIMED}" if number else ""
+
+
+def verdict(counts: Mapping[str, int], *, reasons: bool = False) -> str:
+    """The verdict on a balanced run: ``104 loaded, 34 rejected, nothing unaccounted for``.
+
+    Args:
+        counts: the run's counts by name.
+        reasons: whether to mention that rejected items have their reasons in quarantine.
+    """
+    number, untimed = rejected(counts), counts.get("untimed", 0)
+    aside = f"{number:,} rejected" if number else "none rejected"
+    if number and reasons and not untimed:  # with untimed items the line would be longer than 80 columns
+        aside += " with its reason" if number == 1 else " with their reasons"
+    ahead = f", {counts['ahead']:,} left to a later run" if counts.get("ahead") else ""
+    return f"{counts.get('loaded', 0):,} loaded, {aside}{untimed_words(untimed)}{ahead}, nothing unaccounted for"
+
+
+def ended(status: str, stage: str = "", error: str = "") -> str:
+    """The end of a run that did not succeed, as a predicate: ``failed at Gate: QualityGateError``.
+
+    Args:
+        status: FAILED, TIMED_OUT, ABORTED or UNKNOWN.
+        stage: the stage at which it ended; empty if unknown.
+        error: the error's name; left out if it is empty or repeats the status.
+    """
+    at = f" at {stage}" if stage else ""
+    return f"{_ENDED.get(status, 'failed')}{at}{f': {error}' if error not in ('', status) else ''}"
+
+
+def replay_words(replayed: Mapping[str, Any]) -> str:
+    """The result of a replay: ``replayed by 20261106T…: 150 loaded, 1 rejected again``.
+
+    Args:
+        replayed: ``run``, the replay's id, and its counts by name.
+    """
+    counts = {name: number for name, number in replayed.items() if isinstance(number, int)}
+    shown = {name: counts.get(name, 0) for name in ("dropped", "ahead", "superseded")} | {
+        "rejected again": rejected(counts),
+        UNTIMED: counts.get("untimed", 0),
+        "left, not in the source table any more": counts.get("left", 0),
+    }
+    more = "".join(f", {number:,} {name}" for name, number in shown.items() if number)
+    return f"replayed by {replayed['run']}: {counts.get('loaded', 0):,} loaded{more}"

@@ -1,0 +1,194 @@
+"""The summary of a run, which all commands render that show one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from etl.model.instants import parse_instant
+from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN
+from etl_cli.costs.cost import DEFAULT_FUNCTIONS, Cost, cost_of
+from etl_cli.costs.deployed import Deployed, read_deployed
+from etl_cli.costs.planning import predicted_cost
+from etl_cli.costs.prices import price_list
+from etl_cli.runs.console_links import console_links
+from etl_cli.runs.coverage import covered_by, without
+from etl_cli.runs.failure import Failure, explain, explain_entry
+from etl_cli.runs.history import Timeline, execution_name, read_new
+from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.summary.balance import BalanceLine, balance_of
+from etl_cli.summary.contents import Contents, read_contents, read_staged
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.times import Span
+
+if TYPE_CHECKING:
+    from etl_cli.aws.deployment import Pipeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """The cost of a run, and the effect of its failure.
+
+    Attributes:
+        missing: the parts of a failed run's window that no run has covered.
+        watermark: the schedule has covered everything up to it; None before its first run.
+        cost: the cost of the run as far as it came.
+        predicted: the cost that `etl plan` would have predicted; None if that can't be said.
+        links: pages of the AWS console by title.
+    """
+
+    missing: list[Span] = field(default_factory=list)
+    watermark: Watermark | None = None
+    cost: Cost
+    predicted: Cost | None = None
+    links: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """One run.
+
+    Attributes:
+        entry: its entry in the ledger, or the same facts from its history.
+        timeline: its history; None if Step Functions has forgotten it, 90 days after its end.
+        failure: the reason of its failure; None if it hasn't failed.
+        contents: its contents in the bucket; empty if they weren't read.
+    """
+
+    entry: Entry
+    timeline: Timeline | None
+    failure: Failure | None = None
+    contents: Contents = field(default_factory=Contents)
+
+    @property
+    def status(self) -> str:
+        """Its status by Step Functions; by the ledger if Step Functions has forgotten the run."""
+        return self.timeline.status if self.timeline else self.entry.status
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has succeeded, so that there is a report of it."""
+        return self.entry.succeeded and self.entry.window is not None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Its counts by name. Those of a failed run are from the workers that ended."""
+        counts = dict(self.entry.counts)
+        for stage in self.timeline.stages.values() if self.timeline and not counts else ():
+            counts |= stage.counts
+        return counts
+
+    @property
+    def seconds(self) -> float | None:
+        """Its duration; None unless it has ended."""
+        return self.entry.seconds or (self.timeline.seconds if self.timeline else None)
+
+    @property
+    def stage_seconds(self) -> dict[str, float]:
+        """The durations of the stages that have ended, by name; empty if Step Functions has forgotten them."""
+        stages = self.timeline.stages.values() if self.timeline else ()
+        return {stage.name: stage.seconds for stage in stages if stage.seconds is not None}
+
+    @property
+    def balance(self) -> list[BalanceLine]:
+        """The lines of its balance."""
+        return balance_of(self.counts, replay=bool(self.entry.replay))
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether it has succeeded and its counts add up."""
+        return self.succeeded and all(line.holds for line in self.balance)
+
+
+def summarize(pipeline: Pipeline, entry: Entry) -> RunSummary:
+    """Put together the summary of a run by its entry in the ledger, without its contents."""
+    timeline = _timeline(pipeline, entry)
+    return RunSummary(entry=entry, timeline=timeline, failure=_failure(pipeline, entry, timeline))
+
+
+def summarize_followed(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunSummary:
+    """Put together the summary of a run that was followed until it succeeded, with its contents.
+
+    Args:
+        pipeline: where it ran.
+        execution: its ARN.
+        timeline: its whole history.
+
+    Raises:
+        UserError: an object of the run isn't in the bucket any more.
+    """
+    output = timeline.output
+    window = Span(*(parse_instant(output["window"][name]) for name in ("start", "end")))
+    entry = Entry(
+        status=SUCCEEDED,
+        window=window,
+        replay=output.get("replay", ""),
+        name=execution_name(execution),
+        execution=execution,
+        started=timeline.started,
+        run=output["run"],
+        finished=timeline.stopped,
+        segments=timeline.segments,
+        counts=output["counts"],
+    )
+    contents = read_staged(pipeline, entry.run, output["keys"])
+    return RunSummary(entry=entry, timeline=timeline, contents=contents)
+
+
+def with_contents(pipeline: Pipeline, summary: RunSummary, *, items: bool = True) -> RunSummary:
+    """Add the contents of a run in the bucket; without contents of items if ``items`` is false."""
+    contents = read_contents(pipeline, summary.entry.run, summary.timeline)
+    return replace(summary, contents=contents if items else contents.without_items())
+
+
+def account_of(
+    pipeline: Pipeline, summary: RunSummary, entries: Sequence[Entry], watermark: Watermark | None
+) -> Account:
+    """The cost of a run, and the effect of its failure.
+
+    Args:
+        pipeline: where it ran.
+        summary: the run.
+        entries: all of the ledger, the latest first.
+        watermark: the ledger's.
+    """
+    entry = summary.entry
+    uncovered = [entry.window] if summary.failure and entry.window else []
+    deployed = _deployed(pipeline)
+    prices = price_list(pipeline.dynamodb.meta.region_name)
+    return Account(
+        missing=without(uncovered, covered_by(entries, watermark)),
+        watermark=watermark,
+        cost=cost_of(entry, summary.timeline, prices, deployed.functions if deployed else DEFAULT_FUNCTIONS),
+        predicted=predicted_cost(entry, entries, deployed, prices) if deployed else None,
+        links=console_links(pipeline, entry),
+    )
+
+
+def _timeline(pipeline: Pipeline, entry: Entry) -> Timeline | None:
+    stepfunctions, timeline = pipeline.stepfunctions, Timeline()
+    try:
+        description = stepfunctions.describe_execution(executionArn=entry.execution)
+        read_new(stepfunctions, entry.execution, timeline)
+    except stepfunctions.exceptions.ExecutionDoesNotExist:
+        return None
+    if description["status"] != RUNNING:
+        timeline.close(description)
+    return timeline
+
+
+def _failure(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -> Failure | None:
+    if entry.status in (RUNNING, UNKNOWN) and timeline and timeline.status not in (RUNNING, SUCCEEDED):
+        return explain(pipeline, entry.execution, timeline)  # the ledger doesn't have the end yet
+    return None if entry.status in (RUNNING, SUCCEEDED) else explain_entry(pipeline, entry)
+
+
+def _deployed(pipeline: Pipeline) -> Deployed | None:
+    """The pipeline's settings; None without the permission to read them: the run can still be shown."""
+    try:
+        return read_deployed(pipeline)
+    except (UserError, BotoCoreError, ClientError):
+        return None
