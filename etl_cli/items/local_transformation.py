@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from etl.model.run import Run
     from etl_cli.runs.item import Item
 
-TRANSFORMATION = ROOT / "pipelines" / "etl" / "transformation.py"
+_CONTEXT = json.loads((ROOT / "cdk.json").read_bytes()).get("context", {})
+TRANSFORMATION = ROOT / _CONTEXT.get("etl:pipeline", "pipelines/etl") / "transformation.py"
+"""Your file, in the folder that the setting ``pipeline`` names."""
 
 
 @dataclass(frozen=True)

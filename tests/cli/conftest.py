@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
@@ -24,6 +25,14 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> StateMachine:
     monkeypatch.setattr(backfill_session, "LOOK_SECONDS", 0.0)
     monkeypatch.setenv("COLUMNS", "80")
     return made
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A transformation file to edit: the suite's."""
+    from tests.cli.past import edited
+
+    return edited(tmp_path / "transformation.py")
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 import unicodedata
+from collections.abc import Callable
+
+from etl_cli.terminal.console import Terminal
 
 # Colours and weights, the movements of what lives, and the cursor shown or hidden: all that rich writes.
 _OWN = re.compile(r"\x1b\[[0-9;]*m|\x1b\[[0-9]*A|\x1b\[2K|\x1b\[\?25[lh]|\x1b\[H|\x1b\[2J|\r")
@@ -30,3 +34,11 @@ def assert_harmless(said: str, *, lines: int | None = None, styles: bool = False
     assert not re.search(r"[\u0300-\u036f]{5}", text)
     if lines is not None:
         assert len(text.removesuffix("\n").split("\n")) == lines
+
+
+def printed(show: Callable[[Terminal], object], width: int = 100) -> str:
+    """The text that a function prints, without blanks at the ends of lines."""
+    console = Terminal(file=io.StringIO(), width=width)
+    show(console)
+    assert isinstance(console.file, io.StringIO)
+    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())

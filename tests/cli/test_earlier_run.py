@@ -19,11 +19,6 @@ LOADED_AGGREGATE = ('name="value_by_date",', 'name="value_by_date", load=True,')
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return edited(tmp_path / "transformation.py")
-
-
-@pytest.fixture
 def past(file: Path) -> Past:
     made = Past(items(), file, segments=3)
     made.run(environment={"PART_BYTES": "2000"})

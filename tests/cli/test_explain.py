@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from datetime import UTC, datetime
@@ -20,13 +19,13 @@ from etl_cli.items.verdict import Verdict, judge
 from etl_cli.render.explain import explanation_document, print_explanation
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.runs.staged import wire_key
-from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
 from tests.cli.documents import as_read
 from tests.cli.past import NOW as READ
 from tests.cli.past import Past, edited, items
+from tests.cli.screens import printed
 from tests.docs.examples import example
 from tests.unit.builders import END, item
 
@@ -35,11 +34,6 @@ RUN = "20240116T020000123Z"
 SECOND = "20240116T030000123Z"
 NEXT_DAY = {"start": END, "end": "2024-01-16T01:00:00Z"}
 AGAIN = ["etl run --start 2024-01-15T10:00:00Z --end 2024-01-15T10:00:01Z"]
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return edited(tmp_path / "transformation.py")
 
 
 @pytest.fixture
@@ -327,11 +321,11 @@ def test_runs_that_were_not_searched_take_one_line(past: Past) -> None:
     for number in range(2, 7):
         past.run(NEXT_DAY, number=number)
 
-    text = printed(past, "item-0500", most_runs=2)
+    text = shown(past, "item-0500", most_runs=2)
 
     assert text.count("without a time: timestamp") == 2
     assert re.search(r"^ {15}4 more +cover it and were not searched \(--runs\)$", text, re.MULTILINE)
-    assert re.search(r"^  runs {9}6 more +cover it", printed(past, "item-0500", most_runs=0), re.MULTILINE)
+    assert re.search(r"^  runs {9}6 more +cover it", shown(past, "item-0500", most_runs=0), re.MULTILINE)
 
 
 def test_an_unknown_id_is_refused(past: Past) -> None:
@@ -373,21 +367,18 @@ def test_programs_get_all_of_it(past: Past) -> None:
     assert document["commands"][-1] == f"etl quarantine replay {RUN}"
 
 
-def printed(past: Past, identity: str, most_runs: int = 5) -> str:
-    console = Terminal(file=io.StringIO(), width=100)
-    found = explained(past, identity, most_runs)
-    print_explanation(console, *found, ("etl-source-data", "etl-destination-data"), Times())
-    assert isinstance(console.file, io.StringIO)
-    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+def shown(past: Past, identity: str, most_runs: int = 5) -> str:
+    found, tables = explained(past, identity, most_runs), ("etl-source-data", "etl-destination-data")
+    return printed(lambda console: print_explanation(console, *found, tables, Times()))
 
 
 def test_the_documented_example_of_explain_is_exact(past: Past) -> None:
-    assert printed(past, "item-0009") == example("etl explain")
+    assert shown(past, "item-0009") == example("etl explain")
 
 
 def test_a_loaded_item_is_shown_before_and_after(past: Past) -> None:
     past.run(NEXT_DAY, number=2)
-    output = printed(past, "item-0001")
+    output = shown(past, "item-0001")
 
     assert f"runs         {RUN}   read it, 1 record came of it\n" in " " + output.replace("  runs", "runs")
     assert " + as_of" in output

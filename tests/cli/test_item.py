@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from decimal import Decimal
 from typing import Any
 
@@ -10,14 +9,11 @@ import pytest
 
 from etl_cli.render.item import MOST_LINES, changes_table, item_table, record_table, value_text
 from etl_cli.runs.item import Change, Item, changes, compare, same
-from etl_cli.terminal.console import Terminal
+from tests.cli.screens import printed
 
 
 def lines(table: Any, width: int = 60) -> list[str]:
-    console = Terminal(file=io.StringIO(), width=width)
-    console.print(table)
-    assert isinstance(console.file, io.StringIO)
-    return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+    return [" ".join(line.split()) for line in printed(lambda console: console.print(table), width).splitlines()]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -23,11 +22,11 @@ from etl_cli.items.sample import Sample
 from etl_cli.render.preview import one_of_each_kind, print_preview
 from etl_cli.render.preview_document import preview_document, run_preview_document
 from etl_cli.render.preview_run import print_run_preview
-from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Times
 from tests.cli.documents import as_read
 from tests.cli.past import Past, edited, items
+from tests.cli.screens import printed
 from tests.docs.examples import example
 from tests.unit.builders import item
 
@@ -39,11 +38,6 @@ RUN = Run(
     execution="preview",
     segments=1,
 )
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return edited(tmp_path / "transformation.py")
 
 
 @pytest.fixture
@@ -73,21 +67,18 @@ def again(past: Past, file: Path, most_examples: int = 3) -> RunPreview:
     return EarlierRun(past.pipeline, past.entry).preview(LocalTransformation(file), None, most_examples)
 
 
-def printed(found: Preview, width: int = 90) -> str:
-    console = Terminal(file=io.StringIO(), width=width)
+def shown(found: Preview) -> str:
     if isinstance(found, RunPreview):
-        print_run_preview(console, found, Times())
-    else:
-        print_preview(console, found, "etl-source-data", Times(), one_of_each_kind(found.outcomes))
-    assert isinstance(console.file, io.StringIO)
-    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
+        return printed(lambda console: print_run_preview(console, found, Times()), 90)
+    chosen = one_of_each_kind(found.outcomes)
+    return printed(lambda console: print_preview(console, found, "etl-source-data", Times(), chosen), 90)
 
 
 def test_the_documented_example_of_preview_is_exact(file: Path) -> None:
     edited(file, ('    record["date"]', '    record["email"] = record["email"].lower()\n    record["date"]'))
     dear = order(2, value={"N": "1849"}, email={"S": "Björk@Example.org"})
 
-    assert printed(previewed(file, order(1), dear, order(42, value={"N": "-96.75"}))) == example("etl preview")
+    assert shown(previewed(file, order(1), dear, order(42, value={"N": "-96.75"}))) == example("etl preview")
 
 
 def test_several_records_or_none_are_shown(file: Path) -> None:
@@ -95,7 +86,7 @@ def test_several_records_or_none_are_shown(file: Path) -> None:
         file,
         ("    return record", '    return [record, record | {"id": "b"}] if record["value"] > 5 else None'),
     )
-    output = printed(previewed(file, order(1), order(2, value={"N": "5"})))
+    output = shown(previewed(file, order(1), order(2, value={"N": "5"})))
 
     assert "order-000001  becomes 2 records" in output
     assert "record 2 of 2" in output
@@ -109,9 +100,9 @@ def test_items_that_change_alike_are_one_kind(file: Path) -> None:
     found = previewed(file, *lines, order(7, value={"S": "x"}))
 
     assert [outcome.item["id"]["S"] for outcome in one_of_each_kind(found.outcomes)] == ["order-000000", "order-000009"]
-    assert "     5  + as_of, date, size  - cancelled_at\n" in printed(found)
-    assert "     1  + as_of, date, size\n" in printed(found)
-    assert "     1  rejected\n" in printed(found)
+    assert "     5  + as_of, date, size  - cancelled_at\n" in shown(found)
+    assert "     1  + as_of, date, size\n" in shown(found)
+    assert "     1  rejected\n" in shown(found)
 
 
 def test_programs_get_each_item_with_what_changed(file: Path) -> None:
@@ -133,7 +124,7 @@ def test_programs_get_each_item_with_what_changed(file: Path) -> None:
 def test_differences_from_a_run_are_shown(past: Past, file: Path) -> None:
     edited(file, ('"small" if', '"tiny" if'), ('record["value"] < 0', 'record["value"] < 20'))
     found = again(past, file, most_examples=1)
-    output = printed(found)
+    output = shown(found)
 
     assert output.startswith("60 items of run 20240116T020000123Z, as in a run of 2024-01-15 00:00:00 → 2024-01-16")
     assert "    36 ~ size  small → tiny" in output
@@ -152,14 +143,14 @@ def test_differences_from_a_run_are_shown(past: Past, file: Path) -> None:
 def test_no_difference_is_said(past: Past, file: Path) -> None:
     found = again(past, file)
 
-    assert printed(found).endswith("  ✔ no record differs from that run\n")
+    assert shown(found).endswith("  ✔ no record differs from that run\n")
 
 
 def test_a_run_that_failed_in_transform_is_not_compared(past: Past, file: Path) -> None:
     past.fail("Transform")
     found = again(past, file)
 
-    assert "the run ended in Transform" in printed(found)
+    assert "the run ended in Transform" in shown(found)
     assert run_preview_document(found)["differences"] is None
 
 
@@ -195,9 +186,9 @@ def test_no_rejection_ends_with_0(invoke: Invoke) -> None:
 
 def test_show_says_how_many_items_are_shown(invoke: Invoke) -> None:
     # The id of an item that is shown begins its line.
-    shown = [len([line for line in invoke("--show", n).stdout.splitlines() if line[:7] == "  item-"]) for n in "029"]
+    found = [len([line for line in invoke("--show", n).stdout.splitlines() if line[:7] == "  item-"]) for n in "029"]
 
-    assert shown == [0, 2, 9]
+    assert found == [0, 2, 9]
 
 
 def test_an_unknown_run_is_an_error(invoke: Invoke) -> None:
@@ -229,7 +220,7 @@ def test_the_command_starts_without_the_stages_and_your_code() -> None:
 
 def test_a_forgotten_return_is_suspected(file: Path) -> None:
     edited(file, ("    return record", "    record"))
-    said = " ".join(printed(previewed(file, order(1), order(2))).split())
+    said = " ".join(shown(previewed(file, order(1), order(2))).split())
 
     assert "~ 0 records of 2 items, none rejected, 2 dropped" in said
     assert "lack a return?" in said
@@ -238,7 +229,7 @@ def test_a_forgotten_return_is_suspected(file: Path) -> None:
 def test_an_item_without_a_time_is_not_rejected(file: Path) -> None:
     orders = [order(1), order(2, value={"N": "-1"}), order(3, timestamp={"S": "2026-11-29T10:00:00+0000"})]
     found = previewed(file, *orders)
-    said = " ".join(printed(found).split())
+    said = " ".join(shown(found).split())
 
     assert [outcome.fate for outcome in found.outcomes] == ["transformed", "rejected", "untimed"]
     assert (found.aside.rejected, found.aside.untimed) == (1, 1)
@@ -250,4 +241,4 @@ def test_an_item_of_the_future_is_ahead(file: Path) -> None:
     found = previewed(file, order(1), order(2, timestamp={"S": "2999-01-01T00:00:00Z"}))
 
     assert (found.ahead, found.dropped, found.records) == (1, 0, 1)
-    assert "1 ahead of their time" in " ".join(printed(found).split())
+    assert "1 ahead of their time" in " ".join(shown(found).split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Callable
@@ -22,7 +21,6 @@ from etl_cli.items import quarantine as quarantine_content
 from etl_cli.items.quarantine import not_loaded_by_replay, quarantine_of, quarantined, quarantines, records_of
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.runs.ledger import Entry
-from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
@@ -30,6 +28,7 @@ from tests.cli.documents import as_read
 from tests.cli.executions import StateMachine
 from tests.cli.fakes import FakeS3, Recording
 from tests.cli.past import Past, edited
+from tests.cli.screens import printed
 from tests.docs.examples import example
 from tests.unit.builders import item
 
@@ -53,13 +52,6 @@ def past(tmp_path: Path) -> Past:
     made.runs.dynamodb.tables["source"] = [item(2), *broken[2:]]  # corrected; the first is gone
     made.run({"replay": RUN}, number=2)
     return made
-
-
-def printed(show: Callable[[Terminal], None]) -> str:
-    console = Terminal(file=io.StringIO(), width=100)
-    show(console)
-    assert isinstance(console.file, io.StringIO)
-    return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
 def listed(past: Past) -> str:

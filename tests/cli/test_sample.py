@@ -28,11 +28,6 @@ RUN = preview_run(None, NOW)
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return edited(tmp_path / "transformation.py")
-
-
-@pytest.fixture
 def past(file: Path) -> Past:
     return Past(items(), file)
 

@@ -21,11 +21,6 @@ RUN = Run(id="run", start=builders.START, end=builders.END, time=builders.TIME, 
 GOOD = b'{"id":{"S":"a"},"timestamp":{"S":"2024-01-15T10:00:00Z"},"name":{"S":"n"},"value":{"N":"1"}}'
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return edited(tmp_path / "transformation.py")
-
-
 def outcome(file: Path, line: bytes = GOOD) -> Outcome:
     (found,) = LocalTransformation(file).outcomes([line], RUN)
     return found
