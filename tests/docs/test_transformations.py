@@ -196,7 +196,7 @@ def test_a_type_of_the_contract_takes_and_refuses_what_its_row_says(hint: str, v
         f"an aggregate | {MAX_GROUPS:,} |",
         f"together | {MOST_BYTES // 1024**2} MB of memory |",
         f"| text of a group | {LONGEST_GROUP:,} characters |",
-        f"with what is None | {MOST_LINE_BYTES // 1024**2} MB |",
+        f"None values included | {MOST_LINE_BYTES // 1024**2} MB |",
         f"| results of one record | {MOST_RESULTS_BYTES // 1024**2} MB,",
     ],
 )
