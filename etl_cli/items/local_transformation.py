@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from etl.gate import aggregate_record
-from etl.model.errors import RejectedError, TransformationError, UntimedError
+from etl.model.errors import TransformationError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Run
 from etl.staging.bucket import BATCH_BYTES, BATCH_RECORDS
 from etl.staging.keys import manifest_key
@@ -229,4 +230,4 @@ def untimed(timestamp: Wire | None) -> Reason | None:
 
 
 def _reason(error: RejectedError) -> Reason:
-    return Reason(error.field, error.expected, error.got, isinstance(error, UntimedError))
+    return Reason(error.field, error.rule.removeprefix("expected "), error.got, isinstance(error, UntimedError))

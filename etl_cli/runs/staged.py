@@ -39,7 +39,8 @@ class SetAside(msgspec.Struct):
     Attributes:
         stage: the stage that did.
         field: path of the attribute; empty for the whole record.
-        expected: what is allowed there, in words.
+        rule: the rule that it breaks, as a phrase that follows the field.
+        expected: the rule without its first word; objects of an earlier version have it in the place of ``rule``.
         got: what was there.
         item: as the stage read it, a line of JSON.
         summary: the reason without anything of an item.
@@ -49,12 +50,18 @@ class SetAside(msgspec.Struct):
 
     stage: str
     field: str
-    expected: str
     got: str
     item: msgspec.Raw
+    rule: str = ""
+    expected: str = ""
     summary: str = "a reason that only quarantine tells"
     untimed: bool = False
     line: bytes = b""
+
+    def __post_init__(self) -> None:
+        """Read objects of both versions."""
+        self.rule = self.rule or f"expected {self.expected}"
+        self.expected = self.rule.removeprefix("expected ")
 
     @property
     def identity(self) -> str:

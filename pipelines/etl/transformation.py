@@ -31,7 +31,7 @@ def transform(record: Record, run: Run) -> Record | list[Record] | None:
         RejectedError: the record can't be used; it goes to quarantine and the run continues.
     """
     if record["value"] < 0:
-        raise RejectedError("value", "a number >= 0", record["value"])
+        raise RejectedError("expected a number >= 0", field="value", got=record["value"])
     record["date"] = record["timestamp"][:10]
     record["size"] = "small" if record["value"] < 100 else "medium" if record["value"] < 1000 else "large"
     record["as_of"] = run.end

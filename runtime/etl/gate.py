@@ -12,7 +12,8 @@ import msgspec
 
 from etl.model.balance import check_quarantine, check_transformed
 from etl.model.counts import Counts, judged, set_aside
-from etl.model.errors import QualityGateError, RejectedError, StagingError, TransformationError
+from etl.model.errors import QualityGateError, StagingError, TransformationError
+from etl.model.rejection import RejectedError
 from etl.model.run import Run, Work, total, totals
 from etl.staging.bucket import Staging
 from etl.staging.keys import aggregates_key, part_key, partial_key, quarantine_key
@@ -245,5 +246,5 @@ def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, A
     try:
         return to_plain(row | {"id": f"aggregate#{aggregate.name}#{group}", "timestamp": run.end})
     except RejectedError as error:
-        problem = f"{error.field} must be {error.expected}"  # without the value: what fails a run is logged
+        problem = f"{error.field}: {error.rule}"  # without the value: what fails a run is logged
         raise TransformationError(f"aggregate {aggregate.name} can't be loaded: {problem}") from None

@@ -14,7 +14,8 @@ from etl.gate import Allowed, pass_gate
 from etl.handler import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
 from etl.invocation.code_version import USER_CODE, ZIP
 from etl.invocation.deadline import Deadline
-from etl.model.errors import RejectedError, TooSlowError, TransformationError, UntimedError
+from etl.model.errors import TransformationError
+from etl.model.rejection import RejectedError, TooSlowError, UntimedError
 from etl.model.run import Run, Work
 from etl.settings import TransformSettings
 from etl.staging.bucket import Batch, Staging
@@ -147,13 +148,14 @@ class _Worker:
         """Check that slow records are the exception: else each is waited for, and the run's time is gone."""
         if not self._slow:
             return
-        last = self._slow[-1]
-        if len(self._slow) < max(2, min(_FEW_SLOW, _HALF_SECONDS // last.seconds)):
+        seconds = self._through.seconds
+        if len(self._slow) < max(2, min(_FEW_SLOW, _HALF_SECONDS // seconds)):
             return
-        if 2000 * last.seconds * len(self._slow) > elapsed_ms:
+        if 2000 * seconds * len(self._slow) > elapsed_ms:
             raise TransformationError(
-                f"transform() was stopped for {len(self._slow)} records of one invocation, each after {last.seconds} s "
-                f"(RECORD_SECONDS), the last time {last.where}: correct transformation.py, or allow more time"
+                f"transform() was stopped for {len(self._slow)} records of one invocation, each after {seconds} s "
+                f"(RECORD_SECONDS), the last one with {self._slow[-1].got}: "
+                "correct transformation.py, or allow more time"
             )
 
     def _close(self) -> None:

@@ -139,7 +139,7 @@ def test_reasons_are_bounded() -> None:
 
 
 def test_reasons_of_a_report_are_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    edited(file, ('"a number >= 0"', 'record["id"]'))
+    edited(file, ('"expected a number >= 0"', 'record["id"]'))
     past = Past(items(60), file)
     past.run()
     monkeypatch.setattr("etl_cli.summary.report.MOST_REASONS", 2)

@@ -110,7 +110,8 @@ def items_with(text: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Past]:
     """A run of the past over items with a text; its transformation rejects by that text, too."""
-    reject = '    if record["id"][:1] == "b":\n        raise RejectedError(*3 * [record["name"]])\n'
+    text = 'record["name"]'
+    reject = f'    if record["id"][:1] == "b":\n        raise RejectedError({text}, field={text}, got={text})\n'
     file = edited(tmp_path / "transformation.py", ('    record["date"]', f'{reject}    record["date"]'))
     monkeypatch.setattr(stage_code, "TRANSFORMATION", file)
     monkeypatch.setattr(stage_code.LocalTransformation.__init__, "__defaults__", (file,))

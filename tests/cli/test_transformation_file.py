@@ -180,7 +180,7 @@ def test_a_file_that_ends_its_process_rejects_the_item(file: Path, ending: str) 
     reason = outcome(file).reason
 
     assert reason is not None
-    assert reason.expected == "transform() to leave its process running"
+    assert reason.expected == "transform() must leave its process running"
 
 
 def test_a_file_that_never_returns_rejects_the_item_with_the_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_a_file_that_never_returns_rejects_the_item_with_the_line(file: Path, mo
     reason = outcome(file).reason
 
     assert reason is not None
-    assert reason.expected == "transform() to return within 1 s"
+    assert reason.expected == "transform() must return within 1 s"
     assert f"({file.name} line " in reason.got
 
 

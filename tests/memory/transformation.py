@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from etl.model.errors import RejectedError
+from etl.model.rejection import RejectedError
 from etl.model.run import Run
 from etl.user.aggregates import Aggregate
 from etl.user.contract import Number, Text
@@ -20,7 +20,7 @@ class Contract(TypedDict):
 def transform(record: Record, run: Run) -> Record:  # noqa: ARG001 - as the pipeline calls it
     """Load a record as it is. Each that is rejected has a reason of its own."""
     if record["value"] < 0:
-        raise RejectedError("value", f"a number >= 0 in {record['id']}", record["value"])
+        raise RejectedError(f"expected a number >= 0 in {record['id']}", field="value", got=record["value"])
     return record
 
 

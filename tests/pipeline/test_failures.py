@@ -95,7 +95,7 @@ def test_a_setting_that_cannot_be_understood(pipeline: Pipeline, window: Window)
     ("broken", "reason"),
     [
         ({"value": {"S": "100"}}, "value: expected a number"),
-        ({"value": None}, "value: expected an attribute of this name"),
+        ({"value": None}, "value: is missing"),
     ],
     ids=["text", "none"],
 )

@@ -49,12 +49,12 @@ BLOCKED = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM]); time.slee
 @pytest.mark.parametrize(
     ("strike", "words"),
     [
-        ("while True: pass", "transform() to return within 1 s, got nothing by then (transformation.py line 10)"),
-        ("time.sleep(300)", "transform() to return within 1 s, got nothing by then (transformation.py line 10)"),
-        ("os._exit(0)", "transform() to leave its process running, got its end with exit status 0"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "got its end by signal SIGKILL"),
-        ("ctypes.string_at(0)", "got its end by signal SIGSEGV"),
-        (BLOCKED, "transform() to return within 1 s, got nothing by then (it can't be interrupted)"),
+        ("while True: pass", "within 1 s, got no result by then (transformation.py line 10)"),
+        ("time.sleep(300)", "within 1 s, got no result by then (transformation.py line 10)"),
+        ("os._exit(0)", "got an end with exit status 0"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "got an end by signal SIGKILL"),
+        ("ctypes.string_at(0)", "got an end by signal SIGSEGV"),
+        (BLOCKED, "within 1 s, got no result by then (it can't be interrupted)"),
     ],
 )
 def test_an_item_that_hangs_or_ends_the_process_is_set_aside(

@@ -7,14 +7,8 @@ import pytest
 
 import etl.user.aggregates
 from etl.gate import Allowed, aggregate_record, check_rejected_share, pass_gate
-from etl.model.errors import (
-    BalanceError,
-    QualityGateError,
-    RejectedError,
-    StagingError,
-    TransformationError,
-    UntimedError,
-)
+from etl.model.errors import BalanceError, QualityGateError, StagingError, TransformationError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Replayed, Work
 from etl.staging.keys import part_key, partial_key, quarantine_key
 from etl.staging.quarantine import rejected_line
@@ -52,7 +46,7 @@ def with_quarantine(s3: FakeS3, segment: Work, part: int = 0) -> Work:
 def quarantine(s3: FakeS3, reasons: list[tuple[str, str]], segment: int = 0, part: int = 0) -> None:
     lines = []
     for field, expected in reasons:
-        reason = RejectedError(field, expected, "secret")
+        reason = RejectedError(f"expected {expected}", field=field, got="secret")
         reason.summary = f"{field or 'record'}: expected {expected}"
         lines.append(rejected_line("transform", run(), segment, reason, b'{"id":{"S":"secret"}}'))
     hold(s3, quarantine_key("transform", run(), segment, part), b"[\n" + b",\n".join(lines) + b"\n]\n")
@@ -60,7 +54,7 @@ def quarantine(s3: FakeS3, reasons: list[tuple[str, str]], segment: int = 0, par
 
 def with_untimed(s3: FakeS3, segment: Work, number: int, part: int) -> Work:
     """The segment, with so many more items that have no time, and their part of quarantine."""
-    reason = UntimedError("timestamp", "a time", "secret")
+    reason = UntimedError("expected a time", field="timestamp", got="secret")
     reason.summary = "timestamp: expected a time"
     line = rejected_line("transform", run(), segment.segment, reason, b'{"id":{"S":"secret"}}')
     hold(
@@ -468,9 +462,7 @@ def test_a_sum_that_dynamodb_cannot_hold_ends_the_run_without_showing_it() -> No
     aggregate = Aggregate(name="a", of={"value": ["sum"]}, load=True)
     row = {"records": 2, "value_sum": Decimal("1" + "0" * 60 + "23")}
 
-    with pytest.raises(
-        TransformationError, match="aggregate a can't be loaded: value_sum must be a number of"
-    ) as error:
+    with pytest.raises(TransformationError, match="aggregate a can't be loaded: value_sum: ") as error:
         aggregate_record(run(), aggregate, row)
 
     assert "00000023" not in str(error.value)

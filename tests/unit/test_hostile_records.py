@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.model.errors import RejectedError
+from etl.model.rejection import RejectedError
 from etl.user.contract import Checker
 from tests.unit.builders import MinimalContract, item, run, staged, user_code
 from tests.unit.fakes.dynamodb import Item
@@ -209,8 +209,8 @@ def _raising(error: Callable[[], BaseException]) -> Any:
 
 
 def _spoilt() -> RejectedError:
-    error = RejectedError("value", "another", 1)
-    error.field, error.expected = 5, Unspeakable()  # type: ignore[assignment]
+    error = RejectedError("expected another", field="value", got=1)
+    error.field, error.rule = 5, Unspeakable()  # type: ignore[assignment]
     return error
 
 
@@ -251,7 +251,7 @@ LONG = "x" * 10**6
 RAISED: list[Callable[[], BaseException]] = [
     *(SystemExit, GeneratorExit, Exit, MemoryError, RecursionError, StopIteration, Unspeakable, Exiting, Wordless),
     *(_spoilt, lambda: SystemExit({"code": 1}), lambda: ValueError(LONG), lambda: ValueError("\ud800")),
-    *(lambda: RejectedError(LONG, LONG, LONG), lambda: RejectedError("\ud800", "\ud800", "\ud800")),
+    *(lambda: RejectedError(LONG, field=LONG, got=LONG), lambda: RejectedError("\ud800", field="\ud800", got="\ud800")),
 ]
 RETURNED: list[Any] = [
     *(5, 1.5, True, "", "text", b"bytes", object(), int, len, range(3), [[]], [None], [5], {1}, {1: 2}, ["x"], [[{}]]),
@@ -301,13 +301,13 @@ def test_a_record_that_a_transformation_fails_on_is_set_aside_and_the_next_one_g
     assert [each["id"]["S"] for each in loaded] == ["item-0000", "item-0002"]
     assert rejected["item"] == items[1]
     assert len(rejected["reason"]) < 2000
-    assert rejected["expected"]
+    assert rejected["rule"]
 
 
 def test_what_exits_is_named_with_its_line() -> None:
     _, (rejected,) = outcome([item(1)], _raising(SystemExit))
 
-    assert rejected["expected"] == "no SystemExit in transform()"
+    assert rejected["rule"] == "transform() must not raise SystemExit"
     assert "test_hostile_records.py line" in rejected["got"]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from etl.invocation import log
-from etl.model.errors import ConfigurationError, RejectedError, StagingError
+from etl.model.errors import ConfigurationError, StagingError
+from etl.model.rejection import RejectedError
 
 
 def logged(**extra: Any) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def test_a_message_that_is_not_the_pipelines_own_is_left_out() -> None:
 
 
 def test_errors_behind_an_error_are_told_without_their_messages() -> None:
-    told = traceback_of(StagingError("what happened"), RejectedError("canary", "canary", "canary"))
+    told = traceback_of(StagingError("what happened"), RejectedError("expected canary", field="canary", got="canary"))
 
     assert "RejectedError\n" in told
     assert "canary" not in told

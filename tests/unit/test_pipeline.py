@@ -14,7 +14,8 @@ import pytest
 
 from etl import extract, load, transform
 from etl.handler import run_of, work_of
-from etl.model.errors import CodeChangedError, ConfigurationError, EtlError, RejectedError
+from etl.model.errors import CodeChangedError, ConfigurationError, EtlError
+from etl.model.rejection import RejectedError
 from etl.tables.pacing import Pacer
 from etl.user.aggregates import Aggregate
 from etl.user.contract import Number
@@ -40,7 +41,7 @@ def reshape(record: dict[str, Any], _: Any) -> Any:
     """Reject some, drop some, make two of some, and keep the rest."""
     number = int(record["id"][-4:])
     if number % 17 == 0:
-        raise RejectedError("value", "another", record["name"])
+        raise RejectedError("expected another", field="value", got=record["name"])
     if number % 19 == 0:
         raise ValueError(record["name"])
     if number % 7 == 0:

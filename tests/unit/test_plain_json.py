@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.model.errors import RejectedError
+from etl.model.rejection import RejectedError
 from etl.values.plain_json import MAX_DEPTH, described, encode, plain_line, to_plain
 from tests.unit.values import NUMBERS
 
 WIDE = Context(prec=10_000)
 DIGITS = "12345678901234567890123456789012345678"
-ALLOWED = "str, int, Decimal, bool, None, bytes, dict, list or set (a float where the contract declares one)"
+ALLOWED = "expected str, int, Decimal, bool, None, bytes, dict, list or set (a float where the contract declares one)"
 
 
 def staged(value: Any, **more: Any) -> str:
@@ -95,7 +95,7 @@ def test_zeros_at_the_end_beyond_38_digits_are_dropped() -> None:
     ],
 )
 def test_a_number_that_dynamodb_does_not_have_is_rejected(value: Any) -> None:
-    assert rejection(value).expected == "a number of at most 38 digits between 1E-130 and 9.9E+125"
+    assert rejection(value).rule == "expected a number of at most 38 digits between 1E-130 and 9.9E+125"
 
 
 @pytest.mark.parametrize(
@@ -103,17 +103,17 @@ def test_a_number_that_dynamodb_does_not_have_is_rejected(value: Any) -> None:
     [1.5, (1, 2), datetime(2024, 1, 15, tzinfo=UTC), Fraction(1, 3), object(), bytearray(b"x"), 1j, range(3)],
 )
 def test_a_type_that_dynamodb_does_not_have_is_rejected_with_those_it_has(value: Any) -> None:
-    assert rejection(value).expected == ALLOWED
+    assert rejection(value).rule == ALLOWED
 
 
 @pytest.mark.parametrize("value", [set(), {1, "a"}, {True}, {1, b"x"}, {(1, 2)}, {None}])
 def test_a_set_is_of_one_kind_and_not_empty(value: Any) -> None:
-    assert rejection(value).expected == "a set of strings, of numbers or of binaries, not empty"
+    assert rejection(value).rule == "expected a set of strings, of numbers or of binaries, not empty"
 
 
 @pytest.mark.parametrize("value", ["\ud800", ["\ud800"], {"\ud800"}, {"\ud800": 1}])
 def test_text_that_utf8_cannot_write_is_rejected(value: Any) -> None:
-    assert rejection(value).expected == "text that UTF-8 can write"
+    assert rejection(value).rule == "expected text that UTF-8 can write"
 
 
 def test_a_name_that_is_no_text_is_rejected_before_its_value_is_looked_at() -> None:
@@ -138,7 +138,7 @@ def test_maps_and_lists_nest_as_deep_as_dynamodb_allows(wrap: Any) -> None:
         value = wrap(value)
     staged(value)
 
-    assert rejection(wrap(value)).expected == "at most 32 levels of maps and lists"
+    assert rejection(wrap(value)).rule == "expected at most 32 levels of maps and lists"
 
 
 def test_a_float_is_staged_where_the_contract_declares_one() -> None:
@@ -210,11 +210,11 @@ class Mapping(dict[str, Any]):
 
 @pytest.mark.parametrize("value", [Text("x"), Whole(1), Mapping(a=1), [Text("x")], {"b": Whole(1)}, {"b": Mapping()}])
 def test_a_class_of_the_users_own_is_rejected_be_it_a_str_or_a_dict(value: Any) -> None:
-    assert rejection(value).expected == ALLOWED
+    assert rejection(value).rule == ALLOWED
 
 
 def test_a_name_of_the_users_own_class_is_rejected() -> None:
-    assert rejection({Text("b"): 1}).expected == "names that are text"
+    assert rejection({Text("b"): 1}).rule == "expected names that are text"
 
 
 @given(NUMBERS)

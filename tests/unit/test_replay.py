@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.model.errors import BalanceError, InputError, RejectedError, StagingError
+from etl.model.errors import BalanceError, InputError, StagingError
+from etl.model.rejection import RejectedError
 from etl.model.run import Replayed, Run, Work
 from etl.model.windows import requested_replay
 from etl.replay import plan_replay, quarantined_pages
@@ -26,7 +27,7 @@ PREFIX = f"quarantine/{REPLAYED.run}/"
 
 def rejected(stage: str, *items: Any) -> bytes:
     """An object of quarantine."""
-    reason = RejectedError("value", "a number", "text")
+    reason = RejectedError("expected a number", field="value", got="text")
     lines = [rejected_line(stage, run(), 0, reason, json.dumps(each).encode()) for each in items]
     return b"[\n" + b",\n".join(lines) + b"\n]\n"
 

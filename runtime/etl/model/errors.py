@@ -17,7 +17,6 @@ Step Functions compares the name of the concrete class with the names in Retry, 
 
 import json
 import sys
-from typing import Any
 
 
 class EtlError(Exception):
@@ -76,82 +75,6 @@ class UnexpectedError(EtlError):
 
 class TransientError(EtlError):
     """AWS refused or failed in a way that passes: the workflow runs the invocation again."""
-
-
-class RejectedError(Exception):
-    """One record can't go on: it goes to quarantine and the run continues.
-
-    Args:
-        field: path of the attribute, such as ``value`` or ``tags[2].name``; empty for the whole record.
-        expected: what is allowed there, in words.
-        got: what was there: the value itself, or words.
-
-    Attributes:
-        summary: why, without a value or a name of the record: all that is kept for longer than quarantine.
-    """
-
-    summary = "a reason that only quarantine tells"
-
-    def __init__(self, field: str, expected: str, got: object) -> None:
-        self.field = str(field)
-        self.expected = str(expected)
-        self.got = str(got)
-        super().__init__(f"{self.field or 'record'}: expected {self.expected}, got {self.got}")
-
-    @classmethod
-    def of_record(cls, expected: str, got: str) -> "RejectedError":
-        """A rejection of the whole record in words of the pipeline's own."""
-        error = cls("", expected, got)
-        error.summary = f"record: expected {expected}"
-        return error
-
-    def __reduce__(self) -> tuple[type["RejectedError"], tuple[str, str, str], dict[str, Any]]:
-        """Pickle by the parts: a record may be rejected in another process."""
-        return type(self), (self.field, self.expected, self.got), {"summary": self.summary}
-
-
-class UntimedError(RejectedError):
-    """One record's timestamp is no time: it goes to quarantine, and no window is judged by it."""
-
-
-class TooSlowError(RejectedError):
-    """``transform()`` was stopped, because one record took it too long.
-
-    Args:
-        seconds: how long it may take.
-        where: the line where it stood, or other words on what was found.
-    """
-
-    def __init__(self, seconds: int, where: str) -> None:
-        self.seconds = seconds
-        self.where = where
-        expected = f"transform() to return within {seconds} s"
-        super().__init__("", expected, f"nothing by then {where}")
-        self.summary = f"record: expected {expected}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the parts."""
-        return TooSlowError, (self.seconds, self.where)
-
-
-class OutOfMemoryError(RejectedError):
-    """The memory of a worker doesn't hold one record and what becomes of it.
-
-    Args:
-        size: the record's, in bytes of JSON.
-        where: the line of transformation.py that asked for more; empty when it was none.
-    """
-
-    def __init__(self, size: int, where: str = "") -> None:
-        self.size = size
-        self.where = where
-        expected = "a record that a worker's memory can hold, with all that transform() takes for it"
-        super().__init__("", expected, f"{size:,} bytes of JSON {where}".rstrip())
-        self.summary = f"record: expected {expected}"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the parts."""
-        return OutOfMemoryError, (self.size, self.where)
 
 
 def class_name(error: BaseException) -> str:

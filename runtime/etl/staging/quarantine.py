@@ -1,6 +1,6 @@
 """Records that a stage sets aside: each with its reason, and with its original bytes."""
 
-from etl.model.errors import RejectedError, UntimedError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Run
 from etl.values.plain_json import encode
 
@@ -19,7 +19,7 @@ def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, ite
         "stage": stage,
         "reason": _utf8(str(reason)),
         "field": _utf8(reason.field),
-        "expected": _utf8(reason.expected),
+        "rule": _utf8(reason.rule),
         "got": _utf8(reason.got),
         "summary": _utf8(reason.summary),
         "untimed": isinstance(reason, UntimedError),

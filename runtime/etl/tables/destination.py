@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from etl.aws.backoff import full_jitter
 from etl.aws.clients import is_transient
-from etl.model.errors import RejectedError
+from etl.model.rejection import RejectedError
 from etl.tables.channel import BatchWriter
 from etl.tables.pacing import InFlight, Pacer, units_at_most
 
@@ -210,7 +210,7 @@ class DestinationTable:
         keys = list(pending)
         if len(keys) == 1:
             message = error.response["Error"]["Message"]
-            outcome.rejected[keys[0]] = RejectedError("", "an item that DynamoDB takes", message)
+            outcome.rejected[keys[0]] = RejectedError("must be an item that DynamoDB accepts", got=message)
             return
         middle = len(keys) // 2
         for half in (keys[:middle], keys[middle:]):

@@ -11,11 +11,11 @@ from functools import lru_cache
 from string import ascii_letters, punctuation
 from typing import Any, Final, Literal
 
-from etl.model.errors import RejectedError, UntimedError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.values.attribute_values import Record, type_name
 
 ATTRIBUTE = "timestamp"
-EXPECTED = "a time in UTC such as 2024-01-15T10:00:00Z"
+_A_TIME = "expected a time in UTC such as 2024-01-15T10:00:00Z"
 _SHAPE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?Z"
 _SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
 
@@ -105,11 +105,11 @@ def _all_times(texts: list[str]) -> bool:
 
 def _breach(record: Record) -> UntimedError | None:
     if ATTRIBUTE not in record:
-        return UntimedError(ATTRIBUTE, EXPECTED, "no such attribute")
+        return UntimedError("is missing", field=ATTRIBUTE)
     value = record[ATTRIBUTE]
     if not isinstance(value, str):
-        return UntimedError(ATTRIBUTE, EXPECTED, f"an attribute of type {type_name(value)}")
-    return None if _all_times([value]) else UntimedError(ATTRIBUTE, EXPECTED, repr(value[:40]))
+        return UntimedError(_A_TIME, field=ATTRIBUTE, got=f"an attribute of type {type_name(value)}")
+    return None if _all_times([value]) else UntimedError(_A_TIME, field=ATTRIBUTE, got=repr(value[:40]))
 
 
 @lru_cache(maxsize=4096)

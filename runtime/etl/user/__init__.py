@@ -1,6 +1,6 @@
 """The names that a transformation imports. ``docs/transformations.md`` shows how one is written."""
 
-from etl.model.errors import RejectedError
+from etl.model.rejection import RejectedError
 from etl.model.run import Run
 from etl.user.aggregates import Aggregate
 from etl.user.contract import Number, Text

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from etl.model.errors import RejectedError, TransformationError
+from etl.model.errors import TransformationError
+from etl.model.rejection import RejectedError
 from etl.values.attribute_values import Record
 from etl.values.plain_json import encode
 
@@ -237,20 +238,22 @@ class Accumulator:
 
     def _group_value(self, name: str, value: Any) -> Any:
         if isinstance(value, str) and len(value) > LONGEST_GROUP:
-            expected = f"at most {LONGEST_GROUP:,} characters, to group {self.aggregate.name} by"
-            raise RejectedError(name, expected, f"{len(value):,}")
+            rule = f"expected at most {LONGEST_GROUP:,} characters, to group {self.aggregate.name} by"
+            raise RejectedError(rule, field=name, got=f"{len(value):,}")
         if value is None or isinstance(value, (str, bool)):
             return value
         if isinstance(value, (int, Decimal, float)):
             return _canonical(_exact(value))
-        raise RejectedError(name, f"text, a number or nothing, to group {self.aggregate.name} by", type(value).__name__)
+        rule = f"expected text, a number or nothing, to group {self.aggregate.name} by"
+        raise RejectedError(rule, field=name, got=type(value).__name__)
 
     def _number(self, name: str, value: Any) -> Number | None:
         if value is None:
             return None
         if isinstance(value, (int, Decimal, float)) and not isinstance(value, bool):
             return _exact(value)
-        raise RejectedError(name, f"a number or nothing, for {self.aggregate.name}", type(value).__name__)
+        rule = f"expected a number or nothing, for {self.aggregate.name}"
+        raise RejectedError(rule, field=name, got=type(value).__name__)
 
 
 def accumulators(aggregates: Iterable[Aggregate]) -> list[Accumulator]:

@@ -10,7 +10,8 @@ from typing import Annotated, Any, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
-from etl.model.errors import RejectedError, TransformationError
+from etl.model.errors import TransformationError
+from etl.model.rejection import RejectedError
 from etl.values.attribute_values import Record
 from etl.values.plain_json import described
 
@@ -33,8 +34,7 @@ _WORDS = {
     "array": "a list or a set",
     "object": "a map",
 }
-_EXPECTED_GOT = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>[^,]*), got `(?P<got>[^`]*)`")
-_EXPECTED = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>.*)")
+_EXPECTED = re.compile(r"Expected `(?P<expected>[^`]*)`(?P<more>.*?)(?:, got `(?P<got>[^`]*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\[(?P<position>\d+)\]|(?P<name>[^.\[\]]+)")
 _AT = re.compile(r" - at (?P<name>`key` in )?`\$\.?(?P<path>[^`]*)`$")
@@ -92,14 +92,14 @@ class Checker:
             return _rejected(str(error), record)
         except (ValueError, TypeError, RecursionError) as error:
             # Python's own refusal: of a list of maps where a set of anything is declared, of a signaling NaN as float.
-            return self._settle(record, {}) or RejectedError("", "values that the contract allows", error)
+            return self._settle(record, {}) or RejectedError("expected values that the contract allows", got=error)
 
     def _settle(self, record: Record, checked: Record) -> RejectedError | None:
         """What msgspec leaves to do for a record that it has checked."""
         for name, kind in self._collections:
             # msgspec takes a list for a set and the other way round; DynamoDB tells them apart.
             if name in record and not isinstance(record[name], kind):
-                return RejectedError(name, f"a {kind.__name__}", f"a {type(record[name]).__name__}")
+                return RejectedError(f"expected a {kind.__name__}", field=name, got=f"a {type(record[name]).__name__}")
         for name in self.floats:
             if name in checked:
                 record[name] = checked[name]
@@ -112,19 +112,20 @@ def _plain_type(hint: Any) -> Any:
 
 
 def _rejected(message: str, record: Record) -> RejectedError:
-    """The message of msgspec as field, expected and got."""
+    """The rejection for a message of msgspec."""
     at = _AT.search(message)
     path = at["path"] if at else ""
     message = _AT.sub("", message)
-    if at and at["name"]:  # of a map, which msgspec keeps to itself
-        return RejectedError(path, f"names that are {_worded_all(message)}", "another name")
     if missing := _MISSING.fullmatch(message):
-        return RejectedError(f"{path}.{missing['name']}".lstrip("."), "an attribute of this name", "none")
-    if match := _EXPECTED_GOT.match(message):
-        return RejectedError(path, _worded(match["expected"]) + match["more"], _worded(match["got"]))
-    if match := _EXPECTED.match(message):
-        return RejectedError(path, _worded(match["expected"]) + match["more"], _found(record, path))
-    return RejectedError(path, "a value that the contract allows", message)
+        return RejectedError("is missing", field=f"{path}.{missing['name']}".lstrip("."))
+    match = _EXPECTED.fullmatch(message)
+    kind = _WORDS.get(match["expected"], match["expected"]) + match["more"] if match else ""
+    if at and at["name"]:  # the name of an attribute of a map, which msgspec doesn't tell
+        return RejectedError(f"expected names that are {kind or 'allowed by the contract'}", field=path)
+    if not match:
+        return RejectedError("expected a value that the contract allows", field=path, got=message)
+    got = _WORDS.get(match["got"], match["got"]) or _found(record, path)
+    return RejectedError(f"expected {kind}", field=path, got=got)
 
 
 def _found(record: Record, path: str) -> str:
@@ -138,12 +139,3 @@ def _found(record: Record, path: str) -> str:
     except (KeyError, IndexError, TypeError):  # a name with a dot, a member of a set
         return "another value"
     return described(value)
-
-
-def _worded_all(message: str) -> str:
-    match = _EXPECTED_GOT.match(message) or _EXPECTED.match(message)
-    return _worded(match["expected"]) + match["more"] if match else "allowed by the contract"
-
-
-def _worded(kind: str) -> str:
-    return _WORDS.get(kind, kind)

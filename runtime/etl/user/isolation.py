@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from etl.invocation.metrics import peak_memory_mb
-from etl.model.errors import OutOfMemoryError, RejectedError, TooSlowError
+from etl.model.rejection import OutOfMemoryError, RejectedError, TooSlowError
 from etl.user.records import MADE_BYTES, TOGETHER_SECONDS, Made, Records
 from etl.user.transformation import around_bytes
 
@@ -123,7 +123,7 @@ class IsolatedRecords:
         try:
             connection.send(list(lines))
             if not self._waited(connection):
-                return TooSlowError(self._records.seconds, "(it can't be interrupted)")
+                return TooSlowError.after(self._records.seconds, "(it can't be interrupted)")
             answer: list[Made] | _Spent | Exception | str = connection.recv()
         except (EOFError, OSError):
             answer = self._end()
@@ -136,10 +136,10 @@ class IsolatedRecords:
             # All together are too much: what transform() raises for one record is that record's.
             _write(self._position, _BEFORE_THE_FIRST)
         if _read(self._position) == _BEFORE_THE_FIRST and isinstance(answer, (str, MemoryError)):
-            return OutOfMemoryError(len(lines[0]))
+            return OutOfMemoryError.at(len(lines[0]))
         if isinstance(answer, Exception):
             raise answer
-        return RejectedError.of_record("transform() to leave its process running", answer)
+        return RejectedError.of_record("transform() must leave its process running", answer)
 
     def _waited(self, connection: Connection) -> bool:
         """Whether the child answers, or ends, before it is at one record for too long."""
@@ -170,10 +170,10 @@ class IsolatedRecords:
         self._child.join()
         self._child = self._connection = None
         if code is None:
-            return "its connection closed"
+            return "a closed connection"
         if code >= 0:
-            return f"its end with exit status {code}"
-        return f"its end by signal {signal.Signals(-code).name}"
+            return f"an end with exit status {code}"
+        return f"an end by signal {signal.Signals(-code).name}"
 
 
 def together(seconds: int) -> int:

@@ -6,7 +6,7 @@ Transform and the preview of the command use the same.
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, Self
 
-from etl.model.errors import OutOfMemoryError, RejectedError, TooSlowError
+from etl.model.rejection import OutOfMemoryError, RejectedError, TooSlowError
 from etl.model.run import Run
 from etl.tables.timestamps import Verdict
 from etl.user.aggregates import Accumulator, Aggregate, Prepared
@@ -126,14 +126,14 @@ class Records:
             work, limit.work = limit.work, None
             # Else it was done at the last moment.
             if len(made) + len(records) < len(lines) and work is record:
-                made.append(TooSlowError(self.seconds, self._user.where(error)))
+                made.append(TooSlowError.after(self.seconds, self._user.where(error)))
         return made
 
     def _told(self, reason: RejectedError, line: bytes) -> RejectedError:
         """The reason, or the record's size if memory was; without its traceback, which holds the record."""
         error, reason.__cause__, reason.__context__ = reason.__cause__, None, None
         if isinstance(error, MemoryError):
-            return OutOfMemoryError(len(line), self._user.where(error))
+            return OutOfMemoryError.at(len(line), self._user.where(error))
         return reason.with_traceback(None)
 
     def _checked(self, records: list[Record]) -> list[Verdict]:
@@ -156,5 +156,5 @@ class Records:
             limit.work = None
         except OverTimeError:
             limit.work = None
-            return TooSlowError(self.seconds, "(a check of the contract)")
+            return TooSlowError.after(self.seconds, "(a check of the contract)")
         return verdict

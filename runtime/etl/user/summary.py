@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
-from etl.model.errors import RejectedError, class_name
+from etl.model.errors import class_name
+from etl.model.rejection import RejectedError
 from etl.user.aggregates import Aggregate
 from etl.values.attribute_values import Record
 
@@ -37,24 +38,24 @@ class Summaries:
         self._texts = frozenset(_texts(code)) if code else frozenset()
 
     def own(self, error: RejectedError, result: Any = None) -> RejectedError:
-        """Sum up a rejection whose ``expected`` the pipeline has made.
+        """Sum up a rejection whose rule is the pipeline's own.
 
         Args:
             error: the rejection.
             result: the record of transform() that it is about, if it is about one.
         """
-        error.summary = f"{self._place(error.field, result)}: expected {error.expected}"
+        error.summary = f"{self._place(error.field, result)}: {error.rule}"
         return error
 
     def users(self, error: RejectedError) -> RejectedError:
         """Sum up a rejection that transform() raised: its texts may be made of the record."""
-        expected = f"expected {error.expected}" if error.expected in self._texts else _USERS_REASON
-        error.summary = f"{self._place(error.field, None)}: {expected}"
+        rule = error.rule if error.rule in self._texts else _USERS_REASON
+        error.summary = f"{self._place(error.field, None)}: {rule}"
         return error
 
     def failure(self, error: RejectedError, raised: BaseException) -> RejectedError:
         """Sum up the rejection of a record for which transform() has failed."""
-        error.summary = f"record: expected no {class_name(raised)} in transform()"
+        error.summary = f"record: transform() must not raise {class_name(raised)}"
         return error
 
     def _place(self, field: str, result: Any) -> str:

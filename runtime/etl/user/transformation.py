@@ -6,7 +6,8 @@ from copy import deepcopy
 from decimal import Context, getcontext, setcontext
 from typing import Any
 
-from etl.model.errors import RejectedError, TransformationError
+from etl.model.errors import TransformationError
+from etl.model.rejection import RejectedError
 from etl.model.run import Run
 from etl.tables.timestamps import Verdict, check_timestamps
 from etl.user.aggregates import Accumulator, Aggregate
@@ -33,9 +34,9 @@ _NUMBER_BYTES = 112
 # The longest line of a result. An item of DynamoDB has at most 10 MB of plain JSON; but in a map, None takes no room
 # there, so a list of maps of nothing else may be as long as can be, and Load would make objects of all.
 MOST_LINE_BYTES = 16 * 1024 * 1024
-_MOST_SIZE = f"a record of at most {MAX_ITEM_BYTES:,} bytes, as DynamoDB counts them"
-_MOST_LINE = f"a record of at most {MOST_LINE_BYTES:,} bytes of JSON, with what is None"
-_MOST_RESULTS = f"results of at most {MOST_RESULTS_BYTES // 1024**2} MB of memory together"
+_MOST_SIZE = f"must have at most {MAX_ITEM_BYTES:,} bytes, as DynamoDB counts them"
+_MOST_LINE = f"must have at most {MOST_LINE_BYTES:,} bytes of JSON, None included"
+_MOST_RESULTS = f"its results must take at most {MOST_RESULTS_BYTES // 1024**2} MB of memory together"
 _NOTHING = object()
 EXAMPLE_RUN = Run(
     id="20240116T020000000Z",
@@ -127,7 +128,7 @@ class Transformation:
                 line = self._line(result)
                 left_bytes -= len(line) + around
                 if left_bytes < 0:
-                    raise RejectedError("", _MOST_RESULTS, f"more, after {len(made):,} of them")
+                    raise RejectedError(_MOST_RESULTS, got=f"more after {len(made):,} of them")
                 made.append((line, [read(result) for read in readers]))
                 checked = _NOTHING
             return made
@@ -142,16 +143,16 @@ class Transformation:
 
     def _line(self, result: Any) -> bytes:
         if type(result) is not dict:
-            raise RejectedError("", "transform() to return a dict, a list of dicts or None", type(result).__name__)
+            raise RejectedError("transform() must return a dict, a list of dicts or None", got=type(result).__name__)
         line = plain_line(result, self._checker.floats)
         if len(line) > _LONG_LINE_BYTES and (size := least_size(result)) > MAX_ITEM_BYTES:
-            raise RejectedError("", _MOST_SIZE, f"{size:,} bytes")
+            raise RejectedError(_MOST_SIZE, got=f"{size:,} bytes")
         if len(line) > MOST_LINE_BYTES:
-            raise RejectedError("", _MOST_LINE, f"{len(line):,} bytes")
+            raise RejectedError(_MOST_LINE, got=f"{len(line):,} bytes")
         for name in KEY_ATTRIBUTES:
             if type(result.get(name)) is not str or not result[name]:
                 got = repr(to_plain(result, self._checker.floats).get(name))[:60]
-                raise RejectedError(name, "text that isn't empty, as the destination's key", got)
+                raise RejectedError("expected text that isn't empty, for the destination's key", field=name, got=got)
         return line
 
     def _sound(self, error: RejectedError, checked: Any) -> RejectedError:
@@ -162,9 +163,10 @@ class Transformation:
             checked: the result that the pipeline found fault with; ``_NOTHING`` when transform() itself raised it.
         """
         try:
-            sound = RejectedError(*(str(part)[:_MOST_MESSAGE] for part in (error.field, error.expected, error.got)))
+            rule, field, got = (str(part)[:_MOST_MESSAGE] for part in (error.rule, error.field, error.got))
         except Exception:  # a subclass that never set them
             return self._failure(error)
+        sound = RejectedError(rule, field=field, got=got)
         return self._summaries.users(sound) if checked is _NOTHING else self._summaries.own(sound, checked)
 
     def _failure(self, error: BaseException) -> RejectedError:
@@ -174,8 +176,8 @@ class Transformation:
             message = str(error)[:_MOST_MESSAGE]
         except BaseException:
             message = "its own message can't be shown"
-        got = f"{name}: {message} {self.where(error)}"
-        return self._summaries.failure(RejectedError("", f"no {name} in transform()", got), error)
+        rejection = RejectedError(f"transform() must not raise {name}", got=f"{name}: {message} {self.where(error)}")
+        return self._summaries.failure(rejection, error)
 
     def where(self, error: BaseException) -> str:
         """Where an error was raised, in the innermost line of the user's own file: ``(transformation.py line 12)``."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from etl.model.errors import RejectedError
+from etl.model.rejection import RejectedError
 
 BINARY, SET, MAP = "$binary", "$set", "$map"
 TAGS = frozenset((BINARY, SET, MAP))
@@ -130,7 +130,7 @@ def _plain_attribute(name: str, value: Any, floats: Set[str]) -> Any:
 def _plain(value: Any, path: str, depth: int) -> Any:
     writer = _WRITERS.get(type(value))
     if writer is None:
-        raise RejectedError(path, _ALLOWED, described(value))
+        raise RejectedError(_ALLOWED, field=path, got=described(value))
     return writer(value, path, depth)
 
 
@@ -140,14 +140,14 @@ def _plain_text(value: str, path: str, _: int) -> str:
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise RejectedError(path, "text that UTF-8 can write", "text with a lone surrogate") from None
+            raise RejectedError(_ALLOWED_TEXT, field=path, got="text with a lone surrogate") from None
     return value
 
 
 def _plain_integer(value: int, path: str, _: int) -> int:
     if not -_SAFE_INTEGER < value < _SAFE_INTEGER:
         if value.bit_length() > _MOST_BITS:
-            raise RejectedError(path, _ALLOWED_NUMBER, described(value))
+            raise RejectedError(_ALLOWED_NUMBER, field=path, got=described(value))
         _plain_decimal(Decimal(value), path, 0)
     return value
 
@@ -158,14 +158,14 @@ def _plain_decimal(value: Decimal, path: str, _: int) -> Decimal:
     except DecimalException:
         number = None
     if number is None or not number.is_finite():
-        raise RejectedError(path, _ALLOWED_NUMBER, described(value))
+        raise RejectedError(_ALLOWED_NUMBER, field=path, got=described(value))
     return number or Decimal(0)  # however zero was written
 
 
 def _plain_float(value: float, path: str) -> float:
     # The shortest text that reads back as this float is what is written; it must be a number to DynamoDB.
     if not isfinite(value):
-        raise RejectedError(path, "a finite number", str(value))
+        raise RejectedError("expected a finite number", field=path, got=value)
     _plain_decimal(Decimal(repr(value)), path, 0)
     return value
 
@@ -176,27 +176,27 @@ def _plain_binary(value: bytes, _path: str, _depth: int) -> _Binary:
 
 def _plain_map(value: dict[str, Any], path: str, depth: int) -> dict[str, Any] | _Map:
     if depth >= MAX_DEPTH:
-        raise RejectedError(path, f"at most {MAX_DEPTH} levels of maps and lists", "more")
+        raise RejectedError(_ALLOWED_DEPTH, field=path, got="more")
     plain = {_plain_name(name, path): _plain(item, f"{path}.{name}", depth + 1) for name, item in value.items()}
     return _Map(plain) if len(plain) == 1 and not TAGS.isdisjoint(plain) else plain
 
 
 def _plain_name(name: Any, path: str) -> str:
     if type(name) is not str:
-        raise RejectedError(path, "names that are text", described(name))
+        raise RejectedError("expected names that are text", field=path, got=described(name))
     return _plain_text(name, path, 0)
 
 
 def _plain_list(value: list[Any], path: str, depth: int) -> list[Any]:
     if depth >= MAX_DEPTH:
-        raise RejectedError(path, f"at most {MAX_DEPTH} levels of maps and lists", "more")
+        raise RejectedError(_ALLOWED_DEPTH, field=path, got="more")
     return [_plain(item, f"{path}[{position}]", depth + 1) for position, item in enumerate(value)]
 
 
 def _plain_set(value: Set[Any], path: str, _: int) -> _Set:
     kinds = {_SET_KINDS.get(type(member)) for member in value}
     if len(kinds) != 1 or None in kinds:
-        raise RejectedError(path, "a set of strings, of numbers or of binaries, not empty", described(value))
+        raise RejectedError(_ALLOWED_SET, field=path, got=described(value))
     # Members before their order: NaN has none. In a fixed one, so that a retry stages the same bytes.
     members = [(member, _plain(member, path, 0)) for member in value]
     return _Set([plain for _, plain in sorted(members, key=itemgetter(0))])
@@ -213,8 +213,11 @@ def described(value: Any) -> str:
     return f"{kind} {text if len(text) <= 60 else text[:57] + '...'}"
 
 
-_ALLOWED = "str, int, Decimal, bool, None, bytes, dict, list or set (a float where the contract declares one)"
-_ALLOWED_NUMBER = "a number of at most 38 digits between 1E-130 and 9.9E+125"
+_ALLOWED = "expected str, int, Decimal, bool, None, bytes, dict, list or set (a float where the contract declares one)"
+_ALLOWED_NUMBER = "expected a number of at most 38 digits between 1E-130 and 9.9E+125"
+_ALLOWED_TEXT = "expected text that UTF-8 can write"
+_ALLOWED_SET = "expected a set of strings, of numbers or of binaries, not empty"
+_ALLOWED_DEPTH = f"expected at most {MAX_DEPTH} levels of maps and lists"
 _SHOWN = frozenset((str, bytes, int, float, Decimal))
 _SET_KINDS = {str: "S", int: "N", Decimal: "N", bytes: "B"}
 _WRITERS: dict[type, Callable[[Any, str, int], Any]] = {
