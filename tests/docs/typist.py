@@ -1,9 +1,9 @@
-"""Types the commands of pages into one shell, in their order, as a reader would. It needs Python's library alone.
+"""Type the commands of pages into one shell, in their order, as a reader would. Only Python's library is needed.
 
     python3 tests/docs/typist.py README.md docs/operations.md
 
-Of README's table of inputs each is typed too. The table below says which commands are typed otherwise than they stand
-there, or end otherwise than with 0, and why. It exits with 1 if a command does what its page doesn't say.
+Each input in README's table is typed too. The table below lists the commands that are typed in another way, or that
+don't end with 0, with the reasons. The exit code is 1 if a command doesn't do as its page says.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BASH = shutil.which("bash") or "bash"
 _BLOCK = re.compile(r"^```bash\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _INPUT = re.compile(r"^\| `(?P<text>\{[^`]*\})` \|", re.MULTILINE)
 _START = "aws stepfunctions start-execution --state-machine-arn $STATE_MACHINE_ARN --input "
-# Each state of the stack's executions, in the order of their start, the latest first.
+# The status of each execution, the latest first.
 _EXECUTIONS = (
     "aws stepfunctions list-executions --state-machine-arn $STATE_MACHINE_ARN --no-paginate "
     "--query 'executions[].status' --output text"
@@ -37,22 +37,22 @@ _EXECUTIONS = (
 _STARTS_ONE = re.compile(r"aws stepfunctions start-execution|aws events put-events")
 _SECONDS = 900.0
 _PROMPT_SECONDS = 60.0
-# How long an endless command is watched, and how long one waits for it to end before one presses Ctrl-C again.
+# Time to watch an endless command, and time to wait for its end before the next Ctrl-C.
 WATCHED_SECONDS, AGAIN_SECONDS = 8.0, 5.0
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How the commands that a pattern matches are typed, and what has to come of them.
+    """The way to type the commands that a pattern matches, and the expected result.
 
     Attributes:
         pattern: matches at a command's beginning.
-        why: why it isn't typed as it stands there, or doesn't end with 0; empty if both are so.
-        typed: takes the matched text's place, as in `re.sub`; None for a command that isn't typed.
-        codes: the exit codes that are as documented.
-        shows: has to be found in what it prints.
-        offers: finds in what it prints the commands that are typed next, as a reader would who follows its advice.
-        long: the command runs all tests or checks, which are not typed by a test.
+        why: the reason for another text or exit code than the page has; empty if there is none.
+        typed: replaces the matched text, as in `re.sub`; None for a command that isn't typed.
+        codes: the documented exit codes.
+        shows: must match the output.
+        offers: finds commands in the output, which are typed next, as by a reader.
+        long: the command runs all tests or checks, so no test types it.
         last: it is typed after all pages.
         endless: it is interrupted after a while.
     """
@@ -105,18 +105,18 @@ class Command:
 
     @property
     def rule(self) -> Rule:
-        """The rule that fits, or that of a command that is typed as it stands, and ends with 0."""
+        """The first rule that fits; by default a command is typed unchanged and ends with 0."""
         return next((rule for rule in RULES if re.match(rule.pattern, self.text)), Rule(""))
 
     @property
     def typed(self) -> str | None:
-        """What is typed; None if nothing is."""
+        """The text to type; None for none."""
         return None if self.rule.typed is None else re.sub(self.rule.pattern, self.rule.typed, self.text, count=1)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of typing a command: exit code (None if it had to be ended), output, time."""
+    """The result of a command: exit code (None if it had to be killed), output, time."""
 
     code: int | None
     output: str
@@ -125,7 +125,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Typed:
-    """A command, what came of it, and why that isn't what its page says; empty if it is."""
+    """A command, its result, and the difference from its page; empty if there is none."""
 
     command: Command
     answer: Answer
@@ -145,7 +145,7 @@ def commands(page: Path) -> list[Command]:
 
 
 def split(block: str) -> Iterator[tuple[int, str]]:
-    """The commands of a block, each of which may have several lines, with the number of the first, from 0."""
+    """The commands of a block, which may have several lines, each with the number of its first line, from 0."""
     lines: list[str] = []
     for number, line in enumerate(block.splitlines()):
         if not lines and (not line.strip() or line.startswith("#")):
@@ -159,21 +159,21 @@ def split(block: str) -> Iterator[tuple[int, str]]:
 
 
 def _is_complete(text: str) -> bool:
-    """Whether a shell would run this, and not wait for a further line."""
+    """Whether a shell would run this instead of waiting for a further line."""
     return subprocess.run([BASH, "-n", "-c", text], capture_output=True, check=False).returncode == 0
 
 
-# A program that was started in the background ignores Ctrl-C, and so would all that is typed.
+# A program that was started in the background ignores Ctrl-C, and so would its children.
 _HEARS_CTRL_C = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
 
 class Shell:
-    """One bash in the checkout, into which commands are typed; its variables last, as in a terminal."""
+    """A bash in the checkout that keeps its variables from one command to the next, like a terminal."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Open it."""
+        """Open the shell."""
         self._process = subprocess.Popen(
             [sys.executable, "-c", _HEARS_CTRL_C, BASH, "--noprofile", "--norc"],
             cwd=CHECKOUT,
@@ -183,7 +183,7 @@ class Shell:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        # Whatever Ctrl-C ends, the shell goes on, as one does at a terminal.
+        # Ctrl-C must not end the shell itself, as at a terminal.
         self._write("trap : INT")
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._output, selectors.EVENT_READ)
@@ -195,12 +195,12 @@ class Shell:
         self.close()
 
     def type(self, text: str, *, seconds: float = _SECONDS, endless: bool = False) -> Answer:
-        """Type a command, and wait for its end. It can't ask anything: its input is empty.
+        """Type a command, and wait for its end. Its input is empty, so it can't ask anything.
 
         Args:
             text: the command.
-            seconds: how long to wait; then the shell is closed.
-            endless: press Ctrl-C after a while, until it ends.
+            seconds: time to wait; then the shell is closed.
+            endless: press Ctrl-C after a while, repeatedly until the command ends.
         """
         began, end = time.monotonic(), f"end-of-command-{secrets.token_hex(8)}"
         self._write(f"{{ {text}\n}} </dev/null\nprintf '%s %s\\n' {end} $?")
@@ -220,7 +220,7 @@ class Shell:
         return Answer(int(code) if ended else None, said, time.monotonic() - began)
 
     def close(self) -> None:
-        """End it, and whatever was typed into it and still runs."""
+        """End the shell and all commands that still run in it."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -243,14 +243,14 @@ class Shell:
 
 
 class Typist:
-    """Types commands into a shell, and holds what comes of them against what their pages say."""
+    """Types commands into a shell, and compares their results with their pages."""
 
     def __init__(self, shell: Shell) -> None:
-        """Begin."""
+        """Make a typist for a shell."""
         self._shell = shell
 
     def type_all(self, given: Iterable[Command]) -> Iterator[Typed]:
-        """Type commands, and those that they offer to go on with."""
+        """Type commands, and the next commands that they offer."""
         for command in given:
             typed = self.type(command)
             yield typed
@@ -259,7 +259,7 @@ class Typist:
                     yield self.type(Command(command.page, command.line, text))
 
     def type(self, command: Command) -> Typed:
-        """Type a command. An execution that it starts has to succeed, and is waited for."""
+        """Type a command, and wait for the execution that it starts, which must succeed."""
         starts = _STARTS_ONE.match(command.text)
         before = self._executions() if starts else []
         answer = self._shell.type(command.typed or ":", endless=command.rule.endless)
@@ -272,7 +272,7 @@ class Typist:
         return self._shell.type(_EXECUTIONS).output.split()
 
     def _fault_of_execution(self, before: int) -> str:
-        """Wait for one more execution than there were, and say how it ended unless it succeeded."""
+        """Wait for a further execution to end, and return its fault; empty if it succeeded."""
         deadline = time.monotonic() + _PROMPT_SECONDS
         while time.monotonic() < deadline:
             found = self._executions()
@@ -291,11 +291,11 @@ def _fault(rule: Rule, answer: Answer) -> str:
 
 
 def to_type(pages: Iterable[Path], *, long: bool) -> list[Command]:
-    """The commands of pages in the order in which they are typed.
+    """The commands of pages, in the order of typing.
 
     Args:
         pages: in their order.
-        long: type those too that run all tests or checks.
+        long: include the commands that run all tests or checks.
     """
     found = [command for page in pages for command in commands(page)]
     found = [command for command in found if command.rule.typed is not None and (long or not command.rule.long)]
@@ -303,7 +303,7 @@ def to_type(pages: Iterable[Path], *, long: bool) -> list[Command]:
 
 
 def readers_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """An environment as a reader has it: no AWS settings, and nothing of this checkout on the search path."""
+    """A reader's environment: no AWS settings, and no folder of this checkout in the PATH."""
     own = {str(CHECKOUT / ".venv" / "bin"), str(CHECKOUT / "node_modules" / ".bin")}
     path = [folder for folder in environment.get("PATH", os.defpath).split(os.pathsep) if folder not in own]
     kept = {
@@ -313,7 +313,7 @@ def readers_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Type the pages that are named, and report on each command."""
+    """Type the given pages, and report on each command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
     parser.add_argument("--skip-make-test", action="store_true", help="don't type make test and make check")
@@ -326,7 +326,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for typed in Typist(shell).type_all(given):
             faults += bool(typed.fault)
             _print(typed, with_output=options.output or bool(typed.fault))
-    print(f"{faults} of the commands do what their page doesn't say." if faults else "All is as documented.")
+    print(f"{faults} of the commands don't do as their pages say." if faults else "All is as documented.")
     return 1 if faults else 0
 
 
