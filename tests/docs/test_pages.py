@@ -1,4 +1,4 @@
-"""Compare the pages with the project: links, headings, paths, targets of make, commands and options of `etl`."""
+"""The pages name existing things: links, targets of make, commands and options of `etl`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compare the tables of docs/performance.md, docs/scaling.md and docs/costs.md with the recorded run and the model."""
+"""docs/performance.md and docs/scaling.md have the figures of the last recorded run and the capacity model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl_cli.costs.capacity_inputs import MEASURED
 from tests.support import ROOT
 
 DOCUMENT: dict[str, Any] = json.loads(MEASURED.read_text())
-# The allowed error of a predicted clock, for runs that are long enough.
+# The allowed error of a predicted clock time, where the run is long enough to be about its records.
 LONG, LEAST, MOST = 50_000, 0.7, 1.7
 
 

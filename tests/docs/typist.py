@@ -1,9 +1,9 @@
-"""Type the commands of pages into one shell, in their order, as a reader would. Only Python's library is needed.
+"""Types the commands of pages into one shell, in their order, as a reader would. It needs Python's library alone.
 
     python3 tests/docs/typist.py README.md docs/operations.md
 
-Each input in README's table is typed too. The table below lists the commands that are typed in another way, or that
-don't end with 0, with the reasons. The exit code is 1 if a command doesn't do as its page says.
+Of README's table of inputs each is typed too. The table below says which commands are typed otherwise than they stand
+there, or end otherwise than with 0, and why. It exits with 1 if a command doesn't do as its page says.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BASH = shutil.which("bash") or "bash"
 _BLOCK = re.compile(r"^```bash\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 _INPUT = re.compile(r"^\| `(?P<text>\{[^`]*\})` \|", re.MULTILINE)
 _START = "aws stepfunctions start-execution --state-machine-arn $STATE_MACHINE_ARN --input "
-# The status of each execution, the latest first.
+# Each state of the stack's executions, in the order of their start, the latest first.
 _EXECUTIONS = (
     "aws stepfunctions list-executions --state-machine-arn $STATE_MACHINE_ARN --no-paginate "
     "--query 'executions[].status' --output text"
@@ -37,22 +37,22 @@ _EXECUTIONS = (
 _STARTS_ONE = re.compile(r"aws stepfunctions start-execution|aws events put-events")
 _SECONDS = 900.0
 _PROMPT_SECONDS = 60.0
-# Time to watch an endless command, and time to wait for its end before the next Ctrl-C.
+# How long an endless command is watched, and how long one waits for it to end before one presses Ctrl-C again.
 WATCHED_SECONDS, AGAIN_SECONDS = 8.0, 5.0
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The way to type the commands that a pattern matches, and the expected result.
+    """How to type the commands that a pattern matches, and their expected outcome.
 
     Attributes:
         pattern: matches at a command's beginning.
-        why: the reason for another text or exit code than the page has; empty if there is none.
-        typed: replaces the matched text, as in `re.sub`; None for a command that isn't typed.
-        codes: the documented exit codes.
-        shows: must match the output.
-        offers: finds commands in the output, which are typed next, as by a reader.
-        long: the command runs all tests or checks, so no test types it.
+        why: why it isn't typed as it stands there, or doesn't end with 0; empty if both are so.
+        typed: takes the matched text's place, as in `re.sub`; None for a command that isn't typed.
+        codes: the exit codes that are as documented.
+        shows: must be found in the output.
+        offers: finds commands in the output that are typed next, like a reader following the advice.
+        long: the command runs all tests or checks, which are not typed by a test.
         last: it is typed after all pages.
         endless: it is interrupted after a while.
     """
@@ -105,18 +105,18 @@ class Command:
 
     @property
     def rule(self) -> Rule:
-        """The first rule that fits; by default a command is typed unchanged and ends with 0."""
+        """The rule that fits, or that of a command that is typed as it stands, and ends with 0."""
         return next((rule for rule in RULES if re.match(rule.pattern, self.text)), Rule(""))
 
     @property
     def typed(self) -> str | None:
-        """The text to type; None for none."""
+        """The text to type; None for nothing."""
         return None if self.rule.typed is None else re.sub(self.rule.pattern, self.rule.typed, self.text, count=1)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of a command: exit code (None if it had to be killed), output, time."""
+    """The outcome of a typed command: exit code (None if it had to be ended), output, time."""
 
     code: int | None
     output: str
@@ -125,7 +125,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Typed:
-    """A command, its result, and the difference from its page; empty if there is none."""
+    """A command with its outcome, and its difference from the page; empty if there is none."""
 
     command: Command
     answer: Answer
@@ -145,7 +145,7 @@ def commands(page: Path) -> list[Command]:
 
 
 def split(block: str) -> Iterator[tuple[int, str]]:
-    """The commands of a block, which may have several lines, each with the number of its first line, from 0."""
+    """The commands of a block, each of which may have several lines, with the number of the first, from 0."""
     lines: list[str] = []
     for number, line in enumerate(block.splitlines()):
         if not lines and (not line.strip() or line.startswith("#")):
@@ -159,21 +159,21 @@ def split(block: str) -> Iterator[tuple[int, str]]:
 
 
 def _is_complete(text: str) -> bool:
-    """Whether a shell would run this instead of waiting for a further line."""
+    """Whether a shell would run this, and not wait for a further line."""
     return subprocess.run([BASH, "-n", "-c", text], capture_output=True, check=False).returncode == 0
 
 
-# A program that was started in the background ignores Ctrl-C, and so would its children.
+# A program that was started in the background ignores Ctrl-C, and so would all that is typed.
 _HEARS_CTRL_C = (
     "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
 
 class Shell:
-    """A bash in the checkout that keeps its variables from one command to the next, like a terminal."""
+    """One bash in the checkout, into which commands are typed; its variables last, as in a terminal."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Open the shell."""
+        """Open it."""
         self._process = subprocess.Popen(
             [sys.executable, "-c", _HEARS_CTRL_C, BASH, "--noprofile", "--norc"],
             cwd=CHECKOUT,
@@ -183,7 +183,7 @@ class Shell:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        # Ctrl-C must not end the shell itself, as at a terminal.
+        # After Ctrl-C the shell continues, as at a terminal.
         self._write("trap : INT")
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._output, selectors.EVENT_READ)
@@ -195,12 +195,12 @@ class Shell:
         self.close()
 
     def type(self, text: str, *, seconds: float = _SECONDS, endless: bool = False) -> Answer:
-        """Type a command, and wait for its end. Its input is empty, so it can't ask anything.
+        """Type a command, and wait for its end. It can't ask anything: its input is empty.
 
         Args:
             text: the command.
-            seconds: time to wait; then the shell is closed.
-            endless: press Ctrl-C after a while, repeatedly until the command ends.
+            seconds: how long to wait; then the shell is closed.
+            endless: press Ctrl-C after a while, until it ends.
         """
         began, end = time.monotonic(), f"end-of-command-{secrets.token_hex(8)}"
         self._write(f"{{ {text}\n}} </dev/null\nprintf '%s %s\\n' {end} $?")
@@ -220,7 +220,7 @@ class Shell:
         return Answer(int(code) if ended else None, said, time.monotonic() - began)
 
     def close(self) -> None:
-        """End the shell and all commands that still run in it."""
+        """End it, and every command in it that still runs."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -243,14 +243,14 @@ class Shell:
 
 
 class Typist:
-    """Types commands into a shell, and compares their results with their pages."""
+    """Types commands into a shell, and compares their outcomes with the pages."""
 
     def __init__(self, shell: Shell) -> None:
-        """Make a typist for a shell."""
+        """Begin."""
         self._shell = shell
 
     def type_all(self, given: Iterable[Command]) -> Iterator[Typed]:
-        """Type commands, and the next commands that they offer."""
+        """Type commands, and those that they offer to go on with."""
         for command in given:
             typed = self.type(command)
             yield typed
@@ -259,7 +259,7 @@ class Typist:
                     yield self.type(Command(command.page, command.line, text))
 
     def type(self, command: Command) -> Typed:
-        """Type a command, and wait for the execution that it starts, which must succeed."""
+        """Type a command. An execution that it starts has to succeed, and is waited for."""
         starts = _STARTS_ONE.match(command.text)
         before = self._executions() if starts else []
         answer = self._shell.type(command.typed or ":", endless=command.rule.endless)
@@ -272,7 +272,7 @@ class Typist:
         return self._shell.type(_EXECUTIONS).output.split()
 
     def _fault_of_execution(self, before: int) -> str:
-        """Wait for a further execution to end, and return its fault; empty if it succeeded."""
+        """Wait for one more execution than there were, and say how it ended unless it succeeded."""
         deadline = time.monotonic() + _PROMPT_SECONDS
         while time.monotonic() < deadline:
             found = self._executions()
@@ -291,19 +291,22 @@ def _fault(rule: Rule, answer: Answer) -> str:
 
 
 def to_type(pages: Iterable[Path], *, long: bool) -> list[Command]:
-    """The commands of pages, in the order of typing.
+    """The commands of pages in the order in which they are typed; a command that stands there again is typed once.
 
     Args:
         pages: in their order.
-        long: include the commands that run all tests or checks.
+        long: also type commands that run all tests or checks.
     """
     found = [command for page in pages for command in commands(page)]
     found = [command for command in found if command.rule.typed is not None and (long or not command.rule.long)]
-    return sorted(found, key=lambda command: command.rule.last)
+    first = {command.text: command for command in reversed(found)}
+    return sorted(
+        (command for command in found if command is first[command.text]), key=lambda command: command.rule.last
+    )
 
 
 def readers_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """A reader's environment: no AWS settings, and no folder of this checkout in the PATH."""
+    """An environment as a reader has it: no AWS settings, and nothing of this checkout on the search path."""
     own = {str(CHECKOUT / ".venv" / "bin"), str(CHECKOUT / "node_modules" / ".bin")}
     path = [folder for folder in environment.get("PATH", os.defpath).split(os.pathsep) if folder not in own]
     kept = {
@@ -313,11 +316,11 @@ def readers_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Type the given pages, and report on each command."""
+    """Type the pages that are named, and report on each command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
     parser.add_argument("--skip-make-test", action="store_true", help="don't type make test and make check")
-    parser.add_argument("--output", action="store_true", help="print what each command printed")
+    parser.add_argument("--output", action="store_true", help="print the output of each command")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     faults = 0
@@ -326,7 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for typed in Typist(shell).type_all(given):
             faults += bool(typed.fault)
             _print(typed, with_output=options.output or bool(typed.fault))
-    print(f"{faults} of the commands don't do as their pages say." if faults else "All is as documented.")
+    print(f"{faults} of the commands do what their page doesn't say." if faults else "All is as documented.")
     return 1 if faults else 0
 
 
