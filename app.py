@@ -1,4 +1,4 @@
-"""Entry of the CDK app: `cdk synth`, `cdk diff`, `cdk deploy` and `cdk destroy` run this file."""
+"""The CDK app. `cdk synth`, `cdk diff`, `cdk deploy` and `cdk destroy` run this file."""
 
 import sys
 
@@ -6,15 +6,14 @@ import serverless_app.jsii_cache  # noqa: F401  # isort: skip - it must come bef
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from etl.model.names import STACK
+from etl.model.settings import SettingsError
 from serverless_app.bundling import BundlingError
-from serverless_app.settings import SettingsError
 from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
 
 app = App()
 Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 try:
-    EtlPipelineStack(app, STACK)
+    EtlPipelineStack(app, "EtlPipelineStack")
 except (BundlingError, SettingsError) as error:
     sys.exit(f"error: {error}")
 app.synth()

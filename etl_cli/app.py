@@ -21,6 +21,7 @@ from etl_cli.commands import (
     run,
     runs,
     seed,
+    settings,
     show,
     watch,
 )
@@ -72,6 +73,7 @@ app.command(
 app.add_typer(quarantine.app, name="quarantine")
 app.command(exits=explain.EXITS, epilog=explain.EPILOG)(explain.explain)
 app.command(exits=preview.EXITS, epilog=preview.EPILOG)(preview.preview)
+app.command(epilog=settings.EPILOG)(settings.settings)
 app.command(epilog=seed.EPILOG)(seed.seed)
 app.add_typer(local.app, name="local")
 

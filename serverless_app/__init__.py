@@ -1,1 +1,1 @@
-"""Deploy time: what exists on AWS. Nothing of this package goes into a function."""
+"""Deploy time: the resources on AWS. No function contains this package."""

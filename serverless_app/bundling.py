@@ -1,4 +1,4 @@
-"""The functions' one asset: the package ``etl``, its dependencies and your code; reproducible, without Docker."""
+"""The functions' asset: the package ``etl``, its dependencies and your code. It is reproducible and needs no Docker."""
 
 import errno
 import functools
@@ -22,18 +22,18 @@ _CACHE_TAG = f"cpython-{PYTHON_VERSION.replace('.', '')}"
 # Lambda's Python 3.11 runs on Amazon Linux 2, which has glibc 2.26; manylinux2014 asks for 2.17.
 _PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"}
 
-# To be raised when the same inputs are to give another bundle: those kept from before are then not taken.
+# Raise it when the same inputs should give another bundle. Bundles of earlier layouts are then ignored.
 _LAYOUT = "4"
 
 _NOT_SOURCE = (".*", "*~", "__pycache__", "tests")
-# Beside your code: its tests, its settings, notes.
+# Files beside your code that the functions don't need: its tests, its settings, notes.
 _NOT_USER_CODE = (*_NOT_SOURCE, "test_*", "*_test.py", "conftest.py", "*.toml", "*.md")
-# What an installer says about itself and its run, and RECORD, which lists these. METADATA and licences stay.
+# Files about the installer and its run, and RECORD, which lists them. METADATA and licences stay.
 _NOT_PACKAGE = (".*", "__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
 
 
 class BundlingError(RuntimeError):
-    """The functions' code could not be put together. The message says why and what to do."""
+    """The functions' code can't be bundled. The message says why and what to do."""
 
 
 def bundle(
@@ -45,31 +45,31 @@ def bundle(
     output: Path = CHECKOUT / ".build" / "lambda",
     uv: Sequence[str] = ("sh", str(CHECKOUT / "requirements" / "uv.sh")),
 ) -> Path:
-    """Put the functions' code together, or find it as an earlier call left it.
+    """Bundle the functions' code, or find the bundle of an earlier call.
 
-    The name of a bundle follows from what goes into it, so one that is there is current. It is moved into place
-    when it is complete: a crash leaves no half of one, and two calls at once do not disturb each other.
+    A bundle's name follows from its contents, so an existing bundle is current. It is moved into place when it is
+    complete: a crash leaves no half of a bundle, and two calls at once don't disturb each other.
 
-    Every source is compiled, so that none with an error is deployed. Bytecode is kept beside the sources when this
-    interpreter is of the functions' version: a function's folder can't be written to, and it would compile everything
-    at each cold start.
+    Every source is compiled, so none with an error is deployed. The bundle has bytecode if this interpreter has the
+    functions' version. Without it a function would compile everything at each cold start, since its folder is
+    read-only.
 
     Args:
-        settings: its ``architecture`` and ``lambda_platform`` say for which machine.
+        settings: the settings, of which ``architecture`` and ``lambda_platform`` name the machine.
         source: the package with the handlers.
         pipeline: the folder with transformation.py; that of the settings if left out.
-        lock: its dependencies, with the hashes that are enforced.
-        output: where bundles are kept, if it can be written to.
+        lock: the dependencies, with hashes that are enforced.
+        output: the folder that keeps bundles, if it is writable.
         uv: the command that runs uv.
 
     Returns:
-        The folder that becomes the Lambda's zip.
+        The folder that becomes the functions' zip.
 
     Raises:
-        BundlingError: the dependencies could not be installed, or the functions' Python can't compile the code.
+        BundlingError: the dependencies can't be installed, or the functions' Python can't compile the code.
     """
     machine, options = _target(settings)
-    # Bytecode of another version would lie there unused.
+    # Bytecode of another version would stay unused.
     bytecode = settings.lambda_platform == "host" or sys.implementation.cache_tag == _CACHE_TAG
     packages_key = _digest(_LAYOUT, machine, lock.read_bytes())
     pipeline = pipeline or CHECKOUT / settings.pipeline
@@ -98,7 +98,7 @@ def bundle(
 
 
 def _target(settings: PipelineSettings) -> tuple[str, list[str]]:
-    """Name the machine that runs the functions, and give uv's options for it."""
+    """Name the machine that runs the functions, with uv's options for it."""
     if settings.lambda_platform == "host":
         return f"{sys.implementation.cache_tag} {sysconfig.get_platform()}", ["--python", sys.executable]
     platform = _PLATFORMS[settings.architecture]
@@ -106,7 +106,7 @@ def _target(settings: PipelineSettings) -> tuple[str, list[str]]:
 
 
 def _writable(folder: Path) -> Path:
-    """Make a folder that git ignores; one that lasts as long as this process where the checkout can't be written to."""
+    """Make a folder that git ignores; a temporary one if the checkout isn't writable."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")
@@ -125,7 +125,7 @@ def _scratch() -> TemporaryDirectory[str]:
 
 
 def _once(final: Path, make: Callable[[Path], None]) -> Path:
-    """Make the folder ``final`` unless it is there; whole or not at all."""
+    """Make the folder ``final`` if it is missing, completely or not at all."""
     if final.is_dir():
         return final
     with TemporaryDirectory(dir=final.parent, prefix=".making-") as scratch:
@@ -134,13 +134,13 @@ def _once(final: Path, make: Callable[[Path], None]) -> Path:
         try:
             work.rename(final)
         except OSError:
-            if not final.is_dir():  # Otherwise another process was faster, and made the same.
+            if not final.is_dir():  # Otherwise another process made the same folder first.
                 raise
     return final
 
 
 def _install(command: list[str], into: Path) -> None:
-    """Install the locked packages, and keep of them what is the same on every machine."""
+    """Install the locked packages, and keep the files that are the same on every machine."""
     with TemporaryDirectory(dir=into.parent) as scratch:
         done = subprocess.run(
             [*command, "--target", scratch], capture_output=True, encoding="utf-8", errors="replace", check=False
@@ -148,15 +148,15 @@ def _install(command: list[str], into: Path) -> None:
         if done.returncode != 0:
             raise BundlingError(
                 f"the functions' dependencies could not be installed:\n{done.stderr.strip()}\n"
-                "They come from the package index, as requirements/runtime.txt locks them. Run `make setup` if uv is "
-                "missing and `make lock` if a hash does not match; otherwise see that the index can be reached."
+                "requirements/runtime.txt locks them, and the package index has them. Run `make setup` if uv is "
+                "missing, or `make lock` if a hash doesn't match. Otherwise check the connection to the index."
             )
         _copy(Path(scratch), into, _NOT_PACKAGE)
         _check(into, ())
 
 
 def _check(folder: Path, ignored: Sequence[str]) -> None:
-    """Compile all sources, so that an error is found here and not by the functions."""
+    """Compile all sources, to find an error before the functions do."""
     for path in _files(folder, ignored):
         if path.suffix != ".py":
             continue
@@ -169,10 +169,10 @@ def _check(folder: Path, ignored: Sequence[str]) -> None:
 
 
 def _compile(folder: Path) -> None:
-    """Put bytecode beside all sources, which is used without a look at them, and knows no path of this machine.
+    """Add bytecode to all sources. Python uses it without checking the source, and it has no path of this machine.
 
-    The same sources give the same bytes: a process of its own has no strings that others have interned, and with a
-    fixed seed sets of constants have a fixed order.
+    The same sources give the same bytes: a separate process shares no interned strings, and a fixed seed gives sets of
+    constants a fixed order.
     """
     options = ["--invalidation-mode", "unchecked-hash", "-s", str(folder)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
@@ -194,7 +194,7 @@ def _compile(folder: Path) -> None:
 
 
 def _copy(source: Path, into: Path, ignored: Sequence[str]) -> None:
-    """Copy contents only: Lambda must be able to read them, whatever the umask here."""
+    """Copy contents with fixed modes, so that Lambda can read them under any umask here."""
     into.mkdir(parents=True, exist_ok=True)
     into.chmod(0o755)
     for path in _files(source, ignored):
@@ -207,7 +207,7 @@ def _copy(source: Path, into: Path, ignored: Sequence[str]) -> None:
 
 
 def _files(folder: Path, ignored: Sequence[str]) -> Iterator[Path]:
-    """Walk over the files below ``folder`` in a fixed order."""
+    """Iterate over the files below a folder in a fixed order."""
     for path in sorted(folder.iterdir()):
         if any(fnmatchcase(path.name, pattern) for pattern in ignored):
             continue
@@ -222,7 +222,7 @@ def _name(path: Path, folder: Path) -> str:
 
 
 def _digest(*parts: str | bytes) -> str:
-    """Hash texts and contents so that no two sequences of them are one."""
+    """Hash a sequence of texts and contents; different sequences have different hashes."""
     sha = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

@@ -1,4 +1,4 @@
-"""A check of the functions' code against the grammar of the Python that runs them, whichever Python is here."""
+"""A check of the functions' code against the grammar of their Python, on any Python."""
 
 import ast
 import sys
@@ -12,18 +12,17 @@ FUNCTIONS_PYTHON = (3, 11)
 
 
 class GrammarError(SyntaxError):
-    """A source that the functions' Python can't compile: ``filename``, ``lineno`` and ``msg`` say where and why."""
+    """The functions' Python can't compile a source; ``filename``, ``lineno`` and ``msg`` say where and why."""
 
 
 def check_grammar(path: Path) -> None:
-    """Compile a source, and refuse syntax that the functions' Python doesn't have.
+    """Compile a source, and refuse syntax that the functions' Python lacks.
 
-    A newer Python finds newer syntax as far as it can tell: ``feature_version`` is documented as best effort. It
-    knows statements, type parameters, template strings and ``except`` without parentheses, but not the f-strings
-    of 3.12.
+    A newer Python refuses newer syntax on a best-effort basis, as ``feature_version`` documents. It refuses statements,
+    type parameters, template strings and ``except`` without parentheses, but not the f-strings of 3.12.
 
     Raises:
-        GrammarError: the source isn't Python, or not the functions'.
+        GrammarError: the functions' Python can't compile the source.
     """
     source = path.read_bytes()
     with warnings.catch_warnings():
@@ -33,7 +32,7 @@ def check_grammar(path: Path) -> None:
             ast.parse(source, feature_version=FUNCTIONS_PYTHON)
         except SyntaxError as error:
             raise _error(path, error.lineno, error.msg) from None
-        except (ValueError, RecursionError, MemoryError) as error:  # a null byte; nesting that the compiler gives up on
+        except (ValueError, RecursionError, MemoryError) as error:  # a null byte, or too deep nesting
             raise _error(path, None, f"it can't be compiled: {error}") from None
         if sys.version_info >= (3, 12):  # tokens come with the same warnings
             with tokenize.open(path) as file:
@@ -50,7 +49,7 @@ def _error(path: Path, line: int | None, problem: str) -> GrammarError:
 if sys.version_info >= (3, 12):
 
     def _newer_fstrings(source: str) -> Iterator[int]:
-        """The lines with f-strings that Python 3.11 refuses: it takes one as any text first, up to its next quote."""
+        """The lines with f-strings that Python 3.11 refuses: it ends an f-string at the next quote of its kind."""
         lines = StringIO(source).readlines()
         begun: list[tokenize.TokenInfo] = []
         escapes: list[int] = []  # of each f-string that has begun, outside of its braces

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ import msgspec
 from bench.dataset import BUCKET, DESTINATION_TABLE, RUN_TIME, SOURCE_TABLE, WINDOW_END, WINDOW_START
 from bench.environment import CHECKOUT
 from bench.job import Job
+from etl.model.settings import Settings
+from etl.settings import BY_FUNCTION, environment
 
 RUN = {
     "timestamp": "20261123T020000123Z",
@@ -22,26 +25,15 @@ RUN = {
     "execution": "arn:aws:states:us-east-1:000000000000:execution:etl-pipeline:bench",
     "segments": 1,
 }
-# What the stack sets. Source: serverless_app/constructs.
-ENVIRONMENT = {
-    "STAGING_BUCKET": BUCKET,
-    "LOG_LEVEL": "WARNING",
-    "SOURCE_TABLE": SOURCE_TABLE,
-    "LEDGER_TABLE": "etl-run-ledger",
-    "STORES": f"{BUCKET} {SOURCE_TABLE} {DESTINATION_TABLE} etl-run-ledger",
-    "CATCH_UP_DAYS": "30",
-    "EVENT_WINDOW_DAYS": "31",
-    "DESTINATION_TABLE": DESTINATION_TABLE,
-    "LOOKBACK_HOURS": "24",
-    "LATENESS_MINUTES": "15",
-    "CONCURRENCY": "40",
-    "SEGMENT_BYTES": "268435456",
-    "PART_BYTES": "67108864",
-    "REJECT_THRESHOLD_PERCENT": "5",
-    "DROP_THRESHOLD_PERCENT": "99",
-    "RECORD_SECONDS": "10",
-    "MAX_WRITE_UNITS_PER_SECOND": "0",
+_NAMES = {
+    "staging_bucket": BUCKET,
+    "source_table": SOURCE_TABLE,
+    "destination_table": DESTINATION_TABLE,
+    "ledger_table": "etl-run-ledger",
+    "stores": f"{BUCKET} {SOURCE_TABLE} {DESTINATION_TABLE} etl-run-ledger",
 }
+_VALUES = asdict(Settings(log_level="WARNING")) | _NAMES
+ENVIRONMENT = {name: text for function in BY_FUNCTION for name, text in environment(function, _VALUES).items()}
 
 
 def staged_key(stage: str, part: int) -> str:

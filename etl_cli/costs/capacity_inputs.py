@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
+from etl.model.settings import MOST_WORKERS, Settings
 from etl_cli.terminal.paths import ROOT
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 # DynamoDB counts in binary units. Source: DynamoDB Developer Guide, "Quotas in Amazon DynamoDB".
 KB, MB, GB = 1024, 1024**2, 1024**3
 
-# Memory of the functions by default. Source: serverless_app/settings.py.
-MEMORY_MB = 512
+MEMORY_MB = Settings.memory_mb
 STAGES = ("extract", "transform", "load")
 MEASURED = ROOT / "docs" / "measured.json"
 
@@ -83,11 +83,11 @@ class CapacitySettings:
         pace: how many times as long as the model says a stage takes; above 1 where runs have been slower.
     """
 
-    concurrency: int = 40
-    segment_bytes: float = 256 * MB
-    max_write_units_per_second: float = 0
+    concurrency: int = Settings.concurrency
+    segment_bytes: float = Settings.segment_bytes
+    max_write_units_per_second: float = Settings.max_write_units_per_second
     memory_mb: int = MEMORY_MB
-    functions_at_once: int = 1_000
+    functions_at_once: int = MOST_WORKERS
     timeout_seconds: float = 30 * 60
     read_units_per_second: float | None = None
     write_units_per_second: float = 4_000

@@ -9,13 +9,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from etl_cli.aws.deployment import Pipeline, deploy_line
+from etl_cli.aws.deployed_settings import setting_of
+from etl_cli.aws.deployment import Pipeline
 from etl_cli.aws.refusals import is_denied
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.cost import Functions
 from etl_cli.costs.function_room import Room, read_room
 from etl_cli.costs.window import WindowRules
-from etl_cli.terminal.errors import UserError
 
 # The function that plans and extracts, and the one that loads: each has the settings of its work.
 _EXTRACT, _LOAD = "etl-extract", "etl-load"
@@ -81,7 +81,7 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
     room = _room(functions)
 
     def whole(function: Any, name: str) -> int:
-        return _whole(function, name, deploy_line(place.endpoint_url))
+        return int(setting_of(function, name, place.endpoint_url))
 
     return Deployed(
         region=place.region_name,
@@ -91,14 +91,14 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
         ),
         destination=pipeline.destination_table,
         rules=WindowRules(
-            lookback=timedelta(hours=whole(extract, "LOOKBACK_HOURS")),
-            lateness=timedelta(minutes=whole(extract, "LATENESS_MINUTES")),
-            catch_up=timedelta(days=whole(extract, "CATCH_UP_DAYS")),
+            lookback=timedelta(hours=whole(extract, "lookback_hours")),
+            lateness=timedelta(minutes=whole(extract, "lateness_minutes")),
+            catch_up=timedelta(days=whole(extract, "catch_up_days")),
         ),
         capacity=CapacitySettings(
-            concurrency=whole(extract, "CONCURRENCY"),
-            segment_bytes=whole(extract, "SEGMENT_BYTES"),
-            max_write_units_per_second=whole(load, "MAX_WRITE_UNITS_PER_SECOND"),
+            concurrency=whole(extract, "concurrency"),
+            segment_bytes=whole(extract, "segment_bytes"),
+            max_write_units_per_second=whole(load, "max_write_units_per_second"),
             memory_mb=load["MemorySize"],
             functions_at_once=max(1, room.least) if room else CapacitySettings.functions_at_once,
             timeout_seconds=json.loads(machine["definition"]).get("TimeoutSeconds", CapacitySettings.timeout_seconds),
@@ -118,17 +118,6 @@ def _room(functions: Any) -> Room | None:
         if not is_denied(error):
             raise
         return None
-
-
-def _whole(function: Any, name: str, deploy: str) -> int:
-    """A setting of a function, a whole number."""
-    text = function.get("Environment", {}).get("Variables", {}).get(name, "")
-    if text.isdecimal():
-        return int(text)
-    raise UserError(
-        f"The function {function['FunctionName']} has no setting {name}, or none that is a number: {text!r}.",
-        f"The stack sets it: {deploy}",
-    )
 
 
 def _warm(table: Any, name: str) -> int | None:

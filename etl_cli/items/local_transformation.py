@@ -18,7 +18,7 @@ from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Run
-from etl.staging.bucket import BATCH_BYTES, BATCH_RECORDS
+from etl.staging.batches import cut_batches
 from etl.staging.keys import manifest_key
 from etl.tables.source import SourceTable
 from etl.tables.timestamps import check_timestamps, window_filter
@@ -135,7 +135,7 @@ class LocalTransformation:
             UserError: a line isn't DynamoDB JSON, or there are more groups than an aggregate may have.
         """
         with IsolatedRecords(Records(self._user, run, RECORD_SECONDS), MEMORY_MB) as records:
-            for batch in _batches(lines):
+            for batch in cut_batches(lines):
                 while batch:
                     with printing_aside():
                         outcomes = self._batch(records, batch)
@@ -180,20 +180,6 @@ class LocalTransformation:
             if each.aggregate.load
             for row in each.results()
         ]
-
-
-def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Batches as Transform takes them: of so many records, or so many bytes, or one larger record alone."""
-    batch: list[bytes] = []
-    size = 0
-    for line in lines:
-        if batch and (len(batch) == BATCH_RECORDS or size + len(line) > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(line)
-        size += len(line)
-    if batch:
-        yield batch
 
 
 def key_of(line: bytes) -> tuple[str, str]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from etl.model.counts import set_aside
+from etl.model.stages import FUNCTIONS, function_of
 from etl_cli.aws.deployment import is_local
-from etl_cli.runs.failure import FUNCTIONS
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Pipeline
@@ -32,8 +32,8 @@ def console_links(pipeline: Pipeline, entry: Entry) -> dict[str, str]:
         return {}
     root = f"https://{region}.{_DOMAINS[partition]}"
     links = {"execution": f"{root}/states/home?region={region}#/v2/executions/details/{entry.execution}"}
-    failed = FUNCTIONS.get(entry.stage) if entry.status != "SUCCEEDED" else None
-    for function in [failed] if failed else dict.fromkeys(FUNCTIONS.values()):
+    failed = function_of(entry.stage) if entry.status != "SUCCEEDED" else None
+    for function in [failed] if failed else FUNCTIONS:
         links[f"log of {function}"] = _log(root, region, function, entry)
     if entry.run:
         prefixes = ["extract", "transform"]

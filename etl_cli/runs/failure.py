@@ -1,4 +1,4 @@
-"""An execution that did not succeed: which stage, why, and what to look at."""
+"""A failed run: its stage, its error, and what to do."""
 
 from __future__ import annotations
 
@@ -6,61 +6,43 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from etl.model.errors import NAMES, split_reason
+from etl.model.remedies import remedy_for
+from etl.model.stages import function_of
 from etl.model.statuses import UNKNOWN
 from etl_cli.aws.cli_lines import Command, failure_commands
 from etl_cli.aws.deployment import Pipeline
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.ledger import Entry
-from etl_cli.runs.remedies import remedy_for
 
-# The function behind each stage. Source: the stack's resources, whose names are fixed.
-FUNCTIONS = {
-    "Plan": "etl-extract",
-    "Extract": "etl-extract",
-    "Transform": "etl-transform",
-    "Gate": "etl-transform",
-    "Load": "etl-load",
-    "Finish": "etl-load",
-}
-# Errors whose message says what, where and what to do; of any other, the lines of code help more.
-_EXPLAINED = {
-    "InputError",
-    "CatchUpError",
-    "ConfigurationError",
-    "CodeChangedError",
-    "TransformationError",
-    "StagingError",
-    "QualityGateError",
-    "BalanceError",
-    "UnexpectedError",
-    "TransientError",
-}
 _SHOWN_FRAMES = 3
+# The name and the message of an end that has no error of its own, by status.
 _STATUS = {
-    "ABORTED": ("Aborted", "The execution was stopped by hand, or by another program."),
-    "TIMED_OUT": ("TimedOut", "The execution ran into the state machine's time limit of 30 minutes."),
+    "ABORTED": ("Aborted", "The execution was stopped by hand or by a program."),
+    "TIMED_OUT": ("TimedOut", "The execution reached the state machine's time limit of 30 minutes."),
     UNKNOWN: (
         "EndNotRecorded",
-        "The run has had more time than the state machine allows, and its end was not recorded: the event that tells "
-        "of it was lost, or the recorder failed.",
+        "The run has had more time than the state machine allows, and its end was not recorded: the event of its end "
+        "was lost, or the recorder failed.",
     ),
 }
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an execution ended without success.
+    """A run that ended without success.
 
     Attributes:
+        execution: ARN of its execution.
         status: FAILED, ABORTED, TIMED_OUT or UNKNOWN.
         stage: the stage at which it ended; empty if before the first.
-        error: the error's name.
-        message: what it says, in words.
-        where: the last lines of code, where the error brought them along.
-        run: the run's timestamp; empty if Plan did not get so far.
-        commands: what to look at next.
+        error: name of the error.
+        message: the error's message.
+        where: the last lines of code, if the error has them and its message doesn't say what to do.
+        run: id of the run; empty if Plan did not get so far.
+        commands: commands of the AWS CLI that show more.
         remedy: what to do.
-        look: words of this command that show more, with ``{run}`` for the run.
+        look: the `etl` command that shows more, without `etl`.
     """
 
     execution: str
@@ -72,11 +54,11 @@ class Failure:
     run: str = ""
     commands: list[Command] = field(default_factory=list)
     remedy: str = ""
-    look: str = "logs --run {run}"
+    look: str = ""
 
 
 def look_words(failure: Failure) -> list[str]:
-    """The words of this command that show more of a failure, such as ``logs --run 20261103T020000123Z``."""
+    """The words of the `etl` command that shows more, such as ``logs --run 20261103T020000123Z``."""
     return failure.look.format(run=failure.run or failure.execution.rpartition(":")[2]).split()
 
 
@@ -84,7 +66,7 @@ class ExecutionError(Exception):
     """An execution ended without success.
 
     Attributes:
-        failure: why.
+        failure: the failure.
     """
 
     def __init__(self, failure: Failure) -> None:
@@ -93,11 +75,11 @@ class ExecutionError(Exception):
 
 
 def explain(pipeline: Pipeline, execution: str, timeline: Timeline) -> Failure:
-    """Say why an execution ended without success, by its history.
+    """Explain a failure by the history of the execution.
 
     Args:
-        pipeline: where it ran.
-        execution: its ARN.
+        pipeline: the deployment.
+        execution: ARN of the execution.
         timeline: its whole history.
     """
     stage = timeline.current.name if timeline.current else ""
@@ -106,7 +88,7 @@ def explain(pipeline: Pipeline, execution: str, timeline: Timeline) -> Failure:
 
 
 def explain_entry(pipeline: Pipeline, entry: Entry) -> Failure:
-    """Say the same by the ledger, which keeps it when Step Functions has forgotten the execution."""
+    """Explain a failure by its entry in the ledger, which outlives the history of the execution."""
     ending = (entry.status, entry.stage, entry.error, entry.cause)
     return _failure(pipeline, entry.execution, ending, entry.run, entry.replay)
 
@@ -115,24 +97,30 @@ def _failure(pipeline: Pipeline, execution: str, ending: tuple[str, str, str, st
     """A failure by its status, stage, error and cause."""
     status, stage, error, cause = ending
     name, message = _STATUS.get(status, ("", ""))
-    told, where = read_cause(cause)
-    remedy = remedy_for(status, stage, error, told, replay)
+    remedy = remedy_for(status, stage, error, _parsed(cause)[0], replay)
+    text, where = read_cause(cause)
     return Failure(
         execution=execution,
         status=status,
         stage=stage,
         error=error or name or "UnknownError",
-        message=told or message or "Step Functions gives no cause.",
-        where=[] if error in _EXPLAINED else where,
+        message=text or message or "Step Functions gives no cause.",
+        where=[] if error in NAMES else where,
         run=run,
-        commands=failure_commands(pipeline, execution, run, FUNCTIONS.get(stage, "")),
+        commands=failure_commands(pipeline, execution, run, function_of(stage)),
         remedy=remedy.text,
         look=remedy.look,
     )
 
 
 def read_cause(cause: str) -> tuple[str, list[str]]:
-    """A cause as a message and lines of code; a function's error comes as JSON."""
+    """The message of a cause without its reason, and its last lines of code."""
+    message, frames = _parsed(cause)
+    return split_reason(message)[0], frames[-_SHOWN_FRAMES:]
+
+
+def _parsed(cause: str) -> tuple[str, list[str]]:
+    """The message and the lines of code of a cause, which is JSON if a function raised the error."""
     try:
         document: Any = json.loads(cause)
     except (ValueError, RecursionError):
@@ -140,4 +128,4 @@ def read_cause(cause: str) -> tuple[str, list[str]]:
     if not isinstance(document, dict) or "errorMessage" not in document:
         return cause.strip(), []
     frames = [" ".join(str(frame).split("\n")[0].split()) for frame in document.get("stackTrace") or []]
-    return str(document["errorMessage"]).strip(), frames[-_SHOWN_FRAMES:]
+    return str(document["errorMessage"]).strip(), frames

@@ -1,22 +1,23 @@
-"""The run ledger: an entry for each execution, and the watermark. It outlives what is staged.
+"""The run ledger: an entry for each execution, and the watermark. It outlives the staged objects.
 
 The table has the keys ``kind`` and ``id``:
 
 =============  ==================  ===========================================================================
-``kind``       ``id``              what
+``kind``       ``id``              attributes
 =============  ==================  ===========================================================================
-``run``        execution's name    ``status`` RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED; ``run``, its
-                                   timestamp; ``execution``, its ARN; ``window_start``, ``window_end``,
-                                   ``started_at``, ``finished_at``, ``segments``; ``counts``; ``error``,
-                                   ``cause`` and ``stage`` of a failure; ``replay``, the run whose quarantine it
-                                   takes up; ``replayed``, the run that took up its own, and what became of it;
-                                   ``origin``: ``schedule`` if it was given no window of its own, else ``event`` or
-                                   ``execution``, whichever asked for its window or replay
-``watermark``  ``watermark``       ``end``: every instant from ``since``, where the first scheduled run's day
-                                   begins, up to it lies in a window that was loaded; ``run``, which moved it there
+``run``        execution's name    ``status``: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
+                                   ``run``: id of the run. ``execution``: its ARN.
+                                   ``window_start``, ``window_end``, ``started_at``, ``finished_at``, ``segments``,
+                                   ``counts``. Of a failure: ``error``, ``cause`` and ``stage``.
+                                   ``replay``: the run whose quarantine it takes up.
+                                   ``replayed``: the run that took up its own quarantine, and the counts of that.
+                                   ``origin``: ``schedule`` if it got no window, else ``event`` or ``execution``.
+``watermark``  ``watermark``       ``since``: the start of the first scheduled run's day. ``end``: every instant
+                                   from ``since`` to ``end`` is in a window that was loaded. ``run``: the run that
+                                   moved ``end`` there.
 =============  ==================  ===========================================================================
 
-How a run failed is written by the state machine, so that it is written when a function is what broke.
+The state machine records failures itself, so they are recorded even when a function broke.
 """
 
 from datetime import datetime
@@ -24,21 +25,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from etl.model.counts import OUTCOMES
 from etl.model.errors import TransientError
+from etl.model.instants import format_instant, parse_instant
 from etl.model.run import Replayed, Run
-from etl.model.windows import format_instant, parse_instant
+from etl.model.statuses import RUNNING, SUCCEEDED
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _WATERMARK = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
 _CONDITION_FAILED = "ConditionalCheckFailed"
-# What became of the quarantined records of a run that was replayed.
-_NOTED = ("read", "left", "dropped", "ahead", "untimed", "loaded", "superseded", "rejected_transform", "rejected_load")
 
 
-class Ending(NamedTuple):
-    """How a run has ended, as its entry says it: text, empty where it doesn't."""
+class RunEnd(NamedTuple):
+    """The end of a run by its entry: texts, empty where the entry has none."""
 
     status: str
     finished_at: str
@@ -61,42 +62,42 @@ class Ledger:
         """The watermark; None before the first scheduled run."""
         answer = self._dynamodb.get_item(TableName=self._table, Key=_WATERMARK, ConsistentRead=True)
         item = answer.get("Item")
-        return parse_instant("watermark", item["end"]["S"]) if item else None
+        return parse_instant(item["end"]["S"]) if item else None
 
-    def ending(self, run: Run) -> Ending | None:
-        """How a run has ended; None when it has no entry."""
+    def end_of(self, run: Run) -> RunEnd | None:
+        """The end of a run; None if it has no entry."""
         answer = self._dynamodb.get_item(TableName=self._table, Key=_key(run.execution), ConsistentRead=True)
         item = answer.get("Item")
-        return Ending(*(item.get(name, {"S": ""})["S"] for name in Ending._fields)) if item else None
+        return RunEnd(*(item.get(name, {"S": ""})["S"] for name in RunEnd._fields)) if item else None
 
-    def begin(self, run: Run, first_watermark: datetime | None = None, origin: str = "execution") -> None:
-        """Write a run's entry. Doing it again, as a retry does, writes the same, and never opens what has succeeded.
+    def begin(self, run: Run, first_watermark: datetime | None = None, started_by: str = "execution") -> None:
+        """Write a run's entry. A retry writes the same entry again, and never reopens a run that succeeded.
 
         Args:
             run: the run.
-            first_watermark: where the watermark starts if there is none yet: from there on nothing may be missing.
-                None for a run that isn't one of the schedule's.
-            origin: ``schedule``, ``event`` or ``execution``.
+            first_watermark: the first position of the watermark, if there is none yet; None for a run that the schedule
+                didn't start.
+            started_by: ``schedule``, ``event`` or ``execution``.
         """
         entry = {
             **_key(run.execution),
-            "status": {"S": "RUNNING"},
+            "status": {"S": RUNNING},
             "run": {"S": run.id},
             "execution": {"S": run.execution},
             "window_start": {"S": run.start},
             "window_end": {"S": run.end},
             "started_at": {"S": run.time},
             "segments": {"N": str(run.segments)},
-            "origin": {"S": origin},
+            "origin": {"S": started_by},
         }
         if run.replay:
             entry["replay"] = {"S": run.replay.run}
         self._put(
             Item=entry,
-            # An invocation that Step Functions has given up can still be at work when its run has ended.
+            # An invocation that Step Functions gave up may still be at work after its run has ended.
             ConditionExpression="attribute_not_exists(#id) OR #status <> :succeeded OR #run <> :run",
             ExpressionAttributeNames={"#id": "id", "#status": "status", "#run": "run"},
-            ExpressionAttributeValues={":succeeded": {"S": "SUCCEEDED"}, ":run": {"S": run.id}},
+            ExpressionAttributeValues={":succeeded": {"S": SUCCEEDED}, ":run": {"S": run.id}},
         )
         if first_watermark is not None:
             end = {"S": format_instant(first_watermark)}
@@ -107,7 +108,7 @@ class Ledger:
             )
 
     def _put(self, **item: Any) -> None:
-        """Put an item if its condition holds."""
+        """Put an item if its condition is met."""
         try:
             self._dynamodb.put_item(TableName=self._table, **item)
         except ClientError as error:
@@ -115,15 +116,15 @@ class Ledger:
                 raise
 
     def succeed(self, run: Run, counts: dict[str, int], finished_at: str) -> None:
-        """Close a run's entry, and move the watermark to its window's end if nothing before it is missing then.
+        """Close a run's entry, and move the watermark to the end of its window if that leaves no gap.
 
-        Both or neither: the watermark is never ahead of the entries. A replay, which covers no time, is noted in the
-        entry of the run whose quarantine it took up instead.
+        Both writes succeed or neither, so the watermark is never ahead of the entries. A replay covers no period. It is
+        noted in the entry of the replayed run instead.
 
         Args:
             run: the run, proven complete.
-            counts: what it counted, by name.
-            finished_at: when, as text.
+            counts: its counts, by name.
+            finished_at: the time of its end, as text.
         """
         closed = self._closed(run, counts, finished_at)
         second = self._replayed(run, run.replay, counts, finished_at) if run.replay else self._moved(run)
@@ -134,14 +135,14 @@ class Ledger:
                 raise
             reasons = [reason.get("Code") for reason in error.response.get("CancellationReasons", ())]
             if reasons[-1:] != [_CONDITION_FAILED]:
-                raise TransientError(f"run {run.id}: the ledger is being written by another run: {reasons}") from error
+                raise TransientError(f"run {run.id}: another run is writing to the ledger: {reasons}") from error
             self._dynamodb.update_item(**closed)
 
     def _closed(self, run: Run, counts: dict[str, int], finished_at: str) -> Any:
         return {
             "TableName": self._table,
             "Key": _key(run.execution),
-            # A run that failed and was redriven has a failure in its entry.
+            # The entry of a run that failed and was redriven has its failure.
             "UpdateExpression": (
                 "SET #status = :status, #finished = :finished, #counts = :counts REMOVE #error, #cause, #stage"
             ),
@@ -154,16 +155,16 @@ class Ledger:
                 "#stage": "stage",
             },
             "ExpressionAttributeValues": {
-                ":status": {"S": "SUCCEEDED"},
+                ":status": {"S": SUCCEEDED},
                 ":finished": {"S": finished_at},
                 ":counts": {"M": {name: {"N": str(count)} for name, count in counts.items()}},
             },
         }
 
     def _moved(self, run: Run) -> Any:
-        """The watermark's step to the window's end: only from within the window, and never back.
+        """The watermark's step to the end of the window: only from within the window, and never back.
 
-        Instants of the ledger are whole seconds in UTC, and sort as text.
+        Instants in the ledger are whole seconds in UTC, so they sort as text.
         """
         return {
             "TableName": self._table,
@@ -179,8 +180,8 @@ class Ledger:
         }
 
     def _replayed(self, run: Run, replayed: Replayed, counts: dict[str, int], finished_at: str) -> Any:
-        """The note in the entry of the run that was replayed, if it still has one: the latest replay's."""
-        noted = {name: {"N": str(counts.get(name, 0))} for name in _NOTED}
+        """The note about the latest replay in the entry of the replayed run, if that still has an entry."""
+        noted = {name: {"N": str(counts.get(name, 0))} for name in OUTCOMES}
         return {
             "TableName": self._table,
             "Key": _key(replayed.execution),

@@ -1,4 +1,4 @@
-"""Load: write the transformed records to the destination table; then finish, which proves the balance."""
+"""Load: write the staged records to the destination table."""
 
 import asyncio
 import os
@@ -13,50 +13,53 @@ import msgspec
 from botocore.session import Session, get_session
 
 from etl.aws.clients import AsFarAsPossible, dynamodb_client, s3_client
-from etl.gate import check_rejected_share, check_set_aside
+from etl.finish import finish
 from etl.handler import Context, Event, run_action, run_of, segments_of, work_of
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
-from etl.model.balance import check_loaded
-from etl.model.counts import REPORTED
-from etl.model.errors import TransientError
-from etl.model.run import Run, Work, totals
+from etl.model.errors import Reason, TransientError
+from etl.model.run import Run, Work
+from etl.model.schema import DESTINATION_KEY, Key, key_of, reader
+from etl.model.stages import FINISH, LOAD, read_by
 from etl.settings import LoadSettings
-from etl.staging.bucket import BEGINNING, RETRY_SHARE, Batch, Staging
-from etl.staging.keys import part_key, quarantine_key
+from etl.staging.batches import RETRY_SHARE, Batch
+from etl.staging.bucket import BEGINNING, Staging
+from etl.staging.keys import quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
 from etl.tables.channel import open_channel
-from etl.tables.destination import IN_FLIGHT, DestinationTable, Key, Outcome
+from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from etl.values.attribute_values import Number, to_wire
 
-STAGE = "load"
-# What Load rejects is rare, and each of it is at most 400 KB: parts of quarantine are small.
+_STAGED = read_by(LOAD)
+# Load rejects few records, and each has at most 400 KB. So its parts of quarantine are small.
 _QUARANTINE_BYTES = 16 * 1024 * 1024
-# Items on their way take some five times their bytes: as staged, as an item, in the request's body, at the transport
-# and in an answer that leaves them undone. Sixteen batches of 4 KB records have 1.6 MB. A request stays far below the
-# 16 MB of BatchWriteItem (API reference): DynamoDB JSON has at most five times the bytes of plain JSON (``0,`` is
-# ``{"N":"0"},``), a batch of several records has at most BATCH_BYTES of that, and a longer record alone is one that an
-# item can hold (see Transformation in user_code.py), of which there are at most 5 MB.
+# Items in flight take some five times their bytes: as staged, as an item, in the body of the request, in the transport
+# and in an answer that leaves them unprocessed. Sixteen batches of 4 KB records have 1.6 MB. A request stays far below
+# the 16 MB of BatchWriteItem (API reference): DynamoDB JSON has at most five times the bytes of plain JSON (``0,`` is
+# ``{"N":"0"},``). A batch of several records has at most BATCH_BYTES of plain JSON, and a longer record is alone in its
+# batch. Such a record still fits into an item, so it has at most 5 MB.
 IN_FLIGHT_BYTES = 8 * 1024 * 1024
 _records = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Number)
 _encoder = msgspec.json.Encoder()
-
-
-class _StagedKey(msgspec.Struct):
-    id: str
-    timestamp: str
-
-
-_staged_keys = msgspec.json.Decoder(_StagedKey)
+_staged_key = reader(*DESTINATION_KEY, wire=False)
 
 
 class _Pending(NamedTuple):
-    """A batch on its way: cursors before and behind it, its staged records, its items and their bytes, its outcome."""
+    """A batch in flight.
+
+    Attributes:
+        before: the cursor before the batch.
+        after: the cursor after it.
+        batch: its staged records.
+        items: its items in DynamoDB JSON, by key.
+        size: the bytes of its items.
+        outcome: the writing of the batch.
+    """
 
     before: dict[str, int]
-    behind: dict[str, int]
+    after: dict[str, int]
     batch: Batch
     items: dict[Key, bytes]
     size: int
@@ -71,26 +74,27 @@ async def load_segment(
     deadline: Deadline,
     in_flight_bytes: int = IN_FLIGHT_BYTES,
 ) -> Work:
-    """Write a segment's records until they end, time runs low or staging can't be read for now.
+    """Write a segment's records until they end, time runs low or staging can't be read for a while.
 
-    Batches are in flight side by side, so many bytes of them at most or a larger one alone, but never two with the same
-    key, so that the last record of a key wins. Counted is what lies before the cursor, ``{"part": …, "offset": …}``:
-    what was written behind it is written again, which changes nothing.
+    Several batches are in flight at a time, with at most ``in_flight_bytes``, or a larger one alone. No two have a key
+    in common, so that the last record of a key wins. The counts cover the records before the cursor,
+    ``{"part": …, "offset": …}``. Records after it may be written twice, which changes nothing.
 
     Raises:
-        TransientError: nothing at all could be written in this invocation's time.
+        TransientError: nothing could be written in the time of this invocation.
     """
     first = work.counted("load_quarantine_parts")
     with PartWriter(
-        staging.open, lambda part: quarantine_key(STAGE, run, work.segment, part), first, _QUARANTINE_BYTES
+        staging.open, lambda part: quarantine_key(LOAD, run, work.segment, part), first, _QUARANTINE_BYTES
     ) as rejected:
         loader = _Loader(run, work, destination, staging, rejected, in_flight_bytes)
         cursor = await loader.until(deadline)
         rejected.close()
     if cursor is not None and cursor == (work.cursor or BEGINNING):
         raise TransientError(
-            f"run {run.id}, segment {work.segment}: the destination table took nothing for a whole invocation; "
-            "its capacity is used up: look at its throttling metrics, or lower the ceiling on write units"
+            f"run {run.id}, segment {work.segment}: the destination table took nothing for a whole invocation, since "
+            "its capacity is used up; look at its throttling metrics, or lower the ceiling on write units",
+            Reason.DESTINATION_BUSY,
         )
     work.count("load_quarantine_parts", rejected.next_part - first)
     return Work(segment=work.segment, cursor=cursor, counts=work.counts)
@@ -120,14 +124,14 @@ class _Loader:
         self._stopped_at: dict[str, int] | None = None
 
     async def until(self, deadline: Deadline) -> dict[str, int] | None:
-        """Work until the segment or the time ends, or reading fails; the cursor to go on from, None at the end."""
+        """Work until the segment or the time ends, or reading fails; returns the next cursor, None at the end."""
         before = self._work.cursor or BEGINNING
         out_of_time = False
-        batches = AsFarAsPossible(self._staging.segment_batches("transform", self._run, self._work))
+        batches = AsFarAsPossible(self._staging.segment_batches(_STAGED, self._run, self._work))
         try:
-            # Reading is a blocking call for every 4 MiB: the answers that come meanwhile wait in their sockets.
-            for behind, key, batch in batches:
-                # Before the batch is decoded, so that a record that takes long memory is alone.
+            # Reading blocks for every 4 MiB. Answers that arrive meanwhile wait in their sockets.
+            for after, key, batch in batches:
+                # Before the batch is decoded, so that a record that takes much memory is alone.
                 await self._make_room(batch.end - batch.start)
                 items = self._marshalled(key, batch)
                 size = sum(map(len, items.values()))
@@ -135,8 +139,8 @@ class _Loader:
                 if self._stopped_at is not None or out_of_time:
                     break
                 outcome = asyncio.create_task(self._destination.write(items))
-                self._begin(_Pending(before, behind, batch, items, size, outcome))
-                before = behind
+                self._begin(_Pending(before, after, batch, items, size, outcome))
+                before = after
                 out_of_time = not deadline.allows_another()
             else:
                 out_of_time = batches.cut
@@ -152,15 +156,15 @@ class _Loader:
         """A batch as items of DynamoDB JSON by key: of two with one key, the last."""
         try:
             records = _records.decode(b"[" + b",".join(batch.lines) + b"]")
-            keys = [(record["id"], record["timestamp"]) for record, _ in zip(records, batch.lines, strict=True)]
+            keys = [key_of(record) for record, _ in zip(records, batch.lines, strict=True)]
             "".join(chain.from_iterable(keys))  # fails unless all are text
             items = _encoder.encode_lines([to_wire(record) for record in records]).split(b"\n")
-            return dict(zip(keys, items))  # noqa: B905 - the last line is ended too
+            return dict(zip(keys, items))  # noqa: B905 - the last line has an end too
         except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
 
     async def _make_room(self, size: int, keys: Collection[Key] = ()) -> None:
-        """Settle batches until there is room for one more of this size, and none with one of its keys."""
+        """Settle batches until one more of this size fits, and none has one of its keys."""
         while self._pending and (
             len(self._pending) >= IN_FLIGHT
             or self._pending_bytes + size > self._most_bytes
@@ -174,7 +178,7 @@ class _Loader:
         self._pending_bytes += pending.size
 
     async def _settle(self) -> None:
-        """Wait for the oldest batch and count it, unless one before it has stopped."""
+        """Wait for the oldest batch and count it, unless an earlier one couldn't be finished."""
         pending = self._pending[0]
         outcome = await pending.outcome
         self._pending.popleft()
@@ -193,12 +197,12 @@ class _Loader:
         self._work.count("write_units", round(outcome.units))  # DynamoDB counts whole units of writes
         for key, reason in outcome.rejected.items():
             line = _staged_line(pending.batch, key)
-            self._rejected.write([rejected_line(STAGE, self._run, self._work.segment, reason, line)])
+            self._rejected.write([rejected_line(LOAD, self._run, self._work.segment, reason, line)])
         if self._rejected.full:
             self._rejected.close()
 
     async def _give_up(self) -> None:
-        """End what is still on its way after a failure."""
+        """Cancel the batches that are in flight, after a failure."""
         tasks = [pending.outcome for pending in self._pending]
         for task in tasks:
             task.cancel()
@@ -206,47 +210,8 @@ class _Loader:
 
 
 def _staged_line(batch: Batch, key: Key) -> bytes:
-    """The record with this key as it was staged: the last one, which is the one that was sent."""
-    records = zip(map(_staged_keys.decode, reversed(batch.lines)), reversed(batch.lines), strict=True)
-    return next(line for record, line in records if (record.id, record.timestamp) == key)
-
-
-def finish(
-    run: Run, segments: list[Work], staging: Staging, threshold_percent: Decimal, gate: dict[str, Any]
-) -> dict[str, Any]:
-    """Prove that the run adds up; what it returns is the execution's output, the run's report.
-
-    Args:
-        run: the run.
-        segments: what Load counted, by segment.
-        staging: the bucket that quarantine lies in.
-        threshold_percent: the share of rejected records that is allowed, from 0 to 100.
-        gate: what Gate passed on: the key of the aggregates, and the totals of the stages before.
-
-    Raises:
-        BalanceError: a record that Transform wrote is unaccounted for, or one that was set aside isn't in quarantine.
-        StagingError: an object of quarantine, or that of the aggregates, is missing or was changed.
-        QualityGateError: the destination table refused more than the threshold.
-    """
-    counts = {name: count + gate["counts"].get(name, 0) for name, count in totals(segments).items()}
-    check_loaded(run, counts)
-    for stage in ("transform", STAGE):  # what Transform set aside lay there while Load was at work
-        check_set_aside(run, stage, counts, segments, staging)
-    staging.records(gate["aggregates"])
-    check_rejected_share(run, counts["rejected_load"], counts["records"], threshold_percent)
-    return {
-        "status": "success",
-        "run": run.id,
-        "window": {"start": run.start, "end": run.end},
-        **({"replay": run.replay.run} if run.replay else {}),
-        "segments": len(segments),
-        "keys": {
-            "extract": part_key("extract", run, 0, 0),
-            "transform": part_key("transform", run, 0, 0),
-            "aggregates": gate["aggregates"],
-        },
-        "counts": {name: count for name, count in sorted(counts.items()) if count or name in REPORTED},
-    }
+    """The last record with this key as it was staged, which is the one that was sent."""
+    return next(line for line in reversed(batch.lines) if _staged_key(line) == key)
 
 
 @cache
@@ -264,11 +229,11 @@ def _load(event: Event, deadline: Deadline) -> Work:
     settings, session, client, staging = _adapters()
     run, work = run_of(event), work_of(event)
     ceiling = settings.max_write_units_per_second
-    # Load runs as many workers as there are segments, and they share the ceiling evenly.
+    # There are as many workers of Load as segments. They share the ceiling evenly.
     pacer = Pacer(ceiling / run.segments if ceiling else None)
     in_flight_bytes = IN_FLIGHT_BYTES
     if event.get("retry"):
-        staging.empty_quarantine(STAGE, run, work)
+        staging.empty_quarantine(LOAD, run, work)
         staging, in_flight_bytes = staging.for_retry(), IN_FLIGHT_BYTES // RETRY_SHARE
 
     async def load() -> Work:
@@ -293,5 +258,5 @@ def _finish(event: Event, _: Deadline) -> dict[str, Any]:
 
 
 def handler(event: Event, context: Context) -> Any:
-    """Entry of ``etl-load``: the actions load and finish."""
-    return run_action(event, context, {"load": _load, "finish": _finish})
+    """Run ``etl-load``: the actions load and finish."""
+    return run_action(event, context, {LOAD: _load, FINISH: _finish})

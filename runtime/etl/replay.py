@@ -1,10 +1,10 @@
 """Replay: the quarantined records of an earlier run go through Transform and Load again.
 
-What was wrong is the transformation or the data. So each record is taken up as its item is in the source table now,
-found by its id. If it is gone from there, or its timestamp lies behind the window by now, so that it is a later run's,
-the record is taken up as it lies in quarantine. An item that had no time is taken whatever time it has by now: that may
-lie in a window that has run, which no later run reads. What Load rejected lies there transformed, which is not to be
-done twice: without an item to make it of anew it is left where it is.
+The records failed because of the transformation or of the data. So a replay takes up each record as its item is in the
+source table now, found by its key. It takes up the record as it is in quarantine in two cases: the item is gone, or its
+timestamp is now after the window, so a later run reads it. An item that had no valid time is taken up with any time,
+since that may be in a window that has run already. Records that Load rejected are already transformed, and can't be
+transformed twice. If their item is gone, they can't be replayed.
 """
 
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ import msgspec
 
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
-from etl.model.errors import InputError, StagingError
+from etl.model.errors import InputError, Reason, StagingError
+from etl.model.instants import format_instant, parse_instant
 from etl.model.run import Replayed, Run, Work
-from etl.model.statuses import INVOCATION_LIMIT, LONGEST_RUN
-from etl.model.windows import format_instant, parse_instant
-from etl.staging.bucket import Batch, Staging
+from etl.model.schema import SOURCE_KEY, TIME, reader
+from etl.model.stages import BY_STATE, TRANSFORM
+from etl.model.statuses import INVOCATION_LIMIT, LONGEST_RUN, RUNNING, SUCCEEDED
+from etl.staging.batches import Batch
+from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, quarantine_prefix, replayed_key
 from etl.tables.source import Page, SourceTable
 
 # Source: DynamoDB developer guide, "Constraints in Amazon DynamoDB", partition key.
 _LONGEST_KEY_BYTES = 2048
-# The stages without workers: at any other, or an unknown one, workers may still write into quarantine, for as long as
-# the time-out of their functions.
-_ALONE = ("Plan", "Gate", "Finish")
 
 
 class _Quarantined(msgspec.Struct):
@@ -36,89 +36,95 @@ class _Quarantined(msgspec.Struct):
     untimed: bool = False
 
 
-class _Text(msgspec.Struct, frozen=True):
-    text: str = msgspec.field(name="S", default="")
-
-
-class _Item(msgspec.Struct):
-    id: _Text = _Text()
-    timestamp: _Text = _Text()
-
-
-class _Record(msgspec.Struct):
-    id: str
-
-
 _lines = msgspec.json.Decoder(list[_Quarantined])
-_items = msgspec.json.Decoder(_Item)
-_records = msgspec.json.Decoder(_Record)
+# Transform sets aside items of the source table in DynamoDB JSON. Later stages set aside records of plain JSON.
+_item_key_and_time = reader(SOURCE_KEY, TIME, wire=True)
+_record_key = reader(SOURCE_KEY, wire=False)
 
 
 def plan_replay(
-    timestamp: str, started_at: datetime, staging: Staging, ledger: Ledger, concurrency: int
+    replayed: str, started_at: datetime, staging: Staging, ledger: Ledger, concurrency: int
 ) -> tuple[Run, list[str]]:
-    """The run that runs the quarantine of another again: in its window, with a segment for each of its objects.
+    """Plan a replay: in the window of the other run, with a segment for each object of its quarantine.
 
     Args:
-        timestamp: the other run's.
-        started_at: when the replay started.
-        staging: the bucket that its quarantine lies in.
-        ledger: tells whether it has ended.
-        concurrency: most segments.
+        replayed: id of the other run.
+        started_at: the start of the replay.
+        staging: the staging bucket.
+        ledger: has the end of the other run.
+        concurrency: the largest number of segments.
 
     Returns:
-        A run without a timestamp, time and execution of its own, and the keys of the objects that it takes up.
+        A run that lacks its own id, time and execution, and the keys of the objects that it takes up.
 
     Raises:
-        InputError: there is no such run, it or one of its workers may still be at work, or nothing of it is in
-            quarantine.
+        InputError: there is no such run, it or one of its workers may still be at work, or its quarantine is empty.
     """
     try:
-        run = msgspec.json.decode(staging.get_unsealed(manifest_key(timestamp)), type=Run)
+        run = msgspec.json.decode(staging.get_unsealed(manifest_key(replayed)), type=Run)
     except StagingError:
         raise InputError(
-            f"replay: there is no run {timestamp}, or what it staged has expired after 30 days; "
-            "run its window again, which takes all of its items up"
+            f"replay: there is no run {replayed}, or its staged objects have expired after 30 days; "
+            "run its window again, which takes up all of its items",
+            Reason.RUN_EXPIRED,
         ) from None
     _check_ended(run, started_at, ledger)
-    objects = staging.sealed(quarantine_prefix(timestamp))
+    objects = staging.sealed(quarantine_prefix(replayed))
     if not objects:
-        raise InputError(f"replay: nothing of run {timestamp} is in quarantine, so there is nothing to run again")
-    replayed = Replayed(run.id, run.execution)
-    return msgspec.structs.replace(run, segments=min(len(objects), concurrency), replay=replayed), objects
+        raise InputError(
+            f"replay: run {replayed} has no records in quarantine, so there is nothing to replay",
+            Reason.NOTHING_QUARANTINED,
+        )
+    segments = min(len(objects), concurrency)
+    return msgspec.structs.replace(run, segments=segments, replay=Replayed(run.id, run.execution)), objects
 
 
 def _check_ended(run: Run, started_at: datetime, ledger: Ledger) -> None:
-    """Check that nothing more of a run comes into quarantine."""
-    ending = ledger.ending(run)
-    if ending and ending.status == "RUNNING":
-        over = parse_instant("time", run.time) + LONGEST_RUN
+    """Check that nothing more can write to the quarantine of a run."""
+    end = ledger.end_of(run)
+    if end and end.status == RUNNING:
+        over = parse_instant(run.time) + LONGEST_RUN
         if started_at <= over:
             raise InputError(
                 f"replay: run {run.id} is still running, or its end was not recorded; wait for its end, "
-                f"or until {format_instant(over)}"
+                f"or until {format_instant(over)}",
+                Reason.RUN_NOT_OVER,
             )
-    # When a segment fails, or the execution is stopped, other workers still have the time of their invocation.
-    if ending and ending.finished_at and ending.status != "SUCCEEDED" and ending.stage not in _ALONE:
-        over = parse_instant("finished_at", ending.finished_at) + INVOCATION_LIMIT
+    # When a segment fails or the execution is stopped, other workers still have the time of their invocation.
+    if end and end.finished_at and end.status != SUCCEEDED and _had_workers(end.stage):
+        over = parse_instant(end.finished_at) + INVOCATION_LIMIT
         if started_at < over:
             raise InputError(
-                f"replay: workers of run {run.id}, which has just ended, may still be at work; "
-                f"wait until {format_instant(over)}"
+                f"replay: run {run.id} has just ended, and its workers may still be at work; "
+                f"wait until {format_instant(over)}",
+                Reason.WORKERS_NOT_OVER,
             )
+
+
+def _had_workers(state: str) -> bool:
+    """Whether workers may have been at work when a run ended at this state; True for an unknown one."""
+    return state not in BY_STATE or BY_STATE[state].is_map
 
 
 def quarantined_pages(
     run: Run, work: Work, source: SourceTable, staging: Staging, deadline: Deadline
 ) -> Iterator[Page]:
-    """A segment's share of the other run's quarantine, as pages of items; their cursor is that of staged records.
+    """A segment's share of the other run's quarantine, as pages of items. Their cursor is that of staged records.
 
     Raises:
-        StagingError: an object isn't the one that was written.
+        StagingError: an object is missing or was changed.
         TransientError: DynamoDB was too busy.
     """
     keys: list[str] = msgspec.json.decode(staging.get(replayed_key(run.id)), type=list[str])
-    for position, key, batch in staging.batches_of(keys[work.segment :: run.segments], work.cursor):
+    batches = staging.batches_of(keys[work.segment :: run.segments], work.cursor)
+    while True:
+        try:
+            taken = next(batches, None)
+        except StagingError as error:
+            raise StagingError(str(error), Reason.QUARANTINE_LOST) from error
+        if taken is None:
+            break
+        position, key, batch = taken
         yield _page(run, key, batch, position, source, staging)
         if not deadline.allows_another():
             return
@@ -133,19 +139,19 @@ def _page(run: Run, key: str, batch: Batch, position: dict[str, int], source: So
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise staging.malformed_records(key, batch, error) from None
     found, units = source.items(possible)
-    # As the filter of a window compares: see etl/timestamps.py.
+    # The same comparison as in the filter of a window: see tables/timestamps.py.
     end = run.end.removesuffix("Z")
-    usable = {each for each, item in found.items() if _items.decode(item).timestamp.text < end}
+    usable = {each for each, item in found.items() if _item_key_and_time(item)[1] < end}
     items = [
         found[each] if each in usable or (record.untimed and each in found) else bytes(record.item)
         for record, each in zip(records, ids, strict=True)
-        if each in usable or record.stage == "transform"
+        if each in usable or record.stage == TRANSFORM
     ]
     return Page(items, len(records), len(found), position, units, len(records) - len(items))
 
 
 def _id(record: _Quarantined) -> str:
-    """The id of a quarantined item of DynamoDB JSON, or of a quarantined record of plain JSON."""
-    if record.stage == "transform":
-        return _items.decode(record.item).id.text
-    return _records.decode(record.item).id
+    """The key of the item from which a quarantined record comes; empty if the record doesn't have it."""
+    if record.stage == TRANSFORM:
+        return _item_key_and_time(record.item)[0]
+    return _record_key(record.item)[0]

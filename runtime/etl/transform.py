@@ -1,4 +1,4 @@
-"""Transform: hold each staged item against the contract, transform it and stage what comes of it."""
+"""Transform: check each staged item against the contract, transform it and stage the resulting records."""
 
 import os
 import sys
@@ -14,11 +14,13 @@ from etl.gate import Allowed, pass_gate
 from etl.handler import MEMORY_SIZE, Context, Event, run_action, run_of, segments_of, work_of
 from etl.invocation.code_version import USER_CODE, ZIP
 from etl.invocation.deadline import Deadline
-from etl.model.errors import TransformationError
+from etl.model.errors import Reason, TransformationError
 from etl.model.rejection import RejectedError, TooSlowError, UntimedError
 from etl.model.run import Run, Work
+from etl.model.stages import GATE, TRANSFORM, read_by
 from etl.settings import TransformSettings
-from etl.staging.bucket import Batch, Staging
+from etl.staging.batches import Batch
+from etl.staging.bucket import Staging
 from etl.staging.keys import part_key, partial_key, quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
@@ -26,16 +28,15 @@ from etl.user.aggregates import Prepared, accumulators, partial
 from etl.user.records import TOGETHER_SECONDS, Records, Through
 from etl.user.transformation import Transformation
 
-# Your code comes behind all other modules, so that no file of it takes the place of one of theirs.
+# Your folder comes last, so that none of your files can replace another module.
 sys.path.append(str(ZIP / USER_CODE))
 import transformation
 
-STAGE = "transform"
-# Half of an invocation's time must have gone with records that were stopped, ten at most, before the code is to blame.
+_STAGED = read_by(TRANSFORM)
+# The code is at fault if stopped records, at most ten of them, took half of an invocation's time.
 _FEW_SLOW = 10
 _HALF_SECONDS = 150
-# A child process is waited for longer than a record, and the records before the one that ended it, and that one, are
-# taken again.
+# A child process is waited for longer than a record. The record that ended it, and those before it, are taken again.
 _MORE_IN_A_CHILD = 10
 
 
@@ -44,21 +45,24 @@ def transform_segment(
 ) -> Work:
     """Transform a segment's staged items until they end or time runs low.
 
-    A record whose timestamp isn't a time, that breaks the contract, or that ``transform()`` can't handle, goes to
-    quarantine. The cursor is ``{"part": …, "offset": …}``: where in the staged items to go on; parts of the output
-    are numbered on by the counts.
+    A record goes to quarantine if its timestamp isn't a time, if it breaks the contract, or if ``transform()`` fails.
+    The cursor, ``{"part": …, "offset": …}``, is the place in the staged items where the next invocation continues. The
+    counts say where the numbers of output parts continue.
 
     Raises:
-        TransformationError: ``transform()`` had to be stopped for one record after the other.
+        TransformationError: ``transform()`` had to be stopped for many records.
     """
     segment = work.segment
     with (
         PartWriter(
-            staging.open, lambda part: part_key(STAGE, run, segment, part), work.counted("transform_parts"), part_bytes
+            staging.open,
+            lambda part: part_key(TRANSFORM, run, segment, part),
+            work.counted("transform_parts"),
+            part_bytes,
         ) as kept,
         PartWriter(
             staging.open,
-            lambda part: quarantine_key(STAGE, run, segment, part),
+            lambda part: quarantine_key(TRANSFORM, run, segment, part),
             work.counted("transform_quarantine_parts"),
             part_bytes,
         ) as rejected,
@@ -84,11 +88,11 @@ class _Worker:
         self._slow: list[TooSlowError] = []
 
     def until(self, deadline: Deadline) -> dict[str, int] | None:
-        """Work until the segment or the time ends, or reading fails; the cursor to go on from, None at the end."""
+        """Work until the segment or the time ends, or reading fails; returns the next cursor, None at the end."""
         cursor: dict[str, int] | None = None
         position: dict[str, int] | None = None
         began_ms = deadline.remaining_ms()
-        batches = AsFarAsPossible(self._staging.segment_batches("extract", self._run, self._work))
+        batches = AsFarAsPossible(self._staging.segment_batches(_STAGED, self._run, self._work))
         for position, key, batch in batches:
             taken = 0
             while taken < len(batch.lines) and cursor is None:
@@ -106,7 +110,7 @@ class _Worker:
         return cursor
 
     def _take(self, key: str, batch: Batch, first: int) -> int:
-        """Take a batch's records from ``first`` on; how many were taken, since a slow one may be the last."""
+        """Take a batch's records from ``first`` on; returns their number, since a slow record ends the call."""
         most = max(1, TOGETHER_SECONDS // self._through.seconds)
         lines = batch.lines[first : first + most]
         try:
@@ -120,7 +124,7 @@ class _Worker:
                 good += results
                 transformed += bool(results)
             elif isinstance(results, RejectedError):
-                bad.append(rejected_line(STAGE, self._run, self._work.segment, results, line))
+                bad.append(rejected_line(TRANSFORM, self._run, self._work.segment, results, line))
                 untimed += isinstance(results, UntimedError)
             else:
                 ahead += 1
@@ -133,7 +137,7 @@ class _Worker:
         self._work.count("untimed", untimed)
         self._work.count("rejected_transform", len(bad) - untimed)
         if good:
-            # Nothing is added up before all that a record becomes is known to be good.
+            # Add up only after all results of a record are known to be good.
             kept, prepared = zip(*good, strict=True)
             for accumulator, added in zip(self._accumulators, zip(*prepared, strict=True), strict=True):
                 accumulator.add(added)
@@ -145,7 +149,7 @@ class _Worker:
         return len(made)
 
     def _check_slow(self, elapsed_ms: int) -> None:
-        """Check that slow records are the exception: else each is waited for, and the run's time is gone."""
+        """Check that slow records are rare. Otherwise waiting for them takes up the run's time."""
         if not self._slow:
             return
         seconds = self._through.seconds
@@ -154,12 +158,13 @@ class _Worker:
         if 2000 * seconds * len(self._slow) > elapsed_ms:
             raise TransformationError(
                 f"transform() was stopped for {len(self._slow)} records of one invocation, each after {seconds} s "
-                f"(RECORD_SECONDS), the last one with {self._slow[-1].got}: "
-                "correct transformation.py, or allow more time"
+                f"(RECORD_SECONDS), the last one with {self._slow[-1].got}; "
+                "correct transformation.py, or allow more time",
+                Reason.TOO_SLOW,
             )
 
     def _close(self) -> None:
-        """Close the open parts; with each part of records goes the part of the aggregates that it makes up."""
+        """Close the open parts, and stage the aggregates of the closed part of records."""
         part, size = self._kept.next_part, self._kept.size
         if self._kept.close():
             if self._accumulators:
@@ -173,13 +178,13 @@ class _Worker:
 
 @contextmanager
 def _way(run: Run, user: Transformation, seconds: int, *, isolated: bool) -> Iterator[Through]:
-    """The way through the user's code: through a child process where a worker may have died before."""
+    """The way through the user's code: in a child process if a worker may have died before."""
     records = Records(user, run, seconds)
     if not isolated:
         with records:
             yield records
         return
-    from etl.user.isolation import IsolatedRecords  # a cold start needn't wait for it
+    from etl.user.isolation import IsolatedRecords  # not at every cold start
 
     memory = os.environ.get(MEMORY_SIZE)
     with IsolatedRecords(records, float(memory) if memory else None) as through:
@@ -195,11 +200,11 @@ def _adapters() -> tuple[TransformSettings, Transformation, Staging]:
 def _transform(event: Event, deadline: Deadline) -> Work:
     settings, user, staging = _adapters()
     run, work, seconds = run_of(event), work_of(event), settings.record_seconds
-    # The workflow doesn't tell why it tries again: for want of a place no attempt has begun, and none may have died.
-    began_before = not staging.begins(STAGE, run, work)
+    # The workflow doesn't say why it retries. If Lambda had no room, no attempt has begun, so none can have died.
+    began_before = not staging.begins(TRANSFORM, run, work)
     may_have_died = began_before and bool(event.get("retry"))
     if began_before:
-        staging.empty_quarantine(STAGE, run, work)
+        staging.empty_quarantine(TRANSFORM, run, work)
     deadline.reserve(2 * seconds + _MORE_IN_A_CHILD if may_have_died else seconds)
     if may_have_died:
         staging = staging.for_retry()
@@ -209,10 +214,10 @@ def _transform(event: Event, deadline: Deadline) -> Work:
 
 def _gate(event: Event, _: Deadline) -> dict[str, Any]:
     settings, user, staging = _adapters()
-    allowed = Allowed(settings.reject_threshold_percent, settings.drop_threshold_percent)
+    allowed = Allowed(settings.reject_threshold, settings.drop_threshold)
     return pass_gate(run_of(event), segments_of(event), staging, user.aggregates, allowed)
 
 
 def handler(event: Event, context: Context) -> Any:
-    """Entry of ``etl-transform``: the actions transform and gate."""
-    return run_action(event, context, {"transform": _transform, "gate": _gate})
+    """Run ``etl-transform``: the actions transform and gate."""
+    return run_action(event, context, {TRANSFORM: _transform, GATE: _gate})

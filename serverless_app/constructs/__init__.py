@@ -1,1 +1,1 @@
-"""What the stack is made of."""
+"""The constructs of the stack."""

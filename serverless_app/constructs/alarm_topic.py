@@ -1,4 +1,4 @@
-"""The topic of the alarms: encrypted, over TLS alone, for this account's alarms alone."""
+"""The topic of the alarms: encrypted, over TLS only, for this account's alarms only."""
 
 from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -16,7 +16,7 @@ class AlarmTopic(Construct):
 
     Args:
         alarms: pattern of the names of the alarms that may publish.
-        email: who is told; AWS asks that address to confirm once. None for nobody.
+        email: address that gets the alarms; AWS asks it once to confirm. None for no address.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, alarms: str, email: str | None) -> None:
@@ -46,7 +46,7 @@ class AlarmTopic(Construct):
             enforce_ssl=True,
             master_key=key,
         )
-        # A policy that denies what isn't TLS takes the place of the one that lets the account's alarms publish.
+        # The policy that enforces TLS replaces the default policy, which lets the account's alarms publish.
         self.topic.grant_publish(publisher)
         if email:
             self.topic.add_subscription(subscriptions.EmailSubscription(email))

@@ -1,28 +1,29 @@
-"""The dashboard ``etl-pipeline-REGION``: was last night fine, how much, how long, what was rejected, and the trend."""
+"""The dashboard ``etl-pipeline-REGION``: the last night, the trend, the workers, and AWS's own metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import timedelta
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from etl.model.stages import STATES
+from etl.model.statuses import RUN_LIMIT
 from serverless_app.constructs.pipeline_metrics import NEAR_LIMIT, WATERMARK_AGE, pipeline_metric
 from serverless_app.constructs.platform_widgets import bucket_graphs, function_graphs, table_graphs, workflow_graph
 from serverless_app.constructs.stage_function import STOPPED_BY_LAMBDA
+from serverless_app.constructs.storage import Storage
 from serverless_app.constructs.watermark_watch import PERIOD as WATCH_PERIOD
 from serverless_app.constructs.widgets import FIVE_MINUTES, NIGHT, graph, limit
-from serverless_app.constructs.workflow import STATES
 from serverless_app.settings import PipelineSettings
 
 _HEADLINE = """# ETL pipeline
-Something is to be done where an alarm is red: its description says what. Items are sums of a day in UTC.
-`etl runs` lists the runs, `etl gaps` the time that none has covered. docs/monitoring.md explains each figure.
+A red alarm needs action: its description says what to do. Items are sums of a day in UTC.
+`etl runs` lists the runs. `etl gaps` lists periods that no run has covered. docs/monitoring.md explains each figure.
 """
-# A function that Lambda stops has no line of its own.
+# A function that Lambda stops can't write a line of its own.
 _ERRORS = [
     " or ".join(["filter level = 'ERROR'", *(f"@message like '{term}'" for term in STOPPED_BY_LAMBDA)]),
     "fields @timestamp, @log, action, run, coalesce(error, @message) as failure, execution",
@@ -35,11 +36,10 @@ class Dashboard(Construct):
     """The dashboard.
 
     Args:
-        alarms: what it shows first.
-        state_machine: the pipeline's.
+        alarms: the alarms, which it shows first.
+        state_machine: the pipeline's state machine.
         functions: the stages' functions.
-        tables: the tables, by what graphs call them.
-        bucket: what lies between the stages.
+        storage: the bucket and the tables.
         settings: the pipeline's settings.
     """
 
@@ -51,32 +51,31 @@ class Dashboard(Construct):
         alarms: Sequence[cloudwatch.IAlarm],
         state_machine: sfn.IStateMachine,
         functions: Sequence[lambda_.Function],
-        tables: Mapping[str, dynamodb.ITable],
-        bucket: s3.IBucket,
+        storage: Storage,
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
         board = cloudwatch.Dashboard(
             self,
             "Dashboard",
-            # A dashboard's name is the account's, in all regions. Source: CloudWatch API reference, PutDashboard.
+            # The name is unique in the account, across regions. Source: CloudWatch API reference, PutDashboard.
             dashboard_name=f"etl-pipeline-{Stack.of(self).region}",
             default_interval=Duration.days(14),
         )
         board.add_widgets(cloudwatch.TextWidget(markdown=_HEADLINE, width=24, height=3))
         board.add_widgets(
-            cloudwatch.AlarmStatusWidget(title="Is anything to be done?", alarms=alarms, width=10, height=6),
+            cloudwatch.AlarmStatusWidget(title="Alarms: red needs action", alarms=alarms, width=10, height=6),
             _last_night(state_machine),
         )
         board.add_widgets(*_trend(state_machine, settings))
         board.add_widgets(*_workers(settings))
         board.add_widgets(_errors(functions))
         board.add_widgets(workflow_graph(state_machine), *function_graphs(functions))
-        board.add_widgets(*table_graphs(tables), *bucket_graphs(bucket))
+        board.add_widgets(*table_graphs(storage.tables), *bucket_graphs(storage.bucket))
 
 
 def _last_night(state_machine: sfn.IStateMachine) -> cloudwatch.IWidget:
-    """Figures of the last day that has any."""
+    """Show the figures of the last day that has any."""
     items = {"ItemsRead": "Items read", "ItemsLoaded": "Items loaded", "ItemsRejected": "Items rejected"}
     return cloudwatch.SingleValueWidget(
         title="The last night",
@@ -93,7 +92,7 @@ def _last_night(state_machine: sfn.IStateMachine) -> cloudwatch.IWidget:
 
 
 def _trend(state_machine: sfn.IStateMachine, settings: PipelineSettings) -> list[cloudwatch.IWidget]:
-    """One point for each day."""
+    """Show one point for each day."""
     moved = ("ItemsRead", "ItemsTransformed", "ItemsLoaded", "ItemsSuperseded", "ItemsDropped")
     return [
         graph("How much: items a day", [pipeline_metric(name, "Sum", NIGHT) for name in moved]),
@@ -109,7 +108,7 @@ def _trend(state_machine: sfn.IStateMachine, settings: PipelineSettings) -> list
         graph(
             "How long: longest run a day, minutes",
             [_minutes(state_machine, "Minutes")],
-            limits=[limit(30, "timed out")],
+            limits=[limit(RUN_LIMIT // timedelta(minutes=1), "timed out")],
         ),
         graph(
             "Scanned items a day; bytes staged",
@@ -120,7 +119,7 @@ def _trend(state_machine: sfn.IStateMachine, settings: PipelineSettings) -> list
 
 
 def _workers(settings: PipelineSettings) -> list[cloudwatch.IWidget]:
-    """What the workers did, and what they used."""
+    """Show the workers' time, memory and retries."""
 
     def by_stage(name: str, statistic: str, period: Duration) -> list[cloudwatch.IMetric]:
         return [pipeline_metric(name, statistic, period, stage=stage, label=stage) for stage in STATES]
@@ -131,17 +130,17 @@ def _workers(settings: PipelineSettings) -> list[cloudwatch.IWidget]:
         graph(
             "Most memory, MB",
             by_stage("MemoryUsed", "Maximum", FIVE_MINUTES),
-            limits=[limit(settings.memory_mb, "all there is")],
+            limits=[limit(settings.memory_mb, "limit")],
         ),
         graph(
-            "Trouble that passed",
+            "Transient trouble",
             [pipeline_metric(name, "Sum", FIVE_MINUTES) for name in ("Throttles", "Retries", NEAR_LIMIT)],
         ),
     ]
 
 
 def _errors(functions: Sequence[lambda_.Function]) -> cloudwatch.IWidget:
-    """The last invocations that failed; a run may have succeeded when they were repeated."""
+    """Show the last failed invocations. A retry may have succeeded."""
     return cloudwatch.LogQueryWidget(
         title="Invocations that failed",
         log_group_names=[function.log_group.log_group_name for function in functions],

@@ -1,4 +1,4 @@
-"""States that find out why a Distributed Map failed: the error of the child execution of the segment that failed."""
+"""States that find the error of a Distributed Map: that of the child execution whose segment failed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,11 @@ from constructs import Construct
 
 from serverless_app.constructs.run_ledger import FAILED_STATE
 
-# An inline Map fails with its worker's own error. A Distributed Map says only that, and its cause is always the same
-# sentence. Source: Step Functions developer guide, "Error names".
+# An inline Map fails with its worker's own error. A Distributed Map fails with this error, and its cause is always the
+# same sentence. Source: Step Functions developer guide, "Error names".
 CHILD_FAILED = "States.ExceedToleratedFailureThreshold"
 
-# The Maps run one after the other, so that the newest Map Run is the one that failed.
+# The Maps run one after the other, so the newest Map Run is the one that failed.
 _NEWEST = "$sort($states.result.MapRuns, function($a, $b) { $a.StartDate < $b.StartDate })[0].MapRunArn"
 _UNCHANGED = "{% $states.input.failure %}"
 _FOUND = (
@@ -25,16 +25,16 @@ _FOUND = (
 
 
 class FailedSegment(Construct):
-    """Replaces the failure of a Distributed Map, ``$.failure.{Map}``, by that of its first child that failed.
+    """Replaces the failure of a Distributed Map, ``$.failure.{Map}``, by the failure of its first failed child.
 
-    When they can't be found, ``$.failure`` stays as it is: the execution fails in any case.
+    If the child can't be found, ``$.failure`` stays unchanged: the execution fails either way.
 
     Attributes:
         start: the first of the states.
 
     Args:
-        state_machine_name: name of the state machine that the states are a part of.
-        failed: the state in which the execution goes on to fail.
+        state_machine_name: name of the state machine that has the states.
+        failed: the next state, in which the execution fails.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, state_machine_name: str, failed: sfn.State) -> None:
@@ -69,7 +69,7 @@ class FailedSegment(Construct):
     def _read(
         self, name: str, action: str, arguments: Mapping[str, Any], outputs: Mapping[str, Any], resource: str
     ) -> tasks.CallAwsService:
-        """Make a state that asks Step Functions. What a child left behind can take a moment to be seen."""
+        """Make a state that asks Step Functions, with retries: a child's failure may take a moment to appear."""
         state = tasks.CallAwsService.jsonata(
             self,
             name,

@@ -1,10 +1,13 @@
-"""Log groups: all of the stack's are kept as long as the settings say, and go with the stack."""
+"""The log groups. All of them keep logs as long as the settings say, and are deleted with the stack."""
+
+from typing import cast
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from serverless_app.settings import LOG_RETENTIONS, PipelineSettings
+from serverless_app.settings import PipelineSettings
 
 
 def log_group(scope: Construct, name: str, settings: PipelineSettings) -> logs.LogGroup:
@@ -15,10 +18,21 @@ def log_group(scope: Construct, name: str, settings: PipelineSettings) -> logs.L
         name: name of the group.
         settings: the pipeline's settings.
     """
-    return logs.LogGroup(
-        scope,
-        "Logs",
-        log_group_name=name,
-        retention=logs.RetentionDays[LOG_RETENTIONS[settings.log_retention_days]],
-        removal_policy=RemovalPolicy.DESTROY,
-    )
+    group = logs.LogGroup(scope, "Logs", log_group_name=name, removal_policy=RemovalPolicy.DESTROY)
+    # CDK takes names such as ONE_MONTH, CloudFormation takes days.
+    cast(logs.CfnLogGroup, group.node.default_child).retention_in_days = settings.log_retention_days
+    return group
+
+
+def workflow_logging(scope: Construct, name: str, settings: PipelineSettings) -> sfn.LogOptions:
+    """Log every event of a state machine, but not the data of its states, which may hold anybody's input.
+
+    A group below /aws/vendedlogs/ needs no entry of its own in the account's resource policy, which has a size limit.
+
+    Args:
+        scope: the construct that the log group belongs to.
+        name: name of the state machine.
+        settings: the pipeline's settings.
+    """
+    group = log_group(scope, f"/aws/vendedlogs/states/{name}", settings)
+    return sfn.LogOptions(destination=group, level=sfn.LogLevel.ALL, include_execution_data=False)

@@ -1,48 +1,49 @@
-"""Alarms: each says what has happened and what to do. All go to one topic."""
+"""The alarms. Each says what happened and what to do, and all go to one topic."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from etl.invocation.metrics import NAMESPACE
+from etl.model.names import ALARMS, DEAD_LETTERS, SCHEDULE_RULE
+from etl.model.statuses import RUN_LIMIT
 from serverless_app.constructs.alarm_topic import AlarmTopic
-from serverless_app.constructs.pipeline_metrics import NAMESPACE, NEAR_LIMIT, WATERMARK_AGE, pipeline_metric
+from serverless_app.constructs.pipeline_metrics import NEAR_LIMIT, WATERMARK_AGE, pipeline_metric
 from serverless_app.constructs.stage_function import STOPPED_BY_LAMBDA, StageFunction
+from serverless_app.constructs.storage import Storage
 from serverless_app.constructs.watermark_watch import PERIOD as WATCH_PERIOD
 from serverless_app.settings import PipelineSettings
 
-_PREFIX = "etl-pipeline-"
 _PERIOD = Duration.minutes(5)
-# Once is enough to tell a person, or only what lasts: DynamoDB and Step Functions throttle bursts, which pass by
-# themselves.
+# Periods above the threshold before an alarm rings. DynamoDB and Step Functions also throttle short bursts, which pass.
 _ONCE, _LASTING = 1, 2
 
 _HEALS = (
-    "The destination table has none or a part of the window's items until a run of it succeeds: the next scheduled "
-    "run covers the window; a backfill has to be started again."
+    "The destination table lacks items of the run's window until a run of that window succeeds. The next scheduled run "
+    "covers the window. Start a backfill again."
 )
-_MORE = "docs/operations.md says more."
+_MORE = "See docs/operations.md."
 
 
 class Monitoring(Construct):
     """The alarms, and the topic ``etl-pipeline-alarms`` to which they go.
 
     Attributes:
-        alarms: all of them.
+        alarms: all alarms.
 
     Args:
-        state_machine: the pipeline's.
-        recorder: the state machine that records ends which the pipeline's can't.
-        dead_letters: the queue whose messages are starts that were lost.
-        source: table that is read.
-        destination: table that is written.
+        state_machine: the pipeline's state machine.
+        recorder: the state machine that records the ends that the pipeline's can't record.
+        dead_letters: the queue of events that could not start an execution.
+        storage: the bucket and the tables.
         stages: the functions.
         settings: the pipeline's settings.
     """
@@ -55,112 +56,108 @@ class Monitoring(Construct):
         state_machine: sfn.IStateMachine,
         recorder: sfn.IStateMachine,
         dead_letters: sqs.IQueue,
-        source: dynamodb.ITable,
-        destination: dynamodb.ITable,
+        storage: Storage,
         stages: Sequence[StageFunction],
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
         self.alarms: list[cloudwatch.Alarm] = []
-        topic = AlarmTopic(self, "Alarms", alarms=f"{_PREFIX}*", email=settings.alarm_email).topic
+        topic = AlarmTopic(self, "Alarms", alarms=f"{ALARMS}*", email=settings.alarm_email).topic
         self._action = actions.SnsAction(topic)
         self._watch_executions(state_machine, recorder, dead_letters)
         self._watch_data(settings)
-        self._watch_limits(source, destination, stages, settings)
+        self._watch_throttling(storage)
+        self._watch_limits(stages, settings)
 
     def _watch_executions(
         self, state_machine: sfn.IStateMachine, recorder: sfn.IStateMachine, dead_letters: sqs.IQueue
     ) -> None:
-        """Make the alarms on runs that ended badly, or never began."""
+        """Make the alarms on runs that failed, or never started."""
         sums: Any = {"statistic": "Sum", "period": _PERIOD}
         self._alarm(
             "ExecutionFailed",
             state_machine.metric_failed(**sums),
-            f"A run failed. Its error and cause, in `etl runs` and in Step Functions, say what to do. {_HEALS}",
+            f"A run failed. `etl runs` lists it, and `etl show` shows its error and what to do. {_HEALS}",
         )
         self._alarm(
             "ExecutionTimedOut",
             state_machine.metric_timed_out(**sums),
-            "A run was not done after its 30 minutes. docs/scaling.md says what to raise, and in which order: "
-            f"the next run has this one's window to cover as well. {_HEALS}",
+            f"A run timed out after {RUN_LIMIT // timedelta(minutes=1)} minutes. `etl plan` names the settings that "
+            "make its window fit, and docs/scaling.md explains them. Deploy them before the next run, which must cover "
+            f"this window as well. {_HEALS}",
         )
         self._alarm(
             "ExecutionThrottled",
             state_machine.metric_throttled(**sums),
-            "Step Functions holds the runs' transitions back: the account has used up its quota, and runs take longer. "
-            "See what else runs in the account, lower `concurrency`, or ask for more under Service Quotas.",
+            "Step Functions throttles the runs: the account has used up its quota of state transitions, and runs take "
+            "longer. Stop other state machines of the account, lower `concurrency`, or raise the quota in Service "
+            "Quotas.",
             evaluation_periods=_LASTING,
         )
         self._alarm(
             "StartLost",
             dead_letters.metric_approximate_number_of_messages_visible(statistic="Maximum", period=_PERIOD),
-            f"EventBridge could not start etl-pipeline, or its recorder. The queue {dead_letters.queue_name} holds "
-            "the event, and why. Remove the reason; the next scheduled run covers the window. Then purge the queue.",
+            f"EventBridge could not start etl-pipeline or its recorder. The queue {dead_letters.queue_name} has the "
+            "event and the reason. Remove the reason, then purge the queue. The next scheduled run covers the window.",
         )
         self._alarm(
             "RecorderFailed",
             recorder.metric_failed(**sums),
-            "A run was stopped, timed out or failed, and etl-pipeline-recorder could not write that into the ledger, "
-            "or tell of it; no run is hurt. Its execution in Step Functions says why: start it again with its input.",
+            "etl-pipeline-recorder could not record or announce that a run was stopped, timed out or failed. No data "
+            "is affected. The recorder's execution in Step Functions has the error: start it again with its input.",
         )
 
     def _watch_data(self, settings: PipelineSettings) -> None:
-        """Make the alarms on what was loaded."""
+        """Make the alarms on the loaded data."""
         hours = settings.late_hours
         self._alarm(
             "DataLate",
-            # Two measurements lie in the period in which a run ends.
+            # The period in which a run ends has two measurements.
             pipeline_metric(WATERMARK_AGE, "Minimum", WATCH_PERIOD),
-            f"What arrived more than {hours} hours ago is not loaded, or nothing measures that any more. See whether "
-            "runs fail (`etl runs`), whether the rule etl-daily-schedule is enabled, and what lies in the queue "
-            "etl-pipeline-dead-letters. `etl gaps` gives the command that fills the gap. If all of it is fine, look at "
-            f"the rule and the state machine etl-pipeline-watch. {_MORE}",
+            f"No data loaded for {hours} hours, or the watermark is no longer measured. `etl doctor` checks the rule "
+            f"{SCHEDULE_RULE} and the queue {DEAD_LETTERS}. `etl runs` shows whether runs fail, and `etl gaps` gives "
+            "the command that fills the gap. If all of these are fine, check the rule and the state machine "
+            f"etl-pipeline-watch. {_MORE}",
             threshold=hours * 3600,
             evaluation_periods=_LASTING,
-            # Nothing is measured when the watch is broken: then nobody knows.
+            # A broken watch measures nothing, and then late data would stay unnoticed.
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,
-            # Who has disabled the schedule by a setting knows that nothing is loaded.
+            # You disabled the schedule by a setting, so you know that nothing is loaded.
             actions_enabled=settings.schedule_enabled,
         ).add_ok_action(self._action)
         self._alarm(
             "RejectedShare",
             pipeline_metric("RejectedShare", "Maximum", _PERIOD),
-            f"More than {settings.reject_alarm_percent:g} % of a run's items were rejected; above "
-            f"{settings.reject_threshold_percent:g} % it loads nothing. They lie below quarantine/ of the staging "
-            "bucket, each with its reason. Correct the data, or the contract in pipelines/etl/transformation.py. "
+            f"A run rejected more than {settings.reject_alarm_percent:g} % of its items. Above "
+            f"{settings.reject_threshold_percent:g} % a run loads nothing. `etl quarantine show` lists the rejected "
+            f"items with their reasons. Correct the data, or the contract in {settings.pipeline}/transformation.py. "
             f"{_MORE}",
             threshold=settings.reject_alarm_percent,
         )
         self._alarm(
             "ItemsUntimed",
             pipeline_metric("ItemsUntimed", "Sum", _PERIOD),
-            "A run read items whose timestamp is no time, and put them into quarantine. No window loads them, and no "
-            "run fails by them; it can wait for the morning. `etl quarantine list` shows the run and its items. "
-            "Correct their timestamps in the source table, then `etl quarantine replay RUN` of the last run before "
-            f"that loads them. Until then every run reads them again, and this alarm rings again. {_MORE}",
+            "A run read items whose timestamp is not a time, and put them into quarantine. This can wait for the "
+            "morning: no run fails because of them. `etl quarantine list` shows the run and its items. Correct their "
+            "timestamps in the source table. Then `etl quarantine replay RUN`, with the last run before the "
+            f"correction, loads them. Until then every run reads them again, and this alarm rings again. {_MORE}",
         )
 
-    def _watch_limits(
-        self,
-        source: dynamodb.ITable,
-        destination: dynamodb.ITable,
-        stages: Sequence[StageFunction],
-        settings: PipelineSettings,
-    ) -> None:
-        """Make the alarms on what runs short."""
+    def _watch_throttling(self, storage: Storage) -> None:
+        """Make the alarms on throttled tables."""
         for construct_id, table, metric, advice in (
             (
                 "SourceThrottled",
-                source,
+                storage.source,
                 "ReadThrottleEvents",
-                "Lower `concurrency`, run at another time, or see who else reads it.",
+                "Lower `concurrency`, run at another time, or find out which other program reads it.",
             ),
             (
                 "DestinationThrottled",
-                destination,
+                storage.destination,
                 "WriteThrottleEvents",
-                "Load waits by itself. To spare the table's other users, set `max_write_units_per_second`; to be "
-                "faster, warm the table's throughput up.",
+                "Load waits and continues by itself. To leave capacity to other users of the table, set "
+                "`max_write_units_per_second`. To load faster, raise the table's warm throughput.",
             ),
         ):
             self._alarm(
@@ -169,8 +166,11 @@ class Monitoring(Construct):
                 f"DynamoDB has throttled {table.table_name} for ten minutes. {advice} {_MORE}",
                 evaluation_periods=_LASTING,
             )
+
+    def _watch_limits(self, stages: Sequence[StageFunction], settings: PipelineSettings) -> None:
+        """Make the alarm on functions that come near their limits."""
         for stage in stages:
-            # A function that Lambda has stopped tells no metric of its own any more.
+            # A function that Lambda stops can't report a metric.
             logs.MetricFilter(
                 self,
                 f"{stage.node.id}Stopped",
@@ -184,16 +184,16 @@ class Monitoring(Construct):
         self._alarm(
             "FunctionLimit",
             pipeline_metric(NEAR_LIMIT, "Sum", _PERIOD),
-            f"A function came near the end of its memory ({settings.memory_mb} MB) or its time (5 minutes), or Lambda "
-            "stopped it there. The dashboard shows which stage. Most often transform() keeps things or "
-            "waits for things; `memory_mb` gives a function more memory, a smaller `segment_bytes` each worker less to "
-            f"do. {_MORE}",
+            f"A function came near the limit of its memory ({settings.memory_mb} MB) or of its time (5 minutes), or "
+            "Lambda stopped it there. The dashboard shows the stage. Most often transform() keeps objects in memory "
+            "or waits. A larger `memory_mb` gives each function more memory. A smaller `segment_bytes` gives each "
+            f"worker less work. {_MORE}",
         )
 
     def _alarm(
         self, construct_id: str, metric: cloudwatch.IMetric, description: str, **changed: Any
     ) -> cloudwatch.Alarm:
-        """Make the alarm that a metric is above a threshold, 0 if nothing is said, named after the construct."""
+        """Make the alarm on a metric above a threshold, by default 0. Its name follows from the construct's id."""
         usual = {
             "threshold": 0,
             "evaluation_periods": _ONCE,
@@ -203,7 +203,7 @@ class Monitoring(Construct):
         alarm = cloudwatch.Alarm(
             self,
             construct_id,
-            alarm_name=_PREFIX + _hyphened(construct_id),
+            alarm_name=ALARMS + _hyphened(construct_id),
             alarm_description=description,
             metric=metric,
             **{**usual, **changed},
@@ -214,5 +214,5 @@ class Monitoring(Construct):
 
 
 def _hyphened(construct_id: str) -> str:
-    """A construct's id as a part of a name: ``DataLate`` becomes ``data-late``."""
+    """Turn a construct's id into a part of a name: ``DataLate`` becomes ``data-late``."""
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in construct_id).lstrip("-")

@@ -1,27 +1,34 @@
-"""The pipeline's own metrics, by the names under which the functions and the watch tell them."""
+"""The pipeline's own metrics, which the functions and the watch report."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-NAMESPACE = "EtlPipeline"
-# How long ago the watermark is, in seconds: up to there, everything is loaded.
+from etl.invocation.metrics import NAMESPACE, UNITS
+
+# The age of the watermark in seconds. Everything before the watermark is loaded. The watch measures it.
 WATERMARK_AGE = "WatermarkAge"
-# Invocations that came near the end of their time or memory, or were stopped there.
+# Invocations that came near the limit of their time or memory, or that Lambda stopped there.
 NEAR_LIMIT = "NearLimit"
+_KNOWN = {*UNITS, WATERMARK_AGE}
 
 
 def pipeline_metric(
     name: str, statistic: str, period: Duration, *, stage: str | None = None, label: str | None = None
 ) -> cloudwatch.Metric:
-    """Give one of the pipeline's own metrics.
+    """Make one of the pipeline's own metrics.
 
     Args:
-        name: its name: one of ``UNITS`` in runtime/etl/invocation/metrics.py, or of the constants here.
+        name: its name: one of ``UNITS`` in runtime/etl/invocation/metrics.py, or a constant of this module.
         statistic: such as ``Sum``.
-        period: over which it is taken.
-        stage: which stage's, for a metric that has that dimension.
-        label: what a graph calls it; the name if nothing is said.
+        period: the period of the statistic.
+        stage: the stage, for a metric with that dimension.
+        label: its name in a graph; the metric's own name if left out.
+
+    Raises:
+        KeyError: nothing reports a metric of this name.
     """
+    if name not in _KNOWN:
+        raise KeyError(name)
     return cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=name,

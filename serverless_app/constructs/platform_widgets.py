@@ -1,6 +1,7 @@
-"""What AWS itself measures of the services that the pipeline uses, as graphs."""
+"""Graphs of AWS's own metrics of the services that the pipeline uses."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from aws_cdk import Duration
@@ -10,9 +11,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 
+from etl.model.statuses import INVOCATION_LIMIT
 from serverless_app.constructs.widgets import FIVE_MINUTES, NIGHT, graph, limit
 
-# What the bucket's request metrics are called: S3 measures them only where they are asked for.
+# The id of the bucket's request metrics. S3 measures them only for a bucket that asks for them.
 REQUEST_METRICS = "EntireBucket"
 
 _SUMS: Any = {"statistic": "Sum", "period": FIVE_MINUTES}
@@ -20,7 +22,7 @@ _MOST: Any = {"statistic": "Maximum", "period": FIVE_MINUTES}
 
 
 def workflow_graph(state_machine: sfn.IStateMachine) -> cloudwatch.IWidget:
-    """How executions began and ended."""
+    """Show how executions began and ended."""
     return graph(
         "Step Functions: executions",
         [
@@ -35,7 +37,7 @@ def workflow_graph(state_machine: sfn.IStateMachine) -> cloudwatch.IWidget:
 
 
 def function_graphs(functions: Sequence[lambda_.IFunction]) -> list[cloudwatch.IWidget]:
-    """How often functions were called, for how long, and how many at once."""
+    """Show how often functions ran, for how long, and how many at once."""
     named = [(function, function.function_name) for function in functions]
     return [
         graph(
@@ -46,7 +48,7 @@ def function_graphs(functions: Sequence[lambda_.IFunction]) -> list[cloudwatch.I
         graph(
             "Lambda: longest invocation, milliseconds",
             [function.metric_duration(**_MOST, label=name) for function, name in named],
-            limits=[limit(300_000, "stopped")],
+            limits=[limit(INVOCATION_LIMIT // timedelta(milliseconds=1), "stopped")],
         ),
         graph(
             "Lambda: at once; throttled",
@@ -57,10 +59,10 @@ def function_graphs(functions: Sequence[lambda_.IFunction]) -> list[cloudwatch.I
 
 
 def table_graphs(tables: Mapping[str, dynamodb.ITable]) -> list[cloudwatch.IWidget]:
-    """What tables were asked for, and what they refused for the time being.
+    """Show the capacity that tables consumed, and the requests that they throttled.
 
     Args:
-        tables: by what they are called in the graphs.
+        tables: the tables, by their names in the graphs.
     """
     each = [(table, name, kind) for name, table in tables.items() for kind in ("Read", "Write")]
     return [
@@ -82,7 +84,7 @@ def table_graphs(tables: Mapping[str, dynamodb.ITable]) -> list[cloudwatch.IWidg
 
 
 def bucket_graphs(bucket: s3.IBucket) -> list[cloudwatch.IWidget]:
-    """What a bucket was asked for, and what it holds."""
+    """Show the requests to a bucket, and its size."""
     requests, errors = ("GetRequests", "PutRequests"), ("4xxErrors", "5xxErrors")
     return [
         graph(

@@ -1,22 +1,24 @@
-"""The run ledger: its table, and the states that write into it how a run failed."""
+"""The run ledger: its table, and the states that record in it how a run failed."""
 
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, RemovalPolicy
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-# The entry has a status that it keeps.
+from etl.model.names import LEDGER_TABLE
+from serverless_app.constructs.tables import key_table
+
+# The error of the state that records, if the entry has a status that it must keep.
 RECORDED = "DynamoDB.ConditionalCheckFailedException"
 
-# A state that fails leaves its error under its own name, so that who comes behind it knows which it was. What an
-# input may have there stands before it.
+# A state that fails leaves its error under its own name, so that later states know which one failed. Keys of the
+# execution's input come before it.
 FAILED_STATE = "$keys($states.input.failure)[-1]"
 FAILURE = f"$lookup($states.input.failure, {FAILED_STATE})"
 
-# What the functions write of a run is described in runtime/etl/ledger.py.
+# runtime/etl/ledger.py describes the attributes.
 _UPDATE = (
     "SET #status = :status, #stage = :stage, #error = :error, #cause = :cause, #finished = :finished, "
     "#execution = if_not_exists(#execution, :execution), #started = if_not_exists(#started, :started)"
@@ -36,24 +38,12 @@ class RunLedger(Construct):
     """The table ``etl-run-ledger``: an entry for each execution, and the watermark.
 
     Args:
-        removal_policy: what becomes of the table when the stack is destroyed.
+        removal_policy: what happens to the table when the stack is destroyed.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy) -> None:
         super().__init__(scope, construct_id)
-        self.table = dynamodb.Table(
-            self,
-            "Table",
-            table_name="etl-run-ledger",
-            partition_key=dynamodb.Attribute(name="kind", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
-            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            encryption=dynamodb.TableEncryption.DEFAULT,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=True
-            ),
-            removal_policy=removal_policy,
-        )
+        self.table = key_table(self, "Table", LEDGER_TABLE, ("kind", "id"), removal_policy)
 
     def record(
         self,
@@ -65,18 +55,18 @@ class RunLedger(Construct):
         comment: str,
         outputs: Mapping[str, str] | None = None,
     ) -> tasks.DynamoUpdateItem:
-        """Make a state that writes the end of a run into its entry, or makes the entry.
+        """Make a state that writes the end of a run into its entry, or creates the entry.
 
-        Its output is ``end``: the same values, and the run and its window if the entry has them.
+        Its output ``end`` has the same values, and the run and its window if the entry has them.
 
         Args:
             scope: the state's scope.
             name: the state's name.
             values: JSONata expressions for ``name`` and ``execution`` of the execution, ``status``, ``stage``,
                 ``error``, ``cause``, ``started`` and ``finished``; each gives a string.
-            keep: JSONata expressions for statuses; an entry that has one of them stays as it is.
-            comment: what the state is for.
-            outputs: what the state passes on beside that.
+            keep: JSONata expressions for statuses. An entry with one of these statuses stays unchanged.
+            comment: the purpose of the state.
+            outputs: more outputs of the state.
         """
         kept = {f"kept{number}": status for number, status in enumerate(keep)}
         filled = {name: _text(f"{{% {expression} %}}") for name, expression in {**values, **kept}.items()}
@@ -101,7 +91,7 @@ class RunLedger(Construct):
         return state
 
 
-# JSONata leaves out what is not there.
+# JSONata leaves out attributes that are missing.
 _RUN_OF_ENTRY = (
     "$states.result.Attributes.{'run': run.S, 'replay': replay.S, "
     "'window': $exists(window_start) ? {'start': window_start.S, 'end': window_end.S}}"
@@ -109,16 +99,16 @@ _RUN_OF_ENTRY = (
 
 
 def run_end(values: Mapping[str, str], more: str = "{}") -> str:
-    """Make the JSONata expression of how a run ended.
+    """Make the JSONata expression that describes the end of a run.
 
     Args:
-        values: as ``RunLedger.record`` gets them.
-        more: an expression for an object with more of the run.
+        values: the values that ``RunLedger.record`` gets.
+        more: an expression for an object with more facts about the run.
     """
     names = {each: each for each in ("execution", "status", "stage", "error", "cause")}
     names |= {"started_at": "started", "finished_at": "finished"}
-    told = ", ".join(f"'{name}': {values[value]}" for name, value in names.items())
-    return f"{{% $merge([{{{told}}}, {more}]) %}}"
+    facts = ", ".join(f"'{name}': {values[value]}" for name, value in names.items())
+    return f"{{% $merge([{{{facts}}}, {more}]) %}}"
 
 
 def _text(value: str) -> tasks.DynamoAttributeValue:

@@ -1,4 +1,4 @@
-"""Records the ends of runs that no state of the run can record."""
+"""The state machine that records the end of a run if the run can't record it itself."""
 
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_events as events
@@ -8,28 +8,33 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from etl.model.names import STATE_MACHINE
+from etl.model.stages import MAPS, STATES
+from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN, WORDS
+from serverless_app.constructs.log_group import workflow_logging
 from serverless_app.constructs.run_events import announce_failure
 from serverless_app.constructs.run_ledger import RECORDED, RunLedger
 from serverless_app.constructs.service_role import rule_role, state_machine_role
-from serverless_app.constructs.workflow import STATES, workflow_logging
 from serverless_app.settings import PipelineSettings
 
-_NAME = "etl-pipeline-recorder"
-_RULE = "etl-pipeline-ended"
+_NAME = f"{STATE_MACHINE}-recorder"
+_RULE = f"{STATE_MACHINE}-ended"
+# Statuses of an execution that ended without success.
+_FAILURES = [status for status in WORDS if status not in (RUNNING, SUCCEEDED, UNKNOWN)]
 
 
 class RunRecorder(Construct):
-    """Records the ends of runs that no state of the run can record: stopped, out of time, a fault of the workflow.
+    """The state machine ``etl-pipeline-recorder``, which records runs that were stopped, timed out or failed unhandled.
 
-    A rule on Step Functions' own events starts a small state machine, which needs no function. What it records, it
-    announces; a run that has recorded its end has announced it.
+    A rule on Step Functions' own events starts it, and it needs no function. It announces each end that it records. A
+    run that recorded its own end has announced it too.
 
     Attributes:
-        state_machine: the small one.
+        state_machine: the recorder.
 
     Args:
-        ledger: where to.
-        state_machine: the pipeline's.
+        ledger: the ledger to write to.
+        state_machine: the pipeline's state machine.
         dead_letters: queue of the events that could not start the recorder.
         settings: the pipeline's settings.
     """
@@ -50,7 +55,7 @@ class RunRecorder(Construct):
             "StateMachine",
             state_machine_name=_NAME,
             role=state_machine_role(self, _NAME),
-            comment="Writes the end of a run into the ledger that the run could not write itself, and tells of it.",
+            comment="Records and announces the end of a run that the run could not record itself.",
             definition_body=sfn.DefinitionBody.from_chainable(self._find_stage(self._record(ledger))),
             query_language=sfn.QueryLanguage.JSONATA,
             timeout=Duration.minutes(5),
@@ -61,14 +66,14 @@ class RunRecorder(Construct):
             self,
             "Ended",
             rule_name=_RULE,
-            description="Records runs that were stopped, ran out of time or failed where no Catch could help",
+            description="Records runs that were stopped, timed out, or failed outside of any Catch",
             event_pattern=events.EventPattern(
                 source=["aws.states"],
                 detail_type=["Step Functions Execution Status Change"],
                 detail={
-                    # Exactly this one: the children of a Distributed Map belong to etl-pipeline/Extract and so on.
+                    # Only the runs themselves: children of a Distributed Map belong to etl-pipeline/Extract and so on.
                     "stateMachineArn": [state_machine.state_machine_arn],
-                    "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+                    "status": _FAILURES,
                 },
             ),
             targets=[
@@ -77,11 +82,11 @@ class RunRecorder(Construct):
         )
 
     def _find_stage(self, record: sfn.TaskStateBase) -> sfn.IChainable:
-        """Make the state that reads how far the run came; without an answer the stage is unknown."""
+        """Make the state that finds the stage at which the run ended. Without an answer the stage is unknown."""
         executions = Stack.of(self).format_arn(
             service="states",
             resource="execution",
-            resource_name="etl-pipeline:*",
+            resource_name=f"{STATE_MACHINE}:*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         state = tasks.CallAwsService.jsonata(
@@ -105,7 +110,7 @@ class RunRecorder(Construct):
         return state.next(record)
 
     def _record(self, ledger: RunLedger) -> sfn.TaskStateBase:
-        """Make the state that writes."""
+        """Make the state that records the end."""
         detail = "$states.input.detail"
         record = ledger.record(
             self,
@@ -120,35 +125,36 @@ class RunRecorder(Construct):
                 "started": f"$fromMillis({detail}.startDate)",
                 "finished": f"$fromMillis({detail}.stopDate)",
             },
-            # A failure that the run recorded itself says more, unless it was redriven and came to another end.
+            # A failure that the run recorded itself says more, unless the run was redriven and ended differently.
             keep=["'SUCCEEDED'", f"{detail}.status = 'FAILED' ? 'FAILED' : 'SUCCEEDED'"],
-            comment="Write how the run ended, unless that is known",
+            comment="Write how the run ended, unless the ledger has it",
         )
-        known = sfn.Succeed(self, "Known", state_name="Known", comment="The run has recorded it itself")
+        known = sfn.Succeed(self, "Known", state_name="Known", comment="The run recorded its end itself")
         record.add_catch(known, errors=[RECORDED])
         record.next(announce_failure(self, "Announce"))
         return record
 
 
-# A state takes 256 KiB, and more than that can't be caught. An event without data has 300 to 700 bytes (a name of a
-# state is at most 80 characters long), so that so many fit whatever they are.
+# A state takes 256 KiB, and no Catch handles a larger answer. An event without data has 300 to 700 bytes, since the
+# name of a state has at most 80 characters. So many events always fit.
 _EVENTS = 300
 # A worker's states are named after their Map: ExtractSegment, ExtractSegmentEnd.
 _ENTERED = "$states.result.Events.StateEnteredEventDetails.($substringBefore(Name, 'Segment'))"
 _STAGES = f"({_ENTERED})[$ in [{', '.join(repr(name) for name in STATES)}]]"
-# Workers that wait for a place of Lambda's fill the last events with their retries, which enter no state. Then it is
-# nearly always a Map, which is called as its function is: Plan, Gate and Finish have one worker.
-_FUNCTIONS = {f"etl-{name.lower()}": name for name in ("Extract", "Transform", "Load")}
+# Workers that wait for room in Lambda fill the last events with their retries, which enter no state. Then the function
+# shows the stage, nearly always its Map: the other stages have one worker.
+_FUNCTIONS = {stage.function: stage.state for stage in MAPS}
 _CALLED = (
     "$states.result.Events.LambdaFunctionScheduledEventDetails"
     f".$lookup({_FUNCTIONS}, $substringAfter(Resource, ':function:'))"
 )
 _LAST_STAGE = f"[{_STAGES}, {_CALLED}][0]"
 
-# What the events leave open.
-_AGAIN = "The next scheduled run covers its window; a backfill has to be started again."
+# The causes that Step Functions leaves out.
+_AGAIN = "The next scheduled run covers its window; start a backfill again."
 _CAUSES = (
     f"{{'ABORTED': 'The run was stopped. {_AGAIN}', "
-    f"'TIMED_OUT': 'The run took longer than the state machine allows: docs/scaling.md says what to raise. {_AGAIN}', "
-    f"'FAILED': 'The workflow itself failed: look at the history of the execution. {_AGAIN}'}}"
+    "'TIMED_OUT': 'The run took longer than the state machine allows. docs/scaling.md says which settings to raise. "
+    f"{_AGAIN}', "
+    f"'FAILED': 'The workflow itself failed. Look at the history of the execution. {_AGAIN}'}}"
 )

@@ -1,7 +1,7 @@
-"""Roles that a service may assume on behalf of one named resource, and of no other.
+"""Roles that a service may assume for one named resource, and for no other.
 
-Without a condition a service may be led to use a role for somebody else's resource. Sources: IAM user guide, "The
-confused deputy problem"; EventBridge user guide, "Using IAM policy conditions in Amazon EventBridge", by which
+Without a condition, somebody else's resource could make the service use the role. Sources: IAM user guide, "The
+confused deputy problem"; EventBridge user guide, "Using IAM policy conditions in Amazon EventBridge", which says that
 ``aws:SourceArn`` is the rule's ARN; Step Functions developer guide, "Creating an IAM role for your state machine".
 """
 
@@ -29,9 +29,8 @@ def state_machine_role(scope: Construct, name: str, *, distributed: bool = False
     Args:
         scope: the construct that makes the state machine.
         name: name of the state machine.
-        distributed: whether it has Distributed Maps. Each runs its items under an ARN of its own, the state machine's
-            with the Map's label behind a slash (Step Functions API reference, StartExecution, "qualified state machine
-            ARN").
+        distributed: whether it has Distributed Maps. Each runs its items under its own ARN: the state machine's ARN, a
+            slash and the Map's label (Step Functions API reference, StartExecution, "qualified state machine ARN").
     """
     names = [name, f"{name}/*"] if distributed else [name]
     arns = [
@@ -44,7 +43,7 @@ def state_machine_role(scope: Construct, name: str, *, distributed: bool = False
 
 
 def _role(scope: Construct, construct_id: str, service: str, operator: str, arns: Sequence[str]) -> iam.Role:
-    """Make a role; the ARNs are put together from names, since the resource itself needs the role."""
+    """Make a role. The ARNs are built from names, since the resource itself needs the role first."""
     conditions = {
         operator: {"aws:SourceArn": arns[0] if len(arns) == 1 else arns},
         "StringEquals": {"aws:SourceAccount": Stack.of(scope).account},

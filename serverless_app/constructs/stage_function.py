@@ -1,6 +1,6 @@
-"""The function of one stage, with its role and its log group."""
+"""The Lambda function of stages, with its role and its log group."""
 
-from collections.abc import Mapping
+from dataclasses import asdict
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -8,12 +8,16 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from etl.model.statuses import INVOCATION_LIMIT
+from etl.settings import environment
+from etl.staging.keys import seal_key
 from serverless_app.constructs.log_group import log_group
+from serverless_app.constructs.storage import Storage
 from serverless_app.settings import PipelineSettings
 
-# Any of these in a function's log says that Lambda stopped it for its time or its memory, or that its process ended.
-# Since 2026 only its REPORT line does: "Status: timeout", or "Status: error" and an "Error Type", which exceptions have
-# too. Before, lines of their own did. Where both are written, it counts twice.
+# Any of these terms in a function's log says that Lambda stopped it for its time or its memory, or that its process
+# ended. Since 2026 only the REPORT line has them: "Status: timeout", or "Status: error" and an "Error Type", which an
+# exception has too. Before 2026 Lambda wrote separate lines. If Lambda writes both, the stop counts twice.
 STOPPED_BY_LAMBDA = (
     *("Status: timeout", "Runtime.OutOfMemory", "Runtime.ExitError"),
     *("Task timed out after", "Runtime exited with error"),
@@ -25,31 +29,30 @@ _ARCHITECTURES = {"x86_64": lambda_.Architecture.X86_64, "arm64": lambda_.Archit
 class StageFunction(Construct):
     """A Lambda function that may write its own logs and traces, and nothing else until it is granted more.
 
+    Its construct id is its stage: the function ``etl-extract`` has the id ``Extract`` and runs ``etl.extract.handler``.
+
     Args:
-        stage: name of the module in the package ``etl`` that holds ``handler``, and what the function is called after.
-        description: what it does, as the console shows it.
-        code: the asset that the three stages share.
-        environment: what this stage needs beyond ``LOG_LEVEL`` and ``STORES``.
-        stores: names of the bucket and the tables of all stages: a run ends when a deployment changes them meanwhile.
+        description: its work, for the console.
+        code: the asset that all functions share.
+        storage: the bucket and the tables, whose names its environment has.
         settings: the pipeline's settings.
     """
 
-    def __init__(  # noqa: PLR0913 - each has its name at the call
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        stage: str,
         description: str,
         code: lambda_.Code,
-        environment: Mapping[str, str],
-        stores: str,
+        storage: Storage,
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
+        stage = construct_id.lower()
         name = f"etl-{stage}"
         group = log_group(self, f"/aws/lambda/{name}", settings)
-        # A role without AWSLambdaBasicExecutionRole: that policy writes to every log group of the account.
+        # The role lacks AWSLambdaBasicExecutionRole, which may write to every log group of the account.
         role = iam.Role(
             self,
             "Role",
@@ -57,37 +60,37 @@ class StageFunction(Construct):
             description=f"What {name} may do",
         )
         group.grant_write(role)
-        # The log format stays TEXT: the functions write JSON lines themselves, which arrive as they are. Lambda's
-        # JSON format would filter these a second time by its own log level, whose DEBUG also makes the AWS SDK log
-        # requests, with records in them.
+        # The log format stays TEXT: the functions write JSON lines, which arrive unchanged. Lambda's JSON format would
+        # filter the lines again by its own log level. At DEBUG that level also makes the AWS SDK log requests, with
+        # records in them.
         self.function = lambda_.Function(
             self,
             "Function",
             function_name=name,
             description=description,
             runtime=lambda_.Runtime.PYTHON_3_11,
-            # The AWS SDK is the runtime's, so that it moves with a deployment, and never between two of them.
+            # The runtime has the AWS SDK. It changes only with a deployment, never between two.
             runtime_management_mode=lambda_.RuntimeManagementMode.FUNCTION_UPDATE,
             architecture=_ARCHITECTURES[settings.architecture],
             handler=f"etl.{stage}.handler",
             code=code,
             memory_size=settings.memory_mb,
-            timeout=Duration.minutes(5),
+            timeout=Duration.seconds(INVOCATION_LIMIT.total_seconds()),
             role=role,
             log_group=group,
             logging_format=lambda_.LoggingFormat.TEXT,
             tracing=lambda_.Tracing.ACTIVE,
-            environment={"LOG_LEVEL": settings.log_level, "STORES": stores, **environment},
+            environment=environment(name, {**asdict(settings), **storage.names}),
         )
 
     def may_read(self, bucket: s3.IBucket, *keys: str, sealed: bool = True) -> None:
-        """Grant reading the objects whose keys match, and their seals; not listing them, as ``bucket.grant_read``."""
-        self._grant(["s3:GetObject"], bucket, (*keys, *(_seals(keys) if sealed else ())))
+        """Grant reading the objects whose keys match, and their seals. ``bucket.grant_read`` would also grant lists."""
+        self._grant(["s3:GetObject"], bucket, (*keys, *(map(seal_key, keys) if sealed else ())))
 
     def may_write(self, bucket: s3.IBucket, *keys: str) -> None:
-        """Grant writing and sealing the objects whose keys match; not tags or holds, as ``bucket.grant_put`` does."""
+        """Grant writing and sealing the objects whose keys match. ``bucket.grant_put`` would also grant tags."""
         self._grant(["s3:PutObject", "s3:AbortMultipartUpload"], bucket, keys)
-        self._grant(["s3:PutObject"], bucket, _seals(keys))
+        self._grant(["s3:PutObject"], bucket, tuple(map(seal_key, keys)))
 
     def may_list_seals(self, bucket: s3.IBucket, *keys: str) -> None:
         """Grant listing the seals of the objects whose keys match."""
@@ -95,15 +98,10 @@ class StageFunction(Construct):
             grantee=self.function,
             actions=["s3:ListBucket"],
             resource_arns=[bucket.bucket_arn],
-            conditions={"StringLike": {"s3:prefix": list(_seals(keys))}},
+            conditions={"StringLike": {"s3:prefix": list(map(seal_key, keys))}},
         )
 
     def _grant(self, actions: list[str], bucket: s3.IBucket, keys: tuple[str, ...]) -> None:
         iam.Grant.add_to_principal(
             grantee=self.function, actions=actions, resource_arns=[bucket.arn_for_objects(key) for key in keys]
         )
-
-
-def _seals(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Where the functions keep the seals of objects. Source: runtime/etl/staging/keys.py."""
-    return tuple(f"seals/{key}" for key in keys)

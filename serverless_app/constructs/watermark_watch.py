@@ -1,4 +1,4 @@
-"""Measures how old the watermark is, whether runs are started or not."""
+"""The state machine that measures the age of the watermark, whether runs start or not."""
 
 from typing import Any
 
@@ -10,16 +10,18 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from serverless_app.constructs.pipeline_metrics import NAMESPACE, WATERMARK_AGE
+from etl.invocation.metrics import NAMESPACE
+from etl.model.names import STATE_MACHINE
+from serverless_app.constructs.log_group import workflow_logging
+from serverless_app.constructs.pipeline_metrics import WATERMARK_AGE
 from serverless_app.constructs.run_events import SOURCE, SUCCEEDED
 from serverless_app.constructs.run_ledger import RunLedger
 from serverless_app.constructs.service_role import rule_role, state_machine_role
-from serverless_app.constructs.workflow import workflow_logging
 from serverless_app.settings import PipelineSettings
 
-_NAME = "etl-pipeline-watch"
+_NAME = f"{STATE_MACHINE}-watch"
 PERIOD = Duration.minutes(15)
-# In the middle of CloudWatch's periods, which begin at the full hour: each has one measurement, if a minute late.
+# In the middle of CloudWatch's periods, which begin at the full hour: each has one measurement, even a late one.
 _SCHEDULE = "cron(7/15 * * * ? *)"
 
 _NOW = "$toMillis($states.context.State.EnteredTime)"
@@ -28,18 +30,18 @@ _AGE = f"{{% ({_NOW} - $toMillis($states.input.since)) / 1000 %}}"
 
 
 class WatermarkWatch(Construct):
-    """The state machine ``etl-pipeline-watch``, which tells CloudWatch the watermark's age every quarter of an hour.
+    """The state machine ``etl-pipeline-watch``, which reports the watermark's age every 15 minutes.
 
-    Who watches for a run that is never started can't be a part of a run. Before the first scheduled run there is no
-    watermark: until then the age is that of the pipeline's state machine. After a run that succeeded it measures
-    once more, so that an alarm ends soon.
+    It isn't part of a run, so it also notices that no run starts. Before the first scheduled run there is no watermark:
+    until then it reports the age of the pipeline's state machine. It measures again after each successful run, so an
+    alarm ends soon.
 
     Attributes:
-        state_machine: the watch's.
+        state_machine: the watch.
 
     Args:
-        ledger: has the watermark.
-        state_machine: the pipeline's.
+        ledger: the table with the watermark.
+        state_machine: the pipeline's state machine.
         settings: the pipeline's settings.
     """
 
@@ -54,7 +56,9 @@ class WatermarkWatch(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         measure = self._measure()
-        found = sfn.Choice.jsonata(self, "Found?", state_name="Found?", comment="There is none before the first run")
+        found = sfn.Choice.jsonata(
+            self, "Found?", state_name="Found?", comment="Before the first run there is no watermark"
+        )
         found.when(sfn.Condition.jsonata("{% $exists($states.input.since) %}"), measure)
         found.otherwise(self._read_creation(state_machine).next(measure))
         self.state_machine = sfn.StateMachine(
@@ -62,9 +66,9 @@ class WatermarkWatch(Construct):
             "StateMachine",
             state_machine_name=_NAME,
             role=state_machine_role(self, _NAME),
-            # It takes a second, 96 times a day: an express execution costs next to nothing.
+            # An express execution of a second, 96 times a day, costs next to nothing.
             state_machine_type=sfn.StateMachineType.EXPRESS,
-            comment="Tells CloudWatch how old the watermark is.",
+            comment="Reports the age of the watermark to CloudWatch.",
             definition_body=sfn.DefinitionBody.from_chainable(self._read_watermark(ledger).next(found)),
             query_language=sfn.QueryLanguage.JSONATA,
             timeout=Duration.minutes(2),
@@ -82,10 +86,10 @@ class WatermarkWatch(Construct):
             self,
             "Rule",
             rule_name=_NAME,
-            description="Measures the age of the watermark every quarter of an hour, and after each run",
+            description="Measures the age of the watermark every 15 minutes, and after each run",
             schedule=events.Schedule.expression(_SCHEDULE),
             event_pattern=events.EventPattern(source=[SOURCE], detail_type=[SUCCEEDED]),
-            # What is late is out of date, and what is lost is missed by the alarm.
+            # A late measurement is out of date. The alarm notices a lost one.
             targets=[
                 targets.SfnStateMachine(
                     self.state_machine, role=rule_role(self, _NAME), max_event_age=PERIOD, retry_attempts=3
@@ -94,7 +98,7 @@ class WatermarkWatch(Construct):
         )
 
     def _read_watermark(self, ledger: RunLedger) -> tasks.DynamoGetItem:
-        """Make the state that asks the ledger."""
+        """Make the state that reads the watermark from the ledger."""
         key = tasks.DynamoAttributeValue.from_string("watermark")
         state = tasks.DynamoGetItem.jsonata(
             self,
@@ -109,7 +113,7 @@ class WatermarkWatch(Construct):
         return state
 
     def _read_creation(self, state_machine: sfn.StateMachine) -> tasks.CallAwsService:
-        """Make the state that asks since when there is a pipeline."""
+        """Make the state that reads when the pipeline was created."""
         state = tasks.CallAwsService.jsonata(
             self,
             "ReadCreation",
@@ -125,7 +129,7 @@ class WatermarkWatch(Construct):
         return state
 
     def _measure(self) -> sfn.CustomState:
-        """Make the state that tells CloudWatch. CDK's own task would grant it every namespace."""
+        """Make the state that reports to CloudWatch. CDK's own task would grant it every namespace."""
         data = {"MetricName": WATERMARK_AGE, "Unit": "Seconds", "Value": _AGE}
         state = sfn.CustomState(
             self,

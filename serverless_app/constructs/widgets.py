@@ -1,11 +1,11 @@
-"""Graphs of the dashboard, all of one make."""
+"""The graphs of the dashboard."""
 
 from collections.abc import Sequence
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-# CloudWatch's days begin at midnight in UTC: each has one night.
+# CloudWatch's days begin at midnight in UTC, so each has one nightly run.
 NIGHT = Duration.days(1)
 FIVE_MINUTES = Duration.minutes(5)
 
@@ -20,10 +20,10 @@ def graph(
     """Make a graph.
 
     Args:
-        title: what it shows, and in which unit.
-        left: what is drawn against the left axis.
-        right: what is drawn against the right axis.
-        limits: lines across; against the right axis if anything is.
+        title: its title, with the unit.
+        left: metrics against the left axis.
+        right: metrics against the right axis.
+        limits: lines across the graph; against the right axis if there are metrics against it.
     """
     from_zero = cloudwatch.YAxisProps(min=0)
     return cloudwatch.GraphWidget(

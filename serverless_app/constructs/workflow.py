@@ -1,4 +1,4 @@
-"""The state machine: Plan, then Extract, Transform, Gate, Load and Finish, one after the other."""
+"""The state machine: the stages, one after the other."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,15 +9,18 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from etl.model.names import STATE_MACHINE
+from etl.model.stages import STAGES, Stage
+from etl.model.statuses import RUN_LIMIT
 from serverless_app.constructs.failed_segment import CHILD_FAILED, FailedSegment
-from serverless_app.constructs.log_group import log_group
+from serverless_app.constructs.log_group import workflow_logging
 from serverless_app.constructs.run_events import announce_failure, announce_success
 from serverless_app.constructs.run_ledger import FAILED_STATE, FAILURE, RunLedger, run_end
 from serverless_app.constructs.service_role import state_machine_role
 from serverless_app.settings import PipelineSettings
 
-# What passes when an invocation is run again: faults of the service, a function that ran out of time or memory, and the
-# one error of the functions' own that means "later". The names are those of Lambda's task states.
+# Errors that a new invocation overcomes: faults of the service, a function out of time or memory, and the functions'
+# own error that means "try later". The names are those of Lambda's task states.
 TRANSIENT_ERRORS = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
@@ -31,9 +34,9 @@ TRANSIENT_ERRORS = [
 ]
 
 # Lambda has no room to start a function: another worker may hold its place for 5 minutes, and an account may have fewer
-# places than a run has workers. So this is tried again for as long as a run may last: 200 waits of 15 s on average are
-# 50 minutes. In 30 minutes 40 workers try 120 times each, which is 14,400 events of the 25,000 that a history may have:
-# 3 each, scheduled, started and failed. Sources: Step Functions developer guide, "Handle Lambda service exceptions",
+# places than a run has workers. The retries last longer than a run: 200 waits of 15 s on average are 50 minutes. In
+# 30 minutes 40 workers try 120 times each. That makes 14,400 events of the 25,000 that a history may have: 3 for each
+# try, scheduled, started and failed. Sources: Step Functions developer guide, "Handle Lambda service exceptions",
 # "Service quotas"; API reference, HistoryEvent. tests/infrastructure/test_throttled_starts.py simulates it.
 NO_ROOM = "Lambda.TooManyRequestsException"
 _NO_ROOM_RETRY: dict[str, Any] = {
@@ -44,81 +47,89 @@ _NO_ROOM_RETRY: dict[str, Any] = {
     "jitter_strategy": sfn.JitterType.FULL,
 }
 
-STATES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
-_NAME = "etl-pipeline"
+_RUN, _SEGMENTS = {"run.$": "$.run"}, {"segments.$": "$.segments"}
+_EXECUTION = {"id.$": "$$.Execution.Id", "name.$": "$$.Execution.Name", "started_at.$": "$$.Execution.StartTime"}
+_FINISH = {"gate.$": "$.gate", "finished_at.$": "$$.State.EnteredTime"}
+# The input of each stage that is one invocation, by its action. Plan gets the engine's version as well.
+_INPUTS: Mapping[str, Mapping[str, Any]] = {
+    "plan": {"input.$": "$", "execution": _EXECUTION},
+    "gate": _RUN | _SEGMENTS,
+    "finish": _RUN | _SEGMENTS | _FINISH,
+}
+_COMMENTS = {
+    "plan": "Fix the run's window and segments",
+    "extract": "Read the segments of the source table into extract/",
+    "transform": "Transform the extracted items into transform/",
+    "gate": "Stop before loading if too many items were rejected",
+    "load": "Write the transformed records to the destination table",
+    "finish": "Account for every item",
+}
 
 
 class Workflow(Construct):
     """The state machine ``etl-pipeline``.
 
-    Extract, Transform and Load are each a Map over the run's segments. A worker that ran low on time returns a cursor
-    and is called again with it, so that no table is too large for 5 minutes. With a concurrency above 40 the Maps are
+    Extract, Transform and Load are each a Map over the run's segments. A worker that runs low on time returns a cursor
+    and is called again with it, so no table is too large for 5 minutes. With a concurrency above 40 the Maps are
     Distributed Maps: each segment is an execution of its own.
 
+    Attributes:
+        state_machine: the state machine.
+
     Args:
-        extract: plans the run and reads segments.
-        transform: transforms segments and decides whether the run may load.
-        load: loads segments and closes the run.
-        ledger: where a failure is recorded.
-        engine: version of the functions' code that the definition is deployed with.
+        functions: the stages' functions, by their names.
+        ledger: the table that records a failure.
+        engine: version of the functions' code that is deployed with this definition.
         settings: the pipeline's settings.
     """
 
-    def __init__(  # noqa: PLR0913 - each has its name at the call
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        extract: lambda_.IFunction,
-        transform: lambda_.IFunction,
-        load: lambda_.IFunction,
+        functions: Mapping[str, lambda_.IFunction],
         ledger: RunLedger,
         engine: str,
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._functions = functions
         self._concurrency = settings.concurrency
         self._distributed = settings.distributed
         self._failed = self._record_failure(ledger)
         if self._distributed:
-            self._failed_segment = FailedSegment(self, "FailedSegment", state_machine_name=_NAME, failed=self._failed)
-        execution = {"id.$": "$$.Execution.Id", "name.$": "$$.Execution.Name", "started_at.$": "$$.Execution.StartTime"}
-        # An execution keeps its definition, and the functions may have got newer code: Plan compares.
-        plan = {"engine": engine, "input.$": "$", "execution": execution}
-        run, segments = {"run.$": "$.run"}, {"segments.$": "$.segments"}
-        finish = {"gate.$": "$.gate", "finished_at.$": "$$.State.EnteredTime"}
-        states = [
-            self._step("Plan", extract, plan, "$", "Fix the run's window and segments"),
-            self._segments("Extract", extract, "Read the segments of the source table into extract/"),
-            self._segments("Transform", transform, "Transform what was extracted into transform/"),
-            self._step("Gate", transform, run | segments, "$", "Stop before loading if too much was rejected"),
-            self._segments("Load", load, "Write what was transformed to the destination table"),
-            self._step("Finish", load, run | segments | finish, "$", "Account for every item"),
-        ]
-        chain = sfn.Chain.start(states[0])
-        for state in states[1:]:
+            self._failed_segment = FailedSegment(
+                self, "FailedSegment", state_machine_name=STATE_MACHINE, failed=self._failed
+            )
+        # An execution keeps its definition, while a deployment may replace the functions' code: Plan compares.
+        more = {"plan": {"engine": engine}}
+        first, *others = (
+            self._segments(stage) if stage.is_map else self._step(stage, more.get(stage.action, {})) for stage in STAGES
+        )
+        chain = sfn.Chain.start(first)
+        for state in others:
             chain = chain.next(state)
-        chain = chain.next(self._announce_success())
 
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name=_NAME,
-            role=state_machine_role(self, _NAME, distributed=self._distributed),
+            state_machine_name=STATE_MACHINE,
+            role=state_machine_role(self, STATE_MACHINE, distributed=self._distributed),
             state_machine_type=sfn.StateMachineType.STANDARD,
-            definition_body=sfn.DefinitionBody.from_chainable(chain),
-            comment="Copies what changed in the source table, transformed, to the destination table.",
-            timeout=Duration.minutes(30),
+            definition_body=sfn.DefinitionBody.from_chainable(chain.next(self._announce_success())),
+            comment="Copies the changed items of the source table, transformed, to the destination table.",
+            timeout=Duration.seconds(RUN_LIMIT.total_seconds()),
             tracing_enabled=True,
-            logs=workflow_logging(self, _NAME, settings),
+            logs=workflow_logging(self, STATE_MACHINE, settings),
         )
 
     def _record_failure(self, ledger: RunLedger) -> sfn.State:
-        """Make the states in which a run fails: without a function, since a function may be what broke."""
+        """Make the states in which a run fails. They use no function: a function may have caused the failure."""
         failed = sfn.Fail(
             self,
             "Failed",
-            comment="The error is that of the state which failed; its cause says what to do.",
+            comment="The error of the state that failed. Its cause says what to do.",
             error_path="$.failure.Error",
             cause_path="$.failure.Cause",
         )
@@ -150,35 +161,36 @@ class Workflow(Construct):
         return record
 
     def _announce_success(self) -> sfn.IChainable:
-        """Make the states in which a run succeeds, whether or not the event can be put."""
+        """Make the states in which a run succeeds, even if EventBridge refuses the event."""
         succeeded = sfn.Succeed(self, "Succeeded", comment="The output is the run's report")
         announce = announce_success(self)
         announce.add_catch(succeeded, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")
         return announce.next(succeeded)
 
-    def _step(
-        self, name: str, function: lambda_.IFunction, payload: Mapping[str, Any], result: str, comment: str
-    ) -> sfn.TaskStateBase:
-        """Make a state that calls a function once with the action of its name."""
-        return self._task(name, function, {"action": name.lower(), **payload}, result, comment).add_catch(
-            self._failed, errors=["States.ALL"], result_path=f"$.failure.{name}"
+    def _step(self, stage: Stage, more: Mapping[str, Any]) -> sfn.TaskStateBase:
+        """Make a state that calls the stage's function once."""
+        payload = {"action": stage.action, **more, **_INPUTS[stage.action]}
+        return self._task(stage, stage.state, payload, "$", _COMMENTS[stage.action]).add_catch(
+            self._failed, errors=["States.ALL"], result_path=f"$.failure.{stage.state}"
         )
 
-    def _segments(self, name: str, function: lambda_.IFunction, comment: str) -> sfn.MapBase:
-        """Make a Map whose workers call the function until their segment is done."""
-        payload = {"action": name.lower(), "run.$": "$.run", "work.$": "$.work"}
-        work = self._task(f"{name}Segment", function, payload, "$.work", "Work until done or out of time")
+    def _segments(self, stage: Stage) -> sfn.MapBase:
+        """Make a Map whose workers call the stage's function until their segment is done."""
+        name = stage.state
+        payload = {"action": stage.action, "run.$": "$.run", "work.$": "$.work"}
+        work = self._task(stage, f"{name}Segment", payload, "$.work", "Work until done or out of time")
         end = sfn.Succeed(self, f"{name}SegmentEnd", output_path="$.work")
-        done = sfn.Choice(self, f"{name}SegmentDone?", comment="A worker that ran out of time goes on at its cursor")
+        done = sfn.Choice(self, f"{name}SegmentDone?", comment="A worker that ran out of time continues at its cursor")
         done.when(sfn.Condition.is_present("$.work.cursor"), work).otherwise(end)
-        return self._map(name, work.next(done), comment).add_catch(
+        return self._map(stage, work.next(done)).add_catch(
             self._failed, errors=["States.ALL"], result_path=f"$.failure.{name}"
         )
 
-    def _map(self, name: str, worker: sfn.IChainable, comment: str) -> "sfn.Map | sfn.DistributedMap":
-        """Make the Map itself: both kinds take the same items and run the same worker."""
+    def _map(self, stage: Stage, worker: sfn.IChainable) -> "sfn.Map | sfn.DistributedMap":
+        """Make the Map itself. Both kinds take the same items and run the same worker."""
+        name = stage.state
         options: dict[str, Any] = {
-            "comment": comment,
+            "comment": _COMMENTS[stage.action],
             "items_path": "$.segments",
             "item_selector": {"run.$": "$.run", "work.$": "$$.Map.Item.Value"},
             "max_concurrency": self._concurrency,
@@ -186,8 +198,8 @@ class Workflow(Construct):
         }
         if not self._distributed:
             return sfn.Map(self, name, **options).item_processor(worker)
-        # Express executions end after 5 minutes: there would be no calling a worker again. No tolerated failures are
-        # declared, so that the first stops the others.
+        # An express execution ends after 5 minutes and could not call its worker again. No failures are tolerated,
+        # so the first one stops the other segments.
         segments = sfn.DistributedMap(
             self, name, label=name, map_execution_type=sfn.StateMachineType.STANDARD, **options
         )
@@ -196,14 +208,14 @@ class Workflow(Construct):
         )
 
     def _task(
-        self, name: str, function: lambda_.IFunction, payload: Mapping[str, Any], result: str, comment: str
+        self, stage: Stage, name: str, payload: Mapping[str, Any], result: str, comment: str
     ) -> sfn.TaskStateBase:
-        """Make a state that calls a function, and calls it again after what passes."""
+        """Make a state that calls the stage's function, and calls it again after a transient error."""
         task = tasks.LambdaInvoke(
             self,
             name,
             comment=comment,
-            lambda_function=function,
+            lambda_function=self._functions[stage.function],
             payload=sfn.TaskInput.from_object({**payload, "retry.$": "$$.State.RetryCount"}),
             payload_response_only=True,
             result_path=result,
@@ -217,17 +229,3 @@ class Workflow(Construct):
             max_delay=Duration.seconds(60),
             jitter_strategy=sfn.JitterType.FULL,
         )
-
-
-def workflow_logging(scope: Construct, name: str, settings: PipelineSettings) -> sfn.LogOptions:
-    """Log every event of a state machine, but not what its states pass on, which may be anybody's input.
-
-    Under /aws/vendedlogs/ a group needs no entry of its own in the account's resource policy, which has a limit.
-
-    Args:
-        scope: the construct that the log group belongs to.
-        name: name of the state machine.
-        settings: the pipeline's settings.
-    """
-    group = log_group(scope, f"/aws/vendedlogs/states/{name}", settings)
-    return sfn.LogOptions(destination=group, level=sfn.LogLevel.ALL, include_execution_data=False)

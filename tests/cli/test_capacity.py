@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from etl.model.settings import MOST_WORKERS
+from etl.staging import batches
 from etl.staging import bucket as staging
 from etl.staging import writer as staged_writer
 from etl.tables import destination
@@ -31,7 +33,7 @@ from etl_cli.costs.capacity_advice import (
 )
 from etl_cli.costs.capacity_inputs import GB, MB, CapacitySettings, Costs, Workload
 from etl_cli.costs.prices import price_list
-from serverless_app.settings import MOST_WORKERS, PipelineSettings
+from serverless_app.settings import PipelineSettings
 
 COSTS = Costs(page_us=1000, extract_us=2, transform_us=6, load_us=10, wire_bytes=418, state_bytes=100)
 # A vCPU whole, and nothing to wait for: what remains is what a test is about.
@@ -69,7 +71,7 @@ def test_sizes_of_requests_are_those_of_the_functions() -> None:
     assert (capacity.UPLOAD_BYTES, capacity.READ_BYTES, capacity.BATCH_RECORDS, capacity.IN_FLIGHT) == (
         staged_writer.UPLOAD_BYTES,
         staging.READ_BYTES,
-        staging.BATCH_RECORDS,
+        batches.BATCH_RECORDS,
         destination.IN_FLIGHT,
     )
 

@@ -529,7 +529,7 @@ def test_what_the_tables_can_take_is_what_dynamodb_tells() -> None:
 def test_a_function_without_its_settings_is_to_be_deployed_again(value: str) -> None:
     function = {"FunctionName": "etl-extract", "MemorySize": 512, "Environment": {"Variables": {"CONCURRENCY": value}}}
 
-    with pytest.raises(UserError, match="etl-extract has no setting") as caught:
+    with pytest.raises(UserError, match="etl-extract has no valid setting") as caught:
         read_deployed(Pipeline.find(aws(**{"lambda.GetFunctionConfiguration": function}).session))
     assert "cdk deploy" in caught.value.remedy
 

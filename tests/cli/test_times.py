@@ -10,8 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from etl.model import windows as window
-from etl.model.errors import InputError
+from etl.model.instants import InstantError, parse_instant
 from etl_cli.app import app
 from etl_cli.terminal import words as wording
 from etl_cli.terminal.time_options import parse_length, parse_since, parse_time
@@ -119,8 +118,8 @@ def test_lengths_in_words(text: str, length: timedelta, words: str) -> None:
 )
 def test_an_option_takes_the_times_that_an_executions_input_takes(text: str) -> None:
     try:
-        expected = window.parse_instant("start", text)
-    except InputError:
+        expected = parse_instant(text)
+    except InstantError:
         with pytest.raises(typer.BadParameter):
             parse_time(text)
     else:

@@ -81,7 +81,7 @@ def test_the_bundle_holds_the_code_and_its_locked_dependencies(checkout: dict[st
     assert {name.split("/")[0].split("-")[0] for name in names} == {"etl", "pipeline", "msgspec", "httptools"}
 
 
-def test_the_bundle_keeps_licences_and_versions_of_the_dependencies(checkout: dict[str, Any]) -> None:
+def test_the_bundle_keeps_licences_and_versions(checkout: dict[str, Any]) -> None:
     names = contents(bundle(FOR_LAMBDA, **checkout)).keys()
     metadata = {name.split("/", 1)[1] for name in names if ".dist-info/" in name}
 
@@ -182,9 +182,7 @@ def test_no_path_of_this_machine_is_in_the_bytecode(checkout: dict[str, Any]) ->
 
 
 @pytest.mark.usefixtures("host_has_the_functions_version")
-def test_bytecode_of_another_version_than_the_functions_is_left_out(
-    checkout: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bytecode_of_another_version_is_left_out(checkout: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with_bytecode = bundle(FOR_LAMBDA, **checkout)
     monkeypatch.setattr(bundling, "_CACHE_TAG", "cpython-399")
     without = bundle(FOR_LAMBDA, **checkout)
@@ -208,7 +206,7 @@ def test_bytecode_does_not_depend_on_the_environment(
 
 @pytest.mark.parametrize("settings", [FOR_LAMBDA, HOST])
 @pytest.mark.parametrize("cache_tag", [sys.implementation.cache_tag, "cpython-399"])
-def test_a_syntax_error_is_told_before_anything_is_deployed(
+def test_a_syntax_error_ends_the_deployment(
     checkout: dict[str, Any], monkeypatch: pytest.MonkeyPatch, settings: PipelineSettings, cache_tag: str
 ) -> None:
     monkeypatch.setattr(bundling, "_CACHE_TAG", cache_tag)
@@ -219,7 +217,7 @@ def test_a_syntax_error_is_told_before_anything_is_deployed(
         bundle(settings, **checkout)
 
 
-def test_a_file_of_the_checkout_is_named_as_it_is_known_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_the_checkout_is_named_from_its_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundling, "CHECKOUT", tmp_path)
     pipeline = tmp_path / "pipelines" / "etl"
     pipeline.mkdir(parents=True)
@@ -229,7 +227,7 @@ def test_a_file_of_the_checkout_is_named_as_it_is_known_there(tmp_path: Path, mo
         bundle(HOST, pipeline=pipeline, output=tmp_path / "build")
 
 
-def test_a_package_that_cannot_be_compiled_is_told(tmp_path: Path, checkout: dict[str, Any]) -> None:
+def test_a_package_that_cannot_be_compiled_is_refused(tmp_path: Path, checkout: dict[str, Any]) -> None:
     broken = "target.mkdir(exist_ok=True); (target / 'package.py').write_text('type X = int')"
 
     with pytest.raises(BundlingError, match=r"package\.py, line 1: "):
@@ -245,7 +243,7 @@ def test_the_asset_hash_is_the_same_in_every_checkout(tmp_path: Path, checkout: 
     assert asset_hash(here) == asset_hash(there)
 
 
-def test_the_asset_hash_does_not_depend_on_times_modes_and_caches(tmp_path: Path, checkout: dict[str, Any]) -> None:
+def test_the_asset_hash_ignores_times_modes_and_caches(tmp_path: Path, checkout: dict[str, Any]) -> None:
     before = bundle(FOR_LAMBDA, **checkout)
     (checkout["source"] / "__pycache__").mkdir()
     (checkout["source"] / "__pycache__" / "extract.cpython-311.pyc.139872").write_bytes(b"x")
@@ -311,7 +309,7 @@ def test_a_dependency_without_a_hash_is_refused(tmp_path: Path, checkout: dict[s
         bundle(FOR_LAMBDA, lock=lock, **checkout)
 
 
-def test_a_failed_installation_says_why_and_what_to_do(tmp_path: Path, checkout: dict[str, Any]) -> None:
+def test_a_failed_installation_says_what_to_do(tmp_path: Path, checkout: dict[str, Any]) -> None:
     with pytest.raises(BundlingError, match=r"(?s)could not be installed:\nno route to host\n.*make setup.*make lock"):
         bundle(FOR_LAMBDA, **checkout, uv=fake_uv(tmp_path, "sys.exit('no route to host')"))
 
@@ -338,13 +336,13 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path: Path, checkout: dict[st
     assert not [path for path in checkout["output"].iterdir() if path.name.startswith(".making")]
 
 
-def test_a_checkout_that_may_not_be_written_keeps_its_bundle_elsewhere(checkout: dict[str, Any]) -> None:
+def test_a_read_only_checkout_keeps_its_bundle_elsewhere(checkout: dict[str, Any]) -> None:
     folder = bundle(HOST, **checkout | {"output": Path("/sys/nobody-may-write-here")})
 
     assert contents(folder) == contents(bundle(HOST, **checkout))
 
 
-def test_a_place_that_is_no_folder_is_said_in_one_line(tmp_path: Path, checkout: dict[str, Any]) -> None:
+def test_an_output_that_is_no_folder_is_one_line(tmp_path: Path, checkout: dict[str, Any]) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(BundlingError, match=r"^\S+/file/lambda can't be used: Not a directory$"):

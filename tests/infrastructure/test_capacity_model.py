@@ -54,7 +54,7 @@ def test_time_is_that_of_the_state_machine(stack: Synthesized) -> None:
     assert stack.definition["TimeoutSeconds"] == CapacitySettings.timeout_seconds
 
 
-def test_what_is_staged_is_billed_until_it_expires(stack: Synthesized) -> None:
+def test_staged_objects_are_billed_until_they_expire(stack: Synthesized) -> None:
     (bucket,) = stack.of_type("AWS::S3::Bucket").values()
     (rule,) = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
 

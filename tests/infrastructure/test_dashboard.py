@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from etl.invocation.metrics import BY_STAGE, NAMESPACE, UNITS
+from etl.model.stages import STATES
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 from tests.infrastructure.test_monitoring import ALARMS, LAST_LINES, MACHINE
 from tests.support import ROOT
 
-STAGES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
 # Every metric has its dimensions; a graph of one without them, or of others, stays empty.
 PLATFORM = {
     "AWS/States": MACHINE.keys(),
@@ -69,14 +69,14 @@ def test_the_trend_has_a_value_for_each_day(widgets: list[dict[str, Any]], words
     assert graph["y"] < 20
 
 
-def test_every_metric_of_the_pipeline_is_shown_with_its_dimensions(widgets: list[dict[str, Any]]) -> None:
+def test_every_metric_is_shown_with_its_dimensions(widgets: list[dict[str, Any]]) -> None:
     own = [(name, dimensions) for namespace, name, dimensions in metrics_of(widgets) if namespace == NAMESPACE]
 
     assert {name for name, _ in own} == {*UNITS, "WatermarkAge"}
     for name, dimensions in own:
         assert dimensions.keys() == ({"Stage"} if name in BY_STAGE else set()), name
     for name in BY_STAGE:
-        assert [dimensions["Stage"] for each, dimensions in own if each == name] == [*STAGES]
+        assert [dimensions["Stage"] for each, dimensions in own if each == name] == [*STATES]
 
 
 def test_a_dashboard_of_so_many_metrics_is_paid_for(widgets: list[dict[str, Any]]) -> None:
@@ -86,7 +86,7 @@ def test_a_dashboard_of_so_many_metrics_is_paid_for(widgets: list[dict[str, Any]
         assert "50 metrics" in (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
 
 
-def test_what_the_platform_measures_is_below(widgets: list[dict[str, Any]]) -> None:
+def test_metrics_of_the_platform_come_last(widgets: list[dict[str, Any]]) -> None:
     below = [(namespace, name, dimensions) for namespace, name, dimensions in metrics_of(widgets[-8:])]
 
     assert {namespace for namespace, _, _ in below} == {*PLATFORM, "AWS/S3"}
@@ -104,7 +104,7 @@ def test_what_the_platform_measures_is_below(widgets: list[dict[str, Any]]) -> N
     }
 
 
-def test_what_s3_measures_is_of_the_staging_bucket(widgets: list[dict[str, Any]], stack: Synthesized) -> None:
+def test_metrics_of_s3_are_those_of_the_staging_bucket(widgets: list[dict[str, Any]], stack: Synthesized) -> None:
     bucket = stack.named("AWS::S3::Bucket", f"etl-staging-{ACCOUNT}-{REGION}")
     [configuration] = bucket["MetricsConfigurations"]
     found = {name: dimensions for namespace, name, dimensions in metrics_of(widgets) if namespace == "AWS/S3"}
@@ -116,7 +116,7 @@ def test_what_s3_measures_is_of_the_staging_bucket(widgets: list[dict[str, Any]]
         assert dimensions == {"BucketName": bucket["BucketName"], "FilterId": configuration["Id"]}
 
 
-def test_failed_invocations_are_looked_up_in_the_logs_of_the_functions(widgets: list[dict[str, Any]]) -> None:
+def test_failed_invocations_come_from_the_functions_logs(widgets: list[dict[str, Any]]) -> None:
     query = titled(widgets, "Invocations that failed")["properties"]["query"]
 
     for stage in ("extract", "transform", "load"):

@@ -6,8 +6,11 @@ import re
 from typing import Any
 
 import pytest
+from aws_cdk import Duration
 from aws_cdk.assertions import Match, Template
 
+from etl.invocation.metrics import NAMESPACE, UNITS
+from serverless_app.constructs.pipeline_metrics import WATERMARK_AGE, pipeline_metric
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 
 MACHINE = {"StateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:etl-pipeline"}
@@ -47,7 +50,7 @@ def alarm_of(stack: Synthesized, name: str) -> dict[str, Any]:
     return stack.named("AWS::CloudWatch::Alarm", f"etl-pipeline-{name}")
 
 
-def test_there_are_these_alarms_whether_or_not_anybody_is_told(stack: Synthesized, tuned_stack: Synthesized) -> None:
+def test_there_are_these_alarms_with_and_without_an_address(stack: Synthesized, tuned_stack: Synthesized) -> None:
     for each in (stack, tuned_stack):
         alarms = [alarm["Properties"]["AlarmName"] for alarm in each.of_type("AWS::CloudWatch::Alarm").values()]
         assert sorted(alarms) == sorted(f"etl-pipeline-{name}" for name in ALARMS)
@@ -73,7 +76,7 @@ def test_an_alarm_is_about_its_metric(stack: Synthesized, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_no_measurement_is_no_news_but_for_the_age_of_the_watermark(stack: Synthesized, name: str) -> None:
+def test_only_a_missing_watermark_age_rings_an_alarm(stack: Synthesized, name: str) -> None:
     # Said of DynamoDB's metrics too: without it their alarms stay as they are until the next throttling.
     assert alarm_of(stack, name)["TreatMissingData"] == ("breaching" if name == "data-late" else "notBreaching")
 
@@ -93,8 +96,8 @@ def test_thresholds_are_those_of_the_settings(tuned_stack: Synthesized) -> None:
     late, rejected = alarm_of(tuned_stack, "data-late"), alarm_of(tuned_stack, "rejected-share")
 
     assert (late["Threshold"], rejected["Threshold"]) == (9 * 3600, 0.5)
-    assert "more than 9 hours ago" in late["AlarmDescription"]
-    assert "More than 0.5 %" in rejected["AlarmDescription"]
+    assert " 9 hours" in late["AlarmDescription"]
+    assert "0.5 %" in rejected["AlarmDescription"]
     assert "(1024 MB)" in alarm_of(tuned_stack, "function-limit")["AlarmDescription"]
 
 
@@ -129,7 +132,7 @@ def has_a_term(pattern: str, line: str) -> bool:
 
 
 @pytest.mark.parametrize("stage", ["extract", "transform", "load"])
-def test_what_lambda_stops_counts_as_near_a_limit(stack: Synthesized, stage: str) -> None:
+def test_a_function_that_lambda_stops_counts_as_near_a_limit(stack: Synthesized, stage: str) -> None:
     filters = [stack.resolve(each["Properties"]) for each in stack.of_type("AWS::Logs::MetricFilter").values()]
     [found] = [each for each in filters if each["LogGroupName"] == f"/aws/lambda/etl-{stage}"]
 
@@ -140,17 +143,18 @@ def test_what_lambda_stops_counts_as_near_a_limit(stack: Synthesized, stage: str
     ]
 
 
-def test_the_pipelines_metrics_are_called_as_the_functions_call_them() -> None:
-    from etl.invocation import metrics
-    from serverless_app.constructs import pipeline_metrics
+def test_functions_or_watch_report_each_metric_of_an_alarm() -> None:
+    own = {metric for namespace, metric, *_ in ALARMS.values() if namespace == NAMESPACE}
 
-    assert pipeline_metrics.NAMESPACE == metrics.NAMESPACE
-    assert pipeline_metrics.NEAR_LIMIT in metrics.UNITS
-    own = {metric for namespace, metric, *_ in ALARMS.values() if namespace == metrics.NAMESPACE}
-    assert own - metrics.UNITS.keys() == {pipeline_metrics.WATERMARK_AGE}
+    assert own - UNITS.keys() == {WATERMARK_AGE}
 
 
-def test_only_an_address_in_the_settings_is_told(stack: Synthesized, tuned_stack: Synthesized) -> None:
+def test_a_metric_that_nothing_reports_is_refused() -> None:
+    with pytest.raises(KeyError, match="ItemsRaed"):
+        pipeline_metric("ItemsRaed", "Sum", Duration.minutes(5))
+
+
+def test_only_an_address_in_the_settings_gets_the_alarms(stack: Synthesized, tuned_stack: Synthesized) -> None:
     assert not stack.of_type("AWS::SNS::Subscription")
     [subscription] = tuned_stack.of_type("AWS::SNS::Subscription").values()
     assert tuned_stack.resolve(subscription["Properties"]) == {
@@ -160,7 +164,7 @@ def test_only_an_address_in_the_settings_is_told(stack: Synthesized, tuned_stack
     }
 
 
-def test_the_topic_is_encrypted_with_a_key_that_the_alarms_may_use(stack: Synthesized) -> None:
+def test_the_alarms_may_use_the_key_of_the_topic(stack: Synthesized) -> None:
     topic = stack.named("AWS::SNS::Topic", "etl-pipeline-alarms")
     [key] = stack.of_type("AWS::KMS::Key").values()
     [alarms] = [
@@ -181,7 +185,7 @@ OWN_ALARMS = {
 }
 
 
-def test_the_alarms_and_nobody_else_may_publish_and_only_over_tls(stack: Synthesized) -> None:
+def test_only_the_alarms_may_publish_and_only_over_tls(stack: Synthesized) -> None:
     [policy] = stack.of_type("AWS::SNS::TopicPolicy").values()
     statements = stack.resolve(policy["Properties"]["PolicyDocument"]["Statement"])
     by_effect = {each["Effect"]: each for each in statements}

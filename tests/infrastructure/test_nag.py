@@ -31,9 +31,9 @@ def test_every_acknowledgement_is_needed(
     suppressed = request.getfixturevalue(name).nag["suppressedViolations"]
     ids = {
         "bucket": "StagingBucket9644C37C",
-        "extract": "ExtractFunction2BADC636",
-        "transform": "TransformFunction58095C87",
-        "load": "LoadFunctionE08EF68C",
+        "Extract": "ExtractFunction2BADC636",
+        "Transform": "TransformFunction58095C87",
+        "Load": "LoadFunctionE08EF68C",
         "machine_name": '{"Fn::Select":[6,{"Fn::Split":[":",{"Ref":"WorkflowStateMachine8F1B1C15"}]}]}',
     }
 
@@ -59,7 +59,7 @@ def test_a_finding_that_is_not_acknowledged_fails_the_synthesis(tmp_path: Path) 
     assert {each["ruleName"] for each in nag_report(tmp_path)["violations"]} == {"AwsSolutions-S1", "AwsSolutions-S10"}
 
 
-def test_every_reason_says_something_of_its_own() -> None:
+def test_every_reason_is_a_sentence() -> None:
     reasons = {reason for _, _, reason in ACKNOWLEDGED + ACKNOWLEDGED_IF_DISTRIBUTED}
 
     assert all(len(reason) > 60 and reason.endswith(".") for reason in reasons)

@@ -207,7 +207,7 @@ def test_every_action_that_is_granted_is_asked_about(distributed_stack: Synthesi
     assert granted - set(ACTIONS) == set()
 
 
-def test_the_workflow_may_invoke_the_three_functions_write_into_the_ledger_and_tell(stack: Synthesized) -> None:
+def test_the_workflow_may_invoke_record_and_announce(stack: Synthesized) -> None:
     invoke = both(("lambda:InvokeFunction",), *map(function_arn, STAGES))
     record = both(("dynamodb:UpdateItem",), LEDGER) | TELL
 
@@ -215,9 +215,7 @@ def test_the_workflow_may_invoke_the_three_functions_write_into_the_ledger_and_t
 
 
 @pytest.mark.parametrize("name", ["stack", "distributed_stack"])
-def test_the_recorder_may_read_histories_write_into_the_ledger_and_tell(
-    request: pytest.FixtureRequest, name: str
-) -> None:
+def test_the_recorder_may_read_histories_record_and_announce(request: pytest.FixtureRequest, name: str) -> None:
     stack = request.getfixturevalue(name)
     look = both(("states:GetExecutionHistory",), EXECUTION)
     record = both(("dynamodb:UpdateItem",), LEDGER) | TELL
@@ -226,7 +224,7 @@ def test_the_recorder_may_read_histories_write_into_the_ledger_and_tell(
     assert allowed == TRACE | SAMPLING | LOG_DELIVERY | look | record
 
 
-def test_the_watch_may_read_the_watermark_and_measure_its_age_and_nothing_else(stack: Synthesized) -> None:
+def test_the_watch_may_read_the_watermark_and_measure_its_age(stack: Synthesized) -> None:
     look = both(("dynamodb:GetItem",), LEDGER) | both(("states:DescribeStateMachine",), STATE_MACHINE)
     measure = both(("cloudwatch:PutMetricData",), METRICS)
 
@@ -234,7 +232,7 @@ def test_the_watch_may_read_the_watermark_and_measure_its_age_and_nothing_else(s
     assert allowed == TRACE | SAMPLING | LOG_DELIVERY | look | measure
 
 
-def test_distributed_maps_add_executions_of_the_workflow_itself_alone(
+def test_distributed_maps_add_executions_of_this_workflow_only(
     stack: Synthesized, distributed_stack: Synthesized
 ) -> None:
     added = allowed_of(distributed_stack, role_of_workflow(distributed_stack)) - allowed_of(
@@ -257,7 +255,7 @@ def test_a_rule_may_start_its_state_machine_alone(stack: Synthesized, rule: str,
     assert allowed_of(stack, role_of_rule(stack, rule)) == {("states:StartExecution", machine)}
 
 
-def test_there_is_no_role_beyond_those_tested_here_and_the_one_that_empties_the_bucket(stack: Synthesized) -> None:
+def test_every_role_is_tested_but_the_one_that_empties_buckets(stack: Synthesized) -> None:
     tested = {role for roles in roles_of(stack).values() for role in roles}
     others = {name for name in stack.of_type("AWS::IAM::Role") if not name.startswith("CustomS3AutoDeleteObjects")}
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
+from etl.model.stages import STATES
 from etl_cli.doctor.obstacles import BUCKET as BUCKET_IN_THE_WAY
 from etl_cli.doctor.obstacles import LOG_GROUPS, TABLES
 from serverless_app.settings import PipelineSettings
@@ -55,7 +56,7 @@ def test_logical_ids_of_what_holds_data_or_a_name_are_frozen(stack: Synthesized)
     }.items()
 
 
-def test_the_command_knows_what_can_be_in_the_way_of_a_deployment(stack: Synthesized) -> None:
+def test_the_command_knows_the_obstacles_of_a_deployment(stack: Synthesized) -> None:
     """All that holds data, or that a late writer makes again, by the logical ids by which it is imported."""
     named = {
         "AWS::DynamoDB::Table": "TableName",
@@ -76,7 +77,7 @@ def test_the_staging_bucket_is_named_after_account_and_region(stack: Synthesized
     assert stack.logical_id("AWS::S3::Bucket", BUCKET) == "StagingBucket9644C37C"
 
 
-def test_staged_objects_expire_after_30_days_and_open_uploads_after_one(stack: Synthesized) -> None:
+def test_staged_objects_expire_after_30_days_uploads_after_one(stack: Synthesized) -> None:
     template_of(stack).has_resource_properties(
         "AWS::S3::Bucket",
         {
@@ -135,7 +136,7 @@ def test_tables_have_their_keys_and_are_billed_on_demand(
 
 
 @pytest.mark.parametrize("name", DATA["AWS::DynamoDB::Table"])
-def test_tables_can_be_restored_to_a_point_in_time_and_use_the_key_of_dynamodb(stack: Synthesized, name: str) -> None:
+def test_tables_are_recoverable_and_use_the_key_of_dynamodb(stack: Synthesized, name: str) -> None:
     table = stack.named("AWS::DynamoDB::Table", name)
 
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
@@ -154,7 +155,7 @@ def test_functions_have_the_specified_runtime_memory_and_timeout(stack: Synthesi
 
 
 @pytest.mark.parametrize("stage", ["extract", "transform", "load"])
-def test_functions_write_to_log_groups_of_their_own_as_they_print(stack: Synthesized, stage: str) -> None:
+def test_functions_write_text_to_their_own_log_groups(stack: Synthesized, stage: str) -> None:
     function = stack.named("AWS::Lambda::Function", f"etl-{stage}")
 
     assert function["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": f"/aws/lambda/etl-{stage}"}
@@ -175,9 +176,7 @@ def test_functions_share_one_asset(stack: Synthesized) -> None:
         "/aws/vendedlogs/states/etl-pipeline-watch",
     ],
 )
-def test_logs_are_kept_as_long_as_the_settings_say_and_go_with_the_stack(
-    stack: Synthesized, tuned_stack: Synthesized, name: str
-) -> None:
+def test_logs_have_the_retention_of_the_settings(stack: Synthesized, tuned_stack: Synthesized, name: str) -> None:
     for each, days in ((stack, 30), (tuned_stack, 90)):
         group = each.template["Resources"][each.logical_id("AWS::Logs::LogGroup", name)]
         assert group["Properties"]["RetentionInDays"] == days
@@ -221,7 +220,7 @@ def tag_of_the_handler(stack: Synthesized) -> str:
     return str(tags["aws-cdk:auto-delete-objects"])
 
 
-def test_switching_between_destroy_and_retain_removes_and_adds_no_resource(
+def test_destroy_and_retain_have_the_same_resources(
     stack: Synthesized, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """CloudFormation would delete a custom resource that a switch removes after the grant that its handler needs."""
@@ -236,7 +235,7 @@ def test_switching_between_destroy_and_retain_removes_and_adds_no_resource(
     assert (before_tag, after_tag) == ("true", "false")
 
 
-def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: Synthesized) -> None:
+def test_only_the_data_is_ever_retained(tuned_stack: Synthesized) -> None:
     retained = {
         name for name, each in tuned_stack.template["Resources"].items() if each.get("DeletionPolicy") == "Retain"
     }
@@ -249,7 +248,7 @@ def test_everything_else_goes_with_the_stack_whatever_the_settings(tuned_stack: 
     }
 
 
-def test_what_stays_of_a_destroyed_stack_is_what_the_runbook_says(stack: Synthesized) -> None:
+def test_the_runbook_lists_what_a_destroyed_stack_leaves(stack: Synthesized) -> None:
     section = RUNBOOK.partition("## What stays after `cdk destroy`\n")[2].partition("\n## ")[0]
     functions = stack.of_type("AWS::Lambda::Function")
     # Lambda makes the log group of a function that names none, and CloudFormation knows nothing of it.
@@ -272,7 +271,7 @@ def test_what_stays_of_a_destroyed_stack_is_what_the_runbook_says(stack: Synthes
     assert {f"`{name}`" in section for name in metrics} == {True}
 
 
-def test_a_failure_that_is_caught_ends_in_a_fail_state_as_the_readme_says(stack: Synthesized) -> None:
+def test_a_caught_failure_ends_in_a_fail_state_as_in_readme(stack: Synthesized) -> None:
     states = stack.definition["States"]
 
     def end_of(name: str) -> str:
@@ -280,6 +279,5 @@ def test_a_failure_that_is_caught_ends_in_a_fail_state_as_the_readme_says(stack:
             name = states[name]["Next"]
         return str(states[name]["Type"])
 
-    stages = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
-    assert {end_of(each["Next"]) for name in stages for each in states[name]["Catch"]} == {"Fail"}
+    assert {end_of(each["Next"]) for name in STATES for each in states[name]["Catch"]} == {"Fail"}
     assert "ended in a Fail state" in README

@@ -35,7 +35,7 @@ def test_the_rule_starts_the_state_machine_and_nothing_else(stack: Synthesized) 
     assert target["Arn"] == f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:etl-pipeline"
 
 
-def test_an_execution_gets_the_time_and_the_detail_of_the_event_as_json(stack: Synthesized) -> None:
+def test_an_execution_gets_time_and_detail_of_the_event(stack: Synthesized) -> None:
     [target] = stack.named("AWS::Events::Rule", "etl-daily-schedule")["Targets"]
     event = {"time": "2026-11-23T02:00:00Z", "detail": {"action": "start", "lookback_hours": 48}}
     transformer = target["InputTransformer"]
@@ -47,7 +47,7 @@ def test_an_execution_gets_the_time_and_the_detail_of_the_event_as_json(stack: S
     assert json.loads(rendered) == event
 
 
-def test_what_could_not_be_started_in_two_hours_is_kept_for_14_days(stack: Synthesized) -> None:
+def test_an_event_without_a_start_is_kept_for_14_days(stack: Synthesized) -> None:
     [target] = stack.named("AWS::Events::Rule", "etl-daily-schedule")["Targets"]
     queue = stack.named("AWS::SQS::Queue", "etl-pipeline-dead-letters")
 
@@ -57,7 +57,7 @@ def test_what_could_not_be_started_in_two_hours_is_kept_for_14_days(stack: Synth
     assert queue["SqsManagedSseEnabled"] is True
 
 
-def test_an_event_is_late_as_long_as_the_rule_tries_to_deliver_it(stack: Synthesized) -> None:
+def test_the_latest_delivery_is_that_of_the_rule(stack: Synthesized) -> None:
     [target] = stack.named("AWS::Events::Rule", "etl-daily-schedule")["Targets"]
 
     assert target["RetryPolicy"]["MaximumEventAgeInSeconds"] == LATEST_DELIVERY.total_seconds()

@@ -75,7 +75,7 @@ def test_a_run_does_not_begin_by_a_definition_that_its_code_was_not_deployed_wit
         deploy(pipeline, {})
 
     assert execution.error == "CodeChangedError"
-    assert "a deployment was going on when this run started" in execution.message
+    assert "a deployment was in progress when this run started" in execution.message
     assert pipeline.loaded_names() == set()
 
 

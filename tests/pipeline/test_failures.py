@@ -18,8 +18,8 @@ from tests.support import Deployed
 WRONG_INPUTS: dict[str, tuple[Any, str]] = {
     "list": (["2024-01-15"], 'the input must be a JSON object, got ["2024-01-15"]'),
     "unknown field": ({"lookback": 24}, 'unknown field "lookback": allowed are start, end, lookback_hours'),
-    "start alone": ({"start": "2024-01-15"}, "start needs end beside it"),
-    "no time": ({"start": "yesterday", "end": "2024-01-16"}, "start must be an ISO 8601 time with its zone, such as"),
+    "start alone": ({"start": "2024-01-15"}, "start needs end"),
+    "no time": ({"start": "yesterday", "end": "2024-01-16"}, "start is no ISO 8601 time"),
     "future": ({"start": "2024-01-15", "end": "2999-01-01"}, "end is in the future: 2999-01-01T00:00:00Z"),
     "hours": ({"lookback_hours": "24"}, "lookback_hours must be a whole number of hours from 1 to"),
     "detail": ({"time": "2024-01-15T00:00:00Z", "detail": {"begin": "2024-01-14"}}, 'unknown field "begin"'),
@@ -111,9 +111,10 @@ def test_a_contract_that_no_record_meets_fails_before_anything_is_loaded(
         "QualityGateError",
         "Gate",
         "3 of 3 items were rejected, 100.0 %, and 5 % are allowed",
-        f"Most common: 3 times {reason}",
-        f"look at quarantine/{_run_of(execution)}/, correct the data or transformation.py, and run the window "
-        f"{window.start} to {window.end} again",
+        reason,
+        "(3×)",
+        f"quarantine/{_run_of(execution)}/",
+        f"{window.start} to {window.end}",
     )
     assert "Test Item" not in execution.message, "a cause must not hold what is in a record"
     assert pipeline.destination() == {}

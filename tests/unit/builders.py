@@ -12,7 +12,8 @@ from etl.gate import Allowed
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
 from etl.model.run import Run, Work
-from etl.staging.bucket import BATCH_BYTES, READ_BYTES, Staging
+from etl.staging.batches import BATCH_BYTES
+from etl.staging.bucket import READ_BYTES, Staging
 from etl.staging.keys import seal_key
 from etl.staging.seal import Seal
 from etl.tables.destination import DestinationTable

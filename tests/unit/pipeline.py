@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 
 from etl import extract, load, transform
 from etl.invocation.code_version import engine_version
+from etl.model.settings import Settings
+from etl.model.stages import STAGES
+from etl.settings import BY_FUNCTION, environment
 from etl.tables.source import SourceTable
 from tests.unit.fakes.channel import FakeChannel
 from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
@@ -18,25 +22,17 @@ from tests.unit.fakes.s3 import FakeS3
 from tests.unit.virtual_threads import VirtualThreads
 
 EXECUTION = {"id": "arn:aws:states:execution:1", "name": "1", "started_at": "2024-01-16T02:00:00.123Z"}
-ENVIRONMENT = {
-    "STAGING_BUCKET": "staging",
-    "SOURCE_TABLE": "source",
-    "LEDGER_TABLE": "ledger",
-    "STORES": "staging source destination ledger",
-    "CATCH_UP_DAYS": "30",
-    "EVENT_WINDOW_DAYS": "31",
-    "DESTINATION_TABLE": "destination",
-    "LOOKBACK_HOURS": "24",
-    "LATENESS_MINUTES": "15",
-    "CONCURRENCY": "40",
-    "SEGMENT_BYTES": "1000",
-    "PART_BYTES": "67108864",
-    "REJECT_THRESHOLD_PERCENT": "5",
-    "DROP_THRESHOLD_PERCENT": "99",
-    "RECORD_SECONDS": "10",
-    "MAX_WRITE_UNITS_PER_SECOND": "0",
-    "LOG_LEVEL": "INFO",
+NAMES = {
+    "staging_bucket": "staging",
+    "source_table": "source",
+    "destination_table": "destination",
+    "ledger_table": "ledger",
+    "stores": "staging source destination ledger",
 }
+VALUES = asdict(Settings(segment_bytes=1000)) | NAMES
+# The variables of all functions, as the stack writes them.
+ENVIRONMENT = {name: text for function in BY_FUNCTION for name, text in environment(function, VALUES).items()}
+HANDLERS = {"etl-extract": extract.handler, "etl-transform": transform.handler, "etl-load": load.handler}
 FINISHED = "2024-01-16T02:10:00.000Z"
 Handler = Callable[[Any, Any], Any]
 
@@ -79,13 +75,15 @@ class Pipeline:
 
     def run(self, given: Any = None, execution: dict[str, str] = EXECUTION) -> dict[str, Any]:
         """An execution; returns its output."""
-        state = self._invoke(extract.handler, plan_event(given or {}, execution))
-        for action, handler in (("extract", extract.handler), ("transform", transform.handler)):
-            self._map(state, action, handler)
-        state = self._invoke(transform.handler, {"action": "gate", **state})
-        self._map(state, "load", load.handler)
-        output: dict[str, Any] = self._invoke(load.handler, {"action": "finish", "finished_at": FINISHED, **state})
-        return output
+        state: dict[str, Any] = {}
+        for stage in STAGES:
+            handler = HANDLERS[stage.function]
+            if stage.is_map:
+                self._map(state, stage.action, handler)
+            else:
+                event = {"action": stage.action, "finished_at": FINISHED, **state}
+                state = self._invoke(handler, event if state else plan_event(given or {}, execution))
+        return state
 
     def _map(self, state: dict[str, Any], action: str, handler: Handler) -> None:
         for number, segment in enumerate(state["segments"]):

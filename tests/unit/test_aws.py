@@ -268,7 +268,7 @@ def test_what_does_not_pass_says_what_to_do(error: Any, remedy: str) -> None:
 def test_what_does_not_pass_names_what_the_function_uses() -> None:
     message = str(explained(client_error("ResourceNotFoundException"), ["etl-source-data", "etl-staging"]))
 
-    assert message.endswith(" (this function uses etl-source-data and etl-staging)")
+    assert " (this function uses etl-source-data and etl-staging)" in message
 
 
 def test_an_error_without_metadata_is_judged_by_its_code() -> None:

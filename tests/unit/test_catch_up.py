@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.extract import plan
 from etl.model.errors import CatchUpError
 from etl.model.run import Run
+from etl.plan import plan
 from etl.settings import ExtractSettings
 from tests.unit.builders import ledger, source, staging
 from tests.unit.fakes.dynamodb import FakeDynamoDB
@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass
 class Model:
-    """What the pipeline answers for: all from the first scheduled run's lookback on."""
+    """The period that the pipeline must cover: all from the first scheduled run's lookback on."""
 
     due: datetime | None = None
     covered: set[datetime] = field(default_factory=set)
@@ -51,7 +51,7 @@ class Model:
 
 
 class Nights:
-    """A pipeline whose runs are planned and closed, in whatever order."""
+    """A pipeline whose runs are planned and closed, in any order."""
 
     def __init__(self) -> None:
         self.s3, self.dynamodb = FakeS3(), FakeDynamoDB()
@@ -107,7 +107,7 @@ def test_a_backfill_before_the_first_night_sets_no_watermark() -> None:
     assert nights.start().start == "2024-01-15T01:45:00Z"
 
 
-def test_beyond_what_may_be_caught_up_on_the_backfills_that_the_error_names_help() -> None:
+def test_the_backfills_that_the_error_names_fill_the_gap() -> None:
     nights = Nights()
     nights.succeed(nights.start())
     nights.now += 6 * 24 * HOUR
@@ -144,7 +144,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 @settings(max_examples=300)
-def test_the_watermark_never_passes_what_no_successful_window_covered(steps: list[tuple[Any, ...]]) -> None:
+def test_the_watermark_never_passes_an_uncovered_period(steps: list[tuple[Any, ...]]) -> None:
     nights = Nights()
     going: list[Run] = []
     before: datetime | None = None

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from etl.tables.destination import IN_FLIGHT, DestinationTable, Key, Outcome
+from etl.model.schema import Key
+from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from tests.consumption import Consumed, most_within, units_between
 from tests.unit.fakes.faults import client_error

@@ -1,4 +1,4 @@
-"""A deployment may change settings in the middle of a run: the run goes on, and its result is right."""
+"""A deployment may change settings in the middle of a run: the run continues, and its result is right."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.unit.fakes.faults import Crash
 from tests.unit.pipeline import ENVIRONMENT, Pipeline, _forget_adapters
 from tests.unit.test_pipeline import MODULE, TIMESTAMP, items
 
-# Each variable with another value, and why a run may get it in the middle.
+# Another value of a setting, and the reason why it may change during a run. Every other setting gets twice its default.
 HARMLESS = {
     "LOG_LEVEL": ("ERROR", "It decides what is logged, and nothing else."),
     "CATCH_UP_DAYS": ("1", "Plan alone reads it, and fixes the window."),
@@ -69,19 +69,21 @@ def unchanged() -> Any:
     return run({}, "plan")
 
 
-def test_every_variable_is_either_harmless_or_fixed() -> None:
-    assert HARMLESS.keys() | FIXED == ENVIRONMENT.keys()
+def test_harmless_variables_exist_and_are_not_fixed() -> None:
+    assert HARMLESS.keys() | FIXED <= ENVIRONMENT.keys()
     assert not HARMLESS.keys() & FIXED
 
 
 @pytest.mark.parametrize("behind", BEHIND)
-@pytest.mark.parametrize("name", HARMLESS)
-def test_a_setting_that_changes_in_the_middle_leaves_the_result_right(unchanged: Any, name: str, behind: str) -> None:
-    assert run({name: HARMLESS[name][0]}, behind) == unchanged
+@pytest.mark.parametrize("name", sorted(ENVIRONMENT.keys() - FIXED))
+def test_a_setting_that_changes_during_a_run_does_no_harm(unchanged: Any, name: str, behind: str) -> None:
+    value = HARMLESS[name][0] if name in HARMLESS else str(2 * int(ENVIRONMENT[name]))
+
+    assert run({name: value}, behind) == unchanged
 
 
 @pytest.mark.parametrize("size", ["700", "100000"])
-def test_a_retry_may_cut_what_a_dead_attempt_has_written_otherwise(unchanged: Any, size: str) -> None:
+def test_a_retry_may_cut_parts_in_another_size(unchanged: Any, size: str) -> None:
     assert run({"PART_BYTES": size}, "extract", crash=True) == unchanged
 
 

@@ -47,9 +47,7 @@ def test_a_run_of_another_version_is_refused_before_it_is_read(
 
 
 @pytest.mark.parametrize(("handler", "action", "event"), ACTIONS)
-def test_it_is_refused_before_settings_are_read_that_the_other_version_lacks(
-    handler: Any, action: str, event: dict[str, Any]
-) -> None:
+def test_another_version_is_refused_before_settings_are_read(handler: Any, action: str, event: dict[str, Any]) -> None:
     with Pipeline([]).deployed(), pytest.MonkeyPatch.context() as patch:
         for name in ENVIRONMENT:
             patch.delenv(name)
@@ -57,11 +55,11 @@ def test_it_is_refused_before_settings_are_read_that_the_other_version_lacks(
 
 
 @pytest.mark.parametrize("engine", [{}, {"engine": None}, {"engine": "0123456789abcdef"}])
-def test_a_plan_is_refused_by_code_that_was_not_deployed_with_the_workflow(engine: dict[str, Any]) -> None:
+def test_plan_refuses_a_workflow_deployed_with_other_code(engine: dict[str, Any]) -> None:
     event = {name: value for name, value in plan_event({}).items() if name != "engine"} | engine
     pipeline = Pipeline([])
     with pipeline.deployed():
-        refused(extract.handler, event, "start the run again")
+        refused(extract.handler, event, "Start the run again")
 
     assert not pipeline.s3.objects
 
@@ -74,12 +72,12 @@ def claimed(**changes: Any) -> Pipeline:
     return pipeline
 
 
-def test_a_retry_of_plan_does_not_go_on_with_the_manifest_of_another_version() -> None:
+def test_a_retry_of_plan_refuses_a_manifest_of_another_version() -> None:
     with claimed().deployed():
         refused(extract.handler, plan_event({}), "began with other code")
 
 
-def test_the_manifest_of_another_run_and_version_takes_a_timestamp_and_nothing_else() -> None:
+def test_a_manifest_of_another_run_takes_only_the_id() -> None:
     with claimed(execution="arn:another").deployed():
         assert extract.handler(plan_event({}), Context())["run"]["timestamp"] == "20240116T020000124Z"
 
@@ -93,7 +91,7 @@ def test_a_run_is_refused_once_a_table_of_it_has_another_name() -> None:
 
 
 def test_the_quarantine_of_an_older_version_can_be_replayed() -> None:
-    """Its manifest has what the first release wrote, and the code of that release."""
+    """Its manifest is one of the first release, with the code of that release."""
     pipeline = Pipeline([])
     oldest = {
         "timestamp": "20240115T020000123Z",
@@ -141,7 +139,7 @@ def test_what_was_planned_by_this_code_or_is_no_run_passes(run: object) -> None:
     check_code(run, "now")
 
 
-def test_the_version_of_a_run_is_short_and_the_same_in_every_function() -> None:
+def test_the_version_is_short_and_the_same_in_every_function() -> None:
     first = code_version(ENVIRONMENT[STORES])
 
     assert len(first) == 16

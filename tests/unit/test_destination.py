@@ -14,7 +14,8 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.tables.destination import IN_FLIGHT, DestinationTable, Key, Outcome
+from etl.model.schema import Key
+from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from tests.unit.builders import item, no_waiting
 from tests.unit.fakes.channel import FakeChannel

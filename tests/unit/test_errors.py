@@ -4,7 +4,7 @@ from etl.model import errors
 from etl.model.errors import EtlError
 
 
-def test_an_error_that_ends_an_invocation_is_an_etl_error_of_a_class_of_its_own() -> None:
+def test_the_classes_are_those_that_the_workflow_knows() -> None:
     classes = {name for name, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, EtlError)}
 
     assert classes == {

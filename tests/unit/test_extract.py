@@ -8,11 +8,12 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from etl.extract import claim, extract_segment, plan
+from etl.extract import extract_segment
 from etl.invocation.code_version import code_version
 from etl.invocation.deadline import Deadline
 from etl.model.errors import InputError, TransientError
 from etl.model.run import Run, Work
+from etl.plan import claim, plan
 from etl.settings import ExtractSettings
 from etl.tables.source import Page
 from tests.unit.builders import (
@@ -99,7 +100,7 @@ def to_the_end(
             return result
 
 
-def test_a_run_is_its_window_its_time_its_execution_and_its_segments() -> None:
+def test_a_run_has_window_time_execution_and_segments() -> None:
     assert planned(FakeS3(), size_bytes=2500) == Run(
         id=TIMESTAMP,
         start="2024-01-15T01:45:00Z",
@@ -145,7 +146,7 @@ def test_a_start_in_another_zone_is_the_same_instant() -> None:
     assert planned(FakeS3(), EXECUTION | {"started_at": "2024-01-16T03:00:00.123+01:00"}).id == TIMESTAMP
 
 
-def test_two_executions_of_one_millisecond_get_timestamps_of_their_own() -> None:
+def test_two_executions_of_one_millisecond_get_different_ids() -> None:
     s3 = FakeS3()
     timestamps = [planned(s3, EXECUTION | {"id": f"arn:{number}"}).id for number in range(3)]
 
@@ -169,14 +170,14 @@ def test_a_retry_of_the_same_execution_gives_the_same_run(execution: str) -> Non
     assert len(s3.objects) == 3
 
 
-def test_a_retry_goes_on_with_the_segments_that_were_planned_first() -> None:
+def test_a_retry_keeps_the_segments_that_were_planned_first() -> None:
     s3 = FakeS3()
     planned(s3, size_bytes=2500)
 
     assert planned(s3, size_bytes=9500).segments == 3
 
 
-def test_the_segments_returned_are_those_of_the_run_that_was_claimed_first() -> None:
+def test_the_segments_returned_are_those_of_the_claimed_run() -> None:
     s3 = FakeS3()
     planned(s3, size_bytes=2500)
     dynamodb = FakeDynamoDB()
@@ -253,7 +254,7 @@ def test_what_the_filter_lets_through_is_staged_as_it_is(page_items: int) -> Non
     assert (result.counted("read"), result.counted("extracted")) == (4, 4)
 
 
-def test_read_units_are_added_up_over_the_pages_and_rounded_up_once() -> None:
+def test_read_units_are_added_up_and_rounded_up_once() -> None:
     result = extracted(FakeS3(), table([item(n) for n in range(25)], page_items=5))
 
     assert result.counted("read_units") == 13  # five pages of 2.5
@@ -279,7 +280,7 @@ def test_whitespace_between_the_items_changes_nothing() -> None:
     assert staged(buckets[0], "extract/") == staged(buckets[1], "extract/")
 
 
-def test_a_page_that_cannot_be_read_fails_the_invocation_and_leaves_no_open_upload() -> None:
+def test_an_unreadable_page_leaves_no_open_upload() -> None:
     s3, dynamodb = FakeS3(), table([item(n, pad={"S": "x" * 600_000}) for n in range(25)])
     dynamodb.faults.fail(3, lambda: client_error("AccessDeniedException"))
     with pytest.raises(ClientError):
@@ -289,14 +290,14 @@ def test_a_page_that_cannot_be_read_fails_the_invocation_and_leaves_no_open_uplo
     assert (s3.uploads, s3.objects) == ({}, {})
 
 
-def test_out_of_time_no_page_is_read_that_the_next_invocation_reads_again() -> None:
+def test_out_of_time_no_page_is_read_twice() -> None:
     dynamodb = table([item(n) for n in range(45)])
     to_the_end(FakeS3(), dynamodb, pages=2)
 
     assert len(dynamodb.scans) == 5
 
 
-def test_what_is_counted_as_extracted_is_what_is_staged() -> None:
+def test_the_extracted_items_are_the_staged_ones() -> None:
     s3 = FakeS3()
     counts = extracted(s3, table(ITEMS)).by_name()
 
@@ -333,7 +334,7 @@ def test_out_of_time_the_cursor_is_the_key_of_the_last_item_read() -> None:
     assert result.counted("scanned") == 10
 
 
-def test_the_end_of_the_segment_is_the_end_however_little_time_is_left() -> None:
+def test_the_end_of_a_segment_needs_no_time_left() -> None:
     assert extracted(FakeS3(), table([item(1)]), deadline=Units(1)).done
 
 
@@ -427,7 +428,7 @@ def test_when_s3_fails_the_parts_that_are_closed_are_kept(number: int, after: bo
     assert [each.get("ExclusiveStartKey") for each in dynamodb.scans].count(None) == 1
 
 
-def test_when_an_upload_is_gone_the_parts_that_are_closed_are_kept() -> None:
+def test_closed_parts_are_kept_when_an_upload_is_gone() -> None:
     s3 = FakeS3()
     s3.faults.fail(3, lambda: client_error("NoSuchUpload", 404))
     kept = extracted(s3, table(ITEMS), part_bytes=2000)

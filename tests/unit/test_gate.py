@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 import etl.user.aggregates
-from etl.gate import Allowed, aggregate_record, check_rejected_share, pass_gate
+from etl.checks import check_rejected
+from etl.gate import Allowed, aggregate_record, pass_gate
+from etl.model.counts import Share
 from etl.model.errors import BalanceError, QualityGateError, StagingError, TransformationError
 from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Replayed, Work
@@ -36,7 +38,7 @@ def read(rejected: int, total: int = 100) -> Work:
 
 
 def with_quarantine(s3: FakeS3, segment: Work, part: int = 0) -> Work:
-    """The segment, with a part of quarantine that holds what it rejected."""
+    """The segment, with its rejected records in a part of quarantine."""
     if segment.counted("rejected_transform"):
         quarantine(s3, [("value", "a number")] * segment.counted("rejected_transform"), segment.segment, part)
         segment.count("transform_quarantine_parts")
@@ -128,19 +130,19 @@ def test_the_share_is_over_all_segments() -> None:
     passed(s3, [with_quarantine(s3, read(10)), msgspec.structs.replace(read(0), segment=1)])
 
 
-def test_a_share_that_no_float_can_tell_from_the_threshold_is_told() -> None:
+def test_a_share_is_compared_exactly_with_the_threshold() -> None:
     many = 10**17
     with pytest.raises(QualityGateError):
-        check_rejected_share(run(), many // 20 + 1, many, FIVE)
+        check_rejected(run(), Share(many // 20 + 1, many), FIVE)
 
-    check_rejected_share(run(), many // 20, many, FIVE)
+    check_rejected(run(), Share(many // 20, many), FIVE)
 
 
 def test_a_run_that_read_nothing_passes() -> None:
     passed(FakeS3(), [work()], percent=Decimal(0))
 
 
-def test_a_refusal_says_how_many_of_how_many_why_and_what_to_do() -> None:
+def test_a_refusal_has_numbers_reasons_and_a_remedy() -> None:
     s3 = FakeS3()
     reasons = [("value", "a number")] * 4 + [("", "no KeyError in transform()")] * 2 + [("timestamp", "a time")]
     quarantine(s3, reasons)
@@ -150,12 +152,17 @@ def test_a_refusal_says_how_many_of_how_many_why_and_what_to_do() -> None:
     with pytest.raises(QualityGateError) as error:
         passed(s3, [segment])
 
-    assert str(error.value) == (
-        f"run {TIMESTAMP}: 7 of 100 items were rejected, 7.0 %, and 5 % are allowed (REJECT_THRESHOLD_PERCENT). "
-        "Most common: 4 times value: expected a number; 2 times record: expected no KeyError in transform(); "
-        f"1 times timestamp: expected a time; look at quarantine/{TIMESTAMP}/, correct the data or transformation.py, "
-        "and run the window 2024-01-15T00:00:00Z to 2024-01-16T00:00:00Z again"
-    )
+    for fact in (
+        f"run {TIMESTAMP}: 7 of 100 items",
+        "7.0 %",
+        "5 %",
+        "REJECT_THRESHOLD_PERCENT",
+        "value: expected a number (4×); record: expected no KeyError in transform() (2×); ",
+        "timestamp: expected a time (1×);",
+        f"quarantine/{TIMESTAMP}/",
+        "2024-01-15T00:00:00Z to 2024-01-16T00:00:00Z",
+    ):
+        assert fact in str(error.value)
 
 
 def test_reasons_are_counted_over_segments_and_parts() -> None:
@@ -167,7 +174,7 @@ def test_reasons_are_counted_over_segments_and_parts() -> None:
     for each in segments:
         each.count("transform_quarantine_parts", 2)
 
-    with pytest.raises(QualityGateError, match="120 times value: expected a number;"):
+    with pytest.raises(QualityGateError, match=r"value: .* \(120×\)"):
         passed(s3, segments)
 
 
@@ -179,7 +186,7 @@ def test_the_commonest_three_reasons_are_shown() -> None:
 
     with pytest.raises(
         QualityGateError,
-        match="5 times field4: expected x; 4 times field3: expected x; 3 times field2: expected x; look",
+        match=r"field4: .* \(5×\); field3: .* \(4×\); field2: .* \(3×\); look",
     ):
         passed(s3, [segment])
 
@@ -192,21 +199,19 @@ def test_after_enough_reasons_the_rest_is_not_read(monkeypatch: pytest.MonkeyPat
     segment.count("transformed", -60)
     s3.ranges.clear()
 
-    with pytest.raises(QualityGateError, match="50 times value"):
+    with pytest.raises(QualityGateError, match=r"value: .* \(50×\)"):
         passed(s3, [segment])
     assert s3.ranges == ["bytes=0-0", "bytes=0-0", "bytes=0-4194303"]  # both were counted, and one was read
 
 
-def test_a_refusal_tells_no_reason_of_items_without_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_shows_no_reason_of_items_without_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     s3 = FakeS3()
     segment = with_untimed(s3, read(6), 50, 0)
     quarantine(s3, [("value", "a number")] * 6, part=1)
     segment.count("transform_quarantine_parts")
     monkeypatch.setattr("etl.gate._MOST_TALLIED", 10)  # it reads on until it has a reason
 
-    with pytest.raises(
-        QualityGateError, match=r"6 of 100 items .* Most common: 6 times value: expected a number; look"
-    ):
+    with pytest.raises(QualityGateError, match=r"6 of 100 items .* Most common: value: .* \(6×\); look"):
         passed(s3, [segment])
 
 
@@ -241,18 +246,18 @@ def test_a_refused_run_stages_nothing() -> None:
     assert s3.objects == before
 
 
-def test_what_transform_rejected_must_lie_in_quarantine() -> None:
+def test_quarantine_must_hold_the_rejected_records() -> None:
     s3 = FakeS3()
     segment = with_quarantine(s3, read(5))
     segment.count("rejected_transform", -1)
     segment.count("dropped")
 
-    with pytest.raises(BalanceError, match="transform set 4 records aside and 5 lie in quarantine, 1 more"):
+    with pytest.raises(BalanceError, match=r"transform set 4 .* 5, 1 more"):
         passed(s3, [segment])
 
 
 @pytest.mark.parametrize("change", [None, b"[\n{}\n]\n"])
-def test_an_object_of_quarantine_that_is_gone_or_changed_does_not_pass(change: bytes | None) -> None:
+def test_a_missing_or_changed_quarantine_object_does_not_pass(change: bytes | None) -> None:
     s3 = FakeS3()
     segment, key = with_quarantine(s3, read(1)), quarantine_key("transform", run(), 0, 0)
     if change:
@@ -267,15 +272,15 @@ def test_an_object_of_quarantine_that_is_gone_or_changed_does_not_pass(change: b
 REPLAY = msgspec.structs.replace(run(), replay=Replayed("20240116T010000000Z", "arn:replayed"))
 
 
-def test_a_replay_passes_whatever_share_fails_again() -> None:
+def test_a_replay_passes_with_any_share_of_failures() -> None:
     s3 = FakeS3()
     state = pass_gate(REPLAY, [with_quarantine(s3, read(99))], staging(s3), [], DEFAULT)
 
     assert state["gate"]["counts"]["rejected_transform"] == 99
-    check_rejected_share(REPLAY, 1, 1, FIVE)
+    check_rejected(REPLAY, Share(1, 1), FIVE)
 
 
-def test_a_replay_loads_no_aggregates_which_would_replace_those_of_the_whole_window() -> None:
+def test_a_replay_loads_no_aggregates() -> None:
     s3 = FakeS3()
     partial(s3, [LOADED], [{"day": "1", "shop": "x", "value": 1}], 0, 0)
     state = pass_gate(REPLAY, [read(0)], staging(s3), [LOADED], DEFAULT)
@@ -298,7 +303,7 @@ def test_an_extract_that_does_not_add_up_does_not_pass() -> None:
     segment = read(0)
     segment.count("read")
 
-    with pytest.raises(BalanceError, match="DynamoDB returned 101 records and extract accounts for 100"):
+    with pytest.raises(BalanceError, match=r"DynamoDB .*101 .* extract .*100"):
         passed(FakeS3(), [segment])
 
 
@@ -343,7 +348,7 @@ def test_aggregates_are_merged_over_segments_and_parts() -> None:
     ]
 
 
-def test_beginnings_of_a_few_parts_are_read_side_by_side_and_large_ones_whole_in_turn() -> None:
+def test_parts_are_begun_together_and_read_whole_in_turn() -> None:
     s3, aggregate = FakeS3(), Aggregate(name="by_name", by=["name"])
     names = [f"{n:03d}" + "x" * 2000 for n in range(800)]
     for part in range(20):
@@ -364,11 +369,11 @@ def test_partial_aggregates_that_are_missing_are_a_staging_error() -> None:
 @pytest.mark.parametrize(
     "body", [b"{", b"[]", b'{"other": []}', b'{"by_day": [{"group": ["1"], "records": 1, "of": {"gone": {}}}]}']
 )
-def test_partial_aggregates_of_another_transformation_are_a_staging_error(body: bytes) -> None:
+def test_aggregates_of_another_transformation_are_refused(body: bytes) -> None:
     s3 = FakeS3()
     hold(s3, partial_key(run(), 0, 0), body)
 
-    with pytest.raises(StagingError, match=r"doesn't hold the aggregates of transformation.py, which was changed"):
+    with pytest.raises(StagingError, match=r"\[aggregates-changed\]"):
         passed(s3, [read(0)], [BY_DAY])
 
 
@@ -381,7 +386,7 @@ def test_an_aggregate_that_is_not_loaded_adds_no_record() -> None:
     assert state["segments"][0].counted("transform_parts") == 1
 
 
-def test_a_loaded_aggregate_is_one_more_part_of_the_first_segment() -> None:
+def test_a_loaded_aggregate_is_a_part_of_the_first_segment() -> None:
     s3 = FakeS3()
     partial(s3, [BY_DAY, LOADED], [{"day": "1", "shop": 7, "value": Decimal("0.5")}, {"day": "2"}], 0, 0)
     state = passed(s3, [read(0)], [BY_DAY, LOADED])
@@ -416,7 +421,7 @@ def test_a_loaded_aggregate_without_groups_adds_no_part() -> None:
     assert passed(s3, [read(0)], [LOADED])["segments"][0].counted("transform_parts") == 1
 
 
-def test_the_gate_passed_twice_gives_the_same_state_and_the_same_bytes() -> None:
+def test_a_repeated_gate_gives_the_same_state_and_bytes() -> None:
     states, objects = [], []
     s3 = FakeS3()
     partial(s3, [LOADED], [{"day": "1", "value": 1}], 0, 0)
@@ -450,7 +455,7 @@ def test_groups_that_only_look_alike_have_keys_of_their_own() -> None:
     assert len({key_of(**group) for group in groups}) == len(groups)
 
 
-def test_the_key_follows_from_window_and_group_and_not_from_the_run() -> None:
+def test_an_aggregates_key_follows_from_window_and_group() -> None:
     aggregate = Aggregate(name="a", by=["x"], load=True)
     one, other = (aggregate_record(run(id=each), aggregate, {"x": 1}) for each in ("1", "2"))
 
@@ -458,7 +463,7 @@ def test_the_key_follows_from_window_and_group_and_not_from_the_run() -> None:
     assert one["timestamp"] == run().end
 
 
-def test_a_sum_that_dynamodb_cannot_hold_ends_the_run_without_showing_it() -> None:
+def test_a_sum_with_too_many_digits_ends_the_run_unseen() -> None:
     aggregate = Aggregate(name="a", of={"value": ["sum"]}, load=True)
     row = {"records": 2, "value_sum": Decimal("1" + "0" * 60 + "23")}
 

@@ -36,7 +36,7 @@ INPUTS: list[Any] = [
     {"detail": DAY},
     EVENT | {"detail": DAY | {"action": "start"}},
 ]
-# There is no such run here: also what is right ends with words.
+# There is no such run here, so a correct input ends with an error too.
 REPLAYS: list[Any] = [{"replay": "20240115T020000123Z"}, EVENT | {"detail": {"replay": "20240115T020000123Z"}}]
 FIELDS = r"^(the input|unknown field|detail|time|start|end|lookback_hours|replay|the window)\b"
 REMEDY = r"must be|allowed|write|needs|give|choose|send|examples|run its window again|can't be combined"
@@ -65,19 +65,19 @@ def test_what_the_cases_start_from_is_understood(given: Any) -> None:
     assert planned(given)
 
 
-def test_an_input_of_any_shape_gives_a_window_or_an_error_that_names_the_field() -> None:
+def test_an_input_of_any_shape_gives_a_window_or_names_the_field() -> None:
     outcomes = repeated("input", 700, lambda random: planned(odd(random)))
 
     assert not all(outcomes)
 
 
-def test_an_input_that_is_nearly_right_gives_a_window_or_an_error_that_names_the_field() -> None:
+def test_a_nearly_right_input_gives_a_window_or_names_the_field() -> None:
     outcomes = repeated("near", 1200, lambda random: planned(changed(random, random.choice(INPUTS + REPLAYS))))
 
     assert set(outcomes) == {True, False}
 
 
-def test_an_input_that_is_wrong_in_several_places_is_refused_in_words_too() -> None:
+def test_an_input_with_several_faults_is_refused() -> None:
     def case(random: Random) -> bool:
         given = random.choice(INPUTS + REPLAYS)
         for _ in range(random.randrange(2, 6)):
@@ -140,7 +140,7 @@ def test_a_workers_event_is_read_or_refused_by_name() -> None:
 def test_a_part_that_a_workers_event_lacks_is_named(name: str) -> None:
     event = {part: value for part, value in WORKER.items() if part != name}
 
-    with pytest.raises(ConfigurationError, match=f"{name} is missing in the event; the workflow makes it"):
+    with pytest.raises(ConfigurationError, match=f"{name} is missing in the event"):
         {"run": run_of, "work": work_of, "segments": segments_of}[name](event)
 
 
@@ -185,7 +185,7 @@ def worked(random: Random) -> None:
             check_message(error, rf"{WORKER_FIELDS}|s3://staging/")
 
 
-def test_a_worker_with_a_wrong_event_works_or_says_what_is_wrong() -> None:
+def test_a_worker_with_a_wrong_event_works_or_names_it() -> None:
     repeated("work", 400, worked)
 
 

@@ -1,7 +1,6 @@
-"""Environment variables that no stack sets: each is parsed, or refused by name with what is allowed."""
+"""Settings that nobody would write: each is parsed, or refused by name with the allowed values."""
 
 import dataclasses
-from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -9,11 +8,25 @@ import pytest
 
 from etl import extract
 from etl.model.errors import ConfigurationError
-from etl.settings import ExtractSettings, LoadSettings, TransformSettings
-from tests.unit.hostile import ODD, check_message, repeated
+from etl.model.settings import SETTINGS, SettingsError
+from etl.model.settings_sources import configured
+from etl.settings import BY_FUNCTION
+from tests.support import ROOT
+from tests.unit.hostile import ODD, check_message, odd, repeated
 from tests.unit.pipeline import ENVIRONMENT, Context, Pipeline, plan_event
 
-SETTINGS: list[Any] = [ExtractSettings, TransformSettings, LoadSettings]
+CONTEXT_TEXTS = [
+    *(
+        "rate(1 day)",
+        "rate(0 weeks)",
+        "cron(0 2 * * ? *)",
+        "cron(0 2 * * *)",
+        "cron(" + "*" * 9999,
+        "destroy",
+        "retain ",
+    ),
+    *("x86_64", "info", "host", "a@b.c", "a@b", "@" * 10_000, "cron(0-99999999999 2 * * ? *)", "pipelines/etl", ".."),
+]
 TEXTS = [
     *(
         "",
@@ -37,23 +50,36 @@ TEXTS = [
     *("9" * 15, "9" * 16, "9" * 4000, "9" * 5000, "1" + "0" * 400, "1E+9", "1E-999999999", "1E+99999999999999999999"),
     *("None", "null", "[]", "{}", "5%", "\x00", "\n", "\u2028", "\ud800", "x" * 10_000, "100.0", "99.99", "1e2"),
 ]
-ALLOWED = r"must be a (whole )?number of .* from 0|must be a whole number of .* from 1|missing or empty"
+ALLOWED = r"must be (a |one of )|missing or empty"
 
 
 def parsed(environment: dict[str, str], names: str) -> bool:
     fine = True
-    for kind in SETTINGS:
+    for kind in BY_FUNCTION.values():
         try:
             settings = kind.from_env(environment)
         except ConfigurationError as error:
-            check_message(error, names, 250)
-            check_message(error, ALLOWED, 250)
+            check_message(error, names, 350)
+            check_message(error, ALLOWED, 350)
             fine = False
         else:
-            for value in dataclasses.asdict(settings).values():
-                assert isinstance(value, str) or 0 <= value <= 10**15
-                assert not isinstance(value, Decimal) or value <= 100
+            check(dataclasses.asdict(settings))
     return fine
+
+
+def made(context: dict[str, Any], names: str) -> bool:
+    try:
+        check(configured(context, ROOT))
+    except SettingsError as error:
+        check_message(error, names, 900)
+        return False
+    return True
+
+
+def check(values: dict[str, Any]) -> None:
+    """Every value is one that a typed source may give."""
+    for name in values.keys() & SETTINGS.keys():
+        SETTINGS[name].parse(values[name], strict=True)
 
 
 def text(random: Random) -> str:
@@ -76,6 +102,26 @@ def test_variables_that_are_all_of_any_text_are_refused_by_name() -> None:
     repeated("all", 300, lambda random: parsed({name: text(random) for name in ENVIRONMENT}, "|".join(ENVIRONMENT)))
 
 
+def test_a_context_value_of_any_type_is_taken_or_refused() -> None:
+    def case(random: Random) -> bool:
+        name = random.choice(list(SETTINGS))
+        value = random.choice(TEXTS + CONTEXT_TEXTS) if random.random() < 0.6 else odd(random)
+        return made({f"etl:{name}": value}, rf"^{name} must be")
+
+    assert set(repeated("context", 2500, case)) == {True, False}
+
+
+@pytest.mark.parametrize("name", ["", " ", "lookback_hour", "LOOKBACK_HOURS", "x" * 100_000, "\ud800", "etl:schedule"])
+def test_a_name_of_no_setting_is_refused(name: str) -> None:
+    assert not made({f"etl:{name}": 1}, "There is no setting")
+
+
+@pytest.mark.parametrize("given", [10**5000, -(10**5000), {"a": [10**5000]}], ids=["large", "small", "within"])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_number_of_any_length_is_refused_in_words(name: str, given: Any) -> None:
+    assert not made({f"etl:{name}": given}, rf"^{name} must be .* too large to show")
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -95,6 +141,6 @@ def test_a_number_that_settings_allow_is_one_that_a_run_can_use(name: str, value
         try:
             answer = extract.handler(plan_event({}, execution), Context())
         except ConfigurationError as error:
-            check_message(error, rf"^{name} must be a whole number of \w+ from [01] to [0-9]+, got ", 250)
+            check_message(error, rf"^{name} must be a whole number of \w+ from [01] to [0-9]+", 250)
         else:
             assert answer["run"]["start"] < answer["run"]["end"]

@@ -53,7 +53,7 @@ def test_a_run_begins_with_an_entry() -> None:
     }
 
 
-def test_the_first_scheduled_run_sets_the_watermark_and_no_other_does() -> None:
+def test_only_the_first_scheduled_run_sets_the_watermark() -> None:
     table = FakeLedgerTable()
     ledger(table).begin(named("a"), instant("2024-01-15T00:15:00Z"))
     ledger(table).begin(named("b"), instant("2024-01-14T00:15:00Z"))
@@ -128,7 +128,7 @@ def test_success_closes_the_entry_with_its_counts() -> None:
         pytest.param("2024-01-13T00:00:00Z", "2024-01-14T00:00:00Z", False, id="before it"),
     ],
 )
-def test_the_watermark_moves_to_the_end_of_a_window_that_it_lies_in(start: str, end: str, moved: bool) -> None:
+def test_the_watermark_moves_only_from_within_the_window(start: str, end: str, moved: bool) -> None:
     table = FakeLedgerTable()
     ledger(table).begin(named("first"), instant("2024-01-15T00:00:00Z"))
     succeeded(table, named("a", start, end))
@@ -137,7 +137,7 @@ def test_the_watermark_moves_to_the_end_of_a_window_that_it_lies_in(start: str, 
     assert table.entry("a")["status"] == "SUCCEEDED"
 
 
-def test_success_told_twice_is_success_told_once() -> None:
+def test_a_success_written_twice_is_the_same() -> None:
     table = FakeLedgerTable()
     ledger(table).begin(named("a"), instant("2024-01-15T00:00:00Z"))
     for _ in range(2):
@@ -163,7 +163,7 @@ def test_another_transaction_on_the_watermark_passes() -> None:
     table.conflicts = 1
     ledger(table).begin(named("a"), instant("2024-01-15T00:00:00Z"))
 
-    with pytest.raises(TransientError, match="run 20240116T020000123Z: the ledger is being written by another run"):
+    with pytest.raises(TransientError, match="run 20240116T020000123Z: another run"):
         ledger(table).succeed(named("a"), {}, FINISHED)
     assert table.entry("a")["status"] == "RUNNING"
 

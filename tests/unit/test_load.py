@@ -10,11 +10,12 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.finish import finish
 from etl.invocation.deadline import Deadline
-from etl.load import IN_FLIGHT_BYTES, finish, load_segment
+from etl.load import IN_FLIGHT_BYTES, load_segment
 from etl.model.errors import BalanceError, QualityGateError, StagingError, TransientError
 from etl.model.run import Work
-from etl.staging.bucket import BATCH_BYTES, RETRY_SHARE
+from etl.staging.batches import BATCH_BYTES, RETRY_SHARE
 from etl.tables.destination import IN_FLIGHT, DestinationTable
 from etl.tables.pacing import Pacer
 from etl.values.plain_json import encode
@@ -37,7 +38,7 @@ def records(count: int) -> list[Record]:
 
 
 def transformed(*parts: list[Record]) -> tuple[FakeS3, Work]:
-    """What Transform staged."""
+    """A segment that Transform staged."""
     s3 = FakeS3()
     for part, given_records in enumerate(parts):
         name = f"0000-{part:04d}" if part else "data"
@@ -116,7 +117,7 @@ def test_loaded_twice_the_destination_is_the_same() -> None:
     assert held(dynamodb) == once
 
 
-def test_of_two_records_with_one_key_in_a_batch_the_last_wins_and_is_counted() -> None:
+def test_the_last_record_of_a_key_wins_in_a_batch() -> None:
     s3, given_work = transformed([record(1), record(2), record(1) | {"n": 99}])
     dynamodb = FakeDynamoDB()
     result = loaded(s3, given_work, dynamodb)
@@ -147,7 +148,7 @@ class Slow(FakeDynamoDB):
 
 
 @pytest.mark.parametrize("distance", [1, 2, IN_FLIGHT, IN_FLIGHT + 1])
-def test_of_two_records_with_one_key_in_batches_close_by_the_last_wins(distance: int) -> None:
+def test_the_last_record_of_a_key_wins_in_close_batches(distance: int) -> None:
     many = records(25 * (distance + 1))
     many[25 * distance] = record(0) | {"n": 99}
     s3, given_work = transformed(many)
@@ -159,7 +160,7 @@ def test_of_two_records_with_one_key_in_batches_close_by_the_last_wins(distance:
 
 
 @pytest.mark.parametrize("number", [3, 4])
-def test_when_staging_cannot_be_read_for_now_what_is_written_counts(number: int) -> None:
+def test_written_records_count_when_staging_fails_for_a_while(number: int) -> None:
     s3, given_work = transformed(records(30), records(60)[30:])
     s3.faults.fail(number, lambda: client_error("SlowDown", 503))  # the second part's seal, or itself
     dynamodb = FakeDynamoDB()
@@ -184,7 +185,7 @@ def loaded_through(channel: FakeChannel, records_of: list[Record]) -> Work:
     return asyncio.run(load_segment(run(), given_work, table, staging(s3), unlimited()))
 
 
-def test_batches_are_on_their_way_side_by_side_and_no_more_than_may_be_are_held() -> None:
+def test_the_number_of_batches_in_flight_is_bounded() -> None:
     channel = FakeChannel(FakeDynamoDB(), 0.001)
     loaded_through(channel, records(25 * 60))
 
@@ -210,7 +211,7 @@ class Measured(FakeChannel):
         return b"{}"
 
 
-def test_bytes_on_their_way_are_bounded_and_a_larger_batch_is_alone() -> None:
+def test_bytes_in_flight_are_bounded_and_a_larger_batch_is_alone() -> None:
     channel = Measured()
     loaded_through(channel, [record(n, text="x" * 390_000) for n in range(60)])
     assert 0.8 * IN_FLIGHT_BYTES < max(channel.bytes) < IN_FLIGHT_BYTES + 100 * IN_FLIGHT
@@ -221,7 +222,7 @@ def test_bytes_on_their_way_are_bounded_and_a_larger_batch_is_alone() -> None:
 
 
 @pytest.mark.parametrize("value", [0, [], {}, "", True, [[[[]]]], {"$binary": ""}, {"$set": [1]}])
-def test_a_request_is_less_than_16_mb_whatever_is_in_it(value: Any) -> None:
+def test_a_request_is_always_less_than_16_mb(value: Any) -> None:
     """The most that BatchWriteItem takes over the network."""
     channel = Measured()
     width = len(encode([value])) - 1
@@ -230,7 +231,7 @@ def test_a_request_is_less_than_16_mb_whatever_is_in_it(value: Any) -> None:
     assert max(channel.bodies) < 16_000_000 / 2
 
 
-def test_small_records_are_on_their_way_as_many_as_ever_in_a_retry_too() -> None:
+def test_a_retry_has_as_many_small_records_in_flight() -> None:
     assert BATCH_BYTES // RETRY_SHARE >= 25 * 4096
     assert IN_FLIGHT * 25 * 4096 <= IN_FLIGHT_BYTES // RETRY_SHARE
 
@@ -261,7 +262,7 @@ def test_after_a_failure_nothing_more_is_sent() -> None:
 
 
 @given(st.lists(st.integers(0, 30), max_size=120))
-def test_the_last_of_each_key_is_what_the_destination_holds(numbers: list[int]) -> None:
+def test_the_destination_holds_the_last_of_each_key(numbers: list[int]) -> None:
     s3, given_work = transformed([record(n) | {"n": position} for position, n in enumerate(numbers)])
     dynamodb = FakeDynamoDB()
     result = loaded(s3, given_work, dynamodb)
@@ -270,7 +271,7 @@ def test_the_last_of_each_key_is_what_the_destination_holds(numbers: list[int]) 
     assert accounted(result) == len(numbers)
 
 
-def test_what_dynamodb_leaves_undone_is_loaded_and_counted_as_throttled() -> None:
+def test_unprocessed_items_are_loaded_and_counted_as_throttled() -> None:
     s3, given_work = transformed(records(25))
     dynamodb = FakeDynamoDB()
     dynamodb.script = [5, client_error("ThrottlingException")]
@@ -280,7 +281,7 @@ def test_what_dynamodb_leaves_undone_is_loaded_and_counted_as_throttled() -> Non
     assert (result.counted("load_throttled"), result.counted("load_requests")) == (2, 3)
 
 
-def test_a_refused_item_goes_to_quarantine_as_it_was_staged_and_its_neighbours_load() -> None:
+def test_a_refused_item_is_quarantined_and_its_neighbours_load() -> None:
     large = record(3, blob="x" * 500_000, exact=Decimal("1.50"))
     s3, given_work = transformed([record(1), record(2), large])
     dynamodb = FakeDynamoDB()
@@ -295,7 +296,7 @@ def test_a_refused_item_goes_to_quarantine_as_it_was_staged_and_its_neighbours_l
     assert result.counted("load_quarantine_parts") == 1
 
 
-def test_of_two_refused_records_with_one_key_the_last_goes_to_quarantine() -> None:
+def test_the_last_refused_record_of_a_key_is_quarantined() -> None:
     s3, given_work = transformed([record(1, blob="x" * 500_000), record(1, blob="y" * 500_000), record(2)])
     result = loaded(s3, given_work, FakeDynamoDB())
     (rejected,) = staged(s3, "quarantine/")
@@ -328,7 +329,7 @@ def refused_some() -> list[Record]:
 
 
 @pytest.mark.parametrize("units", range(1, 10))
-def test_interrupted_after_any_batch_everything_is_as_undisturbed(units: int) -> None:
+def test_an_interruption_after_any_batch_changes_nothing(units: int) -> None:
     undisturbed, interrupted = FakeDynamoDB(), FakeDynamoDB()
     for dynamodb in (undisturbed, interrupted):
         dynamodb.most_item_bytes = 2000
@@ -348,7 +349,7 @@ def test_interrupted_after_any_batch_everything_is_as_undisturbed(units: int) ->
     assert accounted(result) == result.counted("records")
 
 
-def test_the_cursor_is_behind_the_last_batch_that_was_begun() -> None:
+def test_the_cursor_is_after_the_last_batch_that_was_begun() -> None:
     s3, given_work = transformed(records(60))
     result = loaded(s3, given_work, FakeDynamoDB(), Units(2))
 
@@ -383,7 +384,7 @@ def hurried(s3: FakeS3, given_work: Work, dynamodb: FakeDynamoDB) -> Work:
     return asyncio.run(load_segment(run(), given_work, table, staging(s3), deadline))
 
 
-def test_a_batch_that_could_not_be_written_in_time_is_where_the_next_invocation_goes_on() -> None:
+def test_the_next_invocation_begins_at_an_unwritten_batch() -> None:
     s3, given_work = transformed(records(75))
     dynamodb = Throttling(30)
     result = hurried(s3, given_work, dynamodb)
@@ -410,7 +411,7 @@ def test_a_ceiling_does_not_make_an_invocation_miss_its_end() -> None:
     assert result.counted("loaded") >= 25
 
 
-def test_answers_that_hang_do_not_make_an_invocation_miss_its_end() -> None:
+def test_hanging_answers_do_not_delay_the_end() -> None:
     s3, given_work = transformed(records(75))
     end = time.monotonic() + 1.5
     deadline = Deadline(lambda: int((end - time.monotonic()) * 1000))
@@ -428,7 +429,7 @@ def test_answers_that_hang_do_not_make_an_invocation_miss_its_end() -> None:
     assert (result.done, result.counted("loaded")) == (False, 25)
 
 
-def test_batches_that_wait_for_those_that_hang_are_not_sent_when_time_is_over() -> None:
+def test_waiting_batches_are_not_sent_when_time_is_over() -> None:
     s3, given_work = transformed(records(425))
     end = time.monotonic() + 2
     deadline = Deadline(lambda: int((end - time.monotonic()) * 1000))
@@ -452,11 +453,11 @@ def test_batches_that_wait_for_those_that_hang_are_not_sent_when_time_is_over() 
 def test_nothing_written_at_all_is_a_transient_error() -> None:
     s3, given_work = transformed(records(75))
 
-    with pytest.raises(TransientError, match=r"segment 0: the destination table took nothing for a whole invocation"):
+    with pytest.raises(TransientError, match=r"segment 0: .*\[destination-busy\]"):
         hurried(s3, given_work, Throttling(0))
 
 
-def test_nothing_written_from_a_cursor_on_is_a_transient_error_too() -> None:
+def test_nothing_written_after_a_cursor_is_a_transient_error() -> None:
     s3, given_work = transformed(records(75))
     result = loaded(s3, given_work, FakeDynamoDB(), Units(1))
 
@@ -464,7 +465,7 @@ def test_nothing_written_from_a_cursor_on_is_a_transient_error_too() -> None:
         hurried(s3, result, Throttling(30))
 
 
-def test_a_batch_behind_one_that_stopped_is_not_counted() -> None:
+def test_a_batch_after_one_that_stopped_is_not_counted() -> None:
     s3, given_work = transformed(records(200))
     result = hurried(s3, given_work, Throttling(60))
 
@@ -494,7 +495,7 @@ def test_an_error_that_does_not_pass_ends_the_invocation(code: str) -> None:
         b"",
     ],
 )
-def test_a_malformed_record_is_a_staging_error_that_says_where_and_not_what(line: bytes) -> None:
+def test_a_malformed_record_is_refused_by_its_place_alone(line: bytes) -> None:
     s3, given_work = transformed(records(30))
     hold(s3, f"transform/{TIMESTAMP}/data.json", b"[\n" + line + b"\n]\n")
 
@@ -508,7 +509,7 @@ def test_a_malformed_record_is_a_staging_error_that_says_where_and_not_what(line
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_crashed_at_any_call_and_run_again_the_destination_is_the_same(after: bool) -> None:
+def test_a_crash_at_any_call_leaves_the_same_destination(after: bool) -> None:
     undisturbed = FakeDynamoDB()
     undisturbed.most_item_bytes = 2000
     few = refused_some()[25:130:2]
@@ -539,7 +540,7 @@ GATE: dict[str, Any] = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", 
 
 
 def finished(*segments: Work, percent: str = "5", **counts: int) -> dict[str, Any]:
-    """What Finish makes of these segments, and of these totals of the stages before."""
+    """The report of these segments, and of these totals of the stages before."""
     s3 = FakeS3()
     hold(s3, GATE["aggregates"], b"{}")
     for segment in segments:
@@ -605,7 +606,7 @@ def test_a_share_of_refused_records_up_to_the_threshold_finishes(rejected: int) 
 
 
 def test_more_refused_records_than_the_threshold_fail_the_run() -> None:
-    with pytest.raises(QualityGateError, match=r"6 of 100 items were rejected, 6\.0 %, and 5 % are allowed"):
+    with pytest.raises(QualityGateError, match=r"6 of 100 .* 6\.0 %.* 5 %"):
         finished(work(loaded=94, rejected_load=6), records=100)
 
 
@@ -618,7 +619,7 @@ def test_write_units_are_those_that_dynamodb_says_were_consumed() -> None:
 
 
 def after_gate(s3: FakeS3) -> tuple[Work, dict[str, Any]]:
-    """A segment of which Transform set two records aside, and what Gate passed on."""
+    """A segment of which Transform set two records aside, and the result of Gate."""
     key = f"quarantine/{TIMESTAMP}/transform-0000-0000.json"
     hold(s3, key, array([{}, {}]))
     hold(s3, GATE["aggregates"], b"{}")
@@ -651,10 +652,10 @@ def test_what_is_changed_after_gate_is_noticed_by_finish(key: str, body: bytes |
         finish(run(), [segment], staging(s3), Decimal(50), gate)
 
 
-def test_a_quarantine_of_another_size_than_gate_counted_does_not_finish() -> None:
+def test_a_quarantine_that_changed_after_gate_does_not_finish() -> None:
     s3 = FakeS3()
     segment, gate = after_gate(s3)
     hold(s3, f"quarantine/{TIMESTAMP}/transform-0000-0000.json", array([{}]))
 
-    with pytest.raises(BalanceError, match="transform set 2 records aside and 1 lie in quarantine"):
+    with pytest.raises(BalanceError, match=r"transform set 2 .* 1, 1 fewer"):
         finish(run(), [segment], staging(s3), Decimal(50), gate)

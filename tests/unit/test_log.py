@@ -61,14 +61,14 @@ def test_a_message_that_is_not_the_pipelines_own_is_left_out() -> None:
     assert traceback_of(ValueError("canary")).endswith("\nValueError")
 
 
-def test_errors_behind_an_error_are_told_without_their_messages() -> None:
+def test_the_causes_of_an_error_have_no_messages() -> None:
     told = traceback_of(StagingError("what happened"), RejectedError("expected canary", field="canary", got="canary"))
 
     assert "RejectedError\n" in told
     assert "canary" not in told
 
 
-def test_errors_that_came_of_each_other_are_told_once() -> None:
+def test_errors_that_cause_each_other_are_logged_once() -> None:
     one, other = ValueError("canary"), KeyError("canary")
     one.__context__, other.__context__ = other, one
 

@@ -34,9 +34,7 @@ UNITS = {"Count", "Bytes", "Percent", "Milliseconds", "Megabytes"}
         ),
     ],
 )
-def test_a_worker_adds_what_its_segment_did_not_have_before(
-    action: str, counts: dict[str, Any], added: dict[str, int]
-) -> None:
+def test_a_worker_measures_what_it_added(action: str, counts: dict[str, Any], added: dict[str, int]) -> None:
     more: dict[str, Any] = {name: 100 + count for name, count in counts.items()}
     hundreds: dict[str, Any] = dict.fromkeys(counts, 100)
     before, after = work(**hundreds), work(**more)
@@ -57,14 +55,12 @@ def test_a_worker_adds_what_its_segment_did_not_have_before(
         ("gate", {}, 0),
     ],
 )
-def test_the_share_of_rejected_items_is_that_which_is_decided_on(
-    action: str, counts: dict[str, int], share: float
-) -> None:
-    assert metrics.rejected_share(action, counts) == {"RejectedShare": share}
+def test_the_measured_share_is_the_judged_share(action: str, counts: dict[str, int], share: float) -> None:
+    assert metrics.judged_share(action, counts) == {"RejectedShare": share}
 
 
-def test_who_decides_nothing_has_no_share() -> None:
-    assert metrics.rejected_share("load", {"read": 1}) == {}
+def test_other_stages_have_no_share() -> None:
+    assert metrics.judged_share("load", {"read": 1}) == {}
 
 
 @pytest.mark.parametrize(
@@ -150,9 +146,7 @@ def items() -> list[Item]:
 
 
 @pytest.mark.parametrize(("units", "segments"), [(1_000_000, 1), (1_000_000, 4), (1, 1), (1, 4)])
-def test_sums_over_a_run_are_its_counts_however_often_its_workers_go_on(
-    capsys: pytest.CaptureFixture[str], units: int, segments: int
-) -> None:
+def test_the_sums_over_a_run_are_its_counts(capsys: pytest.CaptureFixture[str], units: int, segments: int) -> None:
     pipeline = Pipeline(items(), page_items=5, segments=segments)
     pipeline.units = units
     with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "10"}):

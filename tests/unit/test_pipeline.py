@@ -148,7 +148,7 @@ def test_a_crash_at_any_call_to_aws_changes_nothing(undisturbed: tuple[Pipeline,
         assert len(disturbed[0].invocations) == len(undisturbed[0].invocations) + 1
 
 
-def test_a_crash_at_any_call_of_invocations_that_run_out_of_time_changes_nothing(
+def test_a_crash_of_short_invocations_changes_nothing(
     undisturbed: tuple[Pipeline, dict[str, Any]],
 ) -> None:
     def disturb(pipeline: Pipeline, number: int) -> None:
@@ -181,7 +181,7 @@ def test_answers_that_botocore_has_parsed_change_nothing(undisturbed: tuple[Pipe
     same(finished(lambda pipeline: setattr(pipeline.dynamodb, "raw", False), segments=2), undisturbed)
 
 
-def test_a_second_run_of_the_same_window_changes_nothing_at_the_destination() -> None:
+def test_a_second_run_of_a_window_changes_nothing() -> None:
     pipeline = Pipeline(items())
     with pipeline.deployed(ENVIRONMENT, MODULE):
         window = {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}
@@ -248,7 +248,7 @@ def log_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_every_invocation_is_a_line_of_json_with_its_facts_and_without_a_record(
+def test_every_invocation_is_a_line_of_json_without_a_record(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pipeline, _ = finished(segments=2)
@@ -278,7 +278,7 @@ FAILURES: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("disturb", "name"), [each[1:] for each in FAILURES], ids=[each[0] for each in FAILURES])
-def test_a_failure_has_the_class_that_the_workflow_knows_and_shows_no_record(
+def test_a_failure_has_a_known_class_and_shows_no_record(
     disturb: Any, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = Pipeline(items())
@@ -307,7 +307,7 @@ TAMPERING: list[tuple[str, str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("stage", "prefix", "change", "name"), TAMPERING)
-def test_a_staged_object_that_was_changed_fails_the_run_and_shows_no_record(
+def test_a_changed_staged_object_fails_the_run_unseen(
     stage: str, prefix: str, change: Any, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipeline = Pipeline(items())
@@ -328,7 +328,7 @@ def test_a_staged_object_that_was_changed_fails_the_run_and_shows_no_record(
     assert SECRET not in str(error.value) + json.dumps(log_of(capsys))
 
 
-def test_too_many_rejected_items_fail_the_run_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_many_rejected_items_fail_the_run_before_load(capsys: pytest.CaptureFixture[str]) -> None:
     pipeline = Pipeline(items())
     with pipeline.deployed(ENVIRONMENT | {"REJECT_THRESHOLD_PERCENT": "1"}, MODULE), pytest.raises(EtlError) as error:
         pipeline.run()
@@ -338,7 +338,7 @@ def test_too_many_rejected_items_fail_the_run_before_anything_is_loaded(capsys: 
     assert SECRET not in str(error.value) + json.dumps(log_of(capsys))
 
 
-def test_what_was_rejected_is_in_quarantine_with_its_original_item() -> None:
+def test_quarantine_has_the_original_of_a_rejected_item() -> None:
     pipeline, output = finished()
     quarantine = staged(pipeline.s3, "quarantine/")
     originals = {each["id"]["S"]: each for each in items()}
@@ -396,7 +396,7 @@ def test_the_workers_of_a_run_share_the_ceiling(ceiling: str, rate: float | None
     assert rates == [rate, rate]
 
 
-def test_the_clients_and_settings_are_made_once_for_all_invocations() -> None:
+def test_clients_and_settings_are_made_once() -> None:
     pipeline = Pipeline(items())
     with pipeline.deployed(ENVIRONMENT, MODULE):
         pipeline.run()
@@ -406,7 +406,7 @@ def test_the_clients_and_settings_are_made_once_for_all_invocations() -> None:
 
 
 def digest() -> str:
-    """All that a run leaves behind, as one number."""
+    """The whole result of a run, as one number."""
     pipeline, output = finished(segments=3, page_items=7)
     left = [sorted(pipeline.s3.objects.items()), destination(pipeline), counts(output)]
     return hashlib.sha256(repr(left).encode()).hexdigest()
@@ -431,7 +431,7 @@ def test_a_run_leaves_the_same_bytes_in_every_process() -> None:
     assert len(first) == 64
 
 
-def test_a_worker_that_crashes_again_and_again_goes_on_from_its_last_cursor() -> None:
+def test_a_worker_that_crashes_continues_at_its_last_cursor() -> None:
     pipeline = Pipeline(items(), page_items=5)
     pipeline.units = 3
     with pipeline.deployed(ENVIRONMENT, MODULE):
@@ -534,7 +534,7 @@ def test_a_table_of_items_without_a_time_alone_fails_no_run() -> None:
     assert len(staged(pipeline.s3, f"quarantine/{output['run']}/")) == 3
 
 
-def test_items_without_a_time_do_not_hide_those_that_are_rejected() -> None:
+def test_items_without_a_time_do_not_hide_rejected_items() -> None:
     pipeline = Pipeline([*UNTIMED, item(7, value="-1"), *(item(n) for n in range(10, 19))])
     with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "9.9"}), pytest.raises(EtlError) as error:
         pipeline.run()

@@ -49,7 +49,7 @@ def table(*items: Item) -> FakeDynamoDB:
     return dynamodb
 
 
-def test_a_record_is_taken_up_as_its_item_is_now_whether_in_the_window_or_before_it() -> None:
+def test_a_record_is_taken_up_as_its_item_is_now() -> None:
     s3 = FakeS3()
     hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, value="-1"), item(2, timestamp="soon")))
     corrected = item(1), item(2, timestamp="2001-05-05T00:00:00Z")
@@ -57,21 +57,21 @@ def test_a_record_is_taken_up_as_its_item_is_now_whether_in_the_window_or_before
     found = pages(s3, table(*corrected, item(3)))
 
     assert records(found) == [*corrected]
-    assert (found[0].read, found[0].scanned, found[0].left, found[0].units) == (2, 2, 0, Decimal(2))
+    assert (found[0].read, found[0].scanned, found[0].not_replayable, found[0].units) == (2, 2, 0, Decimal(2))
 
 
-def test_a_record_whose_item_is_gone_is_taken_up_as_it_lies_in_quarantine() -> None:
+def test_a_record_without_an_item_is_taken_up_from_quarantine() -> None:
     s3 = FakeS3()
     hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, value="-1")))
 
     found = pages(s3, table())
 
     assert records(found) == [item(1, value="-1")]
-    assert (found[0].read, found[0].scanned, found[0].left) == (1, 0, 0)
+    assert (found[0].read, found[0].scanned, found[0].not_replayable) == (1, 0, 0)
 
 
 @pytest.mark.parametrize("moved_to", ["2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"])
-def test_an_item_that_has_moved_behind_the_window_is_a_later_runs(moved_to: str) -> None:
+def test_an_item_after_the_window_belongs_to_a_later_run(moved_to: str) -> None:
     s3 = FakeS3()
     plain = {"id": "item-0002", "timestamp": "2024-01-15T10:00:00Z"}
     hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, value="-1")))
@@ -80,10 +80,10 @@ def test_an_item_that_has_moved_behind_the_window_is_a_later_runs(moved_to: str)
     found = pages(s3, table(item(1, timestamp=moved_to), item(2, timestamp=moved_to)))
 
     assert records(found) == [item(1, value="-1")]
-    assert sum(page.left for page in found) == 1
+    assert sum(page.not_replayable for page in found) == 1
 
 
-def test_an_item_without_a_usable_timestamp_is_taken_up_as_it_is_now() -> None:
+def test_an_item_without_a_timestamp_is_taken_up_as_it_is_now() -> None:
     s3 = FakeS3()
     hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, timestamp="soon")))
     now = item(1) | {"timestamp": {"N": "5"}}
@@ -91,7 +91,7 @@ def test_an_item_without_a_usable_timestamp_is_taken_up_as_it_is_now() -> None:
     assert records(pages(s3, table(now))) == [now]
 
 
-def test_what_load_rejected_is_taken_up_from_the_source_table_or_left() -> None:
+def test_records_of_load_are_taken_up_from_the_source_or_not() -> None:
     s3 = FakeS3()
     plain = [{"id": each, "timestamp": "2024-01-15T10:00:00Z", "value": 1} for each in ("item-0001", "made-up")]
     hold(s3, PREFIX + "load-0000-0000.json", rejected("load", *plain))
@@ -99,7 +99,7 @@ def test_what_load_rejected_is_taken_up_from_the_source_table_or_left() -> None:
     found = pages(s3, table(item(1)))
 
     assert records(found) == [item(1)]
-    assert (found[0].read, found[0].scanned, found[0].left) == (2, 1, 1)
+    assert (found[0].read, found[0].scanned, found[0].not_replayable) == (2, 1, 1)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 2049, "é" * 1025])
@@ -108,7 +108,7 @@ def test_a_key_that_dynamodb_cannot_have_is_not_asked_for(key: str) -> None:
     hold(s3, PREFIX + "load-0000-0000.json", rejected("load", {"id": key, "timestamp": "2024-01-15T10:00:00Z"}))
     dynamodb = table()
 
-    assert [page.left for page in pages(s3, dynamodb)] == [1, 0]
+    assert [page.not_replayable for page in pages(s3, dynamodb)] == [1, 0]
     assert dynamodb.faults.calls == []
 
 
@@ -123,7 +123,7 @@ def test_two_records_of_one_item_are_both_accounted_for() -> None:
     assert (found[0].read, found[0].scanned) == (2, 1)
 
 
-def test_the_segments_share_the_objects_and_go_on_at_their_cursors() -> None:
+def test_segments_share_the_objects_and_keep_their_cursors() -> None:
     s3 = FakeS3()
     names = [f"{stage}-{n:04d}-0000.json" for stage in ("load", "transform") for n in range(3)]
     for number, name in enumerate(names):
@@ -171,7 +171,7 @@ def test_a_quarantine_that_no_stage_wrote_is_refused(line: bytes) -> None:
     s3 = FakeS3()
     hold(s3, PREFIX + "load-0000-0000.json", b"[\n" + line + b"\n]\n")
 
-    with pytest.raises(StagingError, match=r"load-0000-0000\.json isn't the array .*, in the 1 records from there"):
+    with pytest.raises(StagingError, match=r"load-0000-0000\.json"):
         pages(s3, table())
 
 
@@ -204,7 +204,7 @@ def ended(s3: FakeS3, *, objects: int = 1) -> FakeDynamoDB:
     return dynamodb
 
 
-def test_a_replay_has_the_window_of_the_run_and_a_segment_for_each_object() -> None:
+def test_a_replay_has_the_runs_window_and_a_segment_per_object() -> None:
     s3 = FakeS3()
     dynamodb = ended(s3, objects=3)
 
@@ -216,7 +216,7 @@ def test_a_replay_has_the_window_of_the_run_and_a_segment_for_each_object() -> N
 
 
 def test_a_run_that_never_was_or_has_expired_is_not_replayed() -> None:
-    with pytest.raises(InputError, match=f"there is no run {REPLAYED.run}, or what it staged has expired"):
+    with pytest.raises(InputError, match=rf"{REPLAYED.run}.*\[run-expired\]"):
         planned(FakeS3(), FakeDynamoDB())
 
 
@@ -225,7 +225,7 @@ def test_a_run_that_has_nothing_in_quarantine_is_not_replayed() -> None:
     dynamodb = ended(s3, objects=0)
     s3.objects[f"{PREFIX}transform-0000-0000.json"] = b"left by an invocation that died"
 
-    with pytest.raises(InputError, match=f"nothing of run {REPLAYED.run} is in quarantine"):
+    with pytest.raises(InputError, match=rf"{REPLAYED.run} .*\[nothing-quarantined\]"):
         planned(s3, dynamodb)
 
 
@@ -235,11 +235,11 @@ def test_a_run_that_is_still_going_is_not_replayed() -> None:
     going = FakeDynamoDB()
     ledger(going).begin(msgspec.structs.replace(run(), execution=REPLAYED.execution))
 
-    with pytest.raises(InputError, match=f"run {REPLAYED.run} is still running, .* or until 2024-01-16T02:35:00.123Z"):
+    with pytest.raises(InputError, match=rf"{REPLAYED.run} .* until 2024-01-16T02:35:00.123Z \[run-not-over\]"):
         planned(s3, going, at=datetime(2024, 1, 16, 2, 35, tzinfo=UTC))
 
 
-def test_a_run_whose_end_was_lost_is_replayed_once_it_cannot_be_at_work() -> None:
+def test_a_run_without_an_end_is_replayed_after_its_longest_time() -> None:
     s3 = FakeS3()
     ended(s3)
     going = FakeDynamoDB()
@@ -253,7 +253,7 @@ def test_a_run_whose_end_was_lost_is_replayed_once_it_cannot_be_at_work() -> Non
     ("stage", "waits"),
     [("Transform", True), ("Load", True), ("unknown", True), ("Plan", False), ("Gate", False), ("Finish", False)],
 )
-def test_workers_of_a_run_that_has_just_ended_badly_are_waited_for(status: str, stage: str, waits: bool) -> None:
+def test_a_replay_waits_for_workers_of_a_failed_run(status: str, stage: str, waits: bool) -> None:
     s3 = FakeS3()
     dynamodb = ended(s3)
     entry = dynamodb.ledger.items["run", "1"]
@@ -261,7 +261,7 @@ def test_workers_of_a_run_that_has_just_ended_badly_are_waited_for(status: str, 
 
     assert planned(s3, dynamodb, at=NOW + timedelta(minutes=1)).replay == REPLAYED
     if waits:
-        with pytest.raises(InputError, match=r"may still be at work; wait until 2024-01-17T00:01:00Z"):
+        with pytest.raises(InputError, match=r"until 2024-01-17T00:01:00Z \[workers-not-over\]"):
             planned(s3, dynamodb)
     else:
         assert planned(s3, dynamodb).replay == REPLAYED
@@ -292,15 +292,15 @@ def test_other_inputs_ask_for_a_window(given: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, "", "latest", "2024-01-16T02:00:00Z", REPLAYED.run + "\n", [REPLAYED.run]])
-def test_what_is_no_timestamp_of_a_run_is_refused_with_an_example(value: Any) -> None:
-    with pytest.raises(InputError, match="replay must be a run's timestamp, such as 20240116T020000123Z, got"):
+def test_a_text_that_is_no_run_id_is_refused(value: Any) -> None:
+    with pytest.raises(InputError, match=r"replay .*20240116T020000123Z, got"):
         requested_replay({"replay": value})
 
 
-@pytest.mark.parametrize("beside", ["start", "end", "lookback_hours", "time", "unknown"])
-def test_a_replay_takes_nothing_beside_it(beside: str) -> None:
-    with pytest.raises(InputError, match="replay can't be combined"):
-        requested_replay({"replay": REPLAYED.run, beside: 1})
+@pytest.mark.parametrize("other", ["start", "end", "lookback_hours", "time", "unknown"])
+def test_a_replay_takes_no_other_field(other: str) -> None:
+    with pytest.raises(InputError, match=r"replay can't be combined"):
+        requested_replay({"replay": REPLAYED.run, other: 1})
 
 
 BAD = [item(n, value="-1") for n in range(3)]
@@ -342,7 +342,7 @@ def night() -> Iterator[Night]:
         yield pipeline
 
 
-def test_what_passes_is_loaded_and_what_fails_again_is_quarantined_again(night: Night) -> None:
+def test_a_replay_loads_what_passes_and_quarantines_the_rest(night: Night) -> None:
     night.correct(0, 2)
 
     report = night.replay()
@@ -356,7 +356,7 @@ def test_what_passes_is_loaded_and_what_fails_again_is_quarantined_again(night: 
     assert (again["item"]["id"]["S"], again["run"]) == ("item-0001", report["run"])
 
 
-def test_what_is_replayed_is_what_the_run_would_have_loaded(night: Night) -> None:
+def test_a_replay_loads_the_same_as_the_run_would_have(night: Night) -> None:
     other = Pipeline([item(n) for n in range(103)])
     night.correct(0, 1, 2)
     night.replay()
@@ -390,7 +390,7 @@ def test_the_run_is_marked_as_replayed_and_the_watermark_stays(night: Night) -> 
     assert ledger.watermark is None
 
 
-def test_items_without_a_time_are_replayed_and_loaded_once_they_have_one(night: Night) -> None:
+def test_items_without_a_time_load_once_they_have_one(night: Night) -> None:
     untimed = [item(n, timestamp="2024-01-15T10:00:00+0000") for n in range(200, 203)]
     night.dynamodb.tables["source"] += untimed
     execution = {"id": "arn:aws:states:execution:9", "name": "9", "started_at": "2024-01-17T01:00:00+00:00"}
@@ -412,9 +412,7 @@ def test_items_without_a_time_are_replayed_and_loaded_once_they_have_one(night: 
 @pytest.mark.parametrize(
     ("moved_to", "counted"), [("2024-01-16T23:59:59Z", "loaded"), ("2024-01-18T00:00:00Z", "ahead")]
 )
-def test_items_without_a_time_are_loaded_whichever_window_they_get_into(
-    night: Night, moved_to: str, counted: str
-) -> None:
+def test_items_without_a_time_load_in_any_window(night: Night, moved_to: str, counted: str) -> None:
     night.dynamodb.tables["source"].append(item(200, timestamp="2024-01-16T23:59:59+00:00"))
     execution = {"id": "arn:aws:states:execution:9", "name": "9", "started_at": "2024-01-17T01:00:00+00:00"}
     whole = night.run({"start": "2001-01-01", "end": "2001-01-02"}, execution)
@@ -447,7 +445,7 @@ def test_a_replay_is_replayed_in_its_turn(night: Night) -> None:
     assert night.dynamodb.ledger.entry("2")["replayed"]["run"] == second["run"]
 
 
-def test_a_replay_whose_run_has_no_entry_any_more_succeeds_and_marks_none(night: Night) -> None:
+def test_a_replay_of_a_run_without_an_entry_succeeds(night: Night) -> None:
     del night.dynamodb.ledger.items["run", "1"]
     night.replay()
 
@@ -466,7 +464,7 @@ def test_a_replay_that_crashes_anywhere_is_done_once(night: Night) -> None:
         assert night.destination() == undisturbed
 
 
-def test_a_quarantined_record_that_goes_missing_unbalances_the_replay(night: Night) -> None:
+def test_a_missing_quarantined_record_fails_the_replay(night: Night) -> None:
     key = f"quarantine/{night.first['run']}/transform-0000-0000.json"
     hold(night.s3, key, rejected("transform", *BAD))
     map_segments = night._map
@@ -477,7 +475,7 @@ def test_a_quarantined_record_that_goes_missing_unbalances_the_replay(night: Nig
             state["segments"][0]["counts"][1] += 1
 
     night._map = lose  # type: ignore[method-assign]
-    with pytest.raises(BalanceError, match="quarantine held 4 records and extract accounts for 3, 1 fewer"):
+    with pytest.raises(BalanceError, match=r"quarantine held 4 .* 3, 1 fewer"):
         night.replay()
 
 

@@ -46,7 +46,7 @@ def test_every_count_has_a_place_of_its_own() -> None:
     assert segment.counts == list(amounts.values())
 
 
-def test_counts_are_told_by_name_without_those_of_zero() -> None:
+def test_named_counts_leave_out_zeros() -> None:
     assert work(read=2, loaded=1).by_name() == {"read": 2, "loaded": 1}
 
 

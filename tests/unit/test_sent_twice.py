@@ -1,4 +1,4 @@
-"""A request whose answer is lost is sent again by the bridge: what was done already must not be done otherwise."""
+"""The bridge sends a request again if its answer is lost: the result must be the same."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,9 +8,9 @@ import pytest
 
 from etl.aws.backoff import Bridge
 from etl.aws.clients import explained, is_transient
-from etl.extract import claim
 from etl.ledger import Ledger
 from etl.model.errors import TransientError
+from etl.plan import claim
 from etl.staging.bucket import Staging
 from tests.unit.builders import run
 from tests.unit.fakes.dynamodb import FakeDynamoDB
@@ -65,7 +65,7 @@ def test_the_ledger_is_the_same() -> None:
         each.begin(run(), datetime(2024, 1, 15, tzinfo=UTC), "schedule")
         each.succeed(run(), {"read": 1}, "2024-01-16T02:10:00.000Z")
         assert each.watermark() == datetime(2024, 1, 16, tzinfo=UTC)
-        assert each.ending(run()) is not None
+        assert each.end_of(run()) is not None
 
     assert losing.lost == ["put_item", "transact_write_items", "update_item", "get_item"]
     assert table.entry("execution") == other.entry("execution")
@@ -87,7 +87,7 @@ def test_a_staged_object_is_the_same(megabytes: int) -> None:
     )
 
 
-def test_an_upload_that_s3_has_completed_and_forgotten_is_retried_by_the_workflow() -> None:
+def test_an_upload_that_s3_forgot_is_retried_by_the_workflow() -> None:
     """S3 may answer the second request for it with NoSuchUpload; the stage then writes the object anew."""
     s3 = FakeS3()
     writer = Staging(cast("Any", Losing(s3)), s3.bucket).open("extract/x")

@@ -1,102 +1,207 @@
+"""The declaration of the settings, and the functions' environment."""
+
 import re
-from decimal import Decimal
+from dataclasses import fields
+from typing import Any
 
 import pytest
 
 from etl.model.errors import ConfigurationError
-from etl.settings import ExtractSettings, LoadSettings, TransformSettings
-from tests.unit.pipeline import ENVIRONMENT
+from etl.model.settings import SETTINGS, ReadByStack, Settings, SettingsError
+from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment
+from tests.unit.pipeline import ENVIRONMENT, NAMES
+
+RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+# Values at the limits of what is allowed.
+ALLOWED: list[tuple[str, Any]] = [
+    ("schedule", "rate(1 hour)"),
+    ("schedule", "cron(15 12 ? * MON-FRI *)"),
+    ("schedule", None),
+    ("lookback_hours", 1),
+    ("lookback_hours", 8784),
+    ("catch_up_days", 366),
+    ("lateness_minutes", 0),
+    ("concurrency", 1),
+    ("concurrency", 1000),
+    ("max_write_units_per_second", 0),
+    ("max_write_units_per_second", 10_000_000),
+    ("memory_mb", 512),
+    ("memory_mb", 10240),
+    ("record_seconds", 240),
+    ("drop_threshold_percent", 100),
+    ("reject_threshold_percent", 0),
+    ("reject_threshold_percent", 0.5),
+    ("segment_bytes", 1),
+    ("part_bytes", 5 * 1024**3),
+    *(("log_retention_days", days) for days in RETENTIONS),
+    ("alarm_email", "data-team+etl@example.co.uk"),
+]
+# Values that are refused, typed or as a text.
+REFUSED: list[tuple[str, Any]] = [
+    ("schedule", "0 2 * * *"),
+    ("schedule", "cron(0 2 * * *)"),
+    ("schedule", "cron(0 2 * * ? *) and more"),
+    ("schedule", "rate(1 week)"),
+    ("schedule_enabled", "yes"),
+    ("lookback_hours", 0),
+    ("lookback_hours", 8785),
+    ("lookback_hours", "two"),
+    ("lookback_hours", "24.5"),
+    ("lookback_hours", ""),
+    ("lookback_hours", True),
+    ("catch_up_days", 367),
+    ("lateness_minutes", -1),
+    ("lateness_minutes", 10081),
+    ("concurrency", 1001),
+    ("concurrency", "1_000"),
+    ("concurrency", "٣"),
+    ("max_write_units_per_second", -1),
+    ("max_write_units_per_second", None),
+    ("event_window_days", 0),
+    ("memory_mb", 511),
+    ("memory_mb", 10241),
+    ("memory_mb", 1024.5),
+    ("record_seconds", 241),
+    ("drop_threshold_percent", -0.1),
+    ("drop_threshold_percent", 100.1),
+    ("reject_threshold_percent", float("nan")),
+    ("reject_threshold_percent", "Infinity"),
+    ("reject_threshold_percent", "5%"),
+    ("reject_threshold_percent", True),
+    ("segment_bytes", 0),
+    ("part_bytes", 5 * 1024**3 + 1),
+    ("removal_policy", "snapshot"),
+    ("removal_policy", "RETAIN"),
+    ("removal_policy", None),
+    ("log_retention_days", 31),
+    ("log_retention_days", True),
+    ("alarm_email", "nobody"),
+    ("alarm_email", "a b@example.com"),
+    ("architecture", "arm"),
+    ("log_level", "info"),
+    ("lambda_platform", "laptop"),
+]
 
 
-def test_extract_settings_are_parsed() -> None:
-    assert ExtractSettings.from_env(ENVIRONMENT) == ExtractSettings(
-        staging_bucket="staging",
-        source_table="source",
-        ledger_table="ledger",
-        catch_up_days=30,
-        event_window_days=31,
+def test_defaults_are_those_of_the_specification() -> None:
+    assert Settings() == Settings(
+        pipeline="pipelines/etl",
+        schedule=None,
+        schedule_enabled=True,
         lookback_hours=24,
         lateness_minutes=15,
+        catch_up_days=30,
+        event_window_days=31,
         concurrency=40,
-        segment_bytes=1000,
-        part_bytes=67108864,
-        stores="staging source destination ledger",
-    )
-
-
-def test_transform_settings_are_parsed() -> None:
-    assert TransformSettings.from_env(ENVIRONMENT | {"REJECT_THRESHOLD_PERCENT": "0.5"}) == TransformSettings(
-        staging_bucket="staging",
-        part_bytes=67108864,
-        reject_threshold_percent=Decimal("0.5"),
-        drop_threshold_percent=Decimal(99),
-        record_seconds=10,
-    )
-
-
-def test_load_settings_are_parsed() -> None:
-    assert LoadSettings.from_env(ENVIRONMENT) == LoadSettings(
-        staging_bucket="staging",
-        destination_table="destination",
-        ledger_table="ledger",
         max_write_units_per_second=0,
+        reject_threshold_percent=5,
+        drop_threshold_percent=99,
+        memory_mb=512,
+        record_seconds=10,
+        segment_bytes=268435456,
+        part_bytes=67108864,
+        removal_policy="destroy",
+        log_retention_days=30,
+        alarm_email=None,
+        late_hours=26,
+        reject_alarm_percent=1,
+        architecture="x86_64",
+        log_level="INFO",
+        lambda_platform="function",
     )
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_default_is_allowed_and_has_a_sentence(name: str) -> None:
+    setting = SETTINGS[name]
+
+    assert setting.parse(setting.default, strict=True) == setting.default
+    assert setting.sentence.endswith(".")
+    assert setting.allowed
+
+
+@pytest.mark.parametrize(("name", "value"), ALLOWED)
+def test_a_value_at_the_limits_is_allowed(name: str, value: Any) -> None:
+    assert SETTINGS[name].parse(value, strict=True) == value
+    assert SETTINGS[name].parse("" if value is None else f" {value} ") == value
+
+
+@pytest.mark.parametrize(("name", "value"), REFUSED)
+def test_a_refusal_says_what_is_allowed_and_what_was_got(name: str, value: Any) -> None:
+    for strict in (False, True):
+        with pytest.raises(SettingsError) as refused:
+            SETTINGS[name].parse(value, strict=strict)
+
+        assert str(refused.value).startswith(f"{name} must be {SETTINGS[name].allowed}")
+        assert str(refused.value).endswith(f", got {value!a}")
+
+
+def test_too_many_workers_are_refused_with_the_reason() -> None:
+    assert re.search(r"whole number of workers from 1 to 1000 \(an account", SETTINGS["concurrency"].allowed)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("schedule_enabled", "false", False),
+        ("lookback_hours", "48", 48),
+        ("reject_threshold_percent", "2.5", 2.5),
+        ("log_retention_days", "90", 90),
+        ("alarm_email", "", None),
+    ],
+)
+def test_a_text_is_converted_but_no_typed_value(name: str, text: str, value: object) -> None:
+    assert SETTINGS[name].parse(text) == value
+    with pytest.raises(SettingsError):
+        SETTINGS[name].parse(text, strict=True)
+
+
+@pytest.mark.parametrize("function", BY_FUNCTION)
+def test_a_function_parses_the_environment_that_the_stack_writes(function: str) -> None:
+    values = {name: setting.default for name, setting in SETTINGS.items()} | NAMES
+    kind = BY_FUNCTION[function]
+
+    parsed = kind.from_env(environment(function, values))
+
+    assert parsed == kind(**{each.name: values[each.name] for each in fields(kind)})
+
+
+def test_a_setting_is_read_by_the_stack_or_by_a_function() -> None:
+    read = {each.name for each in fields(ReadByStack)}
+    for kind in BY_FUNCTION.values():
+        read |= {each.name for each in fields(kind)}
+
+    assert read - NAMES.keys() == SETTINGS.keys()
 
 
 @pytest.mark.parametrize("given", [{}, {"STAGING_BUCKET": ""}, {"STAGING_BUCKET": "  "}])
-def test_a_variable_that_is_missing_is_named(given: dict[str, str]) -> None:
+def test_a_missing_variable_is_named(given: dict[str, str]) -> None:
     environment = {name: value for name, value in ENVIRONMENT.items() if name != "STAGING_BUCKET"} | given
 
     with pytest.raises(ConfigurationError, match=r"STAGING_BUCKET is missing or empty.*deploy the stack again"):
         LoadSettings.from_env(environment)
 
 
+def test_a_setting_without_its_variable_has_no_default() -> None:
+    with pytest.raises(ConfigurationError, match="MAX_WRITE_UNITS_PER_SECOND is missing"):
+        LoadSettings.from_env({name: ENVIRONMENT[name] for name in ENVIRONMENT if not name.startswith("MAX")})
+
+
 @pytest.mark.parametrize(
-    ("name", "value", "expected"),
-    [
-        ("LOOKBACK_HOURS", "0", "hours from 1 to 878400"),
-        ("LOOKBACK_HOURS", "-3", "hours from 1 to 878400"),
-        ("LOOKBACK_HOURS", "1.5", "hours from 1 to 878400"),
-        ("LOOKBACK_HOURS", "1_000", "hours from 1 to 878400"),
-        ("LOOKBACK_HOURS", "٣", "hours from 1 to 878400"),
-        ("LATENESS_MINUTES", "-1", "minutes from 0 to 52704000"),
-        ("CONCURRENCY", "0", "workers from 1 to 1000000000000000"),
-        ("SEGMENT_BYTES", "0", "bytes from 1 to 1000000000000000"),
-        ("LOOKBACK_HOURS", "878401", "hours from 1 to 878400"),
-        ("CATCH_UP_DAYS", "0", "days from 1 to 36600"),
-        ("CATCH_UP_DAYS", "36601", "days from 1 to 36600"),
-        ("EVENT_WINDOW_DAYS", "0", "days from 1 to 36600"),
-        ("LATENESS_MINUTES", "99999999999", "minutes from 0 to 52704000"),
-        ("CONCURRENCY", "1" + "0" * 15 + "1", "workers from 1 to 1000000000000000"),
-        ("PART_BYTES", "many", "bytes from 1 to 1000000000000000"),
-    ],
+    ("kind", "name", "value"),
+    [(ExtractSettings, "LOOKBACK_HOURS", "0"), (TransformSettings, "DROP_THRESHOLD_PERCENT", "101")],
 )
-def test_a_number_that_is_not_allowed_is_shown_with_what_is(name: str, value: str, expected: str) -> None:
-    with pytest.raises(
-        ConfigurationError, match=f"{name} must be a whole number of {expected}, got " + re.escape(ascii(value))
-    ):
-        ExtractSettings.from_env(ENVIRONMENT | {name: value})
+def test_a_refused_variable_is_named_with_the_bounds(kind: Any, name: str, value: str) -> None:
+    allowed = re.escape(SETTINGS[name.lower()].allowed)
+
+    with pytest.raises(ConfigurationError, match=f"^{name} must be {allowed}, got '{value}'.*deploy the stack again"):
+        kind.from_env(ENVIRONMENT | {name: value})
 
 
-def test_no_lateness_is_allowed() -> None:
-    assert ExtractSettings.from_env(ENVIRONMENT | {"LATENESS_MINUTES": "0"}).lateness_minutes == 0
+@pytest.mark.parametrize(("text", "shown"), [("5", "5"), ("5.0", "5"), ("0.1", "0.1"), ("2.5", "2.5"), ("100", "100")])
+def test_a_threshold_is_the_exact_decimal(text: str, shown: str) -> None:
+    settings = TransformSettings.from_env(
+        ENVIRONMENT | {"REJECT_THRESHOLD_PERCENT": text, "DROP_THRESHOLD_PERCENT": text}
+    )
 
-
-@pytest.mark.parametrize("name", ["REJECT_THRESHOLD_PERCENT", "DROP_THRESHOLD_PERCENT"])
-@pytest.mark.parametrize("value", ["-1", "100.1", "NaN", "Infinity", "five"])
-def test_a_threshold_is_from_0_to_100(name: str, value: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{name} must be a number of percent from 0 to 100"):
-        TransformSettings.from_env(ENVIRONMENT | {name: value})
-
-
-@pytest.mark.parametrize("value", ["0", "241", "1.5"])
-def test_the_time_for_a_record_leaves_some_of_an_invocation(value: str) -> None:
-    with pytest.raises(ConfigurationError, match="RECORD_SECONDS must be a whole number of seconds from 1 to 240"):
-        TransformSettings.from_env(ENVIRONMENT | {"RECORD_SECONDS": value})
-
-
-@pytest.mark.parametrize("value", ["0", "100"])
-def test_a_threshold_may_be_either_end(value: str) -> None:
-    settings = TransformSettings.from_env(ENVIRONMENT | {"REJECT_THRESHOLD_PERCENT": value})
-
-    assert settings.reject_threshold_percent == int(value)
+    assert str(settings.reject_threshold) == str(settings.drop_threshold) == shown

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from etl.model.errors import StagingError
 from etl.model.run import Work
-from etl.staging.bucket import BATCH_BYTES, BATCH_RECORDS, READ_BYTES, Batch, Staging
+from etl.staging.batches import BATCH_BYTES, BATCH_RECORDS, Batch, cut_batches
+from etl.staging.bucket import READ_BYTES, Staging
 from tests.unit.builders import array, hold, run, staging, work
 from tests.unit.fakes.faults import client_error
 from tests.unit.fakes.s3 import FakeS3
@@ -110,6 +111,14 @@ def test_a_batch_of_several_records_is_bounded_by_bytes(sizes: list[int], length
     assert [len(batch.lines) for batch in found] == lengths
     assert [len(line) for batch in found for line in batch.lines] == sizes
     assert all(len(batch.lines) == 1 or sum(map(len, batch.lines)) <= BATCH_BYTES for batch in found)
+
+
+@given(st.lists(st.integers(1, 60), max_size=60), st.integers(1, 300))
+def test_lines_are_cut_into_the_batches_of_an_object(sizes: list[int], most_bytes: int) -> None:
+    lines = [b'"' + b"x" * size + b'"' for size in sizes]
+    found = batches(b"[\n" + b",\n".join(lines) + b"\n]\n", batch_bytes=most_bytes) if lines else []
+
+    assert list(cut_batches(lines, most_bytes)) == [batch.lines for batch in found]
 
 
 def test_no_more_than_what_was_read_and_a_batch_is_waiting() -> None:
@@ -236,7 +245,7 @@ def test_what_is_no_staged_array_is_a_staging_error(body: bytes) -> None:
 
 
 def test_a_cursor_beyond_the_objects_end_is_a_staging_error() -> None:
-    with pytest.raises(StagingError, match="it is shorter than what was written"):
+    with pytest.raises(StagingError, match=r"extract/x/data\.json"):
         batches(array(numbered(3)), 1000)
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from etl.gate import pass_gate
-from etl.model.counts import COUNTS
+from etl.model.counts import COUNTS, PASSED_ON, STAGE_OF
 from etl.model.run import Run, Work
 from tests.unit.builders import ANY_SHARE, staging
 from tests.unit.fakes.s3 import FakeS3
@@ -16,18 +16,17 @@ from tests.unit.fakes.s3 import FakeS3
 KIBIBYTE = 1024
 # An execution's name has at most 80 characters. Source: Step Functions API reference, StartExecution.
 EXECUTION = f"arn:aws-us-gov:states:us-gov-west-1:111122223333:execution:etl-pipeline:{'x' * 80}"
-# What Transform takes must add up to what Extract wrote.
+# The outcomes of Transform must add up to the extracted items.
 LARGEST = dict.fromkeys(COUNTS, 99_999_999) | dict.fromkeys(("extract_bytes", "transform_bytes"), 99_999_999_999)
 TAKEN = ("transformed", "dropped", "rejected_transform", "untimed")
 LARGEST |= dict.fromkeys(TAKEN, 25_000_000) | {"extracted": 100_000_000, "read": 100_000_000, "left": 0, "ahead": 0}
-PASSED_ON = ("transform_parts", "transform_quarantine_parts")
-FIRST_OF_TRANSFORM, FIRST_OF_LOAD = COUNTS.index("transformed"), COUNTS.index("loaded")
-BEHIND_LOAD = COUNTS.index("ahead")
-OF_TRANSFORM = COUNTS[FIRST_OF_TRANSFORM:FIRST_OF_LOAD] + COUNTS[BEHIND_LOAD:]
+OF_EXTRACT = tuple(name for name in COUNTS if STAGE_OF[name] == "extract")
+OF_TRANSFORM = tuple(name for name in COUNTS if STAGE_OF[name] in ("transform", "gate"))
+OF_LOAD = tuple(name for name in COUNTS if STAGE_OF[name] == "load")
 
 
 def counted(segments: list[Work], names: tuple[str, ...]) -> list[Work]:
-    """The segments after a stage has counted all that it counts, each as much as it plausibly can."""
+    """The segments after a stage with its largest plausible counts."""
     for work in segments:
         for name in names:
             work.count(name, LARGEST[name])
@@ -35,7 +34,7 @@ def counted(segments: list[Work], names: tuple[str, ...]) -> list[Work]:
 
 
 def states(number: int) -> Iterator[tuple[str, Any]]:
-    """What passes from state to state in an execution of so many segments."""
+    """The state after each stage, in an execution of so many segments."""
     run = Run(
         id="20261123T020000123Z",
         start="2026-11-22T01:45:00Z",
@@ -46,30 +45,28 @@ def states(number: int) -> Iterator[tuple[str, Any]]:
     )
     segments = [Work(segment=segment) for segment in range(number)]
     yield "Plan", {"run": run, "segments": segments}
-    yield "Extract", {"run": run, "segments": counted(segments, COUNTS[:FIRST_OF_TRANSFORM])}
+    yield "Extract", {"run": run, "segments": counted(segments, OF_EXTRACT)}
     yield "Transform", {"run": run, "segments": counted(segments, OF_TRANSFORM)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("etl.gate.check_set_aside", lambda *_: None)  # there are no objects
         state = pass_gate(run, segments, staging(FakeS3()), [], ANY_SHARE)
     yield "Gate", state
-    yield "Load", state | {"segments": counted(state["segments"], COUNTS[FIRST_OF_LOAD:BEHIND_LOAD])}
+    yield "Load", state | {"segments": counted(state["segments"], OF_LOAD)}
 
 
 @pytest.mark.parametrize(("segments", "most_kibibytes"), [(40, 16), (1000, 216)])
-def test_the_state_stays_well_below_what_step_functions_takes(segments: int, most_kibibytes: int) -> None:
-    # As Lambda writes it, with a space behind each comma and colon.
+def test_the_state_stays_below_the_limit_of_step_functions(segments: int, most_kibibytes: int) -> None:
+    # As Lambda writes it, with a space after each comma and colon.
     sizes = {stage: len(json.dumps(msgspec.to_builtins(state))) for stage, state in states(segments)}
 
     assert list(sizes) == ["Plan", "Extract", "Transform", "Gate", "Load"]
     assert max(sizes.values()) < most_kibibytes * KIBIBYTE, sizes
 
 
-def test_the_gate_takes_over_what_the_stages_before_it_counted() -> None:
+def test_gate_adds_up_the_counts_of_the_stages_before_it() -> None:
     state = next(state for stage, state in states(3) if stage == "Gate")
 
     assert state["gate"]["counts"] == {
-        name: 3 * LARGEST[name]
-        for name in COUNTS[:FIRST_OF_TRANSFORM] + OF_TRANSFORM
-        if LARGEST[name] and name not in PASSED_ON
+        name: 3 * LARGEST[name] for name in OF_EXTRACT + OF_TRANSFORM if LARGEST[name] and name not in PASSED_ON
     }
     assert [work.by_name() for work in state["segments"]] == [dict.fromkeys(PASSED_ON, 99_999_999)] * 3

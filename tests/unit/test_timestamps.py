@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from etl.model.instants import format_instant
 from etl.model.rejection import RejectedError, UntimedError
-from etl.model.windows import format_instant
 from etl.tables.timestamps import check_timestamps, window_filter
 from etl.values.attribute_values import from_wire
 from tests.unit.builders import array
@@ -178,7 +178,7 @@ def test_one_bad_text_among_times_is_noticed_wherever_it_is(bad: str, position: 
 def test_the_reserved_word_is_written_as_an_alias() -> None:
     request = window_filter(START, END, NOW)
 
-    assert request["ExpressionAttributeNames"] == {"#timestamp": "timestamp"}
+    assert request["ExpressionAttributeNames"] == {"#time": "timestamp"}
     assert " timestamp" not in request["FilterExpression"]
 
 

@@ -21,11 +21,11 @@ SAMPLED = Trace(ROOT, PARENT, True)
         (None, None),
     ],
 )
-def test_the_trace_is_the_one_that_lambda_tells(header: str | None, trace: Trace | None) -> None:
+def test_the_trace_is_the_one_of_lambda(header: str | None, trace: Trace | None) -> None:
     assert current_trace({} if header is None else {"_X_AMZN_TRACE_ID": header}) == trace
 
 
-def test_a_subsegment_lies_in_the_segment_of_the_invocation() -> None:
+def test_a_subsegment_is_in_the_segment_of_the_invocation() -> None:
     with daemon() as received:
         env = {"AWS_XRAY_DAEMON_ADDRESS": received.address}
         annotate(SAMPLED, "load", (1.5, 2.25), {"run": "20240116T020000123Z"}, env)

@@ -54,7 +54,7 @@ KEPT = user_code(lambda record, _: record, contract=Numbered)
 
 
 def extract(*parts: list[Item]) -> tuple[FakeS3, Work]:
-    """What Extract staged."""
+    """A segment that Extract staged."""
     s3 = FakeS3()
     for part, items in enumerate(parts):
         name = f"0000-{part:04d}" if part else "data"
@@ -81,7 +81,7 @@ def to_the_end(s3: FakeS3, given: Work, user: Transformation, units: list[int], 
 
 
 def records(items: list[Item], transform: Any, **more: Any) -> list[Any]:
-    """What the transformation makes of these items."""
+    """The records that the transformation makes of these items."""
     s3, given = extract(items)
     transformed(s3, given, user_code(transform, **more))
     return staged_records(s3)
@@ -120,7 +120,7 @@ def test_records_are_staged_and_counted() -> None:
     )
 
 
-def test_a_record_that_breaks_the_contract_goes_to_quarantine_with_its_own_bytes() -> None:
+def test_a_record_that_breaks_the_contract_is_quarantined_whole() -> None:
     bad = item(1, value="1.50")
     bad["value"] = {"S": "many"}
     s3, given = extract([bad, item(2)])
@@ -144,7 +144,7 @@ def test_a_record_that_breaks_the_contract_goes_to_quarantine_with_its_own_bytes
     assert (result.counted("rejected_transform"), result.counted("transform_quarantine_parts")) == (1, 1)
 
 
-def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
+def test_an_item_without_a_time_is_quarantined_whole() -> None:
     without = item(3)
     del without["timestamp"]
     bad = [item(1, timestamp="soon", extra={"N": "1.50"}), item(2) | {"timestamp": {"N": "5"}}, without]
@@ -162,7 +162,7 @@ def test_an_item_without_a_time_goes_to_quarantine_with_its_own_bytes() -> None:
     assert (result.counted("transformed"), result.counted("rejected_transform"), result.counted("untimed")) == (1, 0, 3)
 
 
-def test_of_an_item_that_breaks_the_contract_too_the_timestamp_is_told() -> None:
+def test_a_wrong_timestamp_is_named_before_the_contract() -> None:
     bad = item(1, timestamp="soon") | {"value": {"S": "many"}}
     s3, given = extract([bad, item(2) | {"value": {"S": "many"}}])
     transformed(s3, given, KEPT)
@@ -185,7 +185,7 @@ def test_nothing_returned_is_dropped_and_counted() -> None:
     assert s3.objects[f"transform/{TIMESTAMP}/data.json"] == b"[\n]\n"
 
 
-def test_several_records_from_one_are_staged_together_and_counted_once() -> None:
+def test_several_records_of_one_item_are_counted_once() -> None:
     def transform(record: dict[str, Any], _: Any) -> Any:
         for n in range(3):
             yield record | {"id": f"{record['id']}-{n}"}
@@ -238,7 +238,7 @@ def test_a_declared_float_is_one() -> None:
     assert record["value"] == Decimal("0.30000000000000004")
 
 
-def test_a_segment_without_items_has_an_empty_part_and_its_aggregates() -> None:
+def test_a_segment_without_items_has_an_empty_part() -> None:
     s3, given = extract([])
     result = transformed(s3, given, user_code(lambda record, _: record, aggregates=BY_SHAPE))
 
@@ -285,7 +285,7 @@ def test_too_many_groups_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "line", [b"{secret}", b'"secret"', b'{"a":"secret"}', b'{"a":{"N":"secret"}}', b'{"a":{"secret":1}}', b"\xff"]
 )
-def test_a_malformed_item_is_a_staging_error_that_says_where_and_not_what(line: bytes) -> None:
+def test_a_malformed_item_is_refused_by_its_place_alone(line: bytes) -> None:
     s3, given = extract([item(1)])
     hold(s3, f"extract/{TIMESTAMP}/data.json", b"[\n" + line + b"\n]\n")
 
@@ -311,7 +311,7 @@ def test_the_cursor_is_where_to_go_on_in_the_staged_items() -> None:
 
 
 @pytest.mark.parametrize("number", [3, 4])
-def test_when_the_staged_items_cannot_be_read_for_now_what_is_done_is_kept(number: int) -> None:
+def test_work_is_kept_when_staging_fails_for_a_while(number: int) -> None:
     s3, given = extract([item(n) for n in range(30)], [item(n) for n in range(30, 60)])
     s3.faults.fail(number, lambda: client_error("SlowDown", 503))  # the second part's seal, or itself
     user = user_code(lambda record, _: record)
@@ -365,7 +365,7 @@ def assert_same(s3: FakeS3, result: Work, whole: tuple[FakeS3, Work, bytes]) -> 
 
 @pytest.mark.parametrize("units", [*([first, 1000] for first in range(1, BATCHES + 1)), [1], [2], [3]])
 @pytest.mark.parametrize("part_bytes", [1, 3000, MANY_BYTES])
-def test_interrupted_after_any_batch_everything_is_as_undisturbed(
+def test_an_interruption_after_any_batch_changes_nothing(
     units: list[int], part_bytes: int, whole: tuple[FakeS3, Work, bytes]
 ) -> None:
     s3, given = extract(*PARTS)
@@ -375,9 +375,7 @@ def test_interrupted_after_any_batch_everything_is_as_undisturbed(
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_crashed_at_any_call_and_run_again_everything_is_as_undisturbed(
-    after: bool, whole: tuple[FakeS3, Work, bytes]
-) -> None:
+def test_a_crash_at_any_call_changes_nothing(after: bool, whole: tuple[FakeS3, Work, bytes]) -> None:
     number = 0
     while True:
         number += 1
@@ -470,7 +468,7 @@ def test_a_slow_record_goes_to_quarantine_and_the_others_go_on() -> None:
     assert result.done
 
 
-def test_a_worker_may_stop_behind_a_slow_record_within_a_batch() -> None:
+def test_a_worker_may_stop_after_a_slow_record_in_a_batch() -> None:
     def ids(given: list[Any]) -> list[str]:
         return [str(each["id"]) for each in given]
 
@@ -507,7 +505,7 @@ class Clock(Deadline):
 def test_a_transformation_that_hangs_again_and_again_is_to_blame() -> None:
     s3, given = extract([item(n) for n in range(30)])
 
-    with pytest.raises(TransformationError, match=r"stopped for 10 records .* each after 1 s \(RECORD_SECONDS\).*line"):
+    with pytest.raises(TransformationError, match=r"10 records .* 1 s \(RECORD_SECONDS\).*line.*\[too-slow\]"):
         stopping(s3, given, sleepy(*range(30)), Clock(15_000))
 
 

@@ -6,7 +6,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl.model.errors import CatchUpError, InputError
-from etl.model.windows import CLOCK_SKEW, Window, WindowRules, format_instant, parse_instant, resolve_window
+from etl.model.instants import format_instant, parse_instant
+from etl.model.windows import CLOCK_SKEW, Window, WindowRules, resolve_window
 
 STARTED_AT = datetime(2024, 1, 16, 2, 0, 0, 123_000, UTC)
 RULES = WindowRules(
@@ -22,7 +23,7 @@ def resolve(given_input: Any, started_at: datetime = STARTED_AT, watermark: str 
         given_input,
         started_at=started_at,
         rules=RULES,
-        watermark=lambda: parse_instant("watermark", watermark) if watermark else None,
+        watermark=lambda: parse_instant(watermark) if watermark else None,
     )
 
 
@@ -34,7 +35,7 @@ def resolved(given_input: Any) -> tuple[str, str]:
 DEFAULT = ("2024-01-15T01:45:00Z", "2024-01-16T02:00:00Z")
 
 
-def test_without_input_the_window_is_the_lookback_and_the_lateness_before_the_start() -> None:
+def test_an_empty_input_gives_lookback_and_lateness() -> None:
     assert resolved({}) == DEFAULT
 
 
@@ -54,7 +55,7 @@ def test_an_offset_is_turned_into_utc() -> None:
     assert resolved(given_input) == ("2024-01-15T00:00:00Z", "2024-01-15T02:00:00Z")
 
 
-def test_lookback_hours_count_back_from_the_start_without_lateness() -> None:
+def test_lookback_hours_have_no_lateness() -> None:
     assert resolved({"lookback_hours": 48}) == ("2024-01-14T02:00:00Z", "2024-01-16T02:00:00Z")
 
 
@@ -80,7 +81,7 @@ def test_a_whole_event_is_understood() -> None:
     assert resolved(event) == DEFAULT
 
 
-def test_a_detail_gives_what_an_input_gives() -> None:
+def test_a_detail_has_the_fields_of_an_input() -> None:
     event = {"detail": {"action": "start", "start": "2024-01-10", "end": "2024-01-11"}}
 
     assert resolved(event) == ("2024-01-10T00:00:00Z", "2024-01-11T00:00:00Z")
@@ -92,7 +93,7 @@ def test_lookback_hours_of_an_event_count_back_from_its_time() -> None:
     assert resolved(event) == ("2024-01-16T00:00:00Z", "2024-01-16T01:00:00Z")
 
 
-def test_an_event_a_little_ahead_of_the_execution_counts_as_its_start() -> None:
+def test_an_event_slightly_in_the_future_counts_as_the_start() -> None:
     event = {"time": format_instant(STARTED_AT.replace(microsecond=0) + CLOCK_SKEW)}
 
     assert resolved(event) == DEFAULT
@@ -110,18 +111,18 @@ def test_the_same_input_gives_the_same_window_in_a_retry() -> None:
         ("2024-01-15", "the input must be a JSON object"),
         ({"begin": "x"}, 'unknown field "begin": allowed are start, end, lookback_hours'),
         ({"b": 1, "a": 2}, 'unknown field "a", "b"'),
-        ({"start": "2024-01-15"}, "start needs end beside it"),
-        ({"end": "2024-01-15"}, "end needs start beside it"),
+        ({"start": "2024-01-15"}, "start needs end"),
+        ({"end": "2024-01-15"}, "end needs start"),
         ({"start": "2024-01-15", "end": "2024-01-15"}, "start must be before end"),
         ({"start": "2024-01-16", "end": "2024-01-15"}, "start must be before end"),
         ({"start": "2024-01-15", "end": "2024-01-16T02:00:01Z"}, "end is in the future: 2024-01-16T02:00:01Z"),
-        ({"start": "yesterday", "end": "2024-01-15"}, 'start must be an ISO 8601 time .* got "yesterday"'),
+        ({"start": "yesterday", "end": "2024-01-15"}, 'start .*ISO 8601.*"yesterday"'),
         ({"start": 1705276800, "end": "2024-01-15"}, "start must be an ISO 8601 time .* got 1705276800"),
         ({"start": "2024-01-15", "end": None}, "end must be an ISO 8601 time .* got null"),
         ({"start": "2024-01-14T10:00:00", "end": "2024-01-15"}, "start has no time zone.*write 2024-01-14T10:00:00Z"),
         ({"start": "20240114", "end": "2024-01-15"}, "start has no time zone.*write 2024-01-14T00:00:00Z"),
         ({"start": "2024-01-14T10:00:00.5Z", "end": "2024-01-15"}, "start must be on a whole second, got .*10:00:00.5"),
-        ({"start": "0001-01-01T00:00:00+01:00", "end": "2024-01-15"}, "start must be an ISO 8601 time"),
+        ({"start": "0001-01-01T00:00:00+01:00", "end": "2024-01-15"}, "start .*ISO 8601"),
         ({"lookback_hours": 0}, "lookback_hours must be a whole number of hours from 1 to"),
         ({"lookback_hours": 1.5}, "lookback_hours must be a whole number"),
         ({"lookback_hours": True}, "lookback_hours must be a whole number"),
@@ -132,7 +133,7 @@ def test_the_same_input_gives_the_same_window_in_a_retry() -> None:
         ({"detail": {"action": "stop"}}, 'detail.action must be "start", got "stop"'),
         ({"detail": {"begin": 1}}, 'unknown field "begin"'),
         ({"detail": {}, "start": "2024-01-15"}, 'unknown field "start": allowed are version'),
-        ({"time": "now"}, 'time must be an ISO 8601 time .* got "now"'),
+        ({"time": "now"}, 'time .*ISO 8601.*"now"'),
         ({"time": "2024-01-16T02:05:01Z"}, "time is in the future: 2024-01-16T02:05:01Z"),
         ({"time": "0001-01-01T05:00:00Z"}, "time is too early for a window"),
         ({"detail": {"lookback_hours": 31 * 24 + 1}}, "longer than the 31 days .*EVENT_WINDOW_DAYS"),
@@ -141,9 +142,7 @@ def test_the_same_input_gives_the_same_window_in_a_retry() -> None:
         ({"x" * 200: 1}, 'unknown field "x{70,}\\.\\.\\.'),
     ],
 )
-def test_an_input_that_cannot_be_understood_is_refused_with_the_field_and_what_is_allowed(
-    given_input: Any, message: str
-) -> None:
+def test_a_wrong_input_is_refused_with_its_field(given_input: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         resolve(given_input)
 
@@ -196,9 +195,7 @@ NAMES = ("input", "start", "end", "lookback_hours", "action", "time", "detail", 
 @given(PLAIN | EVENTS | TIMES, st.datetimes(min_value=EARLIEST, timezones=st.just(UTC)))
 @example({"time": "0001-01-02T00:00:00Z", "detail": {}}, STARTED_AT)
 @example({"time": "0001-01-01T00:00:00Z"}, STARTED_AT)
-def test_an_input_gives_a_proper_window_or_an_error_that_names_the_field(
-    given_input: Any, started_at: datetime
-) -> None:
+def test_an_input_gives_a_window_or_names_the_field(given_input: Any, started_at: datetime) -> None:
     try:
         window = resolve(given_input, started_at)
     except InputError as error:
@@ -224,8 +221,8 @@ def test_a_window_that_is_given_is_the_window_that_is_read(one: str, other: str)
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
-def test_an_instant_reads_back_as_it_is_written_to_the_millisecond(instant: datetime) -> None:
-    read = parse_instant("start", format_instant(instant))
+def test_an_instant_reads_back_to_the_millisecond(instant: datetime) -> None:
+    read = parse_instant(format_instant(instant))
 
     assert read == instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
@@ -242,9 +239,7 @@ def test_an_instant_reads_back_as_it_is_written_to_the_millisecond(instant: date
         ("2024-01-17T02:00:00Z", "2024-01-15T01:45:00Z"),
     ],
 )
-def test_a_window_reaches_back_to_the_watermark_and_never_less_than_the_lookback(
-    watermark: str | None, start: str
-) -> None:
+def test_a_window_reaches_back_to_the_watermark_or_the_lookback(watermark: str | None, start: str) -> None:
     window = resolve({}, watermark=watermark)
 
     assert (window.start_text, window.end_text) == (start, "2024-01-16T02:00:00Z")
@@ -254,7 +249,7 @@ def test_the_longest_window_of_an_event_is_read() -> None:
     assert resolved({"detail": {"lookback_hours": 31 * 24}}) == ("2023-12-16T02:00:00Z", "2024-01-16T02:00:00Z")
 
 
-def test_a_limit_on_events_does_not_limit_catching_up_or_an_execution() -> None:
+def test_the_limit_of_events_is_not_that_of_executions() -> None:
     event = resolve_window(
         {"time": "2024-01-16T02:00:00Z", "detail": {}},
         started_at=STARTED_AT,
@@ -266,14 +261,14 @@ def test_a_limit_on_events_does_not_limit_catching_up_or_an_execution() -> None:
     assert resolve({"lookback_hours": 9_000}).end_text == "2024-01-16T02:00:00Z"
 
 
-def test_a_scheduled_event_that_came_late_has_all_of_its_day_before_the_first_watermark() -> None:
+def test_a_late_event_sets_the_first_watermark_by_its_time() -> None:
     window = resolve({"time": "2024-01-16T00:00:01Z", "detail": {}})
 
     assert window.first_watermark == datetime(2024, 1, 15, 0, 0, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("time", ["2024-01-16T02:00:00Z", "2024-01-15T23:59:59Z", "2001-01-01T00:00:00Z"])
-def test_the_first_watermark_is_never_further_back_than_a_normal_day(time: str) -> None:
+def test_the_first_watermark_is_at_most_a_lookback_ago(time: str) -> None:
     assert resolve({}).first_watermark == datetime(2024, 1, 15, 2, tzinfo=UTC)
     assert resolve({"time": time, "detail": {"action": "start"}}).first_watermark == datetime(
         2024, 1, 15, 2, tzinfo=UTC
@@ -290,17 +285,14 @@ def test_an_event_reaches_back_to_the_watermark_as_well() -> None:
     "given_input",
     [{"start": "2024-01-10", "end": "2024-01-11"}, {"lookback_hours": 2}, {"detail": {"lookback_hours": 2}}],
 )
-def test_a_window_that_is_asked_for_asks_nobody_and_answers_for_nothing(given_input: Any) -> None:
+def test_a_window_that_is_asked_for_sets_no_watermark(given_input: Any) -> None:
     assert resolve(given_input, watermark="2000-01-01T00:00:00Z").first_watermark is None
 
 
-def test_more_than_a_run_may_catch_up_on_is_an_error_with_the_gap_and_the_command() -> None:
+def test_too_long_a_gap_is_an_error_with_its_command() -> None:
     with pytest.raises(CatchUpError) as error:
         resolve({}, watermark="2023-12-17T01:59:59Z")
 
-    assert str(error.value) == (
-        "no run has loaded what lies between 2023-12-17T01:59:59Z and 2024-01-16T02:00:00Z, and a run catches up on 30 "
-        "days at most (CATCH_UP_DAYS). Fill the gap, in one run or in several that follow each other, and the schedule "
-        "goes on: aws stepfunctions start-execution --state-machine-arn $STATE_MACHINE_ARN --input "
-        """'{"start": "2023-12-17T01:59:59Z", "end": "2024-01-16T02:00:00Z"}'"""
-    )
+    assert (error.value.start, error.value.end) == ("2023-12-17T01:59:59Z", "2024-01-16T02:00:00Z")
+    assert error.value.most_days == 30
+    assert """ --input '{"start": "2023-12-17T01:59:59Z", "end": "2024-01-16T02:00:00Z"}'""" in str(error.value)

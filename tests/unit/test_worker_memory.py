@@ -1,4 +1,4 @@
-"""The memory of a Transform worker, whatever transform() does: in a process of its own, with its child in a retry."""
+"""The memory of a Transform worker for any transform(): in its own process, with its child in a retry."""
 
 import multiprocessing
 import os
@@ -66,7 +66,7 @@ def kept(record: dict[str, Any], _: Any) -> Any:
 
 
 def several(record: dict[str, Any], _: Any) -> Any:
-    """Half of what one record may become, by each."""
+    """The records of an item, half as many as it may become, for each way."""
     return [record | {"text": "x" * 390_000, "n": n} for n in range(40)]
 
 
@@ -76,7 +76,7 @@ Transformed = tuple[Work, list[str], float]
 
 def transformed(transform: Callable[[dict[str, Any], Any], Any], retry: bool) -> Transformed:
     s3 = FakeS3()
-    # They would hold what is staged.
+    # They would hold the staged records.
     s3.upload_part = lambda **_: {"ETag": "x"}  # type: ignore[method-assign]
     s3.complete_multipart_upload = lambda **_: {"ETag": "x"}  # type: ignore[method-assign]
     hold(s3, f"extract/{run().id}/data.json", array([item(number) for number in range(ITEMS)]))

@@ -19,7 +19,7 @@ from botocore.session import Session
 
 from etl.aws.backoff import Bridge
 from etl.aws.raw_bodies import RAW_OPERATIONS, check_whole, take_raw_bodies
-from etl.model.errors import ConfigurationError, EtlError, TransientError
+from etl.model.errors import ConfigurationError, EtlError, Reason, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -69,10 +69,10 @@ _UPLOAD_GONE = "NoSuchUpload"
 _RESTORE = "deploy the stack; what somebody deleted by hand comes back when the stack is destroyed and deployed anew"
 _DENIED = "the function's role doesn't allow it: deploy the stack again, and look for a policy that denies it"
 _REMEDIES = {
-    "ResourceNotFoundException": f"the table isn't there: {_RESTORE}",
-    "NoSuchBucket": f"the staging bucket isn't there: {_RESTORE}",
-    "AccessDenied": _DENIED,
-    "AccessDeniedException": _DENIED,
+    "ResourceNotFoundException": (f"the table isn't there: {_RESTORE}", Reason.NOT_FOUND),
+    "NoSuchBucket": (f"the staging bucket isn't there: {_RESTORE}", Reason.NOT_FOUND),
+    "AccessDenied": (_DENIED, Reason.ACCESS_DENIED),
+    "AccessDeniedException": (_DENIED, Reason.ACCESS_DENIED),
 }
 
 
@@ -189,9 +189,9 @@ def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ())
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     if is_upload_gone(error):
         return TransientError(f"an upload has ended, maybe by a request whose answer was lost: {_told(error)}")
-    remedy = _REMEDIES.get(code, "this is not expected to pass by itself")
+    remedy, reason = _REMEDIES.get(code, ("this is not expected to pass by itself", Reason.REFUSED))
     used = f" (this function uses {' and '.join(resources)})" if resources else ""
-    return ConfigurationError(f"{_told(error)}: {remedy}{used}")
+    return ConfigurationError(f"{_told(error)}: {remedy}{used}", reason)
 
 
 def _told(error: ClientError | BotoCoreError) -> str:

@@ -1,1 +1,1 @@
-"""One invocation of a function: its time, its log line, its metrics, its trace, the version of its code."""
+"""One invocation of a function: its deadline, log, metrics, trace, and the version of its code."""

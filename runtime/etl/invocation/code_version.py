@@ -1,8 +1,8 @@
-"""Which code this is: a run keeps to the code that planned it.
+"""The version of the functions' code. A run ends with the code that planned it.
 
-Segments' counts have positions and no names, ``transform()`` may have become another, and a table of another name is
-another table. A deployment during a run would mix both unseen. So the code is compared before anything else of an
-event is read: what another version has written may mean something else.
+Counts have positions instead of names, ``transform()`` may have changed, and a setting may name another table. A
+deployment during a run would mix old and new without a sign. So the version is compared before anything else of an
+event is read.
 """
 
 import hashlib
@@ -13,35 +13,35 @@ from typing import Any
 
 from etl.model.errors import CodeChangedError
 
-# The functions' zip: this package, and those that it uses, of which a newer version may give another result.
+# The functions' zip: this package and its dependencies, since a new version of one may give another result.
 ZIP = Path(__file__).parents[2]
-# The folder in it that holds your code: transformation.py, and the modules beside it that it imports.
+# The folder in the zip with your code: transformation.py and the modules that it imports.
 USER_CODE = "pipeline"
-# The variable that names the bucket and the tables of all stages.
+# The environment variable with the names of the bucket and the tables of all stages.
 STORES = "STORES"
 
 
 @cache
 def code_version(stores: str, folder: Path = ZIP) -> str:
-    """A digest of all sources of the functions, and of the names of bucket and tables, in 16 hexadecimal digits."""
+    """A digest of the functions' sources and of the names of bucket and tables, in 16 hexadecimal digits."""
     return _digest(folder, "", stores)
 
 
 @cache
 def engine_version(folder: Path = ZIP) -> str:
-    """A digest of the sources that the workflow's definition must fit: all but your code."""
+    """A digest of the sources that the workflow's definition must fit: all except your code."""
     return _digest(folder, USER_CODE)
 
 
 def check_code(run: object, now: str) -> None:
-    """Check that a run was planned by the code that there is now, before the run itself is read.
+    """Check that this code planned a run, before anything else of the run is read.
 
     Args:
-        run: as an event or a manifest has it; others refuse what isn't a run.
+        run: the run as an event or a manifest has it. Anything else passes: others check its shape.
         now: the version of this code.
 
     Raises:
-        CodeChangedError: they have another.
+        CodeChangedError: other code planned the run.
     """
     if isinstance(run, Mapping) and (planned := run.get("code")) and planned != now:
         raise CodeChangedError(
@@ -51,16 +51,16 @@ def check_code(run: object, now: str) -> None:
 
 
 def check_engine(event: Mapping[str, Any]) -> None:
-    """Check that the definition by which an execution runs was deployed with the functions' code.
+    """Check that the execution's definition was deployed together with this code.
 
     Raises:
-        CodeChangedError: it wasn't.
+        CodeChangedError: it was deployed with other code.
     """
-    told, now = event.get("engine"), engine_version()
-    if told != now:
+    deployed, now = event.get("engine"), engine_version()
+    if deployed != now:
         raise CodeChangedError(
-            f"the workflow was deployed with other code ({told}) than the functions have now ({now}): "
-            "a deployment was going on when this run started. Once it is done, start the run again"
+            f"the workflow was deployed with other code ({deployed}) than the functions have now ({now}): "
+            "a deployment was in progress when this run started. Start the run again when it is done"
         )
 
 

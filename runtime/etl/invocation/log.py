@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, with facts about work and never a record's contents."""
+"""Structured logs: one JSON object a line, with facts about the work and never the contents of a record."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from etl.model.errors import ConfigurationError, EtlError, class_name
 
-# Its lines are metrics too, and are written whatever the level is.
+# The lines of this logger are metrics too, so they are written at every level.
 INVOCATIONS = "etl.invocations"
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({})))
 
@@ -19,7 +19,7 @@ class JsonFormatter(logging.Formatter):
     """One log record as a line of JSON: time, level, message, the facts given as ``extra``, the error."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Render ``record``; a fact that JSON can't express is written as its ``str()``."""
+        """Render a record; a fact that JSON can't express is written as text."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -31,13 +31,13 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
-        """The tracebacks of an error and of those that it came of, with one message: that of an error of ours.
+        """Render the tracebacks of an error and of its causes.
 
-        Any other message may quote a record.
+        Only the message of an error of ours is included: any other message may quote a record.
         """
         *causes, error = reversed(list(_chain(ei[1])))
-        told = f"{class_name(error)}{f': {error}' if isinstance(error, EtlError) else ''}"
-        parts = [(each, class_name(each)) for each in causes] + [(error, told)]
+        described = f"{class_name(error)}{f': {error}' if isinstance(error, EtlError) else ''}"
+        parts = [(each, class_name(each)) for each in causes] + [(error, described)]
         return "\n".join(
             f"Traceback (most recent call last):\n{''.join(traceback.format_tb(each.__traceback__))}{line}"
             for each, line in parts
@@ -45,7 +45,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that it came of, the latest first."""
+    """An error and its causes, the latest first."""
     seen: list[int] = []
     while error is not None and id(error) not in seen:
         seen.append(id(error))
@@ -54,10 +54,10 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def configure(level: str, stream: TextIO | None = None) -> logging.Logger:
-    """Send the pipeline's log lines to ``stream`` (standard output when None); callable again and again.
+    """Send the pipeline's log lines to a stream, standard output if None. You can call this repeatedly.
 
-    The handler sits on the logger ``etl``, not on the root: Lambda's runtime puts a handler of its own
-    there, and each line would be written twice.
+    The handler is on the logger ``etl`` and not on the root. Lambda's runtime has a handler there, so each line would
+    be written twice.
 
     Raises:
         ConfigurationError: there is no such level.

@@ -1,8 +1,8 @@
-"""The invocation's place in X-Ray's traces, and what is told there of it.
+"""X-Ray: the annotations by which you find the trace of a run.
 
-Lambda records a segment for each invocation, and hangs it into the trace of the state machine's execution. Only a
-subsegment can carry annotations, by which traces are found. One is sent for each invocation, by hand: a datagram to
-the daemon in the function's sandbox takes microseconds, and the SDK would cost more at each cold start.
+Lambda records a segment for each invocation, in the trace of the execution. Only a subsegment can have annotations.
+Each invocation sends one as a datagram to the daemon in the function's sandbox. That takes microseconds; the SDK would
+make each cold start slower.
 """
 
 import json
@@ -17,11 +17,11 @@ _HEADER = b'{"format": "json", "version": 1}\n'
 
 
 class Trace(NamedTuple):
-    """Where an invocation is in a trace.
+    """The place of an invocation in a trace.
 
     Attributes:
-        root: the trace's id, the same in all functions of an execution.
-        parent: id of the segment that Lambda has begun for the invocation.
+        root: id of the trace, the same in all functions of an execution.
+        parent: id of the segment that Lambda began for the invocation.
         sampled: whether X-Ray keeps this trace.
     """
 
@@ -31,7 +31,7 @@ class Trace(NamedTuple):
 
 
 def current_trace(env: Mapping[str, str]) -> Trace | None:
-    """The invocation's trace, as Lambda tells it in ``_X_AMZN_TRACE_ID``; None where there is none.
+    """The invocation's trace, from Lambda's variable ``_X_AMZN_TRACE_ID``; None if there is none.
 
     Source: Lambda developer guide, "Defined runtime environment variables".
     """
@@ -44,13 +44,13 @@ def current_trace(env: Mapping[str, str]) -> Trace | None:
 def annotate(
     trace: Trace, name: str, times: tuple[float, float], annotations: Mapping[str, str], env: Mapping[str, str]
 ) -> None:
-    """Send the invocation's subsegment; what goes wrong then is nobody's concern.
+    """Send a subsegment for the invocation. Failures to send it are ignored.
 
     Args:
-        trace: the invocation's.
-        name: what the subsegment is called.
-        times: when the work began and ended, in seconds since 1970.
-        annotations: by what the trace is found; with an ``error`` the subsegment is shown as failed.
+        trace: the trace of the invocation.
+        name: name of the subsegment.
+        times: begin and end of the work, in seconds since 1970.
+        annotations: the names and values to find the trace by. With an ``error`` the subsegment is shown as failed.
         env: has the daemon's address, ``AWS_XRAY_DAEMON_ADDRESS``.
     """
     host, _, port = env.get("AWS_XRAY_DAEMON_ADDRESS", "").rpartition(":")
@@ -67,6 +67,6 @@ def annotate(
         "fault": "error" in annotations,
         "annotations": dict(annotations),
     }
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-        channel.setblocking(False)
-        channel.sendto(_HEADER + json.dumps(document).encode(), (host, int(port)))
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
+        daemon.setblocking(False)
+        daemon.sendto(_HEADER + json.dumps(document).encode(), (host, int(port)))

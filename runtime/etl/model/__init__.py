@@ -1,1 +1,1 @@
-"""The pure parts: runs, windows, errors, counts. They use nothing of AWS."""
+"""The pure rules: runs, stages, counts, windows, errors and remedies. They don't call AWS."""

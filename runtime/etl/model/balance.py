@@ -1,38 +1,27 @@
-"""The balance: every item that was read is loaded, set aside or left out on purpose, and counted."""
+"""The balance: each item that was read is loaded, set aside or left out on purpose, and counted."""
 
-from etl.model.counts import Counts
+from collections.abc import Container
+
+from etl.model.counts import BALANCE, Counts, Equation
 from etl.model.errors import BalanceError
 from etl.model.run import Run
+from etl.model.stages import EXTRACT, read_by
 
 
-def check_transformed(run: Run, counts: Counts) -> None:
-    """Check that Extract wrote all that DynamoDB returned, and Transform read all that Extract wrote.
-
-    Args:
-        run: the run.
-        counts: its totals over all segments, by name.
-
-    Raises:
-        BalanceError: one of them has more or less.
-    """
-    given = "quarantine held" if run.replay else "DynamoDB returned"
-    _check(run, counts, (given, "read"), "extract", ("extracted", "left"), "an answer was not taken whole")
-    taken = ("transformed", "dropped", "ahead", "untimed", "rejected_transform")
-    _check(run, counts, ("extract wrote", "extracted"), "transform", taken, _changed("extract", run))
-
-
-def check_loaded(run: Run, counts: Counts) -> None:
-    """Check that Load accounts for all that Transform wrote.
+def check_balance(run: Run, counts: Counts, stages: Container[str]) -> None:
+    """Check that each of these stages accounts for all records that it was given.
 
     Args:
         run: the run.
         counts: its totals over all segments, by name.
+        stages: the actions of the stages to check.
 
     Raises:
-        BalanceError: it accounts for more or less.
+        BalanceError: a stage accounts for more or fewer.
     """
-    taken = ("loaded", "superseded", "rejected_load")
-    _check(run, counts, ("transform wrote", "records"), "load", taken, _changed("transform", run))
+    for equation in BALANCE:
+        if equation.stage in stages:
+            _check(run, counts, equation)
 
 
 def check_quarantine(run: Run, stage: str, aside: int, quarantined: int) -> None:
@@ -40,32 +29,41 @@ def check_quarantine(run: Run, stage: str, aside: int, quarantined: int) -> None
 
     Args:
         run: the run.
-        stage: transform or load.
-        aside: how many records the stage counted.
-        quarantined: how many the stage's objects in quarantine hold.
+        stage: action of the stage.
+        aside: number of records that the stage counted.
+        quarantined: number of records in the stage's objects in quarantine.
 
     Raises:
-        BalanceError: they hold more or less.
+        BalanceError: quarantine holds more or fewer.
     """
     if quarantined != aside:
         raise BalanceError(
-            f"run {run.id}: {stage} set {aside:,} records aside and {quarantined:,} lie in quarantine, "
-            f"{abs(aside - quarantined):,} {'fewer' if quarantined < aside else 'more'}; "
-            f"start a new run of the window {run.start} to {run.end}"
+            f"run {run.id}: {stage} set {aside:,} records aside and quarantine holds {quarantined:,}, "
+            f"{_difference(aside, quarantined)}; {_remedy(run)}"
         )
 
 
-def _changed(stage: str, run: Run) -> str:
-    return f"a staged object was changed under {stage}/{run.id}/"
+def _check(run: Run, counts: Counts, equation: Equation) -> None:
+    stage, total, parts = equation
+    expected, found = counts[total], sum(counts[each] for each in parts)
+    if expected == found:
+        return
+    if stage == EXTRACT:
+        given = "quarantine held" if run.replay else "DynamoDB returned"
+        cause = "an answer was not read completely"
+    else:
+        given = f"{read_by(stage)} wrote"
+        cause = f"a staged object was changed under {read_by(stage)}/{run.id}/"
+    named = ", ".join(f"{each} {counts[each]:,}" for each in (total, *parts))
+    raise BalanceError(
+        f"run {run.id}: {given} {expected:,} records and {stage} accounts for {found:,}, "
+        f"{_difference(expected, found)} ({named}); {cause}: {_remedy(run)}"
+    )
 
 
-def _check(run: Run, counts: Counts, given: tuple[str, str], after: str, taken: tuple[str, ...], cause: str) -> None:
-    before, name = given
-    expected, found = counts[name], sum(counts[each] for each in taken)
-    if expected != found:
-        parts = ", ".join(f"{each} {counts[each]:,}" for each in (name, *taken))
-        raise BalanceError(
-            f"run {run.id}: {before} {expected:,} records and {after} accounts for {found:,}, "
-            f"{abs(expected - found):,} {'fewer' if found < expected else 'more'} ({parts}); "
-            f"{cause}: start a new run of the window {run.start} to {run.end}"
-        )
+def _difference(expected: int, found: int) -> str:
+    return f"{abs(expected - found):,} {'fewer' if found < expected else 'more'}"
+
+
+def _remedy(run: Run) -> str:
+    return f"start a new run of the window {run.start} to {run.end}"

@@ -1,66 +1,77 @@
-"""What a run counts, and the balance: every item that was read is loaded, set aside or left out on purpose."""
+"""The counts of a run, and its balance: each item read is loaded, set aside or left out on purpose."""
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import NamedTuple
 
-# The counts of a segment, each with the stage that counts it. The state of an execution holds them by position, without
-# names, and the history of an execution is read for 90 days: a new count comes last.
-STAGE_OF = {
-    "scanned": "extract",
-    "read": "extract",
-    "read_units": "extract",
-    "left": "extract",
-    "extracted": "extract",
-    "extract_parts": "extract",
-    "extract_bytes": "extract",
-    "transformed": "transform",
-    "dropped": "transform",
-    "rejected_transform": "transform",
-    "records": "transform",
-    "aggregate_records": "gate",
-    "transform_parts": "transform",
-    "transform_bytes": "transform",
-    "transform_quarantine_parts": "transform",
-    "loaded": "load",
-    "superseded": "load",
-    "rejected_load": "load",
-    "load_requests": "load",
-    "load_throttled": "load",
-    "write_units": "load",
-    "load_quarantine_parts": "load",
-    "ahead": "transform",
-    "untimed": "transform",
-}
-COUNTS = tuple(STAGE_OF)
-POSITIONS = {name: position for position, name in enumerate(COUNTS)}
-
-# Always in a run's report, even if they are 0.
-REPORTED = (
-    "scanned",
-    "read",
-    "extracted",
-    "transformed",
-    "dropped",
-    "records",
-    "loaded",
-    "superseded",
-    "rejected_transform",
-    "rejected_load",
-)
+from etl.model.stages import BEFORE_GATE, EXTRACT, GATE, LOAD, TRANSFORM
 
 Counts = Mapping[str, int]
 
 
-def by_name(counts: Iterable[int]) -> dict[str, int]:
-    """The counts that aren't 0, by name, of a list that holds them by position."""
-    return {name: count for name, count in zip(COUNTS, counts, strict=False) if count}
+class Count(NamedTuple):
+    """A count that each segment has.
+
+    Attributes:
+        name: its name in reports, logs and the ledger.
+        stage: action of the stage that counts it.
+        metric: the metric in CloudWatch that it feeds; empty for none.
+        reported: whether a run's report has it even if it is 0.
+        outcome: whether it counts items by their fate. A replay notes these in the entry of the replayed run.
+        passed_on: whether Gate passes it on for each segment, since a later stage needs it.
+    """
+
+    name: str
+    stage: str
+    metric: str = ""
+    reported: bool = False
+    outcome: bool = False
+    passed_on: bool = False
+
+
+# The state of an execution holds the counts by position, and its history can be read for 90 days: add a count at the
+# end, and never move one. "left" counts the quarantined records that a replay can't take up.
+TABLE = (
+    Count("scanned", EXTRACT, "ItemsScanned", reported=True),
+    Count("read", EXTRACT, "ItemsRead", reported=True, outcome=True),
+    Count("read_units", EXTRACT),
+    Count("left", EXTRACT, outcome=True),
+    Count("extracted", EXTRACT, reported=True),
+    Count("extract_parts", EXTRACT),
+    Count("extract_bytes", EXTRACT, "BytesStaged"),
+    Count("transformed", TRANSFORM, "ItemsTransformed", reported=True),
+    Count("dropped", TRANSFORM, "ItemsDropped", reported=True, outcome=True),
+    Count("rejected_transform", TRANSFORM, "ItemsRejected", reported=True, outcome=True),
+    Count("records", TRANSFORM, reported=True),
+    Count("aggregate_records", GATE),
+    Count("transform_parts", TRANSFORM, passed_on=True),
+    Count("transform_bytes", TRANSFORM, "BytesStaged"),
+    Count("transform_quarantine_parts", TRANSFORM, passed_on=True),
+    Count("loaded", LOAD, "ItemsLoaded", reported=True, outcome=True),
+    Count("superseded", LOAD, "ItemsSuperseded", reported=True, outcome=True),
+    Count("rejected_load", LOAD, "ItemsRejected", reported=True, outcome=True),
+    Count("load_requests", LOAD),
+    Count("load_throttled", LOAD, "Throttles"),
+    Count("write_units", LOAD),
+    Count("load_quarantine_parts", LOAD),
+    Count("ahead", TRANSFORM, outcome=True),
+    Count("untimed", TRANSFORM, "ItemsUntimed", outcome=True),
+)
+COUNTS = tuple(count.name for count in TABLE)
+POSITIONS = {name: position for position, name in enumerate(COUNTS)}
+STAGE_OF = {count.name: count.stage for count in TABLE}
+REPORTED = tuple(count.name for count in TABLE if count.reported)
+OUTCOMES = tuple(count.name for count in TABLE if count.outcome)
+PASSED_ON = tuple(count.name for count in TABLE if count.passed_on)
+REJECTED = {count.stage: count.name for count in TABLE if count.name == f"rejected_{count.stage}"}
+"""The count of rejected records, by the action of the stage that rejects them."""
 
 
 class Equation(NamedTuple):
-    """A line of the balance: the count ``total`` is the sum of the counts ``parts``, or an item is unaccounted for.
+    """A line of the balance: the count ``total`` is the sum of the counts ``parts``.
 
     Attributes:
-        stage: the stage that accounts for the total.
+        stage: action of the stage that accounts for the total.
     """
 
     stage: str
@@ -69,29 +80,55 @@ class Equation(NamedTuple):
 
 
 BALANCE = (
-    Equation("extract", "read", ("extracted", "left")),
-    Equation("transform", "extracted", ("transformed", "dropped", "ahead", "untimed", "rejected_transform")),
-    Equation("load", "records", ("loaded", "superseded", "rejected_load")),
+    Equation(EXTRACT, "read", ("extracted", "left")),
+    Equation(TRANSFORM, "extracted", ("transformed", "dropped", "ahead", "untimed", "rejected_transform")),
+    Equation(LOAD, "records", ("loaded", "superseded", "rejected_load")),
 )
 
 
+def by_name(counts: Iterable[int]) -> dict[str, int]:
+    """Name the counts of a list by their positions; those that are 0 are left out."""
+    return {name: count for name, count in zip(COUNTS, counts, strict=False) if count}
+
+
 def judged(counts: Counts) -> int:
-    """How many of the items that were read are the run's own: not those of a later run, nor those without a time."""
+    """How many of the items read are the run's own: neither a later run's, nor without a time."""
     return counts.get("read", 0) - counts.get("ahead", 0) - counts.get("untimed", 0)
 
 
-def rejected(counts: Counts) -> int:
-    """How many records the stages of a run rejected."""
-    return counts.get("rejected_transform", 0) + counts.get("rejected_load", 0)
+def rejected(counts: Counts, stage: str | None = None) -> int:
+    """How many records were rejected, by one stage or by all stages."""
+    return sum(counts.get(name, 0) for action, name in REJECTED.items() if stage in (None, action))
 
 
 def set_aside(counts: Counts, stage: str | None = None) -> int:
-    """How many records are in quarantine: those that were rejected, and those without a time.
+    """How many records one stage or all stages put into quarantine: those rejected, and those without a time."""
+    untimed = counts.get("untimed", 0) if stage in (None, STAGE_OF["untimed"]) else 0
+    return rejected(counts, stage) + untimed
 
-    Args:
-        counts: the run's totals, by name.
-        stage: transform or load; both if left out.
+
+class Share(NamedTuple):
+    """A number of records, and the number of which they are a part."""
+
+    part: int
+    whole: int
+
+    def exceeds(self, percent: Decimal) -> bool:
+        """Whether the share is above so many percent."""
+        return self.part * 100 > percent * self.whole
+
+    @property
+    def percent(self) -> Decimal:
+        """The share in percent, to one decimal; the whole must not be 0."""
+        return (Decimal(100 * self.part) / self.whole).quantize(Decimal("0.1"))
+
+
+def rejected_share(action: str, counts: Counts) -> Share:
+    """The share of rejected records that Gate or Finish judges.
+
+    Gate judges the rejections of the stages before it, Finish those of the stages after Gate.
     """
-    if stage is None:
-        return rejected(counts) + counts.get("untimed", 0)
-    return counts.get(f"rejected_{stage}", 0) + (counts.get("untimed", 0) if stage == "transform" else 0)
+    before_gate = sum(rejected(counts, stage) for stage in BEFORE_GATE)
+    if action == GATE:
+        return Share(before_gate, judged(counts))
+    return Share(rejected(counts) - before_gate, counts.get("records", 0))

@@ -1,89 +1,139 @@
-"""The errors of the three stages. Each concrete class is a decision that the workflow takes.
+"""The errors that end an invocation. Each class is a decision that the workflow takes.
 
     EtlError
-    ├── InputError           the execution's input is wrong           fail; correct the input
-    ├── CatchUpError         more is missing than may be caught up    fail; run the gap's window
-    ├── ConfigurationError   a setting, a table, a bucket, a grant    fail; correct the deployment
-    ├── CodeChangedError     another code was deployed meanwhile      fail; run the window again
-    ├── TransformationError  transformation.py itself is wrong        fail; correct the file
-    ├── StagingError         a staged object is missing or malformed  fail; run the window again
-    ├── QualityGateError     too large a share was rejected           fail; look into quarantine/
-    ├── BalanceError         an item is unaccounted for               fail; run the window again
-    ├── UnexpectedError      a fault in the functions' own code       fail; look at the log
-    └── TransientError       AWS throttled, or was out of reach       retry
+    ├── InputError           the input of the execution is wrong          correct the input
+    ├── CatchUpError         too long a period is missing                 run that period
+    ├── ConfigurationError   a setting, a table, a bucket, a permission   correct the deployment
+    ├── CodeChangedError     a deployment came in between                 run the window again
+    ├── TransformationError  transformation.py is wrong                   correct the file
+    ├── StagingError         a staged object is missing or changed        run the window again
+    ├── QualityGateError     too many records were rejected               look into quarantine
+    ├── BalanceError         an item is unaccounted for                   run the window again
+    ├── UnexpectedError      the pipeline's own code failed               look at the log
+    └── TransientError       AWS throttled or was out of reach            the workflow retries
 
-Step Functions compares the name of the concrete class with the names in Retry, never its base.
+Step Functions compares the name of the class with the names in Retry, never the name of a base class. The remedies are
+in ``remedies.py``.
 """
 
 import json
+import re
 import sys
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A reason that needs a remedy of its own, where several reasons share an error class.
+
+    Lambda passes on a class name and a message only. So the message ends with its reason: ``… [source-busy]``.
+    """
+
+    NOTHING_QUARANTINED = "nothing-quarantined"
+    RUN_EXPIRED = "run-expired"
+    RUN_NOT_OVER = "run-not-over"
+    WORKERS_NOT_OVER = "workers-not-over"
+    EVENT_WINDOW = "event-window"
+    NOT_FOUND = "not-found"
+    ACCESS_DENIED = "access-denied"
+    REFUSED = "refused"
+    TOO_MANY_DROPPED = "too-many-dropped"
+    TOO_SLOW = "too-slow"
+    AGGREGATES_CHANGED = "aggregates-changed"
+    QUARANTINE_LOST = "quarantine-lost"
+    SOURCE_BUSY = "source-busy"
+    DESTINATION_BUSY = "destination-busy"
+
+
+_MARK = re.compile(rf" \[({'|'.join(Reason)})\]\Z")
 
 
 class EtlError(Exception):
-    """Base of the errors that end an invocation. The message says what, where and what to do."""
+    """Base of the errors that end an invocation.
+
+    Args:
+        message: the event, the value found and the values allowed, and the remedy.
+        reason: the reason, if it needs a remedy of its own.
+    """
+
+    def __init__(self, message: str, reason: Reason | None = None) -> None:
+        super().__init__(f"{message} [{reason}]" if reason else message)
 
 
 class InputError(EtlError):
-    """The execution's input can't be understood."""
+    """The execution's input isn't one that the pipeline takes."""
 
 
 class CatchUpError(EtlError):
-    """No run has covered a time that is longer than one run may catch up on.
+    """The period that no run has covered is longer than one run may catch up on.
 
     Args:
-        start: first instant that is missing.
-        end: where the run's window ends.
-        most_days: what a run may catch up on.
+        start: first instant of the missing period.
+        end: end of the run's window.
+        most_days: the longest period that a run catches up on, in days.
     """
 
     def __init__(self, start: str, end: str, most_days: int) -> None:
+        self.start, self.end, self.most_days = start, end, most_days
         window = json.dumps({"start": start, "end": end})
         super().__init__(
-            f"no run has loaded what lies between {start} and {end}, and a run catches up on {most_days} days at most "
-            "(CATCH_UP_DAYS). Fill the gap, in one run or in several that follow each other, and the schedule goes on: "
+            f"no run has loaded the period from {start} to {end}, and one run catches up on at most {most_days} days "
+            "(CATCH_UP_DAYS). Run that period yourself, in one run or in several; then the schedule continues: "
             f"aws stepfunctions start-execution --state-machine-arn $STATE_MACHINE_ARN --input '{window}'"
         )
 
 
 class ConfigurationError(EtlError):
-    """A setting is wrong, or something that the deployment should have made isn't there."""
+    """A setting is wrong, or the deployment lacks a resource or a permission."""
 
 
 class CodeChangedError(EtlError):
-    """The functions' code isn't the one that planned the run."""
+    """The functions' code isn't the code that planned the run."""
 
 
 class TransformationError(EtlError):
-    """transformation.py can't be used: its contract, an aggregate or its functions are wrong."""
+    """transformation.py is wrong: its contract, an aggregate or its functions."""
 
 
 class StagingError(EtlError):
-    """A staged object is missing, truncated or not what the stage before it wrote."""
+    """A staged object is missing, cut off or changed."""
 
 
 class QualityGateError(EtlError):
-    """The share of rejected items passed the threshold."""
+    """The share of rejected records is above the threshold."""
 
 
 class BalanceError(EtlError):
-    """What went into a stage isn't what came out of it."""
+    """A stage has more or fewer records than it was given."""
 
 
 class UnexpectedError(EtlError):
-    """The functions' own code failed. The message has no text of the error itself, which may quote a record."""
+    """The functions' own code failed. The message omits the error's text, which may quote a record."""
 
 
 class TransientError(EtlError):
-    """AWS refused or failed in a way that passes: the workflow runs the invocation again."""
+    """AWS refused or failed for a while. The workflow runs the invocation again."""
+
+
+NAMES = frozenset(kind.__name__ for kind in EtlError.__subclasses__())
+"""Names of the errors whose message says what to do."""
+
+
+def split_reason(message: str) -> tuple[str, Reason | None]:
+    """Split an error's message into its text and its reason; None if it has no reason."""
+    found = _MARK.search(message)
+    return (message[: found.start()], Reason(found[1])) if found else (message, None)
 
 
 def class_name(error: BaseException) -> str:
-    """Name of an error's class, or of its nearest base that stands in a module: one made of data may have its name."""
-    return next((str(kind.__name__) for kind in type(error).__mro__ if _stands_in_its_module(kind)), "error")
+    """The name of an error's class, or of its nearest base that a module defines.
+
+    A class that transform() makes of data may have that data as its name.
+    """
+    return next((str(kind.__name__) for kind in type(error).__mro__ if _is_defined(kind)), "error")
 
 
-def _stands_in_its_module(kind: type) -> bool:
+def _is_defined(kind: type) -> bool:
     try:
         return getattr(sys.modules[kind.__module__], kind.__name__) is kind
-    except Exception:  # a class may say anything of its module
+    except Exception:  # a class may claim any module
         return False

@@ -1,4 +1,10 @@
-"""Names of the stack and of what it makes. The specification fixes them: see ``docs/specification.md``."""
+"""Names of the stack and its resources, which the specification fixes: see ``docs/specification.md``."""
 
 STACK = "EtlPipelineStack"
 STATE_MACHINE = "etl-pipeline"
+SOURCE_TABLE, DESTINATION_TABLE, LEDGER_TABLE = "etl-source-data", "etl-destination-data", "etl-run-ledger"
+STAGING_BUCKET = "etl-staging-{account}-{region}"
+SCHEDULE_RULE = "etl-daily-schedule"
+DEAD_LETTERS = "etl-pipeline-dead-letters"
+ALARMS = "etl-pipeline-"
+"""The beginning of the names of all alarms."""

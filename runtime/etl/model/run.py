@@ -1,4 +1,4 @@
-"""What travels between the states of the workflow: the run and the work of a segment."""
+"""The state of the workflow: the run, and the work on each segment."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from etl.model.counts import COUNTS, POSITIONS, by_name
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """The run whose quarantine a replay runs again.
+    """The run whose quarantine a replay takes up.
 
     Attributes:
         run: its id.
@@ -26,11 +26,11 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         id: the start of the execution in compact UTC, ``20261123T020000123Z``; ``timestamp`` in JSON.
         start: first instant of the window, a whole second in UTC: ``2026-11-22T01:45:00Z``.
         end: first instant after the window, in the same form.
-        time: when the execution started: the only "now" that a stage knows.
+        time: the start of the execution: the only "now" that a stage knows.
         execution: ARN of the execution.
-        segments: number of segments that the source table, or the quarantine, is read in.
-        code: version of the code that planned the run; empty if it wasn't told.
-        replay: the run whose quarantine is run again, in that run's window; None for a run of a window.
+        segments: number of segments in which the source table, or the quarantine, is read.
+        code: version of the code that planned the run; empty if unknown.
+        replay: the run whose quarantine this run takes up, in that run's window; None for a run of a window.
     """
 
     id: str = msgspec.field(name="timestamp")
@@ -44,17 +44,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Work(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One segment's way through a stage; what a worker gets, and what it returns.
+    """The work on one segment: the input of a worker, and its result.
 
-    The state of an execution holds one for each segment, and may have 256 KiB in all: what is at its default isn't
-    written down, and counts have no names there.
+    The state of an execution holds one for each segment, and may have at most 256 KiB. So defaults are omitted, and
+    counts have positions instead of names.
 
     Attributes:
         segment: number of the segment, from 0.
-        cursor: where the next invocation goes on; None at the start and at the end of a stage. A Choice state
-            loops while there is one.
-        counts: totals over all stages and invocations so far, in the order of ``COUNTS`` and cut off after the last
-            that isn't 0.
+        cursor: the place where the next invocation continues; None at the start and at the end of a stage. A Choice
+            state loops while there is a cursor.
+        counts: totals over all stages and invocations so far, in the order of ``COUNTS``, without trailing zeros.
     """
 
     segment: int
@@ -63,18 +62,18 @@ class Work(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def done(self) -> bool:
-        """Whether the stage that returns this has finished the segment."""
+        """Whether the stage has finished the segment."""
         return self.cursor is None
 
     def count(self, name: str, amount: int = 1) -> None:
-        """Add ``amount`` to the count ``name``, one of ``COUNTS``."""
+        """Add ``amount`` to a count."""
         position = POSITIONS[name]
         if amount:
             self.counts += [0] * (position + 1 - len(self.counts))
             self.counts[position] += amount
 
     def counted(self, name: str) -> int:
-        """The count ``name``, 0 when nothing was counted."""
+        """A count; 0 if nothing was counted."""
         position = POSITIONS[name]
         return self.counts[position] if position < len(self.counts) else 0
 
@@ -84,10 +83,10 @@ class Work(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def total(segments: list[Work], name: str) -> int:
-    """The count ``name`` summed over ``segments``."""
+    """A count, added up over segments."""
     return sum(work.counted(name) for work in segments)
 
 
 def totals(segments: list[Work]) -> dict[str, int]:
-    """Every count by name, summed over ``segments``."""
+    """All counts by name, added up over segments."""
     return {name: total(segments, name) for name in COUNTS}

@@ -1,7 +1,6 @@
-"""The attributes that the pipeline itself knows: the keys of both tables, and the time of an item.
+"""The attributes that the pipeline itself uses: the keys of both tables, and the time of an item.
 
-No other module names them. Source: the specification of ``etl-source-data`` and ``etl-destination-data``, see
-``docs/specification.md``.
+No other module names them. Source: ``docs/specification.md``, ``etl-source-data`` and ``etl-destination-data``.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,18 +13,20 @@ SOURCE_KEY = "id"
 """The partition key of the source table, text."""
 
 TIME = "timestamp"
-"""The attribute of an item that tells when it changed."""
+"""The attribute with the time of an item's last change."""
 
-DESTINATION_KEY = ("id", "timestamp")
-"""The partition key and the sort key of the destination table, both text."""
+DESTINATION_KEY: tuple[str, ...] = ("id", "timestamp")
+"""The partition key and the sort key of the destination table, both text. A table may have no sort key."""
 
 KEYS_FIRST = tuple(dict.fromkeys((SOURCE_KEY, TIME, *DESTINATION_KEY)))
-"""The attributes that people want to see before all others."""
+"""The attributes to show first."""
 
 Key = tuple[str, ...]
 """The values of ``DESTINATION_KEY`` in a record."""
 
-key_of: Callable[[Mapping[str, Any]], Key] = itemgetter(*DESTINATION_KEY)
+key_of: Callable[[Mapping[str, Any]], Key] = (
+    itemgetter(*DESTINATION_KEY) if len(DESTINATION_KEY) > 1 else lambda record: (record[DESTINATION_KEY[0]],)
+)
 """The key of a record of plain JSON. Raises KeyError if an attribute is missing."""
 
 
@@ -36,10 +37,10 @@ class WireText(msgspec.Struct, frozen=True):
 
 
 def reader(*names: str, wire: bool) -> Callable[[bytes | msgspec.Raw], Key]:
-    """A function that reads a few text attributes of an item or record, and skips the rest of its JSON.
+    """Make a function that reads a few text attributes of an item or record, and skips the rest of its JSON.
 
-    The function raises msgspec.ValidationError when an attribute of plain JSON is missing or isn't text. With ``wire``
-    such an attribute is read as empty.
+    With ``wire`` an attribute that is missing or isn't text is read as empty. Otherwise the function raises
+    msgspec.ValidationError.
 
     Args:
         names: the attributes, in the order of the result.

@@ -1,37 +1,61 @@
-"""The stages of a run, in their order. Workflow, command, metrics, reports and the fault suite read this table."""
+"""The stages of a run, in their order. Workflow, functions, command and fault suite read this table."""
 
 from typing import NamedTuple
 
+PLAN, EXTRACT, TRANSFORM, GATE, LOAD, FINISH = "plan", "extract", "transform", "gate", "load", "finish"
+
 
 class Stage(NamedTuple):
-    """A stage.
+    """A stage of a run.
 
     Attributes:
         state: its name in the state machine, and for people.
-        action: its name in a function's event, in S3 keys, logs and counts.
-        function: the function that runs it.
-        is_map: whether it has a worker for each segment; otherwise it is one invocation.
+        action: its name in a function's event, in S3 keys, in logs and in counts.
+        function: the Lambda function that runs it.
+        doing: its work in a few words, in the present participle.
+        is_map: whether it has a worker for each segment. Otherwise it is one invocation.
+        stages_records: whether its workers write records under ``{action}/`` in the staging bucket.
     """
 
     state: str
     action: str
     function: str
-    is_map: bool
+    doing: str
+    is_map: bool = False
+    stages_records: bool = False
 
 
 STAGES = (
-    Stage("Plan", "plan", "etl-extract", is_map=False),
-    Stage("Extract", "extract", "etl-extract", is_map=True),
-    Stage("Transform", "transform", "etl-transform", is_map=True),
-    Stage("Gate", "gate", "etl-transform", is_map=False),
-    Stage("Load", "load", "etl-load", is_map=True),
-    Stage("Finish", "finish", "etl-load", is_map=False),
+    Stage("Plan", PLAN, "etl-extract", "fixing the window"),
+    Stage("Extract", EXTRACT, "etl-extract", "reading the source table", is_map=True, stages_records=True),
+    Stage("Transform", TRANSFORM, "etl-transform", "transforming", is_map=True, stages_records=True),
+    Stage("Gate", GATE, "etl-transform", "adding up the rejected records"),
+    Stage("Load", LOAD, "etl-load", "writing the destination table", is_map=True),
+    Stage("Finish", FINISH, "etl-load", "checking the balance"),
 )
 STATES = tuple(stage.state for stage in STAGES)
+ACTIONS = tuple(stage.action for stage in STAGES)
 MAPS = tuple(stage for stage in STAGES if stage.is_map)
 FUNCTIONS = tuple(dict.fromkeys(stage.function for stage in STAGES))
 BY_STATE = {stage.state: stage for stage in STAGES}
 BY_ACTION = {stage.action: stage for stage in STAGES}
 
-EXTRACT, TRANSFORM, LOAD = (stage.action for stage in MAPS)
-"""Actions of the stages that stage records."""
+STAGED = tuple(stage.action for stage in STAGES if stage.stages_records)
+"""Actions of the stages that write records to the staging bucket."""
+BEFORE_GATE = ACTIONS[: ACTIONS.index(GATE)]
+"""Actions of the stages that are over when Gate decides."""
+
+
+def read_by(action: str) -> str:
+    """The action of the stage whose staged records a stage reads: the last one before it that stages any."""
+    return [each for each in ACTIONS[: ACTIONS.index(action)] if each in STAGED][-1]
+
+
+def actions_of(function: str) -> tuple[str, ...]:
+    """The actions that a function runs."""
+    return tuple(stage.action for stage in STAGES if stage.function == function)
+
+
+def function_of(state: str) -> str:
+    """The function that runs a state; empty for a state that isn't a stage."""
+    return BY_STATE[state].function if state in BY_STATE else ""

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from etl.aws.backoff import full_jitter
 from etl.aws.clients import is_transient
 from etl.model.rejection import RejectedError
+from etl.model.schema import DESTINATION_KEY, Key, reader
 from etl.tables.channel import BatchWriter
 from etl.tables.pacing import InFlight, Pacer, units_at_most
 
@@ -29,17 +30,8 @@ class _Capacity(msgspec.Struct, rename="pascal"):
     capacity_units: float = 0.0
 
 
-class _Text(msgspec.Struct):
-    S: str
-
-
-class _Keys(msgspec.Struct):
-    id: _Text
-    timestamp: _Text
-
-
 class _Put(msgspec.Struct, rename="pascal"):
-    item: _Keys
+    item: msgspec.Raw
 
 
 class _Request(msgspec.Struct, rename="pascal"):
@@ -51,10 +43,8 @@ class _Answer(msgspec.Struct, rename="pascal"):
     consumed_capacity: list[_Capacity] = []
 
 
-Key = tuple[str, str]
-"""``id`` and ``timestamp`` of a record."""
-
 _answers = msgspec.json.Decoder(_Answer)
+_key_of_item = reader(*DESTINATION_KEY, wire=True)
 
 
 @dataclass
@@ -231,8 +221,7 @@ class DestinationTable:
 
 def _unprocessed(answer: _Answer, table: str) -> list[Key]:
     """Keys of the items that DynamoDB left undone."""
-    items = (request.put_request.item for request in answer.unprocessed_items.get(table, ()))
-    return [(item.id.S, item.timestamp.S) for item in items]
+    return [_key_of_item(request.put_request.item) for request in answer.unprocessed_items.get(table, ())]
 
 
 def _is_refused(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.aws.clients import is_transient
 from etl.invocation.deadline import Deadline
-from etl.model.errors import TransientError
+from etl.model.errors import Reason, TransientError
 from etl.tables.pace import Pace
 
 Request = dict[str, Any]
@@ -99,7 +99,8 @@ class PageRequests:
         said = f"it was throttled ({refusal})" if refusal else "it gave no answer"
         return TransientError(
             f"not one page of the source table {table} came in a whole invocation: {said}; "
-            "look at its throttling metrics"
+            "look at its throttling metrics",
+            Reason.SOURCE_BUSY,
         )
 
     def _begin(self) -> Future[bytes]:

@@ -11,7 +11,8 @@ import msgspec
 
 from etl.aws.backoff import full_jitter
 from etl.invocation.deadline import Deadline
-from etl.model.errors import TransientError
+from etl.model.errors import Reason, TransientError
+from etl.model.schema import SOURCE_KEY, reader
 from etl.tables.scan import MACHINE, PageRequests, Passing
 
 if TYPE_CHECKING:
@@ -41,17 +42,9 @@ class _RawItems(msgspec.Struct, rename="pascal"):
     consumed_capacity: list[_Consumed] = []
 
 
-class _Text(msgspec.Struct):
-    S: str
-
-
-class _Key(msgspec.Struct):
-    id: _Text
-
-
 _pages = msgspec.json.Decoder(_RawPage)
 _answers = msgspec.json.Decoder(_RawItems)
-_keys = msgspec.json.Decoder(_Key)
+_id_of = reader(SOURCE_KEY, wire=True)
 
 
 class Page(NamedTuple):
@@ -63,7 +56,7 @@ class Page(NamedTuple):
         scanned: items that DynamoDB read for the page, before its filter.
         cursor: where the next page starts; None on the last page.
         units: read units that the page consumed.
-        left: quarantined records that a replay can't take up.
+        not_replayable: number of quarantined records that a replay can't take up.
     """
 
     items: Sequence[bytes]
@@ -71,7 +64,7 @@ class Page(NamedTuple):
     scanned: int
     cursor: dict[str, Any] | None
     units: Decimal
-    left: int = 0
+    not_replayable: int = 0
 
 
 class SourceTable:
@@ -166,7 +159,7 @@ class SourceTable:
         """Add the items with a few ids to those that were found; returns the read units."""
         units = Decimal(0)
         # What was corrected a moment ago is to be seen.
-        left: Any = {self._name: {"Keys": [{"id": {"S": each}} for each in ids], "ConsistentRead": True}}
+        left: Any = {self._name: {"Keys": [{SOURCE_KEY: {"S": each}} for each in ids], "ConsistentRead": True}}
         for attempt in range(_UNPROCESSED_ATTEMPTS):
             if attempt:
                 sleep(full_jitter(attempt))
@@ -174,14 +167,15 @@ class SourceTable:
                 _raw(self._dynamodb.batch_get_item(RequestItems=left, ReturnConsumedCapacity="TOTAL"))
             )
             for item in answer.responses.get(self._name, ()):
-                found[_keys.decode(item).id.S] = _one_line(item)
+                found[_id_of(item)[0]] = _one_line(item)
             units += sum(each.capacity_units for each in answer.consumed_capacity)
             left = answer.unprocessed_keys
             if not left:
                 return units
         raise TransientError(
             f"the source table {self._name} left keys of a BatchGetItem undone {_UNPROCESSED_ATTEMPTS} times: "
-            "look at its throttling metrics"
+            "look at its throttling metrics",
+            Reason.SOURCE_BUSY,
         )
 
     def _scan(self, request: dict[str, Any]) -> bytes:

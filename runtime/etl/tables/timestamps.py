@@ -12,9 +12,9 @@ from string import ascii_letters, punctuation
 from typing import Any, Final, Literal
 
 from etl.model.rejection import RejectedError, UntimedError
+from etl.model.schema import TIME
 from etl.values.attribute_values import Record, type_name
 
-ATTRIBUTE = "timestamp"
 _A_TIME = "expected a time in UTC such as 2024-01-15T10:00:00Z"
 _SHAPE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?Z"
 _SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
@@ -23,13 +23,13 @@ _SHAPES = re.compile(rf"(?:{_SHAPE}\n)*+")
 _NO_TIMES = {f":no{n}": sign for n, sign in enumerate(sorted({*ascii_letters, *punctuation, " "} - {*"TZ-:."}))}
 # Signs that a timestamp isn't a time, wherever it sorts: these items come along with every window.
 _NO_TIME = (
-    "attribute_not_exists(#timestamp)",
-    "NOT attribute_type(#timestamp, :string)",
-    "size(#timestamp) < :shortest",
-    "#timestamp < :first",
-    *(f"NOT contains(#timestamp, :{name})" for name in ("dash", "t", "colon", "z")),
-    "(size(#timestamp) > :shortest AND NOT contains(#timestamp, :dot))",
-    *(f"contains(#timestamp, {name})" for name in _NO_TIMES),
+    "attribute_not_exists(#time)",
+    "NOT attribute_type(#time, :string)",
+    "size(#time) < :shortest",
+    "#time < :first",
+    *(f"NOT contains(#time, :{name})" for name in ("dash", "t", "colon", "z")),
+    "(size(#time) > :shortest AND NOT contains(#time, :dot))",
+    *(f"contains(#time, {name})" for name in _NO_TIMES),
 )
 
 AHEAD: Final = "ahead"
@@ -61,10 +61,10 @@ def window_filter(start: str, end: str, now: str) -> dict[str, Any]:
         ":dot": ".",
         **_NO_TIMES,
     }
-    picked = ("(#timestamp >= :start AND #timestamp < :end)", "#timestamp >= :now", *_NO_TIME)
+    picked = ("(#time >= :start AND #time < :end)", "#time >= :now", *_NO_TIME)
     return {
         "FilterExpression": " OR ".join(picked),
-        "ExpressionAttributeNames": {"#timestamp": ATTRIBUTE},  # a reserved word of DynamoDB
+        "ExpressionAttributeNames": {"#time": TIME},  # a reserved word of DynamoDB
         "ExpressionAttributeValues": {
             **{name: {"S": text} for name, text in texts.items()},
             ":shortest": {"N": str(len("2024-01-15T10:00:00Z"))},
@@ -84,7 +84,7 @@ def check_timestamps(records: list[Record], now: str) -> list[Verdict]:
         For each why it isn't a time, ``AHEAD`` for one that is a later run's, None for one of this run's.
     """
     try:
-        texts = [record[ATTRIBUTE] for record in records]
+        texts = [record[TIME] for record in records]
         timed = _all_times(texts) and max(texts, default="") < _bound(now)
     except (KeyError, TypeError):  # one has none, or none that is text
         timed = False
@@ -92,7 +92,7 @@ def check_timestamps(records: list[Record], now: str) -> list[Verdict]:
 
 
 def _ahead(record: Record, now: str) -> Literal["ahead"] | None:
-    return AHEAD if record[ATTRIBUTE] >= _bound(now) else None
+    return AHEAD if record[TIME] >= _bound(now) else None
 
 
 def _all_times(texts: list[str]) -> bool:
@@ -104,12 +104,12 @@ def _all_times(texts: list[str]) -> bool:
 
 
 def _breach(record: Record) -> UntimedError | None:
-    if ATTRIBUTE not in record:
-        return UntimedError("is missing", field=ATTRIBUTE)
-    value = record[ATTRIBUTE]
+    if TIME not in record:
+        return UntimedError("is missing", field=TIME)
+    value = record[TIME]
     if not isinstance(value, str):
-        return UntimedError(_A_TIME, field=ATTRIBUTE, got=f"an attribute of type {type_name(value)}")
-    return None if _all_times([value]) else UntimedError(_A_TIME, field=ATTRIBUTE, got=repr(value[:40]))
+        return UntimedError(_A_TIME, field=TIME, got=f"an attribute of type {type_name(value)}")
+    return None if _all_times([value]) else UntimedError(_A_TIME, field=TIME, got=repr(value[:40]))
 
 
 @lru_cache(maxsize=4096)

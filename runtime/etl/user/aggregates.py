@@ -14,6 +14,7 @@ import msgspec
 
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
+from etl.model.schema import DESTINATION_KEY
 from etl.values.attribute_values import Record
 from etl.values.plain_json import encode
 
@@ -62,7 +63,7 @@ class Aggregate:
         """Check what a type can't say."""
         if isinstance(self.by, str):
             raise TransformationError(f'aggregate {self.name}: by must be a list of attributes, got "{self.by}"')
-        taken = {"records", *(("id", "timestamp") if self.load else ())} & set(self.by)
+        taken = {"records", *(DESTINATION_KEY if self.load else ())} & set(self.by)
         if taken:
             raise TransformationError(
                 f"aggregate {self.name}: by can't name {', '.join(sorted(taken))}, which its own records have: "

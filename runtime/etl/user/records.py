@@ -8,14 +8,15 @@ from typing import Literal, Protocol, Self
 
 from etl.model.rejection import OutOfMemoryError, RejectedError, TooSlowError
 from etl.model.run import Run
+from etl.model.settings import ReadByTransform
 from etl.tables.timestamps import Verdict
 from etl.user.aggregates import Accumulator, Aggregate, Prepared
 from etl.user.time_limit import OverTimeError, TimeLimit
 from etl.user.transformation import Transformation, around_bytes
 from etl.values.attribute_values import Record, from_wire
 
-RECORD_SECONDS = 10
-"""How long one record may take where no setting says it, in seconds: the setting's default."""
+RECORD_SECONDS = ReadByTransform.record_seconds
+"""The time limit of one record, in seconds, where no function's environment gives it."""
 
 TOGETHER_SECONDS = 280
 """The longest time of records that are taken together, if each takes all of its own: an invocation has 300 s."""

@@ -9,6 +9,7 @@ from typing import Any
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
 from etl.model.run import Run
+from etl.model.schema import DESTINATION_KEY
 from etl.tables.timestamps import Verdict, check_timestamps
 from etl.user.aggregates import Accumulator, Aggregate
 from etl.user.contract import Checker
@@ -18,8 +19,6 @@ from etl.values.attribute_values import Record
 from etl.values.item_size import MAX_ITEM_BYTES, least_size
 from etl.values.plain_json import plain_line, to_plain
 
-# The destination's key. Source: the specification of the table etl-destination-data.
-KEY_ATTRIBUTES = ("id", "timestamp")
 # A number of DynamoDB has at most 38 digits, so transform() computes with as many.
 _ARITHMETIC = Context(prec=38)
 _MOST_MESSAGE = 500
@@ -77,7 +76,7 @@ class Transformation:
         names = [aggregate.name for aggregate in self.aggregates]
         if len(set(names)) < len(names):
             raise TransformationError(f"AGGREGATES: each needs a name of its own, got {', '.join(names)}")
-        self._summaries = Summaries(module.Contract, self.aggregates, KEY_ATTRIBUTES, code_of(module))
+        self._summaries = Summaries(module.Contract, self.aggregates, DESTINATION_KEY, code_of(module))
 
     def check(self, records: list[Record], now: str) -> list[Verdict]:
         """Check records: the timestamp, as a run that started at ``now`` reads it; if it is that run's, the contract.
@@ -149,7 +148,7 @@ class Transformation:
             raise RejectedError(_MOST_SIZE, got=f"{size:,} bytes")
         if len(line) > MOST_LINE_BYTES:
             raise RejectedError(_MOST_LINE, got=f"{len(line):,} bytes")
-        for name in KEY_ATTRIBUTES:
+        for name in DESTINATION_KEY:
             if type(result.get(name)) is not str or not result[name]:
                 got = repr(to_plain(result, self._checker.floats).get(name))[:60]
                 raise RejectedError("expected text that isn't empty, for the destination's key", field=name, got=got)

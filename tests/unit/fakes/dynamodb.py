@@ -9,6 +9,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, InvalidOperation
 from typing import Any
 from zlib import crc32
 
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY
 from tests.unit.fakes.faults import Faults, client_error
 from tests.unit.fakes.filter_expression import matches
 from tests.unit.fakes.ledger import FakeLedgerTable
@@ -75,7 +76,7 @@ class FakeDynamoDB:
             assert request["ReturnConsumedCapacity"] == "TOTAL"
             answer["ConsumedCapacity"] = {"TableName": request["TableName"], "CapacityUnits": len(page) / 2}
             if len(page) == self.page_items:  # as with DynamoDB, a full page may be the last, and not say so
-                answer["LastEvaluatedKey"] = {"id": page[-1]["id"]}
+                answer["LastEvaluatedKey"] = {SOURCE_KEY: page[-1][SOURCE_KEY]}
             return self._answer(answer)
 
     def batch_get_item(self, *, RequestItems: dict[str, Any], ReturnConsumedCapacity: str) -> dict[str, Any]:
@@ -83,12 +84,13 @@ class FakeDynamoDB:
             assert ReturnConsumedCapacity == "TOTAL"
             ((table, request),) = RequestItems.items()
             assert request["ConsistentRead"]
-            ids = [key["id"]["S"] for key in request["Keys"]]
+            ids = [key[SOURCE_KEY]["S"] for key in request["Keys"]]
             if not 1 <= len(set(ids)) == len(ids) <= 100 or not all(ids):
                 raise _refusal("Too many items, duplicates, or an empty key")
             undone = ids[max(0, len(ids) - self.undone_keys.pop(0)) :] if self.undone_keys else []
-            found = [item for item in self._items(table, "BatchGetItem") if item["id"]["S"] in set(ids) - set(undone)]
-            left = {table: request | {"Keys": [{"id": {"S": each}} for each in undone]}} if undone else {}
+            done = set(ids) - set(undone)
+            found = [item for item in self._items(table, "BatchGetItem") if item[SOURCE_KEY]["S"] in done]
+            left = {table: request | {"Keys": [{SOURCE_KEY: {"S": each}} for each in undone]}} if undone else {}
             consumed = [{"TableName": table, "CapacityUnits": float(len(ids) - len(undone))}]
             return self._answer({"Responses": {table: found}, "UnprocessedKeys": left, "ConsumedCapacity": consumed})
 
@@ -135,7 +137,7 @@ class FakeDynamoDB:
         if len(set(keys)) < len(keys):
             raise _refusal("Provided list of item keys contains duplicates")
         for item in items:
-            for name in ("id", "timestamp"):
+            for name in DESTINATION_KEY:
                 if not item[name].get("S"):
                     raise _refusal(f"Type mismatch, or an empty string value, for the key {name}")
             if len(json.dumps(item)) > self.most_item_bytes:
@@ -143,16 +145,16 @@ class FakeDynamoDB:
             _check_values(item.values())
 
 
-def _key(item: Item) -> tuple[str, str]:
-    return str(item["id"].get("S")), str(item["timestamp"].get("S"))
+def _key(item: Item) -> tuple[str, ...]:
+    return tuple(str(item[name].get("S")) for name in DESTINATION_KEY)
 
 
 def _hash(item: Item) -> int:
-    return crc32(item["id"]["S"].encode())
+    return crc32(item[SOURCE_KEY]["S"].encode())
 
 
 def _position(item: Item) -> tuple[int, str]:
-    return _hash(item), item["id"]["S"]
+    return _hash(item), item[SOURCE_KEY]["S"]
 
 
 def _refusal(message: str) -> Exception:

@@ -73,7 +73,7 @@ def test_a_work_is_answered_as_json() -> None:
 
 
 @pytest.mark.parametrize("event", [{}, {"action": "transform"}])
-def test_an_action_that_the_function_does_not_have_is_a_configuration_error(event: dict[str, Any]) -> None:
+def test_an_unknown_action_is_a_configuration_error(event: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match="action must be one of plan, extract, got"):
         run_action(event, Context(), {"plan": raising(ValueError()), "extract": raising(ValueError())})
 
@@ -121,7 +121,7 @@ def test_a_plan_that_fails_is_logged_with_its_execution(capsys: pytest.CaptureFi
     assert (line["run"], line["execution"], line["error"]) == (None, "7", "InputError")
 
 
-def test_a_line_of_an_event_that_says_nothing_is_written_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_event_is_logged_too(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigurationError):
         acted(lambda event, _: work_of(event), {"action": "extract"})
     (line,) = lines(capsys)
@@ -140,7 +140,7 @@ def test_a_failure_is_logged_with_its_facts(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("error", [InputError("a"), StagingError("b"), TransientError("c")])
-def test_an_error_of_the_pipelines_own_keeps_its_class_and_its_message(error: EtlError) -> None:
+def test_an_error_of_the_pipeline_is_raised_as_it_is(error: EtlError) -> None:
     with pytest.raises(EtlError) as raised:
         acted(raising(error))
 
@@ -160,7 +160,7 @@ def test_an_error_of_the_pipelines_own_keeps_its_class_and_its_message(error: Et
         (EndpointConnectionError(endpoint_url="x"), "TransientError"),
     ],
 )
-def test_an_error_of_aws_becomes_the_class_that_the_workflow_knows(error: Exception, name: str) -> None:
+def test_an_error_of_aws_becomes_an_error_of_the_pipeline(error: Exception, name: str) -> None:
     with pytest.raises(EtlError) as raised:
         acted(raising(error))
 
@@ -183,10 +183,10 @@ def test_the_cause_of_a_failure_is_its_message_alone() -> None:
     assert raised.value.__suppress_context__
 
 
-def test_an_error_that_nobody_foresaw_is_told_by_its_place_without_its_message(
+def test_an_unforeseen_error_shows_its_place_without_its_message(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.raises(UnexpectedError, match=r"^ZeroDivisionError in test_entry\.py, line \d+: ") as error:
+    with pytest.raises(UnexpectedError, match=r"^ZeroDivisionError in test_handler\.py, line \d+: ") as error:
         acted(raising(ZeroDivisionError("canary")))
 
     (line,) = lines(capsys)
@@ -195,7 +195,7 @@ def test_an_error_that_nobody_foresaw_is_told_by_its_place_without_its_message(
     assert "canary" not in f"{line}{error.value}"
 
 
-def test_an_invocations_line_is_written_whatever_the_level_since_it_is_its_metrics(
+def test_the_line_of_an_invocation_is_written_at_every_level(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LOG_LEVEL", "CRITICAL")
@@ -229,10 +229,10 @@ def test_a_workers_event_carries_run_work_and_segments() -> None:
 @pytest.mark.parametrize(
     ("segments", "words"),
     [
-        ([{"segment": 0}, None, {"segment": 2}], r"3 segments and the workflow brought 2, without \[1\]"),
-        ([{"segment": 0}, {"segment": 1}], r"3 segments and the workflow brought 2, without \[2\]"),
-        ([None, None, None], r"3 segments and the workflow brought 0, without \[0, 1, 2\]"),
-        ([{"segment": 0}, {"segment": 1}, {"segment": 1}], r"3 segments and the workflow brought 3, without \[2\]"),
+        ([{"segment": 0}, None, {"segment": 2}], r"3 segments and the workflow passed on 2, without \[1\]"),
+        ([{"segment": 0}, {"segment": 1}], r"3 segments and the workflow passed on 2, without \[2\]"),
+        ([None, None, None], r"3 segments and the workflow passed on 0, without \[0, 1, 2\]"),
+        ([{"segment": 0}, {"segment": 1}, {"segment": 1}], r"3 segments and the workflow passed on 3, without \[2\]"),
     ],
 )
 def test_a_segment_that_the_workflow_lost_is_missed(segments: list[Any], words: str) -> None:
@@ -261,7 +261,7 @@ def measured(line: dict[str, Any]) -> dict[str, float]:
     return {each["Name"]: line[each["Name"]] for directive in directives for each in directive["Metrics"]}
 
 
-def test_a_worker_measures_what_it_added_itself(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_measures_its_own_additions(capsys: pytest.CaptureFixture[str]) -> None:
     acted(lambda *_: work(segment=3, scanned=25, read=5, extract_bytes=700))
     (line,) = lines(capsys)
 
@@ -271,7 +271,7 @@ def test_a_worker_measures_what_it_added_itself(capsys: pytest.CaptureFixture[st
     assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 60
 
 
-def test_an_invocation_that_repeats_another_is_a_retry_whatever_comes_of_it(
+def test_a_repeated_invocation_counts_as_a_retry(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     again = EVENT | {"retry": 2}
@@ -324,7 +324,7 @@ def test_a_gate_that_stops_a_run_measures_why(capsys: pytest.CaptureFixture[str]
     assert measured(line)["RejectedShare"] == 75
 
 
-def test_finish_measures_the_share_of_what_was_to_be_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_finish_measures_the_share_of_the_records(capsys: pytest.CaptureFixture[str]) -> None:
     first = msgspec.to_builtins(work(segment=0, loaded=4, rejected_load=1))
     event = GATE | {"action": "finish", "segments": [first, *GATE["segments"][1:]], "gate": {"counts": {"records": 5}}}
     acted(lambda *_: {"counts": {"loaded": 4}}, event)

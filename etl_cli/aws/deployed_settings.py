@@ -1,0 +1,106 @@
+"""The settings of a deployed pipeline, read from its functions, its rule, its alarms and its logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from etl.model.names import ALARMS, SCHEDULE_RULE
+from etl.model.settings import SETTINGS, SettingsError
+from etl.settings import BY_FUNCTION
+from etl_cli.aws.deployment import Pipeline, deploy_line
+from etl_cli.aws.refusals import is_denied
+from etl_cli.terminal.errors import UserError
+
+_LATE, _REJECTED = f"{ALARMS}data-late", f"{ALARMS}rejected-share"
+_LOG_GROUP = "/aws/lambda/etl-load"
+
+
+def deployed_settings(pipeline: Pipeline) -> dict[str, Any]:
+    """Read the settings of a deployed pipeline.
+
+    Returns:
+        The value of each setting that a resource has and that you may read. No resource has ``pipeline``,
+        ``removal_policy`` and ``lambda_platform``.
+
+    Raises:
+        UserError: a function hasn't the settings that the stack gives it.
+    """
+    found = _of_functions(pipeline)
+    for read in (_of_rule, _of_alarms, _of_logs):
+        found |= _if_allowed(read, pipeline)
+    return {name: found[name] for name in SETTINGS if name in found}
+
+
+def setting_of(function: Mapping[str, Any], name: str, endpoint: str) -> Any:
+    """Read a setting from a function's environment.
+
+    Args:
+        function: the function's configuration.
+        name: the setting's name.
+        endpoint: of any service where the function is.
+
+    Raises:
+        UserError: the variable is missing, or its value isn't allowed.
+    """
+    setting = SETTINGS[name]
+    text = function.get("Environment", {}).get("Variables", {}).get(setting.variable, "")
+    try:
+        return setting.parse(text, called=setting.variable)
+    except SettingsError as error:
+        raise UserError(
+            f"The function {function['FunctionName']} has no valid setting {name}: {error}.",
+            f"The stack sets it: {deploy_line(endpoint)}",
+        ) from None
+
+
+def _of_functions(pipeline: Pipeline) -> dict[str, Any]:
+    client = pipeline.client("lambda")
+    found: dict[str, Any] = {}
+    for name, kind in BY_FUNCTION.items():
+        function = client.get_function_configuration(FunctionName=name)
+        own = [field.name for field in fields(kind) if field.name in SETTINGS]
+        found |= {each: setting_of(function, each, client.meta.endpoint_url) for each in own}
+        found |= {"memory_mb": function["MemorySize"], "architecture": function.get("Architectures", ["x86_64"])[0]}
+    return found
+
+
+def _of_rule(pipeline: Pipeline) -> dict[str, Any]:
+    rule = pipeline.client("events").describe_rule(Name=SCHEDULE_RULE)
+    return {"schedule": rule.get("ScheduleExpression"), "schedule_enabled": rule["State"] != "DISABLED"}
+
+
+def _of_alarms(pipeline: Pipeline) -> dict[str, Any]:
+    found = pipeline.client("cloudwatch").describe_alarms(AlarmNames=[_LATE, _REJECTED])["MetricAlarms"]
+    alarms = {alarm["AlarmName"]: alarm for alarm in found}
+    values: dict[str, Any] = {}
+    if _LATE in alarms:
+        values["late_hours"] = int(alarms[_LATE]["Threshold"] // 3600)
+    if _REJECTED in alarms:
+        values["reject_alarm_percent"] = alarms[_REJECTED]["Threshold"]
+        topic, *_ = alarms[_REJECTED]["AlarmActions"]
+        values |= _if_allowed(lambda pipeline: _of_topic(pipeline, topic), pipeline)
+    return values
+
+
+def _of_topic(pipeline: Pipeline, topic: str) -> dict[str, Any]:
+    listed = pipeline.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    return {"alarm_email": next((each["Endpoint"] for each in listed if each["Protocol"] == "email"), None)}
+
+
+def _of_logs(pipeline: Pipeline) -> dict[str, Any]:
+    groups = pipeline.client("logs").describe_log_groups(logGroupNamePrefix=_LOG_GROUP)["logGroups"]
+    kept = [group["retentionInDays"] for group in groups if group["logGroupName"] == _LOG_GROUP]
+    return {"log_retention_days": kept[0]} if kept else {}
+
+
+def _if_allowed(read: Callable[[Pipeline], dict[str, Any]], pipeline: Pipeline) -> dict[str, Any]:
+    try:
+        return read(pipeline)
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        return {}

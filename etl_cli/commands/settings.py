@@ -1,0 +1,131 @@
+"""`etl settings`: every setting with its default, its deployed value and its configured value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from etl.model.settings import SETTINGS, Setting, SettingsError
+from etl.model.settings_sources import configured
+from etl_cli.aws.connection import AsJson, Profile, Region, connected
+from etl_cli.aws.deployed_settings import deployed_settings
+from etl_cli.aws.deployment import deploy_line
+from etl_cli.terminal.console import Terminal, Text, out, print_json
+from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.grid import table_width
+from etl_cli.terminal.paths import ROOT
+from etl_cli.terminal.printable import wrapped
+
+EPILOG = "Examples:  etl settings  ·  etl settings --json  ·  etl settings --profile night"
+_NOT_READABLE = "?"
+
+
+@dataclass(frozen=True)
+class SettingView:
+    """A setting, and its values.
+
+    Attributes:
+        setting: its declaration.
+        configured: its value in this checkout: of cdk.json, of pipeline.toml, or its default.
+        readable: whether its deployed value can be read.
+        deployed: its deployed value.
+    """
+
+    setting: Setting
+    configured: Any
+    readable: bool
+    deployed: Any
+
+    @property
+    def differs(self) -> bool:
+        """Whether a deployment of this checkout would change it."""
+        # Without a schedule, the stack has its own.
+        own_schedule = self.setting.name == "schedule" and self.configured is None
+        return self.readable and not own_schedule and self.deployed != self.configured
+
+
+def settings(as_json: AsJson = False, profile: Profile = None, region: Region = None) -> None:
+    """List every setting with its deployed value and its default.
+
+    Below the list are the settings that a deployment of this checkout would change: those of cdk.json and of the
+    pipeline's pipeline.toml. A value is shown as ? if no resource has it, or if you may not read it.
+    """
+    with connected(profile, region) as pipeline:
+        deployed = deployed_settings(pipeline)
+        endpoint = pipeline.dynamodb.meta.endpoint_url
+    views = view(deployed, ROOT)
+    if as_json:
+        print_json({"settings": [document(each) for each in views]})
+    else:
+        print_settings(out, views, deploy_line(endpoint))
+
+
+def view(deployed: Mapping[str, Any], checkout: Path) -> list[SettingView]:
+    """Put the values of each setting together.
+
+    Args:
+        deployed: the deployed values that can be read.
+        checkout: the folder with cdk.json and the pipeline.
+
+    Raises:
+        UserError: a configured value isn't allowed.
+    """
+    context = json.loads((checkout / "cdk.json").read_text(encoding="utf-8")).get("context", {})
+    try:
+        given = configured(context, checkout)
+    except SettingsError as error:
+        raise UserError(str(error)) from None
+    return [
+        SettingView(each, given.get(name, each.default), name in deployed, deployed.get(name))
+        for name, each in SETTINGS.items()
+    ]
+
+
+def document(shown: SettingView) -> dict[str, Any]:
+    """A setting for programs; ``deployed`` is null if it can't be read."""
+    return {
+        "name": shown.setting.name,
+        "default": shown.setting.default,
+        "configured": shown.configured,
+        "deployed": shown.deployed,
+        "readable": shown.readable,
+        "differs": shown.differs,
+        "allowed": shown.setting.allowed,
+        "sentence": shown.setting.sentence,
+    }
+
+
+def print_settings(console: Terminal, views: Sequence[SettingView], deploy: str) -> None:
+    """Print the settings, two lines each, and those that a deployment would change.
+
+    Args:
+        console: the terminal.
+        views: the settings.
+        deploy: the line that deploys this checkout.
+    """
+    widest = max(len(each.setting.name) for each in views)
+    for each in views:
+        value = _text(each.setting, each.deployed) if each.readable else _NOT_READABLE
+        line = Text(f"{each.setting.name:{widest}}  ").append(value, "bold")
+        if each.deployed != each.setting.default:
+            line.append(f"  default: {_text(each.setting, each.setting.default)}", "dim")
+        console.print(line, soft_wrap=True)
+        sentence = each.setting.sentence
+        for part in wrapped(sentence, table_width(console) - 4) if console.is_terminal else [sentence]:
+            console.print(Text(f"    {part}", "dim"), soft_wrap=True)
+    changed = [each for each in views if each.differs]
+    if changed:
+        console.print()
+        console.print("A deployment of this checkout changes:")
+    for each in changed:
+        before, after = (_text(each.setting, value) for value in (each.deployed, each.configured))
+        console.print(f"    {each.setting.name}: {before} -> {after}", soft_wrap=True)
+    if changed:
+        console.print(f"Deploy: {deploy}", soft_wrap=True)
+
+
+def _text(setting: Setting, value: object) -> str:
+    return "none" if value is None else setting.text(value)

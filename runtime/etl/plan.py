@@ -1,0 +1,84 @@
+"""Plan: fix the window and the segments of the run, and enter it in the ledger."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from etl.invocation.code_version import check_code, code_version
+from etl.ledger import Ledger
+from etl.model.instants import format_instant
+from etl.model.run import Run, Work
+from etl.model.windows import is_event, requested_replay, resolve_window
+from etl.replay import plan_replay
+from etl.settings import ExtractSettings
+from etl.staging.bucket import Staging
+from etl.staging.keys import manifest_key, replayed_key
+from etl.tables.source import SourceTable
+
+
+def plan(
+    given: Any,
+    execution: Mapping[str, str],
+    settings: ExtractSettings,
+    source: SourceTable,
+    staging: Staging,
+    ledger: Ledger,
+) -> dict[str, Any]:
+    """Fix the run: its window, its number of segments, and an id that no other run has; and enter it in the ledger.
+
+    Args:
+        given: the input of the execution.
+        execution: ``id`` (an ARN) and ``started_at`` of the execution, from Step Functions.
+        settings: the lengths of windows, the sizes of segments.
+        source: the table to read.
+        staging: the bucket in which the run claims its id.
+        ledger: has the watermark, and gets the run's entry.
+
+    Returns:
+        ``{"run": Run, "segments": [Work, …]}``.
+
+    Raises:
+        InputError: the input isn't allowed.
+        CatchUpError: the missing period is longer than a run may catch up on.
+    """
+    started_at = datetime.fromisoformat(execution["started_at"]).astimezone(UTC)
+    replayed, first_watermark = requested_replay(given), None
+    objects: list[str] = []
+    if replayed:
+        run, objects = plan_replay(replayed, started_at, staging, ledger, settings.concurrency)
+    else:
+        window = resolve_window(given, started_at=started_at, rules=settings.windows, watermark=ledger.watermark)
+        first_watermark = window.first_watermark
+        segments = source.segments(settings.segment_bytes, settings.concurrency)
+        run = Run(id="", start=window.start_text, end=window.end_text, time="", execution="", segments=segments)
+    time, code = format_instant(started_at), code_version(settings.stores)
+    run = claim(msgspec.structs.replace(run, time=time, execution=execution["id"], code=code), started_at, staging)
+    if objects:  # listed once, so that all workers share the same list
+        staging.put(replayed_key(run.id), msgspec.json.encode(objects))
+    started_by = "schedule" if first_watermark else "event" if is_event(given) else "execution"
+    ledger.begin(run, first_watermark, started_by)
+    return {"run": run, "segments": [Work(segment=number) for number in range(run.segments)]}
+
+
+def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
+    """Give the run its id: its start to the millisecond, or the next millisecond that no other run has claimed.
+
+    The manifest is the claim. It is written only if there is none. A retry finds the manifest of its own execution, and
+    continues with exactly that run.
+
+    Raises:
+        CodeChangedError: the attempt before had other code.
+    """
+    while True:
+        run = msgspec.structs.replace(run, id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03d}Z")
+        key = manifest_key(run.id)
+        if staging.put_if_absent(key, msgspec.json.encode(run)):
+            return run
+        manifest = staging.get_unsealed(key)
+        claimed = msgspec.json.decode(manifest)  # without a type: other code may have written it
+        if claimed["execution"] == run.execution:
+            check_code(claimed, run.code)
+            return msgspec.json.decode(manifest, type=Run)
+        started_at += timedelta(milliseconds=1)

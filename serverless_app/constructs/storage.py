@@ -1,0 +1,100 @@
+"""The bucket and the tables of the pipeline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self, cast
+
+from aws_cdk import Duration, Fn, RemovalPolicy, Stack, Tags
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+
+from etl.model.names import DESTINATION_TABLE, SOURCE_TABLE, STAGING_BUCKET
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY
+from serverless_app.constructs.platform_widgets import REQUEST_METRICS
+from serverless_app.constructs.run_ledger import RunLedger
+from serverless_app.constructs.tables import key_table
+from serverless_app.settings import PipelineSettings
+
+_REMOVAL = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
+# The handler of CDK's Custom::S3AutoDeleteObjects empties buckets that have this tag with the value "true".
+_EMPTIED_TAG = "aws-cdk:auto-delete-objects"
+# CDK gives its own tags the priority 100. Of two tags of one name, the one with the higher priority wins.
+_OVER_CDK = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """The bucket and the tables of a pipeline.
+
+    Attributes:
+        bucket: the bucket between the stages.
+        source: the table that is read.
+        destination: the table that is written.
+        ledger: the run ledger.
+    """
+
+    bucket: s3.Bucket
+    source: dynamodb.Table
+    destination: dynamodb.Table
+    ledger: RunLedger
+
+    @classmethod
+    def make(cls, stack: Stack, settings: PipelineSettings) -> Self:
+        """Make the bucket and the tables in a stack."""
+        removal_policy = _REMOVAL[settings.removal_policy]
+        return cls(
+            bucket=_staging_bucket(stack, retained=settings.removal_policy == "retain"),
+            source=key_table(stack, "SourceTable", SOURCE_TABLE, [SOURCE_KEY], removal_policy),
+            destination=key_table(stack, "DestinationTable", DESTINATION_TABLE, DESTINATION_KEY, removal_policy),
+            ledger=RunLedger(stack, "RunLedger", removal_policy=removal_policy),
+        )
+
+    @property
+    def tables(self) -> Mapping[str, dynamodb.Table]:
+        """The tables, by the names that people give them."""
+        return {"source": self.source, "destination": self.destination, "ledger": self.ledger.table}
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The names of bucket and tables, by the attributes of ``etl.settings``."""
+        names = {
+            "staging_bucket": self.bucket.bucket_name,
+            **{f"{each}_table": table.table_name for each, table in self.tables.items()},
+        }
+        return {**names, "stores": Fn.join(" ", list(names.values()))}
+
+
+def _staging_bucket(stack: Stack, *, retained: bool) -> s3.Bucket:
+    """Make the bucket between the stages. `cdk destroy` empties it first, unless it is retained.
+
+    CDK's custom resource that empties the bucket exists either way, and so does its grant. If a deployment removed
+    both, CloudFormation would remove the grant first, and the custom resource's handler would fail three times
+    (github.com/aws/aws-cdk/issues/14649 and 37257). The handler skips a bucket whose tag isn't "true". The tag stays
+    in place: the handler fails on a bucket without any tags.
+    """
+    bucket = s3.Bucket(
+        stack,
+        "StagingBucket",
+        bucket_name=STAGING_BUCKET.format(account=stack.account, region=stack.region),
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        metrics=[s3.BucketMetrics(id=REQUEST_METRICS)],
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                id="expire",
+                expiration=Duration.days(30),
+                abort_incomplete_multipart_upload_after=Duration.days(1),
+            )
+        ],
+        removal_policy=RemovalPolicy.DESTROY,
+        auto_delete_objects=True,
+    )
+    if retained:
+        # CDK refuses the custom resource if it knows that the bucket is retained.
+        resource = cast(s3.CfnBucket, bucket.node.default_child)
+        resource.add_override("DeletionPolicy", "Retain")
+        resource.add_override("UpdateReplacePolicy", "Retain")
+        Tags.of(bucket).add(_EMPTIED_TAG, "false", priority=_OVER_CDK)
+    return bucket
