@@ -6,7 +6,7 @@ import serverless_app.jsii_cache  # noqa: F401  # isort: skip - it must come bef
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
-from etl.model.settings import SettingsError
+from etl.model.setting import SettingsError
 from serverless_app.bundling import BundlingError
 from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
 

@@ -26,7 +26,7 @@ _PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"
 _LAYOUT = "4"
 
 _NOT_SOURCE = (".*", "*~", "__pycache__", "tests")
-# Files beside your code that the functions don't need: its tests, its settings, notes.
+# Files in your folder that the functions don't need: tests, settings, notes.
 _NOT_USER_CODE = (*_NOT_SOURCE, "test_*", "*_test.py", "conftest.py", "*.toml", "*.md")
 # Files about the installer and its run, and RECORD, which lists them. METADATA and licences stay.
 _NOT_PACKAGE = (".*", "__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")

@@ -9,7 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from etl.model.names import ALARMS, SCHEDULE_RULE
-from etl.model.settings import SETTINGS, SettingsError
+from etl.model.setting import SettingsError
+from etl.model.settings import SETTINGS
 from etl.settings import BY_FUNCTION
 from etl_cli.aws.deployment import Pipeline, deploy_line
 from etl_cli.aws.refusals import is_denied

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etl.model.settings import SETTINGS, Setting, SettingsError
+from etl.model.setting import Setting, SettingsError
+from etl.model.settings import SETTINGS
 from etl.model.settings_sources import configured
 from etl_cli.aws.connection import AsJson, Profile, Region, connected
 from etl_cli.aws.deployed_settings import deployed_settings

@@ -163,7 +163,7 @@ def _print_advice(console: Terminal, plan: Plan, advised: Outlook, etl: EtlLines
     lines = advice_lines(plan, etl)
     if advised.settings.timeout_seconds != plan.outlook.settings.timeout_seconds:
         hours_given = f"{advised.settings.timeout_seconds / 3600:g} hours"
-        lines.append(f"a time-out of {hours_given} in serverless_app/constructs/workflow.py")
+        lines.append(f"a time-out of {hours_given} (RUN_LIMIT in runtime/etl/model/statuses.py)")
     console.print()
     console.print(f"It would take {takes} with", soft_wrap=True)
     for line in lines:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, Self
 
 from etl.model.errors import ConfigurationError
-from etl.model.settings import SETTINGS, ReadByAll, ReadByExtract, ReadByLoad, ReadByTransform, SettingsError
+from etl.model.setting import SettingsError
+from etl.model.settings import SETTINGS, ReadByAll, ReadByExtract, ReadByLoad, ReadByTransform
 from etl.model.windows import WindowRules
 
 

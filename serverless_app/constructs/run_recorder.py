@@ -1,5 +1,7 @@
 """The state machine that records the end of a run if the run can't record it itself."""
 
+from datetime import timedelta
+
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -10,7 +12,7 @@ from constructs import Construct
 
 from etl.model.names import STATE_MACHINE
 from etl.model.stages import MAPS, STATES
-from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN, WORDS
+from etl.model.statuses import RUN_LIMIT, RUNNING, SUCCEEDED, UNKNOWN, WORDS
 from serverless_app.constructs.log_group import workflow_logging
 from serverless_app.constructs.run_events import announce_failure
 from serverless_app.constructs.run_ledger import RECORDED, RunLedger
@@ -150,11 +152,9 @@ _CALLED = (
 )
 _LAST_STAGE = f"[{_STAGES}, {_CALLED}][0]"
 
-# The causes that Step Functions leaves out.
-_AGAIN = "The next scheduled run covers its window; start a backfill again."
+# The causes that Step Functions leaves out. The remedies are in etl.model.remedies.
 _CAUSES = (
-    f"{{'ABORTED': 'The run was stopped. {_AGAIN}', "
-    "'TIMED_OUT': 'The run took longer than the state machine allows. docs/scaling.md says which settings to raise. "
-    f"{_AGAIN}', "
-    f"'FAILED': 'The workflow itself failed. Look at the history of the execution. {_AGAIN}'}}"
+    "{'ABORTED': 'The run was stopped.', "
+    f"'TIMED_OUT': 'The run took longer than {RUN_LIMIT // timedelta(minutes=1)} minutes.', "
+    "'FAILED': 'The workflow itself failed: the history of the execution has the error.'}"
 )

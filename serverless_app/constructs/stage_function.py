@@ -57,7 +57,7 @@ class StageFunction(Construct):
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"What {name} may do",
+            description=f"Permissions of {name}",
         )
         group.grant_write(role)
         # The log format stays TEXT: the functions write JSON lines, which arrive unchanged. Lambda's JSON format would

@@ -56,14 +56,6 @@ _INPUTS: Mapping[str, Mapping[str, Any]] = {
     "gate": _RUN | _SEGMENTS,
     "finish": _RUN | _SEGMENTS | _FINISH,
 }
-_COMMENTS = {
-    "plan": "Fix the run's window and segments",
-    "extract": "Read the segments of the source table into extract/",
-    "transform": "Transform the extracted items into transform/",
-    "gate": "Stop before loading if too many items were rejected",
-    "load": "Write the transformed records to the destination table",
-    "finish": "Account for every item",
-}
 
 
 class Workflow(Construct):
@@ -170,7 +162,7 @@ class Workflow(Construct):
     def _step(self, stage: Stage, more: Mapping[str, Any]) -> sfn.TaskStateBase:
         """Make a state that calls the stage's function once."""
         payload = {"action": stage.action, **more, **_INPUTS[stage.action]}
-        return self._task(stage, stage.state, payload, "$", _COMMENTS[stage.action]).add_catch(
+        return self._task(stage, stage.state, payload, "$", stage.doing.capitalize()).add_catch(
             self._failed, errors=["States.ALL"], result_path=f"$.failure.{stage.state}"
         )
 
@@ -190,7 +182,7 @@ class Workflow(Construct):
         """Make the Map itself. Both kinds take the same items and run the same worker."""
         name = stage.state
         options: dict[str, Any] = {
-            "comment": _COMMENTS[stage.action],
+            "comment": stage.doing.capitalize(),
             "items_path": "$.segments",
             "item_selector": {"run.$": "$.run", "work.$": "$$.Map.Item.Value"},
             "max_concurrency": self._concurrency,

@@ -300,7 +300,7 @@ def test_where_nothing_helps_but_time_the_time_is_told() -> None:
     assert found.advice.settings == replace(most, timeout_seconds=found.advice.settings.timeout_seconds)
     assert found.advice.settings.timeout_seconds > 1800
     assert advice_lines(found, ETL) == []
-    assert "serverless_app/constructs/workflow.py" in printed(found)
+    assert "runtime/etl/model/statuses.py" in printed(found)
 
 
 def test_more_than_the_quota_is_advised_with_a_word_about_it() -> None:

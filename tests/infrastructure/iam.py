@@ -28,7 +28,7 @@ class Policies:
 
 
 def policies_of(stack: Synthesized, role: str) -> Policies:
-    """Collect what a role may do, resolved.
+    """Collect the policies of a role, resolved.
 
     Args:
         stack: the synthesized stack.
@@ -58,7 +58,7 @@ _CONDITIONS = {("StringLike", "s3:prefix"): "prefix", ("StringEquals", "cloudwat
 
 
 def _conditions(conditions: dict[str, Any]) -> list[tuple[str, str]]:
-    """Give what conditions ask for: names with one pattern each."""
+    """The names of conditions, with one pattern each."""
     asked = [(operator, key, values) for operator, keys in conditions.items() for key, values in keys.items()]
     for operator, key, values in asked:
         assert (operator, key) in _CONDITIONS, f"not known to this evaluator: {conditions}"

@@ -50,8 +50,8 @@ class Synthesized:
     """A synthesized stack.
 
     Attributes:
-        template: what CloudFormation gets.
-        nag: what cdk-nag reports on it.
+        template: the template.
+        nag: the report of cdk-nag.
         assembly: the folder of the cloud assembly.
     """
 
@@ -92,7 +92,7 @@ class Synthesized:
         return self.assembly / str(metadata["aws:asset:path"])
 
     def resolve(self, value: Any) -> Any:  # noqa: PLR0911 - one for each kind of value
-        """Replace the references in a value by what they are after deployment."""
+        """Replace the references in a value by their values after a deployment."""
         match value:
             case {"Ref": str(name)}:
                 return self._ref(name)
@@ -135,7 +135,7 @@ def synthesize(
     """Synthesize the stack with the feature flags of cdk.json.
 
     Args:
-        folder: where the cloud assembly is put.
+        folder: the folder of the cloud assembly.
         settings: passed to the stack.
         context: as from ``cdk -c``.
     """
@@ -146,7 +146,7 @@ def synthesize(
     EtlPipelineStack(app, "EtlPipelineStack", settings=settings)
     try:
         app.synth()
-    except RuntimeError as error:  # Findings are in the report: they are for the tests that ask for them.
+    except RuntimeError as error:  # The report has the findings, for the tests of them.
         if "ValidationFailed" not in str(error):
             raise
     template = json.loads((folder / "EtlPipelineStack.template.json").read_text())
@@ -154,7 +154,7 @@ def synthesize(
 
 
 def nag_report(assembly: Path) -> dict[str, Any]:
-    """Give what cdk-nag reports in a cloud assembly."""
+    """Read the report of cdk-nag in a cloud assembly."""
     reports = json.loads((assembly / "validation-report.json").read_text())["pluginReports"]
     [report] = [report for report in reports if report["pluginName"] == "AwsSolutions"]
     return dict(report)

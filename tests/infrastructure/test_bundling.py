@@ -145,7 +145,7 @@ def test_the_dependencies_are_small(checkout: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("settings", [FOR_LAMBDA, HOST])
 @pytest.mark.usefixtures("host_has_the_functions_version")
-def test_every_source_has_its_bytecode_beside_it(checkout: dict[str, Any], settings: PipelineSettings) -> None:
+def test_every_source_has_its_bytecode(checkout: dict[str, Any], settings: PipelineSettings) -> None:
     folder = bundle(settings, **checkout)
     sources = list(folder.rglob("*.py"))
 

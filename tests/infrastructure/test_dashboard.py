@@ -1,4 +1,4 @@
-"""What the dashboard shows, and that it shows it where a person looks first."""
+"""The widgets of the dashboard, and their places."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 from tests.infrastructure.test_monitoring import ALARMS, LAST_LINES, MACHINE
 from tests.support import ROOT
 
-# Every metric has its dimensions; a graph of one without them, or of others, stays empty.
+# The dimensions of AWS's metrics. A graph of a metric with other dimensions stays empty.
 PLATFORM = {
     "AWS/States": MACHINE.keys(),
     "AWS/Lambda": {"FunctionName"},
@@ -31,7 +31,7 @@ def widgets(stack: Synthesized) -> list[dict[str, Any]]:
 
 
 def metrics_of(widgets: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Namespace, name and dimensions of all metrics that widgets show, or take as a part of an expression."""
+    """Namespace, name and dimensions of all metrics of widgets, those within expressions included."""
     for widget in widgets:
         for row in widget["properties"].get("metrics", []):
             *names, options = row if isinstance(row[-1], dict) else [*row, {}]

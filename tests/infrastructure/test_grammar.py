@@ -1,4 +1,4 @@
-"""The grammar of the functions' Python, held against sources on whichever Python the tests run."""
+"""The check of the functions' grammar, on any Python that runs the tests."""
 
 from __future__ import annotations
 

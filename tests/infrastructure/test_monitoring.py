@@ -1,4 +1,4 @@
-"""Alarms, their topic, and what they are about."""
+"""The alarms, their metrics, and their topic."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_an_alarm_is_about_its_metric(stack: Synthesized, name: str) -> None:
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_only_a_missing_watermark_age_rings_an_alarm(stack: Synthesized, name: str) -> None:
-    # Said of DynamoDB's metrics too: without it their alarms stay as they are until the next throttling.
+    # Otherwise the alarms on DynamoDB's metrics keep their state until the next throttling.
     assert alarm_of(stack, name)["TreatMissingData"] == ("breaching" if name == "data-late" else "notBreaching")
 
 
@@ -101,7 +101,7 @@ def test_thresholds_are_those_of_the_settings(tuned_stack: Synthesized) -> None:
     assert "(1024 MB)" in alarm_of(tuned_stack, "function-limit")["AlarmDescription"]
 
 
-def test_a_schedule_that_a_setting_disables_makes_nobody_late(tuned_stack: Synthesized) -> None:
+def test_a_disabled_schedule_disables_the_late_alarm(tuned_stack: Synthesized) -> None:
     assert alarm_of(tuned_stack, "data-late")["ActionsEnabled"] is False
 
 

@@ -1,4 +1,4 @@
-"""What each role may do, and that it may do nothing else."""
+"""The actions that each role may do, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, numbers and outputs of the specification, and what becomes of the data when the stack is destroyed."""
+"""Names, numbers and outputs of the specification, and the data after the stack is destroyed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def template_of(stack: Synthesized) -> Template:
 
 
 def test_logical_ids_of_what_holds_data_or_a_name_are_frozen(stack: Synthesized) -> None:
-    """A changed logical id makes CloudFormation replace the resource: what it holds would be lost."""
+    """A changed logical id makes CloudFormation replace the resource, and its data would be lost."""
     assert {name: each["Type"] for name, each in stack.template["Resources"].items()}.items() >= {
         "StagingBucket9644C37C": "AWS::S3::Bucket",
         "SourceTable70380C26": "AWS::DynamoDB::Table",
@@ -57,7 +57,7 @@ def test_logical_ids_of_what_holds_data_or_a_name_are_frozen(stack: Synthesized)
 
 
 def test_the_command_knows_the_obstacles_of_a_deployment(stack: Synthesized) -> None:
-    """All that holds data, or that a late writer makes again, by the logical ids by which it is imported."""
+    """These resources hold data, or a late writer creates them again. They are imported by their logical ids."""
     named = {
         "AWS::DynamoDB::Table": "TableName",
         "AWS::S3::Bucket": "BucketName",
@@ -215,7 +215,7 @@ def test_retain_keeps_all_data(tuned_stack: Synthesized) -> None:
 
 
 def tag_of_the_handler(stack: Synthesized) -> str:
-    """Whether CDK's handler empties the bucket when its custom resource is deleted."""
+    """The tag that decides whether CDK's handler empties the bucket."""
     tags = {tag["Key"]: tag["Value"] for tag in stack.named("AWS::S3::Bucket", BUCKET)["Tags"]}
     return str(tags["aws-cdk:auto-delete-objects"])
 
@@ -223,7 +223,7 @@ def tag_of_the_handler(stack: Synthesized) -> str:
 def test_destroy_and_retain_have_the_same_resources(
     stack: Synthesized, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """CloudFormation would delete a custom resource that a switch removes after the grant that its handler needs."""
+    """CloudFormation would remove the grant of the handler before its custom resource."""
     folder = tmp_path_factory.mktemp("retain") / "cdk.out"
     retaining = synthesize(folder, settings=PipelineSettings(removal_policy="retain"))
     before, after = stack.template["Resources"], retaining.template["Resources"]
@@ -251,7 +251,7 @@ def test_only_the_data_is_ever_retained(tuned_stack: Synthesized) -> None:
 def test_the_runbook_lists_what_a_destroyed_stack_leaves(stack: Synthesized) -> None:
     section = RUNBOOK.partition("## What stays after `cdk destroy`\n")[2].partition("\n## ")[0]
     functions = stack.of_type("AWS::Lambda::Function")
-    # Lambda makes the log group of a function that names none, and CloudFormation knows nothing of it.
+    # Lambda creates the log group of a function that names none, and CloudFormation doesn't know it.
     (without_group,) = [name for name, each in functions.items() if "LoggingConfig" not in each["Properties"]]
     (key,) = stack.of_type("AWS::KMS::Key").values()
     recovery = {

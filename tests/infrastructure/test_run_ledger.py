@@ -1,4 +1,4 @@
-"""What writes the ends of runs into the ledger: states of the workflow, the recorder, and the rule that starts it."""
+"""The recording of ends in the ledger: states of the workflow, the recorder, and the rule that starts it."""
 
 from __future__ import annotations
 

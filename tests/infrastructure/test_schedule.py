@@ -1,4 +1,4 @@
-"""The rule that starts the pipeline, and the queue of what it could not start."""
+"""The rule that starts the pipeline, and its dead-letter queue."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from aws_cdk import App
 
-from etl.model.settings import SETTINGS, SettingsError
+from etl.model.setting import SettingsError
+from etl.model.settings import SETTINGS
 from serverless_app.settings import CHECKOUT, PipelineSettings
 from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
 

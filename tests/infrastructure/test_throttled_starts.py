@@ -17,7 +17,7 @@ ERROR = "Lambda.TooManyRequestsException"
 # Scheduled, started and failed. Source: Step Functions API reference, HistoryEvent.
 EVENTS_OF_A_RETRY = 3
 SEEDS = range(25)
-# Lambda's throttling and all else that passes had these six attempts together.
+# In the past, throttling and other transient errors shared these six attempts.
 SHARED = {"IntervalSeconds": 2, "MaxAttempts": 6, "BackoffRate": 2, "MaxDelaySeconds": 60, "JitterStrategy": "FULL"}
 
 
@@ -89,7 +89,7 @@ def test_no_stage_fails_for_lack_of_room(
 
         slowest = max(stage.seconds for stage in stages)
         assert slowest < run_seconds
-        # Room that comes free isn't left idle for long: about the longest wait for each round of workers.
+        # Free room stays idle for about the longest wait, once for each round of workers.
         assert slowest < rounds * (1.1 * seconds + retrier["MaxDelaySeconds"])
 
 
@@ -99,7 +99,7 @@ def test_no_stage_fails_for_lack_of_room(
 def test_a_run_succeeds_if_its_time_is_enough_for_its_work(
     retriers: dict[str, dict[str, Any]], run_seconds: int, quota: int, seconds: float
 ) -> None:
-    # More work than this ends by the run's own time-out, however often starts are tried again: `etl plan` says so.
+    # A run with more work than this times out, however often starts are retried: `etl plan` says so.
     runs = [
         sum(
             simulate(retrier, Random(f"{name}/{seed}"), quota=quota, seconds=seconds).seconds
@@ -121,9 +121,9 @@ def test_attempts_shared_with_other_errors_were_too_few(seconds: float, least: f
 def test_waiting_for_a_whole_run_does_not_fill_its_history(
     retriers: dict[str, dict[str, Any]], run_seconds: int
 ) -> None:
-    # One worker holds the only place for ever: the others try until the run's time is up, and none gives up before.
+    # One worker keeps the only place: the others try until the run's time is up, and none gives up earlier.
     stages = [simulate(retriers["Load"], Random(seed), quota=0, seconds=1, end=run_seconds) for seed in SEEDS]
-    # The invocations of a run of so many segments that takes all of its time, with one more in each stage.
+    # The invocations of a run that takes all of its time, with one more in each stage.
     invocations = SEGMENTS * (run_seconds // 300 + 3)
 
     assert all(stage.seconds < float("inf") for stage in stages)

@@ -1,4 +1,4 @@
-"""What measures the age of the watermark while nothing runs."""
+"""The watch, which measures the age of the watermark while nothing runs."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ MAPS = {"Extract": "etl-extract", "Transform": "etl-transform", "Load": "etl-loa
 STEPS = {"Plan": "etl-extract", "Gate": "etl-transform", "Finish": "etl-load"}
 
 
-# So that an invocation knows that it repeats one. Source: Step Functions developer guide, "Context object data".
+# An invocation learns that it is a retry. Source: Step Functions developer guide, "Context object data".
 RETRY = {"retry.$": "$$.State.RetryCount"}
 
 
@@ -27,7 +27,7 @@ def arn_of(function: str) -> str:
 
 
 def tasks_of(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Walk over all tasks, those inside of Maps too."""
+    """Iterate over all tasks, those of Maps included."""
     for name, state in states.items():
         if state["Type"] == "Task":
             yield name, state
@@ -36,7 +36,7 @@ def tasks_of(states: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def caught(name: str) -> dict[str, Any]:
-    """What becomes of an error of this state."""
+    """The Catch of every error of a state."""
     return {"ErrorEquals": ["States.ALL"], "ResultPath": f"$.failure.{name}", "Next": "RecordFailure"}
 
 

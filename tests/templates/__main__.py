@@ -22,7 +22,7 @@ KINDS = {
 
 
 def main() -> int:
-    """Tell every problem, and give the exit code."""
+    """Print every problem, and return the exit code."""
     # checkov takes a path's piece of 40 letters, digits and slashes for a secret: the hyphens keep pieces shorter.
     with TemporaryDirectory(prefix="etl-templates-") as folder:
         stacks = [synthesize(Path(folder) / name, settings=settings) for name, settings in KINDS.items()]

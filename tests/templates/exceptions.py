@@ -1,13 +1,13 @@
 """The checks of cfn-lint and checkov that the templates don't follow, each with its reason.
 
-An exception that no template needs any more fails `make check`.
+An unused exception fails `make check`.
 """
 
 from typing import NamedTuple
 
 
 class Excepted(NamedTuple):
-    """A check, the type of resource that doesn't follow it, and why."""
+    """A check, the type of resource that doesn't follow it, and the reason."""
 
     check: str
     kind: str
@@ -16,8 +16,8 @@ class Excepted(NamedTuple):
 
 _FUNCTION, _TABLE = "AWS::Lambda::Function", "AWS::DynamoDB::Table"
 _REDUNDANT = (
-    "CDK adds the role's policies to what a resource waits for, so that it is not used before it is allowed anything, "
-    "and names the role with them. The repetition does nothing."
+    "CDK makes the resource wait for the role's policies, so that it isn't used before it has its permissions. CDK "
+    "also names the role there. The repetition has no effect."
 )
 
 LINT = (
@@ -29,7 +29,7 @@ CHECKOV = (
     Excepted(
         "CKV_AWS_18",
         "AWS::S3::Bucket",
-        "Access logs would need a second bucket that outlives this one. CloudTrail's data events show who else comes.",
+        "Access logs would need a second bucket that outlives this one. CloudTrail's data events show other readers.",
     ),
     Excepted(
         "CKV_AWS_21",
@@ -63,7 +63,7 @@ CHECKOV = (
     Excepted(
         "CKV_AWS_119",
         _TABLE,
-        "A key of one's own would be asked, and paid, for every page and batch. DynamoDB encrypts by its own key.",
+        "A key in KMS would cost a request for every page and batch. DynamoDB encrypts with its own key.",
     ),
     Excepted(
         "CKV_AWS_158",

@@ -1,7 +1,7 @@
 """Every call of a service that a state machine makes, against botocore's models of the services.
 
-Step Functions doesn't check these when a state machine is made: a wrong name fails the state when it is reached. It
-calls parameters as the service does, with a capital first letter (Step Functions developer guide, "Learning to use AWS
+Step Functions doesn't check calls when a state machine is created: a wrong name fails its state during a run. Names of
+parameters are those of the service, with a capital first letter (Step Functions developer guide, "Learning to use AWS
 service SDK integrations").
 """
 
@@ -18,9 +18,9 @@ from botocore.model import OperationModel
 _SDK = re.compile(r"arn:[^:]+:states:::aws-sdk:([a-z0-9]+):([a-zA-Z0-9]+)(\.waitForTaskToken)?")
 _OPTIMIZED = re.compile(r"arn:[^:]+:states:::([a-z0-9]+):([a-zA-Z0-9]+)(\.waitForTaskToken|\.sync(:2)?)?")
 _FUNCTION = re.compile(r"arn:[^:]+:lambda:[^:]*:[^:]*:function:[\w-]+")
-# Services that Step Functions' own integrations call otherwise than those of the SDK, which have the Java SDK's names.
+# Services whose names differ between Step Functions' own integrations and the SDK's, which are the Java SDK's.
 _OPTIMIZED_NAMES = {"events": "eventbridge", "states": "sfn"}
-# Services that botocore calls otherwise than the Java SDK.
+# Services whose names differ between the Java SDK and botocore.
 _JAVA_NAMES = {"sfn": "stepfunctions", "eventbridge": "events", "cloudwatchlogs": "logs"}
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
@@ -81,7 +81,7 @@ def _task_problems(state: Mapping[str, Any], *, jsonata: bool) -> list[str]:
 
 
 def _operation(service: str, action: str) -> OperationModel | str:
-    """An action's model, or what is wrong with its name."""
+    """The model of an action, or the problem of its name."""
     session = botocore.session.get_session()
     names = {name.replace("-", ""): name for name in session.get_available_services()}
     name = _JAVA_NAMES.get(service) or names.get(service)

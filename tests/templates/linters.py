@@ -25,10 +25,10 @@ class Violation(NamedTuple):
 
 
 def problems(templates: Sequence[Path]) -> list[str]:
-    """All that both say of the templates and isn't excepted."""
+    """The findings of both that aren't excepted."""
     done = subprocess.run(
         [str(PYTHON), str(SCRIPT), *map(str, templates)],
-        cwd=PYTHON.parent,  # where no settings of theirs lie
+        cwd=PYTHON.parent,  # a folder without settings of the linters
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,7 +1,7 @@
-"""Run by .venv-lint's Python: what cfn-lint and checkov find in templates, as JSON. A connection is an error.
+"""Print the findings of cfn-lint and checkov as JSON, with .venv-lint's Python. A connection is an error.
 
-checkov's command asks its maker's service for guidelines even if it is told to download nothing, so its rules are run
-without that command.
+checkov's command asks its maker's service for guidelines, even with downloads switched off. So this script runs the
+rules without that command.
 """
 
 import json
@@ -26,7 +26,7 @@ from checkov.runner_filter import RunnerFilter  # type: ignore[import-not-found]
 
 
 def linted(template: str) -> list[Any]:
-    """Give what cfn-lint says: check, type, resource, words."""
+    """The findings of cfn-lint: check, type, resource, words."""
     text = Path(template).read_text(encoding="utf-8")
     resources = json.loads(text)["Resources"]
     found = []
@@ -37,7 +37,7 @@ def linted(template: str) -> list[Any]:
 
 
 def checked(template: str) -> list[Any]:
-    """Give what checkov says: check, type, resource, words."""
+    """The findings of checkov: check, type, resource, words."""
     report = Runner().run(root_folder=None, files=[template], runner_filter=RunnerFilter(framework=["cloudformation"]))
     if report.parsing_errors or not report.passed_checks:
         sys.exit(f"error: checkov can't read {template}")

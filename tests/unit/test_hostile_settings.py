@@ -8,7 +8,8 @@ import pytest
 
 from etl import extract
 from etl.model.errors import ConfigurationError
-from etl.model.settings import SETTINGS, SettingsError
+from etl.model.setting import SettingsError
+from etl.model.settings import SETTINGS
 from etl.model.settings_sources import configured
 from etl.settings import BY_FUNCTION
 from tests.support import ROOT

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from etl.model.errors import ConfigurationError
-from etl.model.settings import SETTINGS, ReadByStack, Settings, SettingsError
+from etl.model.setting import SettingsError
+from etl.model.settings import SETTINGS, ReadByStack, Settings
 from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment
 from tests.unit.pipeline import ENVIRONMENT, NAMES
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from etl.model.settings import SETTINGS, SettingsError
+from etl.model.setting import SettingsError
+from etl.model.settings import SETTINGS
 from etl.model.settings_sources import configured
 
 

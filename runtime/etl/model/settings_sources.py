@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from etl.model.settings import SETTINGS, SettingsError
+from etl.model.setting import SettingsError
+from etl.model.settings import SETTINGS
 
 CONTEXT_PREFIX = "etl:"
 TRANSFORMATION = "transformation.py"
