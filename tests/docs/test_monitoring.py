@@ -1,4 +1,4 @@
-"""docs/monitoring.md, held against what is measured and what raises an alarm; its events are in tests/pipeline."""
+"""docs/monitoring.md names all metrics and alarms, and no others; its events are in tests/pipeline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LANGUAGE = {"filter", "sort", "display", "stats", "count", "latest", "as", "by",
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of a section's table, without its head."""
+    """The cells of a section's table, without the table's head."""
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return [row.strip("|").split(" | ") for row in re.findall(r"^\| `.*\|$", section, re.MULTILINE)]
 

@@ -1,4 +1,4 @@
-"""The pages, held against what is there: links, targets of make, commands and options of `etl`."""
+"""The pages name existing things: links, targets of make, commands and options of `etl`."""
 
 from __future__ import annotations
 
@@ -14,22 +14,49 @@ from etl_cli.commands.demo import next_commands
 from etl_cli.terminal.etl_lines import EtlLines
 from tests.support import ROOT
 
-PAGES = (
-    *("README.md", "CONTRIBUTING.md"),
-    *("docs/design.md", "docs/monitoring.md", "docs/operations.md", "docs/transformations.md"),
-)
-LINK = re.compile(r"\]\(([^)#:]+)\)")
-COMMAND_PAGES = sorted(str(path.relative_to(ROOT)) for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench/README.md"]
+PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))
+# Files that a run makes.
+MADE = {"bench/results/full.json"}
+LINK = re.compile(r"\]\(([^)\s:]+)\)")
 
 
 def page(name: str) -> str:
     return (ROOT / name).read_text()
 
 
+def headings(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    return {
+        re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    }
+
+
+def leads_somewhere(name: str, link: str) -> bool:
+    """Whether a page's link within the repository leads to a file, and to a heading of it."""
+    path, _, anchor = link.partition("#")
+    target = (ROOT / name).parent / path if path else ROOT / name
+    return target.exists() and (not anchor or anchor in headings(target.read_text()))
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_links_within_the_repository_lead_somewhere(name: str) -> None:
-    missing = [link for link in LINK.findall(page(name)) if not ((ROOT / name).parent / link).exists()]
-    assert missing == []
+def test_links_lead_to_files_and_headings(name: str) -> None:
+    assert [link for link in LINK.findall(page(name)) if not leads_somewhere(name, link)] == []
+
+
+@pytest.mark.parametrize("link", ["docs/nowhere.md", "docs/design.md#nowhere", "#nowhere"])
+def test_a_link_that_leads_nowhere_is_found(link: str) -> None:
+    assert not leads_somewhere("README.md", link)
+
+
+# The changelog also names files of earlier versions.
+@pytest.mark.parametrize("name", [name for name in PAGES if name != "CHANGELOG.md"])
+def test_paths_of_the_projects_code_exist(name: str) -> None:
+    paths = re.findall(r"`((?:runtime|etl_cli|serverless_app|tests|bench|requirements)/[\w./-]+)`", page(name))
+
+    assert [path for path in paths if path not in MADE and not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -44,15 +71,15 @@ def test_make_targets_that_are_named_exist(name: str) -> None:
 ETL_LINE = re.compile(r"(?:^|[`(/ ])etl ((?:local |quarantine )?[a-z]+)\b([^`\n]*)", re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", COMMAND_PAGES)
-def test_lines_of_the_command_name_what_it_has(name: str) -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_lines_of_the_command_are_known_to_it(name: str) -> None:
     unknown = [f"etl {words}{rest}" for words, rest in etl_lines(page(name)) if not is_known(words, rest)]
 
     assert unknown == []
 
 
 @pytest.mark.parametrize("line", ["etl reprot latest", "etl local begin", "etl run --lookbak 3"])
-def test_a_line_that_names_what_the_command_hasnt_is_found(line: str) -> None:
+def test_a_line_that_the_command_does_not_know_is_found(line: str) -> None:
     ((words, rest),) = etl_lines(f"`{line}`")
 
     assert not is_known(words, rest)

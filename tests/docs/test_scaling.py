@@ -1,4 +1,4 @@
-"""docs/performance.md and docs/scaling.md say what the last recorded run and the capacity model say, and no other."""
+"""docs/performance.md and docs/scaling.md have the figures of the last recorded run and the capacity model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl_cli.costs.capacity_inputs import MEASURED
 from tests.support import ROOT
 
 DOCUMENT: dict[str, Any] = json.loads(MEASURED.read_text())
-# What a prediction of a run's clock may be off by, where the run is long enough to be about its records.
+# The allowed error of a predicted clock time, where the run is long enough to be about its records.
 LONG, LEAST, MOST = 50_000, 0.7, 1.7
 
 
@@ -50,14 +50,3 @@ def test_the_model_predicts_the_emulated_lambda() -> None:
     assert {stage for stage, _, _ in rows} == {"extract", "transform", "load"}
     off = [row for row in rows if int(row[1].replace(",", "")) >= LONG and not LEAST <= float(row[2]) <= MOST]
     assert off == []
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name: str) -> None:
-    text = page(name)
-    files = [link for link in re.findall(r"\]\(([^)#:]+)\)", text) if not (ROOT / "docs" / link).exists()]
-    heads = {
-        re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in re.findall(r"^## (.+)$", text, re.MULTILINE)
-    }
-    anchors = [anchor for anchor in re.findall(r"\]\(#([^)]+)\)", text) if anchor not in heads]
-    assert (files, anchors) == ([], [])
