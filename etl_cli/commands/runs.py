@@ -18,6 +18,7 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.time_options import since_option
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
+from etl_cli.terminal.words import plural
 
 STATUSES = tuple(status.lower() for status in WORDS)
 _STATUS_HELP = f"Show only runs with this status. May be repeated: {', '.join(STATUSES)}."
