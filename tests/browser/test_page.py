@@ -14,9 +14,9 @@ from pypdf import PdfReader
 from etl_cli.html_report.page import Page as Facts
 from etl_cli.html_report.page import render
 from tests.browser.chromium import Chromium, Page
-from tests.cli.fakes import Recording
 from tests.cli.report_pages import AWS, FAILED, IN_MAP_RUNS, SUCCEEDED, made_up, page_facts
 from tests.cli.test_html_report import hostile
+from tests.fakes.recording import Recording
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 PHONE, DESK = 360, 1280

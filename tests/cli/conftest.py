@@ -11,15 +11,15 @@ import pytest
 
 from etl_cli.commands import backfill
 from etl_cli.commands import follow as following
-from tests.cli.executions import StateMachine
+from tests.fakes.state_machine import FakeStateMachine
 
 _TRANSFORMATION = "transformation"
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> StateMachine:
+def machine(monkeypatch: pytest.MonkeyPatch) -> FakeStateMachine:
     """The state machine that the commands find; they look at it without a pause, and print on 80 columns."""
-    made = StateMachine()
+    made = FakeStateMachine()
     monkeypatch.setattr(boto3, "Session", lambda **_: made.aws.session)
     monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(backfill, "LOOK_SECONDS", 0.0)
@@ -30,7 +30,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> StateMachine:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A transformation file to edit: the suite's."""
-    from tests.cli.past import edited
+    from tests.fakes.past_runs import edited
 
     return edited(tmp_path / "transformation.py")
 

@@ -18,10 +18,10 @@ from etl_cli.runs.ledger import Entry, Watermark
 from etl_cli.summary.run_summary import account_of, summarize, with_contents
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
-from tests.cli.fake_aws import Answer, RefusalError
-from tests.cli.fakes import Recording
-from tests.cli.histories import History
 from tests.cli.test_show import LOCAL, aws_of, entry_of
+from tests.fakes.aws import Answer, RefusalError
+from tests.fakes.history import FakeHistory
+from tests.fakes.recording import Recording
 
 SUCCEEDED, FAILED, IN_MAP_RUNS = "succeeded_in_segments", "failed_in_segments", "succeeded_in_map_runs"
 AWS = "https://states.us-east-1.amazonaws.com"
@@ -146,7 +146,7 @@ def made_up(segments: int) -> Recording:
     before = json.loads(description["output"])["run"]
     output = json.loads(description["output"].replace(before, run))
     output["window"] = {"start": format_instant(end - timedelta(days=1, minutes=15)), "end": format_instant(end)}
-    history = History(started, segments, {"timestamp": run, **output["window"]}, output)
+    history = FakeHistory(started, segments, {"timestamp": run, **output["window"]}, output)
     recording.events[:] = history.events
     recording.s3.objects = {key.replace(before, run): content for key, content in recording.s3.objects.items()}
     description.update(startDate=started, stopDate=history.ended)

@@ -24,9 +24,9 @@ from etl_cli.summary.backfill import BackfillWork, Planned, attempt_name, plan, 
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span, Times
-from tests.cli.executions import StateMachine
-from tests.cli.fake_aws import ROOM, RefusalError
 from tests.docs.examples import example
+from tests.fakes.aws import ROOM, RefusalError
+from tests.fakes.state_machine import FakeStateMachine
 
 FIVE_DAYS = ("--from", "2026-11-01", "--to", "2026-11-06")
 THIRD = "2026-11-03T00:00:00Z"
@@ -56,11 +56,11 @@ def statuses(result: Result) -> list[str]:
     return [window["status"] for window in json.loads(result.stdout)["windows"]]
 
 
-def names(machine: StateMachine) -> list[str]:
+def names(machine: FakeStateMachine) -> list[str]:
     return list(machine.executions)
 
 
-def test_windows_run_one_at_a_time_the_oldest_first(machine: StateMachine) -> None:
+def test_windows_run_one_at_a_time_the_oldest_first(machine: FakeStateMachine) -> None:
     result = etl_backfill(*FIVE_DAYS)
 
     assert result.exit_code == 0, result.exception
@@ -90,16 +90,16 @@ def test_items_without_a_time_are_the_same_ones_in_each_window() -> None:
 
 
 @pytest.mark.parametrize(("parallel", "most"), [(3, 3), (9, 5)])
-def test_so_many_windows_run_at_once(machine: StateMachine, parallel: int, most: int) -> None:
+def test_so_many_windows_run_at_once(machine: FakeStateMachine, parallel: int, most: int) -> None:
     assert etl_backfill(*FIVE_DAYS, "--parallel", str(parallel)).exit_code == 0
 
     assert machine.most_running == most
     assert len(machine.executions) == 5
     # The growth of the destination table would be that of all of them.
-    assert "dynamodb.DescribeTable" not in machine.aws.asked
+    assert "dynamodb.DescribeTable" not in machine.aws.calls
 
 
-def test_the_first_failure_ends_it(machine: StateMachine) -> None:
+def test_the_first_failure_ends_it(machine: FakeStateMachine) -> None:
     machine.course = failing(THIRD)
     result = etl_backfill(*FIVE_DAYS)
 
@@ -112,7 +112,7 @@ def test_the_first_failure_ends_it(machine: StateMachine) -> None:
     assert out.splitlines()[-1].endswith("etl backfill --from 2026-11-01 --to 2026-11-06 --step 1d")
 
 
-def test_after_a_failure_those_that_run_may_end(machine: StateMachine) -> None:
+def test_after_a_failure_those_that_run_may_end(machine: FakeStateMachine) -> None:
     machine.course = failing("2026-11-01T00:00:00Z")
     machine.on_start = lambda execution: setattr(execution, "looks", 1 if execution.name == day(1) else 5)
     result = etl_backfill(*FIVE_DAYS, "--parallel", "2", "--json")
@@ -121,7 +121,7 @@ def test_after_a_failure_those_that_run_may_end(machine: StateMachine) -> None:
     assert {execution.status for execution in machine.executions.values()} == {"FAILED", "SUCCEEDED"}
 
 
-def test_it_goes_on_after_a_failure_if_asked_to(machine: StateMachine) -> None:
+def test_it_goes_on_after_a_failure_if_asked_to(machine: FakeStateMachine) -> None:
     machine.course = failing(THIRD)
     result = etl_backfill(*FIVE_DAYS, "--keep-going", "--json")
 
@@ -134,7 +134,7 @@ def test_it_goes_on_after_a_failure_if_asked_to(machine: StateMachine) -> None:
     assert document["again"].endswith("--step 1d --keep-going")
 
 
-def test_started_again_it_goes_on_where_it_failed(machine: StateMachine) -> None:
+def test_started_again_it_goes_on_where_it_failed(machine: FakeStateMachine) -> None:
     machine.course = failing(THIRD)
     etl_backfill(*FIVE_DAYS)
     machine.course = failing()
@@ -145,7 +145,7 @@ def test_started_again_it_goes_on_where_it_failed(machine: StateMachine) -> None
     assert "✔ All 5 windows are done, 2 of them before: 185 loaded, 5 rejected" in result.stdout
 
 
-def test_what_is_done_is_not_run_again(machine: StateMachine) -> None:
+def test_what_is_done_is_not_run_again(machine: FakeStateMachine) -> None:
     etl_backfill(*FIVE_DAYS)
     result = etl_backfill(*FIVE_DAYS)
 
@@ -157,14 +157,14 @@ def test_what_is_done_is_not_run_again(machine: StateMachine) -> None:
     )
 
 
-def test_other_windows_are_not_done_by_it(machine: StateMachine) -> None:
+def test_other_windows_are_not_done_by_it(machine: FakeStateMachine) -> None:
     etl_backfill(*FIVE_DAYS)
     etl_backfill(*FIVE_DAYS, "--step", "12h")
 
     assert len(machine.executions) == 15
 
 
-def test_a_redo_continues_without_the_windows_it_has_redone(machine: StateMachine) -> None:
+def test_a_redo_continues_without_the_windows_it_has_redone(machine: FakeStateMachine) -> None:
     etl_backfill(*FIVE_DAYS)
     machine.now = datetime.now(UTC)
     machine.course = failing(THIRD)
@@ -177,7 +177,7 @@ def test_a_redo_continues_without_the_windows_it_has_redone(machine: StateMachin
     assert names(machine)[5:] == [day(1, 2), day(2, 2), day(3, 2), day(3, 3), day(4, 2), day(5, 2)]
 
 
-def test_a_redo_runs_again_what_the_ledger_does_not_know(machine: StateMachine) -> None:
+def test_a_redo_runs_again_what_the_ledger_does_not_know(machine: FakeStateMachine) -> None:
     machine.begin(day(1)).status = "SUCCEEDED"
     machine.unrecorded = {day(1)}
     machine.now = datetime.now(UTC) + timedelta(minutes=1)
@@ -202,7 +202,7 @@ def test_the_last_attempt_counts_unless_an_earlier_one_is_done() -> None:
     ]
 
 
-def test_what_was_done_since_a_time_is_not_run_again(machine: StateMachine) -> None:
+def test_what_was_done_since_a_time_is_not_run_again(machine: FakeStateMachine) -> None:
     etl_backfill(*FIVE_DAYS)
     since = machine.executions[day(4)].started
     result = etl_backfill(*FIVE_DAYS, "--done-since", f"{since:%Y-%m-%dT%H:%M:%SZ}", "--dry-run", "--json")
@@ -210,7 +210,7 @@ def test_what_was_done_since_a_time_is_not_run_again(machine: StateMachine) -> N
     assert statuses(result) == ["left", "left", "left", "done", "done"]
 
 
-def test_an_interrupt_leaves_runs_going_and_says_how_to_continue(machine: StateMachine) -> None:
+def test_an_interrupt_leaves_runs_going_and_says_how_to_continue(machine: FakeStateMachine) -> None:
     machine.on_start = lambda _: setattr(machine, "refuse", KeyboardInterrupt())
     machine.begin(day(1)).status = "SUCCEEDED"
     result = etl_backfill(*FIVE_DAYS, "--parallel", "2", "--region", "eu-west-1", "--json")
@@ -224,7 +224,7 @@ def test_an_interrupt_leaves_runs_going_and_says_how_to_continue(machine: StateM
     assert statuses(result) == ["done", "running", "running", "left", "left"]
 
 
-def test_started_again_it_takes_up_what_still_runs(machine: StateMachine) -> None:
+def test_started_again_it_takes_up_what_still_runs(machine: FakeStateMachine) -> None:
     machine.begin(day(1), {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"})
     result = etl_backfill(*FIVE_DAYS)
 
@@ -232,7 +232,7 @@ def test_started_again_it_takes_up_what_still_runs(machine: StateMachine) -> Non
     assert "✔ All 5 windows are done: 185 loaded" in result.stdout
 
 
-def test_a_window_ended_without_an_entry_is_run_again(machine: StateMachine) -> None:
+def test_a_window_ended_without_an_entry_is_run_again(machine: FakeStateMachine) -> None:
     machine.begin(day(1)).status = "FAILED"
     machine.begin(day(1, 2)).status = "ABORTED"
     machine.unrecorded = {day(1), day(1, 2)}
@@ -241,7 +241,7 @@ def test_a_window_ended_without_an_entry_is_run_again(machine: StateMachine) -> 
     assert names(machine) == [day(1), day(1, 2), day(1, 3)]
 
 
-def test_a_window_done_by_another_process_is_done(machine: StateMachine) -> None:
+def test_a_window_done_by_another_process_is_done(machine: FakeStateMachine) -> None:
     machine.begin(day(1)).status = "SUCCEEDED"
     machine.unrecorded = {day(1)}
     result = etl_backfill("--from", "2026-11-01", "--to", "2026-11-02")
@@ -250,7 +250,7 @@ def test_a_window_done_by_another_process_is_done(machine: StateMachine) -> None
     assert "✔ The window is done: 37 loaded" in result.stdout
 
 
-def test_a_running_entry_of_a_stopped_execution_is_no_obstacle(machine: StateMachine) -> None:
+def test_a_running_entry_of_a_stopped_execution_is_no_obstacle(machine: FakeStateMachine) -> None:
     machine.begin(day(1)).entry_status = "RUNNING"
     machine.executions[day(1)].status = "ABORTED"
     etl_backfill("--from", "2026-11-01", "--to", "2026-11-02")
@@ -258,7 +258,7 @@ def test_a_running_entry_of_a_stopped_execution_is_no_obstacle(machine: StateMac
     assert names(machine) == [day(1), day(1, 2)]
 
 
-def test_a_connection_that_is_lost_is_told_with_what_still_runs(machine: StateMachine) -> None:
+def test_a_connection_that_is_lost_is_told_with_what_still_runs(machine: FakeStateMachine) -> None:
     machine.refuse = EndpointConnectionError(endpoint_url="https://states.example")
     error = etl_backfill(*FIVE_DAYS).exception
 
@@ -268,7 +268,7 @@ def test_a_connection_that_is_lost_is_told_with_what_still_runs(machine: StateMa
     assert day(1) in str(error)
 
 
-def test_a_dry_run_lists_the_windows_and_starts_nothing(machine: StateMachine) -> None:
+def test_a_dry_run_lists_the_windows_and_starts_nothing(machine: FakeStateMachine) -> None:
     machine.course = failing(THIRD)
     etl_backfill(*FIVE_DAYS)
     machine.begin(day(4))
@@ -286,7 +286,7 @@ def test_a_dry_run_lists_the_windows_and_starts_nothing(machine: StateMachine) -
     assert (document["done"], document["running"], document["left"]) == (2, 1, 2)
 
 
-def test_the_example_of_the_documentation(machine: StateMachine) -> None:
+def test_the_example_of_the_documentation(machine: FakeStateMachine) -> None:
     machine.course = failing(THIRD)
     shown = etl_backfill(*FIVE_DAYS).stdout
 
@@ -310,7 +310,7 @@ def test_the_example_of_the_documentation(machine: StateMachine) -> None:
         ([*FIVE_DAYS, "--step", "1M"], "--step: '1M' is no length of time"),
     ],
 )
-def test_nonsense_is_refused_before_anything_starts(machine: StateMachine, options: list[str], message: str) -> None:
+def test_nonsense_is_refused_before_a_start(machine: FakeStateMachine, options: list[str], message: str) -> None:
     result = etl_backfill(*options)
 
     assert result.exit_code == 2
@@ -330,7 +330,7 @@ def test_windows_meet_and_the_last_ends_with_the_backfill() -> None:
 MANY = ("--from", "2026-11-01", "--to", "2026-11-04", "--step", "30m")
 
 
-def test_very_many_windows_are_not_run_where_nobody_can_be_asked(machine: StateMachine) -> None:
+def test_very_many_windows_are_not_run_where_nobody_can_be_asked(machine: FakeStateMachine) -> None:
     machine.aws.answers["lambda.GetFunctionConfiguration"] = RefusalError("AccessDeniedException")
     result = etl_backfill(*MANY, "--region", "us-east-1")
 
@@ -346,7 +346,7 @@ def test_very_many_windows_are_not_run_where_nobody_can_be_asked(machine: StateM
 
 @pytest.mark.parametrize(("answer", "started"), [("y", 144), ("n", 0)])
 def test_very_many_windows_are_run_if_that_is_meant(
-    machine: StateMachine, monkeypatch: pytest.MonkeyPatch, answer: str, started: int
+    machine: FakeStateMachine, monkeypatch: pytest.MonkeyPatch, answer: str, started: int
 ) -> None:
     monkeypatch.setattr(verb, "can_ask", lambda: True)
     variables = {
@@ -368,7 +368,7 @@ def test_very_many_windows_are_run_if_that_is_meant(
     assert result.exit_code == (0 if started else 1)
 
 
-def test_very_many_windows_are_run_without_a_question_if_told_so(machine: StateMachine) -> None:
+def test_very_many_windows_are_run_without_a_question_if_told_so(machine: FakeStateMachine) -> None:
     machine.course = failing("2026-11-01T00:00:00Z")
     result = etl_backfill(*MANY, "--yes")
 
@@ -376,7 +376,7 @@ def test_very_many_windows_are_run_without_a_question_if_told_so(machine: StateM
     assert result.stdout.splitlines()[-1].endswith(" --step 30m --yes")
 
 
-def test_windows_that_are_done_are_not_asked_about(machine: StateMachine) -> None:
+def test_windows_that_are_done_are_not_asked_about(machine: FakeStateMachine) -> None:
     etl_backfill(*MANY, "--yes", "--parallel", "20")
     again = etl_backfill(*MANY)
 
@@ -399,7 +399,7 @@ def test_windows_are_named_as_briefly_as_can_be(step: str, label: str) -> None:
     [(30, r"until [0-9]{2}:[0-9]{2} UTC, one in 30\.0 s"), (86_400, r"until 20[0-9]{2}-.* UTC, one in 24 h 00 min")],
 )
 def test_on_a_terminal_it_tells_when_it_will_be_over(
-    machine: StateMachine, monkeypatch: pytest.MonkeyPatch, seconds: int, forecast: str
+    machine: FakeStateMachine, monkeypatch: pytest.MonkeyPatch, seconds: int, forecast: str
 ) -> None:
     machine.looks = 0
     planned = [Planned(window) for window in split(Span(at(1), at(5)), timedelta(days=1))]

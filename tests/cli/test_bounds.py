@@ -16,7 +16,7 @@ from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Made
 from etl_cli.runs.staged import item_id, record_key, wire_key
 from etl_cli.terminal.console import Later, print_json
 from tests.cli.documents import as_read
-from tests.cli.past import Past, edited, items
+from tests.fakes.past_runs import PastRuns, edited, items
 
 
 def test_reasons_are_bounded() -> None:
@@ -30,7 +30,7 @@ def test_reasons_are_bounded() -> None:
 
 def test_reasons_of_a_run_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = edited(tmp_path / "transformation.py", ('"expected a number >= 0"', 'record["id"]'))
-    past = Past(items(60), file)
+    past = PastRuns(items(60), file)
     past.run()
     monkeypatch.setattr(rejections, "MOST_REASONS", 2)
     tally = quarantine_of(past.pipeline, past.entry.run).aside

@@ -20,7 +20,7 @@ from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, GB, Usage
 from etl_cli.runs.history import Timeline, read_new
 from etl_cli.runs.ledger import Entry
-from tests.cli.fakes import Recording
+from tests.fakes.recording import Recording
 
 PRICES = price_list("us-east-1")
 MILLION = 1_000_000

@@ -20,17 +20,17 @@ from etl_cli.items import local_transformation
 from etl_cli.main import main
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.printable import printable
-from tests.cli import executions
-from tests.cli.executions import StateMachine
-from tests.cli.fake_aws import Answer, FakeAws, RefusalError
-from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
-from tests.cli.past import Past, edited
 from tests.cli.report_pages import FAILED, SUCCEEDED
 from tests.cli.screens import assert_harmless
 from tests.cli.test_logs import event, fact
 from tests.cli.test_report_command import aws_with
 from tests.cli.test_show import LOCAL
+from tests.fakes import state_machine
+from tests.fakes.aws import Answer, FakeAws, RefusalError
+from tests.fakes.past_runs import PastRuns, edited
+from tests.fakes.recording import Recording
+from tests.fakes.state_machine import FakeStateMachine
 from tests.hostile_texts import HOSTILE, SURROGATES
 from tests.unit.builders import item, run
 
@@ -108,7 +108,7 @@ def items_with(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Past]:
+def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], PastRuns]:
     """A run of the past over items with a text; its transformation rejects by that text, too."""
     text = 'record["name"]'
     reject = f'    if record["id"][:1] == "b":\n        raise RejectedError({text}, field={text}, got={text})\n'
@@ -116,8 +116,8 @@ def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     monkeypatch.setattr(local_transformation, "TRANSFORMATION", file)
     monkeypatch.setattr(local_transformation.LocalTransformation.__init__, "__defaults__", (file,))
 
-    def made(text: str) -> Past:
-        past = Past(items_with(text), file)
+    def made(text: str) -> PastRuns:
+        past = PastRuns(items_with(text), file)
         past.run()
         monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
         return past
@@ -137,14 +137,14 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_items_are_shown_as_text(name: str, screen: str, past_with: Callable[[str], Past]) -> None:
+def test_items_are_shown_as_text(name: str, screen: str, past_with: Callable[[str], PastRuns]) -> None:
     past_with(HOSTILE[name])
     for words in COMMANDS.values():
         checked(etl(*words(HOSTILE[name]), "--region", "eu-west-1"), screen, 0, 3)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_programs_get_items_exactly(name: str, past_with: Callable[[str], Past]) -> None:
+def test_programs_get_items_exactly(name: str, past_with: Callable[[str], PastRuns]) -> None:
     text = HOSTILE[name]
     past_with(text)
     for command in COMMANDS.keys() - {"runs", "quarantine list", "preview"}:
@@ -153,7 +153,7 @@ def test_programs_get_items_exactly(name: str, past_with: Callable[[str], Past])
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_line_break_in_an_item_makes_no_line(name: str, past_with: Callable[[str], Past]) -> None:
+def test_a_line_break_in_an_item_makes_no_line(name: str, past_with: Callable[[str], PastRuns]) -> None:
     lines = []
     for text in (HOSTILE[name], printable(HOSTILE[name])):
         past_with(text)
@@ -278,11 +278,11 @@ def test_an_aggregate_without_items_has_the_number_of_its_groups(report: Report)
 
 
 @pytest.fixture
-def machine_with(machine: StateMachine, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], StateMachine]:
+def machine_with(machine: FakeStateMachine, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], FakeStateMachine]:
     """The state machine, whose executions leave a text wherever they can."""
 
-    def made(text: str) -> StateMachine:
-        monkeypatch.setattr(executions, "Recording", lambda name: poisoned(Recording(name), text))
+    def made(text: str) -> FakeStateMachine:
+        monkeypatch.setattr(state_machine, "Recording", lambda name: poisoned(Recording(name), text))
         aws = answering(machine.aws.answers)
         monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
         return machine
@@ -296,7 +296,7 @@ FOLLOWED = [["run"], ["watch"], ["backfill", "--from", "2026-11-01", "--to", "20
 @pytest.mark.parametrize("course", ["succeeded", "failed_at_gate"])
 @pytest.mark.parametrize("name", ALL)
 def test_a_run_is_followed_as_text(
-    name: str, course: str, screen: str, machine_with: Callable[[str], StateMachine]
+    name: str, course: str, screen: str, machine_with: Callable[[str], FakeStateMachine]
 ) -> None:
     machine = machine_with(ALL[name])
     machine.course = lambda _: course
@@ -307,7 +307,7 @@ def test_a_run_is_followed_as_text(
 @pytest.mark.parametrize("course", ["succeeded", "failed_at_gate"])
 @pytest.mark.parametrize("name", ALL)
 def test_programs_get_what_was_followed_exactly(
-    name: str, course: str, machine_with: Callable[[str], StateMachine]
+    name: str, course: str, machine_with: Callable[[str], FakeStateMachine]
 ) -> None:
     machine = machine_with(ALL[name])
     machine.course = lambda _: course
@@ -342,7 +342,7 @@ def printed_lines(text: str) -> list[str]:
 @pytest.fixture
 def logs_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], None]:
     def made(lines: list[str]) -> None:
-        stack = {"Outputs": [{"OutputKey": key, "OutputValue": "x"} for key in executions.OUTPUTS]}
+        stack = {"Outputs": [{"OutputKey": key, "OutputValue": "x"} for key in state_machine.OUTPUTS]}
         events = [event(1 + number / 1000, line) for number, line in enumerate(lines)]
         aws = FakeAws(
             {

@@ -22,10 +22,10 @@ from etl_cli.items.rejections import Rejection
 from etl_cli.summary.contents import EXPIRED, Contents, Sample
 from etl_cli.terminal.printable import visible_lines
 from etl_cli.terminal.times import Times
-from tests.cli.fake_aws import RefusalError
-from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
 from tests.cli.report_pages import AWS, FAILED, IN_MAP_RUNS, SUCCEEDED, made_up, page_facts, run_of, tally_of
+from tests.fakes.aws import RefusalError
+from tests.fakes.recording import Recording
 
 GOLDEN = Path(__file__).parent / "golden"
 ALL: dict[str, Callable[[], Page]] = {

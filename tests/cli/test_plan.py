@@ -31,8 +31,8 @@ from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
-from tests.cli.fake_aws import FakeAws, RefusalError, account
 from tests.docs.examples import example
+from tests.fakes.aws import FakeAws, RefusalError, account
 
 NOW = datetime(2026, 11, 23, 2, 0, 5, tzinfo=UTC)
 ETL = EtlLines(program="etl")
@@ -519,7 +519,7 @@ def test_plan_reads_only_descriptions_and_the_ledger(fake: FakeAws) -> None:
 
     assert done.exit_code == 0
     assert json.loads(done.stdout)["fits"]
-    assert sorted(set(fake.asked)) == [
+    assert sorted(set(fake.calls)) == [
         "cloudformation.DescribeStacks",
         "dynamodb.DescribeTable",
         "dynamodb.GetItem",

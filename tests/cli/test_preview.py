@@ -25,9 +25,9 @@ from etl_cli.render.preview_run import print_run_preview
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Times
 from tests.cli.documents import as_read
-from tests.cli.past import Past, edited, items
 from tests.cli.screens import printed
 from tests.docs.examples import example
+from tests.fakes.past_runs import PastRuns, edited, items
 from tests.unit.builders import item
 
 RUN = Run(
@@ -41,8 +41,8 @@ RUN = Run(
 
 
 @pytest.fixture
-def past(file: Path) -> Past:
-    made = Past(items(), file, segments=2)
+def past(file: Path) -> PastRuns:
+    made = PastRuns(items(), file, segments=2)
     made.run()
     return made
 
@@ -63,7 +63,7 @@ def previewed(file: Path, *lines: bytes) -> Preview:
     return preview_sample(LocalTransformation(file), Sample(RUN, list(lines)))
 
 
-def again(past: Past, file: Path, most_examples: int = 3) -> RunPreview:
+def again(past: PastRuns, file: Path, most_examples: int = 3) -> RunPreview:
     return EarlierRun(past.pipeline, past.entry).preview(LocalTransformation(file), None, most_examples)
 
 
@@ -121,7 +121,7 @@ def test_programs_get_each_item_with_what_changed(file: Path) -> None:
     assert (group["records"], group["value_sum"]) == (1, "51.26")
 
 
-def test_differences_from_a_run_are_shown(past: Past, file: Path) -> None:
+def test_differences_from_a_run_are_shown(past: PastRuns, file: Path) -> None:
     edited(file, ('"small" if', '"tiny" if'), ('record["value"] < 0', 'record["value"] < 20'))
     found = again(past, file, most_examples=1)
     output = shown(found)
@@ -140,13 +140,13 @@ def test_differences_from_a_run_are_shown(past: Past, file: Path) -> None:
     assert document["rejected_then"][0]["count"] == 6
 
 
-def test_no_difference_is_said(past: Past, file: Path) -> None:
+def test_no_difference_is_said(past: PastRuns, file: Path) -> None:
     found = again(past, file)
 
     assert shown(found).endswith("  ✔ no record differs from that run\n")
 
 
-def test_a_run_that_failed_in_transform_is_not_compared(past: Past, file: Path) -> None:
+def test_a_run_that_failed_in_transform_is_not_compared(past: PastRuns, file: Path) -> None:
     past.fail("Transform")
     found = again(past, file)
 
@@ -158,7 +158,7 @@ Invoke = Callable[..., Result]
 
 
 @pytest.fixture
-def invoke(past: Past, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+def invoke(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """The command over the pipeline of the past, with the transformation of the suite."""
     monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
     return lambda *options: CliRunner().invoke(app, ["preview", "--region", "eu-west-1", *options])
@@ -169,7 +169,7 @@ def test_a_rejection_ends_with_3(invoke: Invoke) -> None:
     assert invoke("--run", "latest", "--sample", "60").exit_code == EXIT_REJECTED
 
 
-def test_an_item_without_a_time_ends_with_0(past: Past, invoke: Invoke) -> None:
+def test_an_item_without_a_time_ends_with_0(past: PastRuns, invoke: Invoke) -> None:
     past.runs.dynamodb.tables["source"].append(item(500, timestamp="soon"))
     done = invoke("--id", "item-0500")
 

@@ -25,11 +25,11 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
 from tests.cli.documents import as_read
-from tests.cli.executions import StateMachine
-from tests.cli.fakes import FakeS3, Recording
-from tests.cli.past import Past, edited
 from tests.cli.screens import printed
 from tests.docs.examples import example
+from tests.fakes.past_runs import PastRuns, edited
+from tests.fakes.recording import RecordedBucket, Recording
+from tests.fakes.state_machine import FakeStateMachine
 from tests.unit.builders import item
 
 RUN, SECOND = "20240116T020000123Z", "20240116T030000123Z"
@@ -38,7 +38,7 @@ LINES = EtlLines(program="etl")
 
 
 @pytest.fixture
-def past(tmp_path: Path) -> Past:
+def past(tmp_path: Path) -> PastRuns:
     """A run with rejects of several kinds, of which one was corrected and run again."""
     broken = [
         item(1, value="-96.75"),
@@ -47,23 +47,23 @@ def past(tmp_path: Path) -> Past:
         item(4, timestamp="15.1. 10 o'clock"),
         item(5, value="-1"),
     ]
-    made = Past([*broken, item(6), item(7)], edited(tmp_path / "transformation.py"))
+    made = PastRuns([*broken, item(6), item(7)], edited(tmp_path / "transformation.py"))
     made.run()
     made.runs.dynamodb.tables["source"] = [item(2), *broken[2:]]  # corrected; the first is gone
     made.run({"replay": RUN}, number=2)
     return made
 
 
-def listed(past: Past) -> str:
+def listed(past: PastRuns) -> str:
     found = list(quarantines(past.pipeline, past.entries))
     return printed(lambda console: print_quarantines(console, found, Times(), LINES))
 
 
-def test_the_documented_example_of_list_is_exact(past: Past) -> None:
+def test_the_documented_example_of_list_is_exact(past: PastRuns) -> None:
     assert listed(past) == example("etl quarantine list")
 
 
-def test_records_are_counted_by_their_rules(past: Past) -> None:
+def test_records_are_counted_by_their_rules(past: PastRuns) -> None:
     document = quarantine_document(quarantine_of(past.pipeline, RUN, past.entries[1]))
 
     counts = {f"{each['field']}: {each['rule']}"[:29].strip(): each["count"] for each in document["reasons"]}
@@ -79,48 +79,48 @@ def test_records_are_counted_by_their_rules(past: Past) -> None:
     assert json.loads(json.dumps(document)) == document
 
 
-def test_a_run_without_an_entry_is_listed(past: Past) -> None:
+def test_a_run_without_an_entry_is_listed(past: PastRuns) -> None:
     past.runs.dynamodb.ledger.items.clear()
 
     assert f"{RUN}  4 rejected, 1 without a time\n" in listed(past)
 
 
-def test_counted_records_are_bounded(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counted_records_are_bounded(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quarantine_content, "MOST_REJECTED", 3)
 
     assert "more than 2 rejected, 1 without a time" in listed(past)
 
 
-def test_a_run_that_failed_says_so(past: Past) -> None:
+def test_a_run_that_failed_says_so(past: PastRuns) -> None:
     past.fail("Gate", "QualityGateError")
 
     assert "3 rejected, 1 without a time  the run failed in Gate" in " ".join(listed(past).split("\n"))
 
 
-def test_an_item_without_a_time_is_not_called_rejected(past: Past) -> None:
+def test_an_item_without_a_time_is_not_called_rejected(past: PastRuns) -> None:
     said = printed(lambda console: print_records(console, records_of(past.pipeline, RUN), has_more=False))
 
     assert "item-0004  without a time: timestamp: expected a time in UTC" in " ".join(said.split("\n"))
     assert "item-0003  Transform rejected it: value" in said
 
 
-def test_a_replay_with_items_without_a_time_says_so(past: Past) -> None:
+def test_a_replay_with_items_without_a_time_says_so(past: PastRuns) -> None:
     past.run({"replay": RUN}, number=3)
 
     assert ": 1 loaded, 3 rejected again, 1 without a time\n" in listed(past)
 
 
-def test_an_empty_quarantine_is_said_to_be_empty(past: Past) -> None:
+def test_an_empty_quarantine_is_said_to_be_empty(past: PastRuns) -> None:
     past.objects.clear()
 
     assert listed(past) == "Nothing is in quarantine.\n"
 
 
-def shown(past: Past, run: str = RUN, **options: str) -> list[str]:
+def shown(past: PastRuns, run: str = RUN, **options: str) -> list[str]:
     return [record.identity for record in records_of(past.pipeline, run, **options)]
 
 
-def test_records_are_picked_by_attribute_and_by_id(past: Past) -> None:
+def test_records_are_picked_by_attribute_and_by_id(past: PastRuns) -> None:
     assert len(shown(past)) == 5
     assert shown(past, field="timestamp") == ["item-0004"]
     assert shown(past, identity="item-0003") == ["item-0003"]
@@ -128,7 +128,7 @@ def test_records_are_picked_by_attribute_and_by_id(past: Past) -> None:
     assert shown(past, "20990101T000000000Z") == []
 
 
-def test_the_documented_example_of_show_is_exact(past: Past) -> None:
+def test_the_documented_example_of_show_is_exact(past: PastRuns) -> None:
     records = list(records_of(past.pipeline, RUN, identity="item-0001"))
 
     assert printed(lambda console: print_records(console, records, has_more=False)) == example("etl quarantine show")
@@ -155,7 +155,7 @@ def test_a_record_of_an_earlier_version_has_a_rule() -> None:
     assert (rejection.rule, rejection.example) == ("expected less", "a")
 
 
-def test_programs_get_a_record_with_every_digit(past: Past) -> None:
+def test_programs_get_a_record_with_every_digit(past: PastRuns) -> None:
     (record,) = records_of(past.pipeline, RUN, identity="item-0001")
     document = as_read(record_document(record))
 
@@ -164,7 +164,7 @@ def test_programs_get_a_record_with_every_digit(past: Past) -> None:
 
 
 @pytest.fixture
-def invoke(past: Past, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def invoke(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
     return lambda *options: CliRunner().invoke(app, ["quarantine", *options, "--region", "eu-west-1"])
 
@@ -196,13 +196,13 @@ def test_rejected_or_missing_records_are_not_loaded() -> None:
 
 
 @pytest.fixture
-def recorded(machine: StateMachine, monkeypatch: pytest.MonkeyPatch) -> StateMachine:
+def recorded(machine: FakeStateMachine, monkeypatch: pytest.MonkeyPatch) -> FakeStateMachine:
     """A state machine whose first run has something in quarantine; a replay goes as a recorded one went."""
     machine.begin("first").status = "SUCCEEDED"
     machine.course, machine.looks = lambda _: "replayed", 0
     recording = Recording("replayed").s3
     (lines,) = [body for key, body in recording.objects.items() if key.startswith("quarantine/")]
-    files = FakeS3(recording.objects | {f"quarantine/{FIRST}/transform-0000-0000.json": lines})
+    files = RecordedBucket(recording.objects | {f"quarantine/{FIRST}/transform-0000-0000.json": lines})
     aws = machine.aws
     aws.answers["s3.ListObjectsV2"] = lambda **asked: next(iter(files._pages(**picked(asked, "Bucket", "Prefix"))))
     aws.answers["s3.GetObject"] = lambda **asked: files.get_object(**picked(asked, "Bucket", "Key"))
@@ -219,7 +219,7 @@ def replay(*options: str) -> Result:
     return CliRunner().invoke(app, ["quarantine", "replay", *options])
 
 
-def test_a_replay_is_followed_to_its_report(recorded: StateMachine) -> None:
+def test_a_replay_is_followed_to_its_report(recorded: FakeStateMachine) -> None:
     done = replay("first")
     execution = list(recorded.executions.values())[-1]
 
@@ -239,18 +239,18 @@ def test_the_documented_example_of_replay_is_exact() -> None:
     assert "\n".join(line.rstrip() for line in output.splitlines()).startswith(beginning)
 
 
-def test_a_replay_that_fails_ends_with_1(recorded: StateMachine) -> None:
+def test_a_replay_that_fails_ends_with_1(recorded: FakeStateMachine) -> None:
     recorded.course = lambda _: "failed_at_gate"
 
     assert replay("first").exit_code == 1
 
 
-def test_programs_get_the_report_of_the_replay_alone(recorded: StateMachine) -> None:
+def test_programs_get_the_report_of_the_replay_alone(recorded: FakeStateMachine) -> None:
     assert json.loads(replay("first", "--json").stdout)["counts"]["loaded"] == 2
     assert len(recorded.executions) == 2
 
 
-def test_a_run_without_quarantine_is_not_replayed(recorded: StateMachine) -> None:
+def test_a_run_without_quarantine_is_not_replayed(recorded: FakeStateMachine) -> None:
     recorded.begin("second").status = "SUCCEEDED"
     done = replay("second")
 
@@ -258,7 +258,7 @@ def test_a_run_without_quarantine_is_not_replayed(recorded: StateMachine) -> Non
     assert len(recorded.executions) == 2
 
 
-def test_a_run_whose_end_was_lost_is_replayed(recorded: StateMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_end_was_lost_is_replayed(recorded: FakeStateMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded.executions["first"].status = "RUNNING"
     monkeypatch.setattr(statuses, "LONGEST_RUN", timedelta(minutes=-1))
     done = replay("first")
@@ -267,7 +267,7 @@ def test_a_run_whose_end_was_lost_is_replayed(recorded: StateMachine, monkeypatc
     assert len(recorded.executions) == 2
 
 
-def test_a_running_run_is_not_replayed(recorded: StateMachine) -> None:
+def test_a_running_run_is_not_replayed(recorded: FakeStateMachine) -> None:
     recorded.executions["first"].status = "RUNNING"
     done = replay("first")
 

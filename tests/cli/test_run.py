@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 from etl_cli.commands.run import run
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.time_options import execution_input
-from tests.cli.executions import StateMachine
-from tests.cli.fake_aws import unreachable
 from tests.docs.examples import example
+from tests.fakes.aws import unreachable
+from tests.fakes.state_machine import FakeStateMachine
 
 NOW = datetime(2026, 11, 24, 20, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ def etl_run(*options: str) -> Result:
     return CliRunner().invoke(app, options)
 
 
-def test_the_name_of_a_run_has_its_origin_and_its_time(machine: StateMachine) -> None:
+def test_the_name_of_a_run_has_its_origin_and_its_time(machine: FakeStateMachine) -> None:
     result = etl_run("--start", "2026-11-01", "--end", "2026-11-02T06:00:00Z")
 
     (execution,) = machine.executions.values()
@@ -63,7 +63,7 @@ def test_the_example_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> No
     assert "\n".join(lines).startswith(beginning)
 
 
-def test_a_run_that_fails_has_a_reason_and_a_remedy(machine: StateMachine) -> None:
+def test_a_run_that_fails_has_a_reason_and_a_remedy(machine: FakeStateMachine) -> None:
     machine.course = lambda _: "failed_at_gate"
     result = etl_run()
 
@@ -81,7 +81,7 @@ def test_programs_get_the_report_alone() -> None:
     assert "✔ Load" in result.stderr
 
 
-def test_programs_get_the_failure_alone(machine: StateMachine) -> None:
+def test_programs_get_the_failure_alone(machine: FakeStateMachine) -> None:
     machine.course = lambda _: "failed_at_gate"
     result = etl_run("--json")
 
@@ -89,7 +89,7 @@ def test_programs_get_the_failure_alone(machine: StateMachine) -> None:
     assert json.loads(result.stdout)["error"] == "QualityGateError"
 
 
-def test_without_following_it_only_starts(machine: StateMachine) -> None:
+def test_without_following_it_only_starts(machine: FakeStateMachine) -> None:
     result = etl_run("--lookback", "48", "--no-follow", "--profile", "night")
 
     (execution,) = machine.executions.values()
@@ -99,14 +99,14 @@ def test_without_following_it_only_starts(machine: StateMachine) -> None:
     assert result.exit_code == 0
 
 
-def test_without_following_programs_get_the_started_run(machine: StateMachine) -> None:
+def test_without_following_programs_get_the_started_run(machine: FakeStateMachine) -> None:
     document = json.loads(etl_run("--no-follow", "--json").stdout)
 
     (execution,) = machine.executions.values()
     assert document == {"status": "started", "execution": execution.arn, "name": execution.name, "input": {}}
 
 
-def test_an_interrupt_leaves_the_run_and_shows_how_to_watch_it(machine: StateMachine) -> None:
+def test_an_interrupt_leaves_the_run_and_shows_how_to_watch_it(machine: FakeStateMachine) -> None:
     machine.refuse = KeyboardInterrupt()
     result = etl_run()
 
@@ -118,7 +118,7 @@ def test_an_interrupt_leaves_the_run_and_shows_how_to_watch_it(machine: StateMac
     assert "✘" not in result.stdout
 
 
-def test_a_signal_that_ends_the_process_leaves_the_run_going_too(machine: StateMachine) -> None:
+def test_a_signal_that_ends_the_process_leaves_the_run_going_too(machine: FakeStateMachine) -> None:
     machine.refuse = SystemExit(143)
     result = etl_run()
 
@@ -126,7 +126,7 @@ def test_a_signal_that_ends_the_process_leaves_the_run_going_too(machine: StateM
     assert "the run goes on" in result.stderr
 
 
-def test_a_connection_that_is_lost_leaves_the_run_going_too(machine: StateMachine) -> None:
+def test_a_connection_that_is_lost_leaves_the_run_going_too(machine: FakeStateMachine) -> None:
     machine.refuse = EndpointConnectionError(endpoint_url="https://states.example")
     result = etl_run()
 
@@ -136,7 +136,7 @@ def test_a_connection_that_is_lost_leaves_the_run_going_too(machine: StateMachin
     assert str(result.exception).endswith(f"etl watch {execution.name}")
 
 
-def test_a_run_that_has_ended_is_not_said_to_go_on(machine: StateMachine) -> None:
+def test_a_run_that_has_ended_is_not_said_to_go_on(machine: FakeStateMachine) -> None:
     machine.aws.answers["s3.GetObject"] = unreachable("https://s3.example")
     result = etl_run()
 
@@ -159,7 +159,7 @@ def test_a_run_that_has_ended_is_not_said_to_go_on(machine: StateMachine) -> Non
     ],
 )
 def test_invalid_windows_are_refused_before_anything_starts(
-    machine: StateMachine, options: list[str], message: str
+    machine: FakeStateMachine, options: list[str], message: str
 ) -> None:
     result = etl_run(*options)
 

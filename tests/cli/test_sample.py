@@ -19,7 +19,7 @@ from etl_cli.render.preview_document import preview_document
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span
 from tests.cli.documents import as_read
-from tests.cli.past import Past, edited, items
+from tests.fakes.past_runs import PastRuns, edited, items
 from tests.unit.builders import item
 
 NOW = datetime(2024, 1, 16, 2, tzinfo=UTC)
@@ -28,8 +28,8 @@ RUN = preview_run(None, NOW)
 
 
 @pytest.fixture
-def past(file: Path) -> Past:
-    return Past(items(), file)
+def past(file: Path) -> PastRuns:
+    return PastRuns(items(), file)
 
 
 def ids(sample: Sample) -> list[str]:
@@ -40,7 +40,7 @@ def made_up(number: int, **more: Any) -> Sample:
     return Sample(RUN, [json.dumps(item(each) | more).encode() for each in range(number)])
 
 
-def test_a_sample_holds_the_first_items_of_a_scan(past: Past, file: Path) -> None:
+def test_a_sample_holds_the_first_items_of_a_scan(past: PastRuns, file: Path) -> None:
     sample = take_sample(past.pipeline, 10, None, RUN)
     found = preview_sample(LocalTransformation(file), sample)
 
@@ -49,7 +49,7 @@ def test_a_sample_holds_the_first_items_of_a_scan(past: Past, file: Path) -> Non
     assert found.records + found.aside.total == 10
 
 
-def test_a_sample_of_a_window_has_items_without_a_time_too(past: Past) -> None:
+def test_a_sample_of_a_window_has_items_without_a_time_too(past: PastRuns) -> None:
     untimed = item(901) | {"timestamp": {"S": "yesterday"}}
     past.runs.dynamodb.tables["source"] += [item(900, timestamp="2024-01-14T23:59:59Z"), untimed]
 
@@ -61,7 +61,7 @@ def test_a_sample_of_a_window_has_items_without_a_time_too(past: Past) -> None:
     assert len(take_sample(past.pipeline, 99, None, RUN).lines) == 62
 
 
-def test_a_scan_that_finds_little_ends_early(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scan_that_finds_little_ends_early(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_module, "MOST_SCANNED", 20)
     seen: list[int] = []
     taken = take_sample(past.pipeline, 99, DAY, preview_run(DAY, NOW), seen.append)
@@ -70,7 +70,7 @@ def test_a_scan_that_finds_little_ends_early(past: Past, monkeypatch: pytest.Mon
     assert seen == [7, 14, 21]
 
 
-def test_a_window_without_items_is_an_error(past: Past) -> None:
+def test_a_window_without_items_is_an_error(past: PastRuns) -> None:
     empty = Span(DAY.start - timedelta(days=9), DAY.start - timedelta(days=8))
 
     with pytest.raises(UserError, match="60 items of source"):
@@ -79,11 +79,11 @@ def test_a_window_without_items_is_an_error(past: Past) -> None:
 
 def test_a_table_without_items_is_an_error(file: Path) -> None:
     with pytest.raises(UserError, match="source") as caught:
-        take_sample(Past([], file).pipeline, 5, None, RUN)
+        take_sample(PastRuns([], file).pipeline, 5, None, RUN)
     assert "etl seed" in caught.value.remedy
 
 
-def test_items_come_in_the_order_of_the_given_ids(past: Past) -> None:
+def test_items_come_in_the_order_of_the_given_ids(past: PastRuns) -> None:
     assert ids(take_items(past.pipeline, ["item-0005", "item-0001"], RUN)) == ["item-0005", "item-0001"]
     with pytest.raises(UserError, match="nobody"):
         take_items(past.pipeline, ["nobody"], RUN)
@@ -96,7 +96,7 @@ def test_transform_gets_the_run_of_the_window() -> None:
     assert (RUN.start, RUN.end) == ("2024-01-15T02:00:00Z", "2024-01-16T02:00:00Z")
 
 
-def test_a_sample_ends_where_it_has_too_many_bytes(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_ends_where_it_has_too_many_bytes(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_module, "MOST_SAMPLE_BYTES", 1000)
     sample = take_sample(past.pipeline, 20, None, RUN)
 
@@ -105,7 +105,7 @@ def test_a_sample_ends_where_it_has_too_many_bytes(past: Past, monkeypatch: pyte
     assert (sample.full, sample.cut) == (True, False)
 
 
-def test_a_sample_has_one_item_at_least(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_has_one_item_at_least(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_module, "MOST_SAMPLE_BYTES", 1)
 
     assert len(take_sample(past.pipeline, 20, None, RUN).lines) == 1

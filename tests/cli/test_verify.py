@@ -16,7 +16,7 @@ from etl_cli.summary.run_summary import RunSummary
 from etl_cli.summary.verify import Verified, verify
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span
-from tests.cli.fakes import FakeDynamoDB, FakeS3
+from tests.fakes.recording import RecordedBucket, RecordedTables
 
 RUN = "20261124T200000000Z"
 START, END = "2026-11-23T19:45:00Z", "2026-11-24T20:00:00Z"
@@ -28,8 +28,8 @@ INSIDE = "2026-11-24T10:00:00.5Z"
 class World:
     """Three items of a window, one of which is rejected, after a run that did all right."""
 
-    s3: FakeS3
-    dynamodb: FakeDynamoDB
+    s3: RecordedBucket
+    dynamodb: RecordedTables
     summary: RunSummary
 
     def verify(self) -> Verified:
@@ -97,8 +97,8 @@ def world() -> World:
     ]
     counts = {"extracted": 4, "transformed": 2, "dropped": 0, "records": 2, "loaded": 2, "superseded": 0}
     return World(
-        FakeS3(objects),
-        FakeDynamoDB({"source": source, "destination": destination}),
+        RecordedBucket(objects),
+        RecordedTables({"source": source, "destination": destination}),
         RunSummary(
             entry=Entry("SUCCEEDED", Span(parse_instant(START), parse_instant(END)), run=RUN, counts=counts),
             timeline=None,

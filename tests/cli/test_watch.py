@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from etl_cli.commands.watch import watch
 from etl_cli.terminal.errors import UserError
-from tests.cli.executions import MACHINE, StateMachine
 from tests.docs.examples import example
+from tests.fakes.state_machine import MACHINE, FakeStateMachine
 
 
 def etl_watch(*arguments: str) -> Result:
@@ -28,7 +28,7 @@ def watched(*arguments: str) -> str:
 
 
 @pytest.fixture
-def nights(machine: StateMachine) -> StateMachine:
+def nights(machine: FakeStateMachine) -> FakeStateMachine:
     """Three executions; the one in the middle is still running."""
     for name in ("first", "middle", "last"):
         machine.begin(name)
@@ -41,19 +41,19 @@ def test_the_latest_that_runs_is_watched() -> None:
     assert watched() == "middle"
 
 
-def test_where_none_runs_the_latest_is_shown(nights: StateMachine) -> None:
+def test_where_none_runs_the_latest_is_shown(nights: FakeStateMachine) -> None:
     nights.executions["middle"].status = "SUCCEEDED"
 
     assert watched() == "last"
 
 
 @pytest.mark.parametrize("what", ["name", "arn", "run"])
-def test_a_run_has_three_names(nights: StateMachine, what: str) -> None:
+def test_a_run_has_three_names(nights: FakeStateMachine, what: str) -> None:
     assert watched(getattr(nights.executions["first"], what)) == "first"
 
 
 @pytest.mark.parametrize("what", ["name", "arn"])
-def test_a_run_that_has_no_entry_yet_is_found_by_the_others(nights: StateMachine, what: str) -> None:
+def test_a_run_that_has_no_entry_yet_is_found_by_the_others(nights: FakeStateMachine, what: str) -> None:
     nights.unrecorded = {"first"}
 
     assert watched(getattr(nights.executions["first"], what)) == "first"
@@ -69,7 +69,7 @@ def test_a_run_that_has_ended_is_shown_as_it_ended() -> None:
     assert "nothing unaccounted for" in result.stdout
 
 
-def test_a_run_that_failed_ends_with_1(machine: StateMachine) -> None:
+def test_a_run_that_failed_ends_with_1(machine: FakeStateMachine) -> None:
     machine.course = lambda _: "failed_at_gate"
     machine.begin("night")
 
@@ -87,14 +87,14 @@ def test_an_unknown_run_is_refused(name: str) -> None:
     assert repr(name) in error.message
 
 
-def test_an_execution_of_another_state_machine_is_refused(nights: StateMachine) -> None:
+def test_an_execution_of_another_state_machine_is_refused(nights: FakeStateMachine) -> None:
     nights.executions["last"].machine = MACHINE.replace("etl-pipeline", "etl-pipeline-recorder")
     nights.unrecorded = {"last"}
 
     assert isinstance(etl_watch("last").exception, UserError)
 
 
-def test_a_forgotten_run_is_still_in_the_ledger(nights: StateMachine) -> None:
+def test_a_forgotten_run_is_still_in_the_ledger(nights: FakeStateMachine) -> None:
     nights.forgotten = {"first"}
     error = etl_watch(nights.executions["first"].run).exception
 
@@ -112,7 +112,7 @@ def test_before_the_first_run_there_is_nothing_to_watch() -> None:
     assert error.remedy.endswith("etl run")
 
 
-def test_the_example_of_the_documentation(machine: StateMachine) -> None:
+def test_the_example_of_the_documentation(machine: FakeStateMachine) -> None:
     machine.course = lambda _: "failed_at_gate"
     machine.begin("run-20261124T211314Z-3f9a").status = "FAILED"
 

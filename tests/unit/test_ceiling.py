@@ -13,7 +13,7 @@ from etl.model.schema import Key
 from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from tests.consumption import Consumed, most_within, units_between
-from tests.unit.fakes.faults import client_error
+from tests.fakes.faults import client_error
 from tests.unit.virtual_time import in_virtual_time
 
 MINUTE, INVOCATION = 60.0, 300.0

@@ -13,8 +13,8 @@ from etl.invocation.code_version import STORES, check_code, code_version, engine
 from etl.model.errors import CodeChangedError
 from etl.model.run import Run
 from etl.replay import plan_replay
+from tests.fakes.pipeline import ENVIRONMENT, EXECUTION, Context, FakePipeline, plan_event
 from tests.unit.builders import item
-from tests.unit.pipeline import ENVIRONMENT, EXECUTION, Context, Pipeline, plan_event
 
 # A run as another version of the code may have made it: nothing but these four is where it is now.
 OTHER = {"code": "0123456789abcdef", "timestamp": "20240116T020000123Z", "start": "S", "end": "E", "window": [1]}
@@ -40,7 +40,7 @@ def refused(handler: Any, event: dict[str, Any], words: str) -> str:
 def test_a_run_of_another_version_is_refused_before_it_is_read(
     handler: Any, action: str, event: dict[str, Any]
 ) -> None:
-    with Pipeline([]).deployed():
+    with FakePipeline([]).deployed():
         message = refused(handler, {"action": action, **event}, "began with other code")
 
     assert "Start a new run of the window S to E" in message
@@ -48,7 +48,7 @@ def test_a_run_of_another_version_is_refused_before_it_is_read(
 
 @pytest.mark.parametrize(("handler", "action", "event"), ACTIONS)
 def test_another_version_is_refused_before_settings_are_read(handler: Any, action: str, event: dict[str, Any]) -> None:
-    with Pipeline([]).deployed(), pytest.MonkeyPatch.context() as patch:
+    with FakePipeline([]).deployed(), pytest.MonkeyPatch.context() as patch:
         for name in ENVIRONMENT:
             patch.delenv(name)
         refused(handler, {"action": action, **event}, "began with other code")
@@ -57,16 +57,16 @@ def test_another_version_is_refused_before_settings_are_read(handler: Any, actio
 @pytest.mark.parametrize("engine", [{}, {"engine": None}, {"engine": "0123456789abcdef"}])
 def test_plan_refuses_a_workflow_deployed_with_other_code(engine: dict[str, Any]) -> None:
     event = {name: value for name, value in plan_event({}).items() if name != "engine"} | engine
-    pipeline = Pipeline([])
+    pipeline = FakePipeline([])
     with pipeline.deployed():
         refused(extract.handler, event, "Start the run again")
 
     assert not pipeline.s3.objects
 
 
-def claimed(**changes: Any) -> Pipeline:
+def claimed(**changes: Any) -> FakePipeline:
     """A pipeline in which an attempt before, of another version, has written this run's manifest."""
-    pipeline = Pipeline([item(1)])
+    pipeline = FakePipeline([item(1)])
     manifest = OTHER | {"execution": EXECUTION["id"]} | changes
     pipeline.s3.objects["extract/20240116T020000123Z/run.json"] = json.dumps(manifest).encode()
     return pipeline
@@ -83,7 +83,7 @@ def test_a_manifest_of_another_run_takes_only_the_id() -> None:
 
 
 def test_a_run_is_refused_once_a_table_of_it_has_another_name() -> None:
-    pipeline = Pipeline([item(1)])
+    pipeline = FakePipeline([item(1)])
     with pipeline.deployed(), pytest.MonkeyPatch.context() as patch:
         run = extract.handler(plan_event({}), Context())["run"]
         patch.setenv(STORES, ENVIRONMENT[STORES].replace("destination", "renamed"))
@@ -92,7 +92,7 @@ def test_a_run_is_refused_once_a_table_of_it_has_another_name() -> None:
 
 def test_the_quarantine_of_an_older_version_can_be_replayed() -> None:
     """Its manifest is one of the first release, with the code of that release."""
-    pipeline = Pipeline([])
+    pipeline = FakePipeline([])
     oldest = {
         "timestamp": "20240115T020000123Z",
         "start": "2024-01-14T00:00:00Z",

@@ -12,9 +12,9 @@ from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
 from etl.model.settings_sources import configured
 from etl.settings import BY_FUNCTION
+from tests.fakes.pipeline import ENVIRONMENT, Context, FakePipeline, plan_event
 from tests.support import ROOT
 from tests.unit.hostile import ODD, check_message, odd, repeated
-from tests.unit.pipeline import ENVIRONMENT, Context, Pipeline, plan_event
 
 CONTEXT_TEXTS = [
     *(
@@ -138,7 +138,7 @@ def test_a_number_of_any_length_is_refused_in_words(name: str, given: Any) -> No
 @pytest.mark.parametrize("value", ["1", "999", "878400", "52704000", "1" + "0" * 15, "9" * 15, "9" * 5000])
 def test_a_number_that_settings_allow_is_one_that_a_run_can_use(name: str, value: str) -> None:
     execution = {"id": "arn", "started_at": "2024-01-16T02:00:00.123Z"}
-    with Pipeline([]).deployed({name: value}):
+    with FakePipeline([]).deployed({name: value}):
         try:
             answer = extract.handler(plan_event({}, execution), Context())
         except ConfigurationError as error:

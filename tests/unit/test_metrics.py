@@ -6,9 +6,9 @@ import pytest
 
 from etl.invocation import metrics
 from etl.model.stages import STAGES
+from tests.fakes.dynamodb import Item
+from tests.fakes.pipeline import FakePipeline
 from tests.unit.builders import item, work
-from tests.unit.fakes.dynamodb import Item
-from tests.unit.pipeline import Pipeline
 
 # Source: Amazon CloudWatch user guide, "Specification: Embedded metric format", JSON schema.
 MOST_METRICS = 100
@@ -148,7 +148,7 @@ def items() -> list[Item]:
 
 @pytest.mark.parametrize(("units", "segments"), [(1_000_000, 1), (1_000_000, 4), (1, 1), (1, 4)])
 def test_the_sums_over_a_run_are_its_counts(capsys: pytest.CaptureFixture[str], units: int, segments: int) -> None:
-    pipeline = Pipeline(items(), page_items=5, segments=segments)
+    pipeline = FakePipeline(items(), page_items=5, segments=segments)
     pipeline.units = units
     with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "10"}):
         counts = pipeline.run()["counts"]

@@ -35,7 +35,7 @@ from types import SimpleNamespace
 from etl.model.schema import DESTINATION_KEY
 from etl.user import Aggregate
 from tests.unit.builders import MinimalContract, item
-from tests.unit.pipeline import Pipeline
+from tests.fakes.pipeline import Pipeline
 
 assert DESTINATION_KEY == ("pk", "sk")
 

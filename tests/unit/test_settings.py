@@ -10,7 +10,7 @@ from etl.model.errors import ConfigurationError
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, ReadByStack, Settings
 from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment
-from tests.unit.pipeline import ENVIRONMENT, NAMES
+from tests.fakes.pipeline import ENVIRONMENT, NAMES
 
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 # Values at the limits of what is allowed.

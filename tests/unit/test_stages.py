@@ -6,7 +6,7 @@ from etl.invocation.metrics import UNITS
 from etl.model.counts import COUNTS, PASSED_ON, REJECTED, TABLE
 from etl.model.errors import ConfigurationError
 from etl.model.stages import ACTIONS, BEFORE_GATE, FUNCTIONS, MAPS, STAGED, STAGES, STATES, actions_of, read_by
-from tests.unit.pipeline import HANDLERS, Context, Pipeline
+from tests.fakes.pipeline import HANDLERS, Context, FakePipeline
 
 
 def test_states_are_named_after_their_actions() -> None:
@@ -21,7 +21,7 @@ def test_each_stage_reads_what_the_one_before_it_staged() -> None:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_runs_exactly_its_actions(function: str) -> None:
-    with Pipeline([]).deployed(), pytest.raises(ConfigurationError) as error:
+    with FakePipeline([]).deployed(), pytest.raises(ConfigurationError) as error:
         HANDLERS[function]({"action": "another"}, Context())
 
     assert f" {', '.join(actions_of(function))}, got" in str(error.value)

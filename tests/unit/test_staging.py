@@ -16,9 +16,9 @@ from etl.model.errors import StagingError
 from etl.model.run import Work
 from etl.staging.batches import BATCH_BYTES, BATCH_RECORDS, Batch, cut_batches
 from etl.staging.bucket import READ_BYTES, Staging
+from tests.fakes.faults import client_error
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import array, hold, run, staging, work
-from tests.unit.fakes.faults import client_error
-from tests.unit.fakes.s3 import FakeS3
 
 KEY = "extract/x/data.json"
 RECORDS = st.lists(

@@ -11,8 +11,8 @@ from etl.gate import pass_gate
 from etl.model.counts import COUNTS, PASSED_ON, STAGE_OF
 from etl.model.run import Run, Work
 from etl.model.stages import ACTIONS, BEFORE_GATE, GATE
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import ANY_SHARE, staging
-from tests.unit.fakes.s3 import FakeS3
 
 KIBIBYTE = 1024
 # An execution's name has at most 80 characters. Source: Step Functions API reference, StartExecution.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 
-class Daemon:
+class FakeDaemon:
     """Called, it gives the next document that it was sent; `address` is where it listens."""
 
     def __init__(self, channel: socket.socket) -> None:
@@ -32,9 +32,9 @@ class Daemon:
 
 
 @contextmanager
-def daemon() -> Iterator[Daemon]:
+def daemon() -> Iterator[FakeDaemon]:
     """A daemon on a port of its own."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
         channel.bind(("127.0.0.1", 0))
         channel.settimeout(10)
-        yield Daemon(channel)
+        yield FakeDaemon(channel)

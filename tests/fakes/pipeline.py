@@ -15,10 +15,10 @@ from etl.model.settings import Settings
 from etl.model.stages import STAGES
 from etl.settings import BY_FUNCTION, environment
 from etl.tables.source import SourceTable
-from tests.unit.fakes.channel import FakeChannel
-from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
-from tests.unit.fakes.faults import Crash, Faults
-from tests.unit.fakes.s3 import FakeS3
+from tests.fakes.channel import FakeChannel
+from tests.fakes.dynamodb import FakeDynamoDB, Item
+from tests.fakes.faults import Crash, Faults
+from tests.fakes.s3 import FakeS3
 from tests.unit.virtual_threads import VirtualThreads
 
 EXECUTION = {"id": "arn:aws:states:execution:1", "name": "1", "started_at": "2024-01-16T02:00:00.123Z"}
@@ -53,7 +53,7 @@ class Context:
         return 300_000 if self._units > 0 else 0
 
 
-class Pipeline:
+class FakePipeline:
     """A deployed pipeline.
 
     Attributes:
@@ -103,7 +103,7 @@ class Pipeline:
                 self.faults.revive()
 
     @contextmanager
-    def deployed(self, environment: dict[str, str] | None = None, module: Any = None) -> Iterator["Pipeline"]:
+    def deployed(self, environment: dict[str, str] | None = None, module: Any = None) -> Iterator["FakePipeline"]:
         """Let the handlers find this pipeline's clients, settings and transformation."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (ENVIRONMENT | (environment or {})).items():

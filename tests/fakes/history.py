@@ -17,7 +17,7 @@ WORKERS = 40  # of an inline Map
 MAPS = ("Extract", "Transform", "Load")
 
 
-class History:
+class FakeHistory:
     """An execution that succeeds.
 
     Attributes:
