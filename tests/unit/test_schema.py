@@ -35,7 +35,7 @@ from types import SimpleNamespace
 from etl.model.schema import DESTINATION_KEY
 from etl.user import Aggregate
 from tests.unit.builders import MinimalContract, item
-from tests.fakes.pipeline import Pipeline
+from tests.fakes.pipeline import FakePipeline
 
 assert DESTINATION_KEY == ("pk", "sk")
 
@@ -49,7 +49,7 @@ module = SimpleNamespace(
     transform=transform,
     AGGREGATES=[Aggregate(name="all", of={"value": ["sum"]}, load=True)],
 )
-pipeline = Pipeline([item(number) for number in range(30)] + [item(30, name={"S": "x" * 6000})])
+pipeline = FakePipeline([item(number) for number in range(30)] + [item(30, name={"S": "x" * 6000})])
 pipeline.dynamodb.most_item_bytes = 5000
 pipeline.dynamodb.script = [2, 2, 2]
 with pipeline.deployed(module=module):
