@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from etl.model.settings import Settings
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region
 from etl_cli.aws.place import find_place
 from etl_cli.doctor.checkup import Checkup
@@ -36,7 +37,7 @@ def doctor(
     as_json: AsJson = False,
     late_hours: Annotated[
         int, typer.Option(min=1, max=8784, help="Age of the watermark in hours above which data are late.")
-    ] = 26,
+    ] = Settings.late_hours,
     profile: Profile = None,
     region: Region = None,
     local_time: LocalTime = False,

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from etl.model.stages import MAPS
+from etl.model.stages import EXTRACT, LOAD, MAPS, TRANSFORM
 from etl.model.statuses import INVOCATION_LIMIT
 from etl.staging.batches import BATCH_RECORDS
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
@@ -167,13 +167,13 @@ def _needs(
     from_raw, from_plain = read * workload.wire_bytes * get, records * workload.record_bytes * get
     return {
         # The next page is fetched during the work on the last one: waiting and CPU overlap.
-        "extract": {
+        EXTRACT: {
             "CPU": pages * page + read * costs.extract_us * cpu,
             "latency": pages * settings.scan_ms / 1000,
             "source table": read_units / reads,
         },
-        "transform": {"CPU": read * costs.transform_us * cpu + from_raw},
-        "load": {
+        TRANSFORM: {"CPU": read * costs.transform_us * cpu + from_raw},
+        LOAD: {
             "CPU": records * costs.load_us * cpu + from_plain,
             "latency": records / BATCH_RECORDS / IN_FLIGHT * settings.write_ms / 1000 + from_plain,
             "destination table": write_seconds(write_units, settings.write_units_per_second, most_writes),

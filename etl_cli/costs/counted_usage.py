@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from etl.model.stages import BY_STATE, EXTRACT, MAPS, TRANSFORM
+from etl.model.stages import BY_STATE, MAPS, STAGED
 from etl_cli.costs.capacity import INVOCATION_SECONDS
 from etl_cli.costs.capacity_inputs import Workload
 from etl_cli.costs.usage import (
@@ -34,8 +34,8 @@ def counted_usage(entry: Entry, timeline: Timeline | None, memory_mb: int) -> tu
     segments = max(1, entry.segments)
     steps, maps = _calls(entry, timeline, segments)
     inline = all(each.counted for each in maps)
-    staged = [counts.get(f"{stage}_bytes", 0) for stage in (EXTRACT, TRANSFORM)]
-    parts = [counts.get(f"{stage}_parts", 0) for stage in (EXTRACT, TRANSFORM)]
+    staged = [counts.get(f"{stage}_bytes", 0) for stage in STAGED]
+    parts = [counts.get(f"{stage}_parts", 0) for stage in STAGED]
     invocations = sum(each.number for each in maps)
     usage = Usage(
         read_units=counts.get("read_units", _read_units(counts)),

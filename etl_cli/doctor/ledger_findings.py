@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN
+from etl_cli.costs.cost import STAGED_DAYS
 from etl_cli.doctor.findings import Finding
 from etl_cli.runs.coverage import OVERDUE_HOURS, covered_by, find_coverage, without
 from etl_cli.runs.ledger import Entry, Watermark
@@ -15,8 +16,7 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.words import duration, plural
 
-# The lifecycle rule of the staging bucket removes objects after this time.
-_QUARANTINE_LASTS = timedelta(days=30)
+_QUARANTINE_LASTS = timedelta(days=STAGED_DAYS)
 
 
 def ledger_findings(
