@@ -209,12 +209,11 @@ def test_a_deployment_that_fails_is_an_error_without_a_traceback(
 def test_an_execution_that_fails_is_explained(
     environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recording = Recording("failed_at_gate")
+    recording = Recording("failed_at_plan")
     run(recording)
 
     assert exit_code() == 1
     out = capsys.readouterr().out
-    assert "✘ Gate          QualityGateError" in out
     assert as_etl_run_says_it(recording) in out
     assert out.endswith(f"  The local environment stays up. Stop it: {command()} local stop\n")
     assert environment.up
@@ -227,9 +226,36 @@ def as_etl_run_says_it(recording: Recording) -> str:
         with pytest.raises(typer.Exit):
             following.attend(recording.pipeline, recording.execution, EtlLines(), Times())
     assert isinstance(console.file, io.StringIO)
-    _, view, told = console.file.getvalue().partition("  ✘ The run failed at Gate: QualityGateError\n")
-    assert f"{command()} quarantine show " in told
-    return view + told
+    _, failed, told = console.file.getvalue().partition("  ✘ The run failed at ")
+    assert failed
+    return failed + told
+
+
+def test_items_that_do_not_fit_end_the_demo_without_an_error(
+    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(Recording("failed_at_gate"))
+
+    assert exit_code() == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "don't fit your transformation.py" in out
+    assert "1 of 19 items" in out
+    assert "value: expected a number >= 0" in out
+    assert f"{command()} preview" in out
+    assert "loaded," not in out
+    assert environment.up
+
+
+def test_items_that_do_not_fit_are_json_too(
+    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(Recording("failed_at_gate"))
+
+    assert exit_code(as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["status"], document["stage"], document["error"]) == ("unfit", "Gate", "QualityGateError")
+    assert document["commands"] == [f"{command()} preview", f"{command()} quarantine show {document['run']}"]
+    assert environment.up
 
 
 @pytest.mark.usefixtures("environment")
@@ -258,10 +284,10 @@ def test_it_ends_with_lines_that_go_on_with_its_own_items(
 def test_an_execution_that_fails_is_json_too(
     environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(Recording("failed_at_gate"))
+    run(Recording("failed_at_plan"))
 
     assert exit_code(as_json=True) == 1
-    assert json.loads(capsys.readouterr().out)["stage"] == "Gate"
+    assert json.loads(capsys.readouterr().out)["status"] == "failed"
     assert environment.up
 
 

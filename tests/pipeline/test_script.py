@@ -13,9 +13,9 @@ import pytest
 
 from tests.pipeline.interposer import Answer, Request
 from tests.pipeline.pipeline import Pipeline, wait_for
-from tests.support import ROOT
+from tests.support import PIPELINE, ROOT
 
-SCRIPT = ["tests/etl_pipeline/test_etl_pipeline.py"]
+SCRIPT = ["tests/etl_pipeline/test_etl_pipeline.py", "--pipeline", PIPELINE]
 OWN = "etl-test-"
 NOT_ON_AWS = ("etl", "etl_cli", "serverless_app", "aws_cdk", "ministack", "msgspec", "rich", "typer", "pytest")
 

@@ -1,9 +1,14 @@
-"""Which tests one process runs together, and which begin first."""
+"""With `--dist loadfile`, processes take units of tests that share what is expensive, the longest units first.
+
+A plugin that is loaded where xdist is installed.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import pytest
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.pipeline.modes import DISTRIBUTED
@@ -54,3 +59,15 @@ class UnitScheduling(LoadFileScheduling):  # type: ignore[misc]  # xdist has no 
 
     def _split_scope(self, nodeid: str) -> str:
         return unit_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> UnitScheduling | None:
+    """Hand out units of tests."""
+    return UnitScheduling(config, log) if config.option.dist == "loadfile" else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests in the order in which units are handed to processes."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: turn_of(item.nodeid))
