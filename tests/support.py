@@ -22,6 +22,16 @@ ASSEMBLY, FINGERPRINT = "cdk.out", "cdk.out.fingerprint"
 PROXIED = {"ETL_PROXIED": "1"}
 
 
+def make_home(folder: Path) -> Path:
+    """Make a home folder where the commands of a page deploy the suite's transformation, not the user's.
+
+    It has no AWS settings, and the caches of the real one.
+    """
+    (folder / ".cache").symlink_to(Path("~/.cache").expanduser())
+    (folder / ".cdk.json").write_text(json.dumps({"context": {"etl:pipeline": PIPELINE}}))
+    return folder
+
+
 @dataclass(frozen=True)
 class Deployed:
     """A local environment with the stack deployed into it.

@@ -13,17 +13,15 @@ import pytest
 from etl_cli.local.environment import LocalEnvironment
 from tests.docs import typist
 from tests.docs.typist import RULES, Command, Rule, Shell, Typed, Typist, commands, readers_environment, split, to_type
-from tests.support import ROOT
+from tests.support import ROOT, make_home
 
 PAGES = [ROOT / "README.md", ROOT / "docs" / "operations.md", ROOT / "docs" / "monitoring.md"]
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home folder without AWS settings, and with the caches of the real one."""
-    made = tmp_path_factory.mktemp("home")
-    (made / ".cache").symlink_to(Path("~/.cache").expanduser())
-    return made
+    """A home folder of the test's own."""
+    return make_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")
