@@ -69,11 +69,16 @@ demo: $(COMMAND) ## Run the whole pipeline on this machine: deploy, fill, execut
 	JSII_RUNTIME_PACKAGE_CACHE="$${JSII_RUNTIME_PACKAGE_CACHE:-$$cached}" PATH="$(USER_PATH)" .venv/bin/etl demo
 
 .PHONY: test
-test: unit suites ## Run all tests
+test: unit pipelines suites ## Run all tests, the engine's and yours
 
 .PHONY: unit
 unit: setup ## Run the unit tests; they must cover 95 % of runtime/etl, branches included
 	@$(PY) -m pytest tests/unit -n 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+# Each folder by itself: its tests import the transformation beside them.
+.PHONY: pipelines
+pipelines: setup ## Run your tests, which are beside your code in pipelines/
+	@for folder in pipelines/*/; do echo "$$folder" && $(PY) -m pytest -q "$$folder" || [ $$? = 5 ] || exit 1; done
 
 # Three processes for two cores: they wait a quarter of the time.
 .PHONY: suites
@@ -93,6 +98,7 @@ check: setup $(LINT) ## Lint, types, architecture rules, the templates, freshnes
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -m mypy --config-file bench/mypy.ini
+	@for folder in pipelines/*/; do (cd "$$folder" && $(CURDIR)/$(PY) -m mypy --config-file ../mypy.ini .) || exit 1; done
 	@.venv/bin/lint-imports --no-cache --no-logo
 	@$(PY) -m tests.templates
 	@sh requirements/lock.sh --check
@@ -117,7 +123,7 @@ lock: setup ## Bring the locks in step with requirements/*.in and package.json (
 .PHONY: clean
 clean: ## Stop the local environment and remove all that was made: .venv, node_modules, caches
 	@if [ -x .venv/bin/etl ]; then .venv/bin/etl local stop; fi
-	@rm -rf .venv .venv-bench .venv-lint node_modules tests/browser/node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-lint node_modules tests/browser/node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache pipelines/.pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup

@@ -16,9 +16,9 @@ from etl_cli.html_report.page import render
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
 from tests.browser.chromium import Chromium, Page
-from tests.cli.fakes import Recording
 from tests.cli.report_pages import AWS, FAILED, IN_MAP_RUNS, SUCCEEDED, facts_of, made_up
 from tests.cli.test_html_report import hostile
+from tests.fakes.recording import Recording
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 PHONE, DESK = 360, 1280

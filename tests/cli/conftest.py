@@ -11,7 +11,7 @@ import pytest
 from etl_cli.commands import backfill_session
 from etl_cli.commands import follow as following
 from etl_cli.items import local_transformation
-from tests.cli.executions import StateMachine
+from tests.fakes.state_machine import StateMachine
 from tests.support import PIPELINE, ROOT
 
 _TRANSFORMATION = "transformation"

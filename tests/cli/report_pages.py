@@ -17,10 +17,10 @@ from etl_cli.runs.ledger import Entry
 from etl_cli.summary.record import read_record
 from etl_cli.terminal.times import Span
 from etl_cli.terminal.words import format_instant, parse_instant
-from tests.cli.fake_aws import Answer, RefusalError
-from tests.cli.fakes import Recording
-from tests.cli.histories import History
 from tests.cli.test_show import LOCAL, aws_of, entry_of
+from tests.fakes.aws import Answer, RefusalError
+from tests.fakes.history import History
+from tests.fakes.recording import Recording
 
 SUCCEEDED, FAILED, IN_MAP_RUNS = "succeeded_in_segments", "failed_in_segments", "succeeded_in_map_runs"
 AWS = "https://states.us-east-1.amazonaws.com"

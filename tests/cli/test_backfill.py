@@ -25,9 +25,9 @@ from etl_cli.summary.backfill_windows import Planned, attempt_name, plan, split
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span, Times
-from tests.cli.executions import StateMachine
-from tests.cli.fake_aws import ROOM, RefusalError
 from tests.docs.examples import example
+from tests.fakes.aws import ROOM, RefusalError
+from tests.fakes.state_machine import StateMachine
 
 FIVE_DAYS = ("--from", "2026-11-01", "--to", "2026-11-06")
 THIRD = "2026-11-03T00:00:00Z"
@@ -97,7 +97,7 @@ def test_so_many_windows_run_at_once(machine: StateMachine, parallel: int, most:
     assert machine.most_running == most
     assert len(machine.executions) == 5
     # The growth of the destination table would be that of all of them.
-    assert "dynamodb.DescribeTable" not in machine.aws.asked
+    assert "dynamodb.DescribeTable" not in machine.aws.calls
 
 
 def test_the_first_failure_ends_it(machine: StateMachine) -> None:

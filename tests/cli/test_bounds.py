@@ -29,9 +29,9 @@ from etl_cli.summary.report import FURTHER, MOST_REASONS, rejections_of
 from etl_cli.terminal.console import Later, Terminal, print_json
 from etl_cli.terminal.errors import UserError
 from tests.cli.documents import as_read
-from tests.cli.past import Past, edited, items
 from tests.cli.test_comparison import compared, counts, line
 from tests.cli.test_rehearsal import NOW
+from tests.fakes.past_runs import PastRuns, edited, items
 from tests.unit.builders import item
 
 RUN = run_now(None, NOW)
@@ -53,7 +53,7 @@ def printed(part: Any) -> str:
 
 
 def test_a_sample_ends_where_it_has_too_many_bytes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    past = Past(items(30), file)
+    past = PastRuns(items(30), file)
     monkeypatch.setattr(preview_items, "MOST_SAMPLE_BYTES", 1000)
     taken = take_sample(past.pipeline, 20, None, RUN)
 
@@ -65,7 +65,7 @@ def test_a_sample_ends_where_it_has_too_many_bytes(file: Path, monkeypatch: pyte
 def test_a_sample_has_one_item_at_least(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview_items, "MOST_SAMPLE_BYTES", 1)
 
-    assert len(take_sample(Past(items(30), file).pipeline, 20, None, RUN).lines) == 1
+    assert len(take_sample(PastRuns(items(30), file).pipeline, 20, None, RUN).lines) == 1
 
 
 def test_outcomes_are_kept_while_they_have_few_bytes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_reasons_are_bounded() -> None:
 
 def test_reasons_of_a_report_are_bounded(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     edited(file, ('"a number >= 0"', 'record["id"]'))
-    past = Past(items(60), file)
+    past = PastRuns(items(60), file)
     past.run()
     monkeypatch.setattr("etl_cli.summary.report.MOST_REASONS", 2)
     found, _ = rejections_of(past.pipeline, past.entry.run)

@@ -19,7 +19,7 @@ from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, Usage
 from etl_cli.runs.history import STAGES, Timeline, read_new
 from etl_cli.runs.ledger import Entry
-from tests.cli.fakes import Recording
+from tests.fakes.recording import Recording
 
 PRICES = price_list("us-east-1")
 MILLION = 1_000_000

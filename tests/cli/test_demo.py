@@ -24,7 +24,7 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.times import Times
-from tests.cli.fakes import Recording
+from tests.fakes.recording import Recording
 
 
 @dataclass

@@ -23,8 +23,8 @@ from etl_cli.runs.ledger import Entry
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
-from tests.cli.fake_aws import ROOM, Answer, FakeAws, RefusalError, account, unreachable
 from tests.docs.examples import example
+from tests.fakes.aws import ROOM, Answer, FakeAws, RefusalError, account, unreachable
 
 NOW = datetime(2026, 11, 5, 8, tzinfo=UTC)
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"

@@ -10,7 +10,7 @@ import pytest
 from etl_cli.runs.ledger import Entry, find_run, read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span
-from tests.cli.fakes import FakeDynamoDB
+from tests.fakes.recording import RecordedTables
 
 NOW = datetime(2026, 11, 5, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ FAILED: dict[str, Any] = {
 }
 
 
-class Ledger(FakeDynamoDB):
+class Ledger(RecordedTables):
     """A ledger with these entries and no watermark."""
 
     def __init__(self, *items: dict[str, Any]) -> None:

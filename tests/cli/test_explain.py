@@ -25,9 +25,9 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
 from tests.cli.documents import as_read
-from tests.cli.past import NOW as READ
-from tests.cli.past import Past, edited, items
 from tests.docs.examples import example
+from tests.fakes.past_runs import NOW as READ
+from tests.fakes.past_runs import PastRuns, edited, items
 from tests.unit.builders import END, item
 
 NOW = datetime(2024, 1, 16, 12, tzinfo=UTC)
@@ -43,35 +43,35 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def past(file: Path) -> Past:
-    made = Past(items(30), file, segments=2)
+def past(file: Path) -> PastRuns:
+    made = PastRuns(items(30), file, segments=2)
     made.run()
     return made
 
 
-def explained(past: Past, identity: str, most_runs: int = 5) -> tuple[Explanation, Verdict]:
+def explained(past: PastRuns, identity: str, most_runs: int = 5) -> tuple[Explanation, Verdict]:
     found = explain_item(past.pipeline, identity, read_ledger(past.pipeline.dynamodb, READ), NOW, most_runs)
     return found, judge(found, EtlLines(program="etl"))
 
 
-def verdict(past: Past, identity: str, most_runs: int = 5) -> Verdict:
+def verdict(past: PastRuns, identity: str, most_runs: int = 5) -> Verdict:
     return explained(past, identity, most_runs)[1]
 
 
-def table(past: Past, name: str) -> list[dict[str, Any]]:
+def table(past: PastRuns, name: str) -> list[dict[str, Any]]:
     return past.runs.dynamodb.tables[name]
 
 
-def change(past: Past, identity: str, name: str = "source", **attributes: dict[str, Any]) -> None:
+def change(past: PastRuns, identity: str, name: str = "source", **attributes: dict[str, Any]) -> None:
     (found,) = [each for each in table(past, name) if each["id"]["S"] == identity]
     found |= attributes
 
 
-def remove(past: Past, identity: str, name: str) -> None:
+def remove(past: PastRuns, identity: str, name: str) -> None:
     table(past, name)[:] = [each for each in table(past, name) if each["id"]["S"] != identity]
 
 
-def test_an_item_that_was_loaded(past: Past) -> None:
+def test_an_item_that_was_loaded(past: PastRuns) -> None:
     found, said = explained(past, "item-0001")
 
     assert (said.outcome, said.advice, said.lines) == ("loaded", "", [])
@@ -80,7 +80,7 @@ def test_an_item_that_was_loaded(past: Past) -> None:
     assert json.loads(found.destination[0])["size"] == {"S": "small"}
 
 
-def test_an_item_in_quarantine_has_its_reason_and_the_way_out(past: Past) -> None:
+def test_an_item_in_quarantine_has_its_reason_and_the_way_out(past: PastRuns) -> None:
     said = verdict(past, "item-0009")
 
     assert said.outcome == "quarantined"
@@ -88,7 +88,7 @@ def test_an_item_in_quarantine_has_its_reason_and_the_way_out(past: Past) -> Non
     assert said.lines == ["etl preview --id item-0009", f"etl quarantine replay {RUN}"]
 
 
-def test_an_item_that_a_replay_loaded_from_outside_its_window_is_loaded(past: Past) -> None:
+def test_an_item_that_a_replay_loaded_from_outside_its_window_is_loaded(past: PastRuns) -> None:
     table(past, "source").append(item(500, timestamp="2024-01-14T10:00:00+00:00"))
     past.run(NEXT_DAY, number=2)
     table(past, "source")[-1] = item(500, timestamp="2024-01-14T10:00:00Z")
@@ -97,7 +97,7 @@ def test_an_item_that_a_replay_loaded_from_outside_its_window_is_loaded(past: Pa
     assert verdict(past, "item-0500").outcome == "loaded"
 
 
-def test_an_item_that_was_corrected_and_replayed_is_loaded(past: Past) -> None:
+def test_an_item_that_was_corrected_and_replayed_is_loaded(past: PastRuns) -> None:
     change(past, "item-0009", value={"N": "5"})
     past.run({"replay": RUN}, number=2)
     found, said = explained(past, "item-0009")
@@ -108,7 +108,7 @@ def test_an_item_that_was_corrected_and_replayed_is_loaded(past: Past) -> None:
     assert [each.entry.run for each in explained(past, "item-0001")[0].runs] == [RUN]
 
 
-def test_an_item_that_a_replay_loaded_with_a_time_of_no_window_is_loaded(past: Past) -> None:
+def test_an_item_that_a_replay_loaded_with_a_time_of_no_window_is_loaded(past: PastRuns) -> None:
     table(past, "source").append(item(500, timestamp="2024-01-15T10:00:00+0000"))
     past.run(NEXT_DAY, number=2)
     change(past, "item-0500", timestamp={"S": "2023-05-05T10:00:00Z"})
@@ -119,7 +119,7 @@ def test_an_item_that_a_replay_loaded_with_a_time_of_no_window_is_loaded(past: P
     assert said.says == "The destination holds what run 20240116T040000123Z made of it."
 
 
-def test_an_item_that_has_changed_since_is_to_be_read_again(past: Past) -> None:
+def test_an_item_that_has_changed_since_is_to_be_read_again(past: PastRuns) -> None:
     change(past, "item-0001", value={"N": "7"})
     said = verdict(past, "item-0001")
 
@@ -127,7 +127,7 @@ def test_an_item_that_has_changed_since_is_to_be_read_again(past: Past) -> None:
     assert "the source table holds another version now" in said.says
 
 
-def test_an_item_whose_timestamp_has_changed_was_read_at_its_old_one(past: Past) -> None:
+def test_an_item_whose_timestamp_has_changed_was_read_at_its_old_one(past: PastRuns) -> None:
     change(past, "item-0001", timestamp={"S": "2023-05-05T10:00:00Z"})
     found, said = explained(past, "item-0001")
 
@@ -137,7 +137,7 @@ def test_an_item_whose_timestamp_has_changed_was_read_at_its_old_one(past: Past)
 
 def test_an_item_that_the_transformation_drops(file: Path) -> None:
     edited(file, ("    return record", '    return None if record["id"] == "item-0001" else record'))
-    past = Past(items(30), file)
+    past = PastRuns(items(30), file)
     past.run()
 
     assert verdict(past, "item-0001").says == f"Run {RUN} read it, and transform() returned nothing for it."
@@ -145,7 +145,7 @@ def test_an_item_that_the_transformation_drops(file: Path) -> None:
 
 def test_an_item_that_becomes_records_with_other_ids(file: Path) -> None:
     edited(file, ("    return record", '    return [record | {"id": f"{record[\'id\']}#{n}"} for n in range(2)]'))
-    past = Past([item(1), item(11)], file)
+    past = PastRuns([item(1), item(11)], file)
     past.run()
     found, said = explained(past, "item-0001")
 
@@ -156,7 +156,7 @@ def test_an_item_that_becomes_records_with_other_ids(file: Path) -> None:
 
 def test_an_item_that_becomes_more_records_than_are_looked_at(file: Path) -> None:
     times = "[record | {'timestamp': f'2024-01-15T10:00:{second:02}Z'} for second in range(40)]"
-    past = Past(items(30), edited(file, ("    return record\n", f"    return {times}\n")))
+    past = PastRuns(items(30), edited(file, ("    return record\n", f"    return {times}\n")))
     past.run()
 
     said = verdict(past, "item-0001")
@@ -166,13 +166,13 @@ def test_an_item_that_becomes_more_records_than_are_looked_at(file: Path) -> Non
 
 def test_an_item_whose_records_do_not_name_it(file: Path) -> None:
     edited(file, ("    return record", '    record["id"] = "x"\n    return record'))
-    past = Past([item(1)], file)
+    past = PastRuns([item(1)], file)
     past.run()
 
     assert "transform() gave what it made of it other ids" in verdict(past, "item-0001").says
 
 
-def test_an_item_that_a_failed_run_has_read(past: Past) -> None:
+def test_an_item_that_a_failed_run_has_read(past: PastRuns) -> None:
     past.fail("Load", "TransientError")
     said = verdict(past, "item-0001")
 
@@ -180,7 +180,7 @@ def test_an_item_that_a_failed_run_has_read(past: Past) -> None:
     assert said.says == f"Run {RUN} read it, and failed at Load: TransientError."
 
 
-def test_an_item_that_a_run_without_an_end_has_read(past: Past) -> None:
+def test_an_item_that_a_run_without_an_end_has_read(past: PastRuns) -> None:
     past.runs.dynamodb.ledger.items["run", past.entry.name] |= {
         "status": {"S": "RUNNING"},
         "started_at": {"S": "2024-01-16T01:50:00Z"},
@@ -190,25 +190,25 @@ def test_an_item_that_a_run_without_an_end_has_read(past: Past) -> None:
     assert verdict(past, "item-0001").says == f"Run {RUN} read it, and ended without a record."
 
 
-def test_an_item_that_a_run_is_at(past: Past) -> None:
+def test_an_item_that_a_run_is_at(past: PastRuns) -> None:
     past.runs.dynamodb.ledger.items["run", past.entry.name]["status"] = {"S": "RUNNING"}
 
     assert (verdict(past, "item-0001").outcome, verdict(past, "item-0001").lines) == ("running", [f"etl watch {RUN}"])
 
 
-def test_an_item_that_is_gone_from_the_destination(past: Past) -> None:
+def test_an_item_that_is_gone_from_the_destination(past: PastRuns) -> None:
     remove(past, "item-0001", "destination")
 
     assert (verdict(past, "item-0001").outcome, verdict(past, "item-0001").lines) == ("deleted", AGAIN)
 
 
-def test_an_item_that_another_program_has_written_over(past: Past) -> None:
+def test_an_item_that_another_program_has_written_over(past: PastRuns) -> None:
     change(past, "item-0001", "destination", size={"S": "huge"})
 
     assert verdict(past, "item-0001").outcome == "overwritten"
 
 
-def test_an_item_that_is_gone_from_the_source(past: Past) -> None:
+def test_an_item_that_is_gone_from_the_source(past: PastRuns) -> None:
     remove(past, "item-0001", "source")
     assert verdict(past, "item-0001").outcome == "loaded"
 
@@ -216,7 +216,7 @@ def test_an_item_that_is_gone_from_the_source(past: Past) -> None:
     assert verdict(past, "item-0001").outcome == "unknown"
 
 
-def test_an_item_that_came_after_its_run(past: Past) -> None:
+def test_an_item_that_came_after_its_run(past: PastRuns) -> None:
     table(past, "source").append(item(500))
     said = verdict(past, "item-0500")
 
@@ -228,7 +228,7 @@ def test_an_item_that_came_after_its_run(past: Past) -> None:
     assert verdict(past, "item-0500").advice == "To run its time:"  # the schedule is beyond it
 
 
-def test_an_item_that_the_schedule_has_yet_to_come_to(past: Past) -> None:
+def test_an_item_that_the_schedule_has_yet_to_come_to(past: PastRuns) -> None:
     past.runs.dynamodb.ledger.items["watermark", "watermark"] = {"since": {"S": END}, "end": {"S": END}}
     table(past, "source").append(item(500, timestamp="2024-01-16T11:00:00.5Z"))
     said = verdict(past, "item-0500")
@@ -238,14 +238,14 @@ def test_an_item_that_the_schedule_has_yet_to_come_to(past: Past) -> None:
     assert said.lines == ["etl run --start 2024-01-16T11:00:00Z --end 2024-01-16T11:00:01Z"]
 
 
-def test_an_item_of_the_future(past: Past) -> None:
+def test_an_item_of_the_future(past: PastRuns) -> None:
     table(past, "source").append(item(500, timestamp="2024-01-16T12:00:00Z"))
 
     assert "in the future" in verdict(past, "item-0500").says
     assert verdict(past, "item-0500").lines == []
 
 
-def test_an_item_whose_runs_failed_before_they_read_it(past: Past) -> None:
+def test_an_item_whose_runs_failed_before_they_read_it(past: PastRuns) -> None:
     table(past, "source").append(item(500))
     past.fail("Extract", "ConfigurationError")
 
@@ -254,7 +254,7 @@ def test_an_item_whose_runs_failed_before_they_read_it(past: Past) -> None:
     )
 
 
-def test_an_item_without_a_usable_timestamp(past: Past) -> None:
+def test_an_item_without_a_usable_timestamp(past: PastRuns) -> None:
     table(past, "source").append(item(500, timestamp="yesterday"))
     assert verdict(past, "item-0500").says.startswith(
         "It has no usable timestamp, and no run has read it yet: timestamp:"
@@ -264,7 +264,7 @@ def test_an_item_without_a_usable_timestamp(past: Past) -> None:
     assert f"In quarantine of run {SECOND}" in verdict(past, "item-0500").says
 
 
-def test_an_item_whose_timestamp_has_a_letter_for_a_digit_is_read_by_every_run(past: Past) -> None:
+def test_an_item_whose_timestamp_has_a_letter_for_a_digit_is_read_by_every_run(past: PastRuns) -> None:
     table(past, "source").append(item(500, timestamp="2O24-01-15T10:00:00Z"))
     found = verdict(past, "item-0500")
     assert (found.outcome, found.lines) == ("not read", ["etl preview --id item-0500"])
@@ -274,7 +274,7 @@ def test_an_item_whose_timestamp_has_a_letter_for_a_digit_is_read_by_every_run(p
     assert f"In quarantine of run {SECOND}" in verdict(past, "item-0500").says
 
 
-def test_what_to_correct_is_told_by_the_reason(past: Past) -> None:
+def test_what_to_correct_is_told_by_the_reason(past: PastRuns) -> None:
     table(past, "source").append(item(500, timestamp="2024-01-15T10:00:00+0000"))
     past.run(NEXT_DAY, number=2)
     untimed, rejected = verdict(past, "item-0500"), verdict(past, "item-0009")
@@ -284,7 +284,7 @@ def test_what_to_correct_is_told_by_the_reason(past: Past) -> None:
     assert "transformation.py" in rejected.advice
 
 
-def test_an_item_whose_timestamp_only_sorts_like_one_names_the_window_that_finds_it(past: Past) -> None:
+def test_an_item_whose_timestamp_only_sorts_like_one_names_the_window_that_finds_it(past: PastRuns) -> None:
     table(past, "source").append(item(500, timestamp="2023-13-45T10:00:00Z"))
     found = verdict(past, "item-0500")
 
@@ -293,13 +293,13 @@ def test_an_item_whose_timestamp_only_sorts_like_one_names_the_window_that_finds
 
 
 @pytest.mark.parametrize("timestamp", ["9999-99-99T99:99:99Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.9Z"])
-def test_an_item_of_the_last_second_of_the_calendar_is_explained(past: Past, timestamp: str) -> None:
+def test_an_item_of_the_last_second_of_the_calendar_is_explained(past: PastRuns, timestamp: str) -> None:
     table(past, "source").append(item(500, timestamp=timestamp))
 
     assert verdict(past, "item-0500").outcome == "not read"
 
 
-def test_an_item_ahead_of_a_run_is_no_item_of_that_run(past: Past) -> None:
+def test_an_item_ahead_of_a_run_is_no_item_of_that_run(past: PastRuns) -> None:
     table(past, "source").append(item(500, timestamp="2099-01-01T00:00:00Z"))
     past.run(NEXT_DAY, number=2)
     found = verdict(past, "item-0500")
@@ -308,7 +308,7 @@ def test_an_item_ahead_of_a_run_is_no_item_of_that_run(past: Past) -> None:
     assert "in the future" in found.says
 
 
-def test_staged_objects_that_have_expired_are_said_to_be(past: Past) -> None:
+def test_staged_objects_that_have_expired_are_said_to_be(past: PastRuns) -> None:
     past.objects.clear()
     assert verdict(past, "item-0001").says == (
         f"The destination holds it. Run {RUN} covers its timestamp; what it staged has expired."
@@ -318,7 +318,7 @@ def test_staged_objects_that_have_expired_are_said_to_be(past: Past) -> None:
     assert (verdict(past, "item-0001").outcome, verdict(past, "item-0001").lines) == ("not read", AGAIN)
 
 
-def test_no_more_runs_are_searched_than_asked_for(past: Past) -> None:
+def test_no_more_runs_are_searched_than_asked_for(past: PastRuns) -> None:
     past.run(number=2)
     found, _ = explained(past, "item-0001", most_runs=1)
 
@@ -326,7 +326,7 @@ def test_no_more_runs_are_searched_than_asked_for(past: Past) -> None:
     assert "was not searched (--runs)" in verdict(past, "item-0001", most_runs=0).says
 
 
-def test_runs_that_were_not_searched_take_one_line(past: Past) -> None:
+def test_runs_that_were_not_searched_take_one_line(past: PastRuns) -> None:
     table(past, "source").append(item(500, timestamp="2024-01-15T10:00:00+0000"))
     for number in range(2, 7):
         past.run(NEXT_DAY, number=number)
@@ -338,14 +338,14 @@ def test_runs_that_were_not_searched_take_one_line(past: Past) -> None:
     assert re.search(r"^  runs {9}6 more +cover it", printed(past, "item-0500", most_runs=0), re.MULTILINE)
 
 
-def test_an_id_that_nobody_knows(past: Past) -> None:
+def test_an_id_that_nobody_knows(past: PastRuns) -> None:
     with pytest.raises(UserError, match="no trace of 'item-000'"):
         explained(past, "item-000")
 
 
 @pytest.mark.parametrize("identity", ['say "x"', "ä/ö", "back\\slash", "a b,c", "item-0001\u2028", "[.*]"])
 def test_ids_may_have_any_characters(file: Path, identity: str) -> None:
-    past = Past([*items(10), item(1) | {"id": {"S": identity}}], file)
+    past = PastRuns([*items(10), item(1) | {"id": {"S": identity}}], file)
     past.run()
 
     assert verdict(past, identity).outcome == "loaded"
@@ -366,7 +366,7 @@ def test_an_id_occurs_as_a_word(identity: str, other: str, occurs: bool) -> None
     assert occurs_in(identity, other) is occurs
 
 
-def test_programs_get_all_of_it(past: Past) -> None:
+def test_programs_get_all_of_it(past: PastRuns) -> None:
     document = as_read(explanation_document(*explained(past, "item-0009")))
 
     assert (document["outcome"], document["source"]["value"]) == ("quarantined", {"N": "-1"})
@@ -377,7 +377,7 @@ def test_programs_get_all_of_it(past: Past) -> None:
     assert document["commands"][-1] == f"etl quarantine replay {RUN}"
 
 
-def printed(past: Past, identity: str, most_runs: int = 5) -> str:
+def printed(past: PastRuns, identity: str, most_runs: int = 5) -> str:
     console = Terminal(file=io.StringIO(), width=100)
     found = explained(past, identity, most_runs)
     print_explanation(console, *found, ("etl-source-data", "etl-destination-data"), Times())
@@ -385,11 +385,11 @@ def printed(past: Past, identity: str, most_runs: int = 5) -> str:
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
-def test_the_example_of_the_page(past: Past) -> None:
+def test_the_example_of_the_page(past: PastRuns) -> None:
     assert printed(past, "item-0009") == example("etl explain")
 
 
-def test_what_was_loaded_is_beside_what_was_read(past: Past) -> None:
+def test_what_was_loaded_is_beside_what_was_read(past: PastRuns) -> None:
     past.run(NEXT_DAY, number=2)
     output = printed(past, "item-0001")
 
@@ -399,7 +399,7 @@ def test_what_was_loaded_is_beside_what_was_read(past: Past) -> None:
     assert SECOND not in output  # its window is another
 
 
-def test_the_command_prints_json(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_json(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
     done = CliRunner().invoke(app, ["explain", "item-0001", "--region", "eu-west-1", "--json"])
 

@@ -13,7 +13,7 @@ from etl_cli.runs.failure import Failure, explain
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.progress import follow
 from etl_cli.terminal.console import Terminal
-from tests.cli.fakes import Recording
+from tests.fakes.recording import Recording
 
 
 def failure_of(name: str) -> Failure:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from etl_cli.runs.history import Timeline, read_new
-from tests.cli.fakes import Recording
+from tests.fakes.recording import Recording
 
 START = datetime(2026, 11, 24, 20, tzinfo=UTC)
 

@@ -20,17 +20,17 @@ from etl_cli.items import local_transformation as stage_code
 from etl_cli.main import main
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.printable import printable
-from tests.cli import executions
-from tests.cli.executions import StateMachine
-from tests.cli.fake_aws import Answer, FakeAws, RefusalError
-from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
-from tests.cli.past import Past, edited
 from tests.cli.report_pages import FAILED, SUCCEEDED
 from tests.cli.screens import assert_harmless
 from tests.cli.test_logs import event, fact
 from tests.cli.test_report_command import aws_with
 from tests.cli.test_show import LOCAL
+from tests.fakes import state_machine
+from tests.fakes.aws import Answer, FakeAws, RefusalError
+from tests.fakes.past_runs import PastRuns, edited
+from tests.fakes.recording import Recording
+from tests.fakes.state_machine import StateMachine
 from tests.hostile_texts import HOSTILE, KINDS, SURROGATES
 from tests.unit.builders import item, run
 
@@ -108,15 +108,15 @@ def items_with(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Past]:
+def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], PastRuns]:
     """A run of the past over items with a text; its transformation rejects by that text, too."""
     reject = '    if record["id"][:1] == "b":\n        raise RejectedError(*3 * [record["name"]])\n'
     file = edited(tmp_path / "transformation.py", ('    record["date"]', f'{reject}    record["date"]'))
     monkeypatch.setattr(stage_code, "TRANSFORMATION", file)
     monkeypatch.setattr(stage_code.LocalTransformation.__init__, "__defaults__", (file,))
 
-    def made(text: str) -> Past:
-        past = Past(items_with(text), file)
+    def made(text: str) -> PastRuns:
+        past = PastRuns(items_with(text), file)
         past.run()
         monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
         return past
@@ -136,14 +136,14 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_items_are_shown_as_text(name: str, screen: str, past_with: Callable[[str], Past]) -> None:
+def test_items_are_shown_as_text(name: str, screen: str, past_with: Callable[[str], PastRuns]) -> None:
     past_with(KINDS[name])
     for words in COMMANDS.values():
         checked(etl(*words(KINDS[name]), "--region", "eu-west-1"), screen, 0, 3)
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_programs_get_items_exactly(name: str, past_with: Callable[[str], Past]) -> None:
+def test_programs_get_items_exactly(name: str, past_with: Callable[[str], PastRuns]) -> None:
     text = KINDS[name]
     past_with(text)
     for command in COMMANDS.keys() - {"runs", "quarantine list", "preview"}:
@@ -152,7 +152,7 @@ def test_programs_get_items_exactly(name: str, past_with: Callable[[str], Past])
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_line_break_in_an_item_makes_no_line(name: str, past_with: Callable[[str], Past]) -> None:
+def test_a_line_break_in_an_item_makes_no_line(name: str, past_with: Callable[[str], PastRuns]) -> None:
     lines = []
     for text in (HOSTILE[name], printable(HOSTILE[name])):
         past_with(text)
@@ -281,7 +281,7 @@ def machine_with(machine: StateMachine, monkeypatch: pytest.MonkeyPatch) -> Call
     """The state machine, whose executions leave a text wherever they can."""
 
     def made(text: str) -> StateMachine:
-        monkeypatch.setattr(executions, "Recording", lambda name: poisoned(Recording(name), text))
+        monkeypatch.setattr(state_machine, "Recording", lambda name: poisoned(Recording(name), text))
         aws = answering(machine.aws.answers)
         monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
         return machine
@@ -341,7 +341,7 @@ def printed_lines(text: str) -> list[str]:
 @pytest.fixture
 def logs_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], None]:
     def made(lines: list[str]) -> None:
-        stack = {"Outputs": [{"OutputKey": key, "OutputValue": "x"} for key in executions.OUTPUTS]}
+        stack = {"Outputs": [{"OutputKey": key, "OutputValue": "x"} for key in state_machine.OUTPUTS]}
         events = [event(1 + number / 1000, line) for number, line in enumerate(lines)]
         aws = FakeAws(
             {

@@ -24,10 +24,10 @@ from etl_cli.summary.report import Rejection, Sample
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import visible_lines
 from etl_cli.terminal.times import Times
-from tests.cli.fake_aws import RefusalError
-from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
 from tests.cli.report_pages import AWS, FAILED, IN_MAP_RUNS, SUCCEEDED, facts_of, made_up, run_of
+from tests.fakes.aws import RefusalError
+from tests.fakes.recording import Recording
 
 GOLDEN = Path(__file__).parent / "golden"
 ETL = EtlLines(program="etl")

@@ -13,8 +13,8 @@ from etl.tables.timestamps import check_timestamps, window_filter
 from etl_cli.items.item_time import instant_of, is_read_in, smallest_window, window_of_text
 from etl_cli.terminal.times import Span
 from etl_cli.terminal.words import format_instant
+from tests.fakes.filter_expression import matches
 from tests.pipeline.test_quarantine import INVALID_TIMESTAMPS, VALID_TIMESTAMPS
-from tests.unit.fakes.filter_expression import matches
 
 FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 instants = st.integers(0, int((LAST - FIRST).total_seconds()) - 1).map(lambda n: FIRST + timedelta(seconds=n))

@@ -19,8 +19,8 @@ from etl_cli.local.clients import StackSummary
 from etl_cli.local.environment import Status
 from etl_cli.local.process import ServerRecord
 from etl_cli.local.variables import client_variables
-from tests.cli.executions import OUTPUTS
 from tests.docs.examples import example
+from tests.fakes.state_machine import OUTPUTS
 from tests.support import ROOT
 
 STACKS = [StackSummary("CDKToolkit", "CREATE_COMPLETE"), StackSummary("EtlPipelineStack", "CREATE_COMPLETE")]

@@ -12,8 +12,8 @@ from etl_cli.commands.logs import Function, LogReader
 from etl_cli.runs.log_lines import LogLine, LogView, joined
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Times
-from tests.cli.fake_aws import FakeAws, RefusalError
 from tests.docs.examples import example
+from tests.fakes.aws import FakeAws, RefusalError
 
 NIGHT = datetime(2026, 11, 3, 2, tzinfo=UTC)
 RUN, NAME = "20261103T020000123Z", "night-3"

@@ -25,7 +25,7 @@ from etl_cli.aws.refusals import explained, explained_midway
 from etl_cli.aws.shell_settings import has_aws_settings
 from etl_cli.local.environment import Status
 from etl_cli.terminal.errors import UserError
-from tests.cli.fake_aws import FakeAws, RefusalError
+from tests.fakes.aws import FakeAws, RefusalError
 
 LOCAL, ELSEWHERE = "http://127.0.0.1:4566", "https://states.eu-west-1.amazonaws.com"
 

@@ -36,8 +36,8 @@ from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
-from tests.cli.fake_aws import FakeAws, RefusalError, account
 from tests.docs.examples import example
+from tests.fakes.aws import FakeAws, RefusalError, account
 
 NOW = datetime(2026, 11, 23, 2, 0, 5, tzinfo=UTC)
 ETL = EtlLines(program="etl")
@@ -546,7 +546,7 @@ def test_the_command_asks_for_nothing_but_descriptions_and_the_ledger(fake: Fake
 
     assert done.exit_code == 0
     assert json.loads(done.stdout)["fits"]
-    assert sorted(set(fake.asked)) == [
+    assert sorted(set(fake.calls)) == [
         "cloudformation.DescribeStacks",
         "dynamodb.DescribeTable",
         "dynamodb.GetItem",

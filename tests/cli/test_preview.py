@@ -26,8 +26,8 @@ from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Times
 from tests.cli.documents import as_read
-from tests.cli.past import Past, edited, items
 from tests.docs.examples import example
+from tests.fakes.past_runs import PastRuns, edited, items
 from tests.unit.builders import item
 
 RUN = Run(
@@ -46,8 +46,8 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def past(file: Path) -> Past:
-    made = Past(items(), file, segments=2)
+def past(file: Path) -> PastRuns:
+    made = PastRuns(items(), file, segments=2)
     made.run()
     return made
 
@@ -125,7 +125,7 @@ def test_programs_get_each_item_with_what_changed(file: Path) -> None:
     assert (group["records"], group["value_sum"]) == (1, "51.26")
 
 
-def test_what_differs_from_a_run_is_shown(past: Past, file: Path) -> None:
+def test_what_differs_from_a_run_is_shown(past: PastRuns, file: Path) -> None:
     edited(file, ('"small" if', '"tiny" if'), ('record["value"] < 0', 'record["value"] < 20'))
     found = PastRun(past.pipeline, past.entry).rehearse(LocalTransformation(file), most_examples=1)
     output = printed(found)
@@ -144,13 +144,13 @@ def test_what_differs_from_a_run_is_shown(past: Past, file: Path) -> None:
     assert document["rejected_then"][0]["count"] == 6
 
 
-def test_nothing_that_differs_is_said_to_be_nothing(past: Past, file: Path) -> None:
+def test_nothing_that_differs_is_said_to_be_nothing(past: PastRuns, file: Path) -> None:
     found = PastRun(past.pipeline, past.entry).rehearse(LocalTransformation(file))
 
     assert printed(found).endswith("  ✔ nothing differs from what was transformed then\n")
 
 
-def test_a_run_without_anything_to_compare_with_says_why(past: Past, file: Path) -> None:
+def test_a_run_without_anything_to_compare_with_says_why(past: PastRuns, file: Path) -> None:
     past.fail("Transform")
     found = PastRun(past.pipeline, past.entry).rehearse(LocalTransformation(file))
 
@@ -162,7 +162,7 @@ Invoke = Callable[..., Result]
 
 
 @pytest.fixture
-def invoke(past: Past, monkeypatch: pytest.MonkeyPatch) -> Invoke:
+def invoke(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """The command, which finds the pipeline of the past; it takes the transformation of the checkout."""
     monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
     return lambda *options: CliRunner().invoke(app, ["preview", "--region", "eu-west-1", *options])
@@ -173,7 +173,7 @@ def test_it_ends_with_3_when_something_would_be_rejected(invoke: Invoke) -> None
     assert invoke("--run", "latest", "--sample", "60").exit_code == EXIT_REJECTED
 
 
-def test_an_item_without_a_time_which_no_transformation_can_help_ends_with_0(past: Past, invoke: Invoke) -> None:
+def test_an_item_without_a_time_which_no_transformation_can_help_ends_with_0(past: PastRuns, invoke: Invoke) -> None:
     past.runs.dynamodb.tables["source"].append(item(500, timestamp="soon"))
     done = invoke("--id", "item-0500")
 

@@ -17,8 +17,8 @@ from etl_cli.runs.history import STAGES, Timeline
 from etl_cli.runs.progress import Snapshot, Watch, follow
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.times import Times
-from tests.cli.fakes import Recording
 from tests.cli.test_history import START
+from tests.fakes.recording import Recording
 from tests.unit.builders import work
 
 

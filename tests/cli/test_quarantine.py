@@ -28,10 +28,10 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
 from tests.cli.documents import as_read
-from tests.cli.executions import StateMachine
-from tests.cli.fakes import FakeS3, Recording
-from tests.cli.past import Past, edited
 from tests.docs.examples import example
+from tests.fakes.past_runs import PastRuns, edited
+from tests.fakes.recording import RecordedBucket, Recording
+from tests.fakes.state_machine import StateMachine
 from tests.unit.builders import item
 
 RUN, SECOND = "20240116T020000123Z", "20240116T030000123Z"
@@ -40,7 +40,7 @@ LINES = EtlLines(program="etl")
 
 
 @pytest.fixture
-def past(tmp_path: Path) -> Past:
+def past(tmp_path: Path) -> PastRuns:
     """A run with rejects of several kinds, of which one was corrected and run again."""
     broken = [
         item(1, value="-96.75"),
@@ -49,7 +49,7 @@ def past(tmp_path: Path) -> Past:
         item(4, timestamp="15.1. 10 o'clock"),
         item(5, value="-1"),
     ]
-    made = Past([*broken, item(6), item(7)], edited(tmp_path / "transformation.py"))
+    made = PastRuns([*broken, item(6), item(7)], edited(tmp_path / "transformation.py"))
     made.run()
     made.runs.dynamodb.tables["source"] = [item(2), *broken[2:]]  # corrected; the first is gone
     made.run({"replay": RUN}, number=2)
@@ -63,16 +63,16 @@ def printed(show: Callable[[Terminal], None]) -> str:
     return "".join(f"{line.rstrip()}\n" for line in console.file.getvalue().splitlines())
 
 
-def listed(past: Past) -> str:
+def listed(past: PastRuns) -> str:
     found = list(quarantines(past.pipeline, past.entries))
     return printed(lambda console: print_quarantines(console, found, Times(), LINES))
 
 
-def test_runs_are_listed_with_their_reasons_and_what_became_of_them(past: Past) -> None:
+def test_runs_are_listed_with_their_reasons_and_what_became_of_them(past: PastRuns) -> None:
     assert listed(past) == example("etl quarantine list")
 
 
-def test_reasons_are_counted_by_what_was_expected(past: Past) -> None:
+def test_reasons_are_counted_by_what_was_expected(past: PastRuns) -> None:
     document = quarantine_document(quarantine_of(past.pipeline, RUN, past.entries[1]))
 
     counts = {f"{each['field']}: {each['expected']}"[:20]: each["count"] for each in document["reasons"]}
@@ -84,48 +84,48 @@ def test_reasons_are_counted_by_what_was_expected(past: Past) -> None:
     assert json.loads(json.dumps(document)) == document
 
 
-def test_a_quarantine_without_an_entry_in_the_ledger_is_listed(past: Past) -> None:
+def test_a_quarantine_without_an_entry_in_the_ledger_is_listed(past: PastRuns) -> None:
     past.runs.dynamodb.ledger.items.clear()
 
     assert f"{RUN}  4 rejected, 1 without a time\n" in listed(past)
 
 
-def test_no_more_is_counted_than_a_person_can_use(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_is_counted_than_a_person_can_use(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quarantine_content, "MOST_REJECTED", 3)
 
     assert "more than 2 rejected, 1 without a time" in listed(past)
 
 
-def test_a_run_that_failed_says_so(past: Past) -> None:
+def test_a_run_that_failed_says_so(past: PastRuns) -> None:
     past.fail("Gate", "QualityGateError")
 
     assert "3 rejected, 1 without a time  the run failed in Gate" in " ".join(listed(past).split("\n"))
 
 
-def test_an_item_without_a_time_is_not_said_to_be_rejected(past: Past) -> None:
+def test_an_item_without_a_time_is_not_said_to_be_rejected(past: PastRuns) -> None:
     said = printed(lambda console: print_records(console, records_of(past.pipeline, RUN), has_more=False))
 
     assert "item-0004  without a time: timestamp: expected a time in UTC" in " ".join(said.split("\n"))
     assert "item-0003  Transform rejected it: value" in said
 
 
-def test_a_replay_that_leaves_items_without_a_time_says_so(past: Past) -> None:
+def test_a_replay_that_leaves_items_without_a_time_says_so(past: PastRuns) -> None:
     past.run({"replay": RUN}, number=3)
 
     assert ": 1 loaded, 3 rejected again, 1 without a time\n" in listed(past)
 
 
-def test_nothing_in_quarantine_is_said_to_be_nothing(past: Past) -> None:
+def test_nothing_in_quarantine_is_said_to_be_nothing(past: PastRuns) -> None:
     past.objects.clear()
 
     assert listed(past) == "Nothing is in quarantine.\n"
 
 
-def shown(past: Past, run: str = RUN, **options: str) -> list[str]:
+def shown(past: PastRuns, run: str = RUN, **options: str) -> list[str]:
     return [record.identity for record in records_of(past.pipeline, run, **options)]
 
 
-def test_records_are_picked_by_attribute_and_by_id(past: Past) -> None:
+def test_records_are_picked_by_attribute_and_by_id(past: PastRuns) -> None:
     assert len(shown(past)) == 5
     assert shown(past, field="timestamp") == ["item-0004"]
     assert shown(past, identity="item-0003") == ["item-0003"]
@@ -133,7 +133,7 @@ def test_records_are_picked_by_attribute_and_by_id(past: Past) -> None:
     assert shown(past, "20990101T000000000Z") == []
 
 
-def test_a_record_is_shown_with_its_reason_and_as_it_was_read(past: Past) -> None:
+def test_a_record_is_shown_with_its_reason_and_as_it_was_read(past: PastRuns) -> None:
     records = list(records_of(past.pipeline, RUN, identity="item-0001"))
 
     assert printed(lambda console: print_records(console, records, has_more=False)) == example("etl quarantine show")
@@ -148,7 +148,7 @@ def test_what_load_rejected_is_shown_as_it_was_transformed() -> None:
     assert "There are more: --limit" in output
 
 
-def test_programs_get_the_record_with_every_digit(past: Past) -> None:
+def test_programs_get_the_record_with_every_digit(past: PastRuns) -> None:
     (record,) = records_of(past.pipeline, RUN, identity="item-0001")
     document = as_read(record_document(record))
 
@@ -157,7 +157,7 @@ def test_programs_get_the_record_with_every_digit(past: Past) -> None:
 
 
 @pytest.fixture
-def invoke(past: Past, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def invoke(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
     return lambda *options: CliRunner().invoke(app, ["quarantine", *options, "--region", "eu-west-1"])
 
@@ -194,7 +194,7 @@ def recorded(machine: StateMachine, monkeypatch: pytest.MonkeyPatch) -> StateMac
     machine.course, machine.looks = lambda _: "replayed", 0
     recording = Recording("replayed").s3
     (lines,) = [body for key, body in recording.objects.items() if key.startswith("quarantine/")]
-    files = FakeS3(recording.objects | {f"quarantine/{FIRST}/transform-0000-0000.json": lines})
+    files = RecordedBucket(recording.objects | {f"quarantine/{FIRST}/transform-0000-0000.json": lines})
     aws = machine.aws
     aws.answers["s3.ListObjectsV2"] = lambda **asked: next(iter(files._pages(**picked(asked, "Bucket", "Prefix"))))
     aws.answers["s3.GetObject"] = lambda **asked: files.get_object(**picked(asked, "Bucket", "Key"))

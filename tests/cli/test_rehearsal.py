@@ -14,7 +14,7 @@ from etl_cli.items.preview_items import run_now, take_items, take_sample
 from etl_cli.items.rehearsal import PastRun, RehearsedRun, rehearse
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span
-from tests.cli.past import Past, edited, items
+from tests.fakes.past_runs import PastRuns, edited, items
 from tests.unit.builders import START, item
 
 NOW = datetime(2024, 1, 16, 2, tzinfo=UTC)
@@ -28,17 +28,17 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def past(file: Path) -> Past:
-    made = Past(items(), file, segments=3)
+def past(file: Path) -> PastRuns:
+    made = PastRuns(items(), file, segments=3)
     made.run(environment={"PART_BYTES": "2000"})
     return made
 
 
-def again(past: Past, file: Path, most: int | None = None) -> RehearsedRun:
+def again(past: PastRuns, file: Path, most: int | None = None) -> RehearsedRun:
     return PastRun(past.pipeline, past.entry).rehearse(LocalTransformation(file), most)
 
 
-def comparison(past: Past, file: Path, most: int | None = None) -> tuple[RehearsedRun, tuple[int, int, int, int]]:
+def comparison(past: PastRuns, file: Path, most: int | None = None) -> tuple[RehearsedRun, tuple[int, int, int, int]]:
     """How many records are the same, another, new and gone."""
     found = again(past, file, most)
     assert found.comparison
@@ -46,7 +46,7 @@ def comparison(past: Past, file: Path, most: int | None = None) -> tuple[Rehears
     return found, (counts.unchanged, counts.changed, counts.come_count, counts.gone_count)
 
 
-def test_what_is_shown_is_what_the_run_did(past: Past, file: Path) -> None:
+def test_what_is_shown_is_what_the_run_did(past: PastRuns, file: Path) -> None:
     assert sum(key.startswith("extract/") for key in past.objects) > 5  # several segments, of several parts
     found, counts = comparison(past, file)
 
@@ -58,7 +58,7 @@ def test_what_is_shown_is_what_the_run_did(past: Past, file: Path) -> None:
     assert found.aggregates == staged["aggregates"]
 
 
-def test_what_load_rejected_is_not_the_transformations(past: Past, file: Path) -> None:
+def test_what_load_rejected_is_not_the_transformations(past: PastRuns, file: Path) -> None:
     record = {"stage": "load", "field": "", "expected": "less", "got": "more", "item": {"id": "item-0001"}}
     past.objects[f"quarantine/{past.entry.run}/load-0000-0000.json"] = f"[\n{json.dumps(record)}\n]\n"
 
@@ -66,7 +66,7 @@ def test_what_load_rejected_is_not_the_transformations(past: Past, file: Path) -
 
 
 def test_parts_are_in_the_order_in_which_they_were_written(file: Path) -> None:
-    past = Past(items(), file)
+    past = PastRuns(items(), file)
     past.run(environment={"PART_BYTES": "500"})
     found = staged_parts.segments(past.pipeline, "extract", past.entry.run)
 
@@ -74,7 +74,7 @@ def test_parts_are_in_the_order_in_which_they_were_written(file: Path) -> None:
     assert comparison(past, file)[1] == (54, 0, 0, 0)
 
 
-def test_a_field_that_changes_is_counted_with_an_example(past: Past, file: Path) -> None:
+def test_a_field_that_changes_is_counted_with_an_example(past: PastRuns, file: Path) -> None:
     edited(file, ('"small" if', '"tiny" if'), ('record["as_of"]', 'record["until"]'))
     found, counts = comparison(past, file)
 
@@ -87,7 +87,7 @@ def test_a_field_that_changes_is_counted_with_an_example(past: Past, file: Path)
     assert (size.before, size.after) == ({"S": "small"}, {"S": "tiny"})
 
 
-def test_records_that_are_rejected_now_are_gone(past: Past, file: Path) -> None:
+def test_records_that_are_rejected_now_are_gone(past: PastRuns, file: Path) -> None:
     edited(file, ('record["value"] < 0', 'record["value"] < 20'))
     found, counts = comparison(past, file)
 
@@ -95,7 +95,7 @@ def test_records_that_are_rejected_now_are_gone(past: Past, file: Path) -> None:
     assert (found.aside_then.total, found.aside.total) == (6, 24)
 
 
-def test_records_that_were_rejected_then_come(past: Past, file: Path) -> None:
+def test_records_that_were_rejected_then_come(past: PastRuns, file: Path) -> None:
     edited(file, ('record["value"] < 0', 'record["value"] < -5'))
     found, counts = comparison(past, file)
 
@@ -105,13 +105,13 @@ def test_records_that_were_rejected_then_come(past: Past, file: Path) -> None:
     assert {identity[-1] for identity, _ in found.comparison.come} == {"9"}
 
 
-def test_records_with_other_keys_are_new_ones(past: Past, file: Path) -> None:
+def test_records_with_other_keys_are_new_ones(past: PastRuns, file: Path) -> None:
     edited(file, ("    return record", '    record["id"] += "#1"\n    return record'))
 
     assert comparison(past, file)[1] == (0, 0, 54, 54)
 
 
-def test_a_part_of_the_items_is_compared_with_what_was_made_of_them(past: Past, file: Path) -> None:
+def test_a_part_of_the_items_is_compared_with_what_was_made_of_them(past: PastRuns, file: Path) -> None:
     edited(file, ('record["value"] < 0', 'record["value"] < 20'))
     found, (unchanged, changed, come, gone) = comparison(past, file, 12)
 
@@ -121,13 +121,13 @@ def test_a_part_of_the_items_is_compared_with_what_was_made_of_them(past: Past, 
     assert unchanged + gone + found.aside_then.total == 12
 
 
-def test_a_part_of_the_items_says_nothing_of_the_others(past: Past, file: Path) -> None:
+def test_a_part_of_the_items_says_nothing_of_the_others(past: PastRuns, file: Path) -> None:
     assert comparison(past, file, 12)[1] == (12 - again(past, file, 12).aside.total, 0, 0, 0)
 
 
 def test_loaded_aggregates_are_records_too(tmp_path: Path) -> None:
     file = edited(tmp_path / "transformation.py", LOADED_AGGREGATE)
-    past = Past(items(), file, segments=2)
+    past = PastRuns(items(), file, segments=2)
     past.run()
 
     assert comparison(past, file)[1] == (55, 0, 0, 0)
@@ -139,21 +139,21 @@ def test_loaded_aggregates_are_records_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stage", ["Gate", "Load", "Finish"])
-def test_a_run_that_failed_behind_transform_is_compared(past: Past, file: Path, stage: str) -> None:
+def test_a_run_that_failed_behind_transform_is_compared(past: PastRuns, file: Path, stage: str) -> None:
     past.fail(stage)
 
     assert comparison(past, file)[1] == (54, 0, 0, 0)
 
 
 @pytest.mark.parametrize("stage", ["Extract", "Transform"])
-def test_a_run_that_failed_earlier_is_previewed_and_not_compared(past: Past, file: Path, stage: str) -> None:
+def test_a_run_that_failed_earlier_is_previewed_and_not_compared(past: PastRuns, file: Path, stage: str) -> None:
     past.fail(stage)
     found = again(past, file)
 
     assert (found.items, found.comparison) == (60, None)
 
 
-def test_a_run_whose_end_was_lost_is_looked_at_as_one_that_failed(past: Past) -> None:
+def test_a_run_whose_end_was_lost_is_looked_at_as_one_that_failed(past: PastRuns) -> None:
     past.runs.dynamodb.ledger.items["run", past.entry.name] |= {
         "status": {"S": "RUNNING"},
         "started_at": {"S": "2024-01-16T01:50:00Z"},
@@ -162,21 +162,21 @@ def test_a_run_whose_end_was_lost_is_looked_at_as_one_that_failed(past: Past) ->
     assert PastRun(past.pipeline, past.entry).run.start == START
 
 
-def test_a_run_that_is_going_on_is_refused(past: Past) -> None:
+def test_a_run_that_is_going_on_is_refused(past: PastRuns) -> None:
     past.runs.dynamodb.ledger.items["run", past.entry.name]["status"] = {"S": "RUNNING"}
 
     with pytest.raises(UserError, match="is still running"):
         PastRun(past.pipeline, past.entry)
 
 
-def test_a_run_whose_objects_have_expired_is_refused(past: Past) -> None:
+def test_a_run_whose_objects_have_expired_is_refused(past: PastRuns) -> None:
     past.objects.clear()
 
     with pytest.raises(UserError, match="nothing to see of what run 20240116T020000123Z has read"):
         PastRun(past.pipeline, past.entry)
 
 
-def test_a_sample_is_what_a_scan_finds_first(past: Past, file: Path) -> None:
+def test_a_sample_is_what_a_scan_finds_first(past: PastRuns, file: Path) -> None:
     taken = take_sample(past.pipeline, 10, None, run_now(None, NOW))
     found = rehearse(LocalTransformation(file), taken)
 
@@ -185,7 +185,7 @@ def test_a_sample_is_what_a_scan_finds_first(past: Past, file: Path) -> None:
     assert found.records + found.aside.total == 10
 
 
-def test_a_sample_of_a_window_has_its_items_and_those_without_a_time(past: Past) -> None:
+def test_a_sample_of_a_window_has_its_items_and_those_without_a_time(past: PastRuns) -> None:
     untimed = item(901) | {"timestamp": {"S": "yesterday"}}
     past.runs.dynamodb.tables["source"] += [item(900, timestamp="2024-01-14T23:59:59Z"), untimed]
 
@@ -197,7 +197,7 @@ def test_a_sample_of_a_window_has_its_items_and_those_without_a_time(past: Past)
     assert len(take_sample(past.pipeline, 99, None, run_now(None, NOW)).lines) == 62
 
 
-def test_a_scan_that_finds_little_ends_and_says_so(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scan_that_finds_little_ends_and_says_so(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview_items, "MOST_SCANNED", 20)
     seen: list[int] = []
     taken = take_sample(past.pipeline, 99, DAY, run_now(DAY, NOW), seen.append)
@@ -206,7 +206,7 @@ def test_a_scan_that_finds_little_ends_and_says_so(past: Past, monkeypatch: pyte
     assert seen == [7, 14, 21]
 
 
-def test_a_window_without_items_is_an_error(past: Past) -> None:
+def test_a_window_without_items_is_an_error(past: PastRuns) -> None:
     empty = Span(DAY.start - timedelta(days=9), DAY.start - timedelta(days=8))
 
     with pytest.raises(UserError, match="nothing of this window among the 60 items of source"):
@@ -215,11 +215,11 @@ def test_a_window_without_items_is_an_error(past: Past) -> None:
 
 def test_a_table_without_items_is_an_error(file: Path) -> None:
     with pytest.raises(UserError, match="source has no items") as caught:
-        take_sample(Past([], file).pipeline, 5, None, run_now(None, NOW))
+        take_sample(PastRuns([], file).pipeline, 5, None, run_now(None, NOW))
     assert "etl seed" in caught.value.remedy
 
 
-def test_items_are_taken_by_their_ids_in_the_order_given(past: Past) -> None:
+def test_items_are_taken_by_their_ids_in_the_order_given(past: PastRuns) -> None:
     taken = take_items(past.pipeline, ["item-0005", "item-0001"], run_now(None, NOW))
 
     assert [json.loads(line)["id"]["S"] for line in taken.lines] == ["item-0005", "item-0001"]

@@ -23,7 +23,7 @@ from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from tests.cli.documents import as_read
-from tests.cli.fakes import Recording
+from tests.fakes.recording import Recording
 
 GOLDEN = Path(__file__).parent / "golden"
 TABLES = ("etl-source-data", "etl-destination-data")

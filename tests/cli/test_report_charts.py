@@ -22,9 +22,9 @@ from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.workers import Invocation, MapRun, WorkerTimeline
 from etl_cli.terminal.times import Span, Times
-from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
 from tests.cli.report_pages import FAILED, IN_MAP_RUNS, SUCCEEDED, made_up
+from tests.fakes.recording import Recording
 
 START = datetime(2026, 11, 3, 2, 0, tzinfo=UTC)
 HOUR = Axis(START, START + timedelta(hours=1))

@@ -18,12 +18,12 @@ from etl_cli.runs.ledger import Entry
 from etl_cli.summary.left_out import EXPIRED
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.words import format_instant
-from tests.cli.fake_aws import Answer, FakeAws, RefusalError
-from tests.cli.fakes import Recording
 from tests.cli.html_outline import Outline
 from tests.cli.report_pages import FAILED, SUCCEEDED, answers_of, run_of
 from tests.cli.test_show import aws_of
 from tests.docs.examples import example
+from tests.fakes.aws import Answer, FakeAws, RefusalError
+from tests.fakes.recording import Recording
 
 Report = Callable[..., Result]
 

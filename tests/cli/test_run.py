@@ -15,9 +15,9 @@ from typer.testing import CliRunner, Result
 from etl_cli.commands.run import run
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.time_options import execution_input
-from tests.cli.executions import StateMachine
-from tests.cli.fake_aws import unreachable
 from tests.docs.examples import example
+from tests.fakes.aws import unreachable
+from tests.fakes.state_machine import StateMachine
 
 NOW = datetime(2026, 11, 24, 20, tzinfo=UTC)
 

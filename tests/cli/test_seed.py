@@ -18,8 +18,8 @@ from etl_cli.items import seed
 from etl_cli.items.seed import Item, Mix, make_items, write_items
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
-from tests.cli.fakes import FakeDynamoDB
 from tests.docs.examples import example
+from tests.fakes.recording import RecordedTables
 
 REFERENCE = datetime(2026, 11, 24, 20, tzinfo=UTC)
 COUNT = 5000
@@ -164,19 +164,19 @@ def test_there_are_numbers_of_38_digits_and_tiny_ones(items: list[Item]) -> None
         assert 0 < item["lines"][0]["lot"]["defects"] < Decimal("0.1")
 
 
-def written(dynamodb: FakeDynamoDB, count: int) -> int:
+def written(dynamodb: RecordedTables, count: int) -> int:
     return write_items(cast(Any, dynamodb), "source", make_items(count, REFERENCE))
 
 
 def test_all_items_are_written() -> None:
-    dynamodb = FakeDynamoDB({"source": []})
+    dynamodb = RecordedTables({"source": []})
 
     assert written(dynamodb, 60) == 60
     assert sorted(item["id"]["S"] for item in dynamodb.tables["source"]) == [f"order-{n:06}" for n in range(1, 61)]
 
 
 def test_progress_of_the_writing_never_exceeds_what_is_written() -> None:
-    dynamodb = FakeDynamoDB({"source": []})
+    dynamodb = RecordedTables({"source": []})
     seen: list[int] = []
     write_items(cast(Any, dynamodb), "source", make_items(500, REFERENCE), seen.append)
 
@@ -185,7 +185,7 @@ def test_progress_of_the_writing_never_exceeds_what_is_written() -> None:
 
 
 def test_what_dynamodb_leaves_undone_is_written_again() -> None:
-    dynamodb = FakeDynamoDB({"source": []})
+    dynamodb = RecordedTables({"source": []})
     dynamodb.unprocessed = [3, 1]
 
     assert written(dynamodb, 25) == 25
@@ -195,7 +195,7 @@ def test_what_dynamodb_leaves_undone_is_written_again() -> None:
 
 def test_a_table_that_takes_nothing_more_is_an_error_after_some_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seed, "_PATIENCE_SECONDS", 0.0)
-    dynamodb = FakeDynamoDB({"source": []})
+    dynamodb = RecordedTables({"source": []})
     dynamodb.unprocessed = [1] * 100
 
     with pytest.raises(UserError, match="The table source is throttled"):

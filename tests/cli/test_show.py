@@ -23,9 +23,9 @@ from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.words import parse_instant
-from tests.cli.fake_aws import ROOM, Answer, FakeAws, RefusalError
-from tests.cli.fakes import Recording
 from tests.docs.examples import example
+from tests.fakes.aws import ROOM, Answer, FakeAws, RefusalError
+from tests.fakes.recording import Recording
 
 LOCAL = "http://127.0.0.1:4566"
 SETTINGS = {

@@ -13,7 +13,7 @@ from etl_cli.items.local_transformation import LocalTransformation, Outcome, Run
 from etl_cli.items.transformation_file import files, load
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT
-from tests.cli.past import edited
+from tests.fakes.past_runs import edited
 from tests.unit import builders
 
 RUN = Run(id="run", start=builders.START, end=builders.END, time=builders.TIME, execution="e", segments=1)

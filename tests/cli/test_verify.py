@@ -12,7 +12,7 @@ from etl_cli.aws.deployment import Pipeline
 from etl_cli.summary.report import RunReport
 from etl_cli.summary.verify import Verified, verify
 from etl_cli.terminal.errors import UserError
-from tests.cli.fakes import FakeDynamoDB, FakeS3
+from tests.fakes.recording import RecordedBucket, RecordedTables
 
 RUN = "20261124T200000000Z"
 START, END = "2026-11-23T19:45:00Z", "2026-11-24T20:00:00Z"
@@ -24,8 +24,8 @@ INSIDE = "2026-11-24T10:00:00.5Z"
 class World:
     """Three items of a window, one of which is rejected, after a run that did all right."""
 
-    s3: FakeS3
-    dynamodb: FakeDynamoDB
+    s3: RecordedBucket
+    dynamodb: RecordedTables
     report: RunReport
 
     def verify(self) -> Verified:
@@ -87,8 +87,8 @@ def world() -> World:
     ]
     counts = {"extracted": 4, "transformed": 2, "dropped": 0, "records": 2, "loaded": 2, "superseded": 0}
     return World(
-        FakeS3(objects),
-        FakeDynamoDB({"source": source, "destination": destination}),
+        RecordedBucket(objects),
+        RecordedTables({"source": source, "destination": destination}),
         RunReport(
             execution="arn",
             run=RUN,

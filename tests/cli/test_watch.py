@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from etl_cli.commands.watch import watch
 from etl_cli.terminal.errors import UserError
-from tests.cli.executions import MACHINE, StateMachine
 from tests.docs.examples import example
+from tests.fakes.state_machine import MACHINE, StateMachine
 
 
 def etl_watch(*arguments: str) -> Result:

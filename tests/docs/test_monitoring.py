@@ -11,10 +11,10 @@ import pytest
 from etl.handler import run_action
 from etl.invocation import metrics
 from etl.model.errors import UnexpectedError
+from tests.fakes.pipeline import Context
 from tests.infrastructure.test_monitoring import ALARMS
 from tests.support import ROOT
 from tests.unit.builders import run, work
-from tests.unit.pipeline import Context
 
 PAGE = (ROOT / "docs" / "monitoring.md").read_text()
 

@@ -22,11 +22,11 @@ from etl.user.transformation import MOST_LINE_BYTES, MOST_RESULTS_BYTES, Transfo
 from etl.values.attribute_values import Number, from_wire, to_wire
 from etl.values.plain_json import MAX_DEPTH, plain_line
 from etl_cli.items.seed import make_items
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.s3 import FakeS3
 from tests.support import ROOT
 from tests.unit.builders import ANY_SHARE, destination, hold, run, staged, staging, through, unlimited
 from tests.unit.builders import work as new_work
-from tests.unit.fakes.dynamodb import FakeDynamoDB
-from tests.unit.fakes.s3 import FakeS3
 
 PAGE = (ROOT / "docs" / "transformations.md").read_text()
 BLOCK = re.compile(r"^(?P<label>[^\n]*)\n\n```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)

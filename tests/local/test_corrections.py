@@ -231,7 +231,7 @@ def test_full_jitter_draws_the_delay_between_nothing_and_the_backoff(monkeypatch
     assert uncorrected["IntervalSeconds"] * uncorrected.get("BackoffRate", 2.0) ** 2 == 8
 
     random.seed(1)
-    corrections._delay_retries_as_told()
+    corrections.delay_retries_as_told()
     found = [stepfunctions._find_matching_retrier([retrier], "Busy", {0: 2})[0] for _ in range(300)]
 
     delays = [retrier["IntervalSeconds"] * retrier["BackoffRate"] ** 2 for retrier in found]

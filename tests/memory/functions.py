@@ -16,9 +16,9 @@ from typing import IO, Any, cast
 
 from etl.model.run import Run
 from etl.staging.keys import begun_key, manifest_key, quarantine_prefix, replayed_key, seal_key
+from tests.fakes.pipeline import ENVIRONMENT
 from tests.memory.aws import BUCKET, DESTINATION, SOURCE, Aws
 from tests.support import ROOT
-from tests.unit.pipeline import ENVIRONMENT
 
 MEMORY_MB = 512
 WINDOW = {"start": "2026-11-22T00:00:00Z", "end": "2026-11-23T00:00:00Z"}

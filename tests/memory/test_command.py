@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from bench.shapes import hostile_shapes, sized_shapes
-from tests.cli.fakes import RECORDED, Recording
 from tests.cli.report_pages import run_of
 from tests.cli.test_report_command import ledger_of
+from tests.fakes.recording import RECORDED, Recording
 from tests.memory.aws import BUCKET, DESTINATION, SOURCE, Aws
 from tests.memory.functions import Functions, environment
 from tests.memory.items import Items

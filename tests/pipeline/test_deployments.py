@@ -14,11 +14,11 @@ from tests.pipeline.ledger import Ledger
 from tests.pipeline.modes import DISTRIBUTED, INLINE
 from tests.pipeline.pipeline import Pipeline
 from tests.pipeline.transformations import FILE, FUNCTIONS, deploy
-from tests.support import ROOT
+from tests.support import PIPELINE, ROOT
 
 BOTH = pytest.mark.parametrize("maps", [INLINE, DISTRIBUTED], indirect=True)
-TRANSFORMATION = (ROOT / "runtime" / FILE).read_text()
-ENGINE = "etl/run.py"
+TRANSFORMATION = (ROOT / PIPELINE / "transformation.py").read_text()
+ENGINE = "etl/model/run.py"
 
 
 @contextmanager

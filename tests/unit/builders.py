@@ -21,9 +21,9 @@ from etl.tables.source import SourceTable
 from etl.tables.timestamps import window_filter
 from etl.user.records import Records
 from etl.user.transformation import Transformation
-from tests.unit.fakes.channel import FakeChannel
-from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
-from tests.unit.fakes.s3 import FakeS3, etag
+from tests.fakes.channel import FakeChannel
+from tests.fakes.dynamodb import FakeDynamoDB, Item
+from tests.fakes.s3 import FakeS3, etag
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -12,7 +12,6 @@ UNTRACED = {
     "test_hostile_inputs.py",
     "test_hostile_records.py",
     "test_hostile_staging.py",
-    "test_isolation.py",
     "test_pipeline.py::test_a_crash_at_any_call_to_aws_changes_nothing",
     "test_scan_pace.py",
     "test_worker_memory.py",

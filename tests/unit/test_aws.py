@@ -18,8 +18,8 @@ from etl.tables.channel import ClientChannel
 from etl.tables.destination import DestinationTable
 from etl.tables.pacing import Pacer
 from etl.tables.source import SourceTable
+from tests.fakes.faults import client_error
 from tests.unit.builders import PICKED, no_waiting, unlimited
-from tests.unit.fakes.faults import client_error
 from tests.unit.http_server import Answer, Endpoint, endpoint
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from etl.aws import clients as aws
 from etl.aws.backoff import Bridge, full_jitter
 from etl.aws.clients import BRIDGED_SECONDS, dynamodb_client, is_transient, s3_client
 from etl.model.errors import TransientError
-from tests.unit.fakes.faults import client_error
+from tests.fakes.faults import client_error
 from tests.unit.http_server import Answer, endpoint
 from tests.unit.test_aws import DENIED, FAILURE, THROTTLED, settings
 

@@ -11,10 +11,10 @@ import pytest
 
 from etl.model.errors import EtlError
 from etl.staging.keys import partial_key
+from tests.fakes.dynamodb import Item
+from tests.fakes.faults import client_error
+from tests.fakes.pipeline import EXECUTION, FakePipeline
 from tests.unit.builders import hold, item, run
-from tests.unit.fakes.dynamodb import Item
-from tests.unit.fakes.faults import client_error
-from tests.unit.pipeline import EXECUTION, Pipeline
 
 CANARY = "CANARY"
 HEAD = """
@@ -55,7 +55,7 @@ def made(tmp_path: Path, source: str) -> ModuleType:
     return module
 
 
-def told(pipeline: Pipeline, capsys: pytest.CaptureFixture[str], module: ModuleType) -> tuple[str, str]:
+def told(pipeline: FakePipeline, capsys: pytest.CaptureFixture[str], module: ModuleType) -> tuple[str, str]:
     """The error that ends the run, if one does; and all that is kept: cause, log with metrics, ledger, output."""
     cause, output = "", {}
     with pipeline.deployed(module=module):
@@ -172,7 +172,7 @@ def test_a_run_that_rejects_too_much_tells_why_and_no_canary(
     way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, reason = REJECTED[way]
-    pipeline = Pipeline([canaries(1), canaries(2)])
+    pipeline = FakePipeline([canaries(1), canaries(2)])
     cause, kept = told(pipeline, capsys, made(tmp_path, source))
 
     assert cause.startswith("QualityGateError: ")
@@ -183,7 +183,7 @@ def test_a_run_that_rejects_too_much_tells_why_and_no_canary(
 
 def test_aggregates_with_canaries_leave_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = aggregating('name="by", by=["kind", "name"], of={"value": ["sum"]}, load=True')
-    cause, kept = told(Pipeline([canaries(1)]), capsys, made(tmp_path, source))
+    cause, kept = told(FakePipeline([canaries(1)]), capsys, made(tmp_path, source))
 
     assert not cause
     assert CANARY not in kept
@@ -193,7 +193,9 @@ def test_more_groups_than_allowed_are_not_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("etl.user.aggregates.MAX_GROUPS", 1)
-    cause, kept = told(Pipeline([canaries(1), canaries(2)]), capsys, made(tmp_path, aggregating('name="n", by=["id"]')))
+    cause, kept = told(
+        FakePipeline([canaries(1), canaries(2)]), capsys, made(tmp_path, aggregating('name="n", by=["id"]'))
+    )
 
     assert cause.startswith("TransformationError: aggregate n has more than 1 groups")
     assert CANARY not in kept
@@ -210,7 +212,7 @@ def test_more_groups_than_allowed_are_not_told(
 def test_what_dynamodb_says_of_an_item_is_not_told(
     code: str, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline = Pipeline([canaries(1)])
+    pipeline = FakePipeline([canaries(1)])
     refusal = client_error(code, message="Type mismatch for CANARYattribute", operation="BatchWriteItem")
     pipeline.dynamodb.script = [refusal, refusal]
     cause, kept = told(pipeline, capsys, made(tmp_path, CONTRACT + KEEP))
@@ -219,10 +221,10 @@ def test_what_dynamodb_says_of_an_item_is_not_told(
     assert CANARY not in kept
 
 
-class Broken(Pipeline):
+class Broken(FakePipeline):
     """A pipeline in which something is done to what a stage has staged."""
 
-    def __init__(self, harm: Callable[[Pipeline], None], after: str) -> None:
+    def __init__(self, harm: Callable[[FakePipeline], None], after: str) -> None:
         super().__init__([canaries(1)])
         self._harm, self._after = harm, after
 
@@ -232,15 +234,15 @@ class Broken(Pipeline):
             self._harm(self)
 
 
-def _replace(prefix: str, body: bytes) -> Callable[[Pipeline], None]:
-    def harm(pipeline: Pipeline) -> None:
+def _replace(prefix: str, body: bytes) -> Callable[[FakePipeline], None]:
+    def harm(pipeline: FakePipeline) -> None:
         key = next(key for key in sorted(pipeline.s3.objects) if key.startswith(prefix) and key.endswith("data.json"))
         hold(pipeline.s3, key, body)
 
     return harm
 
 
-def _odd_partial(body: bytes) -> Callable[[Pipeline], None]:
+def _odd_partial(body: bytes) -> Callable[[FakePipeline], None]:
     return lambda pipeline: hold(pipeline.s3, partial_key(run(), 0, 0), body)
 
 
@@ -258,7 +260,7 @@ def _odd_partial(body: bytes) -> Callable[[Pipeline], None]:
     ids=range(7),
 )
 def test_a_staged_object_that_was_changed_is_not_quoted(
-    harm: tuple[Callable[[Pipeline], None], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    harm: tuple[Callable[[FakePipeline], None], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = aggregating('name="by", by=["kind"], of={"value": ["sum"]}', "return {**record, 'kind': 'a'}")
     cause, kept = told(Broken(*harm), capsys, made(tmp_path, source))
@@ -274,7 +276,9 @@ def test_a_fault_of_the_pipelines_own_code_is_told_by_its_place(
         raise KeyError(str(arguments))
 
     monkeypatch.setattr("etl.transform.rejected_line", fail)
-    cause, kept = told(Pipeline([canaries(1)]), capsys, made(tmp_path, transforming('raise KeyError(record["id"])')))
+    cause, kept = told(
+        FakePipeline([canaries(1)]), capsys, made(tmp_path, transforming('raise KeyError(record["id"])'))
+    )
 
     assert cause.startswith("UnexpectedError: KeyError in test_canaries.py, line ")
     assert '"traceback"' in kept
@@ -282,7 +286,7 @@ def test_a_fault_of_the_pipelines_own_code_is_told_by_its_place(
 
 
 def test_the_ledger_of_these_tests_is_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cause, kept = told(Pipeline([item(1)]), capsys, made(tmp_path, CONTRACT + KEEP))
+    cause, kept = told(FakePipeline([item(1)]), capsys, made(tmp_path, CONTRACT + KEEP))
 
     assert not cause
     for part in ('"status": "SUCCEEDED"', '"window_start"', "CloudWatchMetrics", EXECUTION["name"]):

@@ -12,10 +12,10 @@ from etl.extract import plan
 from etl.model.errors import CatchUpError
 from etl.model.run import Run
 from etl.settings import ExtractSettings
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.pipeline import ENVIRONMENT, EXECUTION, FakePipeline
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import ledger, source, staging
-from tests.unit.fakes.dynamodb import FakeDynamoDB
-from tests.unit.fakes.s3 import FakeS3
-from tests.unit.pipeline import ENVIRONMENT, EXECUTION, Pipeline
 
 SETTINGS = ExtractSettings.from_env(ENVIRONMENT | {"CATCH_UP_DAYS": "5"})
 LATENESS = timedelta(minutes=15)
@@ -191,7 +191,7 @@ def test_one_night_that_succeeds_heals_all_that_was_missed(steps: list[tuple[Any
 
 
 def test_the_handlers_keep_the_ledger() -> None:
-    pipeline = Pipeline([])
+    pipeline = FakePipeline([])
     with pipeline.deployed():
         report = pipeline.run()
     (entry,) = pipeline.dynamodb.ledger.entries()

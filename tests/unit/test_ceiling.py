@@ -12,7 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 from etl.tables.destination import IN_FLIGHT, DestinationTable, Key, Outcome
 from etl.tables.pacing import Pacer
 from tests.consumption import Consumed, most_within, units_between
-from tests.unit.fakes.faults import client_error
+from tests.fakes.faults import client_error
 from tests.unit.virtual_time import in_virtual_time
 
 MINUTE, INVOCATION = 60.0, 300.0

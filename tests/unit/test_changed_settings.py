@@ -6,8 +6,8 @@ import pytest
 
 from etl.invocation.code_version import STORES
 from etl.model.errors import CodeChangedError
-from tests.unit.fakes.faults import Crash
-from tests.unit.pipeline import ENVIRONMENT, Pipeline, _forget_adapters
+from tests.fakes.faults import Crash
+from tests.fakes.pipeline import ENVIRONMENT, FakePipeline, _forget_adapters
 from tests.unit.test_pipeline import MODULE, TIMESTAMP, items
 
 # Each variable with another value, and why a run may get it in the middle.
@@ -31,7 +31,7 @@ BASE = {"PART_BYTES": "3000", "REJECT_THRESHOLD_PERCENT": "40"}
 BEHIND = ("plan", "extract", "transform", "gate", "load")
 
 
-def result(pipeline: Pipeline, output: dict[str, Any]) -> Any:
+def result(pipeline: FakePipeline, output: dict[str, Any]) -> Any:
     """The items' fates, without how they were cut into parts and requests."""
     counts = {
         name: number
@@ -44,7 +44,7 @@ def result(pipeline: Pipeline, output: dict[str, Any]) -> Any:
 
 def run(changed: dict[str, str], behind: str, *, crash: bool = False) -> Any:
     """Run with these variables from an invocation of the action ``behind`` on."""
-    pipeline = Pipeline(items(), segments=2)
+    pipeline = FakePipeline(items(), segments=2)
     pipeline.units = 4
     with pipeline.deployed(BASE, MODULE), pytest.MonkeyPatch.context() as patch:
         invoke = pipeline._invoke

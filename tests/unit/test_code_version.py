@@ -13,8 +13,8 @@ from etl.invocation.code_version import STORES, check_code, code_version, engine
 from etl.model.errors import CodeChangedError
 from etl.model.run import Run
 from etl.replay import plan_replay
+from tests.fakes.pipeline import ENVIRONMENT, EXECUTION, Context, FakePipeline, plan_event
 from tests.unit.builders import item
-from tests.unit.pipeline import ENVIRONMENT, EXECUTION, Context, Pipeline, plan_event
 
 # A run as another version of the code may have made it: nothing but these four is where it is now.
 OTHER = {"code": "0123456789abcdef", "timestamp": "20240116T020000123Z", "start": "S", "end": "E", "window": [1]}
@@ -40,7 +40,7 @@ def refused(handler: Any, event: dict[str, Any], words: str) -> str:
 def test_a_run_of_another_version_is_refused_before_it_is_read(
     handler: Any, action: str, event: dict[str, Any]
 ) -> None:
-    with Pipeline([]).deployed():
+    with FakePipeline([]).deployed():
         message = refused(handler, {"action": action, **event}, "began with other code")
 
     assert "Start a new run of the window S to E" in message
@@ -50,7 +50,7 @@ def test_a_run_of_another_version_is_refused_before_it_is_read(
 def test_it_is_refused_before_settings_are_read_that_the_other_version_lacks(
     handler: Any, action: str, event: dict[str, Any]
 ) -> None:
-    with Pipeline([]).deployed(), pytest.MonkeyPatch.context() as patch:
+    with FakePipeline([]).deployed(), pytest.MonkeyPatch.context() as patch:
         for name in ENVIRONMENT:
             patch.delenv(name)
         refused(handler, {"action": action, **event}, "began with other code")
@@ -59,16 +59,16 @@ def test_it_is_refused_before_settings_are_read_that_the_other_version_lacks(
 @pytest.mark.parametrize("engine", [{}, {"engine": None}, {"engine": "0123456789abcdef"}])
 def test_a_plan_is_refused_by_code_that_was_not_deployed_with_the_workflow(engine: dict[str, Any]) -> None:
     event = {name: value for name, value in plan_event({}).items() if name != "engine"} | engine
-    pipeline = Pipeline([])
+    pipeline = FakePipeline([])
     with pipeline.deployed():
         refused(extract.handler, event, "start the run again")
 
     assert not pipeline.s3.objects
 
 
-def claimed(**changes: Any) -> Pipeline:
+def claimed(**changes: Any) -> FakePipeline:
     """A pipeline in which an attempt before, of another version, has written this run's manifest."""
-    pipeline = Pipeline([item(1)])
+    pipeline = FakePipeline([item(1)])
     manifest = OTHER | {"execution": EXECUTION["id"]} | changes
     pipeline.s3.objects["extract/20240116T020000123Z/run.json"] = json.dumps(manifest).encode()
     return pipeline
@@ -85,7 +85,7 @@ def test_the_manifest_of_another_run_and_version_takes_a_timestamp_and_nothing_e
 
 
 def test_a_run_is_refused_once_a_table_of_it_has_another_name() -> None:
-    pipeline = Pipeline([item(1)])
+    pipeline = FakePipeline([item(1)])
     with pipeline.deployed(), pytest.MonkeyPatch.context() as patch:
         run = extract.handler(plan_event({}), Context())["run"]
         patch.setenv(STORES, ENVIRONMENT[STORES].replace("destination", "renamed"))
@@ -94,7 +94,7 @@ def test_a_run_is_refused_once_a_table_of_it_has_another_name() -> None:
 
 def test_the_quarantine_of_an_older_version_can_be_replayed() -> None:
     """Its manifest has what the first release wrote, and the code of that release."""
-    pipeline = Pipeline([])
+    pipeline = FakePipeline([])
     oldest = {
         "timestamp": "20240115T020000123Z",
         "start": "2024-01-14T00:00:00Z",

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from etl.tables.destination import IN_FLIGHT, DestinationTable, Key, Outcome
 from etl.tables.pacing import Pacer
+from tests.fakes.channel import FakeChannel
+from tests.fakes.dynamodb import FakeDynamoDB, Item
+from tests.fakes.faults import client_error
 from tests.unit.builders import item, no_waiting
-from tests.unit.fakes.channel import FakeChannel
-from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
-from tests.unit.fakes.faults import client_error
 from tests.unit.virtual_time import in_virtual_time
 
 PLENTY_MS = 300_000

@@ -20,10 +20,10 @@ from etl.model.errors import (
     UnexpectedError,
 )
 from etl.model.run import Work
+from tests.fakes.faults import client_error
+from tests.fakes.pipeline import Context
+from tests.fakes.xray import daemon
 from tests.unit.builders import run, work
-from tests.unit.fakes.faults import client_error
-from tests.unit.fakes.xray import daemon
-from tests.unit.pipeline import Context
 
 EVENT = {
     "action": "extract",

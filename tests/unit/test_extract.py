@@ -15,6 +15,10 @@ from etl.model.errors import InputError, TransientError
 from etl.model.run import Run, Work
 from etl.settings import ExtractSettings
 from etl.tables.source import Page
+from tests.fakes.dynamodb import FakeDynamoDB, Item
+from tests.fakes.faults import Crash, client_error
+from tests.fakes.pipeline import ENVIRONMENT
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import (
     PICKED,
     Units,
@@ -29,10 +33,6 @@ from tests.unit.builders import (
     unlimited,
     work,
 )
-from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
-from tests.unit.fakes.faults import Crash, client_error
-from tests.unit.fakes.s3 import FakeS3
-from tests.unit.pipeline import ENVIRONMENT
 
 SETTINGS = ExtractSettings.from_env(ENVIRONMENT)
 EXECUTION = {"id": "arn:1", "name": "1", "started_at": "2024-01-16T02:00:00.123Z"}

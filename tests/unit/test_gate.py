@@ -19,8 +19,8 @@ from etl.model.run import Replayed, Work
 from etl.staging.keys import part_key, partial_key, quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.user.aggregates import Aggregate, accumulators
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import array, hold, run, staged, staging, work
-from tests.unit.fakes.s3 import FakeS3
 
 TIMESTAMP = "20240116T020000123Z"
 FIVE, NEARLY_ALL = Decimal(5), Decimal(99)

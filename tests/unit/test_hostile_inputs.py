@@ -11,15 +11,15 @@ import pytest
 from etl import extract, load, transform
 from etl.handler import run_of, segments_of, work_of
 from etl.model.errors import BalanceError, ConfigurationError, InputError, StagingError
+from tests.fakes.pipeline import EXECUTION, Context, FakePipeline, plan_event
 from tests.unit.builders import array, hold, item, run
 from tests.unit.hostile import SECRET, changed, check_message, odd, repeated
-from tests.unit.pipeline import EXECUTION, Context, Pipeline, plan_event
 
 STARTED_AT = datetime.fromisoformat(EXECUTION["started_at"])
 EVENT = {
     "version": "0",
     "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
-    "detail-type": "ETL Pipeline Trigger",
+    "detail-type": "ETL FakePipeline Trigger",
     "source": "manual.trigger",
     "account": "123456789012",
     "time": "2024-01-16T02:00:00Z",
@@ -46,7 +46,7 @@ SECOND = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 def planned(given: Any) -> bool:
     """Whether an input gives a window; if not, it's refused in words."""
-    with Pipeline([]).deployed():
+    with FakePipeline([]).deployed():
         try:
             answer = extract.handler(plan_event(given), Context())
         except InputError as error:
@@ -105,7 +105,7 @@ def test_thousands_of_unknown_fields_are_not_all_named() -> None:
     event = plan_event({f"field {n}": n for n in range(10_000)})
 
     with (
-        Pipeline([]).deployed(),
+        FakePipeline([]).deployed(),
         pytest.raises(InputError, match=r"unknown field .* and 9,995 more: allowed are") as raised,
     ):
         extract.handler(event, Context())
@@ -176,7 +176,7 @@ def worked(random: Random) -> None:
         event["work"]["cursor"] = random.choice([{"part": 0, "offset": 2}, {"key": {"id": {"S": SECRET}}}])
     part = random.choice(["run", "work", "segments", "action"])
     event[part] = changed(random, event[part])
-    with Pipeline([]).deployed() as pipeline:
+    with FakePipeline([]).deployed() as pipeline:
         for stage in ("extract", "transform"):
             hold(pipeline.s3, f"{stage}/{run().id}/data.json", array([item(1)]))
         try:
@@ -198,7 +198,7 @@ def test_what_is_no_event_at_all_is_a_configuration_error(handler: Any, event: A
 
 @pytest.mark.parametrize("event", [{"run": "text"}, {"work": [1]}, {"run": None, "work": 5}])
 def test_a_part_that_is_no_object_is_refused_and_logged(event: dict[str, Any]) -> None:
-    with Pipeline([]).deployed(), pytest.raises(ConfigurationError, match="run"):
+    with FakePipeline([]).deployed(), pytest.raises(ConfigurationError, match="run"):
         transform.handler({"action": "transform"} | event, Context())
 
 
@@ -218,7 +218,7 @@ def test_a_cursor_that_no_stage_returns_is_refused(cursor: dict[str, Any]) -> No
     event = {"action": "transform", "run": msgspec.to_builtins(run())}
     event["work"] = {"segment": 0, "cursor": cursor, "counts": [1, 1, 1, 1]}
 
-    with Pipeline([]).deployed(), pytest.raises(ConfigurationError, match=r"work\.cursor must be like") as raised:
+    with FakePipeline([]).deployed(), pytest.raises(ConfigurationError, match=r"work\.cursor must be like") as raised:
         transform.handler(event, Context())
 
     check_message(raised.value, "whole numbers >= 0")

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from etl.model.errors import RejectedError
 from etl.user.contract import Checker
+from tests.fakes.dynamodb import Item
+from tests.fakes.pipeline import FakePipeline
 from tests.unit.builders import MinimalContract, item, run, staged, user_code
-from tests.unit.fakes.dynamodb import Item
 from tests.unit.hostile import SECRET, repeated
-from tests.unit.pipeline import Pipeline
 from tests.unit.values import ITEMS, comparable_item, nested, without_nulls
 
 TIMESTAMP = "20240116T020000123Z"
@@ -26,7 +26,7 @@ TIMESTAMP = "20240116T020000123Z"
 
 def outcome(items: list[Item], transform: Any, contract: type = MinimalContract) -> tuple[list[Item], list[Any]]:
     """The destination's items and the records in quarantine after a run."""
-    pipeline = Pipeline(items)
+    pipeline = FakePipeline(items)
     module = SimpleNamespace(Contract=contract, transform=transform, AGGREGATES=[])
     with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "100"}, module):
         pipeline.run()

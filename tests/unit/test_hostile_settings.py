@@ -10,8 +10,8 @@ import pytest
 from etl import extract
 from etl.model.errors import ConfigurationError
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
+from tests.fakes.pipeline import ENVIRONMENT, Context, FakePipeline, plan_event
 from tests.unit.hostile import ODD, check_message, repeated
-from tests.unit.pipeline import ENVIRONMENT, Context, Pipeline, plan_event
 
 SETTINGS: list[Any] = [ExtractSettings, TransformSettings, LoadSettings]
 TEXTS = [
@@ -91,7 +91,7 @@ def test_variables_that_are_all_of_any_text_are_refused_by_name() -> None:
 @pytest.mark.parametrize("value", ["1", "999", "878400", "52704000", "1" + "0" * 15, "9" * 15, "9" * 5000])
 def test_a_number_that_settings_allow_is_one_that_a_run_can_use(name: str, value: str) -> None:
     execution = {"id": "arn", "started_at": "2024-01-16T02:00:00.123Z"}
-    with Pipeline([]).deployed({name: value}):
+    with FakePipeline([]).deployed({name: value}):
         try:
             answer = extract.handler(plan_event({}, execution), Context())
         except ConfigurationError as error:

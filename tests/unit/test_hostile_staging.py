@@ -19,6 +19,9 @@ from etl.model.run import Work
 from etl.transform import transform_segment
 from etl.values.attribute_values import Number, from_wire, to_wire
 from etl.values.plain_json import plain_line
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.pipeline import FakePipeline
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import (
     array,
     destination,
@@ -32,10 +35,7 @@ from tests.unit.builders import (
     user_code,
     work,
 )
-from tests.unit.fakes.dynamodb import FakeDynamoDB
-from tests.unit.fakes.s3 import FakeS3
 from tests.unit.hostile import SECRET, changed, check_message, harmed, records_of, repeated, with_line
-from tests.unit.pipeline import Pipeline
 from tests.unit.values import comparable_item, nested, without_nulls
 
 PREFIX = {stage: f"{stage}/{run().id}/" for stage in ("extract", "transform", "quarantine")}
@@ -286,7 +286,7 @@ def test_an_object_that_lost_its_last_line_is_refused(body: bytes) -> None:
 # Whole lines that go or come twice are valid JSON: the seal tells, and if that is changed too, the counts.
 
 
-class Tampered(Pipeline):
+class Tampered(FakePipeline):
     """A pipeline whose staged lines are changed before a stage reads them."""
 
     def tamper(self, before: str, way: str, number: int, *, resealed: bool) -> None:
@@ -337,7 +337,7 @@ def test_a_line_that_goes_or_comes_twice_unbalances_the_run(before: str, way: st
 def test_a_run_over_a_harmed_object_loads_nothing_of_it_or_all() -> None:
     """End to end: whatever error ends a run between Extract and Load, the destination is untouched."""
 
-    class Harmed(Pipeline):
+    class Harmed(FakePipeline):
         random: Random
 
         def _map(self, state: dict[str, Any], action: str, handler: Any) -> None:
@@ -389,7 +389,7 @@ def test_a_quarantine_that_transform_did_not_write_is_refused(line: bytes) -> No
         pipeline.run()
 
 
-class Replaced(Pipeline):
+class Replaced(FakePipeline):
     """A pipeline of which an object is replaced after Transform."""
 
     replaced: tuple[str, bytes]

@@ -8,9 +8,9 @@ from botocore.exceptions import ClientError
 from etl.ledger import Ledger
 from etl.model.errors import TransientError
 from etl.model.run import Run
+from tests.fakes.faults import client_error
+from tests.fakes.ledger import FakeLedgerTable
 from tests.unit.builders import run
-from tests.unit.fakes.faults import client_error
-from tests.unit.fakes.ledger import FakeLedgerTable
 
 FINISHED = "2024-01-16T02:10:00.000Z"
 

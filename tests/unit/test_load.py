@@ -18,11 +18,11 @@ from etl.staging.bucket import BATCH_BYTES, RETRY_SHARE
 from etl.tables.destination import IN_FLIGHT, DestinationTable
 from etl.tables.pacing import Pacer
 from etl.values.plain_json import encode
+from tests.fakes.channel import FakeChannel
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.faults import Crash, client_error
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import Units, array, destination, hold, keys, run, staged, staging, unlimited, work
-from tests.unit.fakes.channel import FakeChannel
-from tests.unit.fakes.dynamodb import FakeDynamoDB
-from tests.unit.fakes.faults import Crash, client_error
-from tests.unit.fakes.s3 import FakeS3
 
 TIMESTAMP = "20240116T020000123Z"
 Record = dict[str, Any]

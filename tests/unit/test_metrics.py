@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from etl.invocation import metrics
+from tests.fakes.dynamodb import Item
+from tests.fakes.pipeline import FakePipeline
 from tests.unit.builders import item, work
-from tests.unit.fakes.dynamodb import Item
-from tests.unit.pipeline import Pipeline
 
 # Source: Amazon CloudWatch user guide, "Specification: Embedded metric format", JSON schema.
 MOST_METRICS = 100
@@ -153,7 +153,7 @@ def items() -> list[Item]:
 def test_sums_over_a_run_are_its_counts_however_often_its_workers_go_on(
     capsys: pytest.CaptureFixture[str], units: int, segments: int
 ) -> None:
-    pipeline = Pipeline(items(), page_items=5, segments=segments)
+    pipeline = FakePipeline(items(), page_items=5, segments=segments)
     pipeline.units = units
     with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "10"}):
         counts = pipeline.run()["counts"]

@@ -18,11 +18,11 @@ from etl.model.errors import CodeChangedError, ConfigurationError, EtlError, Rej
 from etl.tables.pacing import Pacer
 from etl.user.aggregates import Aggregate
 from etl.user.contract import Number
+from tests.fakes.dynamodb import Item
+from tests.fakes.faults import Crash, client_error
+from tests.fakes.pipeline import EXECUTION, Context, FakePipeline
 from tests.support import PIPELINE, ROOT
 from tests.unit.builders import item, keys, staged, staging
-from tests.unit.fakes.dynamodb import Item
-from tests.unit.fakes.faults import Crash, client_error
-from tests.unit.pipeline import EXECUTION, Context, Pipeline
 
 TIMESTAMP = "20240116T020000123Z"
 SECRET = "SECRET"  # what a record holds, and what no log line and no error may show
@@ -69,16 +69,16 @@ def items(count: int = 60) -> list[Item]:
 
 
 def finished(
-    disturb: Callable[[Pipeline], None] = lambda _: None, *, count: int = 60, **more: Any
-) -> tuple[Pipeline, dict[str, Any]]:
+    disturb: Callable[[FakePipeline], None] = lambda _: None, *, count: int = 60, **more: Any
+) -> tuple[FakePipeline, dict[str, Any]]:
     """A pipeline after a run, and the run's output."""
-    pipeline = Pipeline(items(count), **more)
+    pipeline = FakePipeline(items(count), **more)
     disturb(pipeline)
     with pipeline.deployed(ENVIRONMENT, MODULE):
         return pipeline, pipeline.run()
 
 
-def destination(pipeline: Pipeline) -> list[Item]:
+def destination(pipeline: FakePipeline) -> list[Item]:
     return sorted(pipeline.dynamodb.tables["destination"], key=lambda each: str(each["id"]))
 
 
@@ -91,7 +91,7 @@ def counts(output: dict[str, Any]) -> dict[str, int]:
     return {name: output["counts"].get(name, 0) for name in COUNTED}
 
 
-def same(one: tuple[Pipeline, dict[str, Any]], other: tuple[Pipeline, dict[str, Any]]) -> None:
+def same(one: tuple[FakePipeline, dict[str, Any]], other: tuple[FakePipeline, dict[str, Any]]) -> None:
     assert counts(one[1]) == counts(other[1])
     assert destination(one[0]) == destination(other[0])
     key = f"transform/{TIMESTAMP}/aggregates.json"
@@ -99,11 +99,11 @@ def same(one: tuple[Pipeline, dict[str, Any]], other: tuple[Pipeline, dict[str, 
 
 
 @pytest.fixture(scope="module", name="undisturbed")
-def _undisturbed() -> tuple[Pipeline, dict[str, Any]]:
+def _undisturbed() -> tuple[FakePipeline, dict[str, Any]]:
     return finished(segments=2)
 
 
-def test_a_run_accounts_for_every_item(undisturbed: tuple[Pipeline, dict[str, Any]]) -> None:
+def test_a_run_accounts_for_every_item(undisturbed: tuple[FakePipeline, dict[str, Any]]) -> None:
     c = undisturbed[1]["counts"]
 
     assert c["scanned"] == 60
@@ -114,32 +114,34 @@ def test_a_run_accounts_for_every_item(undisturbed: tuple[Pipeline, dict[str, An
     assert all(c[name] for name in ("dropped", "untimed", "rejected_transform", "aggregate_records"))
 
 
-def test_the_actions_run_in_the_workflows_order(undisturbed: tuple[Pipeline, dict[str, Any]]) -> None:
+def test_the_actions_run_in_the_workflows_order(undisturbed: tuple[FakePipeline, dict[str, Any]]) -> None:
     actions = ["plan", "extract", "extract", "transform", "transform", "gate", "load", "load", "finish"]
 
     assert undisturbed[0].invocations == actions
 
 
-def test_loaded_aggregates_are_at_the_destination(undisturbed: tuple[Pipeline, dict[str, Any]]) -> None:
+def test_loaded_aggregates_are_at_the_destination(undisturbed: tuple[FakePipeline, dict[str, Any]]) -> None:
     found = [each for each in destination(undisturbed[0]) if each["id"]["S"].startswith("aggregate#")]
 
     assert [each["id"]["S"] for each in found] == [f'aggregate#by_group#["group {n}"]' for n in range(3)]
     assert all(each["timestamp"] == {"S": "2024-01-16T02:00:00Z"} for each in found)
 
 
-def test_loaded_aggregates_add_up(undisturbed: tuple[Pipeline, dict[str, Any]]) -> None:
+def test_loaded_aggregates_add_up(undisturbed: tuple[FakePipeline, dict[str, Any]]) -> None:
     halves = [each["half"]["N"] for each in destination(undisturbed[0]) if "half" in each]
     sums = [each["half_sum"]["N"] for each in destination(undisturbed[0]) if "half_sum" in each]
 
     assert sum(map(Decimal, sums)) == sum(map(Decimal, halves))
 
 
-def calls(undisturbed: tuple[Pipeline, dict[str, Any]]) -> int:
+def calls(undisturbed: tuple[FakePipeline, dict[str, Any]]) -> int:
     return len(undisturbed[0].faults.calls)
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_crash_at_any_call_to_aws_changes_nothing(undisturbed: tuple[Pipeline, dict[str, Any]], after: bool) -> None:
+def test_a_crash_at_any_call_to_aws_changes_nothing(
+    undisturbed: tuple[FakePipeline, dict[str, Any]], after: bool
+) -> None:
     for number in range(1, calls(undisturbed) + 1):
         disturbed = finished(lambda pipeline, n=number: pipeline.faults.fail(n, after=after), segments=2)  # type: ignore[misc]
 
@@ -148,9 +150,9 @@ def test_a_crash_at_any_call_to_aws_changes_nothing(undisturbed: tuple[Pipeline,
 
 
 def test_a_crash_at_any_call_of_invocations_that_run_out_of_time_changes_nothing(
-    undisturbed: tuple[Pipeline, dict[str, Any]],
+    undisturbed: tuple[FakePipeline, dict[str, Any]],
 ) -> None:
-    def disturb(pipeline: Pipeline, number: int) -> None:
+    def disturb(pipeline: FakePipeline, number: int) -> None:
         pipeline.units = 4
         pipeline.faults.fail(number)
 
@@ -160,7 +162,7 @@ def test_a_crash_at_any_call_of_invocations_that_run_out_of_time_changes_nothing
 
 @pytest.mark.parametrize("units", [1, 2, 3, 4])
 def test_invocations_that_run_out_of_time_change_nothing(
-    undisturbed: tuple[Pipeline, dict[str, Any]], units: int
+    undisturbed: tuple[FakePipeline, dict[str, Any]], units: int
 ) -> None:
     disturbed = finished(lambda pipeline: setattr(pipeline, "units", units), segments=2)
 
@@ -171,17 +173,17 @@ def test_invocations_that_run_out_of_time_change_nothing(
 @pytest.mark.parametrize("segments", [1, 3, 7])
 @pytest.mark.parametrize("page_items", [1, 4, 100])
 def test_segments_and_pages_change_nothing(
-    undisturbed: tuple[Pipeline, dict[str, Any]], segments: int, page_items: int
+    undisturbed: tuple[FakePipeline, dict[str, Any]], segments: int, page_items: int
 ) -> None:
     same(finished(segments=segments, page_items=page_items), undisturbed)
 
 
-def test_answers_that_botocore_has_parsed_change_nothing(undisturbed: tuple[Pipeline, dict[str, Any]]) -> None:
+def test_answers_that_botocore_has_parsed_change_nothing(undisturbed: tuple[FakePipeline, dict[str, Any]]) -> None:
     same(finished(lambda pipeline: setattr(pipeline.dynamodb, "raw", False), segments=2), undisturbed)
 
 
 def test_a_second_run_of_the_same_window_changes_nothing_at_the_destination() -> None:
-    pipeline = Pipeline(items())
+    pipeline = FakePipeline(items())
     with pipeline.deployed(ENVIRONMENT, MODULE):
         window = {"start": "2024-01-15T00:00:00Z", "end": "2024-01-16T00:00:00Z"}
         first = pipeline.run(window)
@@ -194,7 +196,7 @@ def test_a_second_run_of_the_same_window_changes_nothing_at_the_destination() ->
 
 
 def test_runs_of_one_millisecond_do_not_share_an_object() -> None:
-    pipeline = Pipeline(items())
+    pipeline = FakePipeline(items())
     with pipeline.deployed(ENVIRONMENT, MODULE):
         pipeline.run()
         first = dict(pipeline.s3.objects)
@@ -213,8 +215,8 @@ def test_runs_of_one_millisecond_do_not_share_an_object() -> None:
         {"time": "2024-01-16T02:00:00Z", "detail": {"action": "start"}},
     ],
 )
-def test_every_kind_of_input_runs(given: dict[str, Any], undisturbed: tuple[Pipeline, dict[str, Any]]) -> None:
-    pipeline = Pipeline(items())
+def test_every_kind_of_input_runs(given: dict[str, Any], undisturbed: tuple[FakePipeline, dict[str, Any]]) -> None:
+    pipeline = FakePipeline(items())
     with pipeline.deployed(ENVIRONMENT, MODULE):
         assert counts(pipeline.run(given)) == counts(undisturbed[1])
 
@@ -228,7 +230,7 @@ def test_a_table_without_items_is_a_successful_run() -> None:
 
 
 def test_the_state_between_the_states_stays_small() -> None:
-    pipeline = Pipeline(items(200), segments=40)
+    pipeline = FakePipeline(items(200), segments=40)
     sizes: list[int] = []
     with pipeline.deployed(ENVIRONMENT, MODULE):
         invoke = pipeline._invoke
@@ -258,11 +260,11 @@ def test_every_invocation_is_a_line_of_json_with_its_facts_and_without_a_record(
     assert SECRET not in json.dumps(lines)
 
 
-def denied(pipeline: Pipeline) -> None:
+def denied(pipeline: FakePipeline) -> None:
     pipeline.faults.fail(3, lambda: client_error("AccessDenied", 403))
 
 
-def throttled(pipeline: Pipeline) -> None:
+def throttled(pipeline: FakePipeline) -> None:
     pipeline.faults.fail(3, lambda: client_error("SlowDown", 503))
 
 
@@ -280,7 +282,7 @@ FAILURES: list[tuple[str, Any, str]] = [
 def test_a_failure_has_the_class_that_the_workflow_knows_and_shows_no_record(
     disturb: Any, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline = Pipeline(items())
+    pipeline = FakePipeline(items())
     disturb(pipeline)
     with pipeline.deployed(ENVIRONMENT, MODULE), pytest.raises(EtlError) as error:
         pipeline.run({"begin": 1} if name == "InputError" else None)
@@ -309,7 +311,7 @@ TAMPERING: list[tuple[str, str, Any, str]] = [
 def test_a_staged_object_that_was_changed_fails_the_run_and_shows_no_record(
     stage: str, prefix: str, change: Any, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pipeline = Pipeline(items())
+    pipeline = FakePipeline(items())
     invoke = pipeline._invoke
 
     def tamper(handler: Any, event: Any) -> Any:
@@ -328,7 +330,7 @@ def test_a_staged_object_that_was_changed_fails_the_run_and_shows_no_record(
 
 
 def test_too_many_rejected_items_fail_the_run_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
-    pipeline = Pipeline(items())
+    pipeline = FakePipeline(items())
     with pipeline.deployed(ENVIRONMENT | {"REJECT_THRESHOLD_PERCENT": "1"}, MODULE), pytest.raises(EtlError) as error:
         pipeline.run()
 
@@ -351,7 +353,7 @@ def test_what_was_rejected_is_in_quarantine_with_its_original_item() -> None:
 @pytest.mark.parametrize("stage", [extract, transform, load])
 def test_a_missing_setting_is_a_configuration_error(stage: Any) -> None:
     actions = {extract: "extract", transform: "transform", load: "load"}
-    pipeline = Pipeline([])
+    pipeline = FakePipeline([])
     with pipeline.deployed({"STAGING_BUCKET": ""}), pytest.raises(ConfigurationError, match="STAGING_BUCKET"):
         stage.handler({"action": actions[stage]}, Context())
 
@@ -365,7 +367,7 @@ def test_each_function_has_its_own_actions(stage: Any, allowed: str) -> None:
 
 
 def test_a_transformation_that_cannot_be_used_fails_the_run() -> None:
-    pipeline = Pipeline(items())
+    pipeline = FakePipeline(items())
     with (
         pipeline.deployed(ENVIRONMENT, SimpleNamespace(transform=reshape)),
         pytest.raises(EtlError, match=r"transformation\.py must define Contract") as error,
@@ -384,7 +386,7 @@ def test_the_workers_of_a_run_share_the_ceiling(ceiling: str, rate: float | None
             rates.append(units_per_second)
             super().__init__(None)
 
-    pipeline = Pipeline(items(), segments=2)
+    pipeline = FakePipeline(items(), segments=2)
     with (
         pytest.MonkeyPatch.context() as patch,
         pipeline.deployed(ENVIRONMENT | {"MAX_WRITE_UNITS_PER_SECOND": ceiling}, MODULE),
@@ -396,7 +398,7 @@ def test_the_workers_of_a_run_share_the_ceiling(ceiling: str, rate: float | None
 
 
 def test_the_clients_and_settings_are_made_once_for_all_invocations() -> None:
-    pipeline = Pipeline(items())
+    pipeline = FakePipeline(items())
     with pipeline.deployed(ENVIRONMENT, MODULE):
         pipeline.run()
         os.environ["STAGING_BUCKET"] = "another"
@@ -431,7 +433,7 @@ def test_a_run_leaves_the_same_bytes_in_every_process() -> None:
 
 
 def test_a_worker_that_crashes_again_and_again_goes_on_from_its_last_cursor() -> None:
-    pipeline = Pipeline(items(), page_items=5)
+    pipeline = FakePipeline(items(), page_items=5)
     pipeline.units = 3
     with pipeline.deployed(ENVIRONMENT, MODULE):
         invoke = pipeline._invoke
@@ -447,7 +449,7 @@ def test_a_worker_that_crashes_again_and_again_goes_on_from_its_last_cursor() ->
 
 
 def test_a_deployment_during_a_run_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    pipeline = Pipeline(items(10))
+    pipeline = FakePipeline(items(10))
 
     def deploy_behind_transform(handler: Any, event: Any) -> Any:
         if event["action"] == "gate":
@@ -468,7 +470,7 @@ def test_a_retry_takes_its_records_through_a_child_process() -> None:
             os._exit(1)
         return record
 
-    pipeline = Pipeline([item(number) for number in range(30)])
+    pipeline = FakePipeline([item(number) for number in range(30)])
     invoke = pipeline._invoke
 
     def retried(handler: Any, event: Any) -> Any:
@@ -489,7 +491,7 @@ def test_a_retry_takes_its_records_through_a_child_process() -> None:
 def test_a_retry_is_a_first_attempt_where_none_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambda had no place for the attempts before: no worker has died, and its records need no child process."""
     monkeypatch.setattr("etl.user.isolation.IsolatedRecords.__init__", lambda *_: pytest.fail("a child process"))
-    pipeline = Pipeline([item(number) for number in range(60)], segments=2)
+    pipeline = FakePipeline([item(number) for number in range(60)], segments=2)
     invoke = pipeline._invoke
     pipeline._invoke = lambda handler, event: invoke(handler, event | {"retry": 7})  # type: ignore[method-assign]
     pipeline.units = 4
@@ -503,7 +505,7 @@ def test_a_retry_is_a_first_attempt_where_none_has_begun(monkeypatch: pytest.Mon
 def test_every_timestamp_is_accounted_for() -> None:
     stamps = ["2024-01-15T10:00:00Z", "2O24-01-15T10:00:00Z", "202O-01-15T10:00:00Z", "2024-O1-15T10:00:00Z"]
     stamps += ["3000-01-01T00:00:00Z", "20\uff124-01-15T10:00:00Z", "2024-01-16T02:00:00.5Z", "1O24-01-15T10:00:00Z"]
-    pipeline = Pipeline([item(number, timestamp=stamp) for number, stamp in enumerate(stamps)])
+    pipeline = FakePipeline([item(number, timestamp=stamp) for number, stamp in enumerate(stamps)])
     with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "0"}):
         counts = pipeline.run()["counts"]
 
@@ -517,7 +519,7 @@ UNTIMED = [
 
 
 def test_a_table_of_items_without_a_time_alone_fails_no_run() -> None:
-    pipeline = Pipeline(UNTIMED)
+    pipeline = FakePipeline(UNTIMED)
     with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "0", "DROP_THRESHOLD_PERCENT": "0"}):
         output = pipeline.run()
         small = pipeline.run({"start": "2024-01-01", "end": "2024-01-02"}, EXECUTION | {"id": "arn:2"})
@@ -534,7 +536,7 @@ def test_a_table_of_items_without_a_time_alone_fails_no_run() -> None:
 
 
 def test_items_without_a_time_do_not_hide_those_that_are_rejected() -> None:
-    pipeline = Pipeline([*UNTIMED, item(7, value="-1"), *(item(n) for n in range(10, 19))])
+    pipeline = FakePipeline([*UNTIMED, item(7, value="-1"), *(item(n) for n in range(10, 19))])
     with pipeline.deployed({"REJECT_THRESHOLD_PERCENT": "9.9"}), pytest.raises(EtlError) as error:
         pipeline.run()
 

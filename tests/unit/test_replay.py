@@ -14,10 +14,10 @@ from etl.replay import plan_replay, quarantined_pages
 from etl.staging.keys import replayed_key
 from etl.staging.quarantine import rejected_line
 from etl.tables.source import Page
+from tests.fakes.dynamodb import FakeDynamoDB, Item
+from tests.fakes.pipeline import FakePipeline
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import Units, array, hold, item, ledger, run, source, staged, staging, work
-from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
-from tests.unit.fakes.s3 import FakeS3
-from tests.unit.pipeline import Pipeline
 
 REPLAYED = Replayed("20240116T020000123Z", "arn:aws:states:execution:1")
 RUN = msgspec.structs.replace(run(id="20240117T000000000Z"), replay=REPLAYED)
@@ -305,7 +305,7 @@ def test_a_replay_takes_nothing_beside_it(beside: str) -> None:
 BAD = [item(n, value="-1") for n in range(3)]
 
 
-class Night(Pipeline):
+class Night(FakePipeline):
     """A pipeline that has loaded 100 items and rejected three."""
 
     first: dict[str, Any]
@@ -356,7 +356,7 @@ def test_what_passes_is_loaded_and_what_fails_again_is_quarantined_again(night: 
 
 
 def test_what_is_replayed_is_what_the_run_would_have_loaded(night: Night) -> None:
-    other = Pipeline([item(n) for n in range(103)])
+    other = FakePipeline([item(n) for n in range(103)])
     night.correct(0, 1, 2)
     night.replay()
     replayed = night.destination()

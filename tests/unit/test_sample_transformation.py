@@ -7,7 +7,7 @@ import pytest
 
 import transformation
 from etl.user import EXAMPLE_RUN, RejectedError, preview
-from tests.unit.pipeline import Pipeline
+from tests.fakes.pipeline import FakePipeline
 
 ITEM = {"id": "item-001", "name": "Test Item 1", "value": 100, "timestamp": "2024-01-15T10:00:00Z"}
 COMPUTED = {"date": "2024-01-15", "size": "medium", "as_of": EXAMPLE_RUN.end}
@@ -60,7 +60,7 @@ def test_the_specifications_items_are_loaded_and_added_up() -> None:
         }
         for n in (1, 2)
     ]
-    pipeline = Pipeline(given)
+    pipeline = FakePipeline(given)
     with pipeline.deployed():
         output = pipeline.run({"start": "2024-01-15", "end": "2024-01-16"})
 

@@ -15,10 +15,10 @@ from etl.invocation.deadline import Deadline
 from etl.model.errors import TransientError
 from etl.model.run import Work
 from etl.tables.source import SourceTable
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.faults import client_error
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import PICKED, item, run, source, staged, staging, work
-from tests.unit.fakes.dynamodb import FakeDynamoDB
-from tests.unit.fakes.faults import client_error
-from tests.unit.fakes.s3 import FakeS3
 from tests.unit.virtual_threads import VirtualThreads
 
 if TYPE_CHECKING:

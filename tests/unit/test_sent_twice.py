@@ -12,11 +12,11 @@ from etl.extract import claim
 from etl.ledger import Ledger
 from etl.model.errors import TransientError
 from etl.staging.bucket import Staging
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.faults import client_error
+from tests.fakes.ledger import FakeLedgerTable
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import run
-from tests.unit.fakes.dynamodb import FakeDynamoDB
-from tests.unit.fakes.faults import client_error
-from tests.unit.fakes.ledger import FakeLedgerTable
-from tests.unit.fakes.s3 import FakeS3
 
 BRIDGE = Bridge(20, is_transient, sleep=lambda _: None)
 STARTED = datetime(2024, 1, 16, 2, 0, 0, 123_000, tzinfo=UTC)

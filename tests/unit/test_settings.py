@@ -5,7 +5,7 @@ import pytest
 
 from etl.model.errors import ConfigurationError
 from etl.settings import ExtractSettings, LoadSettings, TransformSettings
-from tests.unit.pipeline import ENVIRONMENT
+from tests.fakes.pipeline import ENVIRONMENT
 
 
 def test_extract_settings_are_parsed() -> None:

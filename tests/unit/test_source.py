@@ -9,8 +9,8 @@ import pytest
 from etl.invocation.deadline import Deadline
 from etl.model.errors import TransientError
 from etl.tables.source import Page
+from tests.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.builders import PICKED, Units, item, source
-from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
 
 
 def table(items: list[Item], **more: Any) -> FakeDynamoDB:

@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from etl.staging.writer import UPLOAD_BYTES, ObjectWriter, PartWriter
+from tests.fakes.faults import client_error
+from tests.fakes.s3 import FakeS3, etag
 from tests.unit.builders import staging
-from tests.unit.fakes.faults import client_error
-from tests.unit.fakes.s3 import FakeS3, etag
 
 KEY = "extract/x/data.json"
 LINE = b'"' + b"x" * 1_000_000 + b'"'

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from etl.model.errors import StagingError
 from etl.model.run import Work
 from etl.staging.bucket import BATCH_BYTES, BATCH_RECORDS, READ_BYTES, Batch, Staging
+from tests.fakes.faults import client_error
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import array, hold, run, staging, work
-from tests.unit.fakes.faults import client_error
-from tests.unit.fakes.s3 import FakeS3
 
 KEY = "extract/x/data.json"
 RECORDS = st.lists(

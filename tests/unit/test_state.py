@@ -10,8 +10,8 @@ import pytest
 from etl.gate import pass_gate
 from etl.model.counts import COUNTS
 from etl.model.run import Run, Work
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import ANY_SHARE, staging
-from tests.unit.fakes.s3 import FakeS3
 
 KIBIBYTE = 1024
 # An execution's name has at most 80 characters. Source: Step Functions API reference, StartExecution.

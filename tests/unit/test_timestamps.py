@@ -9,8 +9,8 @@ from etl.model.errors import RejectedError, UntimedError
 from etl.model.windows import format_instant
 from etl.tables.timestamps import check_timestamps, window_filter
 from etl.values.attribute_values import from_wire
+from tests.fakes.filter_expression import matches
 from tests.unit.builders import array
-from tests.unit.fakes.filter_expression import matches
 
 START, END, NOW = "2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z", "2024-01-16T02:00:00.123Z"
 # After every time that there is.

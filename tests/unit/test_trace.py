@@ -3,7 +3,7 @@ import re
 import pytest
 
 from etl.invocation.trace import Trace, annotate, current_trace
-from tests.unit.fakes.xray import daemon
+from tests.fakes.xray import daemon
 
 ROOT, PARENT = "1-581cf771-a006649127e371903a2de979", "53995c3f42cd8ad8"
 SAMPLED = Trace(ROOT, PARENT, True)

@@ -16,6 +16,9 @@ from etl.user.aggregates import Aggregate
 from etl.user.contract import Number
 from etl.user.time_limit import TimeLimit
 from etl.user.transformation import Transformation
+from tests.fakes.dynamodb import Item
+from tests.fakes.faults import Crash, client_error
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import (
     ANY_SHARE,
     Units,
@@ -31,9 +34,6 @@ from tests.unit.builders import (
     user_code,
     work,
 )
-from tests.unit.fakes.dynamodb import Item
-from tests.unit.fakes.faults import Crash, client_error
-from tests.unit.fakes.s3 import FakeS3
 
 TIMESTAMP = "20240116T020000123Z"
 MANY_BYTES = 10**9

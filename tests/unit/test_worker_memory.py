@@ -13,8 +13,8 @@ from etl.invocation.metrics import peak_memory_mb
 from etl.model.run import Work
 from etl.transform import transform_segment
 from etl.user.isolation import IsolatedRecords
+from tests.fakes.s3 import FakeS3
 from tests.unit.builders import array, hold, item, run, staged, staging, through, unlimited, user_code, work
-from tests.unit.fakes.s3 import FakeS3
 
 MEMORY_MB = 512
 ITEMS = 40

@@ -13,11 +13,11 @@ from etl_cli.aws import deployment
 from etl_cli.items.transformation_file import load
 from etl_cli.runs.ledger import TABLE, Entry, find_run, read_ledger
 from etl_cli.terminal.paths import ROOT
-from tests.cli.fakes import FakeS3
+from tests.fakes.dynamodb import FakeDynamoDB, Item
+from tests.fakes.pipeline import FakePipeline
+from tests.fakes.recording import RecordedBucket
 from tests.support import PIPELINE
 from tests.unit.builders import END, START, item
-from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
-from tests.unit.pipeline import Pipeline
 
 # Runs start at 02:00: one that says that it is running can be.
 NOW = datetime(2024, 1, 16, 2, 30, tzinfo=UTC)
@@ -44,7 +44,7 @@ def items(count: int = 60) -> list[Item]:
     ]
 
 
-class Past:
+class PastRuns:
     """A pipeline that runs in memory, and the command's view of it.
 
     Attributes:
@@ -53,10 +53,10 @@ class Past:
     """
 
     def __init__(self, found: list[Item], file: Path, *, segments: int = 1) -> None:
-        self.runs = Pipeline(found, segments=segments, page_items=7)
+        self.runs = FakePipeline(found, segments=segments, page_items=7)
         self.runs.dynamodb.raw = False
         self._file = file
-        self._s3 = FakeS3({})
+        self._s3 = RecordedBucket({})
         client = cast(Any, _DynamoDB(self.runs.dynamodb))
         self.pipeline = deployment.Pipeline(
             "source",

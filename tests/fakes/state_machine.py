@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from tests.cli.fake_aws import Answer, FakeAws, RefusalError
-from tests.cli.fakes import Recording
+from tests.fakes.aws import Answer, FakeAws, RefusalError
+from tests.fakes.recording import Recording
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:etl-pipeline"
 OUTPUTS = {

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from etl.tables.channel import ClientChannel
-from tests.unit.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.dynamodb import FakeDynamoDB
 
 
 class FakeChannel:

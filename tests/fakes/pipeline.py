@@ -11,10 +11,10 @@ import pytest
 from etl import extract, load, transform
 from etl.invocation.code_version import engine_version
 from etl.tables.source import SourceTable
-from tests.unit.fakes.channel import FakeChannel
-from tests.unit.fakes.dynamodb import FakeDynamoDB, Item
-from tests.unit.fakes.faults import Crash, Faults
-from tests.unit.fakes.s3 import FakeS3
+from tests.fakes.channel import FakeChannel
+from tests.fakes.dynamodb import FakeDynamoDB, Item
+from tests.fakes.faults import Crash, Faults
+from tests.fakes.s3 import FakeS3
 from tests.unit.virtual_threads import VirtualThreads
 
 EXECUTION = {"id": "arn:aws:states:execution:1", "name": "1", "started_at": "2024-01-16T02:00:00.123Z"}
@@ -57,7 +57,7 @@ class Context:
         return 300_000 if self._units > 0 else 0
 
 
-class Pipeline:
+class FakePipeline:
     """A deployed pipeline.
 
     Attributes:
@@ -105,7 +105,7 @@ class Pipeline:
                 self.faults.revive()
 
     @contextmanager
-    def deployed(self, environment: dict[str, str] | None = None, module: Any = None) -> Iterator["Pipeline"]:
+    def deployed(self, environment: dict[str, str] | None = None, module: Any = None) -> Iterator["FakePipeline"]:
         """Let the handlers find this pipeline's clients, settings and transformation."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in (ENVIRONMENT | (environment or {})).items():

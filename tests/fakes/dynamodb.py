@@ -9,9 +9,9 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, InvalidOperation
 from typing import Any
 from zlib import crc32
 
-from tests.unit.fakes.faults import Faults, client_error
-from tests.unit.fakes.filter_expression import matches
-from tests.unit.fakes.ledger import FakeLedgerTable
+from tests.fakes.faults import Faults, client_error
+from tests.fakes.filter_expression import matches
+from tests.fakes.ledger import FakeLedgerTable
 
 Item = dict[str, dict[str, Any]]
 # Wide enough to tell how wide a number is.

@@ -40,7 +40,7 @@ class _Paginator:
         return self._pages(**request)
 
 
-class FakeS3:
+class RecordedBucket:
     """A bucket; objects by key."""
 
     exceptions = _Exceptions
@@ -65,7 +65,7 @@ class FakeS3:
         yield {"Contents": found} if found else {}
 
 
-class FakeDynamoDB:
+class RecordedTables:
     """Tables; items by table.
 
     Attributes:
@@ -110,7 +110,7 @@ class FakeDynamoDB:
             yield {"Items": [{name: item[name] for name in names if name in item}]}
 
 
-class FakeStepFunctions:
+class RecordedExecution:
     """One execution, whose history appears a few events at a time.
 
     Attributes:
@@ -174,10 +174,10 @@ class Recording:
         self.description: dict[str, Any] = recorded["description"]
         names = recorded["pipeline"]
         read = _extracted(self.description, recorded["tables"].get(names["source_table"], []))
-        self.s3 = FakeS3(read | recorded["objects"])
+        self.s3 = RecordedBucket(read | recorded["objects"])
         empty: dict[str, list[Item]] = {names["source_table"]: [], names["destination_table"]: []}
-        self.dynamodb = FakeDynamoDB(empty | recorded["tables"])
-        self.stepfunctions = FakeStepFunctions(self.description, self.events, step)
+        self.dynamodb = RecordedTables(empty | recorded["tables"])
+        self.stepfunctions = RecordedExecution(self.description, self.events, step)
         self.pipeline = Pipeline(
             **names,
             s3=cast(Any, self.s3),

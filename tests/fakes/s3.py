@@ -12,7 +12,7 @@ from zlib import crc32
 
 from botocore.response import StreamingBody
 
-from tests.unit.fakes.faults import Faults, client_error
+from tests.fakes.faults import Faults, client_error
 
 _LEAST_PART = 5 * 1024 * 1024
 

@@ -50,7 +50,7 @@ class FakeAws:
         session: as the command takes it; no file and no variable of the machine's has a say.
         answers: by service and operation, such as ``dynamodb.DescribeTable``: the response, an error to raise, or a
             function of the request's arguments that returns the one or raises the other.
-        asked: services and operations, in the order of the requests.
+        calls: services and operations, in the order of the requests.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class FakeAws:
         self.session = _Session("AKIDEXAMPLE", "secret", region_name=region, botocore_session=core)
         self.session.endpoint = endpoint
         self.answers = answers
-        self.asked: list[str] = []
+        self.calls: list[str] = []
         handlers: dict[str, Any] = {"before-parameter-build": self._remember, "before-call": self._answer}
         for event, handler in handlers.items():
             core.register(event, handler)
@@ -73,7 +73,7 @@ class FakeAws:
 
     def _answer(self, event_name: str, context: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         operation = event_name.removeprefix("before-call.")
-        self.asked.append(operation)
+        self.calls.append(operation)
         answer = self.answers[operation]
         try:
             if isinstance(answer, Exception):

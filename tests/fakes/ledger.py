@@ -7,8 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tests.unit.fakes.faults import Faults, client_error
-from tests.unit.fakes.filter_expression import matches
+from tests.fakes.faults import Faults, client_error
+from tests.fakes.filter_expression import matches
 
 Item = dict[str, Any]
 
