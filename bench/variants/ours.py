@@ -22,7 +22,7 @@ RUN = {
     "execution": "arn:aws:states:us-east-1:000000000000:execution:etl-pipeline:bench",
     "segments": 1,
 }
-# What the stack sets. Source: serverless_app/constructs.
+# The stack's settings. Source: serverless_app/constructs.
 ENVIRONMENT = {
     "STAGING_BUCKET": BUCKET,
     "LOG_LEVEL": "WARNING",
@@ -45,7 +45,7 @@ ENVIRONMENT = {
 
 
 def staged_key(stage: str, part: int) -> str:
-    """Where the stages look for part ``part`` of what ``stage`` wrote."""
+    """Return the key of part ``part`` of the output of ``stage``."""
     return f"{stage}/{RUN['timestamp']}/{'data' if part == 0 else f'0000-{part:04d}'}.json"
 
 
@@ -100,7 +100,7 @@ def extract(job: Job) -> Callable[[], dict[str, Any]]:
 
 
 def transform(job: Job) -> Callable[[], dict[str, Any]]:
-    """etl.transform.handler with the transformation of the tests, which is the shipped one."""
+    """etl.transform.handler with the tests' transformation."""
     return _stage("transform", job)
 
 
