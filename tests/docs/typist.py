@@ -291,15 +291,18 @@ def _fault(rule: Rule, answer: Answer) -> str:
 
 
 def to_type(pages: Iterable[Path], *, long: bool) -> list[Command]:
-    """The commands of pages in the order in which they are typed.
+    """The commands of pages in the order in which they are typed; a command that stands there again is typed once.
 
     Args:
         pages: in their order.
-        long: type those too that run all tests or checks.
+        long: also type commands that run all tests or checks.
     """
     found = [command for page in pages for command in commands(page)]
     found = [command for command in found if command.rule.typed is not None and (long or not command.rule.long)]
-    return sorted(found, key=lambda command: command.rule.last)
+    first = {command.text: command for command in reversed(found)}
+    return sorted(
+        (command for command in found if command is first[command.text]), key=lambda command: command.rule.last
+    )
 
 
 def readers_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -130,7 +130,7 @@ def test_newer_pythons_get_a_copy_of_the_checkout(machine: Path) -> None:
     assert calls == [
         f"make check PYTHON={oldest}",
         f"make test PYTHON={oldest}",
-        f"make -C COPY setup PYTHON={newer}",
+        f"make -C COPY pipelines PYTHON={newer}",
         "python -m pytest tests/unit tests/infrastructure/test_app.py tests/infrastructure/test_bundling.py "
         "tests/infrastructure/test_grammar.py tests/docs --ignore=tests/docs/test_typed.py -n 3 --dist loadfile",
     ]
