@@ -181,7 +181,7 @@ TYPES = [
 
 
 @pytest.mark.parametrize(("hint", "value", "taken"), TYPES)
-def test_a_type_of_the_contract_takes_and_refuses_what_its_row_says(hint: str, value: str, taken: bool) -> None:
+def test_a_contracts_type_takes_and_refuses_as_its_row_says(hint: str, value: str, taken: bool) -> None:
     names = defined(EXAMPLES[0])
     exec(f"class Contract(TypedDict):\n    a: {hint}", names)  # noqa: S102 - the page's own table
     (breach,) = Checker(names["Contract"]).check([{"a": eval(value, names)}])  # noqa: S307 - the page's own table

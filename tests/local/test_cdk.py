@@ -54,7 +54,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def test_deploy_synthesizes_into_the_state_folder_with_the_context(checkout: Checkout) -> None:
+def test_deploy_synthesizes_with_the_context_in_the_state_folder(checkout: Checkout) -> None:
     checkout.runner().deploy("Stack", {"etl:a": "1", "etl:b": "x y"})
 
     (call,) = checkout.calls()

@@ -75,7 +75,7 @@ def test_status_of_a_stopped_environment_exits_with_3(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["env", "deploy", "destroy"])
-def test_commands_that_need_the_environment_say_that_it_is_not_up(name: str, tmp_path: Path) -> None:
+def test_commands_that_need_the_environment_say_it_is_down(name: str, tmp_path: Path) -> None:
     done = etl("local", name, ETL_LOCAL_DIR=str(tmp_path))
 
     assert done.returncode == 1
@@ -145,9 +145,7 @@ def plain(folder: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("words", [("run",), ("runs", "--json"), ("plan",), ("seed",), ("doctor",), ("gaps",)])
-def test_in_a_plain_shell_the_environment_is_used_and_the_stack_is_deployed_there(
-    folder: str, words: tuple[str, ...]
-) -> None:
+def test_a_plain_shell_deploys_into_the_environment(folder: str, words: tuple[str, ...]) -> None:
     done = subprocess.run([ETL, *words], cwd=ROOT, env=plain(folder), capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
@@ -225,7 +223,7 @@ def test_messages_name_the_command_by_its_path_from_elsewhere(tmp_path: Path) ->
     assert f"Start it: {TYPED} local start" in done.stdout
 
 
-def test_a_shell_whose_environment_was_reset_or_stopped_is_told_how_to_go_on(folder: str) -> None:
+def test_a_shell_with_an_ended_environment_gets_a_remedy(folder: str) -> None:
     variables = json.loads(etl("local", "env", "--json", ETL_LOCAL_DIR=folder).stdout) | {"ETL_LOCAL_DIR": folder}
     variables |= {"PATH": "/usr/bin:/bin", "AWS_MAX_ATTEMPTS": "1"}
     assert "is up and empty" in etl("local", "reset", ETL_LOCAL_DIR=folder).stdout

@@ -224,7 +224,7 @@ def test_uncorrected_retries_ignore_max_delay_seconds(uncorrected: Clients) -> N
     assert retry_delays(uncorrected, "delayed") == pytest.approx([1, 5, 25], abs=1.5)
 
 
-def test_full_jitter_draws_the_delay_between_nothing_and_the_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_jitter_draws_a_delay_up_to_the_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stepfunctions, "_find_matching_retrier", stepfunctions._find_matching_retrier)
     retrier = {"ErrorEquals": ["Busy"], "IntervalSeconds": 2, "JitterStrategy": "FULL", "MaxDelaySeconds": 6}
     uncorrected, _ = stepfunctions._find_matching_retrier([retrier], "Busy", {0: 2})
@@ -352,7 +352,7 @@ def stop_in_a_map(clients: Clients, name: str) -> tuple[str, int]:
     return finish(clients, execution)["status"], clients.s3.list_objects_v2(Bucket=name)["KeyCount"]
 
 
-def test_stopped_execution_begins_no_further_item_and_stays_aborted(corrected: Clients) -> None:
+def test_a_stopped_execution_begins_no_item_and_stays_aborted(corrected: Clients) -> None:
     assert stop_in_a_map(corrected, "stopped") == ("ABORTED", 1)
 
 
@@ -511,7 +511,7 @@ def test_history_tells_the_items_of_a_map_apart(corrected: Clients) -> None:
     assert [event.get("previousEventId", 0) for event in events[:2]] == [0, 1]
 
 
-def test_uncorrected_history_does_not_tell_the_items_of_a_map_apart(uncorrected: Clients) -> None:
+def test_uncorrected_history_mixes_the_items_of_a_map(uncorrected: Clients) -> None:
     assert items_of(map_history(uncorrected, "unlinked")) == {}
 
 

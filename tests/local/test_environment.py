@@ -87,7 +87,7 @@ def loopback(port: int | None) -> set[str]:
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_server_listens_on_its_port_of_the_loopback_address_alone(environment: LocalEnvironment, strict: bool) -> None:
+def test_the_server_listens_on_the_loopback_address_alone(environment: LocalEnvironment, strict: bool) -> None:
     status = environment.start(strict=strict)
 
     assert status.endpoint == f"{'https' if strict else 'http'}://127.0.0.1:{status.port}"
@@ -95,7 +95,7 @@ def test_server_listens_on_its_port_of_the_loopback_address_alone(environment: L
     assert listening_addresses(status.pid) == loopback(status.port)
 
 
-def test_start_uses_the_port_that_is_named_and_leaves_a_running_server_be(environment: LocalEnvironment) -> None:
+def test_start_uses_the_named_port_and_keeps_a_running_server(environment: LocalEnvironment) -> None:
     port = process.free_port()
 
     first = environment.start(port)
@@ -186,7 +186,7 @@ def test_interrupt_while_the_process_is_born_leaves_nothing(
     assert environment.status().state == "down"
 
 
-def test_second_interrupt_does_not_keep_the_first_from_tidying_up(
+def test_a_second_interrupt_does_not_stop_the_tidying_up(
     make_environment: MakeEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = make_environment(BrokenEnvironment)
@@ -251,7 +251,7 @@ def test_process_that_merely_has_the_recorded_pid_is_left_alone(environment: Loc
         other.kill()
 
 
-def test_another_server_on_the_recorded_port_is_not_taken_for_ours(
+def test_another_server_on_the_recorded_port_is_not_ours(
     environment: LocalEnvironment, make_environment: MakeEnvironment
 ) -> None:
     other = make_environment()
@@ -294,7 +294,7 @@ def test_stop_ends_a_server_that_ignores_the_signal(make_environment: MakeEnviro
     assert ends(pid)
 
 
-def test_unresponsive_server_is_reported_and_not_restarted_by_itself(
+def test_an_unresponsive_server_is_reported_and_not_restarted(
     make_environment: MakeEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = make_environment(StubbornEnvironment)
@@ -351,7 +351,7 @@ def test_two_commands_at_once_start_one_server(environment: LocalEnvironment) ->
     assert len(set(pids)) == 1
 
 
-def test_clients_and_children_do_not_follow_the_users_own_settings(
+def test_clients_and_children_ignore_the_users_settings(
     environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment.start()
@@ -392,7 +392,7 @@ def test_functions_inherit_nothing_of_the_users_environment(
     assert seen["HOME"].startswith(str(environment.state_dir))
 
 
-def test_strict_environment_without_openssl_says_so_and_starts_nothing(
+def test_a_strict_environment_without_openssl_does_not_start(
     environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
@@ -404,7 +404,7 @@ def test_strict_environment_without_openssl_says_so_and_starts_nothing(
     assert environment.status().state == "down"
 
 
-def test_strict_environment_speaks_tls_alone_with_a_certificate_that_its_users_trust_alone(
+def test_a_strict_environment_speaks_tls_with_its_certificate(
     environment: LocalEnvironment, make_environment: MakeEnvironment
 ) -> None:
     port = environment.start(strict=True).port

@@ -131,7 +131,7 @@ def test_report_tells_the_memory_that_a_process_has_had(corrected: Clients) -> N
 
 
 @ON_LINUX
-def test_state_machine_tries_again_after_a_function_had_no_memory(corrected: Clients) -> None:
+def test_a_state_machine_retries_a_function_out_of_memory(corrected: Clients) -> None:
     function = create_function(
         corrected,
         "shrinking",
@@ -247,7 +247,7 @@ def test_uncorrected_stack_drops_a_reservation(uncorrected: Clients) -> None:
     assert reserved_by_stack(uncorrected, "reserved", 3) is None
 
 
-def test_many_invocations_at_once_are_each_within_their_own_memory(corrected: Clients) -> None:
+def test_parallel_invocations_have_separate_memory_limits(corrected: Clients) -> None:
     create_function(corrected, "many", TAKING, memory_mb=MEMORY_MB)
 
     with ThreadPoolExecutor(8) as pool:

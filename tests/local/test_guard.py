@@ -483,7 +483,7 @@ def test_forged_presigned_address_is_refused(strict: LocalEnvironment, version: 
         assert send(strict, AWSRequest("GET", address)).status == 403
 
 
-def test_presigned_address_of_more_than_a_week_or_without_an_end_is_refused(strict: LocalEnvironment) -> None:
+def test_a_presigned_address_is_valid_for_a_week_at_most(strict: LocalEnvironment) -> None:
     address = strict.variables()["AWS_ENDPOINT_URL"] + "/kept/text"
 
     statuses = []

@@ -219,9 +219,7 @@ def test_functions_end_with_a_server_that_is_killed(environment: LocalEnvironmen
 
 @pytest.mark.skipif(not PROC, reason="what a process inherited is read in /proc")
 @pytest.mark.parametrize("then", ["start", "stop", "reset"])
-def test_what_a_killed_server_left_behind_is_ended_by_the_next_command(
-    environment: LocalEnvironment, then: str
-) -> None:
+def test_the_next_command_ends_a_killed_servers_processes(environment: LocalEnvironment, then: str) -> None:
     pid, group = begin_writer(environment)
     # Whatever else would have ended them.
     for member in group - {pid}:

@@ -149,7 +149,7 @@ DOCUMENTS = [
 
 
 @pytest.mark.parametrize("words", DOCUMENTS, ids=" ".join)
-def test_a_command_tells_programs_items_of_every_shape_within_its_memory(etl: Command, words: tuple[str, ...]) -> None:
+def test_a_command_prints_items_of_every_shape_in_its_memory(etl: Command, words: tuple[str, ...]) -> None:
     printed, peak = etl(*words)
 
     assert json.loads(printed)

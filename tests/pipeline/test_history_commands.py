@@ -65,7 +65,7 @@ def test_a_run_is_listed_shown_and_logged(pipeline: Pipeline, window: Window) ->
     assert "30 loaded" in own[0]
 
 
-def test_a_run_that_failed_tells_what_to_do_until_its_window_is_covered(pipeline: Pipeline, window: Window) -> None:
+def test_a_failed_run_has_a_remedy_until_it_is_covered(pipeline: Pipeline, window: Window) -> None:
     pipeline.put(pipeline.item(f"{n}", window.at(n), value={"S": "x"}) for n in range(2))
     failed = pipeline.fail(window.input).arn.rpartition(":")[2]
     missing = [window.input]
@@ -90,9 +90,7 @@ def test_the_stack_is_well() -> None:
     assert {finding["about"] for finding in found} >= OF_RUNS
 
 
-def test_a_night_that_failed_is_a_problem_until_its_window_is_loaded(
-    pipeline: Pipeline, window: Window, ledger: Ledger
-) -> None:
+def test_a_failed_night_is_a_problem_until_it_is_loaded(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
     def scheduled_run() -> dict[str, Any]:
         (found,) = [each for each in document("doctor", exits=(0, 1))["findings"] if each["about"] == "scheduled run"]
         return dict(found)

@@ -87,7 +87,7 @@ def test_an_item_is_found_corrected_replayed_and_explained(pipeline: Pipeline, w
     ],
     ids=lambda words: words[0],
 )
-def test_without_any_aws_setting_the_commands_find_the_environment(
+def test_commands_without_aws_settings_find_the_environment(
     pipeline: Pipeline, window: Window, words: tuple[str, ...], tmp_path: Path
 ) -> None:
     pipeline.put([pipeline.item("one", window.at(1))])

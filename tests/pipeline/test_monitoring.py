@@ -265,7 +265,7 @@ def ages(pipeline: Pipeline) -> tuple[float, float]:
     return min(each["Minimum"] for each in found), max(each["Maximum"] for each in found)
 
 
-def test_the_age_of_the_watermark_is_measured_whether_or_not_there_is_one(pipeline: Pipeline, ledger: Ledger) -> None:
+def test_the_watermarks_age_is_measured_even_without_one(pipeline: Pipeline, ledger: Ledger) -> None:
     measure(pipeline)
     youngest, _ = ages(pipeline)
     assert 0 < youngest < 3600, "without a watermark it is the age of the state machine"

@@ -64,7 +64,7 @@ def test_it_lists_its_steps_and_leaves_nothing_behind(pipeline: Pipeline) -> Non
     assert left_behind(pipeline) == []
 
 
-def test_it_keeps_its_items_when_told_and_prints_ascii_where_that_is_all_there_is(pipeline: Pipeline) -> None:
+def test_it_keeps_its_items_on_request_and_can_print_ascii(pipeline: Pipeline) -> None:
     done = run(environment_of(pipeline, PYTHONIOENCODING="ascii"), "--keep")
 
     assert done.returncode == 0, done.stderr

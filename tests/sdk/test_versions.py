@@ -35,7 +35,7 @@ def installed(lock: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", ["sdk-oldest", "sdk-newest"])
-def test_the_functions_code_works_with_the_oldest_and_the_newest_sdk(name: str) -> None:
+def test_the_functions_work_with_the_oldest_and_newest_sdk(name: str) -> None:
     lock = ROOT / "requirements" / f"{name}.txt"
     version = re.search(r"^botocore==(\S+)", lock.read_text(), re.MULTILINE)
     assert version
