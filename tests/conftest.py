@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep the user's AWS settings out of the tests, and let Ctrl-C work."""
     if config.pluginmanager.hasplugin("xdist"):
         config.pluginmanager.import_plugin("tests.scheduling")
-    # A job in the background starts with the signal ignored, and hands that on; tests interrupt what they start.
+    # A background job starts with the signal ignored, and passes that on; tests interrupt their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("AWS_", "ETL_"))]:
         del os.environ[name]
@@ -51,7 +51,7 @@ def make_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeE
 
 @pytest.fixture(scope="session")
 def assemblies(tmp_path_factory: pytest.TempPathFactory) -> SharedAssemblies:
-    """Deploys the stack; what it is synthesized to is shared by all processes of the tests."""
+    """Deploys the stack; all processes of the tests share its synthesized assemblies."""
     own = tmp_path_factory.getbasetemp()
     return SharedAssemblies(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 

@@ -1,4 +1,4 @@
-"""With `--dist loadfile`, processes take units of tests that share what is expensive, the longest units first.
+"""With `--dist loadfile`, processes take units of tests that share expensive things, the longest units first.
 
 A plugin that is loaded where xdist is installed.
 """

@@ -1,4 +1,4 @@
-"""What tests of the deployed stack share."""
+"""Shared by tests of the deployed stack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PIPELINE = "tests/fixtures/pipeline"
 # Of an environment's folder: see etl_cli/local/cdk.py.
 ASSEMBLY, FINGERPRINT = "cdk.out", "cdk.out.fingerprint"
-# Of environments whose functions are sent elsewhere: what forwards their requests names its own port of 127.0.0.1.
+# For environments whose functions are sent elsewhere: a proxy's requests name its own port of 127.0.0.1.
 PROXIED = {"ETL_PROXIED": "1"}
 
 
@@ -66,7 +66,7 @@ class Deployed:
 class SharedAssemblies:
     """Deploys the stack into environments, and synthesizes it once for all that have the same settings.
 
-    The CDK CLI's runner takes an environment's last cloud assembly only if it is what a synthesis would give.
+    The CDK CLI's runner takes an environment's last cloud assembly only if a synthesis would give the same.
     """
 
     def __init__(self, folder: Path) -> None:

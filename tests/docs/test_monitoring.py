@@ -1,4 +1,4 @@
-"""docs/monitoring.md, held against what is measured and what raises an alarm; its events are in tests/pipeline."""
+"""docs/monitoring.md names all metrics and alarms, and no others; its events are in tests/pipeline."""
 
 from __future__ import annotations
 

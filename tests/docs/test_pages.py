@@ -1,4 +1,4 @@
-"""The pages, held against what is there: links, targets of make, commands and options of `etl`."""
+"""The pages name existing things: links, targets of make, commands and options of `etl`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/performance.md and docs/scaling.md say what the last recorded run and the capacity model say, and no other."""
+"""docs/performance.md and docs/scaling.md have the figures of the last recorded run and the capacity model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl_cli.costs.capacity_inputs import MEASURED
 from tests.support import ROOT
 
 DOCUMENT: dict[str, Any] = json.loads(MEASURED.read_text())
-# What a prediction of a run's clock may be off by, where the run is long enough to be about its records.
+# The allowed error of a predicted clock time, where the run is long enough to be about its records.
 LONG, LEAST, MOST = 50_000, 0.7, 1.7
 
 

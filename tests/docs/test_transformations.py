@@ -36,7 +36,7 @@ QUARANTINE, REASONS, AGGREGATES = "In quarantine:", "The reasons in quarantine:"
 
 @dataclass
 class Example:
-    """A block of Python, and what is shown of its input and its output by their labels."""
+    """A block of Python, with its shown input and output by their labels."""
 
     heading: str
     code: str
@@ -61,7 +61,7 @@ _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
 
 
 def defined(example: Example) -> dict[str, Any]:
-    """What the file defines: the first example, and what this one changes of it."""
+    """The names of the file: the first example with this one's changes."""
     names: dict[str, Any] = {"__name__": "transformation"}
     for code in dict.fromkeys([EXAMPLES[0].code, example.code]):
         exec(compile(code, "pipelines/etl/transformation.py", "exec"), names)  # noqa: S102 - the page's own examples
@@ -70,7 +70,7 @@ def defined(example: Example) -> dict[str, Any]:
 
 @dataclass
 class Outcome:
-    """What became of an example's records: the destination's as plain JSON, the groups, what was rejected."""
+    """The result of an example: the destination's records as plain JSON, the groups, the rejected records."""
 
     loaded: list[Any]
     groups: list[Any]

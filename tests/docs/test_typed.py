@@ -71,7 +71,7 @@ def test_a_block_is_split_into_commands() -> None:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """A shell whose `aws` answers what the file `executions` has, and whose `etl` and `cdk` print their arguments."""
+    """A shell whose `aws` prints the file `executions`, and whose `etl` and `cdk` print their arguments."""
     for name, script in (("aws", f"cat {tmp_path}/executions"), ("etl", 'echo "etl $@"'), ("cdk", 'echo "cdk $@"')):
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)

@@ -3,7 +3,7 @@
     python3 tests/docs/typist.py README.md docs/operations.md
 
 Of README's table of inputs each is typed too. The table below says which commands are typed otherwise than they stand
-there, or end otherwise than with 0, and why. It exits with 1 if a command does what its page doesn't say.
+there, or end otherwise than with 0, and why. It exits with 1 if a command doesn't do as its page says.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ WATCHED_SECONDS, AGAIN_SECONDS = 8.0, 5.0
 
 @dataclass(frozen=True)
 class Rule:
-    """How the commands that a pattern matches are typed, and what has to come of them.
+    """How to type the commands that a pattern matches, and their expected outcome.
 
     Attributes:
         pattern: matches at a command's beginning.
         why: why it isn't typed as it stands there, or doesn't end with 0; empty if both are so.
         typed: takes the matched text's place, as in `re.sub`; None for a command that isn't typed.
         codes: the exit codes that are as documented.
-        shows: has to be found in what it prints.
-        offers: finds in what it prints the commands that are typed next, as a reader would who follows its advice.
+        shows: must be found in the output.
+        offers: finds commands in the output that are typed next, like a reader following the advice.
         long: the command runs all tests or checks, which are not typed by a test.
         last: it is typed after all pages.
         endless: it is interrupted after a while.
@@ -110,13 +110,13 @@ class Command:
 
     @property
     def typed(self) -> str | None:
-        """What is typed; None if nothing is."""
+        """The text to type; None for nothing."""
         return None if self.rule.typed is None else re.sub(self.rule.pattern, self.rule.typed, self.text, count=1)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of typing a command: exit code (None if it had to be ended), output, time."""
+    """The outcome of a typed command: exit code (None if it had to be ended), output, time."""
 
     code: int | None
     output: str
@@ -125,7 +125,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Typed:
-    """A command, what came of it, and why that isn't what its page says; empty if it is."""
+    """A command with its outcome, and its difference from the page; empty if there is none."""
 
     command: Command
     answer: Answer
@@ -183,7 +183,7 @@ class Shell:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        # Whatever Ctrl-C ends, the shell goes on, as one does at a terminal.
+        # After Ctrl-C the shell continues, as at a terminal.
         self._write("trap : INT")
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._output, selectors.EVENT_READ)
@@ -220,7 +220,7 @@ class Shell:
         return Answer(int(code) if ended else None, said, time.monotonic() - began)
 
     def close(self) -> None:
-        """End it, and whatever was typed into it and still runs."""
+        """End it, and every command in it that still runs."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -243,7 +243,7 @@ class Shell:
 
 
 class Typist:
-    """Types commands into a shell, and holds what comes of them against what their pages say."""
+    """Types commands into a shell, and compares their outcomes with the pages."""
 
     def __init__(self, shell: Shell) -> None:
         """Begin."""
@@ -320,7 +320,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="+", type=Path, metavar="PAGE")
     parser.add_argument("--skip-make-test", action="store_true", help="don't type make test and make check")
-    parser.add_argument("--output", action="store_true", help="print what each command printed")
+    parser.add_argument("--output", action="store_true", help="print the output of each command")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     faults = 0

@@ -1,4 +1,4 @@
-"""What each stage must have left of a sample's items.
+"""Checks of the traces that each stage must leave of a sample's items.
 
 The sample's own transformation allows exact expectations. With any other, the stages are checked against each other.
 """

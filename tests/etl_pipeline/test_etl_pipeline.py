@@ -83,7 +83,7 @@ class Report:
         self._line(f"{self._passed} {title} ({time.monotonic() - started:.1f} s)")
 
     def progress(self, message: str) -> None:
-        """Print what is going on now."""
+        """Print the current step."""
         if self._live:
             print(f"\r\x1b[K  {message} {self._dots}", end="", flush=True)
 
@@ -92,7 +92,7 @@ class Report:
 
 
 def run_and_check(stack: DeployedStack, sample: Sample, checks: Checks, timeout_seconds: float, report: Report) -> None:
-    """Run the pipeline by both ways of the specification, and check what each stage left."""
+    """Run the pipeline by both ways of the specification, and check the traces of each stage."""
     window = {"start": sample.start, "end": sample.end}
     with report.step("Option A: start an execution, and follow it to its end"):
         output = stack.follow(stack.start(window), time.monotonic() + timeout_seconds, report.progress)
@@ -163,7 +163,7 @@ def clean_up(stack: DeployedStack, sample: Sample, checks: Checks, report: Repor
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the script; returns its exit code."""
     parser = argparse.ArgumentParser(
-        description="Runs the ETL pipeline on a deployed stack, and checks what each stage did to every item.",
+        description="Runs the ETL pipeline on a deployed stack, and checks every item in each stage.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -228,7 +228,7 @@ def run_as_a_script() -> int:
         if sys.stdout:
             sys.stdout.flush()
     except OSError as error:
-        # What Python still has to write at its end goes nowhere.
+        # Python's last output goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno == errno.EPIPE:
             return 141

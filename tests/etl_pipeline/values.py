@@ -15,7 +15,7 @@ SHOWN = 5  # differences of one comparison
 
 
 class CheckError(Exception):
-    """Something is not as it should be: the message says what, where, what was expected and what is there."""
+    """A check failed: the message has the place, the expected value and the found one."""
 
 
 def of_boto3(value: dict[str, Any]) -> Canonical:
@@ -48,7 +48,7 @@ def _canonical(
 
 
 def of_plain_json(value: Any) -> Canonical:
-    """Read a value as Transform stages it: plain JSON, with tags for what JSON lacks."""
+    """Read a value as Transform stages it: plain JSON, with tags for further types."""
     match value:
         case None:
             return "NULL", True

@@ -20,7 +20,7 @@ class Fault:
     """A fault.
 
     Attributes:
-        name: what the table calls it.
+        name: its name in the table.
         course: the executions of its night.
         matches: the requests that it can strike.
         timing: when it strikes them.

@@ -1,4 +1,4 @@
-"""Runs the deployed pipeline night by night, each with a fault, and looks at what is left behind."""
+"""Runs the deployed pipeline night by night, each with a fault, and checks the traces."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ASIDE_COUNTS = ("rejected_transform", "untimed", "rejected_load")
 
 @dataclass
 class Row:
-    """What came of a fault.
+    """The result of a fault.
 
     Attributes:
         fault: its name.
@@ -88,7 +88,7 @@ class Suite:
         return row
 
     def survive(self, fault: Fault, random: Random) -> Row:
-        """Run a night with a fault; what is wrong afterwards is in the row."""
+        """Run a night with a fault; the row has its findings."""
         pipeline = Pipeline(self._deployed, "item-")
         ledger = Ledger(pipeline)
         watermark = ledger.watermark()
@@ -205,5 +205,5 @@ def running(environment: LocalEnvironment) -> Iterator[tuple[Suite, Row]]:
 
 
 def random_of(seed: int, fault: Fault, number: int) -> Random:
-    """The random numbers of a fault's round, whatever other faults are injected."""
+    """The random numbers of a fault's round, independent of other faults."""
     return Random(f"{seed}/{fault.name}/{number}")

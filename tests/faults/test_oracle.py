@@ -1,4 +1,4 @@
-"""The counting counts: whatever isn't as it must be is reported, and as what it is."""
+"""The counting counts: every difference is reported, each as its kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`etl local` as it is typed: what it prints, for whom, and with which exit code."""
+"""`etl local` as it is typed: its output for people and programs, and its exit codes."""
 
 from __future__ import annotations
 

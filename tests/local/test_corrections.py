@@ -17,7 +17,7 @@ from ministack.services import stepfunctions
 
 from etl_cli.local.clients import Clients
 from etl_cli.local.corrections import apply as corrections
-from etl_cli.local.corrections import upstream
+from etl_cli.local.corrections import upstream, workflow
 from etl_cli.local.environment import LocalEnvironment
 from tests.conftest import MakeEnvironment
 from tests.local.aws import ROLE, create_function, finish, invoke, run, start, task
@@ -231,7 +231,7 @@ def test_full_jitter_draws_a_delay_up_to_the_backoff(monkeypatch: pytest.MonkeyP
     assert uncorrected["IntervalSeconds"] * uncorrected.get("BackoffRate", 2.0) ** 2 == 8
 
     random.seed(1)
-    corrections.delay_retries_as_told()
+    workflow.delay_retries_as_told()
     found = [stepfunctions._find_matching_retrier([retrier], "Busy", {0: 2})[0] for _ in range(300)]
 
     delays = [retrier["IntervalSeconds"] * retrier["BackoffRate"] ** 2 for retrier in found]
@@ -519,7 +519,7 @@ WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
 def is_logged(environment: LocalEnvironment, *actions: str) -> bool:
-    """Whether what a function prints arrives in its log, if its role has these actions alone."""
+    """Whether a function's output arrives in its log, if its role has only these actions."""
     environment.start(strict=True)
     clients, name = environment.clients(), f"printing-{len(actions)}-{actions[0][5:]}"
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -433,7 +433,7 @@ def test_a_strict_environment_speaks_tls_with_its_certificate(
 
 
 def status_code(connection: HTTPConnection, secret: str) -> int:
-    """What a server answers a request with."""
+    """A server's answer to a request."""
     with contextlib.closing(connection):
         connection.request("GET", IDENTITY_PATH, headers=question(secret))
         return connection.getresponse().status

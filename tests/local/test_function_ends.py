@@ -1,4 +1,4 @@
-"""How functions of the embedded AWS end, and what is told of it: their memory, REPORT lines, starts that are throttled.
+"""The ends of functions in the embedded AWS, and their traces: memory, REPORT lines, throttled starts.
 
 When a test of `uncorrected` fails, upstream behaves as AWS does: take the correction out.
 """
@@ -218,7 +218,7 @@ def test_uncorrected_throttled_start_has_no_name(uncorrected: Clients) -> None:
 
 
 def reserved_by_stack(clients: Clients, name: str, reserved: int | None) -> int | None:
-    """Deploy a stack with a function of this reservation; gives what Lambda then says."""
+    """Deploy a stack with a function of this reservation; return Lambda's answer about it."""
     properties: dict[str, Any] = {
         "FunctionName": name,
         "Runtime": "python3.11",

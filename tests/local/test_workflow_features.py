@@ -1,4 +1,4 @@
-"""What the pipeline's workflow is built on works in the embedded AWS, put together as the workflow puts it together."""
+"""The foundations of the pipeline's workflow work in the embedded AWS, in the workflow's own combination."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ SOURCE, DESTINATION, BUCKET = "source", "destination", "staging"
 
 
 class Aws:
-    """What answers.
+    """The answering side.
 
     Attributes:
         objects: the bucket.

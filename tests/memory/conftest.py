@@ -12,6 +12,6 @@ from tests.memory.functions import Functions, functions
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Functions]:
-    """The functions, and what they take for AWS."""
+    """The functions, and their AWS."""
     with aws(tmp_path_factory.mktemp("objects")) as found, functions(found, tmp_path_factory.mktemp("logs")) as made:
         yield made

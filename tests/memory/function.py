@@ -46,7 +46,7 @@ def forget_peak() -> None:
 
 
 def child_mb() -> float:
-    """What the largest child has had at its peak beside what it shares with this process."""
+    """The largest child's memory at its peak, without the memory that it shares with this process."""
     kilobytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return max(0.0, kilobytes * 1024 / 1e6 - SHARED_MB)
 

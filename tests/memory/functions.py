@@ -90,7 +90,7 @@ class Functions:
     """The three functions.
 
     Attributes:
-        aws: what they take for AWS.
+        aws: their AWS.
     """
 
     def __init__(self, aws: Aws, stages: dict[str, Function]) -> None:

@@ -1,4 +1,4 @@
-"""A source table that makes its items when they are read, and a destination that compares what it is given."""
+"""A source table that makes its items when they are read, and a destination that compares them."""
 
 from __future__ import annotations
 

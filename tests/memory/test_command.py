@@ -1,4 +1,4 @@
-"""The command's memory, over runs whose items are of every shape; and that it says what it leaves out."""
+"""The command's memory, over runs with items of every shape; it also names its omissions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Command:
         self._peak = folder / "peak"
 
     def __call__(self, *words: str) -> tuple[str, float]:
-        """What it prints, and its memory in MB at its peak."""
+        """Its output, and its memory in MB at its peak."""
         done = subprocess.run(
             [sys.executable, "-m", "tests.memory.command", *words],
             cwd=ROOT,
@@ -72,7 +72,7 @@ def spoilt(line: bytes) -> bytes:
 
 
 def answers_of(run: str, aws: Aws) -> dict[str, Any]:
-    """What AWS tells of a run, besides its items and its objects."""
+    """AWS's answers about a run, besides its items and its objects."""
     recording = Recording("succeeded")
     before = json.loads(recording.description["output"])["run"]
     recorded = json.loads((RECORDED / "succeeded.json").read_text().replace(before, run), object_hook=with_epochs)

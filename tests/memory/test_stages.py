@@ -16,7 +16,7 @@ from tests.memory.items import Items
 
 # A function has 512 MB, and some of it is Lambda's own.
 MOST_MB = 400
-# Items of 4 KB and below take what they took when batches were bounded by records alone.
+# Items of 4 KB and below take as much as when batches were bounded by records alone.
 MOST_OF_SMALL_MB = 120
 SIZED = {shape.name: shape for shape in sized_shapes()}
 HOSTILE = hostile_shapes()
@@ -25,7 +25,7 @@ TRUTHS, SETS = (shape for shape in HOSTILE if shape.name in ("truths", "sets"))
 
 @pytest.fixture
 def passed(deployed: Functions) -> Iterator[Functions]:
-    """The functions; what a test has staged is removed behind it."""
+    """The functions; a test's staged objects are removed after it."""
     yield deployed
     deployed.aws.objects.remove()
 
@@ -50,7 +50,7 @@ def above(ran: Ran, most: float) -> dict[str, float]:
 
 
 def test_small_items_take_what_they_took(passed: Functions, tmp_path: Path) -> None:
-    with functions(passed.aws, tmp_path) as fresh:  # what large items have left behind stays with a process
+    with functions(passed.aws, tmp_path) as fresh:  # a process keeps the memory of large items
         for name, number in (("text-400B", 20_000), ("text-4KB", 8_000)):
             assert above(run(fresh, [SIZED[name]], number), MOST_OF_SMALL_MB) == {}
 

@@ -1,4 +1,4 @@
-"""The transformation of the memory tests: all passes as it is, but for what is below 0."""
+"""The transformation of the memory tests: values below 0 are rejected, all else passes unchanged."""
 
 from typing import TypedDict
 
@@ -10,7 +10,7 @@ from etl.values.attribute_values import Record
 
 
 class Contract(TypedDict):
-    """What every item has."""
+    """The attributes of every item."""
 
     id: Text
     timestamp: Text

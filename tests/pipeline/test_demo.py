@@ -93,7 +93,7 @@ def label(line: str) -> str:
 
 
 def steady(text: str) -> str:
-    """An output without what differs from one run to another, and what a terminal replaces as it goes on."""
+    """An output without the parts that differ from run to run, or that a terminal replaces."""
     lines = [line.rstrip() for line in text.splitlines() if not re.match("  … .", line)]
     patterns = (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", r"(?<=:)\d{2,5}(?=, )", r"[\d,.]+(?= ?(?:s\b|kB|/s))")
     for pattern in patterns:

@@ -23,7 +23,7 @@ ENGINE = "etl/model/run.py"
 
 @contextmanager
 def in_the_middle(pipeline: Pipeline, deployment: Callable[[], object]) -> Iterator[None]:
-    """Deploy when Extract reads the table: its invocation is at work, and all that follow find what was deployed."""
+    """Deploy when Extract reads the table: its invocation is running, and all later ones find the deployment."""
     begun = threading.Lock()
 
     def deploying(request: Request) -> Answer:

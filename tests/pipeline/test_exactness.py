@@ -1,4 +1,4 @@
-"""What arrives is what was there: every type, every digit."""
+"""Items arrive as they were: every type, every digit."""
 
 from __future__ import annotations
 

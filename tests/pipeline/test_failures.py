@@ -1,4 +1,4 @@
-"""What can't succeed fails at once, by its own name, with a cause that says what, where and what to do."""
+"""A run that can't succeed fails at once, with its own error name, and a cause with place and remedy."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _run_of(execution: Execution) -> str:
 
 
 class Damage(NamedTuple):
-    """What happens to a staged object just before it is read, and what the execution then says."""
+    """A change of a staged object just before it is read, and the execution's message."""
 
     function: str
     key: str

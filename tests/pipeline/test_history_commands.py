@@ -15,7 +15,7 @@ from tests.pipeline.execution import Window, text
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline
 
-# What a doctor says of these depends on the runs of other tests.
+# A doctor's findings about these depend on the runs of other tests.
 OF_RUNS = {"last run", "watermark", "gaps", "dead letters"}
 
 
@@ -59,7 +59,7 @@ def test_a_run_is_listed_shown_and_logged(pipeline: Pipeline, window: Window) ->
     assert [(line["action"], line["run"]) for line in lines] == [(stage.lower(), run) for stage in STAGES]
     told = etl("logs", "load", "--run", run).splitlines()
     assert told[0].endswith(f"UTC  run {run}")
-    # What Lambda tells of no run is shown too, and may be of a test that broke a worker a moment ago.
+    # Lambda's lines of no run are shown too, and may be of a test that broke a worker a moment ago.
     own = [line for line in told if " finished " in line]
     assert [line.split()[1] for line in own] == ["load", "finish"]
     assert "30 loaded" in own[0]

@@ -1,4 +1,4 @@
-"""What an execution's input may be, and which items each picks."""
+"""The inputs of an execution, and the items that each picks."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_other_events_start_nothing(pipeline: Pipeline) -> None:
     pipeline.clients.events.put_events(
         Entries=[{"Source": source, "DetailType": kind, "Detail": "{}"} for source, kind in others]
     )
-    # The rule's own event comes behind them: what it starts is the only new execution.
+    # The rule's own event comes after them: its execution is the only new one.
     execution = started_by_event(pipeline, {"action": "start", "lookback_hours": 1})
     assert executions(pipeline) - before == {execution.arn}
 

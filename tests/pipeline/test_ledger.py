@@ -1,4 +1,4 @@
-"""The run ledger: what becomes of an execution wherever it ends, and the watermark, from which the next one goes on."""
+"""The run ledger: the entry of an execution wherever it ends, and the watermark, where the next one continues."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_gaps_are_filled_by_the_listed_commands(pipeline: Pipeline, window: Wind
 
 
 def gaps(pipeline: Pipeline, window: Window) -> tuple[int, Any]:
-    """What `etl gaps` ends with and finds, from a window on."""
+    """The exit code and the findings of `etl gaps`, from a window on."""
     done = subprocess.run(
         [ROOT / ".venv" / "bin" / "etl", "gaps", "--json", "--since", window.start],
         env=pipeline.deployed.environment.environ(),

@@ -1,4 +1,4 @@
-"""What can't go on is set aside: never skipped, with its reason, and with its original bytes."""
+"""Unusable items are set aside: never skipped, with the reason, and with their original bytes."""
 
 from __future__ import annotations
 

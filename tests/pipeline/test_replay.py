@@ -1,4 +1,4 @@
-"""Replay: what a run set aside is taken up again, when the data or the transformation is corrected."""
+"""Replay: quarantined items are loaded when the data or the transformation is corrected."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_replay_quarantines_failures_again_and_can_repeat(pipeline: Pipeline, 
     assert pipeline.loaded_names() == {*(f"{n}" for n in range(40)), "negative"}
     assert Ledger(pipeline).entry(first.arn)["replayed"]["run"] == again.run
 
-    # What the replay set aside is replayed in its turn.
+    # The replay's own quarantine is replayed in its turn.
     pipeline.put([pipeline.item("large", window.at(1))])
     assert pipeline.run({"replay": again.run}).counts["loaded"] == 1
 
@@ -68,7 +68,7 @@ def test_a_deleted_item_is_replayed_from_its_quarantined_bytes(pipeline: Pipelin
 
     replay = pipeline.run({"replay": first.run})
 
-    # What Load rejected lies there transformed: it stays where it is, and is counted.
+    # Records that Load rejected are there transformed: they stay, and are counted.
     assert (replay.counts["read"], replay.counts["left"], replay.counts["rejected_transform"]) == (2, 1, 1)
     [line] = pipeline.quarantined(replay).values()
     assert json.loads(line)["item"] == json.loads(pipeline.quarantined(first)["negative"])["item"]

@@ -1,4 +1,4 @@
-"""The specification's test script as it is typed: its exit codes and reasons, and what it leaves behind."""
+"""The specification's test script as it is typed: its exit codes, reasons and traces."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_mismatch_names_the_item_the_attribute_and_both_values(pipeline: Pipel
         answer = request.forward()
         if not request.operation.endswith("/data.json"):
             return answer
-        # Of the same length: what Load reads is as long as it was written.
+        # Of the same length: Load checks it.
         return Answer(answer.status, answer.headers, answer.body.replace(b'"Test Item 7"', b'"Test Item X"'))
 
     with pipeline.interposed("etl-load", "S3", alter):

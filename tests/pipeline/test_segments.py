@@ -80,7 +80,7 @@ def test_a_run_of_one_segment_names_its_first_part_data_json(pipeline: Pipeline,
 
 
 # A worker keeps three times its slowest unit of work in reserve. In an invocation of 6 s, a unit of 1.5 s leaves no
-# time for a second one, and 4.5 s for whatever a busy machine adds.
+# time for a second one, and 4.5 s for a busy machine.
 UNIT_SECONDS = 1.5
 INVOCATION_SECONDS = 6
 

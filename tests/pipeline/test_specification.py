@@ -1,6 +1,6 @@
 """The specification, walked through: its commands in their order and to the letter, typed into one shell.
 
-The shell has nothing but what `etl local env` gives it; `aws` and `cdk` are the real ones. The commands are those of
+The shell has only the variables of `etl local env`; `aws` and `cdk` are the real ones. The commands are those of
 the specification's sections Deployment, Testing, Troubleshooting and Cleanup.
 """
 
@@ -115,7 +115,7 @@ class Shell:
         variables.write_text(f'eval "$({shlex.quote(str(ROOT))}/.venv/bin/etl local env)"\n{own}\n')
 
     def __call__(self, command: str) -> str:
-        """Type a command; returns what it printed."""
+        """Type a command; return its output."""
         script = f"set -eo pipefail\nsource {self._variables}\n{command}\ndeclare -p | grep -E ' [A-Z_]+=' "
         script += (
             f"| grep -vE '^declare -[a-z]*r' > {self._variables}.new\nmv {self._variables}.new {self._variables}\n"

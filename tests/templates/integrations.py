@@ -81,7 +81,7 @@ def _task_problems(state: Mapping[str, Any], *, jsonata: bool) -> list[str]:
 
 
 def _operation(service: str, action: str) -> OperationModel | str:
-    """An action's model, or what is wrong with its name."""
+    """An action's model, or the error in its name."""
     session = botocore.session.get_session()
     names = {name.replace("-", ""): name for name in session.get_available_services()}
     name = _JAVA_NAMES.get(service) or names.get(service)

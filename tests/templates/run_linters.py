@@ -1,4 +1,4 @@
-"""Run by .venv-lint's Python: what cfn-lint and checkov find in templates, as JSON. A connection is an error.
+"""Run by .venv-lint's Python: findings of cfn-lint and checkov in templates, as JSON. A connection is an error.
 
 checkov's command asks its maker's service for guidelines even if it is told to download nothing, so its rules are run
 without that command.
@@ -26,7 +26,7 @@ from checkov.runner_filter import RunnerFilter  # type: ignore[import-not-found]
 
 
 def linted(template: str) -> list[Any]:
-    """Give what cfn-lint says: check, type, resource, words."""
+    """Return cfn-lint's findings: check, type, resource, words."""
     text = Path(template).read_text(encoding="utf-8")
     resources = json.loads(text)["Resources"]
     found = []
@@ -37,7 +37,7 @@ def linted(template: str) -> list[Any]:
 
 
 def checked(template: str) -> list[Any]:
-    """Give what checkov says: check, type, resource, words."""
+    """Return checkov's findings: check, type, resource, words."""
     report = Runner().run(root_folder=None, files=[template], runner_filter=RunnerFilter(framework=["cloudformation"]))
     if report.parsing_errors or not report.passed_checks:
         sys.exit(f"error: checkov can't read {template}")

@@ -1,4 +1,4 @@
-"""The check of the state machines' calls: what it takes, and each kind of mistake that it tells."""
+"""The check of the state machines' calls: accepted calls, and each kind of mistake that it finds."""
 
 from __future__ import annotations
 
