@@ -238,8 +238,8 @@ class Demonstration:
 
 
 def _items_unfit(failure: Failure) -> bool:
-    """Whether the pipeline works, and refused the demo's items: too many were rejected, or dropped."""
-    return failure.error == "QualityGateError" or (failure.stage, failure.error) == ("Gate", "TransformationError")
+    """Whether the gate stopped a working pipeline: too many items were rejected, all were dropped, or a sum is too long."""
+    return failure.stage == "Gate" and failure.error in ("QualityGateError", "TransformationError")
 
 
 def unfit_commands(lines: EtlLines, run: str) -> list[Command]:

@@ -18,6 +18,8 @@ from tests.etl_pipeline.values import Canonical, CheckError, Item, Key, canonica
 
 OUTPUTS = ("SourceTableName", "DestinationTableName", "StagingBucketName", "StateMachineArn")
 RULE = "etl-daily-schedule"
+# By the first the gate refuses items that are rejected; by the second, if all are dropped or can't be added up.
+GATE_ERRORS = ("QualityGateError", "TransformationError")
 
 
 class NothingToTestError(Exception):
@@ -25,7 +27,7 @@ class NothingToTestError(Exception):
 
 
 class UnfitError(CheckError):
-    """The gate stopped the run: it refused too many items, or all were dropped."""
+    """The gate stopped the run: its items don't fit the transformation."""
 
 
 def is_local(endpoint: str) -> bool:
@@ -157,9 +159,11 @@ class DeployedStack:
             cause = description.get("cause", "")
             with contextlib.suppress(ValueError, TypeError, KeyError):  # a function's error is an object
                 cause = json.loads(cause)["errorMessage"]
-            unfit = description.get("error") == "QualityGateError" or "DROP_THRESHOLD_PERCENT" in cause
+            error = description.get("error", "")
+            states = self._states(execution)
+            unfit = error in GATE_ERRORS and "Gate" in states and "Finish" not in states
             raise (UnfitError if unfit else CheckError)(
-                f"the execution is {description['status']}: {description.get('error', '')}: {cause}\n{execution}"
+                f"the execution is {description['status']}: {error}: {cause}\n{execution}"
             )
         output: dict[str, Any] = json.loads(description["output"])
         return output
@@ -178,9 +182,16 @@ class DeployedStack:
 
     def _state(self, execution: str) -> str:
         """Give the state that the execution entered last."""
+        return next(iter(self._states(execution)), "")
+
+    def _states(self, execution: str) -> list[str]:
+        """List the states that the execution entered lately, the last first."""
         history = self._stepfunctions.get_execution_history(executionArn=execution, reverseOrder=True, maxResults=50)
-        entered = (event.get("stateEnteredEventDetails") for event in history["events"])
-        return next((details["name"] for details in entered if details), "")
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for event in history["events"]
+            if "stateEnteredEventDetails" in event
+        ]
 
     def staged(self, prefix: str, *, without: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Read the records of all staged objects below a prefix, but those whose keys go on as in `without`."""
