@@ -238,7 +238,7 @@ class Demonstration:
 
 
 def _items_unfit(failure: Failure) -> bool:
-    """Whether the gate stopped a working pipeline: too many items were rejected, all were dropped, or a sum is too long."""
+    """Whether the gate stopped a working pipeline: too many items rejected, all dropped, or a sum too long."""
     return failure.stage == "Gate" and failure.error in ("QualityGateError", "TransformationError")
 
 
