@@ -13,11 +13,11 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from tests.pipeline.modes import DISTRIBUTED
 
-# Their tests share fixtures that take as long as all of them together: an environment, synthesized stacks.
+# Their tests share an environment, or synthesized stacks, which cost as much as all of them together.
 WHOLE_FOLDERS = ("tests/faults", "tests/infrastructure")
-# Thousands of tests that share nothing: each function is a unit.
+# Hundreds of tests that share nothing: each function is a unit.
 FUNCTIONS_OF = "tests/cli/test_hostile_items.py"
-# A unit that takes a minute and begins last has one process work while the others are done. The other units follow.
+# If a unit of a minute began last, one process would work while the others are done. The other units follow these.
 LONGEST_FIRST = (
     "tests/docs/test_typed.py",
     "tests/pipeline/test_specification.py",
@@ -26,13 +26,14 @@ LONGEST_FIRST = (
     FUNCTIONS_OF,
     "tests/faults",
     "tests/pipeline/test_demo.py",
+    "tests/pipeline/test_replaced_transformation.py",
     "tests/pipeline/test_segments.py",
     "tests/infrastructure",
 )
 
 
 def unit_of(test: str) -> str:
-    """The unit of a test: its file, folder or function, or the environment with Distributed Maps that it uses."""
+    """The unit of a test: its file, folder or function, or its environment with Distributed Maps."""
     if re.search(rf"[\[-]{DISTRIBUTED}[\]-]", test):
         return DISTRIBUTED
     file = test.partition("::")[0]
@@ -43,7 +44,7 @@ def unit_of(test: str) -> str:
 
 
 def turn_of(test: str) -> int:
-    """When a test's unit begins, relative to others."""
+    """The place of a test's unit in the order of the units."""
     unit = unit_of(test)
     if unit.startswith(FUNCTIONS_OF):
         unit = FUNCTIONS_OF
