@@ -108,7 +108,7 @@ def test_the_environment_is_strict_as_told(
     assert environment.strict is strict
 
 
-def test_a_context_value_without_a_key_is_refused_before_anything_starts(environment: FakeEnvironment) -> None:
+def test_a_context_value_without_a_key_starts_nothing(environment: FakeEnvironment) -> None:
     with pytest.raises(UserError, match="--context takes KEY=VALUE, got 'concurrency'"):
         demo(items=30, as_json=False, context=["concurrency"])
 
@@ -129,7 +129,7 @@ def test_an_interrupted_start_leaves_nothing(
     assert not environment.up
 
 
-def test_an_interrupted_deployment_ends_the_environment_that_was_started_for_it(
+def test_an_interrupted_deployment_ends_its_own_environment(
     environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.deployment = interrupt
@@ -139,7 +139,7 @@ def test_an_interrupted_deployment_ends_the_environment_that_was_started_for_it(
     assert last_error(capsys) == "interrupted: the local environment is stopped again"
 
 
-def test_an_interrupted_deployment_leaves_an_environment_that_was_up(
+def test_an_interrupted_deployment_leaves_a_former_environment(
     environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.up, environment.deployment = True, interrupt
@@ -149,7 +149,7 @@ def test_an_interrupted_deployment_leaves_an_environment_that_was_up(
     assert last_error(capsys).startswith("interrupted: cdk was ended, and the next deployment completes the stack; ")
 
 
-def test_an_interrupt_while_the_table_is_filled_leaves_the_environment_up(
+def test_an_interrupt_while_filling_leaves_the_environment_up(
     environment: FakeEnvironment,
     run: Callable[[Recording], None],
     monkeypatch: pytest.MonkeyPatch,

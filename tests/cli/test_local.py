@@ -126,7 +126,7 @@ def test_stopping_what_is_not_up_is_no_error(environment: FakeEnvironment) -> No
         ("unresponsive", 4, "runs, but doesn't answer"),
     ],
 )
-def test_an_environment_that_is_not_up_is_said_to_be_and_has_an_exit_code_of_its_own(
+def test_an_environment_that_is_not_up_has_its_own_exit_code(
     environment: FakeEnvironment, state: str, code: int, says: str
 ) -> None:
     environment.state = state
@@ -146,7 +146,7 @@ def test_programs_get_the_status_and_the_variables(environment: FakeEnvironment)
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_way_back_puts_back_what_was_there_and_unsets_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unset_restores_former_variables_and_unsets_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "night")
     monkeypatch.setenv("AWS_A-B", "no shell can have it")
     assert etl_local("env").stdout.splitlines()[:3] == [
