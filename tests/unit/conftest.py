@@ -12,6 +12,8 @@ UNTRACED = {
     "test_hostile_inputs.py",
     "test_hostile_records.py",
     "test_hostile_staging.py",
+    "test_isolation.py::test_a_record_that_no_memory_holds_is_told_by_its_size",
+    "test_isolation.py::test_a_transformation_that_keeps_memory_costs_no_record",
     "test_pipeline.py::test_a_crash_at_any_call_to_aws_changes_nothing",
     "test_scan_pace.py",
     "test_worker_memory.py",
