@@ -126,7 +126,7 @@ class Demonstration:
         return EXIT_FAILED
 
     def tidy_up(self) -> str:
-        """Stop everything that is half started, and describe what remains."""
+        """Stop everything that is half started, and describe the remaining state."""
         stays = f"the local environment stays up ({command()} local stop)"
         if self._running:
             pipeline, execution = self._running
