@@ -23,9 +23,8 @@ NODE_LOCK := $(if $(filter wheel,$(NODE)),requirements/node.txt)
 AWS := $(if $(filter-out demo help clean,$(or $(MAKECMDGOALS),help)),$(shell PATH="$(USER_PATH)" sh requirements/aws.sh))
 AWS_LOCK := $(if $(filter wheel,$(AWS)),requirements/aws.txt)
 
-# An environment whose interpreter is gone or isn't the one that is named, or whose checkout has moved, is made anew. So is
-# one into which a make that is gone has begun to install: pip and uv take what an interrupt has left of a package for
-# the whole.
+# An environment is made anew if its interpreter is gone or isn't the named one, if its checkout has moved, or if an
+# interrupted make began to install into it: pip and uv mistake a part of a package for the whole.
 VERSION := -c 'import sys; print(sys.version)' 2>/dev/null
 VENV_STATE := $(shell PATH="$(USER_PATH)"; [ "$$(cat $(STAMPS)/venv 2>/dev/null)" = "$(CURDIR)" ] && \
   is="$$($(PY) $(VERSION))" && { [ -z "$(PYTHON)" ] || [ "$$("$(PYTHON)" $(VERSION))" = "$$is" ]; } || echo stale; \
@@ -33,17 +32,17 @@ VENV_STATE := $(shell PATH="$(USER_PATH)"; [ "$$(cat $(STAMPS)/venv 2>/dev/null)
 BEGIN = @echo "$$PPID" > $@.begun
 END = @mv $@.begun $@
 
-# cfn-lint and checkov, which pin versions of their own: what they need must not come into .venv.
+# cfn-lint and checkov pin their own versions of packages, which must not come into .venv.
 LINT := .venv-lint/.stamp
 
-# Chromium for the test of the report's page: a package of the registry, locked as all others are; no root is needed.
+# Chromium for the test of the report's page: a locked package of the registry. It needs no root.
 BROWSER := tests/browser/node_modules/.stamp
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(USER_PATH)
-# Without bytecode beside the sources, as container images often ask for, each synthesis compiles the CDK anew.
+# Container images often disable bytecode; then each synthesis would compile the CDK anew.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
-# Megabytes of disk that each step takes, as it says before it begins.
+# Megabytes of disk for each step, which it announces.
 VENV_MB := 20
 UV_MB := 40
 DEMO_MB := 310
@@ -59,21 +58,26 @@ INSTALL_PROJECT := $(STEP) "Installing the command" 1 sh requirements/project.sh
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
-# With the user's PATH, so that it shows commands as the user must type them; and without the CDK's package cache of
-# 200 MB where there is none, which makes a second synthesis faster.
+# With the user's PATH, so that it shows commands as you must type them. It makes no package cache of the CDK: 200 MB, which
+# would make a second synthesis faster.
 .PHONY: demo
 demo: $(COMMAND) ## Run the whole pipeline on this machine: deploy, fill, execute, report
 	@cached="$$([ -d "$$HOME/.cache/aws/jsii" ] && echo enabled || echo disabled)"; \
 	JSII_RUNTIME_PACKAGE_CACHE="$${JSII_RUNTIME_PACKAGE_CACHE:-$$cached}" PATH="$(USER_PATH)" .venv/bin/etl demo
 
 .PHONY: test
-test: unit suites ## Run all tests
+test: unit pipelines suites ## Run all tests, the engine's and yours
 
 .PHONY: unit
 unit: setup ## Run the unit tests; they must cover 95 % of runtime/etl, branches included
 	@$(PY) -m pytest tests/unit -n 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+
+# Each folder by itself: its tests import the transformation beside them.
+.PHONY: pipelines
+pipelines: setup ## Run your tests, which are beside your code in pipelines/
+	@for folder in pipelines/*/; do echo "$$folder" && $(PY) -m pytest -q "$$folder" || [ $$? = 5 ] || exit 1; done
 
 # Three processes for two cores: they wait a quarter of the time.
 .PHONY: suites
@@ -81,10 +85,10 @@ suites: setup $(BROWSER) ## Run all other tests: of the command, the stack, and 
 	@$(PY) -m pytest tests --ignore=tests/unit -n 3 --dist loadfile
 
 .PHONY: browser
-browser: setup $(BROWSER) ## Install the Chromium that looks at the report's page in its test
+browser: setup $(BROWSER) ## Install Chromium for the test of the report's page
 
 .PHONY: faults
-faults: setup ## Break the deployed pipeline on purpose, and count; FAULTS_ARGS="--rounds 3 --seed 7"
+faults: setup ## Break the deployed pipeline on purpose, and count the damage; FAULTS_ARGS="--rounds 3 --seed 7"
 	@$(PY) -m tests.faults $(FAULTS_ARGS)
 
 .PHONY: check
@@ -93,16 +97,17 @@ check: setup $(LINT) ## Lint, types, architecture rules, the templates, freshnes
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -m mypy --config-file bench/mypy.ini
+	@for folder in pipelines/*/; do (cd "$$folder" && $(CURDIR)/$(PY) -m mypy --config-file ../mypy.ini .) || exit 1; done
 	@.venv/bin/lint-imports --no-cache --no-logo
 	@$(PY) -m tests.templates
 	@sh requirements/lock.sh --check
 
 .PHONY: bench
-bench: setup ## Measure the stages beside their peers; BENCH_ARGS=--quick takes two minutes
+bench: setup ## Compare the stages with other tools; BENCH_ARGS=--quick takes two minutes
 	@$(PY) -m bench $(BENCH_ARGS)
 
 .PHONY: format
-format: setup ## Format the code, and fix what the linter can fix
+format: setup ## Format the code, and apply the linter's fixes
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
@@ -115,14 +120,14 @@ lock: setup ## Bring the locks in step with requirements/*.in and package.json (
 	@sh requirements/lock.sh $(if $(UPGRADE),--upgrade)
 
 .PHONY: clean
-clean: ## Stop the local environment and remove all that was made: .venv, node_modules, caches
+clean: ## Stop the local environment, and remove .venv, node_modules and caches
 	@if [ -x .venv/bin/etl ]; then .venv/bin/etl local stop; fi
-	@rm -rf .venv .venv-bench .venv-lint node_modules tests/browser/node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-lint node_modules tests/browser/node_modules .build cdk.out .etl-local .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache pipelines/.pytest_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: setup
-setup: $(COMMAND) $(STAMPS)/dev-$(NODE)-$(AWS) ## Install all that is needed, into .venv and node_modules
-	@$(if $(filter setup,$(MAKECMDGOALS)),echo "Set up. make help lists what there is to do.",:)
+setup: $(COMMAND) $(STAMPS)/dev-$(NODE)-$(AWS) ## Install everything into .venv and node_modules
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo "Set up. make help lists the targets.",:)
 
 ifneq ($(filter stale,$(VENV_STATE)),)
 .PHONY: $(STAMPS)/venv

@@ -1,1 +1,1 @@
-"""The benchmark: what it costs to move a record, beside the ways in which others move it."""
+"""The benchmark: the cost of moving a record, compared with other tools."""

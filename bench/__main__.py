@@ -1,4 +1,4 @@
-"""`python -m bench`: measure, print the tables, write results, pictures, and what docs/ shows. See bench/README.md."""
+"""`python -m bench`: measure, print tables, write results, pictures and docs/. See bench/README.md."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
-    """Measure what the arguments say; 1 when a stage of ours failed or was wrong."""
+    """Measure as the arguments say; return 1 if a stage of ours failed or was wrong."""
     arguments = _arguments()
     try:
         enter(sys.argv[1:])
@@ -104,7 +104,7 @@ def _shapes(arguments: argparse.Namespace, kind: str) -> int:
 
 
 def _cold_start(rounds: int) -> "ColdStart":
-    """The cold start, or why there is none: what was measured before it is worth keeping."""
+    """Measure the cold start. A failure is a problem in the result: the other measurements stay."""
     from bench.cold_start import ColdStart, measure_cold_start
 
     try:

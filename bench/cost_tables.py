@@ -1,4 +1,4 @@
-"""The tables of docs/costs.md: what the capacity model and the table of prices make of example sizes."""
+"""The tables of docs/costs.md: example sizes with the capacity model and the table of prices."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +12,7 @@ from etl_cli.costs.cost import Cost, predicted
 from etl_cli.costs.prices import NAMES, PriceList, price_list, read_table
 from etl_cli.costs.usage import GB, KB, MB
 
-# A table and what a daily run finds in its window; a first copy has everything in it.
+# A table, and the items in a daily run's window; a first copy's window has all.
 EXAMPLES = {
     "daily": [(100 * MB, 0.1), (GB, 0.01), (10 * GB, 0.01), (100 * GB, 0.01)],
     "first copy": [(GB, 1.0), (10 * GB, 1.0)],
@@ -53,7 +53,7 @@ def _examples(document: Document) -> str:
 
 
 def _levers(document: Document) -> str:
-    """What becomes of the usual run's cost when one thing changes."""
+    """The usual run's cost when one thing changes."""
     measured = costs_of(document)
     usual = _cost(USUAL, DEFAULT, measured)
     large_items = replace(USUAL, item_bytes=1.5 * KB, wire_bytes=3 * KB, record_bytes=2.5 * KB)

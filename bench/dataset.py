@@ -51,7 +51,7 @@ def item(number: int) -> Item:
 
 
 def transformed(wire: Item) -> dict[str, Any]:
-    """What the shipped transformation makes of an item, with numbers as floats and without nulls."""
+    """Transform an item like the tests' transformation, with numbers as floats and without nulls."""
     record: dict[str, Any] = simplified({"M": wire})
     value = record["value"]
     size = "small" if value < 100 else "medium" if value < 1000 else "large"
@@ -111,13 +111,13 @@ def raw_lines() -> list[bytes]:
 
 @cache
 def plain_lines() -> list[bytes]:
-    """The distinct items as plain JSON, one line each: what a tutorial's transform reads."""
+    """The distinct items as plain JSON, one line each, for a tutorial's transform."""
     return [plain({"M": each}).encode() for page in pages() for each in page]
 
 
 @cache
 def transformed_lines() -> list[bytes]:
-    """The distinct items as transform stages them: what load reads."""
+    """The distinct items as transform stages them for load."""
     lines = []
     for line, each in zip(plain_lines(), (each for page in pages() for each in page), strict=True):
         extra = {name: text for name, text in transformed(each).items() if name in ("date", "size", "as_of")}
@@ -134,7 +134,7 @@ def plain(value: Wire) -> str:
         return "{" + ",".join(f"{json.dumps(name)}:{plain(each)}" for name, each in content.items()) + "}"
     if kind == "L":
         return "[" + ",".join(map(plain, content)) + "]"
-    if kind in ("SS", "NS", "BS"):  # as etl/plain_json.py writes what JSON lacks
+    if kind in ("SS", "NS", "BS"):  # tagged as in etl/values/plain_json.py
         return '{"$set":[' + ",".join(plain({kind[0]: each}) for each in content) + "]}"
     return json.dumps({"$binary": content} if kind == "B" else content)
 

@@ -1,4 +1,4 @@
-"""The benchmark's own environment: locked packages beside the peers', installed when first needed."""
+"""The benchmark's own environment: locked packages, installed at the first use."""
 
 import os
 import subprocess
@@ -11,21 +11,22 @@ LOCK = CHECKOUT / "requirements" / "bench.txt"
 
 
 class EnvironmentSetupError(RuntimeError):
-    """The environment can't be made. The message says what to do."""
+    """The environment can't be made. The message has the remedy."""
 
 
 def enter(arguments: list[str]) -> None:
-    """Go on in the benchmark's environment; returns when this process already runs in it."""
+    """Continue in the benchmark's environment; return if this process already runs in it."""
     if Path(sys.prefix).resolve() == VENV:
         return
     _install()
     python = VENV / "bin" / "python"
     os.chdir(CHECKOUT)
-    os.execv(python, [str(python), "-m", "bench", *arguments])  # noqa: S606 - no shell is wanted
+    environment = os.environ | {"PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'runtime'}"}  # the project isn't installed there
+    os.execve(python, [str(python), "-m", "bench", *arguments], environment)  # noqa: S606 - no shell is wanted
 
 
 def _install() -> None:
-    """Make ``.venv-bench`` and install what the lock says, unless it was installed from this very lock."""
+    """Make ``.venv-bench`` from the lock, unless it is current."""
     stamp = VENV / "lock.txt"
     if stamp.exists() and stamp.read_text() == LOCK.read_text():
         return

@@ -1,4 +1,4 @@
-"""What the server must have seen after a case: a variant that moves less, or moves it wrongly, is not compared."""
+"""The expected counts of the server after a case. A variant that loses or changes records isn't compared."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from bench.server.dynamodb import matching_items
 
 
 def problem_with(case: Case, counts: dict[str, Any]) -> str:
-    """What is wrong with what the server counted and the first record that it saw; empty when nothing is."""
+    """Compare the server's counts and its first record with the expected ones; return the difference or nothing."""
     due = {"scanned": 0, "staged": case.items, "written": 0}
     if case.stage == "extract":
         due = {"scanned": case.items, "staged": matching_items(case.items, dense=case.dense), "written": 0}
@@ -22,7 +22,7 @@ def problem_with(case: Case, counts: dict[str, Any]) -> str:
 
 
 def _record_problem(stage: str, sample: str) -> str:
-    """What is wrong with the first record that came. Every variant's form of it is accepted, a wrong value is not."""
+    """Check the first record. Every variant's form is accepted, a wrong value isn't."""
     text = sample[sample.index('"Item"') + len('"Item"') :].lstrip(": ") if stage == "load" else sample.lstrip("[ \n")
     record, _ = json.JSONDecoder().raw_decode(text)
     is_wire = all(isinstance(value, dict) and len(value) == 1 for value in record.values())

@@ -70,7 +70,7 @@ def _per_item(result: Result, value: Callable[..., float]) -> float:
 
 @dataclass(frozen=True)
 class Target:
-    """A claim about the pipeline: what is measured, and between which bounds it must lie."""
+    """A claim about the pipeline: a measurement and its bounds."""
 
     claim: str
     value: float

@@ -1,4 +1,4 @@
-"""What one process of the benchmark is told to do."""
+"""The job of one process of the benchmark."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,14 +31,14 @@ class Job:
 
 @dataclass(kw_only=True)
 class Measured:
-    """What one process cost between set-up and end.
+    """The cost of one process between set-up and end.
 
     Attributes:
         cpu_seconds: user and system time.
         wall_seconds: time by the clock.
         peak_mb: largest resident memory of the process, in MB of 10^6 bytes.
         base_mb: resident memory after set-up, before the first item.
-        facts: what else the variant tells, such as the number of invocations.
+        facts: further facts of the variant, such as the number of invocations.
     """
 
     cpu_seconds: float

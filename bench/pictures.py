@@ -16,7 +16,7 @@ Case = dict[str, Any]
 
 
 def draw(document: dict[str, Any], folder: Path) -> None:
-    """Draw what the summary of a run has: ``ratios.svg``, and ``sizes.svg`` where sizes were measured."""
+    """Draw the summary of a run: ``ratios.svg``, and ``sizes.svg`` if sizes were measured."""
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "bench", "font.size": 10, "text.color": INK, "axes.labelcolor": INK})
     _draw_ratios(document["cases"], folder / "ratios.svg")
@@ -73,7 +73,7 @@ def _from_base(case: Case) -> float:
 
 
 def _plot(axes: Axes, found: list[Case], base: dict[str, float], name: str) -> None:
-    """A line for each variant, over what it is compared with."""
+    """Draw a line for each variant, above its comparison."""
     for variant, colour in (("tutorial", GREY), ("ours", BLUE)):
         mine = sorted((case for case in found if case["variant"] == variant), key=lambda case: float(case["items"]))
         if mine:

@@ -1,4 +1,4 @@
-"""What is measured: the variants by stage, and how much of what."""
+"""The plan of the measurements: variants by stage, and their amounts."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ class Variant:
         label: its name in tables and pictures.
         stages: the stages that it has.
         secure: whether it is measured over TLS.
-        note: what a reader of the table must know.
+        note: a remark for readers of the table.
     """
 
     name: str
@@ -124,7 +124,7 @@ def _quick() -> list[Case]:
 def _compared(items: dict[str, int], *, rounds: int, peer_rounds: int) -> list[Case]:
     """Every variant in every stage that it has, every item in the window.
 
-    What the claims compare is measured most often; a peer runs for seconds, and its median is steady earlier.
+    Cases that the claims compare are measured most often. A peer runs for seconds, so its median is steady earlier.
     """
     often = (OURS, TUTORIAL, FLOOR)
     return [

@@ -1,4 +1,4 @@
-"""What is kept of a run: a summary and pictures beside its results, and, when it is to be shown, in docs/.
+"""The record of a run: a summary and pictures next to its results and, with --record, in docs/.
 
 `.venv-bench/bin/python -m bench.record` shows the last full run without measuring again.
 """
@@ -61,7 +61,7 @@ def _rounded(value: float) -> float:
 
 
 def _model(results: list[Result]) -> dict[str, float]:
-    """What the capacity model is told (``etl_cli.costs.capacity_inputs.Costs``); empty where we lack a stage.
+    """The capacity model's inputs (``etl_cli.costs.capacity_inputs.Costs``); empty if a stage is missing.
 
     A page costs the same whether it has many items of the window or few, so that its part follows from both.
     """

@@ -25,7 +25,7 @@ GROUPS = {
 
 
 def print_tables(console: Console, results: list[Result], cold: ColdStart, machine: dict[str, str]) -> None:
-    """Print a table for each group and stage, what was left out and why, the targets, the machine."""
+    """Print a table for each group and stage, the omissions with their reasons, the targets, the machine."""
     for group in GROUPS:
         print_group(console, results, group)
     _print_cold(console, cold)

@@ -1,4 +1,4 @@
-"""Runs the cases, interleaved, each in a fresh process, and holds what the server counted against what was due."""
+"""Runs the cases, interleaved, each in a fresh process, and compares the server's counts with the expected ones."""
 
 import http.client
 import json
@@ -33,7 +33,7 @@ class Result:
 
     Attributes:
         case: the case.
-        runs: what its rounds cost.
+        runs: the costs of its rounds.
         problem: why there are none, or why they don't count; empty when all is well.
     """
 
@@ -79,7 +79,7 @@ def run_plan(cases: list[Case], server: Server, cgroups: list[str], tell: Callab
             for result in mine:
                 case = result.case
                 if result.problem or number >= case.rounds:
-                    continue  # what failed once is reported, not tried again
+                    continue  # a failure is reported, not tried again
                 tell(f"{group} {number + 1}/{rounds}: {case.stage}, {case.items:,} items, {case.label}")
                 run_case(result, server, cgroups)
     return results

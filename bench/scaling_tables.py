@@ -25,7 +25,7 @@ Document = dict[str, Any]
 
 
 def costs_of(document: Document) -> Costs:
-    """What a record was measured to cost."""
+    """The measured cost of a record."""
     return Costs(**document["model"])
 
 

@@ -33,13 +33,13 @@ def shaped_pages(name: str) -> list[list[bytes]]:
 
 
 def _transformed(lines: list[bytes]) -> list[bytes]:
-    """The records that the shipped transformation makes of the items; their large attribute is the same in all."""
+    """The records that the tests' transformation makes of the items; their large attribute is the same in all."""
     heads, (tail, *_) = zip(*(_parted(line) for line in lines), strict=True)
     large = plain({"M": json.loads(tail)})[1:-1].encode()
     return [b"%b,%b,%b" % (plain({"M": json.loads(head)})[:-1].encode(), large, _ADDED) for head in heads]
 
 
 def _parted(line: bytes) -> tuple[bytes, bytes]:
-    """An item without what is large in it, and that alone."""
+    """Split an item into its small attributes and its large one."""
     head, mark, tail = line.partition(b',"content":')
     return head + b"}", b"{" + mark[1:] + tail

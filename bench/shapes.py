@@ -10,7 +10,7 @@ from itertools import count, islice
 
 # Attribute names and values of an item together. Source: Developer Guide, "Quotas", item size.
 MOST_ITEM_BYTES = 400 * 1024
-# What is left of it to a shape, beside the item's other attributes.
+# The bytes for a shape, without the item's other attributes.
 MOST_BYTES = MOST_ITEM_BYTES - 512
 # Levels of lists and maps in an attribute. Source: Developer Guide, "Quotas", nested attribute depth.
 MOST_DEPTH = 32

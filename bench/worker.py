@@ -1,4 +1,4 @@
-"""One measurement in a process of its own: `python -m bench.worker JOB` prints what the job cost, as JSON."""
+"""One measurement in its own process: `python -m bench.worker JOB` prints the job's cost as JSON."""
 
 import cProfile
 import importlib
@@ -16,7 +16,7 @@ from bench.job import Job, Measured
 
 
 def measure(job: Job, work: Callable[[], dict[str, Any] | None]) -> Measured:
-    """Run ``work`` and tell what it cost."""
+    """Run ``work`` and return its cost."""
     base = _memory_mb("VmRSS")
     profile = cProfile.Profile() if job.profile else None
     started, before = time.perf_counter(), _cpu_seconds()

@@ -6,13 +6,11 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from etl_cli.local.environment import LocalEnvironment
 from tests.support import PROXIED, ROOT, Deployed, SharedAssemblies
-from tests.units import UnitScheduling, turn_of
 
 # The checkout's commands and Node.js come first, at once: other folders' fixtures start Node.js as they are imported.
 os.environ["PATH"] = os.pathsep.join(
@@ -20,26 +18,16 @@ os.environ["PATH"] = os.pathsep.join(
 )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Keep the user's AWS settings out of the tests, and let Ctrl-C work."""
-    # A job in the background starts with the signal ignored, and hands that on; tests interrupt what they start.
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.import_plugin("tests.scheduling")
+    # A background job starts with the signal ignored, and passes that on; tests interrupt their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("AWS_", "ETL_"))]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> UnitScheduling | None:
-    """With `--dist loadfile`, processes take units of tests that share what is expensive, the longest units first."""
-    return UnitScheduling(config, log) if config.option.dist == "loadfile" else None
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the tests in the order in which units are handed to processes."""
-    if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: turn_of(item.nodeid))
 
 
 MakeEnvironment = Callable[..., LocalEnvironment]
@@ -63,7 +51,7 @@ def make_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeE
 
 @pytest.fixture(scope="session")
 def assemblies(tmp_path_factory: pytest.TempPathFactory) -> SharedAssemblies:
-    """Deploys the stack; what it is synthesized to is shared by all processes of the tests."""
+    """Deploys the stack; all processes of the tests share its synthesized assemblies."""
     own = tmp_path_factory.getbasetemp()
     return SharedAssemblies(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 

@@ -1,4 +1,4 @@
-"""What requests consumed, and when: how much of it falls into any span of a length."""
+"""The consumption of requests over time, and within any span of a length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that somebody may put into an item in order to harm whoever looks at it, by name."""
+"""Texts that an attacker may put into an item to harm its readers, by name."""
 
 from __future__ import annotations
 
@@ -93,6 +93,33 @@ HOSTILE = {
     "long line breaks": "\n" * 5_000,
     "wide": "漢字" * 400,
 }
+# One text for each way in which one does harm, and one with all of them. Commands are tried with these:
+# tests/cli/test_printable.py tries every text with all that prints.
+KINDS = {
+    name: HOSTILE[name]
+    for name in (
+        "closing tag",
+        "unclosed tag",
+        "link",
+        "backslash and closing tag",
+        "emoji code",
+        "title",
+        "unfinished sequence",
+        "C1 title",
+        "NUL",
+        "both",
+        "next line",
+        "right to left override",
+        "variation selectors",
+        "combining flood",
+        "script",
+        "format",
+        "option",
+        "long and hidden",
+        "long line breaks",
+        "wide",
+    )
+} | {"all of them": " ".join(text for text in HOSTILE.values() if len(text) < 1_000)}
 # What no client can send or store as UTF-8; lines of JSON can hold it, written as an escape.
 SURROGATES = {"half a character": "a\ud800b", "the other half": "\udc80"}
 ORDINARY = [

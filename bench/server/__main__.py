@@ -13,7 +13,7 @@ from bench.server.s3 import S3
 
 
 class Server:
-    """What one run of a variant talks to; ``/_bench/setup`` starts afresh, ``/_bench/counts`` tells what came."""
+    """The server of one run of a variant; ``/_bench/setup`` empties it, ``/_bench/counts`` returns its counts."""
 
     def __init__(self) -> None:
         self._dynamodb, self._s3, self.latency_seconds = DynamoDb(), S3(), 0.0

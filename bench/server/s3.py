@@ -53,7 +53,7 @@ class RepeatedArray:
 
 @dataclass
 class _Part:
-    """What is kept of an upload: its counts, and its edges, over which a record's mark may lie."""
+    """The counts of an upload, and its edges, because a record's mark may span two parts."""
 
     size: int
     records: int

@@ -35,7 +35,7 @@ def extract(_: Job) -> Callable[[], None]:
 
 
 def load(_: Job) -> Callable[[], None]:
-    """Each record serialized, 25 to a request, what is unprocessed sent again."""
+    """Serialize each record, send 25 per request, and send unprocessed ones again."""
     dynamodb, s3 = boto3.client("dynamodb"), boto3.client("s3")
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""What several peers share: keys, the window, JSON with Decimals."""
+"""Shared by several peers: keys, the window, JSON with Decimals."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,12 +11,12 @@ START, END = WINDOW_START.removesuffix("Z"), WINDOW_END.removesuffix("Z")
 
 
 def default(value: Any) -> Any:
-    """What json.dumps does with a Decimal, as tutorials write it."""
+    """Encode a Decimal for json.dumps, as tutorials do."""
     if isinstance(value, Decimal):
         return int(value) if value % 1 == 0 else float(value)
     raise TypeError(f"{type(value).__name__} is not JSON serializable")
 
 
 def batches(records: list[Any], size: int = 25) -> list[list[Any]]:
-    """The records in batches of what BatchWriteItem takes."""
+    """Cut records into batches for BatchWriteItem."""
     return [records[start : start + size] for start in range(0, len(records), size)]

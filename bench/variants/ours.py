@@ -37,7 +37,7 @@ ENVIRONMENT = {name: text for function in BY_FUNCTION for name, text in environm
 
 
 def staged_key(stage: str, part: int) -> str:
-    """Where the stages look for part ``part`` of what ``stage`` wrote."""
+    """Return the key of part ``part`` of the output of ``stage``."""
     return f"{stage}/{RUN['timestamp']}/{'data' if part == 0 else f'0000-{part:04d}'}.json"
 
 
@@ -92,7 +92,7 @@ def extract(job: Job) -> Callable[[], dict[str, Any]]:
 
 
 def transform(job: Job) -> Callable[[], dict[str, Any]]:
-    """etl.transform.handler with the transformation of the tests, which is the shipped one."""
+    """etl.transform.handler with the tests' transformation."""
     return _stage("transform", job)
 
 

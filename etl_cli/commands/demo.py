@@ -20,26 +20,28 @@ from etl_cli.commands.run import run_name
 from etl_cli.items.seed import make_items, write_items
 from etl_cli.local.deployment_progress import DeploymentProgress
 from etl_cli.local.environment import LocalEnvironment
-from etl_cli.render.board import Board
+from etl_cli.render.board import WIDEST, Board
 from etl_cli.render.failure import print_commands
 from etl_cli.render.report import print_report
-from etl_cli.render.run_document import report_document
+from etl_cli.render.run_document import failure_document, report_document
 from etl_cli.runs.failure import ExecutionError, Failure
 from etl_cli.runs.history import Timeline
 from etl_cli.summary.run_summary import RunSummary, summarize_followed
 from etl_cli.summary.verify import Verified, verify
-from etl_cli.terminal.console import err, print_error, print_json
+from etl_cli.terminal.console import Text, err, print_error, print_json
 from etl_cli.terminal.context_option import Context, parse_context
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from etl_cli.terminal.paths import ROOT, command, environment_line
+from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import plural
 
 ENVIRONMENT, DEPLOYMENT, SOURCE, CHECK = "Local AWS", "Deployment", "Source table", "Check"
 _LOOK_SECONDS = 0.2
+_OWN_TABLE = "# your own table: README.md, Deploy to AWS and Make it yours"
 
 
 @verb(
@@ -48,7 +50,7 @@ _LOOK_SECONDS = 0.2
 )
 def demo(
     items: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="How many items to put into the source table.")
+        int, typer.Option(min=1, max=1_000_000, help="Number of items to put into the source table.")
     ] = 5000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     context: Context = None,
@@ -56,7 +58,8 @@ def demo(
 ) -> None:
     """Run the whole pipeline on this machine: start, deploy, fill the source table, execute, report.
 
-    The local environment stays up afterwards; items that are in the source table already are replaced.
+    The local environment stays up afterwards. Items that are in the source table already are replaced.
+    If the demo's items don't fit your transformation, the demo says so and ends with 0.
     """
     demonstration = Demonstration(
         LocalEnvironment(ROOT), items, as_json=as_json, context=parse_context(context), strict=strict
@@ -71,7 +74,7 @@ def demo(
 
 
 class Outcome(NamedTuple):
-    """A run that succeeded: where, what is told of it, and what was counted in the tables."""
+    """A run that succeeded: its pipeline, its report, and the records counted in the tables."""
 
     pipeline: Pipeline
     summary: RunSummary
@@ -79,7 +82,7 @@ class Outcome(NamedTuple):
 
 
 class Demonstration:
-    """One demonstration, which knows what to tidy up when it is interrupted."""
+    """One demonstration. It tidies up after itself when it is interrupted."""
 
     def __init__(
         self,
@@ -90,11 +93,11 @@ class Demonstration:
         context: Mapping[str, str] | None = None,
         strict: bool = False,
     ) -> None:
-        """Prepare it; nothing is started.
+        """Prepare it, and start nothing.
 
         Args:
-            environment: where to run; it is started if it isn't up.
-            items: how many to put into the source table.
+            environment: started if it isn't up.
+            items: number of items to put into the source table.
             as_json: print the report as JSON, and the progress on the error output.
             context: CDK context values of the deployment.
             strict: enforce IAM and bucket policies, over HTTPS.
@@ -110,12 +113,15 @@ class Demonstration:
         self._running: tuple[Pipeline, str] | None = None
 
     def run(self) -> int:
-        """Do it all, and return the exit code."""
+        """Run all steps, and return the exit code."""
         try:
             with Board(self._console, [ENVIRONMENT, DEPLOYMENT, SOURCE, *STATES, CHECK]) as board:
                 outcome = self._run(board)
         except ExecutionError as error:
             self._running = None
+            if _items_unfit(error.failure):
+                self._print_unfit(error.failure)
+                return 0
             self._print_failure(error.failure)
         except UserError as error:
             self._print_error(error)
@@ -127,7 +133,7 @@ class Demonstration:
         return EXIT_FAILED
 
     def tidy_up(self) -> str:
-        """Leave nothing half-started behind, and say what became of it."""
+        """Stop everything that is half started, and describe the remaining state."""
         stays = f"the local environment stays up ({command()} local stop)"
         if self._running:
             pipeline, execution = self._running
@@ -174,7 +180,7 @@ class Demonstration:
             board.update(SOURCE, f"{written:,} of {plural(self._items, 'item')}", written / self._items)
 
         show(0)
-        # On the hour, so that a second run soon after writes the very same items.
+        # On the hour, so that a second demo within the hour writes the same items.
         reference = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         write_items(pipeline.dynamodb, pipeline.source_table, make_items(self._items, reference), show)
         board.end(SOURCE, f"{plural(self._items, 'item')} put into {pipeline.source_table}")
@@ -202,9 +208,24 @@ class Demonstration:
             return
         print_report(self._console, summary, (pipeline.source_table, pipeline.destination_table), verified)
         print_commands(self._console, commands, "What to do next")
-        self._console.print(
-            "  # your own table: README.md, Deploy to AWS and Make it yours", style="dim", soft_wrap=True
-        )
+        self._console.print(f"  {_OWN_TABLE}", style="dim", soft_wrap=True)
+        self._print_how_to_stop()
+
+    def _print_unfit(self, failure: Failure) -> None:
+        """Print that the demo's items don't fit the transformation in place, why, and what to do."""
+        commands = unfit_commands(EtlLines(), failure.run)
+        if self._as_json:
+            print_json(
+                failure_document(failure) | {"status": "unfit", "commands": [each.line for each in commands]},
+            )
+        self._console.print()
+        self._console.print(Text("  The demo's items don't fit your transformation.py", "bold yellow"))
+        self._console.print("  The pipeline is deployed. Its run stopped before it loaded anything:")
+        self._console.print()
+        for line in wrapped(failure.message, min(self._console.width, WIDEST) - 6):
+            self._console.print(f"    {line}", soft_wrap=True)
+        print_commands(self._console, commands, "What to do next")
+        self._console.print(f"  {_OWN_TABLE}", style="dim", soft_wrap=True)
         self._print_how_to_stop()
 
     def _print_failure(self, failure: Failure) -> None:
@@ -223,19 +244,32 @@ class Demonstration:
         self._console.print(f"  The local environment stays up. Stop it: {command()} local stop", soft_wrap=True)
 
 
+def _items_unfit(failure: Failure) -> bool:
+    """Whether the gate stopped a working pipeline: too many items rejected, all dropped, or a sum too long."""
+    return failure.stage == "Gate" and failure.error in ("QualityGateError", "TransformationError")
+
+
+def unfit_commands(lines: EtlLines, run: str) -> list[Command]:
+    """Lines that show why a transformation refuses the demo's items."""
+    return [
+        Command("see what your transformation does to each item", lines.line("preview")),
+        Command("see the rejected items", lines.line("quarantine", "show", run)),
+    ]
+
+
 def next_commands(lines: EtlLines) -> list[Command]:
-    """Lines that go on from a demonstration, with its own items."""
+    """Lines that continue from a demonstration, with its own items."""
     return [
         Command("have every AWS tool of this shell use the local environment", environment_line(lines.program)),
-        Command("edit pipelines/etl/transformation.py, and see what it does", lines.line("preview", "--watch")),
-        Command("look at the run as a page", lines.line("report", "latest", "--html", "report.html")),
-        Command("see whether all is well", lines.line("doctor")),
+        Command("edit pipelines/etl/transformation.py, and see its effect", lines.line("preview", "--watch")),
+        Command("see the run as a page", lines.line("report", "latest", "--html", "report.html")),
+        Command("check the pipeline", lines.line("doctor")),
     ]
 
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let no second signal interrupt the tidying up."""
+    """Ignore further signals while tidying up."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

@@ -1,4 +1,4 @@
-"""`etl local`: the local environment, from starting it to throwing it away."""
+"""`etl local`: start, use, reset and stop the local environment."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ EXIT_DIED = 4
 
 app = Commands(
     help="The local environment: an embedded AWS on 127.0.0.1, into which the real CDK CLI deploys.\n\n"
-    "Its files are in .etl-local of the checkout, or in the folder that ETL_LOCAL_DIR names; each folder is an "
-    "environment of its own. Its data live as long as it is up.",
+    "Its files are in .etl-local of the checkout, or in the folder that ETL_LOCAL_DIR names. Each folder is a separate "
+    "environment. Stopping an environment deletes its data.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -34,31 +34,29 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @verb(examples=("etl local start", "etl local start --port 4566", "etl local start --strict"))
 def start(
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port of 127.0.0.1; a free one if left out.")
-    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port of 127.0.0.1. Default: a free port.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Enforce IAM and bucket policies, over HTTPS.")] = False,
 ) -> None:
-    """Start the local environment, if it is not up already."""
+    """Start the local environment, unless it is up."""
     environment = _environment()
     was_up = environment.status().is_up
     status = environment.start(port, strict=strict)
-    out.print(f"The local environment {'was up already' if was_up else 'is up'}: {status.endpoint}")
+    out.print(f"The local environment {'was already up' if was_up else 'is up'}: {status.endpoint}")
     _print_next()
 
 
 @verb(examples=("etl local stop",))
 def stop() -> None:
-    """Stop the local environment; its tables, objects and stacks are gone then."""
+    """Stop the local environment. This deletes its tables, objects and stacks."""
     if _environment().stop():
         out.print("The local environment is stopped.")
     else:
-        out.print("The local environment was not up.")
+        out.print("The local environment wasn't up.")
 
 
 @verb(examples=("etl local reset",))
 def reset() -> None:
-    """Throw all data and stacks away, and start afresh on the same port."""
+    """Delete all data and stacks, and start again on the same port."""
     status = _environment().reset()
     out.print(f"The local environment is up and empty: {status.endpoint}")
     _print_next()
@@ -69,7 +67,7 @@ def reset() -> None:
     exits={0: "up", EXIT_DOWN: "down", EXIT_DIED: "ended without being stopped, or does not answer"},
 )
 def status(as_json: Json = False) -> None:
-    """Say whether the local environment is up, where, since when, and which stacks it has."""
+    """Show whether the local environment is up, its address, its start and its stacks."""
     found = _environment().status(stacks=True)
     if as_json:
         print_json(_as_dict(found))
@@ -83,16 +81,16 @@ def status(as_json: Json = False) -> None:
 def env(
     as_json: Json = False,
     unset: Annotated[
-        bool, typer.Option("--unset", help="Print the commands that lead the shell back to where it was before.")
+        bool, typer.Option("--unset", help="Print the commands that restore the shell's own settings.")
     ] = False,
 ) -> None:
     """Print the shell commands with which aws, cdk and every AWS SDK use the local environment.
 
-    The shell keeps the AWS variables, PATH and proxy settings that it had, and --unset puts them back.
+    The shell keeps its former AWS variables, PATH and proxy settings, and --unset restores them.
     """
     if unset:
         if as_json:
-            raise typer.BadParameter("it prints lines for a shell: leave --json out.", param_hint="--unset")
+            raise typer.BadParameter("--unset prints lines for a shell: leave --json out.", param_hint="--unset")
         _print_way_back()
         return
     variables = _variables(for_shell=not as_json)
@@ -108,11 +106,11 @@ def env(
 
 
 def _variables(*, for_shell: bool) -> dict[str, str]:
-    """The variables of the environment; where there is none, the line that an eval gets fails."""
+    """Return the environment's variables. Without an environment, print a line that fails in an eval."""
     try:
         return _environment().variables()
     except UserError:
-        if for_shell:  # an eval of nothing succeeds, and a script would go on, with AWS
+        if for_shell:  # an eval of nothing succeeds, and a script would continue with AWS
             out.print("false")
         raise
 
@@ -122,7 +120,7 @@ def deploy(context: Context = None) -> None:
     """Deploy the stack into the local environment, with the real CDK CLI."""
     values = parse_context(context)
     environment = _environment()
-    environment.variables()  # says at once when it is not up
+    environment.variables()  # fails at once if it isn't up
     began = time.monotonic()
     with progress(f"Deploying {STACK}") as show:
         outputs = environment.deploy(values, on_line=show)
@@ -132,7 +130,7 @@ def deploy(context: Context = None) -> None:
 
 @verb(examples=("etl local destroy",))
 def destroy() -> None:
-    """Remove the stack, its data included, from the local environment, with the real CDK CLI."""
+    """Remove the stack and its data from the local environment, with the real CDK CLI."""
     environment = _environment()
     environment.variables()
     with progress(f"Destroying {STACK}") as show:
@@ -143,7 +141,7 @@ def destroy() -> None:
 def _print_way_back() -> None:
     restored = restored_variables()
     if not restored:
-        err.print(f"This shell does not use a local environment by {environment_line()}.")
+        err.print(f"This shell doesn't use a local environment by {environment_line()}.")
     for name, kept in restored.items():
         out.print(f'export {name}="${kept}"; unset {kept}' if kept else f"unset {name}")
 
@@ -165,7 +163,7 @@ def _print_status(status: Status) -> None:
         "up": ("up", "green"),
         "down": ("down", "yellow"),
         "died": ("ended without being stopped", "red"),
-        "unresponsive": ("runs, but does not answer", "red"),
+        "unresponsive": ("runs, but doesn't answer", "red"),
     }
     verb = "is " if status.state in ("up", "down") else ""
     out.print(Text.assemble(f"The local environment {verb}", words[status.state], "."))
@@ -182,10 +180,10 @@ def _print_status(status: Status) -> None:
     if status.state == "down":
         out.print(f"Start it: {command()} local start")
     elif status.state == "died":
-        err.print(f"Its last words are in {status.state_dir / 'server.log'}")
+        err.print(f"Its last lines are in {status.state_dir / 'server.log'}")
         err.print(f"Start it again: {command()} local start")
     elif status.state == "unresponsive":
-        err.print(f"Start it afresh: {command()} local reset")
+        err.print(f"Start it anew: {command()} local reset")
 
 
 def _print_next() -> None:

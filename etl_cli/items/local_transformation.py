@@ -80,14 +80,14 @@ class LocalTransformation:
     """The transformation file of the checkout, as it is now.
 
     Args:
-        path: the file.
+        path: the file; pipelines/etl/transformation.py if left out.
 
     Raises:
         UserError: the file can't be used. The message says where it is wrong, and how.
     """
 
-    def __init__(self, path: Path = TRANSFORMATION) -> None:
-        self._path = path
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path = path or TRANSFORMATION
         with printing_aside():
             module = load(path, RECORD_SECONDS)
             try:

@@ -20,12 +20,12 @@ from etl_cli.terminal.errors import UserError
 
 KEPT_LINES = 30
 
-# Folders of the checkout that have no part in the synthesis; whatever else is there is taken to have one.
+# Folders of the checkout that the synthesis doesn't read. It may read any other.
 _NO_SOURCES = {"node_modules", "cdk.out", "bench", "docs", "etl_cli", "tests", "__pycache__"}
 
 
 def fingerprint_of(root: Path, context: Mapping[str, str]) -> str:
-    """A digest of all that the synthesis depends on: the checkout's files, the context and the interpreter."""
+    """Compute a digest of everything the synthesis depends on: files, context and interpreter."""
     digest = hashlib.sha256(json.dumps([sys.version, sorted(context.items())]).encode())
     for folder, names, files in os.walk(root):
         names[:] = sorted(name for name in names if name not in _NO_SOURCES and not name.startswith("."))
@@ -37,12 +37,12 @@ def fingerprint_of(root: Path, context: Mapping[str, str]) -> str:
 
 
 class CdkRunner:
-    """The CDK CLI with a local environment's variables; its output and its caches stay in the state folder."""
+    """The CDK CLI with a local environment's variables. Its output and caches stay in the state folder."""
 
     def __init__(
         self, root: Path, state_dir: Path, environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
     ) -> None:
-        """Remember where to work.
+        """Prepare the CDK CLI.
 
         Args:
             root: the checkout, whose cdk.json names the app.
@@ -59,13 +59,13 @@ class CdkRunner:
         self._on_line = on_line or (lambda _: None)
 
     def bootstrap(self) -> None:
-        """Make the environment ready for deployments: `cdk bootstrap`."""
-        # Outside the checkout the CDK CLI finds no app, and does not synthesize it for nothing.
+        """Prepare the environment for deployments: `cdk bootstrap`."""
+        # Outside the checkout the CDK CLI finds no app, so it doesn't synthesize one.
         self._home.mkdir(exist_ok=True)
         self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=self._home)
 
     def deploy(self, stack: str, context: Mapping[str, str]) -> None:
-        """Synthesize, unless nothing has changed since the last time, and deploy a stack: `cdk deploy`."""
+        """Deploy a stack with `cdk deploy`. Synthesize it first if anything has changed."""
         fingerprint = fingerprint_of(self._root, context)
         self._run(
             ["deploy", stack, "--require-approval", "never", "--progress", "events", *self._app(fingerprint, context)]
@@ -74,14 +74,14 @@ class CdkRunner:
             file.write(fingerprint)
 
     def destroy(self, stack: str) -> None:
-        """Delete a stack and what it made: `cdk destroy`, of the template that was deployed last."""
+        """Delete a stack and its resources: `cdk destroy`, of the last deployed template."""
         app = ["--app", str(self._assembly)] if self._fingerprint.exists() else ["--output", str(self._assembly)]
         self._run(["destroy", stack, "--force", *app])
 
     def _app(self, fingerprint: str, context: Mapping[str, str]) -> list[str]:
-        """The options that name the app: its last cloud assembly, if it is what a synthesis would give."""
+        """Return the options that name the app: its last cloud assembly, if that is current."""
         if self._fingerprint.exists() and self._fingerprint.read_text() == fingerprint:
-            self._on_line("The checkout is as it was deployed last: its template is taken as it is")
+            self._on_line("Nothing has changed since the last deployment: its template is used again")
             return ["--app", str(self._assembly)]
         self._on_line("Synthesizing the template")
         self._fingerprint.unlink(missing_ok=True)
@@ -91,7 +91,7 @@ class CdkRunner:
     def _run(self, arguments: list[str], *, folder: Path | None = None) -> None:
         command = self._root / "node_modules" / ".bin" / "cdk"
         if not command.exists():
-            raise UserError(f"The CDK CLI is not installed: there is no {command}.", "Install it: make setup")
+            raise UserError(f"The CDK CLI isn't installed: {command} doesn't exist.", "Install it: make setup")
         last: deque[str] = deque(maxlen=KEPT_LINES)
         code = self._follow(
             [str(command), *arguments, "--ci", "--no-color", "--no-notices"], folder or self._root, last
@@ -102,7 +102,7 @@ class CdkRunner:
             raise UserError(f"`cdk {arguments[0]}` failed with exit code {code}. Its last lines:", lines=last)
 
     def _follow(self, command: list[str], folder: Path, last: deque[str]) -> int:
-        """Run a command, pass on and collect its lines, and give its exit code."""
+        """Run a command, pass its lines on, keep the last ones, and return its exit code."""
         process: subprocess.Popen[str] | None = None
         try:
             with signals_deferred():
@@ -124,7 +124,7 @@ class CdkRunner:
                     self._on_line(text)
             return process.wait()
         except BaseException:
-            # The CDK CLI runs the app in a process of its own, and neither gets the signal that interrupted this one.
+            # Neither the CDK CLI nor the app, its child, gets the signal that interrupted this process.
             with signals_deferred(), contextlib.suppress(ProcessLookupError):
                 if process is not None:
                     os.killpg(process.pid, signal.SIGKILL)

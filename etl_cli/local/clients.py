@@ -1,4 +1,4 @@
-"""AWS clients of a local environment, whatever the user's own AWS settings are."""
+"""AWS clients of a local environment. The user's own AWS settings don't affect them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class StackSummary:
 
 
 class Clients:
-    """Typed boto3 clients of one endpoint, each made when it is first asked for."""
+    """Typed boto3 clients of one endpoint, each made at its first use."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         """Take endpoint, credentials, region and certificate from `LocalEnvironment.variables()`."""
@@ -39,11 +39,11 @@ class Clients:
 
     @cached_property
     def session(self) -> boto3.Session:
-        """The session; clients that it makes need `**options`."""
+        """The session. Its clients need `**options`."""
         import boto3  # slow to import
         import botocore.session
 
-        # No profile, configuration file or variable of the user's can lead these clients elsewhere.
+        # No profile, configuration file or variable of the user's can redirect these clients.
         core = botocore.session.Session(
             session_vars={
                 "profile": (None, None, None, None),
@@ -118,7 +118,7 @@ class Clients:
         return self.session.client("sts", **self.options)
 
     def stacks(self) -> list[StackSummary]:
-        """The stacks that exist, by name."""
+        """List the stacks that exist, by name."""
         pages = self.cloudformation.get_paginator("describe_stacks").paginate()
         found = [
             StackSummary(
@@ -136,5 +136,5 @@ class Clients:
         return any(stack.name == name and stack.status.endswith("_COMPLETE") for stack in self.stacks())
 
     def outputs(self, name: str) -> dict[str, str]:
-        """A stack's outputs by OutputKey; empty if there is no such stack."""
+        """Return a stack's outputs by OutputKey; empty if there is no such stack."""
         return next((stack.outputs for stack in self.stacks() if stack.name == name), {})

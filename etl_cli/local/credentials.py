@@ -1,4 +1,4 @@
-"""Who may use the embedded AWS: the holder of the environment's access key, and those whom it gave a session key."""
+"""Access keys of the embedded AWS: the environment's own, and the session keys that it issues."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AccessKey(NamedTuple):
 
 
 def random_key() -> AccessKey:
-    """An access key that nobody can guess, in AWS's form (IAM User Guide, "IAM identifiers")."""
+    """Make an access key that nobody can guess, in AWS's form (IAM User Guide, "IAM identifiers")."""
     return AccessKey("AKIA" + _random_id(), secrets.token_hex(20))
 
 
@@ -27,7 +27,7 @@ def _random_id() -> str:
 
 
 def presented_key(request: Received) -> str | None:
-    """The one access key that a request presents; None if there is none, or more than one."""
+    """Find the one access key of a request; None if it presents none, or several."""
     from ministack.core.router import extract_access_key_id
 
     in_query = sum(
@@ -39,9 +39,9 @@ def presented_key(request: Received) -> str | None:
 
 
 def refusal_of_key(key: str | None, own: AccessKey, session_token: str) -> Refusal | None:
-    """Why a presented key doesn't count; None for the environment's own, and for those that it has given.
+    """Refuse every key but the environment's own and those that it has issued.
 
-    ministack takes "test" and every number of twelve digits for its owner's key: here they are unknown.
+    ministack accepts "test" and every number of twelve digits as its owner's key. Here they are unknown.
     """
     from ministack.core import iam_evaluator
 
@@ -62,7 +62,7 @@ def refusal_of_key(key: str | None, own: AccessKey, session_token: str) -> Refus
 
 
 def account_of(key: str) -> str | None:
-    """The account that a key belongs to; None for the environment's own."""
+    """Find the account of a key; None for the environment's own."""
     from ministack.core.iam_evaluator import find_iam_access_key_account
     from ministack.core.responses import _account_from_sts_session
 
@@ -71,14 +71,14 @@ def account_of(key: str) -> str | None:
 
 
 def resolve_key(key: str, session_token: str) -> Any:
-    """Ministack's ResolvedCredential of a key, or its CredentialResolutionError."""
+    """Return ministack's ResolvedCredential of a key, or its CredentialResolutionError."""
     from ministack.core.iam_evaluator import resolve_credential
 
     return resolve_credential(key, account_of(key), session_token)
 
 
 def give_functions_sessions() -> None:
-    """Give each function a session with a key of chance; ministack's follow from the function's name."""
+    """Give each function a session with a random key; ministack derives its keys from the function's name."""
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc, sts
 

@@ -1,4 +1,4 @@
-"""What the CDK CLI prints, as progress."""
+"""The CDK CLI's output as progress."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 # A line of `cdk deploy --progress events`: "EtlPipelineStack |  3/29 | 8:41:11 PM | CREATE_COMPLETE | …".
 _EVENT = re.compile(r"^\S+ \|\s*(?P<done>\d+)/(?P<all>\d+) \|.*\| (?P<status>[A-Z_]+) ")
 _BOOTSTRAP_STACK = "CDKToolkit"
-# What is being done from a line with such words on.
+# The step that begins with a line that has these words.
 _DOING = {
     "Bootstrapping": "bootstrapping",
     "Synthesizing": "synthesizing the template",
@@ -21,21 +21,21 @@ class DeploymentProgress:
     """Follows a deployment by the lines of the CDK CLI.
 
     Attributes:
-        outcome: what became of the stack, in words; final when the deployment is.
+        outcome: "created", "updated" or "no changes"; final at the deployment's end.
     """
 
     def __init__(self, show: Callable[[str, float | None], None]) -> None:
         """Begin.
 
         Args:
-            show: called with what is being done, and how much of it is done, from 0 to 1, where that is known.
+            show: called with the current step and its progress from 0 to 1; None if that is unknown.
         """
         self.outcome = "created"
         self._show = show
         show("starting the CDK CLI", None)
 
     def take(self, line: str) -> None:
-        """Take in the next line."""
+        """Read the next line."""
         if line.startswith(_BOOTSTRAP_STACK):
             return
         event = _EVENT.match(line)

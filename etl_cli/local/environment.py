@@ -21,12 +21,12 @@ from etl_cli.terminal.paths import command
 
 @dataclass(frozen=True)
 class Status:
-    """What a local environment is doing.
+    """The state of a local environment.
 
     Attributes:
-        state: "up"; "down" (not started, or stopped); "died" (it ended without being stopped);
-            "unresponsive" (its process runs and does not answer).
-        endpoint: the URL that AWS clients use; None unless up.
+        state: "up"; "down" (not started, or stopped); "died" (ended without being stopped); "unresponsive" (its
+            process runs and doesn't answer).
+        endpoint: the URL for AWS clients; None unless up.
         uptime_seconds: since the start; None unless up.
     """
 
@@ -47,17 +47,17 @@ class Status:
 
 
 class LocalEnvironment:
-    """The embedded AWS of one state folder. Each folder has its own, on its own port of 127.0.0.1.
+    """The embedded AWS of one state folder, on its own port of 127.0.0.1.
 
-    Everything it holds is in its process's memory: stopping it throws tables, objects and stacks away.
+    Its tables, objects and stacks are in its process's memory. Stopping it deletes them.
     """
 
     def __init__(self, root: Path, state_dir: Path | None = None) -> None:
-        """Describe the environment; nothing is started.
+        """Describe the environment, and start nothing.
 
         Args:
             root: the checkout, with its .venv and node_modules.
-            state_dir: where its files are; None for $ETL_LOCAL_DIR, or else .etl-local of the checkout.
+            state_dir: its folder; None for $ETL_LOCAL_DIR, or else .etl-local of the checkout.
         """
         self.root = root.resolve()
         chosen = state_dir or Path(os.environ.get("ETL_LOCAL_DIR") or self.root / ".etl-local")
@@ -68,15 +68,15 @@ class LocalEnvironment:
     def start(
         self, port: int | None = None, *, strict: bool = False, settings: Mapping[str, str] | None = None
     ) -> Status:
-        """Start the server, or leave it be if it is up.
+        """Start the server, unless it is up.
 
         Args:
-            port: of 127.0.0.1; None for the port of the last time, if it is free, or any free one.
+            port: of 127.0.0.1; None for the last port if it is free, or any free one.
             strict: enforce the IAM policies of the functions' roles and the bucket policy, over HTTPS.
-            settings: variables to add to the server's environment, which the functions inherit.
+            settings: additional environment variables, which the functions inherit.
 
         Raises:
-            UserError: the port is taken, the server did not start, or it is up on another port or without `strict`.
+            UserError: the port is taken, the server didn't start, or it is up on another port or without `strict`.
         """
         with self._server.lock():
             record = self._server.running()
@@ -84,27 +84,27 @@ class LocalEnvironment:
                 record = self._server.start(port, strict=strict, settings=dict(settings or {}))
             elif port not in (None, record.port):
                 raise UserError(
-                    f"The local environment is up already, on port {record.port}.",
-                    f"Stop it first to use port {port}: {command()} local stop",
+                    f"The local environment is already up, on port {record.port}.",
+                    f"To use port {port}, stop it first: {command()} local stop",
                 )
             elif strict and not record.strict:
                 raise UserError(
-                    "The local environment is up already, and not strict.",
-                    f"Stop it first, which throws its data away: {command()} local stop",
+                    "The local environment is already up, and isn't strict.",
+                    f"Stop it first, which deletes its data: {command()} local stop",
                 )
             return self._status_of(record)
 
     def stop(self) -> bool:
-        """Stop the server and free its port; False if it was not running.
+        """Stop the server and free its port; return False if it wasn't running.
 
         Raises:
-            UserError: the server's process would not end.
+            UserError: the server's process doesn't end.
         """
         with self._server.lock():
             return self._server.end()
 
     def reset(self) -> Status:
-        """Throw all data and stacks away; the server is up afterwards, on the port it had."""
+        """Delete all data and stacks, and start the server again on the same port."""
         with self._server.lock():
             last = self._server.last()
             self._server.end()
@@ -112,7 +112,7 @@ class LocalEnvironment:
             return self._status_of(self._server.start(None, strict=strict, settings=settings))
 
     def status(self, *, stacks: bool = False) -> Status:
-        """What the environment is doing, asked from the process itself.
+        """Ask the server for its state.
 
         Args:
             stacks: also list the deployed stacks, which takes a second.
@@ -126,26 +126,26 @@ class LocalEnvironment:
         return status
 
     def variables(self) -> dict[str, str]:
-        """The variables with which any AWS client, the AWS CLI and the CDK CLI use this environment.
+        """Return the variables with which AWS clients, the AWS CLI and the CDK CLI use this environment.
 
         Raises:
-            UserError: the environment is not up.
+            UserError: the environment isn't up.
         """
         return client_variables(self.root, self.state_dir, self._server.require())
 
     def environ(self) -> dict[str, str]:
-        """The whole environment for a child process: this one's, without its AWS settings, and `variables()`.
+        """Return the whole environment for a child process: `variables()` replace the AWS settings of this one.
 
         Raises:
-            UserError: the environment is not up.
+            UserError: the environment isn't up.
         """
         return child_environment(self.variables())
 
     def clients(self) -> Clients:
-        """Typed boto3 clients of this environment.
+        """Return typed boto3 clients of this environment.
 
         Raises:
-            UserError: the environment is not up.
+            UserError: the environment isn't up.
         """
         return Clients(self.variables())
 
@@ -156,7 +156,7 @@ class LocalEnvironment:
         stack: str = STACK,
         on_line: Callable[[str], None] | None = None,
     ) -> dict[str, str]:
-        """Bootstrap if need be, and deploy the stack with the CDK CLI.
+        """Deploy the stack with the CDK CLI, and bootstrap first if necessary.
 
         Args:
             context: CDK context values, such as {"etl:lookback_hours": "48"}.
@@ -167,7 +167,7 @@ class LocalEnvironment:
             The stack's outputs, by OutputKey.
 
         Raises:
-            UserError: the environment is not up, or the deployment failed.
+            UserError: the environment isn't up, or the deployment failed.
         """
         runner = cdk.CdkRunner(self.root, self.state_dir, self.environ(), on_line)
         if not self.clients().has_stack("CDKToolkit"):
@@ -180,7 +180,7 @@ class LocalEnvironment:
         """Destroy the stack with the CDK CLI.
 
         Raises:
-            UserError: the environment is not up, or the stack could not be destroyed.
+            UserError: the environment isn't up, or the stack couldn't be destroyed.
         """
         runner = cdk.CdkRunner(self.root, self.state_dir, self.environ(), on_line)
         runner.destroy(stack)
@@ -202,5 +202,5 @@ class LocalEnvironment:
         )
 
     def _command(self, token: str) -> list[str]:
-        # Isolated (-I): of its working directory, and of the user's own packages, nothing is imported.
+        # Isolated (-I): imports nothing from the working directory and from the user's own packages.
         return [sys.executable, "-Iu", "-m", "etl_cli.local.server", token]

@@ -1,8 +1,8 @@
-"""Stands in front of the embedded AWS: it answers its own clients, and no web page or other user of the machine.
+"""Protects the embedded AWS from web pages and from other users of the machine.
 
-A page in a browser can send requests to any port of this machine, and by DNS rebinding under any name. So a request
-must name the server's own address, come from no page, and present an access key that only the owner of the state
-folder can read.
+A page in a browser can send requests to any port of this machine, with DNS rebinding even under any name. So a request
+must name the server's own address, must not come from a page, and must present an access key that only the owner of
+the state folder can read.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ _CUSTOM_RESOURCE, _WAIT_CONDITION = "/_ministack/cfn-response/", "/_ministack/cf
 
 
 class Guard:
-    """The ASGI application, for those who may use it."""
+    """An ASGI application that passes only permitted requests on."""
 
     def __init__(self, application: Application, key: AccessKey, port: int, *, strict: bool, proxied: bool) -> None:
         """Guard an application.
 
         Args:
-            application: answers what is let through.
-            key: the environment's own.
-            port: where the server listens, on 127.0.0.1.
-            strict: signatures must be right, too.
-            proxied: requests may name another port of 127.0.0.1, where something forwards them.
+            application: answers the permitted requests.
+            key: the environment's access key.
+            port: the server's port on 127.0.0.1.
+            strict: check signatures too.
+            proxied: allow requests that name another port of 127.0.0.1, from which a proxy forwards them.
         """
         self._application = application
         self._key = key
@@ -52,7 +52,7 @@ class Guard:
             await self._application(scope, receive, send)
         elif scope["type"] == "http":
             await self._answer(scope, receive, send)
-        elif scope["type"] == "websocket":  # nothing here is for those who speak it
+        elif scope["type"] == "websocket":  # the embedded AWS has no WebSocket API
             await receive()
             await send({"type": "websocket.close", "code": 1008})
 
@@ -114,9 +114,9 @@ def _text(value: bytes) -> str:
 
 
 def _is_awaited(scope: Scope) -> bool:
-    """Whether this is the answer that CloudFormation waits for, at an address that only the one who is asked knows.
+    """Whether CloudFormation waits for this answer. Its secret address is the permission.
 
-    On AWS that is a presigned address of S3 (CloudFormation User Guide, "Custom resource request objects").
+    On AWS it is a presigned address of S3 (CloudFormation User Guide, "Custom resource request objects").
     """
     path = str(scope["path"])
     if scope["method"] != "PUT" or not path.startswith((_CUSTOM_RESOURCE, _WAIT_CONDITION)):
@@ -130,7 +130,7 @@ def _is_awaited(scope: Scope) -> bool:
 
 
 async def _read(receive: Receive) -> tuple[bytes, Receive]:
-    """The whole body, and what has the application receive it once more."""
+    """Read the whole body; also return a function from which the application receives it again."""
     messages: list[Message] = []
     while not messages or messages[-1].get("more_body"):
         messages.append(await receive())
@@ -144,7 +144,7 @@ async def _read(receive: Receive) -> tuple[bytes, Receive]:
 
 
 def _without_cors(send: Send) -> Send:
-    """Leave out of every answer what would let a page of another origin read it."""
+    """Remove the CORS headers, with which a page of another origin could read an answer."""
 
     async def plainly(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -156,7 +156,7 @@ def _without_cors(send: Send) -> Send:
 
 
 async def _refuse(request: Received, refusal: Refusal, send: Send) -> None:
-    """Refuse as AWS does, in the protocol that the client speaks."""
+    """Refuse as AWS does, in the client's protocol."""
     code, message = refusal
     if "x-amz-target" in request.headers or "/lambda/" in request.headers.get("authorization", ""):
         await _respond(send, 403, "application/json", json.dumps({"__type": code, "message": message}), code)
@@ -171,7 +171,7 @@ async def _respond(send: Send, status: int, content_type: str, text: str, error:
     body = text.encode()
     headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
     if error:
-        # What is left of a body that nobody read is not taken for another request.
+        # An unread rest of the body must not be taken for another request.
         headers += [(b"x-amzn-errortype", error.encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""The page on which a server and those who use it prove to each other that they know the environment's secret."""
+"""A page where server and client prove to each other that they know the environment's secret."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ NONCE_HEADER, PROOF_HEADER = "x-etl-nonce", "x-etl-proof"
 
 
 def proof(secret: str, side: str, nonce: str) -> str:
-    """Show that a side ("client" or "server") knows the secret, without telling it."""
+    """Prove that a side ("client" or "server") knows the secret, without revealing it."""
     return hmac.new(secret.encode(), f"{side}:{nonce}".encode(), "sha256").hexdigest()
 
 
 def proves(given: str, secret: str, side: str, nonce: str) -> bool:
-    """Whether a proof is right; nobody proves anything with an empty secret or nonce."""
+    """Whether a proof is right. An empty secret or nonce proves nothing."""
     return bool(secret and nonce) and hmac.compare_digest(given.encode(), proof(secret, side, nonce).encode())
 
 
 def question(secret: str) -> dict[str, str]:
-    """The headers with which a client asks; they are never the same."""
+    """Make the headers of a client's question, with a new nonce."""
     nonce = secrets.token_hex(16)
     return {NONCE_HEADER: nonce, PROOF_HEADER: proof(secret, "client", nonce)}

@@ -1,4 +1,4 @@
-"""The server's process: recorded, recognised, and ended without ever touching another one."""
+"""The server's process: record it, recognise it, and end it without touching any other process."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ HOST = "127.0.0.1"
 TERMINATION_SECONDS = 1.5
 MARK_VARIABLE = "ETL_SERVER"
 
-# Servers that this very process started; a child that ended must be waited for, or it stays a zombie.
+# Servers that this process started. A child that ended must be waited for, or it stays a zombie.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
 class ServerRecord:
-    """A started server, as remembered in the state folder.
+    """A started server, as recorded in the state folder.
 
     Attributes:
-        pid: its process, which leads a process group that has the functions' processes in it; 0 once stopped.
+        pid: the leader of a process group that includes the functions' processes; 0 once stopped.
         port: where it listens, on 127.0.0.1.
-        token: what it was started with; no other process has it. Every user of the machine can see it.
+        token: an argument of its command line that no other process has. Every user of the machine can see it.
         started_at: ISO 8601, UTC.
-        strict: whether it enforces IAM policies, and so speaks HTTPS.
-        settings: variables that were added to its environment.
-        key, secret: the access key of this start, which clients use.
+        strict: whether it enforces IAM policies, which needs HTTPS.
+        settings: additional environment variables.
+        key, secret: the access key of this start, for clients.
     """
 
     pid: int
@@ -57,15 +57,15 @@ class ServerRecord:
 
     @property
     def was_stopped(self) -> bool:
-        """Whether it was ended on purpose."""
+        """Whether somebody stopped it."""
         return self.pid == 0
 
     def ended(self) -> ServerRecord:
-        """The same server after its end: it has no process, and its port and settings are remembered."""
+        """Return the same server after its end: without a process, with its port and settings."""
         return replace(self, pid=0)
 
     def write(self, path: Path) -> None:
-        """Remember the server in a file, at once or not at all."""
+        """Record the server in a file, atomically."""
         draft = path.with_suffix(".draft")
         with open_private(draft, "w") as file:
             file.write(json.dumps(asdict(self), indent=2) + "\n")
@@ -73,7 +73,7 @@ class ServerRecord:
 
     @classmethod
     def read(cls, path: Path) -> ServerRecord | None:
-        """The server that a file remembers; None if there is no such file, or it says nothing useful."""
+        """Read the server that a file records; None without a usable file."""
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):
@@ -82,9 +82,9 @@ class ServerRecord:
 
 @contextlib.contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Have signals that end the program wait until the block is left: what it begins and notes must stay together."""
+    """Defer signals that end the program to the end of the block."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals interrupt the main thread alone
+        yield  # signals interrupt only the main thread
         return
     pending: list[int] = []
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
@@ -101,7 +101,7 @@ def signals_deferred() -> Iterator[None]:
 
 
 def spawn(command: list[str], environment: dict[str, str], folder: Path, log: Path) -> int:
-    """Start a process that outlives this one, in a process group of its own, and return its pid."""
+    """Start a process that outlives this one, in its own process group, and return its pid."""
     with open_private(log, "w") as output:
         child = subprocess.Popen(
             command,
@@ -118,7 +118,7 @@ def spawn(command: list[str], environment: dict[str, str], folder: Path, log: Pa
 
 
 def is_alive(record: ServerRecord) -> bool:
-    """Whether the recorded process runs, and is still the one that was recorded."""
+    """Whether the recorded process still runs, and no other process has its pid."""
     child = _children.get(record.pid)
     if child is not None:
         return child.poll() is None
@@ -126,7 +126,7 @@ def is_alive(record: ServerRecord) -> bool:
 
 
 def _command_line(pid: int) -> str:
-    """A process's command line; empty when there is no such process (or a zombie)."""
+    """Read a process's command line; empty without such a process, or for a zombie."""
     path = Path(f"/proc/{pid}/cmdline")
     if Path("/proc/self/cmdline").exists():
         try:
@@ -138,10 +138,10 @@ def _command_line(pid: int) -> str:
 
 
 def answers(record: ServerRecord, timeout_seconds: float = 10.0) -> bool:
-    """Whether the recorded server, and no other one, answers on its port."""
+    """Whether the recorded server, and no other, answers on its port."""
     connection = http.client.HTTPConnection(HOST, record.port, timeout=timeout_seconds)
     if record.strict:
-        # The certificate is the server's own; its proof says who answers.
+        # The server made the certificate itself; its proof identifies it.
         unverified = ssl._create_unverified_context()  # noqa: S323
         connection = http.client.HTTPSConnection(HOST, record.port, timeout=timeout_seconds, context=unverified)
     try:
@@ -157,10 +157,10 @@ def answers(record: ServerRecord, timeout_seconds: float = 10.0) -> bool:
 
 
 def end(record: ServerRecord) -> bool:
-    """End the recorded server and the functions' processes it started.
+    """End the recorded server and its functions' processes; never another process with the recorded pid.
 
     Returns:
-        Whether it was running. A process that merely has the recorded pid is left alone.
+        Whether it was running.
     """
     if not is_alive(record):
         _end_orphans(record)
@@ -168,7 +168,7 @@ def end(record: ServerRecord) -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
     _wait_until_dead(record, TERMINATION_SECONDS)
-    # Not only the server, if it ignored the signal: functions at work do not notice that it is gone.
+    # Working functions don't notice the server's end, and a server may ignore the signal.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(record.pid, signal.SIGKILL)
     _wait_until_dead(record, TERMINATION_SECONDS)
@@ -177,7 +177,7 @@ def end(record: ServerRecord) -> bool:
 
 
 def _end_orphans(record: ServerRecord) -> None:
-    """End what a server that is gone has left behind; nothing else inherits its token (Linux tells, macOS does not)."""
+    """End the processes that a dead server left behind: they have its token (Linux shows it, macOS doesn't)."""
     deadline = time.monotonic() + TERMINATION_SECONDS
     while (orphans := _marked(record)) and time.monotonic() < deadline:
         for pid in orphans:
@@ -187,10 +187,10 @@ def _end_orphans(record: ServerRecord) -> None:
 
 
 def _marked(record: ServerRecord) -> list[int]:
-    """The processes that have inherited a server's token."""
+    """List the processes that inherited a server's token."""
     mark, found = f"{MARK_VARIABLE}={record.token}".encode(), []
     for path in Path("/proc").glob("[0-9]*/environ") if record.token else ():
-        with contextlib.suppress(OSError):  # it has ended, or is another user's
+        with contextlib.suppress(OSError):  # it has ended, or belongs to another user
             if mark in path.read_bytes().split(b"\0"):
                 found.append(int(path.parent.name))
     return found
@@ -203,7 +203,7 @@ def _wait_until_dead(record: ServerRecord, seconds: float) -> None:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on."""
+    """Find a free port of 127.0.0.1."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

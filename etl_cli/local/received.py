@@ -1,4 +1,4 @@
-"""A request as it arrived at the embedded AWS, and why it may be refused."""
+"""A request as it arrived at the embedded AWS, and its refusal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """Why a request is refused, in the words of AWS's error codes."""
+    """The reason for a refusal, with AWS's error code."""
 
     code: str
     message: str
@@ -19,8 +19,8 @@ class Received:
 
     Attributes:
         raw_path: as it was sent, percent-encoded.
-        query: its parameters; each may have several values.
-        headers: by name in lower case; those that were sent several times are joined by commas.
+        query: values by parameter.
+        headers: values by name in lower case; several values of one name are joined by commas.
     """
 
     method: str
@@ -29,10 +29,10 @@ class Received:
     headers: dict[str, str]
 
     def parameter(self, name: str) -> str:
-        """A parameter's first value, whatever the case of its name."""
+        """Return a parameter's first value. The case of its name doesn't matter."""
         return next((values[0] for given, values in self.query.items() if given.lower() == name.lower()), "")
 
     @property
     def session_token(self) -> str:
-        """The token that belongs to a session's key."""
+        """The token of a session's key."""
         return self.headers.get("x-amz-security-token") or self.parameter("x-amz-security-token")

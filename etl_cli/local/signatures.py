@@ -1,4 +1,4 @@
-"""Whether the signature of a request is right, as AWS computes it."""
+"""Checks the signature of a request, as AWS does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEX_SHA256 = 64
 
 
 def refusal_of_signature(request: Received, key: str, body: bytes) -> Refusal | None:
-    """Why a request's signature doesn't count: it is wrong, incomplete, expired, or of another body."""
+    """Refuse a signature that is wrong, incomplete, expired, or of another body."""
     from ministack.core import sigv4
 
     authorization = request.headers.get("authorization", "")
@@ -52,7 +52,7 @@ def refusal_of_signature(request: Received, key: str, body: bytes) -> Refusal | 
 
 
 def _refusal_of_version_2(request: Received, key: str) -> Refusal | None:
-    """Why a signature of version 2 doesn't count: boto3 still presigns addresses of S3 with it."""
+    """Check a signature of version 2, with which boto3 still presigns addresses of S3."""
     from ministack.core import iam_evaluator
 
     signed = iam_evaluator.SignedRequest(
@@ -63,7 +63,7 @@ def _refusal_of_version_2(request: Received, key: str) -> Refusal | None:
 
 
 def _refusal_of_time(request: Received, signature: Any) -> Refusal | None:
-    """Why a presigned address is out of its time (S3 API Reference, "Authenticating Requests: Query Parameters")."""
+    """Refuse an expired address (S3 API Reference, "Authenticating Requests: Query Parameters")."""
     from ministack.core import sigv4
 
     signed_at, expires = sigv4._amz_datetime(signature.amz_date), request.parameter("X-Amz-Expires")

@@ -1,4 +1,4 @@
-"""The folder of a local environment, which only its owner can look into: its keys are there."""
+"""The folder of a local environment. It holds keys, so only its owner can read it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from etl_cli.terminal.errors import UserError
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder, or take the one that is there, for its owner alone (0700, its files 0600).
+    """Make the folder, or take an existing one, and give only its owner access (0700, its files 0600).
 
     Raises:
-        UserError: it can't be made, it is a link, or it belongs to somebody else.
+        UserError: it can't be made, it is a link, or it belongs to another user.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -28,35 +28,35 @@ def make_private(folder: Path) -> None:
 
 
 def require_own(folder: Path) -> None:
-    """Read nothing that somebody else may have put there: keys, ports, and the processes to end.
+    """Refuse a folder of another user, who could plant keys, ports, and processes to end.
 
     Raises:
-        UserError: the folder is a link, or belongs to somebody else.
+        UserError: the folder is a link, or belongs to another user.
     """
     try:
         found = folder.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISLNK(found.st_mode):
-        raise _refused(folder, "it is a link, and whoever may change it can lead you elsewhere")
+        raise _refused(folder, "it is a link, which could lead to another user's folder")
     if found.st_uid != os.geteuid():
         raise _refused(folder, f"it belongs to another user ({found.st_uid})")
 
 
 def narrow(folder: Path) -> None:
-    """Take all that is in a folder from everybody but its owner."""
+    """Give only the owner access to a folder's contents."""
     for place, _, files in os.walk(folder):
         for path in (Path(place), *(Path(place, name) for name in files)):
-            with contextlib.suppress(FileNotFoundError):  # a server at work there removes its files
+            with contextlib.suppress(FileNotFoundError):  # a running server removes files
                 mode = path.lstat().st_mode
                 if not stat.S_ISLNK(mode):
                     path.chmod(stat.S_IMODE(mode) & 0o700)
 
 
 def open_private(path: Path, mode: str) -> IO[str]:
-    """Open a file for writing that only its owner can read, if it is new."""
+    """Open a file for writing. If it is new, only its owner can read it."""
     return open(path, mode, encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _refused(folder: Path, reason: str) -> UserError:
-    return UserError(f"The folder {folder} cannot be used: {reason}.", "Name another one with ETL_LOCAL_DIR.")
+    return UserError(f"The folder {folder} can't be used: {reason}.", "Name another folder with ETL_LOCAL_DIR.")

@@ -25,15 +25,15 @@ LOCK_SECONDS = 60.0
 
 
 class Supervisor:
-    """The server of a state folder, which may have been started by another process, or not at all."""
+    """The server of a state folder. Another process may have started it, or none."""
 
     def __init__(self, root: Path, state_dir: Path, server_command: Callable[[str], list[str]]) -> None:
-        """Remember where to work.
+        """Prepare it, and start nothing.
 
         Args:
             root: the checkout.
-            state_dir: the folder of the server's record, its log and its files.
-            server_command: gives the command that runs a server with a token.
+            state_dir: the folder of the server's record, log and files.
+            server_command: makes the command that runs a server with a token.
         """
         self._root = root
         self._state_dir = state_dir
@@ -42,34 +42,34 @@ class Supervisor:
         self.log = state_dir / "server.log"
 
     def last(self) -> ServerRecord | None:
-        """The server that was started last, whatever has become of it.
+        """Return the server that was started last; it may have ended.
 
         Raises:
-            UserError: the state folder is a link, or somebody else's.
+            UserError: the state folder is a link, or belongs to another user.
         """
         require_own(self._state_dir)
         return ServerRecord.read(self._record_file)
 
     def current(self) -> ServerRecord | None:
-        """The server that was started last, unless it was stopped since."""
+        """Return the server that was started last, unless somebody stopped it."""
         record = self.last()
         return None if record is None or record.was_stopped else record
 
     def require(self) -> ServerRecord:
-        """The server that is up.
+        """Return the server that is up.
 
         Raises:
-            UserError: it is not up; the message says since when and why, as far as that is known.
+            UserError: it is not up. The message gives the reason, if that is known.
         """
         record = self.current()
         if record is None:
-            raise UserError("The local environment is not up.", f"Start it: {command()} local start")
+            raise UserError("The local environment isn't up.", f"Start it: {command()} local start")
         if process.answers(record):
             return record
         if process.is_alive(record):
             raise UserError(
-                f"The local environment (process {record.pid}) runs but does not answer on port {record.port}.",
-                f"Start it afresh: {command()} local reset",
+                f"The local environment (process {record.pid}) runs but doesn't answer on port {record.port}.",
+                f"Start it anew: {command()} local reset",
             )
         raise UserError(
             f"The local environment ended without being stopped. The last lines of {self.log}:",
@@ -78,7 +78,7 @@ class Supervisor:
         )
 
     def running(self) -> ServerRecord | None:
-        """The server that is up, or None if there is none.
+        """Return the server that is up, or None.
 
         Raises:
             UserError: its process runs but does not answer.
@@ -87,19 +87,24 @@ class Supervisor:
         return self.require() if record is not None and process.is_alive(record) else None
 
     def start(self, port: int | None, *, strict: bool, settings: dict[str, str]) -> ServerRecord:
-        """Start a server on a port, None for the one of the last time or any free one, and wait until it answers.
+        """Start a server, and wait until it answers.
+
+        Args:
+            port: None for the last port if it is free, or any free one.
+            strict: enforce IAM policies.
+            settings: additional environment variables.
 
         Raises:
-            UserError: the port is taken, or the server did not start. Nothing is left running.
+            UserError: the port is taken, or the server didn't start. No process is left running.
         """
         if strict and shutil.which("openssl") is None:
             raise UserError(
-                "There is no `openssl`, by which a strict environment makes its certificate.",
+                "A strict environment needs `openssl` for its certificate, and it isn't installed.",
                 "Install it (on Debian: apt-get install openssl), or leave out --strict.",
             )
         last = self.current()
         if last is not None:
-            process.end(last)  # it was killed: what it left behind would write into this one
+            process.end(last)  # it was killed: processes that it left would write into the new server
         chosen = self._choose_port(port)
         self._empty_folders()
         token, key = secrets.token_hex(16), random_key()
@@ -122,10 +127,10 @@ class Supervisor:
         return record
 
     def end(self) -> bool:
-        """End the server; False if it was not running.
+        """End the server; return False if it wasn't running.
 
         Raises:
-            UserError: its process would not end.
+            UserError: its process doesn't end.
         """
         record = self.current()
         if record is None:
@@ -133,21 +138,21 @@ class Supervisor:
         stopped = process.end(record)
         if process.is_alive(record):
             raise UserError(
-                f"The local environment's process {record.pid} does not end.", f"End it: kill -9 {record.pid}"
+                f"The local environment's process {record.pid} doesn't end.", f"End it: kill -9 {record.pid}"
             )
         record.ended().write(self._record_file)
         return stopped
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep two commands from starting or stopping the same server at once."""
+        """Let only one command at a time start or stop the server."""
         make_private(self._state_dir)
         try:
             file = open_private(self._state_dir / "lock", "w")
         except OSError as error:
             raise UserError(
-                f"The folder {self._state_dir} cannot be used: {error.strerror}.",
-                "Name another one with ETL_LOCAL_DIR.",
+                f"The folder {self._state_dir} can't be used: {error.strerror}.",
+                "Name another folder with ETL_LOCAL_DIR.",
             ) from None
         with file:
             deadline = time.monotonic() + LOCK_SECONDS
@@ -159,7 +164,7 @@ class Supervisor:
                     if time.monotonic() > deadline:
                         raise UserError(
                             f"Another command has been starting or stopping {self._state_dir} for a minute.",
-                            "Wait for it, or end it, and try again.",
+                            "Wait for that command or end it, then try again.",
                         ) from None
                     time.sleep(0.1)
             yield
@@ -170,8 +175,8 @@ class Supervisor:
             return last.port if last and process.is_port_free(last.port) else process.free_port()
         if not process.is_port_free(port):
             raise UserError(
-                f"Port {port} of {HOST} is taken by another program, or not for you to use.",
-                "Name another one with --port, or leave --port out to get a free one.",
+                f"Port {port} of {HOST} is taken by another program, or you may not use it.",
+                "Name another port with --port, or leave --port out for a free one.",
             )
         return port
 
@@ -186,13 +191,13 @@ class Supervisor:
             if not process.is_alive(record):
                 problem = "ended while it started"
             elif time.monotonic() > deadline:
-                problem = f"did not answer on port {record.port} within {START_SECONDS:.0f} s"
+                problem = f"didn't answer on port {record.port} within {START_SECONDS:.0f} s"
             else:
                 time.sleep(0.05)
                 continue
             raise UserError(
                 f"The local environment {problem}. The last lines of {self.log}:",
-                "Run `make setup` if something is not installed, then try again.",
+                "Run `make setup` if something isn't installed, then try again.",
                 lines=self._last_lines(),
             )
 

@@ -1,4 +1,4 @@
-"""The environment variables of the server, and of those who use it."""
+"""Environment variables of the server and of its clients."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from etl_cli.local.process import HOST, ServerRecord
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
-# A shell that uses a local environment keeps its own variables under names that begin so.
+# Prefix of the names under which a shell that uses a local environment keeps its own variables.
 _SAVED = "ETL_BEFORE_"
 
 
 def server_environment(root: Path, state_dir: Path, port: int, *, strict: bool) -> dict[str, str]:
-    """The server's whole environment. The functions' processes inherit it, so nothing of the user's own is in it.
+    """Make the server's whole environment, without the user's own: the functions' processes inherit it.
 
     Args:
         root: the checkout.
         state_dir: the local environment's folder.
-        port: where to listen, on 127.0.0.1.
-        strict: enforce IAM policies; signatures are then checked, which needs HTTPS.
+        port: the port of 127.0.0.1 to listen on.
+        strict: enforce IAM policies and check signatures, which needs HTTPS.
     """
     environment = {
         "PATH": _search_path(root, os.environ.get("PATH", os.defpath)),
@@ -34,25 +34,25 @@ def server_environment(root: Path, state_dir: Path, port: int, *, strict: bool) 
         "MINISTACK_HOST": HOST,
         "MINISTACK_REGION": REGION,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
-        "NODE_PATH": str(root / "node_modules"),  # the SDK of CDK's custom resources, which AWS's runtime brings
+        "NODE_PATH": str(root / "node_modules"),  # the SDK for CDK's custom resources, which AWS's runtime includes
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",
-        "DOCKER_HOST": f"unix://{state_dir / 'tmp' / 'no-docker'}",  # other emulators' containers are not ours
+        "DOCKER_HOST": f"unix://{state_dir / 'tmp' / 'no-docker'}",  # don't touch other emulators' containers
     }
     if strict:
-        # The functions trust the certificate alone; of itself, ministack adds it to the system's.
+        # The functions trust only this certificate. Without this, ministack adds it to the system's.
         environment |= {"AUTH": "true", "USE_SSL": "1"}
         environment |= dict.fromkeys(("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), certificate(state_dir))
     return environment
 
 
 def certificate(state_dir: Path) -> str:
-    """The certificate that a strict server makes for itself: whoever uses it trusts this one."""
+    """Return the path of the certificate that a strict server makes for itself; its clients trust it."""
     return str(state_dir / "tmp" / "ministack-tls" / "server.crt")
 
 
 def client_variables(root: Path, state_dir: Path, record: ServerRecord) -> dict[str, str]:
-    """What an AWS client, the AWS CLI and the CDK CLI need in their environment to use the server."""
+    """Make the variables with which AWS clients, the AWS CLI and the CDK CLI use the server."""
     no_proxy = [name for name in os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")).split(",") if name]
     no_proxy += [name for name in (HOST, "localhost") if name not in no_proxy]
     variables = {
@@ -79,14 +79,14 @@ def client_variables(root: Path, state_dir: Path, record: ServerRecord) -> dict[
 
 
 def unset_variables(variables: dict[str, str]) -> list[str]:
-    """Names of this process's variables that would lead a client elsewhere than `variables` do."""
+    """List this process's variables that would redirect a client of `variables`."""
     return sorted(name for name in os.environ if name.startswith("AWS_") and name not in variables)
 
 
 def saved_variables() -> dict[str, str]:
-    """This process's variables that a local environment may change, each with the one in which a shell keeps it.
+    """Map this process's variables that a local environment changes to the names under which a shell keeps them.
 
-    Empty in a shell that uses a local environment already: what it keeps stays.
+    Empty in a shell that already uses a local environment.
     """
     if _SAVED + "PATH" in os.environ:
         return {}
@@ -95,12 +95,12 @@ def saved_variables() -> dict[str, str]:
 
 
 def is_shell_name(name: str) -> bool:
-    """Whether a shell can have a variable of this name: a process can have others too."""
+    """Whether a shell can have a variable of this name; a process can have others too."""
     return name.isascii() and name.isidentifier()
 
 
 def restored_variables() -> dict[str, str | None]:
-    """The way back for a shell: variables, each with the one in which it is kept; None for one that there was not.
+    """Map variables to the names under which a shell keeps them; None for a variable that it didn't have.
 
     Empty in a shell that uses no local environment.
     """
@@ -111,19 +111,19 @@ def restored_variables() -> dict[str, str | None]:
 
 
 def _client_names() -> list[str]:
-    """The names of all variables that a local environment may set."""
+    """List the variables that a local environment may set."""
     strict = ServerRecord(pid=0, port=0, token="", started_at="", strict=True, settings={})
     return list(client_variables(Path(), Path(), strict))
 
 
 def child_environment(variables: dict[str, str]) -> dict[str, str]:
-    """This process's environment without its AWS settings, and with the given variables."""
+    """Return this process's environment with the given variables in place of its AWS settings."""
     unset = unset_variables(variables)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_SAVED)}
     return {name: value for name, value in kept.items() if name not in unset} | variables
 
 
 def _search_path(root: Path, path: str) -> str:
-    """The search path with the checkout's own commands first, once."""
+    """Put the checkout's own commands first in the search path."""
     own = [str(root / ".venv" / "bin"), str(root / "node_modules" / ".bin")]
     return os.pathsep.join(own + [folder for folder in path.split(os.pathsep) if folder not in own])

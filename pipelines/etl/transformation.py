@@ -1,6 +1,6 @@
 """The transformation: the file that you edit. ``docs/transformations.md`` teaches it by examples.
 
-Three names are used by the pipeline: ``Contract``, ``transform`` and ``AGGREGATES``.
+The pipeline uses three names of it: ``Contract``, ``transform`` and ``AGGREGATES``.
 """
 
 from typing import TypedDict
@@ -9,7 +9,7 @@ from etl.user import Aggregate, Number, Record, RejectedError, Run, Text
 
 
 class Contract(TypedDict):
-    """What a record of the source table must have. Further attributes are allowed, and pass untouched."""
+    """The attributes that a record of the source table must have. Others are allowed, and pass unchanged."""
 
     id: Text
     timestamp: Text
@@ -17,18 +17,18 @@ class Contract(TypedDict):
 
 
 def transform(record: Record, run: Run) -> Record | list[Record] | None:
-    """Turn one record of the source table into what the destination table gets.
+    """Turn a record of the source table into records for the destination table.
 
     Args:
-        record: the attributes by name, checked against the contract; yours to change.
+        record: the attributes by name, checked against the contract. You may change it.
         run: the run. ``run.end``, the end of its window, is the same in every retry and in every run of that
-            window; ``run.time`` is when this execution started.
+            window. ``run.time`` is the start of this execution.
 
     Returns:
         The record to load, several of them, or None to load nothing. Each needs ``id`` and ``timestamp``.
 
     Raises:
-        RejectedError: the record can't be used; it goes to quarantine and the run continues.
+        RejectedError: the record can't be used. It goes to quarantine, and the run continues.
     """
     if record["value"] < 0:
         raise RejectedError("expected a number >= 0", field="value", got=record["value"])

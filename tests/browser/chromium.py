@@ -125,7 +125,7 @@ class Chromium:
 
 
 class Page:
-    """A page in the browser, and what it said and asked for since it was opened."""
+    """A page in the browser, with its messages and requests since it was opened."""
 
     def __init__(self, browser: Chromium, target: str, session: str) -> None:
         self._browser = browser
@@ -151,8 +151,8 @@ class Page:
 
     @property
     def complaints(self) -> list[str]:
-        """What it wrote to the console, exceptions, and what the browser has to say of it."""
-        self.evaluate("0")  # what came before it is there then
+        """The console's messages, exceptions, and the browser's own remarks."""
+        self.evaluate("0")  # then all earlier messages are there
         told = self._told("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
         return [json.dumps(each) for each in told]
 
@@ -163,7 +163,7 @@ class Page:
         return [each["request"]["url"] for each in self._told("Network.requestWillBeSent")]
 
     def show(self, width: int, height: int = 900, *, dark: bool = False) -> None:
-        """Show it on a screen of this size, in pixels, to someone who likes it light or dark."""
+        """Show it on a screen of this size, in pixels, with a light or dark preference."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -181,7 +181,7 @@ class Page:
         return result["result"].get("value")
 
     def screenshot(self) -> bytes:
-        """What is on the screen, as a PNG."""
+        """The screen as a PNG."""
         return b64decode(self.call("Page.captureScreenshot")["data"])
 
     def pdf(self) -> bytes:
@@ -189,6 +189,6 @@ class Page:
         return b64decode(self.call("Page.printToPDF", printBackground=False, preferCSSPageSize=True)["data"])
 
     def close(self) -> None:
-        """Close it, and forget what it said."""
+        """Close it, and forget its messages."""
         self._browser.call("Target.closeTarget", targetId=self._target)
         self._browser.events.clear()

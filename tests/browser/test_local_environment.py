@@ -75,7 +75,7 @@ def unguarded(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
 
 
 def function(name: str, proof: Path) -> str:
-    """What creates a function that proves that it ran, on this machine."""
+    """A request that creates a function; the function proves that it ran on this machine."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("index.py", f"def handler(event, context): open({str(proof)!r}, 'w').close()")

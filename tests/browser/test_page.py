@@ -80,7 +80,7 @@ def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
     assert page.evaluate(BEYOND) == []
 
 
-# Elements beyond the right edge, but for those in what can be moved by itself.
+# Elements beyond the right edge, but for those in an element that scrolls.
 BEYOND = """
 [...document.querySelectorAll("main *")]
   .filter(each => !each.closest(".wide") && each.getBoundingClientRect().right > innerWidth + 1)
@@ -127,7 +127,7 @@ def test_it_is_accessible(page: Page, width: int, *, dark: bool) -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_charts_have_contrast(page: Page, *, dark: bool) -> None:
-    """Words 4.5 to 1, and what is drawn 3 to 1 (WCAG 2.2, 1.4.3 and 1.4.11), against what they lie on."""
+    """Contrast with the background: words 4.5 to 1, graphics 3 to 1 (WCAG 2.2, 1.4.3 and 1.4.11)."""
     page.show(DESK, dark=dark)
 
     low = page.evaluate(LOW_CONTRAST)

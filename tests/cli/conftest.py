@@ -11,9 +11,12 @@ import pytest
 
 from etl_cli.commands import backfill
 from etl_cli.commands import follow as following
+from etl_cli.items import local_transformation
 from tests.fakes.state_machine import FakeStateMachine
+from tests.support import PIPELINE, ROOT
 
 _TRANSFORMATION = "transformation"
+FILE = ROOT / PIPELINE / "transformation.py"
 
 
 @pytest.fixture
@@ -42,8 +45,9 @@ def no_local_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_transformation() -> Iterator[None]:
-    """Other tests find the transformation that is shipped, whichever files this one has loaded."""
+def suites_transformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command and other tests find the suite's transformation, whichever files a test has loaded."""
+    monkeypatch.setattr(local_transformation, "TRANSFORMATION", FILE)
     before = sys.modules.get(_TRANSFORMATION)
     yield
     if before:

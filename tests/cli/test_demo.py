@@ -108,7 +108,7 @@ def test_the_environment_is_strict_as_told(
     assert environment.strict is strict
 
 
-def test_a_context_value_without_a_key_is_refused_before_anything_starts(environment: FakeEnvironment) -> None:
+def test_a_context_value_without_a_key_starts_nothing(environment: FakeEnvironment) -> None:
     with pytest.raises(UserError, match="--context takes KEY=VALUE, got 'concurrency'"):
         demo(items=30, as_json=False, context=["concurrency"])
 
@@ -129,7 +129,7 @@ def test_an_interrupted_start_leaves_nothing(
     assert not environment.up
 
 
-def test_an_interrupted_deployment_ends_the_environment_that_was_started_for_it(
+def test_an_interrupted_deployment_ends_its_own_environment(
     environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.deployment = interrupt
@@ -139,7 +139,7 @@ def test_an_interrupted_deployment_ends_the_environment_that_was_started_for_it(
     assert last_error(capsys) == "interrupted: the local environment is stopped again"
 
 
-def test_an_interrupted_deployment_leaves_an_environment_that_was_up(
+def test_an_interrupted_deployment_leaves_a_former_environment(
     environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environment.up, environment.deployment = True, interrupt
@@ -149,7 +149,7 @@ def test_an_interrupted_deployment_leaves_an_environment_that_was_up(
     assert last_error(capsys).startswith("interrupted: cdk was ended, and the next deployment completes the stack; ")
 
 
-def test_an_interrupt_while_the_table_is_filled_leaves_the_environment_up(
+def test_an_interrupt_while_filling_leaves_the_environment_up(
     environment: FakeEnvironment,
     run: Callable[[Recording], None],
     monkeypatch: pytest.MonkeyPatch,
@@ -209,12 +209,11 @@ def test_a_deployment_that_fails_is_an_error_without_a_traceback(
 def test_an_execution_that_fails_is_explained(
     environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recording = Recording("failed_at_gate")
+    recording = Recording("failed_at_plan")
     run(recording)
 
     assert exit_code() == 1
     out = capsys.readouterr().out
-    assert "✘ Gate          QualityGateError" in out
     assert as_etl_run_says_it(recording) in out
     assert out.endswith(f"  The local environment stays up. Stop it: {command()} local stop\n")
     assert environment.up
@@ -227,9 +226,36 @@ def as_etl_run_says_it(recording: Recording) -> str:
         with pytest.raises(typer.Exit):
             following.follow_to_end(recording.pipeline, recording.execution, EtlLines(), Times())
     assert isinstance(console.file, io.StringIO)
-    _, view, told = console.file.getvalue().partition("  ✘ The run failed at Gate: QualityGateError\n")
-    assert f"{command()} quarantine show " in told
-    return view + told
+    _, failed, told = console.file.getvalue().partition("  ✘ The run failed at ")
+    assert failed
+    return failed + told
+
+
+def test_items_that_do_not_fit_end_the_demo_without_an_error(
+    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(Recording("failed_at_gate"))
+
+    assert exit_code() == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "don't fit your transformation.py" in out
+    assert "1 of 19 items" in out
+    assert "value: expected a number >= 0" in out
+    assert f"{command()} preview" in out
+    assert "loaded," not in out
+    assert environment.up
+
+
+def test_items_that_do_not_fit_are_json_too(
+    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(Recording("failed_at_gate"))
+
+    assert exit_code(as_json=True) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["status"], document["stage"], document["error"]) == ("unfit", "Gate", "QualityGateError")
+    assert document["commands"] == [f"{command()} preview", f"{command()} quarantine show {document['run']}"]
+    assert environment.up
 
 
 @pytest.mark.usefixtures("environment")
@@ -258,10 +284,10 @@ def test_it_ends_with_lines_that_go_on_with_its_own_items(
 def test_an_execution_that_fails_is_json_too(
     environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(Recording("failed_at_gate"))
+    run(Recording("failed_at_plan"))
 
     assert exit_code(as_json=True) == 1
-    assert json.loads(capsys.readouterr().out)["stage"] == "Gate"
+    assert json.loads(capsys.readouterr().out)["status"] == "failed"
     assert environment.up
 
 

@@ -31,10 +31,10 @@ from tests.fakes.aws import Answer, FakeAws, RefusalError
 from tests.fakes.past_runs import PastRuns, edited
 from tests.fakes.recording import Recording
 from tests.fakes.state_machine import FakeStateMachine
-from tests.hostile_texts import HOSTILE, SURROGATES
+from tests.hostile_texts import HOSTILE, KINDS, SURROGATES
 from tests.unit.builders import item, run
 
-ALL = HOSTILE | SURROGATES
+ALL = KINDS | SURROGATES
 BREAKS = ["line feed", "indented line", "both", "vertical tab", "next line", "line separator", "carriage return"]
 RUN = "20240116T020000123Z"
 
@@ -136,16 +136,16 @@ COMMANDS: dict[str, Callable[[str], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", KINDS)
 def test_items_are_shown_as_text(name: str, screen: str, past_with: Callable[[str], PastRuns]) -> None:
-    past_with(HOSTILE[name])
+    past_with(KINDS[name])
     for words in COMMANDS.values():
-        checked(etl(*words(HOSTILE[name]), "--region", "eu-west-1"), screen, 0, 3)
+        checked(etl(*words(KINDS[name]), "--region", "eu-west-1"), screen, 0, 3)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", KINDS)
 def test_programs_get_items_exactly(name: str, past_with: Callable[[str], PastRuns]) -> None:
-    text = HOSTILE[name]
+    text = KINDS[name]
     past_with(text)
     for command in COMMANDS.keys() - {"runs", "quarantine list", "preview"}:
         done = etl(*COMMANDS[command](text), "--region", "eu-west-1", "--json")
@@ -249,7 +249,7 @@ def test_a_page_is_text(name: str, recording: str, report: Report, tmp_path: Pat
 
 
 def test_a_page_on_a_terminal_is_text_too(report: Report) -> None:
-    text = "".join(ALL.values())
+    text = "".join((HOSTILE | SURROGATES).values())
     said = report(text, "report", "--html", "-").stdout_bytes
 
     assert b"evil.example" in said

@@ -107,7 +107,7 @@ def test_the_examples_of_the_documentation(environment: FakeEnvironment, name: s
 
 
 def test_an_environment_that_is_up_already_is_said_to_be(environment: FakeEnvironment) -> None:
-    assert "was up already: http://127.0.0.1:4566" in etl_local("start", "--port", "4566", "--strict").stdout
+    assert "already up: http://127.0.0.1:4566" in etl_local("start", "--port", "4566", "--strict").stdout
     assert environment.calls == [("start", 4566, True)]
 
 
@@ -115,7 +115,7 @@ def test_stopping_what_is_not_up_is_no_error(environment: FakeEnvironment) -> No
     environment.state = "down"
     result = etl_local("stop")
 
-    assert (result.exit_code, result.stdout) == (0, "The local environment was not up.\n")
+    assert (result.exit_code, "wasn't up" in result.stdout) == (0, True)
 
 
 @pytest.mark.parametrize(
@@ -123,10 +123,10 @@ def test_stopping_what_is_not_up_is_no_error(environment: FakeEnvironment) -> No
     [
         ("down", 3, "is down"),
         ("died", 4, "ended without being stopped"),
-        ("unresponsive", 4, "runs, but does not answer"),
+        ("unresponsive", 4, "runs, but doesn't answer"),
     ],
 )
-def test_an_environment_that_is_not_up_is_said_to_be_and_has_an_exit_code_of_its_own(
+def test_an_environment_that_is_not_up_has_its_own_exit_code(
     environment: FakeEnvironment, state: str, code: int, says: str
 ) -> None:
     environment.state = state
@@ -146,7 +146,7 @@ def test_programs_get_the_status_and_the_variables(environment: FakeEnvironment)
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_way_back_puts_back_what_was_there_and_unsets_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unset_restores_former_variables_and_unsets_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "night")
     monkeypatch.setenv("AWS_A-B", "no shell can have it")
     assert etl_local("env").stdout.splitlines()[:3] == [
@@ -172,7 +172,7 @@ def test_without_a_way_back_nothing_is_printed_for_the_shell() -> None:
     result = etl_local("env", "--unset")
 
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "does not use a local environment" in result.stderr
+    assert "doesn't use a local environment" in result.stderr
 
 
 def test_context_values_are_those_of_the_deployment(environment: FakeEnvironment) -> None:

@@ -22,7 +22,7 @@ LEFT_OUT = ("Durations", "Aggregate", "One item")
 
 
 def main() -> None:
-    """Run the demo in an environment of its own, and draw what it leaves on a terminal."""
+    """Run the demo in its own environment, and draw its last screen."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text("$ make demo", "bold"))
     console.print(Text.from_ansi("\n\n".join(shown(run_demo()))))
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def run_demo() -> str:
-    """What the demo prints into a pipe, in colour."""
+    """The demo's output into a pipe, in colour."""
     with TemporaryDirectory() as folder:
         colours = {"ETL_LOCAL_DIR": folder, "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
         try:

@@ -19,6 +19,15 @@ def example(command: str) -> str:
 
 def tutorial() -> str:
     """The first example of docs/transformations.md, which is a whole file."""
-    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "transformations.md").read_text(), re.DOTALL)
+    return _code_of_tutorial()[0]
+
+
+def tutorial_tests() -> str:
+    """The tests of that example, from the same page."""
+    return next(code for code in _code_of_tutorial() if "def test_" in code)
+
+
+def _code_of_tutorial() -> list[str]:
+    found = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "transformations.md").read_text(), re.DOTALL)
     assert found
-    return found[1]
+    return found

@@ -13,17 +13,15 @@ import pytest
 from etl_cli.local.environment import LocalEnvironment
 from tests.docs import typist
 from tests.docs.typist import RULES, Command, Rule, Shell, Typed, Typist, commands, readers_environment, split, to_type
-from tests.support import ROOT
+from tests.support import ROOT, make_home
 
 PAGES = [ROOT / "README.md", ROOT / "docs" / "operations.md", ROOT / "docs" / "monitoring.md"]
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home folder without AWS settings, and with the caches of the real one."""
-    made = tmp_path_factory.mktemp("home")
-    (made / ".cache").symlink_to(Path("~/.cache").expanduser())
-    return made
+    """A home folder of the test's own."""
+    return make_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +71,7 @@ def test_a_block_is_split_into_commands() -> None:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """A shell whose `aws` answers what the file `executions` has, and whose `etl` and `cdk` print their arguments."""
+    """A shell whose `aws` prints the file `executions`, and whose `etl` and `cdk` print their arguments."""
     for name, script in (("aws", f"cat {tmp_path}/executions"), ("etl", 'echo "etl $@"'), ("cdk", 'echo "cdk $@"')):
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)

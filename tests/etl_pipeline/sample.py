@@ -1,6 +1,6 @@
-"""The items of the complete test, and what has to become of them.
+"""The items of the complete test, and their expected results.
 
-Whoever changes the transformation changes `expected_record` and `expected_groups` here.
+They are those of the specification's transformation, in tests/fixtures/pipeline.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ VALUES = ("0", "99", "99.99", "100", "999", "1000", "0.0000000000000000000000000
 
 @dataclass(frozen=True)
 class Sample:
-    """Items for one test: `start` and `end` of their window, and what has to become of them."""
+    """Items for one test, by their expected results; `start` and `end` of their window."""
 
     start: str
     end: str
@@ -60,7 +60,7 @@ class Sample:
 
     @property
     def quarantined(self) -> list[tuple[Item, str]]:
-        """Give what has to be in quarantine, with the attribute that is wrong."""
+        """List the items that must be in quarantine, with the attribute that is wrong."""
         return [*self.rejected, *((item, "timestamp") for item in self.untimed)]
 
 
@@ -104,7 +104,7 @@ def text(instant: datetime) -> str:
 
 
 def expected_record(item: Item, end: str) -> Item:
-    """Give what Transform has to make of a valid item in a window that ends at `end`: with the computed attributes."""
+    """Transform a valid item of a window that ends at `end`: add the computed attributes."""
     value = Decimal(item["value"]["N"])
     size = "small" if value < 100 else "medium" if value < 1000 else "large"
     return item | {
@@ -138,7 +138,7 @@ def expected_groups(loaded: Sequence[Item]) -> list[dict[str, Any]]:
 
 
 def expected_loaded(record: Item) -> Item:
-    """Give what Load has to make of a record: null is left out, but in a list, where it holds a place."""
+    """Load a record: leave null out, except in a list, where it holds a place."""
 
     def kept(value: dict[str, Any]) -> dict[str, Any]:
         if "M" in value:

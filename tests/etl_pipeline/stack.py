@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,15 +14,20 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.etl_pipeline.sample import Sample
 from tests.etl_pipeline.values import Canonical, CheckError, Item, Key, canonical, expect, of_boto3
 
 OUTPUTS = ("SourceTableName", "DestinationTableName", "StagingBucketName", "StateMachineArn")
 RULE = "etl-daily-schedule"
+# By the first the gate refuses items that are rejected; by the second, if all are dropped or can't be added up.
+GATE_ERRORS = ("QualityGateError", "TransformationError")
 
 
 class NothingToTestError(Exception):
     """There is no stack, or no way to it."""
+
+
+class UnfitError(CheckError):
+    """The gate stopped the run: its items don't fit the transformation."""
 
 
 def is_local(endpoint: str) -> bool:
@@ -80,11 +85,10 @@ class DeployedStack:
             while len(self._read(self.source, keys, consistent=False)) < len(keys):
                 time.sleep(0.2)
 
-    def delete(self, sample: Sample) -> None:
-        """Delete a sample's items from both tables."""
-        self._write(self.source, [{"DeleteRequest": {"Key": {"id": item["id"]}}} for item in sample.items])
-        keys = ({name: item[name] for name in ("id", "timestamp")} for item in sample.items)
-        self._write(self.destination, [{"DeleteRequest": {"Key": key}} for key in keys])
+    def delete(self, items: Sequence[Item], keys: Iterable[Key]) -> None:
+        """Delete items from the source table, and keys from the destination table."""
+        self._write(self.source, [{"DeleteRequest": {"Key": {"id": item["id"]}}} for item in items])
+        self._write(self.destination, [{"DeleteRequest": {"Key": _wire_key(key)}} for key in keys])
 
     def _write(self, table: str, requests: Sequence[Any]) -> None:
         for first in range(0, len(requests), 25):
@@ -102,10 +106,9 @@ class DeployedStack:
                 waiting = answer["UnprocessedKeys"]
         return found
 
-    def loaded(self, items: Sequence[Item]) -> dict[Key, dict[str, Canonical]]:
-        """Read those of the items that are in the destination table."""
-        keys = [{name: item[name] for name in ("id", "timestamp")} for item in items]
-        return canonical(self._read(self.destination, keys, consistent=True), of_boto3)
+    def loaded(self, keys: Iterable[Key]) -> dict[Key, dict[str, Canonical]]:
+        """Read the records with these keys that are in the destination table."""
+        return canonical(self._read(self.destination, list(map(_wire_key, keys)), consistent=True), of_boto3)
 
     def start(self, execution_input: dict[str, str]) -> str:
         """Start an execution (Option A); returns its ARN."""
@@ -143,7 +146,8 @@ class DeployedStack:
         """Wait for the end of an execution; returns its output. It is stopped if something goes wrong meanwhile.
 
         Raises:
-            CheckError: it failed, or time ran out.
+            UnfitError: the gate stopped it.
+            CheckError: it failed otherwise, or time ran out.
         """
         try:
             description = self._ended(execution, deadline, progress)
@@ -155,8 +159,11 @@ class DeployedStack:
             cause = description.get("cause", "")
             with contextlib.suppress(ValueError, TypeError, KeyError):  # a function's error is an object
                 cause = json.loads(cause)["errorMessage"]
-            raise CheckError(
-                f"the execution is {description['status']}: {description.get('error', '')}: {cause}\n{execution}"
+            error = description.get("error", "")
+            states = self._states(execution)
+            unfit = error in GATE_ERRORS and "Gate" in states and "Finish" not in states
+            raise (UnfitError if unfit else CheckError)(
+                f"the execution is {description['status']}: {error}: {cause}\n{execution}"
             )
         output: dict[str, Any] = json.loads(description["output"])
         return output
@@ -175,9 +182,16 @@ class DeployedStack:
 
     def _state(self, execution: str) -> str:
         """Give the state that the execution entered last."""
+        return next(iter(self._states(execution)), "")
+
+    def _states(self, execution: str) -> list[str]:
+        """List the states that the execution entered lately, the last first."""
         history = self._stepfunctions.get_execution_history(executionArn=execution, reverseOrder=True, maxResults=50)
-        entered = (event.get("stateEnteredEventDetails") for event in history["events"])
-        return next((details["name"] for details in entered if details), "")
+        return [
+            event["stateEnteredEventDetails"]["name"]
+            for event in history["events"]
+            if "stateEnteredEventDetails" in event
+        ]
 
     def staged(self, prefix: str, *, without: Sequence[str] = ()) -> list[dict[str, Any]]:
         """Read the records of all staged objects below a prefix, but those whose keys go on as in `without`."""
@@ -195,3 +209,7 @@ class DeployedStack:
         except self._s3.exceptions.NoSuchKey:
             raise CheckError(f"s3://{self.bucket}/{key} is missing") from None
         return json.loads(body, parse_float=Decimal)
+
+
+def _wire_key(key: Key) -> dict[str, Any]:
+    return {"id": {"S": key[0]}, "timestamp": {"S": key[1]}}

@@ -15,7 +15,7 @@ SHOWN = 5  # differences of one comparison
 
 
 class CheckError(Exception):
-    """Something is not as it should be: the message says what, where, what was expected and what is there."""
+    """A check failed: the message has the place, the expected value and the found one."""
 
 
 def of_boto3(value: dict[str, Any]) -> Canonical:
@@ -48,7 +48,7 @@ def _canonical(
 
 
 def of_plain_json(value: Any) -> Canonical:
-    """Read a value as Transform stages it: plain JSON, with tags for what JSON lacks."""
+    """Read a value as Transform stages it: plain JSON, with tags for further types."""
     match value:
         case None:
             return "NULL", True
@@ -78,7 +78,12 @@ def key_of(item: dict[str, Canonical]) -> Key:
     return str(item["id"][1]), str(item.get("timestamp", ("", ""))[1])
 
 
-def canonical(items: Iterable[dict[str, Any]], read: Callable[[Any], Canonical]) -> dict[Key, dict[str, Canonical]]:
+def read(item: dict[str, Any], value: Callable[[Any], Canonical]) -> dict[str, Canonical]:
+    """Read an item's values."""
+    return {name: value(each) for name, each in item.items()}
+
+
+def canonical(items: Iterable[dict[str, Any]], value: Callable[[Any], Canonical]) -> dict[Key, dict[str, Canonical]]:
     """Read items, and give them by key.
 
     Raises:
@@ -86,12 +91,24 @@ def canonical(items: Iterable[dict[str, Any]], read: Callable[[Any], Canonical])
     """
     by_key: dict[Key, dict[str, Canonical]] = {}
     for item in items:
-        values = {name: read(value) for name, value in item.items()}
+        values = read(item, value)
         key = key_of(values)
         if key in by_key:
             raise CheckError(f"item {key[0]} is there twice")
         by_key[key] = values
     return by_key
+
+
+def without_nulls(record: dict[str, Canonical]) -> dict[str, Canonical]:
+    """Leave nulls out as Load does: of a record and of its maps, not of lists, where they hold a place."""
+
+    def kept(value: Canonical) -> Canonical:
+        kind, content = value
+        if kind == "M":
+            return kind, without_nulls(content)
+        return (kind, [kept(each) for each in content]) if kind == "L" else value
+
+    return {name: kept(value) for name, value in record.items() if value[0] != "NULL"}
 
 
 def compare(

@@ -1,1 +1,5 @@
-"""In-memory stand-ins for the clients of AWS that the stages use, as faithful as the stages can tell."""
+"""Stand-ins in memory, for all tests.
+
+`Fake…` takes the place of AWS or of a part of it: it answers as AWS does, and remembers the `calls`, `tables` and
+`objects`. `Recorded…` answers from a recorded execution. `PastRuns` are runs of the functions' code on these fakes.
+"""

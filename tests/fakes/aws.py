@@ -18,12 +18,12 @@ Answer = dict[str, Any] | Exception | Callable[..., dict[str, Any]]
 
 
 def account(quota: int, unreserved: int | None = None) -> dict[str, Any]:
-    """What Lambda says of an account."""
+    """Lambda's answer about an account."""
     unreserved = quota if unreserved is None else unreserved
     return {"AccountLimit": {"ConcurrentExecutions": quota, "UnreservedConcurrentExecutions": unreserved}}
 
 
-# What Lambda says where nobody has changed anything.
+# Lambda's answers about an account without changes.
 ROOM: dict[str, Answer] = {"lambda.GetAccountSettings": account(1_000), "lambda.GetFunctionConcurrency": {}}
 
 
@@ -85,5 +85,5 @@ class FakeAws:
 
 
 def unreachable(url: str = "https://aws.example") -> Exception:
-    """What boto3 raises when nobody answers."""
+    """boto3's error when nobody answers."""
     return EndpointConnectionError(endpoint_url=url)

@@ -1,4 +1,4 @@
-"""A DynamoDB client in memory: Scan by segments and pages, BatchWriteItem with what it refuses and leaves undone."""
+"""A DynamoDB client in memory: Scan by segments and pages, BatchWriteItem with refused and unprocessed items."""
 # ruff: noqa: N803 - the names of arguments are those of AWS
 
 import json
@@ -31,7 +31,7 @@ class FakeDynamoDB:
         raw: whether answers come as bytes, as from the hooked client, or parsed, as from botocore without hooks.
         ledger: the run ledger's table.
         requests: the records of every BatchWriteItem, in their order.
-        script: what the next BatchWriteItems do: raise an error, or leave that many of their last items undone.
+        script: for the next BatchWriteItems, the error to raise or the number of last items to leave undone.
         undone_keys: how many of their last keys the next BatchGetItems leave undone.
     """
 
@@ -112,7 +112,7 @@ class FakeDynamoDB:
             taken, undone = items[: len(items) - left], items[len(items) - left :]
             for item in taken:
                 self.tables[table] = [other for other in self.tables[table] if _key(other) != _key(item)] + [item]
-            # DynamoDB writes what it leaves undone anew: other spaces, another order, other escapes.
+            # DynamoDB writes unprocessed items anew: other spaces, another order, other escapes.
             answer: dict[str, Any] = {"UnprocessedItems": {}}
             if undone:
                 answer["UnprocessedItems"] = {table: [{"PutRequest": {"Item": item}} for item in undone]}
@@ -166,7 +166,7 @@ def _no_floats(text: str) -> float:
 
 
 def _check_values(values: Iterable[dict[str, Any]], depth: int = 0) -> None:
-    """Refuse what DynamoDB refuses. Source: Developer Guide, "Supported data types" and "Quotas"."""
+    """Refuse the same values as DynamoDB. Source: Developer Guide, "Supported data types" and "Quotas"."""
     for value in values:
         ((kind, content),) = value.items()
         if kind in ("N", "NS"):

@@ -43,7 +43,7 @@ class Faults:
 
     @contextmanager
     def call(self, operation: str) -> Iterator[None]:
-        """One call; its body is what takes effect."""
+        """One call; its body takes effect."""
         with self._lock:
             if self._dead:
                 raise Crash

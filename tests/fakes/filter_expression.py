@@ -1,4 +1,4 @@
-"""What a filter expression of DynamoDB means: a small evaluator of the part of the language that is used here.
+"""Evaluates the part of DynamoDB's filter expressions that is used here.
 
 Source of the rules: DynamoDB Developer Guide, "Condition and filter expressions, operators, and functions".
 """

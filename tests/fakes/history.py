@@ -108,7 +108,7 @@ class FakeHistory:
 
 
 def segment_counts(segment: int) -> dict[str, int]:
-    """What is counted of a segment, which adds up."""
+    """The counts of a segment, which add up."""
     read = 30_000 + segment * 1_237 % 5_000
     rejected, dropped, superseded = segment % 5, 30 + segment % 11, segment % 3
     transformed = read - rejected - dropped
@@ -133,7 +133,7 @@ def segment_counts(segment: int) -> dict[str, int]:
 
 
 def work(segment: int, counts: dict[str, int], stages: tuple[str, ...]) -> dict[str, Any]:
-    """What a worker returns for its segment when these stages are done with it."""
+    """A worker's result for its segment after these stages."""
     until = COUNTS.index(
         {"Extract": "extract_bytes", "Transform": "transform_bytes", "Load": "write_units"}[stages[-1]]
     )

@@ -71,7 +71,7 @@ class PastRuns:
 
     @property
     def objects(self) -> dict[str, str]:
-        """What is staged, as the command sees it."""
+        """The staged objects, as the command sees them."""
         return self._s3.objects
 
     @property

@@ -1,4 +1,4 @@
-"""The AWS clients that the command uses, in memory: what they answer comes from recorded executions."""
+"""The AWS clients of the command, in memory: their answers come from recorded executions."""
 # ruff: noqa: N803 - the names of arguments are those of AWS
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class Recording:
 
 
 def _extracted(description: dict[str, Any], source: list[Item]) -> dict[str, str]:
-    """What Extract has staged, in one object: the items that the recorded source table has."""
+    """The output of Extract in one object: the items of the recorded source table."""
     key = json.loads(description.get("output") or "{}").get("keys", {}).get("extract")
     lines = [json.dumps(item, default=lambda content: b64encode(content).decode()) for item in source]
     return {key: "[\n" + ",\n".join(lines) + "\n]\n"} if key else {}

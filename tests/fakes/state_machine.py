@@ -28,9 +28,9 @@ class Execution:
 
     Attributes:
         looks: how many more times it is seen running.
-        status: what is said of it now.
+        status: its current status.
         machine: ARN of the state machine that it is of.
-        entry_status: what the ledger says; the same, if that is empty.
+        entry_status: its status in the ledger; the same, if that is empty.
     """
 
     name: str
@@ -82,7 +82,7 @@ class FakeStateMachine:
         now: when the next execution starts.
         unrecorded: names of executions that have no entry in the ledger.
         forgotten: names of executions that Step Functions doesn't know any more.
-        refuse: what happens to whoever looks at an execution that runs.
+        refuse: the error for anyone that looks at a running execution.
         on_start: called with each execution that a command starts.
     """
 
@@ -119,7 +119,7 @@ class FakeStateMachine:
         return FakeAws(answers, region="us-east-1")
 
     def entries(self) -> list[dict[str, Any]]:
-        """What the ledger has."""
+        """The ledger's entries."""
         return [each.entry() for each in self.executions.values() if each.name not in self.unrecorded]
 
     def begin(self, name: str, given: dict[str, Any] | None = None) -> Execution:

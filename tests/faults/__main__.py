@@ -1,6 +1,6 @@
 """`python -m tests.faults`: survive every fault on the local environment, and hold real workers to a ceiling.
 
-It prints the table of the faults, and what a minute had of the ceiling. See CONTRIBUTING.md.
+It prints the table of the faults, and a minute's use of the ceiling. See CONTRIBUTING.md.
 """
 
 from __future__ import annotations

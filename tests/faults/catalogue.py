@@ -6,12 +6,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from etl.model.stages import MAPS, STATES
 from tests.faults import courses, effects
 from tests.faults.courses import Course
 from tests.faults.injection import Call, Effect, Timing, last, once, share
 
-STATES = ("Plan", "Extract", "Transform", "Gate", "Load", "Finish")
-STAGES = ("Extract", "Transform", "Load")
+MAP_STATES = tuple(stage.state for stage in MAPS)
 SLOW_PERCENT = 20
 
 
@@ -20,7 +20,7 @@ class Fault:
     """A fault.
 
     Attributes:
-        name: what the table calls it.
+        name: its name in the table.
         course: the executions of its night.
         matches: the requests that it can strike.
         timing: when it strikes them.
@@ -62,11 +62,11 @@ WORKERS = (
     ),
     *(
         Fault(f"{state}: invocation times out", matches=_in(state), effect=effects.hang, short=True)
-        for state in (*STAGES, "Finish")
+        for state in (*MAP_STATES, "Finish")
     ),
     *(
         Fault(f"{state}: memory limit", courses.killed_for_memory, _in(state), effect=effects.flood)
-        for state in (STAGES if sys.platform == "linux" else ())  # the local environment enforces it there alone
+        for state in (MAP_STATES if sys.platform == "linux" else ())  # the local environment enforces it there alone
     ),
 )
 SERVICES = (
@@ -90,7 +90,7 @@ SERVICES = (
             timing=share(SLOW_PERCENT),
             effect=effects.slow_down,
         )
-        for state in STAGES
+        for state in MAP_STATES
     ),
 )
 RUNS = (
@@ -99,13 +99,13 @@ RUNS = (
     Fault("two backfills at once", courses.two_backfills_at_once),
     *(
         Fault(f"{state}: stopped, run again", courses.stopped_and_run_again, _in(state), effect=effects.stop)
-        for state in (*STAGES, "Gate")
+        for state in (*MAP_STATES, "Gate")
     ),
     Fault("Transform: stopped, event lost", courses.stopped_unseen, _in("Transform"), effect=effects.stop),
     Fault("Finish: stopped, run again", courses.stopped_while_finishing, _in("Finish"), effect=effects.stop),
     *(
         Fault(f"{state}: fails, then caught up", courses.failed_and_caught_up, _in(state), effect=effects.deny)
-        for state in STAGES
+        for state in MAP_STATES
     ),
 )
 NONE = Fault("none")

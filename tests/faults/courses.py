@@ -1,4 +1,4 @@
-"""The executions of a night in which a fault strikes, and what each must leave in the ledger."""
+"""The executions of a night in which a fault strikes, and the ledger's entries that each must leave."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.pipeline.pipeline import Pipeline, wait_for
 
 @dataclass
 class Outcome:
-    """What a night's executions came to.
+    """The outcome of a night's executions.
 
     Attributes:
         night: the last night; its items are to be looked at.
@@ -78,7 +78,7 @@ def throttled_starts(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
 
 
 def each_page_once(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
-    """The schedule's run, which reads no page of the source a second time: what it has read, it keeps."""
+    """The schedule's run, which reads no page of the source twice: it keeps the pages that it has read."""
     outcome = one_run(night, scene, ledger)
     outcome.require("pages read twice", sum(times > 1 for times in scene.pages.values()), 0)
     outcome.require("pages read", bool(scene.pages), True)
@@ -122,7 +122,7 @@ def stopped_and_run_again(night: Night, scene: Scene, ledger: Ledger) -> Outcome
 def stopped_while_finishing(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
     """The run is stopped when Finish's function is at work: all is loaded, and the function goes on to prove it.
 
-    Nothing can call it back. So the execution is stopped, and the ledger tells what has become of the data.
+    Nothing can call it back. So the execution is stopped, and the ledger shows the state of the data.
     """
     stopped = night.pipeline.ended(scene.start(night.input))
     wait_for("the finished run's entry", lambda: ledger.entry(stopped.arn).get("status") == "SUCCEEDED")

@@ -27,7 +27,7 @@ STUBBORN_STRIKES = 6
 
 
 class Call(NamedTuple):
-    """A request of a function, without what it carries; `operation` as in `Request`."""
+    """A request of a function, without its body; `operation` as in `Request`."""
 
     function: str
     service: str
@@ -77,7 +77,7 @@ def last(_: Random, total: int) -> Strikes:
 
 
 def share(percent: int) -> Timing:
-    """Each request with this probability; what would strike none of a run without faults is drawn again."""
+    """Each request with this probability; a draw that strikes none of a run without faults is repeated."""
 
     def choose(random: Random, total: int) -> Strikes:
         drawn: list[bool] = []
@@ -90,13 +90,13 @@ def share(percent: int) -> Timing:
 
 @dataclass
 class Scene:
-    """One fault in one night: what an effect works with.
+    """One fault in one night, for its effect.
 
     Attributes:
         pipeline: the night's.
         random: of the fault's own, so that its moments don't depend on the faults before it.
         injected: how often the fault was injected.
-        over: set when the fault's runs have ended, for what waits till then.
+        over: set when the fault's runs have ended; effects may wait for it.
         where: the state of the workflow that was struck first.
         pages: how often each page of the source was read, by its request.
     """

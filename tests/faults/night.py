@@ -109,7 +109,7 @@ class Night:
         return [self.pipeline.largest_item("large", text(self.end - DAY / 2))]
 
     def expected(self, start: str, end: str) -> Expected:
-        """What a run of a window must make of the items."""
+        """The expected result of a run of a window."""
         return expect(self.valid, self.invalid, self.refused, start, end)
 
     def expected_groups(self, start: str, end: str) -> list[dict[str, object]]:

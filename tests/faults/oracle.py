@@ -1,4 +1,4 @@
-"""What must have become of each item, by the items alone; and the counting of what has."""
+"""The expected place of each item, derived from the items alone, and the count of the differences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHOWN = 3  # records of one kind that are named
 
 @dataclass(frozen=True)
 class Expected:
-    """What must have become of the items of a window.
+    """The expected result for the items of a window.
 
     Attributes:
         loaded: the records that the destination table must hold, and no other.
@@ -40,7 +40,7 @@ class Count:
     Attributes:
         lost: neither in the destination table nor in quarantine.
         duplicated: more than there must be: of a record that is there already, or of one that mustn't be there.
-        wrong: not byte for byte what is expected, or in the other place.
+        wrong: not byte for byte as expected, or in the other place.
         in_both: in the destination table and in quarantine.
         named: some of them.
     """
@@ -77,10 +77,10 @@ class Count:
 
 
 def count(expected: Expected, destination: Records, quarantine: Records) -> Count:
-    """Count what is lost, duplicated, wrong or in both places.
+    """Count the items that are lost, duplicated, wrong or in both places.
 
     Args:
-        expected: what must be there.
+        expected: the expected result.
         destination: everything that the destination table holds.
         quarantine: everything that one run set aside.
     """
@@ -107,7 +107,7 @@ def _by_key(records: Records) -> defaultdict[Key, list[bytes]]:
 
 
 def expect(valid: Iterable[Item], invalid: Iterable[Item], refused: Iterable[Item], start: str, end: str) -> Expected:
-    """Give what must become of items in a run of the window ``[start, end)``.
+    """Derive the expected result of a run of the window ``[start, end)``.
 
     Args:
         valid: items that Transform and Load take.

@@ -1,4 +1,4 @@
-"""Runs the deployed pipeline night by night, each with a fault, and looks at what is left behind."""
+"""Runs the deployed pipeline night by night, each with a fault, and checks the traces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.faults.oracle import Count, Records, count, dynamodb_json, key_of, re
 from tests.pipeline.execution import Execution, text
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline
-from tests.support import PROXIED, Deployed
+from tests.support import PIPELINE, PROXIED, Deployed
 
 # Of this one the emulator scales the waits between the retries of a state.
 SERVER_SETTINGS = {"SFN_WAIT_SCALE": "0.1", **PROXIED}
@@ -29,7 +29,7 @@ ASIDE_COUNTS = ("rejected_transform", "untimed", "rejected_load")
 
 @dataclass
 class Row:
-    """What came of a fault.
+    """The result of a fault.
 
     Attributes:
         fault: its name.
@@ -88,7 +88,7 @@ class Suite:
         return row
 
     def survive(self, fault: Fault, random: Random) -> Row:
-        """Run a night with a fault; what is wrong afterwards is in the row."""
+        """Run a night with a fault; the row has its findings."""
         pipeline = Pipeline(self._deployed, "item-")
         ledger = Ledger(pipeline)
         watermark = ledger.watermark()
@@ -194,7 +194,7 @@ def _quarantine(pipeline: Pipeline, execution: Execution) -> Records:
 def running(environment: LocalEnvironment) -> Iterator[tuple[Suite, Row]]:
     """Start an environment, deploy into it and rehearse; gives the suite and the row of the run without faults."""
     environment.start(strict=True, settings=SERVER_SETTINGS)
-    outputs = environment.deploy(SETTINGS)
+    outputs = environment.deploy({"etl:pipeline": PIPELINE} | SETTINGS)
     deployed = Deployed(environment, environment.clients(), outputs)
     pipeline = Pipeline(deployed, "")
     put_ballast(pipeline)
@@ -205,5 +205,5 @@ def running(environment: LocalEnvironment) -> Iterator[tuple[Suite, Row]]:
 
 
 def random_of(seed: int, fault: Fault, number: int) -> Random:
-    """The random numbers of a fault's round, whatever other faults are injected."""
+    """The random numbers of a fault's round, independent of other faults."""
     return Random(f"{seed}/{fault.name}/{number}")

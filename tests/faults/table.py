@@ -1,4 +1,4 @@
-"""The table that tells what came of each fault."""
+"""The table of the faults' results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The counting counts: whatever isn't as it must be is reported, and as what it is."""
+"""The counting counts: every difference is reported, each as its kind."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_what_is_wrong_is_counted_and_named(
     assert Row("a fault", count=found).findings == found.named
 
 
-def test_what_is_expected_is_what_is_in_the_window_with_the_attributes_that_transform_adds() -> None:
+def test_the_oracle_expects_the_windows_items_transformed() -> None:
     (key, record), _ = RIGHT
     assert [key for key, _ in RIGHT] == [("a", "2024-01-14T12:00:00Z"), ("b", "2024-01-14T12:00:00Z")]
     assert record == (
@@ -123,7 +123,7 @@ def test_the_key_of_an_item_without_a_time() -> None:
     assert key_of(UNTIMED) == ("untimed", "")
 
 
-def test_runs_over_one_window_count_the_worst_and_rounds_count_all() -> None:
+def test_runs_of_a_window_count_the_worst_and_rounds_add_up() -> None:
     one, other = Count(1, 0, 2, 0, ["x"]), Count(0, 3, 2, 1, ["x", "y"])
     assert one.most(other) == Count(1, 3, 2, 1, ["x", "y"])
     assert one.plus(other) == Count(1, 3, 4, 1, ["x", "y"])

@@ -1,4 +1,4 @@
-"""The suite finds what is wrong: a night is harmed in each way that it looks for."""
+"""The suite finds errors: a night is harmed in each way that it looks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the CDK CLI is called: what it synthesizes again, where its output goes, and what its failure says."""
+"""The calls of the CDK CLI: when it synthesizes again, the place of its output, and its failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from etl_cli.terminal.errors import UserError
 from tests.local.processes import ends
 from tests.support import ROOT
 
-# Stands in for the CDK CLI: notes how it was called, and does what its environment tells it.
+# Stands in for the CDK CLI: records its calls, and does as its environment says.
 FAKE = """#!/bin/sh
 printf '%s\\n' "$*" >>"$CALLS"
 echo "$PWD"
@@ -54,7 +54,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def test_deploy_synthesizes_into_the_state_folder_with_the_context(checkout: Checkout) -> None:
+def test_deploy_synthesizes_with_the_context_in_the_state_folder(checkout: Checkout) -> None:
     checkout.runner().deploy("Stack", {"etl:a": "1", "etl:b": "x y"})
 
     (call,) = checkout.calls()

@@ -1,4 +1,4 @@
-"""Continuous integration: the Pythons that it chooses, and what it runs on each."""
+"""Continuous integration: its choice of Pythons, and the commands that it runs on each."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tests.support import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PROMISED = [name.rsplit(" ", 1)[1] for name in PROJECT["classifiers"] if "Python :: 3." in name]
-# Stands for what is run: writes down how it was called.
+# Stands in for each tool: records its calls.
 LOGGED = 'echo "$(basename "$0") $*" >> "$LOG"'
 
 
 def add_python(folder: Path, version: str, *, name: str = "", complete: bool = True) -> Path:
-    """A Python that can say its version if it has what it is asked to import."""
+    """A Python that can say its version, if it has the modules that it must import."""
     path = folder / (name or f"python{version}")
     make_command(path.parent, path.name, f"echo {version}" if complete else "exit 1")
     return path
@@ -130,7 +130,7 @@ def test_newer_pythons_get_a_copy_of_the_checkout(machine: Path) -> None:
     assert calls == [
         f"make check PYTHON={oldest}",
         f"make test PYTHON={oldest}",
-        f"make -C COPY setup PYTHON={newer}",
+        f"make -C COPY pipelines PYTHON={newer}",
         "python -m pytest tests/unit tests/infrastructure/test_app.py tests/infrastructure/test_bundling.py "
         "tests/infrastructure/test_grammar.py tests/docs --ignore=tests/docs/test_typed.py -n 3 --dist loadfile",
     ]

@@ -17,7 +17,7 @@ from ministack.services import stepfunctions
 
 from etl_cli.local.clients import Clients
 from etl_cli.local.corrections import apply as corrections
-from etl_cli.local.corrections import upstream
+from etl_cli.local.corrections import upstream, workflow
 from etl_cli.local.environment import LocalEnvironment
 from tests.conftest import MakeEnvironment
 from tests.local.aws import ROLE, create_function, finish, invoke, run, start, task
@@ -224,14 +224,14 @@ def test_uncorrected_retries_ignore_max_delay_seconds(uncorrected: Clients) -> N
     assert retry_delays(uncorrected, "delayed") == pytest.approx([1, 5, 25], abs=1.5)
 
 
-def test_full_jitter_draws_the_delay_between_nothing_and_the_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_jitter_draws_a_delay_up_to_the_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stepfunctions, "_find_matching_retrier", stepfunctions._find_matching_retrier)
     retrier = {"ErrorEquals": ["Busy"], "IntervalSeconds": 2, "JitterStrategy": "FULL", "MaxDelaySeconds": 6}
     uncorrected, _ = stepfunctions._find_matching_retrier([retrier], "Busy", {0: 2})
     assert uncorrected["IntervalSeconds"] * uncorrected.get("BackoffRate", 2.0) ** 2 == 8
 
     random.seed(1)
-    corrections._delay_retries_as_told()
+    workflow.delay_retries_as_told()
     found = [stepfunctions._find_matching_retrier([retrier], "Busy", {0: 2})[0] for _ in range(300)]
 
     delays = [retrier["IntervalSeconds"] * retrier["BackoffRate"] ** 2 for retrier in found]
@@ -352,7 +352,7 @@ def stop_in_a_map(clients: Clients, name: str) -> tuple[str, int]:
     return finish(clients, execution)["status"], clients.s3.list_objects_v2(Bucket=name)["KeyCount"]
 
 
-def test_stopped_execution_begins_no_further_item_and_stays_aborted(corrected: Clients) -> None:
+def test_a_stopped_execution_begins_no_item_and_stays_aborted(corrected: Clients) -> None:
     assert stop_in_a_map(corrected, "stopped") == ("ABORTED", 1)
 
 
@@ -511,7 +511,7 @@ def test_history_tells_the_items_of_a_map_apart(corrected: Clients) -> None:
     assert [event.get("previousEventId", 0) for event in events[:2]] == [0, 1]
 
 
-def test_uncorrected_history_does_not_tell_the_items_of_a_map_apart(uncorrected: Clients) -> None:
+def test_uncorrected_history_mixes_the_items_of_a_map(uncorrected: Clients) -> None:
     assert items_of(map_history(uncorrected, "unlinked")) == {}
 
 
@@ -519,7 +519,7 @@ WRITE_LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
 def is_logged(environment: LocalEnvironment, *actions: str) -> bool:
-    """Whether what a function prints arrives in its log, if its role has these actions alone."""
+    """Whether a function's output arrives in its log, if its role has only these actions."""
     environment.start(strict=True)
     clients, name = environment.clients(), f"printing-{len(actions)}-{actions[0][5:]}"
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}

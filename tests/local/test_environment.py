@@ -87,7 +87,7 @@ def loopback(port: int | None) -> set[str]:
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_server_listens_on_its_port_of_the_loopback_address_alone(environment: LocalEnvironment, strict: bool) -> None:
+def test_the_server_listens_on_the_loopback_address_alone(environment: LocalEnvironment, strict: bool) -> None:
     status = environment.start(strict=strict)
 
     assert status.endpoint == f"{'https' if strict else 'http'}://127.0.0.1:{status.port}"
@@ -95,7 +95,7 @@ def test_server_listens_on_its_port_of_the_loopback_address_alone(environment: L
     assert listening_addresses(status.pid) == loopback(status.port)
 
 
-def test_start_uses_the_port_that_is_named_and_leaves_a_running_server_be(environment: LocalEnvironment) -> None:
+def test_start_uses_the_named_port_and_keeps_a_running_server(environment: LocalEnvironment) -> None:
     port = process.free_port()
 
     first = environment.start(port)
@@ -103,14 +103,14 @@ def test_start_uses_the_port_that_is_named_and_leaves_a_running_server_be(enviro
 
     assert first.port == again.port == port
     assert first.pid == again.pid
-    with pytest.raises(UserError, match=f"is up already, on port {port}"):
+    with pytest.raises(UserError, match=f"already up, on port {port}"):
         environment.start(process.free_port())
 
 
 def test_start_makes_no_strict_environment_of_one_that_is_up(environment: LocalEnvironment) -> None:
     before = environment.start()
 
-    with pytest.raises(UserError, match="is up already, and not strict") as raised:
+    with pytest.raises(UserError, match="isn't strict") as raised:
         environment.start(strict=True)
 
     assert "local stop" in raised.value.remedy
@@ -135,7 +135,7 @@ def test_start_says_that_the_port_is_taken(environment: LocalEnvironment) -> Non
 def test_unusable_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(UserError, match="cannot be used: Not a directory") as raised:
+    with pytest.raises(UserError, match="Not a directory") as raised:
         LocalEnvironment(ROOT, tmp_path / "file" / "below").start()
 
     assert raised.value.remedy == "Name another one with ETL_LOCAL_DIR."
@@ -186,7 +186,7 @@ def test_interrupt_while_the_process_is_born_leaves_nothing(
     assert environment.status().state == "down"
 
 
-def test_second_interrupt_does_not_keep_the_first_from_tidying_up(
+def test_a_second_interrupt_does_not_stop_the_tidying_up(
     make_environment: MakeEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = make_environment(BrokenEnvironment)
@@ -251,7 +251,7 @@ def test_process_that_merely_has_the_recorded_pid_is_left_alone(environment: Loc
         other.kill()
 
 
-def test_another_server_on_the_recorded_port_is_not_taken_for_ours(
+def test_another_server_on_the_recorded_port_is_not_ours(
     environment: LocalEnvironment, make_environment: MakeEnvironment
 ) -> None:
     other = make_environment()
@@ -294,7 +294,7 @@ def test_stop_ends_a_server_that_ignores_the_signal(make_environment: MakeEnviro
     assert ends(pid)
 
 
-def test_unresponsive_server_is_reported_and_not_restarted_by_itself(
+def test_an_unresponsive_server_is_reported_and_not_restarted(
     make_environment: MakeEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment = make_environment(StubbornEnvironment)
@@ -302,7 +302,7 @@ def test_unresponsive_server_is_reported_and_not_restarted_by_itself(
     monkeypatch.setattr(process, "answers", lambda *_, **__: False)
 
     assert environment.status().state == "unresponsive"
-    with pytest.raises(UserError, match="runs but does not answer") as raised:
+    with pytest.raises(UserError, match="doesn't answer on port") as raised:
         environment.start()
 
     assert "local reset" in raised.value.remedy
@@ -351,7 +351,7 @@ def test_two_commands_at_once_start_one_server(environment: LocalEnvironment) ->
     assert len(set(pids)) == 1
 
 
-def test_clients_and_children_do_not_follow_the_users_own_settings(
+def test_clients_and_children_ignore_the_users_settings(
     environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment.start()
@@ -392,7 +392,7 @@ def test_functions_inherit_nothing_of_the_users_environment(
     assert seen["HOME"].startswith(str(environment.state_dir))
 
 
-def test_strict_environment_without_openssl_says_so_and_starts_nothing(
+def test_a_strict_environment_without_openssl_does_not_start(
     environment: LocalEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
@@ -404,7 +404,7 @@ def test_strict_environment_without_openssl_says_so_and_starts_nothing(
     assert environment.status().state == "down"
 
 
-def test_strict_environment_speaks_tls_alone_with_a_certificate_that_its_users_trust_alone(
+def test_a_strict_environment_speaks_tls_with_its_certificate(
     environment: LocalEnvironment, make_environment: MakeEnvironment
 ) -> None:
     port = environment.start(strict=True).port
@@ -433,7 +433,7 @@ def test_strict_environment_speaks_tls_alone_with_a_certificate_that_its_users_t
 
 
 def status_code(connection: HTTPConnection, secret: str) -> int:
-    """What a server answers a request with."""
+    """A server's answer to a request."""
     with contextlib.closing(connection):
         connection.request("GET", IDENTITY_PATH, headers=question(secret))
         return connection.getresponse().status

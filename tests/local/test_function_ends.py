@@ -1,4 +1,4 @@
-"""How functions of the embedded AWS end, and what is told of it: their memory, REPORT lines, starts that are throttled.
+"""The ends of functions in the embedded AWS, and their traces: memory, REPORT lines, throttled starts.
 
 When a test of `uncorrected` fails, upstream behaves as AWS does: take the correction out.
 """
@@ -131,7 +131,7 @@ def test_report_tells_the_memory_that_a_process_has_had(corrected: Clients) -> N
 
 
 @ON_LINUX
-def test_state_machine_tries_again_after_a_function_had_no_memory(corrected: Clients) -> None:
+def test_a_state_machine_retries_a_function_out_of_memory(corrected: Clients) -> None:
     function = create_function(
         corrected,
         "shrinking",
@@ -218,7 +218,7 @@ def test_uncorrected_throttled_start_has_no_name(uncorrected: Clients) -> None:
 
 
 def reserved_by_stack(clients: Clients, name: str, reserved: int | None) -> int | None:
-    """Deploy a stack with a function of this reservation; gives what Lambda then says."""
+    """Deploy a stack with a function of this reservation; return Lambda's answer about it."""
     properties: dict[str, Any] = {
         "FunctionName": name,
         "Runtime": "python3.11",
@@ -247,7 +247,7 @@ def test_uncorrected_stack_drops_a_reservation(uncorrected: Clients) -> None:
     assert reserved_by_stack(uncorrected, "reserved", 3) is None
 
 
-def test_many_invocations_at_once_are_each_within_their_own_memory(corrected: Clients) -> None:
+def test_parallel_invocations_have_separate_memory_limits(corrected: Clients) -> None:
     create_function(corrected, "many", TAKING, memory_mb=MEMORY_MB)
 
     with ThreadPoolExecutor(8) as pool:

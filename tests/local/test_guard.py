@@ -1,4 +1,4 @@
-"""Who may use the local environment: nobody's web page, no other user, and no one without its own key."""
+"""Access to the local environment: for no web page, no other user, and nobody without the key."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def listing(
     keys: Credentials | None = None,
     more: str = "",
 ) -> AWSRequest:
-    """A signed request for the list of buckets, and what is added to its address afterwards."""
+    """A signed request for the list of buckets, with an addition to its address afterwards."""
     request = AWSRequest("GET", environment.variables()["AWS_ENDPOINT_URL"] + "/", headers=headers or {})
     request.headers["X-Amz-Content-SHA256"] = "UNSIGNED-PAYLOAD"
     SigV4Auth(keys or credentials(environment), "s3", "us-east-1").add_auth(request)
@@ -483,7 +483,7 @@ def test_forged_presigned_address_is_refused(strict: LocalEnvironment, version: 
         assert send(strict, AWSRequest("GET", address)).status == 403
 
 
-def test_presigned_address_of_more_than_a_week_or_without_an_end_is_refused(strict: LocalEnvironment) -> None:
+def test_a_presigned_address_is_valid_for_a_week_at_most(strict: LocalEnvironment) -> None:
     address = strict.variables()["AWS_ENDPOINT_URL"] + "/kept/text"
 
     statuses = []

@@ -1,4 +1,4 @@
-"""Reads consume units by the size of what they read, and a table is as large as its items; both as on AWS.
+"""Reads consume units by the size of their items, and a table is as large as its items, as on AWS.
 
 When a test of `uncorrected` fails, upstream behaves as AWS does: take the correction out.
 """

@@ -1,4 +1,4 @@
-"""`.venv/bin/etl` starts wherever the checkout is, and whatever Python is told."""
+"""`.venv/bin/etl` starts in any checkout and with any variable for Python."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def environment(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]
 
 
 def open_to_others(folder: Path) -> list[str]:
-    """What somebody else may read, write or list in a folder, itself included; links have no mode of their own."""
+    """List the things in a folder that another user may read, write or list; links have no mode of their own."""
     found = [folder, *folder.rglob("*")]
     return [str(path) for path in found if not path.is_symlink() and stat.S_IMODE(path.lstat().st_mode) & 0o077]
 
@@ -107,7 +107,7 @@ def test_folder_of_another_user_is_refused(tmp_path: Path) -> None:
             use()
 
 
-# As another user: tries to read each file, and to use the server with what every user can see.
+# As another user: tries to read each file, and to use the server with all that every user can see.
 OTHER_USER = """
 import encodings.idna, http.client, json, os, sys
 folder, port, pid = sys.argv[1], int(sys.argv[2]), sys.argv[3]
@@ -219,11 +219,9 @@ def test_functions_end_with_a_server_that_is_killed(environment: LocalEnvironmen
 
 @pytest.mark.skipif(not PROC, reason="what a process inherited is read in /proc")
 @pytest.mark.parametrize("then", ["start", "stop", "reset"])
-def test_what_a_killed_server_left_behind_is_ended_by_the_next_command(
-    environment: LocalEnvironment, then: str
-) -> None:
+def test_the_next_command_ends_a_killed_servers_processes(environment: LocalEnvironment, then: str) -> None:
     pid, group = begin_writer(environment)
-    # Whatever else would have ended them.
+    # Anything else that would have ended them.
     for member in group - {pid}:
         if "sys.stdin.read" in Path(f"/proc/{member}/cmdline").read_text():
             os.kill(member, signal.SIGKILL)

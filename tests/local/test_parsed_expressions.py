@@ -1,4 +1,4 @@
-"""An expression is parsed once, whatever the number of items that it is held against."""
+"""An expression is parsed once for any number of items."""
 
 from __future__ import annotations
 

@@ -136,9 +136,7 @@ def test_a_machine_without_a_cache_is_left_without_one(checkout: Path, script: s
         (None, "wheel"),
     ],
 )
-def test_users_aws_cli_is_not_hidden_if_it_can_reach_the_local_environment(
-    tmp_path: Path, version: str | None, serves: str
-) -> None:
+def test_an_aws_cli_that_reaches_the_environment_is_kept(tmp_path: Path, version: str | None, serves: str) -> None:
     (tmp_path / "sed").symlink_to(shutil.which("sed") or "")
     if version:
         make_command(tmp_path, "aws", f"echo '{version}'")
@@ -186,7 +184,7 @@ def test_an_interrupt_of_the_set_up_prints_one_line(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("goes_on", [False, True])
-def test_what_an_interrupt_has_left_of_an_installation_is_made_anew(checkout: Path, goes_on: bool) -> None:
+def test_an_interrupted_installation_is_made_anew(checkout: Path, goes_on: bool) -> None:
     stamps = checkout / ".venv" / ".stamps"
     stamps.mkdir()
     (stamps / "venv").write_text(str(checkout))

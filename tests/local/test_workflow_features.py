@@ -1,4 +1,4 @@
-"""What the pipeline's workflow is built on works in the embedded AWS, put together as the workflow puts it together."""
+"""The foundations of the pipeline's workflow work in the embedded AWS, in the workflow's own combination."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_segments_loop_until_they_are_done_and_keep_their_order(clients: Clients
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", started)
 
 
-def test_failure_of_a_segment_fails_the_execution_with_its_error_and_cause(clients: Clients, worker: str) -> None:
+def test_a_segments_failure_fails_the_execution(clients: Clients, worker: str) -> None:
     execution = run(clients, "workflow-fails", workflow(worker), start_input(refuse=2))
 
     assert execution["status"] == "FAILED"

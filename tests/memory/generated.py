@@ -1,4 +1,4 @@
-"""Shapes of items that hypothesis draws: any nesting of any values, up to what DynamoDB takes."""
+"""Shapes of items that hypothesis draws: any nesting of any values that DynamoDB takes."""
 
 from __future__ import annotations
 

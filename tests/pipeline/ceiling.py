@@ -25,7 +25,7 @@ class Batch:
 
     Attributes:
         at: seconds on a clock.
-        units: what the emulator says it consumed.
+        units: the units that it consumed, by the emulator.
         connection: of the worker.
         ids: of its items.
     """
@@ -38,7 +38,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run consumed.
+    """The consumption of a run.
 
     Attributes:
         ceiling: write units a second.
@@ -54,7 +54,7 @@ class Measured:
     end: float
 
     def most(self, seconds: float) -> float:
-        """What was consumed in the fullest span of so many seconds, relative to the ceiling."""
+        """The consumption in the fullest span of so many seconds, relative to the ceiling."""
         return most_within(self._consumed(), seconds) / (seconds * self.ceiling)
 
     def is_held(self, seconds: float) -> bool:
@@ -62,14 +62,14 @@ class Measured:
         return self.end - self.start >= seconds and self.most(seconds) <= 1.1 and self.used >= 0.9
 
     def told(self, seconds: float) -> str:
-        """What came of it, in words."""
+        """The result in words."""
         lasted = f"{self.processes} workers, {self.end - self.start:.0f} s"
         found = f"{self.most(seconds):.1%} of it in the fullest {seconds:g} s, {self.used:.1%} over all"
         return f"A ceiling of {self.ceiling:g} write units a second, {lasted}: {found}"
 
     @property
     def used(self) -> float:
-        """What was consumed while each segment had records left, relative to the ceiling."""
+        """The consumption while each segment had records left, relative to the ceiling."""
         return units_between(self._consumed(), self.start, self.end) / ((self.end - self.start) * self.ceiling)
 
     def _consumed(self) -> list[Consumed]:

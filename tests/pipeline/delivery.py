@@ -1,4 +1,4 @@
-"""The deployed rule, and what its target is given of an event."""
+"""The deployed rule, and its target's input for an event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RULE = "etl-daily-schedule"
 
 
 def as_delivered(pipeline: Pipeline, event: dict[str, Any]) -> Any:
-    """What the rule's target makes of an event, by the input transformer that is deployed."""
+    """Transform an event into the target's input, with the deployed input transformer."""
     (target,) = pipeline.clients.events.list_targets_by_rule(Rule=RULE)["Targets"]
     transformer = target["InputTransformer"]
     template = transformer["InputTemplate"]

@@ -42,7 +42,7 @@ class Execution:
 
     Attributes:
         error: name of the error that failed it.
-        message: what the error says: the cause, or its errorMessage.
+        message: the error's text: the cause, or its errorMessage.
         events: its history.
         children: the histories of the executions that its Distributed Maps started, one after the other, by Map.
     """
@@ -72,7 +72,7 @@ class Execution:
         return [details["name"] for details in entered if details]
 
     def results(self, state: str) -> list[Any]:
-        """What each invocation within a state returned."""
+        """The results of the invocations within a state."""
         return [
             json.loads(event["taskSucceededEventDetails"]["output"])
             for event in self._within(state)

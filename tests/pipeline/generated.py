@@ -46,7 +46,7 @@ scalars = st.one_of(
     _sets("NS", numbers(), unique_by=Decimal),
     _sets("BS", st.binary(max_size=20)),
 )
-# Names that plain JSON uses for what it lacks, as a user's own.
+# Names that plain JSON uses as tags, as a user's own.
 tags = st.sampled_from(("$binary", "$set", "$map"))
 values: st.SearchStrategy[dict[str, Any]] = st.recursive(
     scalars,

@@ -17,7 +17,7 @@ from tests.serving import serving
 
 HOST = "127.0.0.1"
 HOP_BY_HOP = ("connection", "content-length", "transfer-encoding", "keep-alive")
-# Of connections to the emulator; what is opened beyond these is closed after its request.
+# Of connections to the emulator; any further one is closed after its request.
 MOST_KEPT = 100
 
 
@@ -35,7 +35,7 @@ class Request:
 
     Attributes:
         operation: of DynamoDB ("Scan"), or the method and the path of S3 ("PUT /bucket/key").
-        body: what it carries.
+        body: its content.
         client: the function's end of the connection, "address:port"; no other process has it while it is open.
         forward: has the emulator answer it.
     """

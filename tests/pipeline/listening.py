@@ -1,4 +1,4 @@
-"""Whoever listens to the ends of runs: a rule that puts the pipeline's events into a queue."""
+"""A listener to the ends of runs: a rule that puts the pipeline's events into a queue."""
 
 from __future__ import annotations
 

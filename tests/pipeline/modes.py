@@ -8,7 +8,7 @@ import pytest
 
 INLINE, DISTRIBUTED = "inline", "distributed"
 
-# For tests of what goes on within a Map. Whatever happens before, between and after the Maps is the same in both.
+# For tests of the work within a Map. Everything before, between and after the Maps is the same in both.
 both_modes = pytest.mark.parametrize("maps", [INLINE, DISTRIBUTED], indirect=True)
 
 

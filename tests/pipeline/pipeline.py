@@ -154,7 +154,7 @@ class Pipeline:
         return sorted(found["Key"] for page in pages for found in page.get("Contents", []))
 
     def parts(self, stage: str, execution: Execution) -> list[str]:
-        """The keys of what a stage staged in an execution, sorted: neither manifest nor aggregates."""
+        """The keys of a stage's parts in an execution, sorted: neither manifest nor aggregates."""
         keys = self.keys(f"{stage}/{execution.run}/")
         return [
             key
@@ -180,7 +180,7 @@ class Pipeline:
         ]
 
     def quarantined(self, execution: Execution) -> dict[str, bytes]:
-        """The lines of what an execution set aside of this test's items, by their names (see `item`)."""
+        """The lines of this test's items in an execution's quarantine, by their names (see `item`)."""
         found: dict[str, bytes] = {}
         for line in self.lines(f"quarantine/{execution.run}/"):
             id_ = json.loads(line)["item"]["id"]
@@ -191,7 +191,7 @@ class Pipeline:
         return found
 
     def destination(self) -> dict[Key, dict[str, Canonical]]:
-        """What the destination table has of this test's items."""
+        """This test's items in the destination table."""
         return canonical(self._scan(self.token), of_boto3)
 
     def loaded_names(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""What a record holds, its names included, is in quarantine alone: not in the cause, the ledger or the log of a run."""
+"""A record's contents and names are in quarantine alone: not in the cause, the ledger or the log of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FUNCTIONS = ("etl-extract", "etl-transform", "etl-load")
 
 
 def kept(pipeline: Pipeline, arn: str) -> str:
-    """What is kept of an execution: what Step Functions knows, the ledger's entry, and all logs of the functions."""
+    """Everything that is kept of an execution: Step Functions' record, the ledger's entry, the functions' logs."""
     clients = pipeline.clients
     texts: list[Any] = [clients.stepfunctions.describe_execution(executionArn=arn), pipeline.history(arn)]
     texts.append(Ledger(pipeline).entry(arn))

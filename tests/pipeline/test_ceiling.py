@@ -1,4 +1,4 @@
-"""The ceiling on write units of real workers, by what the emulator says they consumed, batch by batch."""
+"""The ceiling on write units of real workers, by the emulator's measure, batch by batch."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_a_worker_that_is_killed_in_the_middle_is_run_again(pipeline: Pipeline, 
         answer = request.forward()
         if crash.operation in request.operation and numbers.next() == crash.number:
             killed.append(pipeline.kill(crash.function))
-            return None  # what was done is done, and its worker never learns of it
+            return None  # the work is done, and its worker never learns of it
         return answer
 
     with (

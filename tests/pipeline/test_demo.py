@@ -17,14 +17,14 @@ from etl_cli.local.environment import LocalEnvironment
 from tests.docs.examples import example
 from tests.docs.typist import Command, Shell, Typist
 from tests.pipeline.pipeline import wait_for
-from tests.support import ROOT
+from tests.support import PIPELINE, ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"
 
 
 def demo(environment: LocalEnvironment, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [ETL, "demo", *options],
+        [ETL, "demo", "--context", f"etl:pipeline={PIPELINE}", *options],
         cwd=ROOT,
         env=os.environ | {"ETL_LOCAL_DIR": str(environment.state_dir)},
         stdout=subprocess.PIPE,
@@ -53,7 +53,7 @@ def test_an_interrupt_during_the_deployment_leaves_no_process(environment: Local
     assert environment.status().state == "down"
 
 
-def test_the_first_run_is_that_of_the_documentation_and_leaves_the_environment_up(
+def test_the_first_run_is_as_documented_and_stays_up(
     environment: LocalEnvironment,
 ) -> None:
     process = demo(environment, "--items", "40")
@@ -93,7 +93,7 @@ def label(line: str) -> str:
 
 
 def steady(text: str) -> str:
-    """An output without what differs from one run to another, and what a terminal replaces as it goes on."""
+    """An output without the parts that differ from run to run, or that a terminal replaces."""
     lines = [line.rstrip() for line in text.splitlines() if not re.match("  … .", line)]
     patterns = (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", r"(?<=:)\d{2,5}(?=, )", r"[\d,.]+(?= ?(?:s\b|kB|/s))")
     for pattern in patterns:
@@ -141,17 +141,17 @@ def typed(environment: LocalEnvironment) -> Callable[..., str]:
     return type_in
 
 
-def test_a_small_window_by_hand_succeeds_beside_many_items_without_a_time(typed: Callable[..., str]) -> None:
+def test_a_small_window_succeeds_with_many_untimed_items(typed: Callable[..., str]) -> None:
     report = json.loads(typed("etl run --start 2024-01-15 --end 2024-01-16 --json"))
 
     assert (report["counts"]["read"], report["counts"]["untimed"], report["counts"]["loaded"]) == (61, 61, 0)
 
 
-def test_a_backfill_succeeds_beside_many_items_without_a_time(typed: Callable[..., str]) -> None:
+def test_a_backfill_succeeds_with_many_untimed_items(typed: Callable[..., str]) -> None:
     typed("etl backfill --from 2024-02-01 --to 2024-02-03")
 
 
-def test_a_time_is_given_up_by_running_its_window_though_nothing_lies_in_it(
+def test_a_run_over_a_window_without_items_closes_its_gap(
     environment: LocalEnvironment, typed: Callable[..., str]
 ) -> None:
     dynamodb, table, key = environment.clients().dynamodb, "etl-source-data", {"id": {"S": "refund"}}
@@ -166,7 +166,7 @@ def test_a_time_is_given_up_by_running_its_window_though_nothing_lies_in_it(
     assert json.loads(typed("etl gaps --json"))["gaps"] == []
 
 
-def test_the_specifications_script_passes_beside_many_items_without_a_time(typed: Callable[..., str]) -> None:
+def test_the_script_passes_with_many_untimed_items(typed: Callable[..., str]) -> None:
     assert "steps passed" in typed("python tests/etl_pipeline/test_etl_pipeline.py")
 
 

@@ -14,16 +14,16 @@ from tests.pipeline.ledger import Ledger
 from tests.pipeline.modes import DISTRIBUTED, INLINE
 from tests.pipeline.pipeline import Pipeline
 from tests.pipeline.transformations import FILE, FUNCTIONS, deploy
-from tests.support import ROOT
+from tests.support import PIPELINE, ROOT
 
 BOTH = pytest.mark.parametrize("maps", [INLINE, DISTRIBUTED], indirect=True)
-TRANSFORMATION = (ROOT / "runtime" / FILE).read_text()
-ENGINE = "etl/run.py"
+TRANSFORMATION = (ROOT / PIPELINE / "transformation.py").read_text()
+ENGINE = "etl/model/run.py"
 
 
 @contextmanager
 def in_the_middle(pipeline: Pipeline, deployment: Callable[[], object]) -> Iterator[None]:
-    """Deploy when Extract reads the table: its invocation is at work, and all that follow find what was deployed."""
+    """Deploy when Extract reads the table: its invocation is running, and all later ones find the deployment."""
     begun = threading.Lock()
 
     def deploying(request: Request) -> Answer:
@@ -40,9 +40,7 @@ def put(pipeline: Pipeline, window: Window) -> None:
 
 
 @BOTH
-def test_other_code_in_the_middle_ends_the_run_and_the_next_covers_its_window(
-    pipeline: Pipeline, window: Window, ledger: Ledger
-) -> None:
+def test_a_deployment_ends_the_run_and_the_next_covers_it(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
     put(pipeline, window)
     others = ("etl-transform", "etl-load")
     try:
@@ -63,9 +61,7 @@ def test_other_code_in_the_middle_ends_the_run_and_the_next_covers_its_window(
 
 
 @BOTH
-def test_a_run_does_not_begin_by_a_definition_that_its_code_was_not_deployed_with(
-    pipeline: Pipeline, window: Window
-) -> None:
+def test_a_run_begins_only_with_its_own_definition(pipeline: Pipeline, window: Window) -> None:
     """CloudFormation updates functions first, and the state machine, which needs them, afterwards."""
     put(pipeline, window)
     try:

@@ -1,4 +1,4 @@
-"""What arrives is what was there: every type, every digit."""
+"""Items arrive as they were: every type, every digit."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_specifications_item_is_staged_as_it_says(pipeline: Pipeline, window
     }
 
 
-def test_two_runs_over_one_window_leave_the_same_destination_table(pipeline: Pipeline, window: Window) -> None:
+def test_two_runs_over_a_window_leave_the_same_table(pipeline: Pipeline, window: Window) -> None:
     pipeline.put(pipeline.item(f"{n}", window.at(n), value={"N": str(n)}, **ALL_TYPES) for n in range(60))
     first = pipeline.run(window.input)
     before = pipeline.destination()

@@ -1,4 +1,4 @@
-"""What can't succeed fails at once, by its own name, with a cause that says what, where and what to do."""
+"""A run that can't succeed fails at once, with its own error name, and a cause with place and remedy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WRONG_INPUTS: dict[str, tuple[Any, str]] = {
 FAILING = ["RecordFailure", "AnnounceFailure", "Failed"]
 
 
-def test_a_wrong_input_fails_at_once_and_the_cause_names_the_field(pipeline: Pipeline) -> None:
+def test_a_wrong_input_fails_at_once_and_names_the_field(pipeline: Pipeline) -> None:
     started = {name: pipeline.start(given) for name, (given, _) in WRONG_INPUTS.items()}
     for name, (_, words) in WRONG_INPUTS.items():
         execution = pipeline.ended(started[name])
@@ -99,7 +99,7 @@ def test_a_setting_that_cannot_be_understood(pipeline: Pipeline, window: Window)
     ],
     ids=["text", "none"],
 )
-def test_a_contract_that_no_record_meets_fails_before_anything_is_loaded(
+def test_a_contract_that_no_record_meets_loads_nothing(
     pipeline: Pipeline, window: Window, broken: dict[str, Any], reason: str
 ) -> None:
     pipeline.put(pipeline.item(f"{n}", window.at(n), **broken) for n in range(3))
@@ -120,7 +120,7 @@ def test_a_contract_that_no_record_meets_fails_before_anything_is_loaded(
     assert pipeline.destination() == {}
 
 
-def test_a_share_of_rejected_items_just_above_the_threshold_fails(pipeline: Pipeline, window: Window) -> None:
+def test_a_rejected_share_just_above_the_threshold_fails(pipeline: Pipeline, window: Window) -> None:
     pipeline.put(pipeline.item(f"{n}", window.at(n)) for n in range(94))
     pipeline.put(pipeline.item(f"bad{n}", window.at(n), value={"N": "-1"}) for n in range(5))
 
@@ -145,7 +145,7 @@ def _run_of(execution: Execution) -> str:
 
 
 class Damage(NamedTuple):
-    """What happens to a staged object just before it is read, and what the execution then says."""
+    """A change of a staged object just before it is read, and the execution's message."""
 
     function: str
     key: str

@@ -72,7 +72,7 @@ def test_an_answer_of_s3_that_is_cut_off_is_read_again(pipeline: Pipeline, windo
     pipeline.expect_destination(items, window.end)
 
 
-def test_items_that_dynamodb_leaves_unprocessed_are_written_again(pipeline: Pipeline, window: Window) -> None:
+def test_unprocessed_items_are_written_again(pipeline: Pipeline, window: Window) -> None:
     items = pipeline.put(pipeline.item(f"{n:03d}", window.at(n)) for n in range(200))
     seen: set[str] = set()
 
@@ -95,7 +95,7 @@ def test_items_that_dynamodb_leaves_unprocessed_are_written_again(pipeline: Pipe
 
 
 @both_modes
-def test_a_table_that_takes_nothing_for_a_whole_invocation_is_tried_again(pipeline: Pipeline, window: Window) -> None:
+def test_a_table_that_takes_nothing_is_tried_again(pipeline: Pipeline, window: Window) -> None:
     items = pipeline.put(pipeline.item(f"{n}", window.at(n)) for n in range(30))
     refusing = [True]
 

@@ -28,9 +28,7 @@ def document(command: Callable[..., None], *arguments: str) -> Any:
     return json.loads(result.stdout)
 
 
-def test_a_backfill_loads_each_window_once_and_its_runs_can_be_watched(
-    pipeline: Pipeline, window: Window, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backfill_loads_each_window_once(pipeline: Pipeline, window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in pipeline.deployed.environment.variables().items():
         monkeypatch.setenv(name, value)
     pipeline.put([pipeline.item("morning", window.at(60)), pipeline.item("evening", window.at(20 * 60))])

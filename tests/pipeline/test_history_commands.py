@@ -15,7 +15,7 @@ from tests.pipeline.execution import Window, text
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline
 
-# What a doctor says of these depends on the runs of other tests.
+# A doctor's findings about these depend on the runs of other tests.
 OF_RUNS = {"last run", "watermark", "gaps", "dead letters"}
 
 
@@ -59,13 +59,13 @@ def test_a_run_is_listed_shown_and_logged(pipeline: Pipeline, window: Window) ->
     assert [(line["action"], line["run"]) for line in lines] == [(stage.lower(), run) for stage in STATES]
     told = etl("logs", "load", "--run", run).splitlines()
     assert told[0].endswith(f"UTC  run {run}")
-    # What Lambda tells of no run is shown too, and may be of a test that broke a worker a moment ago.
+    # Lambda's lines of no run are shown too, and may be of a test that broke a worker a moment ago.
     own = [line for line in told if " finished " in line]
     assert [line.split()[1] for line in own] == ["load", "finish"]
     assert "30 loaded" in own[0]
 
 
-def test_a_run_that_failed_tells_what_to_do_until_its_window_is_covered(pipeline: Pipeline, window: Window) -> None:
+def test_a_failed_run_has_a_remedy_until_it_is_covered(pipeline: Pipeline, window: Window) -> None:
     pipeline.put(pipeline.item(f"{n}", window.at(n), value={"S": "x"}) for n in range(2))
     failed = pipeline.fail(window.input).arn.rpartition(":")[2]
     missing = [window.input]
@@ -90,9 +90,7 @@ def test_the_stack_is_well() -> None:
     assert {finding["about"] for finding in found} >= OF_RUNS
 
 
-def test_a_night_that_failed_is_a_problem_until_its_window_is_loaded(
-    pipeline: Pipeline, window: Window, ledger: Ledger
-) -> None:
+def test_a_failed_night_is_a_problem_until_it_is_loaded(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
     def scheduled_run() -> dict[str, Any]:
         (found,) = [each for each in document("doctor", exits=(0, 1))["findings"] if each["about"] == "scheduled run"]
         return dict(found)

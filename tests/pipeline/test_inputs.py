@@ -1,4 +1,4 @@
-"""What an execution's input may be, and which items each picks."""
+"""The inputs of an execution, and the items that each picks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def started_by_event(pipeline: Pipeline, detail: dict[str, Any]) -> Execution:
 
 
 @pytest.mark.usefixtures("ledger")
-def test_no_input_takes_the_last_24_hours_and_what_arrived_15_minutes_late(pipeline: Pipeline) -> None:
+def test_no_input_takes_24_hours_and_15_minutes_of_lateness(pipeline: Pipeline) -> None:
     now = datetime.now(UTC)
     hours, minutes = timedelta(hours=1), timedelta(minutes=1)
     put_ages(pipeline, now, 5 * minutes, 12 * hours, 24 * hours + 10 * minutes, 24 * hours + 20 * minutes)
@@ -145,12 +145,12 @@ def test_other_events_start_nothing(pipeline: Pipeline) -> None:
     pipeline.clients.events.put_events(
         Entries=[{"Source": source, "DetailType": kind, "Detail": "{}"} for source, kind in others]
     )
-    # The rule's own event comes behind them: what it starts is the only new execution.
+    # The rule's own event comes after them: its execution is the only new one.
     execution = started_by_event(pipeline, {"action": "start", "lookback_hours": 1})
     assert executions(pipeline) - before == {execution.arn}
 
 
-def test_a_table_without_items_in_the_window_succeeds_with_empty_parts(pipeline: Pipeline, window: Window) -> None:
+def test_a_window_without_items_succeeds_with_empty_parts(pipeline: Pipeline, window: Window) -> None:
     execution = pipeline.run(window.input)
 
     assert execution.counts["extracted"] == execution.counts["loaded"] == 0

@@ -1,4 +1,4 @@
-"""The run ledger: what becomes of an execution wherever it ends, and the watermark, from which the next one goes on."""
+"""The run ledger: the entry of an execution wherever it ends, and the watermark, where the next one continues."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def put_days(pipeline: Pipeline, window: Window, days: int) -> None:
     pipeline.put(pipeline.item(f"{day}", window.at(24 * 60 * day + 720)) for day in range(days))
 
 
-def test_a_run_that_succeeds_leaves_its_entry_and_moves_the_watermark(
+def test_a_successful_run_is_entered_and_moves_the_watermark(
     pipeline: Pipeline, window: Window, ledger: Ledger
 ) -> None:
     put_days(pipeline, window, 1)
@@ -78,7 +78,7 @@ def test_three_missed_days_are_healed_by_one_run(pipeline: Pipeline, window: Win
     assert ledger.watermark() == text(window.first + 5 * NIGHT)
 
 
-def test_an_old_event_does_not_put_the_first_watermark_further_back_than_a_day(
+def test_an_old_event_moves_the_first_watermark_a_day_at_most(
     pipeline: Pipeline, window: Window, ledger: Ledger
 ) -> None:
     put_days(pipeline, window, 1)
@@ -91,9 +91,7 @@ def test_an_old_event_does_not_put_the_first_watermark_further_back_than_a_day(
     assert pipeline.run({}).output["window"]["start"] >= text(started - NIGHT - timedelta(hours=1))
 
 
-def test_beyond_what_may_be_caught_up_on_the_input_that_the_cause_names_helps(
-    pipeline: Pipeline, window: Window, ledger: Ledger
-) -> None:
+def test_the_cause_names_an_input_beyond_the_catch_up_limit(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
     put_days(pipeline, window, 1)
     ledger.begin(window.first - 40 * NIGHT)
 
@@ -108,9 +106,7 @@ def test_beyond_what_may_be_caught_up_on_the_input_that_the_cause_names_helps(
     assert pipeline.run(night(window, 2)).output["window"]["start"] == window.at(24 * 60 - 15)
 
 
-def test_a_backfill_sets_no_watermark_and_leaves_no_gap_behind_it(
-    pipeline: Pipeline, window: Window, ledger: Ledger
-) -> None:
+def test_a_backfill_sets_no_watermark_and_leaves_no_gap(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
     first, second = window.end, text(window.first + 2 * NIGHT)
     backfilled = pipeline.run(window.input)
     assert ledger.watermark() is None
@@ -125,9 +121,7 @@ def test_a_backfill_sets_no_watermark_and_leaves_no_gap_behind_it(
     assert ledger.watermark() == second
 
 
-def test_gaps_are_listed_and_filled_by_the_commands_that_are_listed_with_them(
-    pipeline: Pipeline, window: Window, ledger: Ledger
-) -> None:
+def test_gaps_are_filled_by_the_listed_commands(pipeline: Pipeline, window: Window, ledger: Ledger) -> None:
     put_days(pipeline, window, 3)
     ledger.begin(window.first)
     first, second, third = (text(window.first + days * NIGHT) for days in (1, 2, 3))
@@ -150,7 +144,7 @@ def test_gaps_are_listed_and_filled_by_the_commands_that_are_listed_with_them(
 
 
 def gaps(pipeline: Pipeline, window: Window) -> tuple[int, Any]:
-    """What `etl gaps` ends with and finds, from a window on."""
+    """The exit code and the findings of `etl gaps`, from a window on."""
     done = subprocess.run(
         [ROOT / ".venv" / "bin" / "etl", "gaps", "--json", "--since", window.start],
         env=pipeline.deployed.environment.environ(),
@@ -290,7 +284,7 @@ def record(pipeline: Pipeline, given: dict[str, Any], machine: str = "") -> list
 
 
 @both_modes
-def test_a_run_that_takes_too_long_or_is_stopped_is_entered_by_the_recorder(pipeline: Pipeline, window: Window) -> None:
+def test_the_recorder_enters_a_run_that_is_stopped_or_too_long(pipeline: Pipeline, window: Window) -> None:
     ledger = Ledger(pipeline)
     put_days(pipeline, window, 1)
 
@@ -324,7 +318,7 @@ def test_what_a_run_has_entered_itself_stays(pipeline: Pipeline, window: Window)
     assert [ledger.entry(failed.arn), ledger.entry(succeeded.arn)] == entries
 
 
-def test_a_failure_that_the_run_could_not_enter_is_entered_by_the_recorder(pipeline: Pipeline, window: Window) -> None:
+def test_the_recorder_enters_a_failure_that_the_run_could_not(pipeline: Pipeline, window: Window) -> None:
     ledger = Ledger(pipeline)
     with pipeline.configured("etl-load", MAX_WRITE_UNITS_PER_SECOND="fast"):
         failed = pipeline.fail(window.input)
@@ -339,7 +333,7 @@ def test_a_failure_that_the_run_could_not_enter_is_entered_by_the_recorder(pipel
     assert (entry["cause"], entry["execution"]) == (cause, failed.arn)
 
 
-def test_without_a_history_the_stage_is_unknown_and_all_else_is_entered(pipeline: Pipeline) -> None:
+def test_without_a_history_only_the_stage_is_unknown(pipeline: Pipeline) -> None:
     stepfunctions, ledger = pipeline.clients.stepfunctions, Ledger(pipeline)
     machine = stepfunctions.describe_state_machine(stateMachineArn=f"{pipeline.deployed.state_machine_arn}-recorder")
     definition = json.loads(machine["definition"])
@@ -371,9 +365,7 @@ def test_without_a_history_the_stage_is_unknown_and_all_else_is_entered(pipeline
     ],
     ids=lambda value: value[-1] if isinstance(value, list) and value else "",
 )
-def test_the_stage_is_that_of_the_last_state_or_of_the_map_around_it(
-    pipeline: Pipeline, entered: list[str], stage: str | None
-) -> None:
+def test_the_stage_is_the_last_states_or_its_maps(pipeline: Pipeline, entered: list[str], stage: str | None) -> None:
     stepfunctions = pipeline.clients.stepfunctions
     machine = stepfunctions.describe_state_machine(stateMachineArn=f"{pipeline.deployed.state_machine_arn}-recorder")
     output = json.loads(machine["definition"])["States"]["FindStage"]["Output"]

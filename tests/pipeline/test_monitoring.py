@@ -1,4 +1,4 @@
-"""What the deployed pipeline tells of itself: events, lines that are metrics, the watermark's age, a dashboard."""
+"""The signals of the deployed pipeline: events, lines that are metrics, the watermark's age, a dashboard."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def documented(detail_type: str) -> dict[str, Any]:
 
 
 def shape(value: Any) -> Any:
-    """What a JSON value is made of: names, and kinds of values."""
+    """The shape of a JSON value: names, and kinds of values."""
     if isinstance(value, dict):
         return {name: shape(each) for name, each in value.items()}
     return type(value).__name__
@@ -184,7 +184,7 @@ def test_the_cause_that_is_told_is_for_people(pipeline: Pipeline, cause: str, to
 
 
 def lines_of(clients: Clients, run: str) -> list[dict[str, Any]]:
-    """What the functions logged of a run, as CloudWatch gets it."""
+    """The functions' log of a run, as CloudWatch gets it."""
     found = []
     for function in ("etl-extract", "etl-transform", "etl-load"):
         pages = clients.logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
@@ -265,7 +265,7 @@ def ages(pipeline: Pipeline) -> tuple[float, float]:
     return min(each["Minimum"] for each in found), max(each["Maximum"] for each in found)
 
 
-def test_the_age_of_the_watermark_is_measured_whether_or_not_there_is_one(pipeline: Pipeline, ledger: Ledger) -> None:
+def test_the_watermarks_age_is_measured_even_without_one(pipeline: Pipeline, ledger: Ledger) -> None:
     measure(pipeline)
     youngest, _ = ages(pipeline)
     assert 0 < youngest < 3600, "without a watermark it is the age of the state machine"

@@ -1,4 +1,4 @@
-"""What every command prints of the deployed pipeline, into a pipe, in an encoding without its signs, on a full disk."""
+"""Every command's output about the deployed pipeline: into a pipe, in a poor encoding, on a full disk."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ def test_a_replay_fails_without(pipeline: Pipeline, window: Window, grant: Grant
     expect_denied(execution, grant)
 
 
-def test_a_claim_whose_answer_is_lost_is_not_found_again_without_reading_it(pipeline: Pipeline, window: Window) -> None:
+def test_a_claim_with_a_lost_answer_is_read_again(pipeline: Pipeline, window: Window) -> None:
     lost: set[str] = set()
 
     def lose_the_first_answer(request: Request) -> Answer | None:

@@ -16,7 +16,7 @@ SECOND = timedelta(seconds=1)
 
 
 def plan(pipeline: Pipeline) -> Any:
-    """What `etl plan --json` prints."""
+    """The output of `etl plan --json`."""
     done = subprocess.run(
         [ROOT / ".venv" / "bin" / "etl", "plan", "--json"],
         env=pipeline.deployed.environment.environ(),
@@ -47,7 +47,7 @@ def test_the_plan_is_that_of_the_run_that_comes_then(pipeline: Pipeline, ledger:
     assert planned["table"]["items"] == pipeline.source_count()
     assert planned["fits"]
 
-    # What the run has found is what the next one is expected to find.
+    # The next run is expected to find the same as this one.
     expected = plan(pipeline)["expected"]
     assert expected["from_runs"] == planned["expected"]["from_runs"] + 1 or expected["from_runs"] == 10
     assert expected["items_per_hour"] is not None

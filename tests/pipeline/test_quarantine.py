@@ -1,4 +1,4 @@
-"""What can't go on is set aside: never skipped, with its reason, and with its original bytes."""
+"""Unusable items are set aside: never skipped, with the reason, and with their original bytes."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _has_the_signs_of_a_time(shape: dict[str, Any] | None) -> bool:
     )
 
 
-def test_the_neighbours_of_a_window_are_left_alone_second_by_second(pipeline: Pipeline, window: Window) -> None:
+def test_a_windows_bounds_are_exact_to_the_second(pipeline: Pipeline, window: Window) -> None:
     hour = window.first + timedelta(hours=10)
     instants = [hour + timedelta(seconds=offset) for offset in (-2, -1, 0, 1, 2)]
     fractions = ("", ".000000001", ".1", ".5", ".999999999999")
@@ -165,7 +165,7 @@ def breaking_the_contract(pipeline: Pipeline, window: Window) -> dict[str, tuple
 
 
 @both_modes
-def test_a_rejected_record_of_each_kind_keeps_its_bytes_and_its_reason(pipeline: Pipeline, window: Window) -> None:
+def test_each_rejected_record_keeps_its_bytes_and_its_reason(pipeline: Pipeline, window: Window) -> None:
     good = pipeline.put(pipeline.item(f"good{n}", window.at(n)) for n in range(40))
     broken = breaking_the_contract(pipeline, window)
     broken["untimed"] = (pipeline.item("untimed", "", timestamp=None, note={"S": 'ä "quoted"'}), "timestamp")
@@ -218,7 +218,7 @@ def _as_scanned(pipeline: Pipeline, item: Item) -> bytes:
     return body[start:end].encode()
 
 
-def test_quarantine_alone_does_not_stop_a_run_below_the_threshold(pipeline: Pipeline, window: Window) -> None:
+def test_quarantine_below_the_threshold_does_not_stop_a_run(pipeline: Pipeline, window: Window) -> None:
     good = pipeline.put(pipeline.item(f"{n}", window.at(n)) for n in range(95))
     pipeline.put(pipeline.item(f"bad{n}", window.at(n), value={"S": "x"}) for n in range(5))
 

@@ -1,4 +1,4 @@
-"""Replay: what a run set aside is taken up again, when the data or the transformation is corrected."""
+"""Replay: quarantined items are loaded when the data or the transformation is corrected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run_with_some_rejected(pipeline: Pipeline, window: Window) -> Execution:
 
 
 @both_modes
-def test_what_is_corrected_is_loaded_as_its_run_would_have_loaded_it(pipeline: Pipeline, window: Window) -> None:
+def test_a_corrected_item_is_loaded_as_by_its_run(pipeline: Pipeline, window: Window) -> None:
     first = run_with_some_rejected(pipeline, window)
     good = [pipeline.item(f"{n}", window.at(n)) for n in range(40)]
     corrected = pipeline.put([pipeline.item("negative", window.at(1)), pipeline.item("large", window.at(1))])
@@ -39,9 +39,7 @@ def test_what_is_corrected_is_loaded_as_its_run_would_have_loaded_it(pipeline: P
     assert Ledger(pipeline).watermark() == watermark
 
 
-def test_what_fails_again_is_quarantined_again_and_a_second_replay_changes_nothing(
-    pipeline: Pipeline, window: Window
-) -> None:
+def test_a_replay_quarantines_failures_again_and_can_repeat(pipeline: Pipeline, window: Window) -> None:
     first = run_with_some_rejected(pipeline, window)
     pipeline.put([pipeline.item("negative", window.at(1))])
 
@@ -56,12 +54,12 @@ def test_what_fails_again_is_quarantined_again_and_a_second_replay_changes_nothi
     assert pipeline.loaded_names() == {*(f"{n}" for n in range(40)), "negative"}
     assert Ledger(pipeline).entry(first.arn)["replayed"]["run"] == again.run
 
-    # What the replay set aside is replayed in its turn.
+    # The replay's own quarantine is replayed in its turn.
     pipeline.put([pipeline.item("large", window.at(1))])
     assert pipeline.run({"replay": again.run}).counts["loaded"] == 1
 
 
-def test_an_item_that_is_gone_is_replayed_from_quarantine_byte_for_byte(pipeline: Pipeline, window: Window) -> None:
+def test_a_deleted_item_is_replayed_from_its_quarantined_bytes(pipeline: Pipeline, window: Window) -> None:
     first = run_with_some_rejected(pipeline, window)
     for name in ("negative", "large"):
         pipeline.clients.dynamodb.delete_item(
@@ -70,7 +68,7 @@ def test_an_item_that_is_gone_is_replayed_from_quarantine_byte_for_byte(pipeline
 
     replay = pipeline.run({"replay": first.run})
 
-    # What Load rejected lies there transformed: it stays where it is, and is counted.
+    # Records that Load rejected are there transformed: they stay, and are counted.
     assert (replay.counts["read"], replay.counts["left"], replay.counts["rejected_transform"]) == (2, 1, 1)
     [line] = pipeline.quarantined(replay).values()
     assert json.loads(line)["item"] == json.loads(pipeline.quarantined(first)["negative"])["item"]

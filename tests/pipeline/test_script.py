@@ -1,4 +1,4 @@
-"""The specification's test script as it is typed: its exit codes and reasons, and what it leaves behind."""
+"""The specification's test script as it is typed: its exit codes, reasons and traces."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 
 from tests.pipeline.interposer import Answer, Request
 from tests.pipeline.pipeline import Pipeline, wait_for
-from tests.support import ROOT
+from tests.support import PIPELINE, ROOT
 
-SCRIPT = ["tests/etl_pipeline/test_etl_pipeline.py"]
+SCRIPT = ["tests/etl_pipeline/test_etl_pipeline.py", "--pipeline", PIPELINE]
 OWN = "etl-test-"
 NOT_ON_AWS = ("etl", "etl_cli", "serverless_app", "aws_cdk", "ministack", "msgspec", "rich", "typer", "pytest")
 
@@ -64,7 +64,7 @@ def test_it_lists_its_steps_and_leaves_nothing_behind(pipeline: Pipeline) -> Non
     assert left_behind(pipeline) == []
 
 
-def test_it_keeps_its_items_when_told_and_prints_ascii_where_that_is_all_there_is(pipeline: Pipeline) -> None:
+def test_it_keeps_its_items_on_request_and_can_print_ascii(pipeline: Pipeline) -> None:
     done = run(environment_of(pipeline, PYTHONIOENCODING="ascii"), "--keep")
 
     assert done.returncode == 0, done.stderr
@@ -136,7 +136,7 @@ def test_a_mismatch_names_the_item_the_attribute_and_both_values(pipeline: Pipel
         answer = request.forward()
         if not request.operation.endswith("/data.json"):
             return answer
-        # Of the same length: what Load reads is as long as it was written.
+        # Of the same length: Load checks it.
         return Answer(answer.status, answer.headers, answer.body.replace(b'"Test Item 7"', b'"Test Item X"'))
 
     with pipeline.interposed("etl-load", "S3", alter):

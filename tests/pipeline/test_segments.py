@@ -43,9 +43,7 @@ def expect_exact(pipeline: Pipeline, window: Window, items: list[Item], executio
 
 
 @both_modes
-def test_a_large_table_is_read_in_as_many_segments_as_there_may_be_workers_and_staged_in_parts(
-    pipeline: Pipeline, window: Window
-) -> None:
+def test_a_large_table_has_a_segment_per_worker_and_parts(pipeline: Pipeline, window: Window) -> None:
     items = put_large(pipeline, window, count=360, size=15_000)  # a third of them has more than one page
     segment_bytes = str(len(items) * 15_000 // 9)
     with (
@@ -82,7 +80,7 @@ def test_a_run_of_one_segment_names_its_first_part_data_json(pipeline: Pipeline,
 
 
 # A worker keeps three times its slowest unit of work in reserve. In an invocation of 6 s, a unit of 1.5 s leaves no
-# time for a second one, and 4.5 s for whatever a busy machine adds.
+# time for a second one, and 4.5 s for a busy machine.
 UNIT_SECONDS = 1.5
 INVOCATION_SECONDS = 6
 

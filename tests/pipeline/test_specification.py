@@ -1,6 +1,6 @@
 """The specification, walked through: its commands in their order and to the letter, typed into one shell.
 
-The shell has nothing but what `etl local env` gives it; `aws` and `cdk` are the real ones. The commands are those of
+The shell has only the variables of `etl local env`; `aws` and `cdk` are the real ones. The commands are those of
 the specification's sections Deployment, Testing, Troubleshooting and Cleanup.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from etl_cli.local.clients import Clients
 from etl_cli.local.environment import LocalEnvironment
 from tests.pipeline.pipeline import wait_for
-from tests.support import ROOT
+from tests.support import ROOT, make_home
 
 SYNTH = "cdk synth EtlPipelineStack"
 DEPLOY = "cdk deploy EtlPipelineStack"
@@ -107,15 +107,15 @@ DESTROY = "cdk destroy EtlPipelineStack"
 class Shell:
     """A shell whose variables last from one command to the next, as in a terminal."""
 
-    def __init__(self, state_dir: Path, variables: Path) -> None:
-        self._environment = os.environ | {"ETL_LOCAL_DIR": str(state_dir)}
-        self._variables = variables
+    def __init__(self, state_dir: Path, home: Path) -> None:
+        self._environment = os.environ | {"ETL_LOCAL_DIR": str(state_dir), "HOME": str(make_home(home))}
+        self._variables = variables = home / "variables"
         # Other tests synthesize in this checkout at the same time: the CDK CLI gets a folder of its own.
-        own = f"export CDK_OUTPUT={variables.parent / 'cdk.out'}"
+        own = f"export CDK_OUTPUT={home / 'cdk.out'}"
         variables.write_text(f'eval "$({shlex.quote(str(ROOT))}/.venv/bin/etl local env)"\n{own}\n')
 
     def __call__(self, command: str) -> str:
-        """Type a command; returns what it printed."""
+        """Type a command; return its output."""
         script = f"set -eo pipefail\nsource {self._variables}\n{command}\ndeclare -p | grep -E ' [A-Z_]+=' "
         script += (
             f"| grep -vE '^declare -[a-z]*r' > {self._variables}.new\nmv {self._variables}.new {self._variables}\n"
@@ -140,7 +140,7 @@ class Shell:
 def test_the_specification_holds_line_by_line(make_environment: Callable[[], LocalEnvironment], tmp_path: Path) -> None:
     environment = make_environment()
     environment.start()
-    shell = Shell(environment.state_dir, tmp_path / "variables")
+    shell = Shell(environment.state_dir, tmp_path)
     deploy(shell)
     populate(shell)
     clients = environment.clients()

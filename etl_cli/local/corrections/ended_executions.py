@@ -1,4 +1,4 @@
-"""Has every execution of the embedded AWS come to an end: in its time, or with what broke it."""
+"""Ends every execution of the embedded AWS: in time, or with its error."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ TIME_OUT = "States.Timeout"
 
 
 def end_executions() -> None:
-    """End an execution as FAILED whose thread breaks, and refuse an input that isn't JSON.
+    """End an execution whose thread breaks as FAILED, and refuse an input that isn't JSON.
 
     "InvalidExecutionInput: The provided JSON input data is not valid" (Step Functions API Reference, StartExecution).
-    JSON that Python can't take (nested too deeply, numbers of more than 4,300 digits) is valid: no limit of AWS's is
-    documented but that of its size, so such an execution begins, and fails with States.Runtime.
+    Python can't read some valid JSON: nested too deeply, or numbers of more than 4,300 digits. AWS documents a limit
+    only for its size, so such an execution begins, and fails with States.Runtime.
     """
     from ministack.services import stepfunctions
 
@@ -31,7 +31,7 @@ def end_executions() -> None:
                 "InvalidExecutionInput", f"Invalid State Machine Input: {error}", 400
             )
         except (ValueError, RecursionError):
-            pass  # it is JSON, and too much for Python
+            pass  # it is JSON that Python can't read
         return start(data)
 
     def run_to_an_end(arn: str) -> None:
@@ -44,7 +44,7 @@ def end_executions() -> None:
 
     def wait_for_results(futures: list[Future[Any]]) -> Any:
         done = wait(futures)
-        for future in futures:  # of a Distributed Map; else the item would be null in its result
+        for future in futures:  # of a Distributed Map: raise its error, which would be null in the result
             future.result()
         return done
 
@@ -53,11 +53,11 @@ def end_executions() -> None:
 
 
 def time_executions_out() -> None:
-    """End an execution as TIMED_OUT when it has run for its state machine's TimeoutSeconds.
+    """End an execution as TIMED_OUT after its state machine's TimeoutSeconds.
 
     "If it runs longer than the specified time, the execution fails with a States.Timeout Error Name" (Step Functions
-    Developer Guide, "State machine structure in Amazon States Language"); its history ends with ExecutionTimedOut
-    (API Reference, HistoryEvent). What its workers do afterwards changes neither.
+    Developer Guide, "State machine structure in Amazon States Language"). Its history ends with ExecutionTimedOut
+    (API Reference, HistoryEvent), and its workers add nothing afterwards.
     """
     from ministack.services import stepfunctions
 
@@ -80,7 +80,7 @@ def time_executions_out() -> None:
         if seconds is None:
             run(arn)
             return
-        # A thread has no context of its own: the account and the region are there.
+        # A new thread lacks the context, which has the account and the region.
         timer = threading.Timer(seconds, contextvars.copy_context().run, (time_out, execution))
         timer.daemon = True
         timer.start()
@@ -96,5 +96,5 @@ def _time_limit(machine: dict[str, Any] | None) -> float | None:
     try:
         seconds = json.loads(machine["definition"]).get("TimeoutSeconds") if machine else None
     except (ValueError, AttributeError):
-        return None  # the execution fails of it
+        return None  # the execution fails with this definition
     return seconds if isinstance(seconds, int | float) else None

@@ -1,4 +1,4 @@
-"""How an invocation ends in the embedded AWS: what its caller is told, and what Lambda's REPORT line says."""
+"""The end of an invocation in the embedded AWS: the caller's answer, and Lambda's REPORT line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class _Ending(threading.local):
     """The end of the invocation that this thread waits for.
 
     Attributes:
-        payload: AWS's description of a failure; None where there is none, or ministack's own will do.
-        timed_out: whether it was stopped for its time.
-        memory_mb: the most memory that its process has had, in MiB, as far as that is known.
+        payload: AWS's description of a failure; None for ministack's own.
+        timed_out: whether it was stopped at its time limit.
+        memory_mb: its process's peak memory in MiB; None if unknown.
     """
 
     payload: dict[str, Any] | None = None
@@ -29,11 +29,11 @@ ENDING = _Ending()
 
 
 def report_ends() -> None:
-    """Have the REPORT line say how an invocation failed, and how much memory its process has had at most.
+    """Add the failure and the peak memory to the REPORT line.
 
-    ``Status: timeout``, or ``Status: error`` and ``Error Type: …`` with the error's name, behind "Max Memory Used",
-    which is at most the function's memory. Since 2026 a time-out and a death leave no other line: neither "Task timed
-    out after …" nor "Runtime exited with error: …" is written any more.
+    ``Status: timeout``, or ``Status: error`` and ``Error Type: …``, follow "Max Memory Used", which is at most the
+    function's memory. Since 2026 a time-out and a death leave no other line: AWS no longer writes "Task timed out
+    after …" and "Runtime exited with error: …".
     """
     from ministack.services import lambda_svc
 
@@ -63,7 +63,7 @@ def report_ends() -> None:
             f"END RequestId: {request_id}",
             report + _status(error),
         ]
-        # A text that has Lambda's own lines is written as it is.
+        # ministack writes a text with Lambda's own lines unchanged.
         emit(func, request_id, "\n".join(lines), error, duration_ms, log_source="rie")
 
     lambda_svc._emit_lambda_logs = emit_with_report
@@ -78,7 +78,7 @@ def _status(failed: bool) -> str:
 
 
 def name_throttled_starts() -> None:
-    """Have a state machine see a function that can't be started now as Lambda.TooManyRequestsException.
+    """Name a throttled function Lambda.TooManyRequestsException in a state machine.
 
     Source: Step Functions Developer Guide, "Handle Lambda service exceptions".
     """
@@ -100,7 +100,7 @@ def name_throttled_starts() -> None:
 
 
 def _service_error(cause: str) -> str:
-    """The name of an error that Lambda itself answered; empty for that of a function."""
+    """Return the name of Lambda's own error; empty for a function's."""
     try:
         return str(json.loads(cause).get("__type", ""))
     except (ValueError, AttributeError):
@@ -108,7 +108,7 @@ def _service_error(cause: str) -> str:
 
 
 def reserve_concurrency() -> None:
-    """Have CloudFormation set and take back a function's ReservedConcurrentExecutions."""
+    """Let CloudFormation set and remove a function's ReservedConcurrentExecutions."""
     from ministack.services import lambda_svc
     from ministack.services.cloudformation import provisioners
 
@@ -129,7 +129,7 @@ def reserve_concurrency() -> None:
         physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str, *rest: Any, **more: Any
     ) -> Any:
         updated = update(physical_id, old, new, stack_name, *rest, **more)
-        if old.get(name) != new.get(name):  # one that was set by hand stays
+        if old.get(name) != new.get(name):  # keep a value that was set by hand
             reserve(updated[0], new)
         return updated
 

@@ -1,4 +1,4 @@
-"""Names the errors of Python functions in the embedded AWS as AWS does: by the exception, or by how a process ended."""
+"""Names the errors of Python functions as AWS does: by the exception, or by the end of the process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INIT_FAILED = "Worker init failed: "
 
 
 def name_function_errors() -> None:
-    """Have a failure be told by its class and stack trace, which Retry and Catch match, or by its process's end."""
+    """Report a failure with its class and stack trace, which Retry and Catch match, or by its process's end."""
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
@@ -50,7 +50,7 @@ def name_function_errors() -> None:
         ENDING.timed_out = str(result.get("error", "")).startswith("Task timed out after ")
         if "payload" in result:
             ENDING.payload = result["payload"]
-        elif "trace" not in result:  # it didn't say why
+        elif "trace" not in result:  # it gave no reason
             result["trace"] = ""
             if not ENDING.timed_out:
                 ENDING.payload = _exit_payload(worker.etl_process)
@@ -61,7 +61,7 @@ def name_function_errors() -> None:
         result = execute(func, event, request_id)
         if result.get("error") and ENDING.payload:
             result["body"] = ENDING.payload
-            if "stackTrace" in ENDING.payload:  # of a failed import ministack logs nothing
+            if "stackTrace" in ENDING.payload:  # ministack doesn't log a failed import
                 result["log"] = result["log"] or "[ERROR] {errorType}: {errorMessage}".format(**ENDING.payload)
         return result
 
@@ -70,9 +70,9 @@ def name_function_errors() -> None:
 
 
 def _exit_payload(process: Any) -> dict[str, Any]:
-    """The payload of a function whose process died, as AWS words it."""
+    """Make the payload of a function whose process died, in AWS's words."""
     code = process.wait(timeout=1) if process is not None else None
-    if code is None or code in (0, -15):  # -15: ended by ministack, which found its output closed
+    if code is None or code in (0, -15):  # -15: ministack ended it because its output was closed
         reason = "Runtime exited without providing a reason"
     else:
         reason = f"Runtime exited with error: {f'exit status {code}' if code > 0 else f'signal: {-code}'}"

@@ -1,7 +1,7 @@
-"""Has a function of the embedded AWS have no more memory than it is given: beyond it, its process is killed.
+"""Kills the process of a function that takes more memory than it is given, as Lambda does.
 
-Only Python's functions, and only on Linux, which tells how much memory a process has had. Functions in Node.js, the
-CDK's own, are run by the machine's Node.js, which takes memory by what the machine has; Lambda's, by the function's.
+This holds for Python functions on Linux, which records a process's peak memory. The CDK's own functions run in the
+machine's Node.js. It takes memory according to the machine's size, where Lambda's follows the function's setting.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _PROC = Path("/proc")
 
 @dataclass(eq=False)
 class _Use:
-    """An invocation at work.
+    """A running invocation.
 
     Attributes:
         worker: ministack's, which has the function's process.
-        limit_mb: what the function may have, in MiB, which Lambda calls MB; None for no limit.
-        peak_mb: the most that it was seen to have.
-        outgrown: whether it had more than it may.
+        limit_mb: the function's memory in MiB, which Lambda calls MB; None for no limit.
+        peak_mb: the highest use that was seen.
+        outgrown: whether it exceeded the limit.
     """
 
     worker: Any
@@ -38,7 +38,7 @@ class _Use:
     outgrown: bool = False
 
     def look(self) -> None:
-        """See how much memory the process has had, and kill it if that is too much."""
+        """Read the process's memory, and kill it above the limit."""
         process = self.worker._proc
         if process is None or process.poll() is not None:
             return
@@ -49,7 +49,7 @@ class _Use:
 
 
 class _Watch:
-    """Looks at all invocations at work, several times a second, so that none outgrows the machine."""
+    """Looks at all running invocations several times a second, so that none fills the machine's memory."""
 
     def __init__(self) -> None:
         self._uses: set[_Use] = set()
@@ -59,7 +59,7 @@ class _Watch:
 
     @contextmanager
     def at_work(self, use: _Use) -> Iterator[None]:
-        """Look at an invocation for as long as it lasts, and once more at its end."""
+        """Look at an invocation while it runs, and once more at its end."""
         with self._lock:
             self._uses.add(use)
             self._busy.set()
@@ -74,19 +74,18 @@ class _Watch:
 
     def _go_on(self) -> None:
         while self._busy.wait():
-            with self._lock:  # a process that is looked at is at work for this use, and not for the next one
+            with self._lock:  # the process must not begin another invocation meanwhile
                 for use in self._uses:
                     use.look()
             time.sleep(_LOOK_SECONDS)
 
 
 def limit_memory() -> None:
-    """Kill a Python function's process that has had more than MemorySize, and say so as AWS does.
+    """Kill a Python function's process that exceeds MemorySize, and report it as AWS does.
 
-    Its error is Runtime.OutOfMemory, and the process is replaced for the next invocation. The most that it ever had
-    counts: the memory of a function that is called again stays its process's. A process that it has forked counts with
-    what it doesn't share. Source: Lambda Developer Guide, "Troubleshoot execution issues in Lambda"; the name of
-    the error is that of REPORT lines on AWS.
+    Its error is Runtime.OutOfMemory, and the next invocation gets a new process. The peak over all invocations of a
+    process counts. A forked process counts with its unshared memory. Source: Lambda Developer Guide, "Troubleshoot
+    execution issues in Lambda"; the error's name is from REPORT lines on AWS.
     """
     if not (_PROC / "self" / "status").exists():
         return
@@ -113,11 +112,11 @@ def limit_memory() -> None:
 
 
 def memory_mb(pid: int) -> int:
-    """The most memory that a process has had, in MiB, or what it has now with those that it forked; 0 when it's gone.
+    """Measure a process's peak memory in MiB, or its current memory with its forked processes; 0 when it has ended.
 
-    Linux keeps the most for each process alone: of several, what counts is what each has now, shared pages once.
+    Linux keeps the peak of a single process. Of several processes the current memory counts, shared pages once.
     """
-    gone = (OSError, StopIteration)  # one of them has just ended
+    gone = (OSError, StopIteration)  # a process has just ended
     try:
         peak = _kibibytes(pid, "status", "VmHWM")
     except gone:

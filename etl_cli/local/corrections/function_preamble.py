@@ -1,6 +1,6 @@
-"""Runs in the process of a Python function, in front of ministack's own bootstrap.
+"""Runs in the process of a Python function, before ministack's own bootstrap.
 
-Its text is put there by etl_cli/local/corrections/function_errors.py: it imports nothing but the standard library.
+function_errors.py puts its text there, so it imports only the standard library.
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 import traceback
 from typing import Any
 
-# Only the function's folder, the standard library, and what AWS's runtime brings.
+# Only the function's folder, the standard library, and the packages of AWS's runtime.
 sys.path[:] = [
     sys.path[0],
     *(
@@ -22,7 +22,7 @@ sys.path[:] = [
 
 
 def etl_failure(error: Exception, code_dir: str, request_id: str) -> dict[str, Any]:
-    """What ministack is told of an exception of the handler: AWS's description of it is the `payload`."""
+    """Describe an exception of the handler to ministack; `payload` has AWS's description."""
     frames = traceback.format_list(traceback.extract_tb(error.__traceback__)[1:])
     payload = {
         "errorMessage": str(error),
@@ -34,7 +34,7 @@ def etl_failure(error: Exception, code_dir: str, request_id: str) -> dict[str, A
 
 
 def etl_init_failure(error: Exception, module: str, handler: str) -> dict[str, Any]:
-    """What ministack is told of a failed import: AWS's description of it, as JSON in `error`."""
+    """Describe a failed import to ministack; `error` has AWS's description as JSON."""
     kind, message = type(error).__name__, str(error)
     if isinstance(error, ImportError):
         kind, message = "Runtime.ImportModuleError", f"Unable to import module '{module}': {error}"

@@ -1,9 +1,9 @@
-"""Measures tables, and what reads of them consume, by the size of their items, as AWS does.
+"""Measures tables and the capacity of reads by the size of the items, as AWS does.
 
-Sources: DynamoDB Developer Guide, "DynamoDB read and write operations" (a unit is 4 KB read with strong consistency; an
-eventually consistent read takes half of it, a transactional one twice; a Scan or a Query adds up the sizes of all that
-it evaluates and rounds once, BatchGetItem and TransactGetItems round each item; an item that isn't there takes as much
-as a small one), and "DynamoDB item sizes and formats", by which ministack measures an item.
+Source of the rules: DynamoDB Developer Guide, "DynamoDB read and write operations". A unit is 4 KB read with strong
+consistency. An eventually consistent read takes half of it, a transactional one twice. A Scan or a Query adds up the
+sizes of all evaluated items and rounds once. BatchGetItem and TransactGetItems round each item. A missing item takes as
+much as a small one. ministack measures an item by "DynamoDB item sizes and formats".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def count_read_units() -> None:
 
 
 def measure_tables() -> None:
-    """Have TableSizeBytes be the sum of the items' sizes: `etl plan` and the number of segments rest on it."""
+    """Make TableSizeBytes the sum of the items' sizes, on which `etl plan` and the number of segments depend."""
     from ministack.services import dynamodb
 
     put, remove, recount = dynamodb._set_item, dynamodb._remove_item, dynamodb._update_counts
@@ -58,12 +58,12 @@ def measure_tables() -> None:
 
 
 def blocks(size_bytes: int) -> int:
-    """Blocks of 4 KB that hold so many bytes, at least one."""
+    """Return the number of 4 KB blocks that hold so many bytes, at least one."""
     return max(1, math.ceil(size_bytes / UNIT_BYTES))
 
 
 def _remember_page_sizes(dynamodb: Any) -> None:
-    """Keep the size that a page's end is found by: measuring it again would make a scan slower."""
+    """Keep the size that ends a page. Measuring it again would slow a scan down."""
 
     def paginate(items: Iterable[Any], limit: Any, table: Any, index_name: str | None = None) -> tuple[list[Any], bool]:
         page: list[Any] = []
@@ -140,7 +140,7 @@ def _item_bytes(dynamodb: Any, table_name: str, key: Any) -> int:
 
 
 def _multiplied(consumed: Any, by: float) -> Any:
-    """Every unit of a ConsumedCapacity, that of the table and those of its indexes, so many times."""
+    """Multiply the units of a ConsumedCapacity, of the table and of its indexes."""
     if isinstance(consumed, dict):
         return {name: _multiplied(each, by) for name, each in consumed.items()}
     return consumed if isinstance(consumed, str) else consumed * by

@@ -1,4 +1,4 @@
-"""Links the events of an execution's history as AWS does: who works at what in a Map can't be told without."""
+"""Links the events of an execution's history as AWS does. Without links, a Map's items can't be told apart."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ _last: ContextVar[tuple[int, int]] = ContextVar("last_event", default=(0, 0))
 
 
 def link_history() -> None:
-    """Let each event name the one before it, and let the items of an inline Map begin with an event.
+    """Give each event the id of the one before it, and each item of an inline Map an event at its start.
 
-    On AWS they do: ``previousEventId``, and ``MapIterationStarted`` with the Map's name and the item's index
-    (Step Functions API Reference, HistoryEvent). Also, no two events get the same id when items are worked at side by
-    side.
+    AWS has ``previousEventId``, and ``MapIterationStarted`` with the Map's name and the item's index (Step Functions
+    API Reference, HistoryEvent). Also, no two events of parallel items get the same id.
     """
     from ministack.services import stepfunctions
 

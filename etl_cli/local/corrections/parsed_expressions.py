@@ -1,16 +1,16 @@
-"""Parses a DynamoDB expression once, and not again for each item of a page."""
+"""Parses a DynamoDB expression once instead of once per item."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
 
-# A request has a handful of expressions; a table is scanned by 40 workers, all with the same.
+# A request has a handful of expressions, and the 40 workers of a scan share them.
 _MOST_EXPRESSIONS = 256
 
 
 def parse_expressions_once() -> None:
-    """Keep what ministack makes of an expression's text: a scan of some thousand items takes a quarter of the time."""
+    """Cache ministack's parsed expressions: a scan of some thousand items takes a quarter of the time."""
     from ministack.services import dynamodb
 
     tokenize = lru_cache(_MOST_EXPRESSIONS)(dynamodb._tokenize)

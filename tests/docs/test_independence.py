@@ -1,0 +1,60 @@
+"""Your code in pipelines/ stands apart: nothing else imports it, and the tests have a transformation of their own."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import transformation
+from tests.support import PIPELINE, ROOT
+
+# They name the folder: as the default of a setting or an option, or in a copy of the checkout.
+NAME_IT = {
+    "etl_cli/items/local_transformation.py",
+    "tests/docs/test_independence.py",
+    "tests/etl_pipeline/test_etl_pipeline.py",
+    "tests/infrastructure/test_bundling.py",
+    "tests/pipeline/test_replaced_transformation.py",
+}
+TREES = ("bench", "etl_cli", "runtime", "serverless_app", "tests")
+
+
+def sources() -> Iterator[tuple[str, ast.AST]]:
+    for tree in TREES:
+        for path in sorted((ROOT / tree).rglob("*.py")):
+            if "node_modules" not in path.parts:
+                yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def nodes() -> list[tuple[str, ast.AST]]:
+    return [(path, node) for path, tree in sources() for node in ast.walk(tree)]
+
+
+def test_nothing_imports_from_pipelines(nodes: list[tuple[str, ast.AST]]) -> None:
+    imported = [
+        (path, name)
+        for path, node in nodes
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    ]
+
+    assert [each for each in imported if each[1].partition(".")[0] == "pipelines"] == []
+
+
+def test_nothing_else_opens_a_file_of_pipelines(nodes: list[tuple[str, ast.AST]]) -> None:
+    named = {path for path, node in nodes if isinstance(node, ast.Constant) and node.value == "pipelines"}
+
+    assert named <= NAME_IT
+
+
+def test_the_tests_import_their_own_transformation() -> None:
+    assert Path(transformation.__file__ or "") == ROOT / PIPELINE / "transformation.py"
