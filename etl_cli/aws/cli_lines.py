@@ -10,44 +10,44 @@ from typing import TYPE_CHECKING
 from etl_cli.terminal.printable import shell_words
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 
 @dataclass(frozen=True)
-class Command:
+class ShellLine:
     """A line for a shell, and its purpose."""
 
     shows: str
     line: str
 
 
-def failure_commands(pipeline: Pipeline, execution: str, run: str, function: str) -> list[Command]:
+def failure_lines(deployment: Deployment, execution: str, run: str, function: str) -> list[ShellLine]:
     """Lines that show more of a failed execution, of its run and of the function that failed, if there are any."""
     history = aws("stepfunctions", "get-execution-history", "--execution-arn", execution, "--reverse-order")
-    commands = [Command("its history, the last event first", f"{history} --max-items 10")]
+    commands = [ShellLine("its history, the last event first", f"{history} --max-items 10")]
     if function:
-        commands.append(logs_command(function))
+        commands.append(logs_line(function))
     if run:
-        commands.append(objects_command(pipeline.staging_bucket, run))
+        commands.append(objects_line(deployment.staging_bucket, run))
     return commands
 
 
-def logs_command(function: str) -> Command:
+def logs_line(function: str) -> ShellLine:
     """The line that shows a function's log."""
     line = aws("logs", "filter-log-events", "--log-group-name", f"/aws/lambda/{function}")
-    return Command(f"the log of {function}", f"{line} --query 'events[].message' --output text")
+    return ShellLine(f"the log of {function}", f"{line} --query 'events[].message' --output text")
 
 
-def window_command(state_machine: str, start: str, end: str) -> Command:
+def window_line(state_machine: str, start: str, end: str) -> ShellLine:
     """The line that runs a window."""
     window = json.dumps({"start": start, "end": end})
     line = aws("stepfunctions", "start-execution", "--state-machine-arn", state_machine, "--input", window)
-    return Command(f"a run of {start} to {end}", line)
+    return ShellLine(f"a run of {start} to {end}", line)
 
 
-def objects_command(bucket: str, run: str) -> Command:
+def objects_line(bucket: str, run: str) -> ShellLine:
     """The line that lists the objects of a run."""
-    return Command("the objects of the run", f"{aws('s3', 'ls', '--recursive', f's3://{bucket}/')} | grep {run}")
+    return ShellLine("the objects of the run", f"{aws('s3', 'ls', '--recursive', f's3://{bucket}/')} | grep {run}")
 
 
 def aws(*words: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli.aws.deployment import MissingStackError, Pipeline, is_local
+from etl_cli.aws.deployment import Deployment, MissingStackError, is_local
 from etl_cli.aws.place import find_place
 from etl_cli.aws.shell_settings import or_local
 
@@ -26,7 +26,7 @@ LocalTime = Annotated[
 
 
 @contextmanager
-def connected(profile: str | None = None, region: str | None = None) -> Iterator[Pipeline]:
+def connected(profile: str | None = None, region: str | None = None) -> Iterator[Deployment]:
     """Connect to the deployed pipeline, and turn errors of AWS into messages.
 
     Raises:
@@ -34,7 +34,7 @@ def connected(profile: str | None = None, region: str | None = None) -> Iterator
     """
     place = find_place(profile, region)
     try:
-        yield Pipeline.find(place.session, place.options)
+        yield Deployment.find(place.session, place.options)
     except MissingStackError as error:
         raise (error if is_local(place.endpoint) else or_local(error)) from None
     except (BotoCoreError, ClientError) as error:

@@ -12,7 +12,7 @@ from etl.model.names import ALARMS, SCHEDULE_RULE
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
 from etl.settings import BY_FUNCTION
-from etl_cli.aws.deployment import Pipeline, deploy_line
+from etl_cli.aws.deployment import Deployment, deploy_line
 from etl_cli.aws.refusals import is_denied
 from etl_cli.terminal.errors import UserError
 
@@ -20,7 +20,7 @@ _LATE, _REJECTED = f"{ALARMS}data-late", f"{ALARMS}rejected-share"
 _LOG_GROUP = "/aws/lambda/etl-load"
 
 
-def deployed_settings(pipeline: Pipeline) -> dict[str, Any]:
+def deployed_settings(deployment: Deployment) -> dict[str, Any]:
     """Read the settings of a deployed pipeline.
 
     Returns:
@@ -30,9 +30,9 @@ def deployed_settings(pipeline: Pipeline) -> dict[str, Any]:
     Raises:
         UserError: a function hasn't the settings that the stack gives it.
     """
-    found = _of_functions(pipeline)
+    found = _of_functions(deployment)
     for read in (_of_rule, _of_alarms, _of_logs):
-        found |= _if_allowed(read, pipeline)
+        found |= _if_allowed(read, deployment)
     return {name: found[name] for name in SETTINGS if name in found}
 
 
@@ -58,8 +58,8 @@ def setting_of(function: Mapping[str, Any], name: str, endpoint: str) -> Any:
         ) from None
 
 
-def _of_functions(pipeline: Pipeline) -> dict[str, Any]:
-    client = pipeline.client("lambda")
+def _of_functions(deployment: Deployment) -> dict[str, Any]:
+    client = deployment.client("lambda")
     found: dict[str, Any] = {}
     for name, kind in BY_FUNCTION.items():
         function = client.get_function_configuration(FunctionName=name)
@@ -69,13 +69,13 @@ def _of_functions(pipeline: Pipeline) -> dict[str, Any]:
     return found
 
 
-def _of_rule(pipeline: Pipeline) -> dict[str, Any]:
-    rule = pipeline.client("events").describe_rule(Name=SCHEDULE_RULE)
+def _of_rule(deployment: Deployment) -> dict[str, Any]:
+    rule = deployment.client("events").describe_rule(Name=SCHEDULE_RULE)
     return {"schedule": rule.get("ScheduleExpression"), "schedule_enabled": rule["State"] != "DISABLED"}
 
 
-def _of_alarms(pipeline: Pipeline) -> dict[str, Any]:
-    found = pipeline.client("cloudwatch").describe_alarms(AlarmNames=[_LATE, _REJECTED])["MetricAlarms"]
+def _of_alarms(deployment: Deployment) -> dict[str, Any]:
+    found = deployment.client("cloudwatch").describe_alarms(AlarmNames=[_LATE, _REJECTED])["MetricAlarms"]
     alarms = {alarm["AlarmName"]: alarm for alarm in found}
     values: dict[str, Any] = {}
     if _LATE in alarms:
@@ -83,24 +83,24 @@ def _of_alarms(pipeline: Pipeline) -> dict[str, Any]:
     if _REJECTED in alarms:
         values["reject_alarm_percent"] = alarms[_REJECTED]["Threshold"]
         topic, *_ = alarms[_REJECTED]["AlarmActions"]
-        values |= _if_allowed(lambda pipeline: _of_topic(pipeline, topic), pipeline)
+        values |= _if_allowed(lambda deployment: _of_topic(deployment, topic), deployment)
     return values
 
 
-def _of_topic(pipeline: Pipeline, topic: str) -> dict[str, Any]:
-    listed = pipeline.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+def _of_topic(deployment: Deployment, topic: str) -> dict[str, Any]:
+    listed = deployment.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     return {"alarm_email": next((each["Endpoint"] for each in listed if each["Protocol"] == "email"), None)}
 
 
-def _of_logs(pipeline: Pipeline) -> dict[str, Any]:
-    groups = pipeline.client("logs").describe_log_groups(logGroupNamePrefix=_LOG_GROUP)["logGroups"]
+def _of_logs(deployment: Deployment) -> dict[str, Any]:
+    groups = deployment.client("logs").describe_log_groups(logGroupNamePrefix=_LOG_GROUP)["logGroups"]
     kept = [group["retentionInDays"] for group in groups if group["logGroupName"] == _LOG_GROUP]
     return {"log_retention_days": kept[0]} if kept else {}
 
 
-def _if_allowed(read: Callable[[Pipeline], dict[str, Any]], pipeline: Pipeline) -> dict[str, Any]:
+def _if_allowed(read: Callable[[Deployment], dict[str, Any]], deployment: Deployment) -> dict[str, Any]:
     try:
-        return read(pipeline)
+        return read(deployment)
     except ClientError as error:
         if not is_denied(error):
             raise

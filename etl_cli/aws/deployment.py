@@ -37,7 +37,7 @@ class MissingStackError(UserError):
 
 
 @dataclass(frozen=True)
-class Pipeline:
+class Deployment:
     """A deployed pipeline.
 
     Attributes:
@@ -61,7 +61,7 @@ class Pipeline:
     client: Callable[[str], Any]
 
     @classmethod
-    def find(cls, session: boto3.Session, options: Mapping[str, Any] | None = None, stack: str = STACK) -> Pipeline:
+    def find(cls, session: boto3.Session, options: Mapping[str, Any] | None = None, stack: str = STACK) -> Deployment:
         """Find the pipeline of a stack, by the stack's outputs; the options are arguments for each client.
 
         Raises:

@@ -14,7 +14,7 @@ from etl.aws.raw_bodies import raw_body, take_raw_bodies
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 
 class _Answer(msgspec.Struct, rename="pascal"):
@@ -26,9 +26,9 @@ _answers = msgspec.json.Decoder(_Answer)
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def raw_client(pipeline: Pipeline) -> DynamoDBClient:
+def raw_client(deployment: Deployment) -> DynamoDBClient:
     """A client whose answers to Scan, Query and GetItem are the bytes that DynamoDB sent."""
-    client: DynamoDBClient = pipeline.client("dynamodb")
+    client: DynamoDBClient = deployment.client("dynamodb")
     take_raw_bodies(client, ("Scan", "Query", "GetItem"))
     return client
 

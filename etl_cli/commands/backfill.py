@@ -46,7 +46,7 @@ from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import duration, plural
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 MOST_UNASKED = 100
 _MOST_PARALLEL = 20
@@ -95,15 +95,15 @@ def backfill(  # noqa: PLR0913 - each is an option
     windows = split(span, length)
     done_by = _done_by(done_since, now, redo=redo)
     lines, times, console = EtlLines(profile, region), Times(local_time), console_of_progress(as_json=as_json)
-    with connected(profile, region) as pipeline:
-        entries, _ = read_ledger(pipeline.dynamodb, now)
+    with connected(profile, region) as deployment:
+        entries, _ = read_ledger(deployment.dynamodb, now)
         planned = plan(windows, entries, done_by)
         print_title(console, span, planned, length, times)
         if not dry_run:
             again = lines.line(*_again(span, step, parallel, done_by, keep_going=keep_going, yes=yes))
             if not yes:
-                _confirm(console, pipeline, entries, planned, parallel, f"{again} --yes")
-            work = BackfillWork(pipeline, planned, parallel=parallel, keep_going=keep_going, done_since=done_by)
+                _confirm(console, deployment, entries, planned, parallel, f"{again} --yes")
+            work = BackfillWork(deployment, planned, parallel=parallel, keep_going=keep_going, done_since=done_by)
             raise typer.Exit(_Session(console, work, span, times, lines, again).run(as_json=as_json))
     if as_json:
         print_json(plan_document(span, planned))
@@ -133,7 +133,7 @@ def _short(instant: datetime) -> str:
 
 
 def _confirm(
-    console: Terminal, pipeline: Pipeline, entries: list[Entry], planned: list[Planned], parallel: int, line: str
+    console: Terminal, deployment: Deployment, entries: list[Entry], planned: list[Planned], parallel: int, line: str
 ) -> None:
     """Ask before running more than `MOST_UNASKED` windows; ``line`` runs them without a question.
 
@@ -145,7 +145,7 @@ def _confirm(
     if len(windows) <= MOST_UNASKED:
         return
     runs = f"{plural(len(windows), 'run')}, each of which reads the whole table"
-    console.print(f"  That is {runs}{_forecast(pipeline, entries, windows, parallel)}.", soft_wrap=True)
+    console.print(f"  That is {runs}{_forecast(deployment, entries, windows, parallel)}.", soft_wrap=True)
     if not can_ask():
         raise UserError(
             f"More than {MOST_UNASKED} windows need a confirmation, and there is no terminal to ask at. "
@@ -161,11 +161,11 @@ def can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def _forecast(pipeline: Pipeline, entries: list[Entry], windows: list[Planned], parallel: int) -> str:
+def _forecast(deployment: Deployment, entries: list[Entry], windows: list[Planned], parallel: int) -> str:
     """About the time and cost, as `etl plan` estimates them for the first window; empty if that isn't possible."""
     now = datetime.now(UTC)
     try:
-        deployed = read_deployed(pipeline)
+        deployed = read_deployed(deployment)
     except (BotoCoreError, ClientError, UserError):  # the credentials may allow a run and no plan
         return ""
     first = PlannedWindow(windows[0].window, "")

@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.names import STACK
 from etl.model.stages import STATES
-from etl_cli.aws.cli_lines import Command
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.cli_lines import ShellLine
+from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.follow import console_of_progress, print_failed, show_execution
 from etl_cli.commands.run import run_name
 from etl_cli.items.seed import make_items, write_items
@@ -76,7 +76,7 @@ def demo(
 class Outcome(NamedTuple):
     """A run that succeeded: its pipeline, its report, and the records counted in the tables."""
 
-    pipeline: Pipeline
+    deployment: Deployment
     summary: RunSummary
     verified: Verified
 
@@ -110,7 +110,7 @@ class Demonstration:
         self._console = console_of_progress(as_json=as_json)
         self._started_here = False
         self._deployed = False
-        self._running: tuple[Pipeline, str] | None = None
+        self._running: tuple[Deployment, str] | None = None
 
     def run(self) -> int:
         """Run all steps, and return the exit code."""
@@ -136,9 +136,9 @@ class Demonstration:
         """Stop everything that is half started, and describe the remaining state."""
         stays = f"the local environment stays up ({command()} local stop)"
         if self._running:
-            pipeline, execution = self._running
+            deployment, execution = self._running
             with contextlib.suppress(BotoCoreError, ClientError):
-                pipeline.stepfunctions.stop_execution(executionArn=execution, cause="etl demo was interrupted")
+                deployment.stepfunctions.stop_execution(executionArn=execution, cause="etl demo was interrupted")
             return f"the execution was stopped; {stays}"
         if self._started_here and not self._deployed:
             self._environment.stop()
@@ -151,14 +151,14 @@ class Demonstration:
 
     def _run(self, board: Board) -> Outcome:
         self._start(board)
-        pipeline = self._deploy(board)
-        self._fill(board, pipeline)
-        execution, timeline = self._execute(board, pipeline)
+        deployment = self._deploy(board)
+        self._fill(board, deployment)
+        execution, timeline = self._execute(board, deployment)
         board.begin(CHECK, "comparing the run with the two tables")
-        summary = summarize_followed(pipeline, execution, timeline)
-        verified = verify(pipeline, summary)
+        summary = summarize_followed(deployment, execution, timeline)
+        verified = verify(deployment, summary)
         board.end(CHECK, "both tables agree with the run")
-        return Outcome(pipeline, summary, verified)
+        return Outcome(deployment, summary, verified)
 
     def _start(self, board: Board) -> None:
         board.begin(ENVIRONMENT, "starting")
@@ -166,30 +166,30 @@ class Demonstration:
         status = self._environment.start(strict=self._strict)
         board.end(ENVIRONMENT, f"{status.endpoint}, {'started' if self._started_here else 'up already'}")
 
-    def _deploy(self, board: Board) -> Pipeline:
+    def _deploy(self, board: Board) -> Deployment:
         progress = DeploymentProgress(lambda detail, done: board.update(DEPLOYMENT, detail, done))
         self._environment.deploy(self._context, on_line=progress.take)
         self._deployed = True
         clients = self._environment.clients()
-        pipeline = Pipeline.find(clients.session, clients.options)
+        deployment = Deployment.find(clients.session, clients.options)
         board.end(DEPLOYMENT, f"{STACK}, {progress.outcome}")
-        return pipeline
+        return deployment
 
-    def _fill(self, board: Board, pipeline: Pipeline) -> None:
+    def _fill(self, board: Board, deployment: Deployment) -> None:
         def show(written: int) -> None:
             board.update(SOURCE, f"{written:,} of {plural(self._items, 'item')}", written / self._items)
 
         show(0)
         # On the hour, so that a second demo within the hour writes the same items.
         reference = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        write_items(pipeline.dynamodb, pipeline.source_table, make_items(self._items, reference), show)
-        board.end(SOURCE, f"{plural(self._items, 'item')} put into {pipeline.source_table}")
+        write_items(deployment.dynamodb, deployment.source_table, make_items(self._items, reference), show)
+        board.end(SOURCE, f"{plural(self._items, 'item')} put into {deployment.source_table}")
 
-    def _execute(self, board: Board, pipeline: Pipeline) -> tuple[str, Timeline]:
+    def _execute(self, board: Board, deployment: Deployment) -> tuple[str, Timeline]:
         board.begin(STATES[0], "starting the execution")
-        execution = pipeline.start(run_name("demo"))
-        self._running = pipeline, execution
-        timeline = show_execution(board, pipeline, execution, Times(), _LOOK_SECONDS)
+        execution = deployment.start(run_name("demo"))
+        self._running = deployment, execution
+        timeline = show_execution(board, deployment, execution, Times(), _LOOK_SECONDS)
         self._running = None
         return execution, timeline
 
@@ -201,12 +201,12 @@ class Demonstration:
         return UserError(f"The local AWS refused a request: {error}", f"Its log: {self._environment.log}")
 
     def _print_report(self, outcome: Outcome) -> None:
-        pipeline, summary, verified = outcome
+        deployment, summary, verified = outcome
         commands = next_commands(EtlLines())
         if self._as_json:
             print_json(report_document(summary, verified) | {"commands": [each.line for each in commands]})
             return
-        print_report(self._console, summary, (pipeline.source_table, pipeline.destination_table), verified)
+        print_report(self._console, summary, (deployment.source_table, deployment.destination_table), verified)
         print_commands(self._console, commands, "What to do next")
         self._console.print(f"  {_OWN_TABLE}", style="dim", soft_wrap=True)
         self._print_how_to_stop()
@@ -249,21 +249,21 @@ def _items_unfit(failure: Failure) -> bool:
     return failure.stage == "Gate" and failure.error in ("QualityGateError", "TransformationError")
 
 
-def unfit_commands(lines: EtlLines, run: str) -> list[Command]:
+def unfit_commands(lines: EtlLines, run: str) -> list[ShellLine]:
     """Lines that show why a transformation refuses the demo's items."""
     return [
-        Command("see what your transformation does to each item", lines.line("preview")),
-        Command("see the rejected items", lines.line("quarantine", "show", run)),
+        ShellLine("see what your transformation does to each item", lines.line("preview")),
+        ShellLine("see the rejected items", lines.line("quarantine", "show", run)),
     ]
 
 
-def next_commands(lines: EtlLines) -> list[Command]:
+def next_commands(lines: EtlLines) -> list[ShellLine]:
     """Lines that continue from a demonstration, with its own items."""
     return [
-        Command("have every AWS tool of this shell use the local environment", environment_line(lines.program)),
-        Command("edit pipelines/etl/transformation.py, and see its effect", lines.line("preview", "--watch")),
-        Command("see the run as a page", lines.line("report", "latest", "--html", "report.html")),
-        Command("check the pipeline", lines.line("doctor")),
+        ShellLine("have every AWS tool of this shell use the local environment", environment_line(lines.program)),
+        ShellLine("edit pipelines/etl/transformation.py, and see its effect", lines.line("preview", "--watch")),
+        ShellLine("see the run as a page", lines.line("report", "latest", "--html", "report.html")),
+        ShellLine("check the pipeline", lines.line("doctor")),
     ]
 
 

@@ -38,14 +38,14 @@ def explain(
     from etl_cli.items.verdict import judge
     from etl_cli.render.explain import explanation_document, print_explanation
 
-    with connected(profile, region) as pipeline:
+    with connected(profile, region) as deployment:
         now = datetime.now(UTC)
-        ledger = read_ledger(pipeline.dynamodb, now)
+        ledger = read_ledger(deployment.dynamodb, now)
         with counting("Searching the staged objects of runs") as progress:
-            explanation = explain_item(pipeline, identity, ledger, now, runs, progress)
+            explanation = explain_item(deployment, identity, ledger, now, runs, progress)
     verdict = judge(explanation, EtlLines(profile, region))
     if as_json:
         print_json(explanation_document(explanation, verdict))
     else:
-        tables = (pipeline.source_table, pipeline.destination_table)
+        tables = (deployment.source_table, deployment.destination_table)
         print_explanation(out, explanation, verdict, tables, Times(local_time))

@@ -27,16 +27,18 @@ from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from etl_cli.terminal.times import Times
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 LOOK_SECONDS = 1.0
 
 
-def follow_to_end(pipeline: Pipeline, execution: str, lines: EtlLines, times: Times, *, as_json: bool = False) -> None:
+def follow_to_end(
+    deployment: Deployment, execution: str, lines: EtlLines, times: Times, *, as_json: bool = False
+) -> None:
     """Follow an execution to its end and print its report. The execution goes on if you interrupt the command.
 
     Args:
-        pipeline: where it runs.
+        deployment: where it runs.
         execution: its ARN.
         lines: makes lines of this command.
         times: prints instants.
@@ -49,20 +51,22 @@ def follow_to_end(pipeline: Pipeline, execution: str, lines: EtlLines, times: Ti
     console = console_of_progress(as_json=as_json)
     try:
         again = lines.line("watch", execution_name(execution))
-        with _resumable(pipeline, again), Board(console, STATES, owns=False) as board:
-            timeline = show_execution(board, pipeline, execution, times, LOOK_SECONDS, alone=True)
+        with _resumable(deployment, again), Board(console, STATES, owns=False) as board:
+            timeline = show_execution(board, deployment, execution, times, LOOK_SECONDS, alone=True)
     except ExecutionError as error:
         print_failed(console, error.failure, lines, as_json=as_json)
         raise typer.Exit(EXIT_FAILED) from None
-    print_succeeded(console, pipeline, summarize_followed(pipeline, execution, timeline), times, as_json=as_json)
+    print_succeeded(console, deployment, summarize_followed(deployment, execution, timeline), times, as_json=as_json)
 
 
-def print_succeeded(console: Terminal, pipeline: Pipeline, summary: RunSummary, times: Times, *, as_json: bool) -> None:
+def print_succeeded(
+    console: Terminal, deployment: Deployment, summary: RunSummary, times: Times, *, as_json: bool
+) -> None:
     """Print the report of a run that succeeded."""
     if as_json:
         print_json(report_document(summary))
     else:
-        print_report(console, summary, (pipeline.source_table, pipeline.destination_table), times=times)
+        print_report(console, summary, (deployment.source_table, deployment.destination_table), times=times)
 
 
 def print_failed(console: Terminal, failure: Failure, lines: EtlLines, *, as_json: bool) -> None:
@@ -74,7 +78,7 @@ def print_failed(console: Terminal, failure: Failure, lines: EtlLines, *, as_jso
 
 
 @contextmanager
-def _resumable(pipeline: Pipeline, again: str) -> Iterator[None]:
+def _resumable(deployment: Deployment, again: str) -> Iterator[None]:
     """If the command ends early, say that the run goes on, with the line that follows it again."""
     try:
         yield
@@ -83,7 +87,7 @@ def _resumable(pipeline: Pipeline, again: str) -> Iterator[None]:
         err.print(f"  {again}")
         raise typer.Exit(int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED) from None
     except (BotoCoreError, ClientError) as error:
-        endpoint = pipeline.stepfunctions.meta.endpoint_url
+        endpoint = deployment.stepfunctions.meta.endpoint_url
         raise explained_midway(error, endpoint, "The run goes on. Watch it again:", [again]) from None
 
 
@@ -93,13 +97,13 @@ def console_of_progress(*, as_json: bool) -> Terminal:
 
 
 def show_execution(
-    board: Board, pipeline: Pipeline, execution: str, times: Times, interval_seconds: float, *, alone: bool = False
+    board: Board, deployment: Deployment, execution: str, times: Times, interval_seconds: float, *, alone: bool = False
 ) -> Timeline:
     """Show an execution's stages on a board until it has ended.
 
     Args:
         board: a board with a step for each stage.
-        pipeline: where it runs.
+        deployment: where it runs.
         execution: its ARN.
         times: prints instants.
         interval_seconds: time between two looks.
@@ -109,7 +113,7 @@ def show_execution(
         ExecutionError: it ended without success.
     """
     timeline, aged = Timeline(), not alone
-    for snapshot in follow(pipeline, execution, interval_seconds):
+    for snapshot in follow(deployment, execution, interval_seconds):
         timeline = snapshot.timeline
         if timeline.started and not aged:
             board.count_from(max(0.0, (snapshot.looked_at - timeline.started).total_seconds()))
@@ -120,5 +124,5 @@ def show_execution(
     if alone and timeline.seconds is not None:
         board.count_from(timeline.seconds)
     if timeline.status != SUCCEEDED:
-        raise ExecutionError(explain(pipeline, execution, timeline))
+        raise ExecutionError(explain(deployment, execution, timeline))
     return timeline

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from etl.model.instants import format_instant
-from etl_cli.aws.cli_lines import window_command
+from etl_cli.aws.cli_lines import window_line
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, find_coverage
 from etl_cli.runs.ledger import Watermark, read_ledger
@@ -46,10 +46,10 @@ def gaps(
     is a gap when its beginning is overdue.
     """
     now = datetime.now(UTC).replace(microsecond=0)
-    with connected(profile, region) as pipeline:
-        runs, watermark = read_ledger(pipeline.dynamodb, now)
+    with connected(profile, region) as deployment:
+        runs, watermark = read_ledger(deployment.dynamodb, now)
     coverage = find_coverage(runs, watermark, now, timedelta(hours=overdue_hours), since or EARLIEST)
-    fill = Fill(pipeline.state_machine, EtlLines(profile, region))
+    fill = Fill(deployment.state_machine, EtlLines(profile, region))
     if as_json:
         print_json(coverage_document(fill, coverage, watermark))
     else:
@@ -72,7 +72,7 @@ class Fill:
 
     def lines(self, span: Span) -> tuple[str, str]:
         """The line of this command, and the line of the AWS CLI."""
-        aws = window_command(self.state_machine, format_instant(span.start), format_instant(span.end)).line
+        aws = window_line(self.state_machine, format_instant(span.start), format_instant(span.end)).line
         return self.etl.run(span), " ".join([aws, *self.etl.options])
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from etl_cli.aws.connection import LocalTime, Profile, Region, connected
-from etl_cli.aws.deployment import Pipeline, deploy_line
+from etl_cli.aws.deployment import Deployment, deploy_line
 from etl_cli.render.log_view import LogView, joined
 from etl_cli.runs.ledger import find_run, read_ledger
 from etl_cli.runs.log_lines import LogLine
@@ -63,10 +63,10 @@ def logs(  # noqa: PLR0913 - each is an option
     Each line shows the end of an invocation: stage, segment, counts and duration, or a failure with its traceback.
     Plan is in the log of extract, Gate in the log of transform, Finish in the log of load.
     """
-    with connected(profile, region) as pipeline:
-        sought = _of_run(pipeline, run) if run else _Sought()
+    with connected(profile, region) as deployment:
+        sought = _of_run(deployment, run) if run else _Sought()
         start = since or sought.start or datetime.now(UTC) - _DEFAULT_SINCE
-        reader = LogReader(pipeline.client("logs"), [function] if function else list(Function), start, sought.end)
+        reader = LogReader(deployment.client("logs"), [function] if function else list(Function), start, sought.end)
         show = _printer(sought, Times(local_time), as_json=as_json)
         shown = show(reader.new_lines())
         while follow:
@@ -93,8 +93,8 @@ class _Sought:
     end: datetime | None = None
 
 
-def _of_run(pipeline: Pipeline, name: str) -> _Sought:
-    entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], name)
+def _of_run(deployment: Deployment, name: str) -> _Sought:
+    entry = find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], name)
     return _Sought(
         run=entry.run,
         execution=entry.name,

@@ -59,9 +59,9 @@ def plan(  # noqa: PLR0913 - each is an option
     """
     now = datetime.now(UTC)
     given = execution_input(start, end, lookback, now)
-    with connected(profile, region) as pipeline:
-        deployed = read_deployed(pipeline)
-        entries, watermark = read_ledger(pipeline.dynamodb, now)
+    with connected(profile, region) as deployment:
+        deployed = read_deployed(deployment)
+        entries, watermark = read_ledger(deployment.dynamodb, now)
     etl = EtlLines(profile, region)
     window = planned_window(given, deployed.rules, watermark.end if watermark else None, now, etl)
     made = make_plan(window, deployed, telling(entries, now), price_list(deployed.region, prices), now)

@@ -19,7 +19,7 @@ from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.typer_app import verb
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
     from etl_cli.items.local_transformation import Outcome
     from etl_cli.items.preview import Preview
     from etl_cli.items.sample import Sample
@@ -77,12 +77,12 @@ def preview(  # noqa: PLR0913 - each is an option
     if watch and as_json:
         raise typer.BadParameter("--watch and --json don't go together.")
     times = Times(local_time)
-    with connected(profile, region) as pipeline:
+    with connected(profile, region) as deployment:
         if run:
-            show_preview = _of_run(pipeline, run, sample, show, None if as_json else times)
+            show_preview = _of_run(deployment, run, sample, show, None if as_json else times)
         else:
-            taken = _take(pipeline, sample or SAMPLE, ids, span)
-            show_preview = _of_sample(pipeline, taken, show, None if as_json else times)
+            taken = _take(deployment, sample or SAMPLE, ids, span)
+            show_preview = _of_sample(deployment, taken, show, None if as_json else times)
         if watch:
             _watch(show_preview)
         shown = show_preview()
@@ -95,21 +95,21 @@ def _window(start: datetime | None, end: datetime | None) -> Span | None:
     return Span(parse_instant(given["start"]), parse_instant(given["end"])) if given else None
 
 
-def _take(pipeline: Pipeline, most: int, ids: list[str] | None, window: Span | None) -> Sample:
+def _take(deployment: Deployment, most: int, ids: list[str] | None, window: Span | None) -> Sample:
     from etl_cli.items.sample import preview_run, take_items, take_sample
 
     run = preview_run(window, datetime.now(UTC).replace(microsecond=0))
     if ids:
-        return take_items(pipeline, ids, run)
+        return take_items(deployment, ids, run)
     with counting("Reading the source table") as progress:
-        return take_sample(pipeline, most, window, run, progress)
+        return take_sample(deployment, most, window, run, progress)
 
 
-def _of_sample(pipeline: Pipeline, sample: Sample, show: int | None, times: Times | None) -> Callable[[], Preview]:
+def _of_sample(deployment: Deployment, sample: Sample, show: int | None, times: Times | None) -> Callable[[], Preview]:
     """A function that transforms a sample with the file as it is then, and prints the result.
 
     Args:
-        pipeline: where the items come from.
+        deployment: where the items come from.
         sample: the items.
         show: number of items to show field by field; None for one of each kind of change.
         times: how to print instants; None to print JSON.
@@ -124,7 +124,7 @@ def _of_sample(pipeline: Pipeline, sample: Sample, show: int | None, times: Time
         if times is None:
             print_json(preview_document(found))
         else:
-            print_preview(out, found, pipeline.source_table, times, _chosen(found, sample, show))
+            print_preview(out, found, deployment.source_table, times, _chosen(found, sample, show))
             _print_limits(sample)
         return found
 
@@ -157,7 +157,7 @@ def _print_limits(sample: Sample) -> None:
 
 
 def _of_run(
-    pipeline: Pipeline, run: str, most: int | None, show: int | None, times: Times | None
+    deployment: Deployment, run: str, most: int | None, show: int | None, times: Times | None
 ) -> Callable[[], Preview]:
     """The same for the items of an earlier run, with the differences from its records."""
     from etl_cli.items.local_transformation import LocalTransformation
@@ -165,7 +165,7 @@ def _of_run(
     from etl_cli.render.preview_document import run_preview_document
     from etl_cli.render.preview_run import print_run_preview
 
-    earlier = EarlierRun(pipeline, find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run))
+    earlier = EarlierRun(deployment, find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], run))
 
     def show_preview() -> Preview:
         with counting("Transforming the items of the run") as progress:

@@ -24,7 +24,7 @@ from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import Commands, verb
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 EXIT_NOT_LOADED = 3
 
@@ -47,9 +47,9 @@ def list_(
 
     Quarantine expires after 30 days.
     """
-    with connected(profile, region) as pipeline:
-        entries, _ = read_ledger(pipeline.dynamodb, datetime.now(UTC))
-        found = [_of(pipeline, entries, run)] if run else list(islice(quarantines(pipeline, entries), limit))
+    with connected(profile, region) as deployment:
+        entries, _ = read_ledger(deployment.dynamodb, datetime.now(UTC))
+        found = [_of(deployment, entries, run)] if run else list(islice(quarantines(deployment, entries), limit))
     if as_json:
         print_json({"runs": [quarantine_document(each) for each in found]})
     else:
@@ -79,9 +79,9 @@ def show(  # noqa: PLR0913 - each is an option
 
     They are real data: take care who sees them.
     """
-    with connected(profile, region) as pipeline:
-        entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run)
-        matching = records_of(pipeline, entry.run, field, identity)
+    with connected(profile, region) as deployment:
+        entry = find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], run)
+        matching = records_of(deployment, entry.run, field, identity)
         records = list(islice(matching, limit))
         has_more = next(matching, None) is not None
     if as_json:
@@ -117,25 +117,25 @@ def replay(
     that fail again go to the quarantine of the new run. Ctrl-C stops following; the run goes on.
     """
     lines, times = EtlLines(profile, region), Times(local_time)
-    with connected(profile, region) as pipeline:
-        quarantine = _of(pipeline, read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], run)
+    with connected(profile, region) as deployment:
+        quarantine = _of(deployment, read_ledger(deployment.dynamodb, datetime.now(UTC))[0], run)
         if not quarantine.aside.total:
             raise UserError(
                 f"Run {quarantine.run} has nothing in quarantine, or it has expired after 30 days.",
                 "List all quarantine: " + lines.line("quarantine", "list"),
             )
-        execution = pipeline.start(run_name("replay"), {"replay": quarantine.run})
+        execution = deployment.start(run_name("replay"), {"replay": quarantine.run})
         console = console_of_progress(as_json=as_json)
         console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
         console.print(f"  Replays    quarantine of run {quarantine.run}", soft_wrap=True)
         console.print()
-        follow_to_end(pipeline, execution, lines, times, as_json=as_json)
-        entry = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], execution)
+        follow_to_end(deployment, execution, lines, times, as_json=as_json)
+        entry = find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], execution)
     if not_loaded_by_replay(entry):
         raise typer.Exit(EXIT_NOT_LOADED)
 
 
-def _of(pipeline: Pipeline, entries: Sequence[Entry], run: str) -> Quarantine:
+def _of(deployment: Deployment, entries: Sequence[Entry], run: str) -> Quarantine:
     """The quarantine of a run.
 
     Raises:
@@ -144,7 +144,7 @@ def _of(pipeline: Pipeline, entries: Sequence[Entry], run: str) -> Quarantine:
     entry = find_run(entries, run)
     if entry.status == RUNNING:
         raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
-    return quarantine_of(pipeline, entry.run, entry)
+    return quarantine_of(deployment, entry.run, entry)
 
 
 app.add(list_, show, replay)

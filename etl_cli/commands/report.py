@@ -22,7 +22,7 @@ from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import size
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 _OUTPUT = "-"
 
@@ -54,22 +54,22 @@ def report(  # noqa: PLR0913 - each is an option
     if html and html != _OUTPUT:
         check_file(Path(html), force=force)
     now, times, etl = datetime.now(UTC).replace(microsecond=0), Times(local_time), EtlLines(profile, region)
-    with connected(profile, region) as pipeline:
-        entries, watermark = read_ledger(pipeline.dynamodb, now)
+    with connected(profile, region) as deployment:
+        entries, watermark = read_ledger(deployment.dynamodb, now)
         entry = find_run(entries, run)
-        summary = summarize(pipeline, entry)
+        summary = summarize(deployment, entry)
         if not summary.succeeded and not summary.failure:
             raise UserError(f"The run {entry.label} has not ended.", f"Watch it: {etl.line('watch', entry.name)}")
         if not html:
-            _print(pipeline, summary, times, etl, as_json=as_json, items=items)
+            _print(deployment, summary, times, etl, as_json=as_json, items=items)
             return
         # Its templates take a while to load, and the other forms don't need them.
         from etl_cli.html_report.page import page_of, render
 
-        summary = with_contents(pipeline, summary, items=items)
-        account = account_of(pipeline, summary, entries, watermark)
+        summary = with_contents(deployment, summary, items=items)
+        account = account_of(deployment, summary, entries, watermark)
         # The readers of the page have a command and settings of their own.
-        page = render(page_of(pipeline, summary, account, entries, now=now, times=times, etl=EtlLines(program="etl")))
+        page = render(page_of(deployment, summary, account, entries, now=now, times=times, etl=EtlLines(program="etl")))
     if html == _OUTPUT:
         print_page(page)
     else:
@@ -77,14 +77,16 @@ def report(  # noqa: PLR0913 - each is an option
         out.print(f"Wrote {html}, {size(len(page.encode()))}.")
 
 
-def _print(pipeline: Pipeline, summary: RunSummary, times: Times, etl: EtlLines, *, as_json: bool, items: bool) -> None:
+def _print(
+    deployment: Deployment, summary: RunSummary, times: Times, etl: EtlLines, *, as_json: bool, items: bool
+) -> None:
     """Print the report of a run that has ended, as `etl run` does at its end, and commands that show more."""
     console = console_of_progress(as_json=as_json)
     if summary.failure:
         print_failed(console, summary.failure, etl, as_json=as_json)
         return
-    summary = with_contents(pipeline, summary, items=items)
-    print_succeeded(console, pipeline, summary, times, as_json=as_json)
+    summary = with_contents(deployment, summary, items=items)
+    print_succeeded(console, deployment, summary, times, as_json=as_json)
     if not as_json:
         print_commands(console, report_commands(summary, etl))
 

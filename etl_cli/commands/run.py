@@ -49,15 +49,15 @@ def run(  # noqa: PLR0913 - each is an option
     """
     given = execution_input(start, end, lookback, datetime.now(UTC))
     lines, times = EtlLines(profile, region), Times(local_time)
-    with connected(profile, region) as pipeline:
-        execution = pipeline.start(run_name("run"), given)
+    with connected(profile, region) as deployment:
+        execution = deployment.start(run_name("run"), given)
         name = execution_name(execution)
         console = console_of_progress(as_json=as_json)
         console.print(f"  Execution  {name}", soft_wrap=True)
         console.print(f"  Window     {_asked(given, times)}", soft_wrap=True)
         if follow:
             console.print()
-            follow_to_end(pipeline, execution, lines, times, as_json=as_json)
+            follow_to_end(deployment, execution, lines, times, as_json=as_json)
         elif as_json:
             print_json({"status": "started", "execution": execution, "name": name, "input": given})
         else:

@@ -22,7 +22,7 @@ from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 _MOST = 10_000_000
 
@@ -62,25 +62,27 @@ def seed(  # noqa: PLR0913 - each is an option
     mix = Mix(late_percent, invalid_percent, days)
     # On the hour, so that a second call soon after writes the same items.
     reference = until or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    with connected(profile, region) as pipeline:
+    with connected(profile, region) as deployment:
         if not yes:
-            require_local(pipeline)
-        with counting(f"Putting items into {pipeline.source_table}", count) as progress:
-            write_items(pipeline.dynamodb, pipeline.source_table, make_items(count, reference, number, mix), progress)
-    print_seeded(pipeline.source_table, count, reference, mix, EtlLines(profile, region))
+            require_local(deployment)
+        with counting(f"Putting items into {deployment.source_table}", count) as progress:
+            write_items(
+                deployment.dynamodb, deployment.source_table, make_items(count, reference, number, mix), progress
+            )
+    print_seeded(deployment.source_table, count, reference, mix, EtlLines(profile, region))
 
 
-def require_local(pipeline: Pipeline) -> None:
+def require_local(deployment: Deployment) -> None:
     """Refuse to write made-up items among real ones.
 
     Raises:
         UserError: the table isn't one of a local environment.
     """
-    endpoint = pipeline.dynamodb.meta.endpoint_url
+    endpoint = deployment.dynamodb.meta.endpoint_url
     if not is_local(endpoint):
         raise UserError(
-            f"{pipeline.source_table} at {endpoint} isn't in the local environment. Made-up items would mix with your "
-            "items, replace those with the same ids, and be loaded by the next run. Nothing was written.",
+            f"{deployment.source_table} at {endpoint} isn't in the local environment. Made-up items would mix with "
+            "your items, replace those with the same ids, and be loaded by the next run. Nothing was written.",
             f"For the local environment: {environment_line()}. If you are sure, add --yes.",
         )
 

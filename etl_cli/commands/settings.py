@@ -55,9 +55,9 @@ def settings(as_json: AsJson = False, profile: Profile = None, region: Region = 
     Below the list are the settings that a deployment of this checkout would change: those of cdk.json and of the
     pipeline's pipeline.toml. A value is shown as ? if no resource has it, or if you may not read it.
     """
-    with connected(profile, region) as pipeline:
-        deployed = deployed_settings(pipeline)
-        endpoint = pipeline.dynamodb.meta.endpoint_url
+    with connected(profile, region) as deployment:
+        deployed = deployed_settings(deployment)
+        endpoint = deployment.dynamodb.meta.endpoint_url
     views = view(deployed, ROOT)
     if as_json:
         print_json({"settings": [document(each) for each in views]})

@@ -36,12 +36,12 @@ def show(
     The ledger keeps a run without limit. Durations of the stages come from the execution's history, which Step
     Functions keeps for 90 days.
     """
-    with connected(profile, region) as pipeline:
-        entries, watermark = read_ledger(pipeline.dynamodb, datetime.now(UTC))
-        summary = summarize(pipeline, find_run(entries, run))
-        account = account_of(pipeline, summary, entries, watermark)
+    with connected(profile, region) as deployment:
+        entries, watermark = read_ledger(deployment.dynamodb, datetime.now(UTC))
+        summary = summarize(deployment, find_run(entries, run))
+        account = account_of(deployment, summary, entries, watermark)
     if as_json:
         print_json(show_document(summary, account))
     else:
-        tables = (pipeline.source_table, pipeline.destination_table)
+        tables = (deployment.source_table, deployment.destination_table)
         print_run(out, summary, account, tables, Times(local_time), EtlLines(profile, region))

@@ -19,7 +19,7 @@ from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 
 @verb(
@@ -42,35 +42,35 @@ def watch(
 
     Ctrl-C ends the command, not the run.
     """
-    with connected(profile, region) as pipeline:
-        execution = find_execution(pipeline, run)
+    with connected(profile, region) as deployment:
+        execution = find_execution(deployment, run)
         console = console_of_progress(as_json=as_json)
         console.print(f"  Execution  {execution_name(execution)}", soft_wrap=True)
         console.print()
-        follow_to_end(pipeline, execution, EtlLines(profile, region), Times(local_time), as_json=as_json)
+        follow_to_end(deployment, execution, EtlLines(profile, region), Times(local_time), as_json=as_json)
 
 
-def find_execution(pipeline: Pipeline, name: str) -> str:
+def find_execution(deployment: Deployment, name: str) -> str:
     """Find the ARN of an execution.
 
     Args:
-        pipeline: where it runs.
+        deployment: where it runs.
         name: the run's id, the execution's name or ARN; empty for the latest that is running, or else the latest.
 
     Raises:
         UserError: there is none, or Step Functions has forgotten it.
     """
     if not name:
-        return _latest(pipeline)
+        return _latest(deployment)
     try:
-        execution = find_run(read_ledger(pipeline.dynamodb, datetime.now(UTC))[0], name).execution
+        execution = find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], name).execution
     except UserError:
         # The ledger has an entry only once Plan has fixed the run.
-        execution = name if name.startswith("arn:") else pipeline.execution(name)
-        if not _is_known(pipeline, execution):
+        execution = name if name.startswith("arn:") else deployment.execution(name)
+        if not _is_known(deployment, execution):
             raise
         return execution
-    if not _is_known(pipeline, execution):
+    if not _is_known(deployment, execution):
         raise UserError(
             f"Step Functions has forgotten the execution {execution_name(execution)}: it keeps them for 90 days.",
             f"See its entry in the ledger: {command()} show {shell_words(name)}",
@@ -78,21 +78,21 @@ def find_execution(pipeline: Pipeline, name: str) -> str:
     return execution
 
 
-def _latest(pipeline: Pipeline) -> str:
-    listed = pipeline.stepfunctions.list_executions
+def _latest(deployment: Deployment) -> str:
+    listed = deployment.stepfunctions.list_executions
     for found in (
-        listed(stateMachineArn=pipeline.state_machine, statusFilter="RUNNING", maxResults=1),
-        listed(stateMachineArn=pipeline.state_machine, maxResults=1),
+        listed(stateMachineArn=deployment.state_machine, statusFilter="RUNNING", maxResults=1),
+        listed(stateMachineArn=deployment.state_machine, maxResults=1),
     ):
         for execution in found["executions"]:
             return execution["executionArn"]
     raise UserError("There is no run yet.", f"Start one: {command()} run")
 
 
-def _is_known(pipeline: Pipeline, execution: str) -> bool:
-    stepfunctions = pipeline.stepfunctions
+def _is_known(deployment: Deployment, execution: str) -> bool:
+    stepfunctions = deployment.stepfunctions
     try:
         found = stepfunctions.describe_execution(executionArn=execution)
     except (stepfunctions.exceptions.ExecutionDoesNotExist, stepfunctions.exceptions.InvalidArn):
         return False
-    return found["stateMachineArn"] == pipeline.state_machine
+    return found["stateMachineArn"] == deployment.state_machine

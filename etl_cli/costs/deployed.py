@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from etl.model.stages import BY_ACTION, EXTRACT, LOAD
 from etl.model.windows import WindowRules
 from etl_cli.aws.deployed_settings import setting_of
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.aws.refusals import is_denied
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.cost import Functions
@@ -56,22 +56,22 @@ class Deployed:
     room: Room | None = None
 
 
-def read_deployed(pipeline: Pipeline) -> Deployed:
+def read_deployed(deployment: Deployment) -> Deployed:
     """Read the settings of functions and state machine, and describe the tables.
 
     Raises:
         UserError: a function lacks a setting.
     """
-    functions = pipeline.client("lambda")
+    functions = deployment.client("lambda")
     extract, load = (
         functions.get_function_configuration(FunctionName=BY_ACTION[each].function) for each in (EXTRACT, LOAD)
     )
     source, destination = (
-        pipeline.dynamodb.describe_table(TableName=name)["Table"]
-        for name in (pipeline.source_table, pipeline.destination_table)
+        deployment.dynamodb.describe_table(TableName=name)["Table"]
+        for name in (deployment.source_table, deployment.destination_table)
     )
-    machine = pipeline.stepfunctions.describe_state_machine(stateMachineArn=pipeline.state_machine)
-    place = pipeline.dynamodb.meta
+    machine = deployment.stepfunctions.describe_state_machine(stateMachineArn=deployment.state_machine)
+    place = deployment.dynamodb.meta
 
     room = _room(functions)
 
@@ -82,9 +82,9 @@ def read_deployed(pipeline: Pipeline) -> Deployed:
         region=place.region_name,
         endpoint=place.endpoint_url,
         source=SourceSize(
-            name=pipeline.source_table, size_bytes=source.get("TableSizeBytes", 0), items=source.get("ItemCount", 0)
+            name=deployment.source_table, size_bytes=source.get("TableSizeBytes", 0), items=source.get("ItemCount", 0)
         ),
-        destination=pipeline.destination_table,
+        destination=deployment.destination_table,
         rules=WindowRules(
             lookback=timedelta(hours=whole(extract, "lookback_hours")),
             lateness=timedelta(minutes=whole(extract, "lateness_minutes")),

@@ -42,7 +42,7 @@ from etl_cli.terminal.times import Times
 from etl_cli.terminal.words import duration, plural
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 _FOLDER = Path(__file__).parent
 _TEMPLATES = Environment(
@@ -113,7 +113,7 @@ class Page:
 
 
 def page_of(  # noqa: PLR0913 - the facts, and how to print them
-    pipeline: Pipeline,
+    deployment: Deployment,
     summary: RunSummary,
     account: Account,
     entries: Sequence[Entry],
@@ -125,7 +125,7 @@ def page_of(  # noqa: PLR0913 - the facts, and how to print them
     """Read the facts that the page shows and the summary doesn't have.
 
     Args:
-        pipeline: where the run ran.
+        deployment: where the run ran.
         summary: the run, with its contents.
         account: its cost, and the effect of its failure.
         entries: all of the ledger, the latest first.
@@ -137,9 +137,9 @@ def page_of(  # noqa: PLR0913 - the facts, and how to print them
     return Page(
         summary=summary,
         account=account,
-        map_runs=read_map_runs(pipeline.stepfunctions, summary.entry.execution) if distributed else [],
+        map_runs=read_map_runs(deployment.stepfunctions, summary.entry.execution) if distributed else [],
         coverage=coverage_line(summary.entry, entries, account.watermark, now),
-        tables=(pipeline.source_table, pipeline.destination_table),
+        tables=(deployment.source_table, deployment.destination_table),
         made=now,
         times=times,
         etl=etl,

@@ -23,7 +23,7 @@ from etl_cli.terminal.errors import UserError
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
     from etl_cli.items.rejections import Rejection
     from etl_cli.runs.ledger import Entry, Watermark
 
@@ -92,7 +92,7 @@ class Explanation:
 
 
 def explain_item(
-    pipeline: Pipeline,
+    deployment: Deployment,
     identity: str,
     ledger: tuple[Sequence[Entry], Watermark | None],
     now: datetime,
@@ -102,7 +102,7 @@ def explain_item(
     """Find an item's way through the pipeline.
 
     Args:
-        pipeline: where to look.
+        deployment: where to look.
         identity: the item's id.
         ledger: its entries, the latest first, and the watermark.
         now: the present.
@@ -113,16 +113,16 @@ def explain_item(
         UserError: there is no trace of the item.
     """
     entries, watermark = ledger
-    tables = raw_client(pipeline)
-    source = _item(tables, pipeline.source_table, {SOURCE_KEY: {"S": identity}})
+    tables = raw_client(deployment)
+    source = _item(tables, deployment.source_table, {SOURCE_KEY: {"S": identity}})
     timestamp = _timestamp(source) if source else None
-    destination = _with_id(tables, pipeline.destination_table, identity)
+    destination = _with_id(tables, deployment.destination_table, identity)
     covering = _covering(entries, [*([timestamp] if source else []), *map(_timestamp, destination)])
-    runs, searched = _runs(pipeline, covering, identity, most_runs, on_progress)
+    runs, searched = _runs(deployment, covering, identity, most_runs, on_progress)
     records = next((found.records for found in runs if found.state == "read"), [])
     known = set(map(wire_key, destination))
     others = [key for key in map(record_key, records) if key not in known]
-    destination += _with_keys(tables, pipeline.destination_table, others)
+    destination += _with_keys(tables, deployment.destination_table, others)
     if not source:
         runs = [found for found in runs if found.state == "read"]
     if not (source or runs or destination):
@@ -154,7 +154,7 @@ def _covering(entries: Sequence[Entry], timestamps: Sequence[Wire | None]) -> li
 
 
 def _runs(
-    pipeline: Pipeline,
+    deployment: Deployment,
     entries: Sequence[Entry],
     identity: str,
     most_runs: int,
@@ -164,7 +164,9 @@ def _runs(
     runs: list[Found] = []
     searched = 0
     for entry in entries:
-        found = search(pipeline, entry, identity, on_progress) if searched < most_runs else Found(entry, "not searched")
+        found = (
+            search(deployment, entry, identity, on_progress) if searched < most_runs else Found(entry, "not searched")
+        )
         searched += found.state in ("read", "not read")
         # A replay reads only records of quarantine: one that hasn't read the item says nothing about it.
         if found.state == "read" or not entry.replay:

@@ -24,7 +24,7 @@ from etl_cli.runs.staged import before_and_after, staged_lines, staged_parts
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
     from etl_cli.items.local_transformation import LocalTransformation, Outcome
     from etl_cli.runs.ledger import Entry
 
@@ -121,27 +121,27 @@ class EarlierRun:
     """A run that has ended, whose items your transformation takes once more, in the window of that run.
 
     Args:
-        pipeline: where to look.
+        deployment: where to look.
         entry: the run's entry in the ledger.
 
     Raises:
         UserError: the run still goes on, has read nothing, or its staged objects have expired.
     """
 
-    def __init__(self, pipeline: Pipeline, entry: Entry) -> None:
+    def __init__(self, deployment: Deployment, entry: Entry) -> None:
         if entry.status == RUNNING:
             raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
-        run = _manifest(pipeline, entry.run) if entry.run else None
-        self._extract = staged_parts(pipeline, EXTRACT, entry.run) if run else {}
+        run = _manifest(deployment, entry.run) if entry.run else None
+        self._extract = staged_parts(deployment, EXTRACT, entry.run) if run else {}
         if run is None or not self._extract:
             raise UserError(
                 f"Nothing is staged of the items of run {entry.label}.",
                 "It ended before it read anything, or its staged objects have expired, which they do after 30 days.",
             )
-        self._pipeline = pipeline
+        self._deployment = deployment
         self._entry = entry
         self.run = run
-        self._transform = staged_parts(pipeline, TRANSFORM, entry.run) if has_transformed(entry) else None
+        self._transform = staged_parts(deployment, TRANSFORM, entry.run) if has_transformed(entry) else None
 
     def preview(
         self,
@@ -162,9 +162,9 @@ class EarlierRun:
         preview = RunPreview(self.run, entry=self._entry, comparison=comparison)
         ids: set[str] = set()
         for segment, parts in self._extract.items():
-            then = staged_lines(self._pipeline, *(self._transform or {}).get(segment, ()))
+            then = staged_lines(self._deployment, *(self._transform or {}).get(segment, ()))
             remaining = None if most is None else most - preview.items
-            lines = islice(staged_lines(self._pipeline, *parts), remaining)
+            lines = islice(staged_lines(self._deployment, *parts), remaining)
             for outcome in transformation.outcomes(lines, self.run):
                 preview.take(outcome)
                 if most is not None:
@@ -189,17 +189,17 @@ class EarlierRun:
 
     def _aside_then(self, ids: set[str] | None) -> Tally:
         tally = Tally()
-        for record in records_of(self._pipeline, self._entry.run):
+        for record in records_of(self._deployment, self._entry.run):
             if record.stage == TRANSFORM and (ids is None or record.identity in ids):
                 tally.add(record.rejection)
         return tally
 
 
-def _manifest(pipeline: Pipeline, run_id: str) -> Run | None:
+def _manifest(deployment: Deployment, run_id: str) -> Run | None:
     """A run as Plan fixed it; None after that has expired."""
     try:
-        body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=manifest_key(run_id))["Body"].read()
-    except pipeline.s3.exceptions.NoSuchKey:
+        body = deployment.s3.get_object(Bucket=deployment.staging_bucket, Key=manifest_key(run_id))["Body"].read()
+    except deployment.s3.exceptions.NoSuchKey:
         return None
     return msgspec.json.decode(body, type=Run)
 

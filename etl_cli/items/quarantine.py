@@ -19,7 +19,7 @@ from etl_cli.items.rejections import MOST_REJECTED, Rejection, Tally
 from etl_cli.runs.staged import item_id, record_id, staged_keys, staged_lines
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
     from etl_cli.runs.ledger import Entry
 
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
@@ -87,18 +87,18 @@ class Quarantine:
     entry: Entry | None = None
 
 
-def quarantines(pipeline: Pipeline, entries: Sequence[Entry]) -> Iterator[Quarantine]:
+def quarantines(deployment: Deployment, entries: Sequence[Entry]) -> Iterator[Quarantine]:
     """The runs that have records in quarantine, the latest first."""
     by_run = {entry.run: entry for entry in entries if entry.run}
-    runs = [run_id for run_id, _ in groupby(staged_keys(pipeline, QUARANTINE), run_of)]
+    runs = [run_id for run_id, _ in groupby(staged_keys(deployment, QUARANTINE), run_of)]
     for run_id in reversed(runs):
-        yield quarantine_of(pipeline, run_id, by_run.get(run_id))
+        yield quarantine_of(deployment, run_id, by_run.get(run_id))
 
 
-def quarantine_of(pipeline: Pipeline, run_id: str, entry: Entry | None = None) -> Quarantine:
+def quarantine_of(deployment: Deployment, run_id: str, entry: Entry | None = None) -> Quarantine:
     """Count the records that a run has in quarantine, which may be none."""
     tally, is_cut = Tally(), False
-    for record in records_of(pipeline, run_id):
+    for record in records_of(deployment, run_id):
         if is_cut := tally.total >= MOST_REJECTED:
             break
         tally.add(record.rejection)
@@ -106,18 +106,18 @@ def quarantine_of(pipeline: Pipeline, run_id: str, entry: Entry | None = None) -
 
 
 def records_of(
-    pipeline: Pipeline, run_id: str, field: str | None = None, identity: str | None = None
+    deployment: Deployment, run_id: str, field: str | None = None, identity: str | None = None
 ) -> Iterator[QuarantinedRecord]:
     """The records that a run has in quarantine.
 
     Args:
-        pipeline: where to look.
+        deployment: where to look.
         run_id: empty for a run that ended before it had an id.
         field: only the records that were rejected for this attribute; empty for the whole record.
         identity: only the records with this id.
     """
-    keys = staged_keys(pipeline, quarantine_prefix(run_id)) if run_id else []
-    for record in map(quarantined, staged_lines(pipeline, *keys)):
+    keys = staged_keys(deployment, quarantine_prefix(run_id)) if run_id else []
+    for record in map(quarantined, staged_lines(deployment, *keys)):
         if field in (None, record.field) and identity in (None, record.identity):
             yield record
 

@@ -21,7 +21,7 @@ from etl_cli.terminal.times import Span
 from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 # Each look costs a scan, and a window may hold little of a large table: a sample looks at so many items.
 MOST_SCANNED = 500_000
@@ -64,12 +64,12 @@ def preview_run(window: Span | None, now: datetime) -> Run:
 
 
 def take_sample(
-    pipeline: Pipeline, most: int, window: Span | None, run: Run, on_progress: OnProgress = lambda _: None
+    deployment: Deployment, most: int, window: Span | None, run: Run, on_progress: OnProgress = lambda _: None
 ) -> Sample:
     """Take the first items that a scan of the source table finds; a second call finds the same.
 
     Args:
-        pipeline: where to look.
+        deployment: where to look.
         most: number of items.
         window: take only items of this window, and items without a usable timestamp; None for any.
         run: the run that ``transform()`` gets.
@@ -79,7 +79,7 @@ def take_sample(
         UserError: there are none.
     """
     picked = window_filter(*((run.start, run.end) if window else EVER), run.time)
-    table = SourceTable(raw_client(pipeline), pipeline.source_table)
+    table = SourceTable(raw_client(deployment), deployment.source_table)
     lines: list[bytes] = []
     scanned, size, full = 0, 0, False
     for page in table.pages(picked, 0, 1, None):
@@ -93,7 +93,7 @@ def take_sample(
         if full or len(lines) == most or scanned >= MOST_SCANNED:
             break
     if not lines:
-        raise _no_items(pipeline.source_table, scanned, window)
+        raise _no_items(deployment.source_table, scanned, window)
     return Sample(run, lines, scanned, cut=not full and len(lines) < most and scanned >= MOST_SCANNED, full=full)
 
 
@@ -107,20 +107,20 @@ def _no_items(table: str, scanned: int, window: Span | None) -> UserError:
     )
 
 
-def take_items(pipeline: Pipeline, ids: Iterable[str], run: Run) -> Sample:
+def take_items(deployment: Deployment, ids: Iterable[str], run: Run) -> Sample:
     """Take the items of the source table with these ids.
 
     Raises:
         UserError: one is missing.
     """
     lines: list[bytes] = []
-    table = raw_client(pipeline)
+    table = raw_client(deployment)
     for each in ids:
         key = {SOURCE_KEY: {"S": each}}
-        found = items_of(table.get_item(TableName=pipeline.source_table, Key=key, ConsistentRead=True))
+        found = items_of(table.get_item(TableName=deployment.source_table, Key=key, ConsistentRead=True))
         if not found:
             raise UserError(
-                f"{pipeline.source_table} has no item {each!r}.",
+                f"{deployment.source_table} has no item {each!r}.",
                 f"See its way: {command()} explain {shell_words(each)}",
             )
         lines += found

@@ -14,7 +14,7 @@ from etl_cli.items.rejections import Rejection
 from etl_cli.runs.staged import item_id, record_id, staged_lines, staged_parts
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
     from etl_cli.runs.ledger import Entry
 
 State = Literal["read", "not read", "gone", "not searched"]
@@ -72,39 +72,39 @@ class Found:
         return self.made.records
 
 
-def search(pipeline: Pipeline, entry: Entry, identity: str, on_progress: Callable[[int], None]) -> Found:
+def search(deployment: Deployment, entry: Entry, identity: str, on_progress: Callable[[int], None]) -> Found:
     """Search the staged objects of a run for an item.
 
     Args:
-        pipeline: where to look.
+        deployment: where to look.
         entry: the run's entry in the ledger.
         identity: the item's id.
         on_progress: called with the number of records looked at.
     """
-    parts = staged_parts(pipeline, EXTRACT, entry.run) if entry.run else {}
+    parts = staged_parts(deployment, EXTRACT, entry.run) if entry.run else {}
     if not parts:
         return Found(entry, "gone")
-    lines_of = _Lines(pipeline, identity, on_progress)
+    lines_of = _Lines(deployment, identity, on_progress)
     for segment, keys in parts.items():
         for line in lines_of(keys):
             if item_id(line) == identity:
-                transformed = staged_parts(pipeline, TRANSFORM, entry.run).get(segment, [])
+                transformed = staged_parts(deployment, TRANSFORM, entry.run).get(segment, [])
                 made = _made(lines_of(transformed), identity)
-                return Found(entry, "read", line, made, _rejections(pipeline, entry.run, identity))
+                return Found(entry, "read", line, made, _rejections(deployment, entry.run, identity))
     return Found(entry, "not read")
 
 
 class _Lines:
     """Streams the staged lines in which an id may occur, and reports progress."""
 
-    def __init__(self, pipeline: Pipeline, identity: str, on_progress: Callable[[int], None]) -> None:
-        self._pipeline = pipeline
+    def __init__(self, deployment: Deployment, identity: str, on_progress: Callable[[int], None]) -> None:
+        self._deployment = deployment
         self._needle = identity.encode() if _PLAIN_ID.fullmatch(identity) else b""
         self._numbers = count(1)
         self._on_progress = on_progress
 
     def __call__(self, keys: list[str]) -> Iterator[bytes]:
-        for line, number in zip(staged_lines(self._pipeline, *keys), self._numbers, strict=False):
+        for line, number in zip(staged_lines(self._deployment, *keys), self._numbers, strict=False):
             if number % _PROGRESS_LINES == 0:
                 self._on_progress(number)
             if self._needle in line:
@@ -123,11 +123,11 @@ def _made(lines: Iterator[bytes], identity: str) -> Made:
     return related if related.number and not own.number else own
 
 
-def _rejections(pipeline: Pipeline, run_id: str, identity: str) -> list[Rejection]:
+def _rejections(deployment: Deployment, run_id: str, identity: str) -> list[Rejection]:
     """The rejections of the item, or of its records, whose ids may be others."""
     found = (
         record.rejection
-        for record in records_of(pipeline, run_id)
+        for record in records_of(deployment, run_id)
         if record.identity == identity or (record.stage == LOAD and occurs_in(identity, record.identity))
     )
     return list(islice(found, MOST_RECORDS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from etl_cli.aws.cli_lines import Command
+from etl_cli.aws.cli_lines import ShellLine
 from etl_cli.runs.failure import Failure, look_words
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.phrases import ended
@@ -20,7 +20,7 @@ def print_title(console: Terminal, title: str) -> None:
     console.print(Text(f"  {title}", "bold"), soft_wrap=True)
 
 
-def print_commands(console: Terminal, commands: Sequence[Command], title: str = "Look further") -> None:
+def print_commands(console: Terminal, commands: Sequence[ShellLine], title: str = "Look further") -> None:
     """Print lines for a shell. They are never broken, so that they can be copied."""
     print_title(console, title)
     for command in commands:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from etl_cli.aws.cli_lines import Command
+from etl_cli.aws.cli_lines import ShellLine
 from etl_cli.render.item import changes_table
 from etl_cli.render.rejections import rejections_table
 from etl_cli.runs.item import compare
@@ -68,15 +68,15 @@ def print_report(
     console.print(Group(*parts), width=width, soft_wrap=False)
 
 
-def report_commands(summary: RunSummary, lines: EtlLines) -> list[Command]:
+def report_commands(summary: RunSummary, lines: EtlLines) -> list[ShellLine]:
     """Lines for a shell that show more of a run that succeeded."""
     run, contents = summary.entry.run, summary.contents
-    commands = [Command("how long each step took, and the cost", lines.line("show", run))]
+    commands = [ShellLine("how long each step took, and the cost", lines.line("show", run))]
     if contents.quarantine:
-        commands.append(Command("items in quarantine, with the reasons", lines.line("quarantine", "show", run)))
+        commands.append(ShellLine("items in quarantine, with the reasons", lines.line("quarantine", "show", run)))
     if contents.sample:
-        commands.append(Command("the way of the item above", lines.line("explain", contents.sample.item_id)))
-    return [*commands, Command("the log", lines.line("logs", "--run", run))]
+        commands.append(ShellLine("the way of the item above", lines.line("explain", contents.sample.item_id)))
+    return [*commands, ShellLine("the log", lines.line("logs", "--run", run))]
 
 
 def _verdict(summary: RunSummary) -> Text:

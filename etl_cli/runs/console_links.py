@@ -11,7 +11,7 @@ from etl.staging.keys import quarantine_prefix, stage_prefix
 from etl_cli.aws.deployment import is_local
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
     from etl_cli.runs.ledger import Entry
 
 # Domains of the console, by the partition of an ARN. Source: AWS General Reference, "AWS Management Console endpoints".
@@ -23,13 +23,13 @@ _DOMAINS = {
 _MARGIN_MS = 60_000
 
 
-def console_links(pipeline: Pipeline, entry: Entry) -> dict[str, str]:
+def console_links(deployment: Deployment, entry: Entry) -> dict[str, str]:
     """Pages of the console about a run, by title; none for the local environment.
 
     They show the execution, the log of the function that failed or of all three, staged objects, and quarantine.
     """
     _, partition, _, region, *_ = entry.execution.split(":") if entry.execution else [""] * 5
-    if not region or partition not in _DOMAINS or is_local(pipeline.stepfunctions.meta.endpoint_url):
+    if not region or partition not in _DOMAINS or is_local(deployment.stepfunctions.meta.endpoint_url):
         return {}
     root = f"https://{region}.{_DOMAINS[partition]}"
     links = {"execution": f"{root}/states/home?region={region}#/v2/executions/details/{entry.execution}"}
@@ -41,7 +41,7 @@ def console_links(pipeline: Pipeline, entry: Entry) -> dict[str, str]:
         if not entry.succeeded or set_aside(entry.counts):
             prefixes["quarantine"] = quarantine_prefix(entry.run)
         for name, prefix in prefixes.items():
-            links[name] = f"{root}/s3/buckets/{pipeline.staging_bucket}?region={region}&prefix={prefix}"
+            links[name] = f"{root}/s3/buckets/{deployment.staging_bucket}?region={region}&prefix={prefix}"
     return links
 
 

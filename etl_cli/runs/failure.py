@@ -10,8 +10,8 @@ from etl.model.errors import NAMES, split_reason
 from etl.model.remedies import remedy_for
 from etl.model.stages import function_of
 from etl.model.statuses import UNKNOWN
-from etl_cli.aws.cli_lines import Command, failure_commands
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.cli_lines import ShellLine, failure_lines
+from etl_cli.aws.deployment import Deployment
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.ledger import Entry
 
@@ -52,7 +52,7 @@ class Failure:
     message: str
     where: list[str] = field(default_factory=list)
     run: str = ""
-    commands: list[Command] = field(default_factory=list)
+    commands: list[ShellLine] = field(default_factory=list)
     remedy: str = ""
     look: str = ""
 
@@ -74,11 +74,11 @@ class ExecutionError(Exception):
         self.failure = failure
 
 
-def explain(pipeline: Pipeline, execution: str, timeline: Timeline) -> Failure:
+def explain(deployment: Deployment, execution: str, timeline: Timeline) -> Failure:
     """Explain a failure by the history of the execution.
 
     Args:
-        pipeline: the deployment.
+        deployment: the deployment.
         execution: ARN of the execution.
         timeline: its whole history.
     """
@@ -86,16 +86,18 @@ def explain(pipeline: Pipeline, execution: str, timeline: Timeline) -> Failure:
     run, replay = timeline.run.id if timeline.run else "", ""
     if timeline.run and timeline.run.replay:
         replay = timeline.run.replay.run
-    return _failure(pipeline, execution, (timeline.status, stage, timeline.error, timeline.cause), run, replay)
+    return _failure(deployment, execution, (timeline.status, stage, timeline.error, timeline.cause), run, replay)
 
 
-def explain_entry(pipeline: Pipeline, entry: Entry) -> Failure:
+def explain_entry(deployment: Deployment, entry: Entry) -> Failure:
     """Explain a failure by its entry in the ledger, which outlives the history of the execution."""
     ending = (entry.status, entry.stage, entry.error, entry.cause)
-    return _failure(pipeline, entry.execution, ending, entry.run, entry.replay)
+    return _failure(deployment, entry.execution, ending, entry.run, entry.replay)
 
 
-def _failure(pipeline: Pipeline, execution: str, ending: tuple[str, str, str, str], run: str, replay: str) -> Failure:
+def _failure(
+    deployment: Deployment, execution: str, ending: tuple[str, str, str, str], run: str, replay: str
+) -> Failure:
     """A failure by its status, stage, error and cause."""
     status, stage, error, cause = ending
     name, message = _STATUS.get(status, ("", ""))
@@ -109,7 +111,7 @@ def _failure(pipeline: Pipeline, execution: str, ending: tuple[str, str, str, st
         message=text or message or "Step Functions gives no cause.",
         where=[] if error in NAMES else where,
         run=run,
-        commands=failure_commands(pipeline, execution, run, function_of(stage)),
+        commands=failure_lines(deployment, execution, run, function_of(stage)),
         remedy=remedy.text,
         look=remedy.look,
     )

@@ -15,7 +15,7 @@ from etl_cli.runs.history import StageProgress, Timeline, read_new
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 _LOOK_SECONDS = 1.0
 # After its end, an execution's last events can take a moment to appear.
@@ -46,9 +46,9 @@ class Snapshot:
     looked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def follow(pipeline: Pipeline, execution: str, interval_seconds: float = 1.0) -> Iterator[Snapshot]:
+def follow(deployment: Deployment, execution: str, interval_seconds: float = 1.0) -> Iterator[Snapshot]:
     """Look at an execution (an ARN) again and again until it has ended."""
-    watch = Watch(pipeline, execution)
+    watch = Watch(deployment, execution)
     while True:
         snapshot = watch.look()
         yield snapshot
@@ -60,15 +60,15 @@ def follow(pipeline: Pipeline, execution: str, interval_seconds: float = 1.0) ->
 class Watch:
     """Looks at one execution, and remembers the history that it has read."""
 
-    def __init__(self, pipeline: Pipeline, execution: str, *, alone: bool = True) -> None:
+    def __init__(self, deployment: Deployment, execution: str, *, alone: bool = True) -> None:
         """Prepare to look at an execution.
 
         Args:
-            pipeline: where it runs.
+            deployment: where it runs.
             execution: its ARN.
             alone: whether no other run writes the destination meanwhile, so that its growth is this run's.
         """
-        self._pipeline = pipeline
+        self._deployment = deployment
         self._execution = execution
         self._timeline = Timeline()
         self._alone = alone
@@ -79,8 +79,8 @@ class Watch:
 
     def look(self) -> Snapshot:
         """The execution now."""
-        description = self._pipeline.stepfunctions.describe_execution(executionArn=self._execution)
-        read_new(self._pipeline.stepfunctions, self._execution, self._timeline)
+        description = self._deployment.stepfunctions.describe_execution(executionArn=self._execution)
+        read_new(self._deployment.stepfunctions, self._execution, self._timeline)
         if description["status"] != "RUNNING":
             self._settle(description)
             return Snapshot(self._timeline)
@@ -94,7 +94,7 @@ class Watch:
         deadline = time.monotonic() + _SETTLE_SECONDS
         while self._timeline.status == "RUNNING" and time.monotonic() < deadline:
             time.sleep(0.2)
-            read_new(self._pipeline.stepfunctions, self._execution, self._timeline)
+            read_new(self._deployment.stepfunctions, self._execution, self._timeline)
         self._timeline.close(description)
 
     def _look_within(self) -> Snapshot:
@@ -115,24 +115,24 @@ class Watch:
 
     def _count_segments(self, stage: StageProgress) -> None:
         """Count the segments that a Map Run has finished. The history has those of an inline Map."""
-        runs = self._pipeline.stepfunctions.list_map_runs(executionArn=self._execution)["mapRuns"]
+        runs = self._deployment.stepfunctions.list_map_runs(executionArn=self._execution)["mapRuns"]
         for run in runs:
             if f"/{stage.name}:" in run["mapRunArn"]:  # labelled with the Map's name
-                counts = self._pipeline.stepfunctions.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+                counts = self._deployment.stepfunctions.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
                 stage.segments_done = counts["succeeded"]
 
     def _staged(self, prefix: str) -> tuple[int, int]:
         """Number and size of the parts that a stage has written."""
-        pages = self._pipeline.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._pipeline.staging_bucket, Prefix=prefix
+        pages = self._deployment.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._deployment.staging_bucket, Prefix=prefix
         )
         sizes = [entry["Size"] for page in pages for entry in page.get("Contents", []) if part_of(entry["Key"])]
         return len(sizes), sum(sizes)
 
     def _destination_items(self) -> int:
         # On AWS this is up to six hours old, and then shows no growth. Source: DynamoDB API Reference, DescribeTable.
-        dynamodb = self._pipeline.dynamodb
+        dynamodb = self._deployment.dynamodb
         try:
-            return dynamodb.describe_table(TableName=self._pipeline.destination_table)["Table"].get("ItemCount", 0)
+            return dynamodb.describe_table(TableName=self._deployment.destination_table)["Table"].get("ItemCount", 0)
         except dynamodb.exceptions.ResourceNotFoundException:
             return 0  # the execution fails, and its error says what to do

@@ -17,7 +17,7 @@ from etl.values.attribute_values import Number, to_wire
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
     from etl_cli.runs.item import Item
 
 _source_key = reader(SOURCE_KEY, wire=True)
@@ -60,21 +60,21 @@ def before_and_after(read: bytes, made: bytes) -> tuple[Item, Item]:
     return before, after
 
 
-def staged_keys(pipeline: Pipeline, prefix: str) -> list[str]:
+def staged_keys(deployment: Deployment, prefix: str) -> list[str]:
     """The keys of a run's objects under a prefix, in order."""
-    pages = pipeline.s3.get_paginator("list_objects_v2").paginate(Bucket=pipeline.staging_bucket, Prefix=prefix)
+    pages = deployment.s3.get_paginator("list_objects_v2").paginate(Bucket=deployment.staging_bucket, Prefix=prefix)
     return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 
-def staged_parts(pipeline: Pipeline, stage: str, run_id: str) -> dict[int, list[str]]:
+def staged_parts(deployment: Deployment, stage: str, run_id: str) -> dict[int, list[str]]:
     """The keys of a stage's parts by segment, in the order of writing; empty if nothing is staged, or it expired.
 
     Args:
-        pipeline: where to look.
+        deployment: where to look.
         stage: ``extract`` or ``transform``.
         run_id: the run's id.
     """
-    keys = staged_keys(pipeline, stage_prefix(stage, run_id))
+    keys = staged_keys(deployment, stage_prefix(stage, run_id))
     found = sorted((place, key) for key in keys if (place := part_of(key)))
     parts: dict[int, list[str]] = {}
     for (segment, _), key in found:
@@ -82,7 +82,7 @@ def staged_parts(pipeline: Pipeline, stage: str, run_id: str) -> dict[int, list[
     return parts
 
 
-def staged_lines(pipeline: Pipeline, *keys: str) -> Iterator[bytes]:
+def staged_lines(deployment: Deployment, *keys: str) -> Iterator[bytes]:
     """Stream the records of staged objects, one line of JSON each.
 
     Raises:
@@ -90,10 +90,10 @@ def staged_lines(pipeline: Pipeline, *keys: str) -> Iterator[bytes]:
     """
     for key in keys:
         try:
-            body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=key)["Body"]
-        except pipeline.s3.exceptions.NoSuchKey:
+            body = deployment.s3.get_object(Bucket=deployment.staging_bucket, Key=key)["Body"]
+        except deployment.s3.exceptions.NoSuchKey:
             raise UserError(
-                f"s3://{pipeline.staging_bucket}/{key} is not there.",
+                f"s3://{deployment.staging_bucket}/{key} is not there.",
                 "Staged objects expire after 30 days; start a new run of the same window.",
             ) from None
         with body:

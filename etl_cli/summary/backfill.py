@@ -20,7 +20,7 @@ from etl_cli.runs.progress import Snapshot, Watch
 from etl_cli.terminal.times import Span
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 MOST_WINDOWS = 10_000
 _NAME = re.compile(r"(backfill-[0-9TZ]+-[0-9TZ]+)(?:-([0-9]+))?")
@@ -115,7 +115,7 @@ class BackfillWork:
 
     def __init__(
         self,
-        pipeline: Pipeline,
+        deployment: Deployment,
         planned: Sequence[Planned],
         *,
         parallel: int = 1,
@@ -128,14 +128,14 @@ class BackfillWork:
         self._queue = deque(each for each in planned if not each.done)
         self.running: dict[Span, str] = {}
         self.ended: list[Ended] = []
-        self._pipeline = pipeline
+        self._deployment = deployment
         self._parallel, self._keep_going, self._done_since = parallel, keep_going, done_since
         self._watches: dict[Span, Watch] = {}
 
     @property
     def endpoint(self) -> str:
         """The endpoint of Step Functions."""
-        return self._pipeline.stepfunctions.meta.endpoint_url
+        return self._deployment.stepfunctions.meta.endpoint_url
 
     @property
     def failed(self) -> list[Ended]:
@@ -173,7 +173,7 @@ class BackfillWork:
             window = self._queue[0].window
             execution = self.running[window] = self._start(self._queue[0])
             self._queue.popleft()
-            self._watches[window] = Watch(self._pipeline, execution, alone=self._parallel == 1)
+            self._watches[window] = Watch(self._deployment, execution, alone=self._parallel == 1)
         for window, execution in list(self.running.items()):
             snapshot = self._watches[window].look()
             if snapshot.timeline.status != RUNNING:
@@ -181,7 +181,7 @@ class BackfillWork:
             yield window, snapshot
 
     def _end(self, window: Span, execution: str, timeline: Timeline) -> None:
-        failure = None if timeline.status == SUCCEEDED else explain(self._pipeline, execution, timeline)
+        failure = None if timeline.status == SUCCEEDED else explain(self._deployment, execution, timeline)
         self.ended.append(Ended(window, execution, timeline, failure))
         del self.running[window], self._watches[window]
 
@@ -191,14 +191,14 @@ class BackfillWork:
         A name can be used once in 90 days. While its execution runs, starting it again may return that one. Source:
         Step Functions API Reference, StartExecution.
         """
-        stepfunctions, attempt = self._pipeline.stepfunctions, planned.attempt
+        stepfunctions, attempt = self._deployment.stepfunctions, planned.attempt
         start, end = map(format_instant, planned.window)
         while True:
             name = attempt_name(planned.window, attempt)
             try:
-                return self._pipeline.start(name, {"start": start, "end": end})
+                return self._deployment.start(name, {"start": start, "end": end})
             except stepfunctions.exceptions.ExecutionAlreadyExists:
-                execution = self._pipeline.execution(name)
+                execution = self._deployment.execution(name)
                 found = stepfunctions.describe_execution(executionArn=execution)
                 succeeded = found["status"] == SUCCEEDED and _is_recent(found["startDate"], self._done_since)
                 if succeeded or found["status"] == RUNNING:

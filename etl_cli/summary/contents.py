@@ -18,7 +18,7 @@ from etl_cli.runs.staged import before_and_after, item_id, named_key, record_key
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 EXPIRED = (
     "The run's staged objects have expired after 30 days, or were removed. Reasons of rejection, aggregates, and the "
@@ -94,11 +94,11 @@ class Contents:
         return replace(self, aggregates=aggregates, sample=None, with_items=False)
 
 
-def read_contents(pipeline: Pipeline, run: str, timeline: Timeline | None) -> Contents:
+def read_contents(deployment: Deployment, run: str, timeline: Timeline | None) -> Contents:
     """Read the contents of a run.
 
     Args:
-        pipeline: where it ran.
+        deployment: where it ran.
         run: its id; empty if it has none.
         timeline: its history; None if Step Functions has forgotten it, long after its objects have expired.
     """
@@ -108,17 +108,17 @@ def read_contents(pipeline: Pipeline, run: str, timeline: Timeline | None) -> Co
         return Contents(expired=True)
     try:
         if timeline.status == SUCCEEDED:
-            return read_staged(pipeline, run, timeline.output["keys"])
-        return _set_aside(quarantine_of(pipeline, run))
-    except (UserError, pipeline.s3.exceptions.NoSuchKey):
+            return read_staged(deployment, run, timeline.output["keys"])
+        return _set_aside(quarantine_of(deployment, run))
+    except (UserError, deployment.s3.exceptions.NoSuchKey):
         return Contents(expired=True)
 
 
-def read_staged(pipeline: Pipeline, run: str, keys: dict[str, str]) -> Contents:
+def read_staged(deployment: Deployment, run: str, keys: dict[str, str]) -> Contents:
     """Read the contents of a run that succeeded.
 
     Args:
-        pipeline: where it ran.
+        deployment: where it ran.
         run: its id.
         keys: S3 keys of the first object of each kind, as its output has them.
 
@@ -126,11 +126,11 @@ def read_staged(pipeline: Pipeline, run: str, keys: dict[str, str]) -> Contents:
         UserError: an object of the run isn't in the bucket any more.
     """
     return replace(
-        _set_aside(quarantine_of(pipeline, run)),
+        _set_aside(quarantine_of(deployment, run)),
         keys=keys,
-        quarantine=staged_keys(pipeline, quarantine_prefix(run)),
-        aggregates=_aggregates(pipeline, keys["aggregates"]),
-        sample=_sample(pipeline, keys),
+        quarantine=staged_keys(deployment, quarantine_prefix(run)),
+        aggregates=_aggregates(deployment, keys["aggregates"]),
+        sample=_sample(deployment, keys),
     )
 
 
@@ -138,20 +138,20 @@ def _set_aside(found: Quarantine) -> Contents:
     return Contents(aside=found.aside, is_cut=found.is_cut)
 
 
-def _aggregates(pipeline: Pipeline, key: str) -> list[dict[str, Any]]:
-    body = pipeline.s3.get_object(Bucket=pipeline.staging_bucket, Key=key)["Body"].read()
+def _aggregates(deployment: Deployment, key: str) -> list[dict[str, Any]]:
+    body = deployment.s3.get_object(Bucket=deployment.staging_bucket, Key=key)["Body"].read()
     aggregates: list[dict[str, Any]] = json.loads(body, parse_float=Decimal)["aggregates"]
     return aggregates
 
 
-def _sample(pipeline: Pipeline, keys: dict[str, str]) -> Sample | None:
+def _sample(deployment: Deployment, keys: dict[str, str]) -> Sample | None:
     """The first record that was transformed and its item, if an item of that id is there.
 
     Both are staged ones: other runs and programs may have written the tables since.
     """
-    for made in staged_lines(pipeline, keys["transform"]):
+    for made in staged_lines(deployment, keys["transform"]):
         key = named_key(record_key(made))
-        for read in staged_lines(pipeline, keys["extract"]):
+        for read in staged_lines(deployment, keys["extract"]):
             if item_id(read) == key.get(SOURCE_KEY):
                 return Sample(key, read, made)
         break

@@ -25,7 +25,7 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,17 +103,17 @@ class RunSummary:
         return self.succeeded and all(line.holds for line in self.balance)
 
 
-def summarize(pipeline: Pipeline, entry: Entry) -> RunSummary:
+def summarize(deployment: Deployment, entry: Entry) -> RunSummary:
     """Put together the summary of a run by its entry in the ledger, without its contents."""
-    timeline = _timeline(pipeline, entry)
-    return RunSummary(entry=entry, timeline=timeline, failure=_failure(pipeline, entry, timeline))
+    timeline = _timeline(deployment, entry)
+    return RunSummary(entry=entry, timeline=timeline, failure=_failure(deployment, entry, timeline))
 
 
-def summarize_followed(pipeline: Pipeline, execution: str, timeline: Timeline) -> RunSummary:
+def summarize_followed(deployment: Deployment, execution: str, timeline: Timeline) -> RunSummary:
     """Put together the summary of a run that was followed until it succeeded, with its contents.
 
     Args:
-        pipeline: where it ran.
+        deployment: where it ran.
         execution: its ARN.
         timeline: its whole history.
 
@@ -134,42 +134,42 @@ def summarize_followed(pipeline: Pipeline, execution: str, timeline: Timeline) -
         segments=timeline.segments,
         counts=output["counts"],
     )
-    contents = read_staged(pipeline, entry.run, output["keys"])
+    contents = read_staged(deployment, entry.run, output["keys"])
     return RunSummary(entry=entry, timeline=timeline, contents=contents)
 
 
-def with_contents(pipeline: Pipeline, summary: RunSummary, *, items: bool = True) -> RunSummary:
+def with_contents(deployment: Deployment, summary: RunSummary, *, items: bool = True) -> RunSummary:
     """Add the contents of a run in the bucket; without contents of items if ``items`` is false."""
-    contents = read_contents(pipeline, summary.entry.run, summary.timeline)
+    contents = read_contents(deployment, summary.entry.run, summary.timeline)
     return replace(summary, contents=contents if items else contents.without_items())
 
 
 def account_of(
-    pipeline: Pipeline, summary: RunSummary, entries: Sequence[Entry], watermark: Watermark | None
+    deployment: Deployment, summary: RunSummary, entries: Sequence[Entry], watermark: Watermark | None
 ) -> Account:
     """The cost of a run, and the effect of its failure.
 
     Args:
-        pipeline: where it ran.
+        deployment: where it ran.
         summary: the run.
         entries: all of the ledger, the latest first.
         watermark: the ledger's.
     """
     entry = summary.entry
     uncovered = [entry.window] if summary.failure and entry.window else []
-    deployed = _deployed(pipeline)
-    prices = price_list(pipeline.dynamodb.meta.region_name)
+    deployed = _deployed(deployment)
+    prices = price_list(deployment.dynamodb.meta.region_name)
     return Account(
         missing=without(uncovered, covered_by(entries, watermark)),
         watermark=watermark,
         cost=cost_of(entry, summary.timeline, prices, deployed.functions if deployed else DEFAULT_FUNCTIONS),
         predicted=predicted_cost(entry, entries, deployed, prices) if deployed else None,
-        links=console_links(pipeline, entry),
+        links=console_links(deployment, entry),
     )
 
 
-def _timeline(pipeline: Pipeline, entry: Entry) -> Timeline | None:
-    stepfunctions, timeline = pipeline.stepfunctions, Timeline()
+def _timeline(deployment: Deployment, entry: Entry) -> Timeline | None:
+    stepfunctions, timeline = deployment.stepfunctions, Timeline()
     try:
         description = stepfunctions.describe_execution(executionArn=entry.execution)
         read_new(stepfunctions, entry.execution, timeline)
@@ -180,15 +180,15 @@ def _timeline(pipeline: Pipeline, entry: Entry) -> Timeline | None:
     return timeline
 
 
-def _failure(pipeline: Pipeline, entry: Entry, timeline: Timeline | None) -> Failure | None:
+def _failure(deployment: Deployment, entry: Entry, timeline: Timeline | None) -> Failure | None:
     if entry.status in (RUNNING, UNKNOWN) and timeline and timeline.status not in (RUNNING, SUCCEEDED):
-        return explain(pipeline, entry.execution, timeline)  # the ledger doesn't have the end yet
-    return None if entry.status in (RUNNING, SUCCEEDED) else explain_entry(pipeline, entry)
+        return explain(deployment, entry.execution, timeline)  # the ledger doesn't have the end yet
+    return None if entry.status in (RUNNING, SUCCEEDED) else explain_entry(deployment, entry)
 
 
-def _deployed(pipeline: Pipeline) -> Deployed | None:
+def _deployed(deployment: Deployment) -> Deployed | None:
     """The pipeline's settings; None without the permission to read them: the run can still be shown."""
     try:
-        return read_deployed(pipeline)
+        return read_deployed(deployment)
     except (UserError, BotoCoreError, ClientError):
         return None

@@ -24,7 +24,7 @@ from etl_cli.terminal.printable import printable
 from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
-    from etl_cli.aws.deployment import Pipeline
+    from etl_cli.aws.deployment import Deployment
     from etl_cli.summary.run_summary import RunSummary
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -46,15 +46,15 @@ class Verified:
     outside: dict[str, int] = field(default_factory=dict)
 
 
-def verify(pipeline: Pipeline, summary: RunSummary) -> Verified:
+def verify(deployment: Deployment, summary: RunSummary) -> Verified:
     """Compare the source table's items of the window with the run, and the run with the destination table.
 
     Raises:
         UserError: they differ; the message names the difference.
     """
-    in_window = set(_source_keys(pipeline, summary))
+    in_window = set(_source_keys(deployment, summary))
     refused: dict[str, set[Key]] = {"transform": set(), "load": set()}
-    for record in records_of(pipeline, summary.entry.run):
+    for record in records_of(deployment, summary.entry.run):
         refused[record.stage].add(_item_key(record.item) if record.stage == TRANSFORM else record_key(record.item))
     outside = {
         UNTIMED: summary.counts.get("untimed", len(refused["transform"] - in_window)),
@@ -64,20 +64,20 @@ def verify(pipeline: Pipeline, summary: RunSummary) -> Verified:
     if len(in_window) != extracted:
         raise _differs(
             summary,
-            f"{pipeline.source_table} has {plural(len(in_window), 'item')} in the window, "
+            f"{deployment.source_table} has {plural(len(in_window), 'item')} in the window, "
             f"and the run extracted {extracted:,} of it",
         )
-    staged, marks = _staged(pipeline, summary)
+    staged, marks = _staged(deployment, summary)
     if staged <= in_window and not summary.counts["dropped"]:  # the transformation keeps ids and timestamps
         missing = in_window - refused["transform"] - staged
-        _require(summary, missing, f"of {pipeline.source_table} went neither on nor to quarantine")
-    arrived = set(_destination_keys(pipeline, marks))
-    _require(summary, staged - refused["load"] - arrived, f"should be in {pipeline.destination_table} and aren't")
+        _require(summary, missing, f"of {deployment.source_table} went neither on nor to quarantine")
+    arrived = set(_destination_keys(deployment, marks))
+    _require(summary, staged - refused["load"] - arrived, f"should be in {deployment.destination_table} and aren't")
     found = len(staged & arrived)
     if len(staged) == summary.counts["records"] and found != summary.counts["loaded"]:
         raise _differs(
             summary,
-            f"{pipeline.destination_table} holds {plural(found, 'record')} of the run, "
+            f"{deployment.destination_table} holds {plural(found, 'record')} of the run, "
             f"and the run loaded {summary.counts['loaded']:,}",
         )
     return Verified(len(in_window), found, {why: number for why, number in outside.items() if number})
@@ -101,9 +101,9 @@ def _differs(summary: RunSummary, problem: str) -> UserError:
     )
 
 
-def _source_keys(pipeline: Pipeline, summary: RunSummary) -> Iterator[Key]:
+def _source_keys(deployment: Deployment, summary: RunSummary) -> Iterator[Key]:
     window = summary.entry.window
-    for item in _scan(pipeline, pipeline.source_table, [SOURCE_KEY, TIME]):
+    for item in _scan(deployment, deployment.source_table, [SOURCE_KEY, TIME]):
         text = item.get(TIME, {}).get("S", "")
         moment = _moment(text)
         if window and moment is not None and window.start <= moment < window.end:
@@ -118,14 +118,14 @@ def _moment(text: str) -> datetime | None:
     return moment.astimezone(UTC) if moment.tzinfo and text.endswith("Z") else None
 
 
-def _staged(pipeline: Pipeline, summary: RunSummary) -> tuple[set[Key], dict[str, str]]:
+def _staged(deployment: Deployment, summary: RunSummary) -> tuple[set[Key], dict[str, str]]:
     """The keys of the records that Transform wrote, and the attributes that mark them as this run's."""
     own_time = format_instant(summary.entry.window.end) if summary.entry.window else ""
     mark = json.dumps(own_time).encode()
     keys: set[Key] = set()
     marks: dict[str, str] | None = None
-    for parts in staged_parts(pipeline, TRANSFORM, summary.entry.run).values():
-        for line in staged_lines(pipeline, *parts):
+    for parts in staged_parts(deployment, TRANSFORM, summary.entry.run).values():
+        for line in staged_lines(deployment, *parts):
             keys.add(record_key(line))
             own = {name: own_time for name, value in _attributes.decode(line).items() if bytes(value) == mark}
             marks = own if marks is None else dict(marks.items() & own.items())
@@ -135,15 +135,15 @@ def _staged(pipeline: Pipeline, summary: RunSummary) -> tuple[set[Key], dict[str
     return keys, marks
 
 
-def _destination_keys(pipeline: Pipeline, marks: dict[str, str]) -> Iterator[Key]:
-    for item in _scan(pipeline, pipeline.destination_table, [*DESTINATION_KEY, *marks]):
+def _destination_keys(deployment: Deployment, marks: dict[str, str]) -> Iterator[Key]:
+    for item in _scan(deployment, deployment.destination_table, [*DESTINATION_KEY, *marks]):
         if all(item.get(name) == {"S": value} for name, value in marks.items()):
             yield tuple(item[name]["S"] for name in DESTINATION_KEY)
 
 
-def _scan(pipeline: Pipeline, table: str, attributes: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _scan(deployment: Deployment, table: str, attributes: Iterable[str]) -> Iterator[dict[str, Any]]:
     names = {f"#{position}": name for position, name in enumerate(attributes)}
-    pages = pipeline.dynamodb.get_paginator("scan").paginate(
+    pages = deployment.dynamodb.get_paginator("scan").paginate(
         TableName=table,
         ConsistentRead=True,
         ProjectionExpression=", ".join(names),

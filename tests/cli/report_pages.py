@@ -11,7 +11,7 @@ from typing import Any
 from botocore.response import StreamingBody
 
 from etl.model.instants import format_instant, parse_instant
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.html_report.page import Page, page_of
 from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.runs.ledger import Entry, Watermark
@@ -122,11 +122,11 @@ def page_facts(
     assert entry.finished
     first = min(each.window.start for each in entries if each.window)
     watermark = Watermark(first, first + timedelta(days=5)) if with_nights else None
-    pipeline = Pipeline.find(aws_of(recording, answers_of(recording) | (changes or {}), endpoint).session)
-    summary = with_contents(pipeline, summarize(pipeline, entry))
-    account = account_of(pipeline, summary, entries, watermark)
+    deployment = Deployment.find(aws_of(recording, answers_of(recording) | (changes or {}), endpoint).session)
+    summary = with_contents(deployment, summarize(deployment, entry))
+    account = account_of(deployment, summary, entries, watermark)
     now = (entry.finished + timedelta(minutes=10)).replace(microsecond=0)
-    return page_of(pipeline, summary, account, entries, now=now, times=Times(), etl=EtlLines(program="etl"))
+    return page_of(deployment, summary, account, entries, now=now, times=Times(), etl=EtlLines(program="etl"))
 
 
 def tally_of(*rejections: Rejection) -> Tally:

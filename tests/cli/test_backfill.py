@@ -14,7 +14,7 @@ import typer
 from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner, Result
 
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.commands import backfill as verb
 from etl_cli.commands.backfill import backfill
 from etl_cli.render.backfill import BackfillBoard, added_up, loaded, window_names
@@ -403,7 +403,7 @@ def test_on_a_terminal_it_tells_when_it_will_be_over(
 ) -> None:
     machine.looks = 0
     planned = [Planned(window) for window in split(Span(at(1), at(5)), timedelta(days=1))]
-    work = BackfillWork(Pipeline.find(machine.aws.session), planned)
+    work = BackfillWork(Deployment.find(machine.aws.session), planned)
     console = Terminal(file=io.StringIO(), width=100, force_terminal=True, styled=False)
     with Board(console, [], name_width=10, owns=False) as board:
         view = BackfillBoard(board, work, window_names(planned, Times()), Times())

@@ -33,7 +33,7 @@ def test_reasons_of_a_run_are_bounded(tmp_path: Path, monkeypatch: pytest.Monkey
     past = PastRuns(items(60), file)
     past.run()
     monkeypatch.setattr(rejections, "MOST_REASONS", 2)
-    tally = quarantine_of(past.pipeline, past.entry.run).aside
+    tally = quarantine_of(past.deployment, past.entry.run).aside
 
     assert [(each.rule == FURTHER, each.count) for each in tally.rejections()] == [(True, 4), (False, 1), (False, 1)]
 

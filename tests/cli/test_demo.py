@@ -14,7 +14,7 @@ import pytest
 import typer
 from botocore.exceptions import EndpointConnectionError
 
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.commands import demo as demo_module
 from etl_cli.commands import follow as following
 from etl_cli.commands.demo import Demonstration, demo
@@ -74,7 +74,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recording], None]:
     monkeypatch.setattr(demo_module, "_LOOK_SECONDS", 0.0)
 
     def find(recording: Recording) -> None:
-        monkeypatch.setattr(Pipeline, "find", lambda *_: recording.pipeline)
+        monkeypatch.setattr(Deployment, "find", lambda *_: recording.deployment)
 
     return find
 
@@ -224,7 +224,7 @@ def as_etl_run_says_it(recording: Recording) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(following, "console_of_progress", lambda **_: console)
         with pytest.raises(typer.Exit):
-            following.follow_to_end(recording.pipeline, recording.execution, EtlLines(), Times())
+            following.follow_to_end(recording.deployment, recording.execution, EtlLines(), Times())
     assert isinstance(console.file, io.StringIO)
     _, failed, told = console.file.getvalue().partition("  ✘ The run failed at ")
     assert failed

@@ -26,7 +26,7 @@ def past(file: Path) -> PastRuns:
 
 
 def again(past: PastRuns, file: Path, most: int | None = None) -> RunPreview:
-    return EarlierRun(past.pipeline, past.entry).preview(LocalTransformation(file), most)
+    return EarlierRun(past.deployment, past.entry).preview(LocalTransformation(file), most)
 
 
 def compared(past: PastRuns, file: Path, most: int | None = None) -> tuple[RunPreview, tuple[int, int, int, int]]:
@@ -57,7 +57,7 @@ def test_rejections_of_load_do_not_count(past: PastRuns, file: Path) -> None:
 def test_parts_come_in_the_order_of_writing(file: Path) -> None:
     past = PastRuns(items(), file)
     past.run(environment={"PART_BYTES": "500"})
-    found = staged_parts(past.pipeline, "extract", past.entry.run)
+    found = staged_parts(past.deployment, "extract", past.entry.run)
 
     assert [key.rpartition("/")[2] for key in found[0]][:3] == ["data.json", "0000-0001.json", "0000-0002.json"]
     assert compared(past, file)[1] == (54, 0, 0, 0)
@@ -148,14 +148,14 @@ def test_a_run_whose_end_was_lost_can_be_previewed(past: PastRuns) -> None:
         "started_at": {"S": "2024-01-16T01:50:00Z"},
     }
 
-    assert EarlierRun(past.pipeline, past.entry).run.start == START
+    assert EarlierRun(past.deployment, past.entry).run.start == START
 
 
 def test_a_running_run_is_refused(past: PastRuns) -> None:
     past.runs.dynamodb.ledger.items["run", past.entry.name]["status"] = {"S": "RUNNING"}
 
     with pytest.raises(UserError, match=past.entry.run):
-        EarlierRun(past.pipeline, past.entry)
+        EarlierRun(past.deployment, past.entry)
 
 
 def test_a_run_whose_objects_have_expired_is_refused(past: PastRuns) -> None:
@@ -163,4 +163,4 @@ def test_a_run_whose_objects_have_expired_is_refused(past: PastRuns) -> None:
     past.objects.clear()
 
     with pytest.raises(UserError, match=run):
-        EarlierRun(past.pipeline, past.entry)
+        EarlierRun(past.deployment, past.entry)

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.items.explanation import Explanation, explain_item
 from etl_cli.items.search import occurs_in
 from etl_cli.items.verdict import Verdict, judge
@@ -44,7 +44,7 @@ def past(file: Path) -> PastRuns:
 
 
 def explained(past: PastRuns, identity: str, most_runs: int = 5) -> tuple[Explanation, Verdict]:
-    found = explain_item(past.pipeline, identity, read_ledger(past.pipeline.dynamodb, READ), NOW, most_runs)
+    found = explain_item(past.deployment, identity, read_ledger(past.deployment.dynamodb, READ), NOW, most_runs)
     return found, judge(found, EtlLines(program="etl"))
 
 
@@ -387,7 +387,7 @@ def test_a_loaded_item_is_shown_before_and_after(past: PastRuns) -> None:
 
 
 def test_the_command_prints_json(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
+    monkeypatch.setattr(Deployment, "find", lambda *_: past.deployment)
     done = CliRunner().invoke(app, ["explain", "item-0001", "--region", "eu-west-1", "--json"])
 
     assert (done.exit_code, json.loads(done.stdout)["outcome"]) == (0, "loaded")

@@ -20,8 +20,8 @@ from tests.fakes.recording import Recording
 
 def failure_of(name: str) -> Failure:
     recording = Recording(name, step=100)
-    (snapshot,) = follow(recording.pipeline, recording.execution, 0)
-    return explain(recording.pipeline, recording.execution, snapshot.timeline)
+    (snapshot,) = follow(recording.deployment, recording.execution, 0)
+    return explain(recording.deployment, recording.execution, snapshot.timeline)
 
 
 def printed(failure: Failure, width: int = 80) -> list[str]:
@@ -67,7 +67,7 @@ def test_a_failure_before_the_run_has_an_id_shows_two_commands() -> None:
 
 def unexpected(cause: str) -> Failure:
     recording = Recording("failed_at_plan")
-    return explain(recording.pipeline, recording.execution, Timeline(status="FAILED", error="KeyError", cause=cause))
+    return explain(recording.deployment, recording.execution, Timeline(status="FAILED", error="KeyError", cause=cause))
 
 
 def test_an_unforeseen_error_shows_where_it_happened() -> None:
@@ -94,7 +94,7 @@ def test_a_cause_that_is_missing_is_said_so() -> None:
 )
 def test_an_execution_that_was_stopped_or_ran_out_of_time(status: str, expected: str) -> None:
     recording = Recording("failed_at_plan")
-    failure = explain(recording.pipeline, recording.execution, Timeline(status=status))
+    failure = explain(recording.deployment, recording.execution, Timeline(status=status))
 
     assert printed(failure)[1] == f"  ✘ {expected}"
     assert failure.message
@@ -112,7 +112,7 @@ def test_a_reason_chooses_the_remedy_and_is_not_shown() -> None:
     cause = json.dumps({"errorMessage": f"the table is gone [{Reason.NOT_FOUND}]", "errorType": "ConfigurationError"})
     recording = Recording("failed_at_plan")
     timeline = Timeline(status="FAILED", error="ConfigurationError", cause=cause)
-    failure = explain(recording.pipeline, recording.execution, timeline)
+    failure = explain(recording.deployment, recording.execution, timeline)
 
     assert failure.message == "the table is gone"
     assert failure.remedy == remedy_for("FAILED", "Plan", "ConfigurationError", f"any text [{Reason.NOT_FOUND}]").text

@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from etl_cli.app import app
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.items import local_transformation
 from etl_cli.main import main
 from etl_cli.terminal.errors import UserError
@@ -119,7 +119,7 @@ def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     def made(text: str) -> PastRuns:
         past = PastRuns(items_with(text), file)
         past.run()
-        monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
+        monkeypatch.setattr(Deployment, "find", lambda *_: past.deployment)
         return past
 
     return made

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from etl.model.windows import WindowRules
 from etl_cli.app import app
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Functions, cost_of
@@ -425,7 +425,7 @@ def aws(**answers: Any) -> FakeAws:
 
 
 def test_settings_are_those_of_the_deployed_functions() -> None:
-    found = read_deployed(Pipeline.find(aws().session))
+    found = read_deployed(Deployment.find(aws().session))
 
     assert found.rules == WindowRules(
         lookback=timedelta(hours=48),
@@ -450,7 +450,7 @@ def test_a_function_s_reservation_limits_its_workers() -> None:
     def reservation(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         return {"ReservedConcurrentExecutions": 7} if FunctionName == "etl-transform" else {}
 
-    found = read_deployed(Pipeline.find(aws(**{"lambda.GetFunctionConcurrency": reservation}).session))
+    found = read_deployed(Deployment.find(aws(**{"lambda.GetFunctionConcurrency": reservation}).session))
 
     assert found.capacity.functions_at_once == 7
     assert found.room
@@ -493,7 +493,7 @@ def test_what_the_tables_can_take_is_what_dynamodb_tells() -> None:
         units = 15_000 if TableName == "etl-source-data" else 9_000
         return {"Table": {"WarmThroughput": {"ReadUnitsPerSecond": units, "WriteUnitsPerSecond": units}}}
 
-    found = read_deployed(Pipeline.find(aws(**{"dynamodb.DescribeTable": described}).session))
+    found = read_deployed(Deployment.find(aws(**{"dynamodb.DescribeTable": described}).session))
 
     assert (found.capacity.read_units_per_second, found.capacity.write_units_per_second) == (15_000, 9_000)
 
@@ -503,7 +503,7 @@ def test_a_function_without_its_settings_is_to_be_deployed_again(value: str) -> 
     function = {"FunctionName": "etl-extract", "MemorySize": 512, "Environment": {"Variables": {"CONCURRENCY": value}}}
 
     with pytest.raises(UserError, match="etl-extract has") as caught:
-        read_deployed(Pipeline.find(aws(**{"lambda.GetFunctionConfiguration": function}).session))
+        read_deployed(Deployment.find(aws(**{"lambda.GetFunctionConfiguration": function}).session))
     assert "cdk deploy" in caught.value.remedy
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from etl.model.run import Run
 from etl_cli.app import app
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.preview import EXIT_REJECTED
 from etl_cli.items.local_transformation import LocalTransformation
 from etl_cli.items.preview import EarlierRun, Preview, RunPreview, preview_sample
@@ -64,7 +64,7 @@ def previewed(file: Path, *lines: bytes) -> Preview:
 
 
 def again(past: PastRuns, file: Path, most_examples: int = 3) -> RunPreview:
-    return EarlierRun(past.pipeline, past.entry).preview(LocalTransformation(file), None, most_examples)
+    return EarlierRun(past.deployment, past.entry).preview(LocalTransformation(file), None, most_examples)
 
 
 def shown(found: Preview) -> str:
@@ -160,7 +160,7 @@ Invoke = Callable[..., Result]
 @pytest.fixture
 def invoke(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> Invoke:
     """The command over the pipeline of the past, with the transformation of the suite."""
-    monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
+    monkeypatch.setattr(Deployment, "find", lambda *_: past.deployment)
     return lambda *options: CliRunner().invoke(app, ["preview", "--region", "eu-west-1", *options])
 
 

@@ -27,7 +27,7 @@ from tests.unit.builders import work
 def details(recording: Recording) -> list[str]:
     """What is said of the running stages and of those that ended, in the order in which it appears."""
     seen: list[str] = []
-    for snapshot in follow(recording.pipeline, recording.execution, 0):
+    for snapshot in follow(recording.deployment, recording.execution, 0):
         for step in stage_steps(snapshot, Times()):
             line = f"{step.name} {step.state}: {step.detail}"
             if step.state != "waiting" and line not in seen:
@@ -61,7 +61,7 @@ def test_the_failed_stage_shows_the_error() -> None:
 
 def test_following_ends_with_the_execution() -> None:
     recording = Recording("succeeded", step=10)
-    snapshots = list(follow(recording.pipeline, recording.execution, 0))
+    snapshots = list(follow(recording.deployment, recording.execution, 0))
 
     assert len(snapshots) == len(recording.events) // 10 + 1
     assert snapshots[-1].timeline.status == "SUCCEEDED"
@@ -192,7 +192,7 @@ def test_the_rate_of_arrival_is_known_from_the_second_look(monkeypatch: pytest.M
     destination = recording.dynamodb.tables["etl-destination-data"]
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    watch = Watch(recording.pipeline, recording.execution)
+    watch = Watch(recording.deployment, recording.execution)
 
     destination += [{}] * 70
     first = watch.look()
@@ -206,7 +206,7 @@ def test_the_rate_of_arrival_is_known_from_the_second_look(monkeypatch: pytest.M
 
 def test_growth_is_unknown_while_other_runs_write() -> None:
     recording = loading_recording()
-    watch = Watch(recording.pipeline, recording.execution, alone=False)
+    watch = Watch(recording.deployment, recording.execution, alone=False)
     recording.dynamodb.tables["etl-destination-data"] += [{}] * 30
 
     assert watch.look().arrived is None
@@ -234,7 +234,7 @@ def test_instants_are_printed_as_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
 
 def ended(name: str) -> Timeline:
     """The whole history of a recorded execution."""
-    *_, last = follow(Recording(name, step=1000).pipeline, Recording(name).execution, 0)
+    *_, last = follow(Recording(name, step=1000).deployment, Recording(name).execution, 0)
     return last.timeline
 
 
@@ -242,6 +242,6 @@ def ended(name: str) -> Timeline:
 def test_a_board_of_one_execution_is_as_old_as_that(alone: bool) -> None:
     recording = Recording("succeeded", step=10)
     board = Board(Terminal(file=io.StringIO()), STATES)
-    timeline = show_execution(board, recording.pipeline, recording.execution, Times(), 0, alone=alone)
+    timeline = show_execution(board, recording.deployment, recording.execution, Times(), 0, alone=alone)
 
     assert (board.seconds == pytest.approx(timeline.seconds, abs=0.5)) is alone

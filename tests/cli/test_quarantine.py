@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from etl.model import statuses
 from etl_cli.app import app
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.quarantine import EXIT_NOT_LOADED
 from etl_cli.items import quarantine as quarantine_content
 from etl_cli.items.quarantine import not_loaded_by_replay, quarantine_of, quarantined, quarantines, records_of
@@ -55,7 +55,7 @@ def past(tmp_path: Path) -> PastRuns:
 
 
 def listed(past: PastRuns) -> str:
-    found = list(quarantines(past.pipeline, past.entries))
+    found = list(quarantines(past.deployment, past.entries))
     return printed(lambda console: print_quarantines(console, found, Times(), LINES))
 
 
@@ -64,7 +64,7 @@ def test_the_documented_example_of_list_is_exact(past: PastRuns) -> None:
 
 
 def test_records_are_counted_by_their_rules(past: PastRuns) -> None:
-    document = quarantine_document(quarantine_of(past.pipeline, RUN, past.entries[1]))
+    document = quarantine_document(quarantine_of(past.deployment, RUN, past.entries[1]))
 
     counts = {f"{each['field']}: {each['rule']}"[:29].strip(): each["count"] for each in document["reasons"]}
     assert counts == {
@@ -98,7 +98,7 @@ def test_a_run_that_failed_says_so(past: PastRuns) -> None:
 
 
 def test_an_item_without_a_time_is_not_called_rejected(past: PastRuns) -> None:
-    said = printed(lambda console: print_records(console, records_of(past.pipeline, RUN), has_more=False))
+    said = printed(lambda console: print_records(console, records_of(past.deployment, RUN), has_more=False))
 
     assert "item-0004  without a time: timestamp: expected a time in UTC" in " ".join(said.split("\n"))
     assert "item-0003  Transform rejected it: value" in said
@@ -117,7 +117,7 @@ def test_an_empty_quarantine_is_said_to_be_empty(past: PastRuns) -> None:
 
 
 def shown(past: PastRuns, run: str = RUN, **options: str) -> list[str]:
-    return [record.identity for record in records_of(past.pipeline, run, **options)]
+    return [record.identity for record in records_of(past.deployment, run, **options)]
 
 
 def test_records_are_picked_by_attribute_and_by_id(past: PastRuns) -> None:
@@ -129,7 +129,7 @@ def test_records_are_picked_by_attribute_and_by_id(past: PastRuns) -> None:
 
 
 def test_the_documented_example_of_show_is_exact(past: PastRuns) -> None:
-    records = list(records_of(past.pipeline, RUN, identity="item-0001"))
+    records = list(records_of(past.deployment, RUN, identity="item-0001"))
 
     assert printed(lambda console: print_records(console, records, has_more=False)) == example("etl quarantine show")
 
@@ -156,7 +156,7 @@ def test_a_record_of_an_earlier_version_has_a_rule() -> None:
 
 
 def test_programs_get_a_record_with_every_digit(past: PastRuns) -> None:
-    (record,) = records_of(past.pipeline, RUN, identity="item-0001")
+    (record,) = records_of(past.deployment, RUN, identity="item-0001")
     document = as_read(record_document(record))
 
     assert document["item"] == item(1, value="-96.75")
@@ -165,7 +165,7 @@ def test_programs_get_a_record_with_every_digit(past: PastRuns) -> None:
 
 @pytest.fixture
 def invoke(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setattr(Pipeline, "find", lambda *_: past.pipeline)
+    monkeypatch.setattr(Deployment, "find", lambda *_: past.deployment)
     return lambda *options: CliRunner().invoke(app, ["quarantine", *options, "--region", "eu-west-1"])
 
 

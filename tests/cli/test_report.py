@@ -36,7 +36,7 @@ def report_of(recording: Recording) -> RunSummary:
     timeline = Timeline()
     recording.stepfunctions.shown = len(recording.events)
     read_new(cast(Any, recording.stepfunctions), recording.execution, timeline)
-    return summarize_followed(recording.pipeline, recording.execution, timeline)
+    return summarize_followed(recording.deployment, recording.execution, timeline)
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_a_replay_accounts_for_the_records_in_quarantine(recording: Recording) -
     output |= {"replay": "20261123T020000123Z"}
     output["counts"] |= {"scanned": 30, "read": 42, "left": 4}
     timeline = Timeline(status="SUCCEEDED", output=output)
-    replay = summarize_followed(recording.pipeline, recording.execution, timeline)
+    replay = summarize_followed(recording.deployment, recording.execution, timeline)
 
     assert replay.balance[0] == BalanceLine("read", 42, {"extracted": 38, "left": 4})
     assert replay.balance[0].holds

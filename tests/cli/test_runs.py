@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.runs import STATUSES, parse_status, print_runs, select
 from etl_cli.render.run_document import entry_document
 from etl_cli.runs.ledger import Entry
@@ -149,7 +149,7 @@ def test_more_than_the_limit_is_said() -> None:
 
 
 def test_an_empty_selection_differs_from_an_empty_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pipeline, "find", lambda *_: SimpleNamespace(dynamodb=None))
+    monkeypatch.setattr(Deployment, "find", lambda *_: SimpleNamespace(dynamodb=None))
     monkeypatch.setattr("etl_cli.commands.runs.read_ledger", lambda *_: (HISTORY, None))
     done = CliRunner().invoke(app, ["runs", "--status", "unknown", "--region", "eu-west-1"])
 

@@ -41,11 +41,11 @@ def made_up(number: int, **more: Any) -> Sample:
 
 
 def test_a_sample_holds_the_first_items_of_a_scan(past: PastRuns, file: Path) -> None:
-    sample = take_sample(past.pipeline, 10, None, RUN)
+    sample = take_sample(past.deployment, 10, None, RUN)
     found = preview_sample(LocalTransformation(file), sample)
 
     assert (found.items, len(found.outcomes), sample.cut) == (10, 10, False)
-    assert sample.lines == take_sample(past.pipeline, 10, None, RUN).lines
+    assert sample.lines == take_sample(past.deployment, 10, None, RUN).lines
     assert found.records + found.aside.total == 10
 
 
@@ -53,18 +53,18 @@ def test_a_sample_of_a_window_has_items_without_a_time_too(past: PastRuns) -> No
     untimed = item(901) | {"timestamp": {"S": "yesterday"}}
     past.runs.dynamodb.tables["source"] += [item(900, timestamp="2024-01-14T23:59:59Z"), untimed]
 
-    found = ids(take_sample(past.pipeline, 99, DAY, preview_run(DAY, NOW)))
+    found = ids(take_sample(past.deployment, 99, DAY, preview_run(DAY, NOW)))
 
     assert len(found) == 61
     assert "item-0901" in found
     assert "item-0900" not in found
-    assert len(take_sample(past.pipeline, 99, None, RUN).lines) == 62
+    assert len(take_sample(past.deployment, 99, None, RUN).lines) == 62
 
 
 def test_a_scan_that_finds_little_ends_early(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_module, "MOST_SCANNED", 20)
     seen: list[int] = []
-    taken = take_sample(past.pipeline, 99, DAY, preview_run(DAY, NOW), seen.append)
+    taken = take_sample(past.deployment, 99, DAY, preview_run(DAY, NOW), seen.append)
 
     assert (taken.scanned, taken.cut) == (21, True)
     assert seen == [7, 14, 21]
@@ -74,19 +74,19 @@ def test_a_window_without_items_is_an_error(past: PastRuns) -> None:
     empty = Span(DAY.start - timedelta(days=9), DAY.start - timedelta(days=8))
 
     with pytest.raises(UserError, match="60 items of source"):
-        take_sample(past.pipeline, 5, empty, preview_run(empty, NOW))
+        take_sample(past.deployment, 5, empty, preview_run(empty, NOW))
 
 
 def test_a_table_without_items_is_an_error(file: Path) -> None:
     with pytest.raises(UserError, match="source") as caught:
-        take_sample(PastRuns([], file).pipeline, 5, None, RUN)
+        take_sample(PastRuns([], file).deployment, 5, None, RUN)
     assert "etl seed" in caught.value.remedy
 
 
 def test_items_come_in_the_order_of_the_given_ids(past: PastRuns) -> None:
-    assert ids(take_items(past.pipeline, ["item-0005", "item-0001"], RUN)) == ["item-0005", "item-0001"]
+    assert ids(take_items(past.deployment, ["item-0005", "item-0001"], RUN)) == ["item-0005", "item-0001"]
     with pytest.raises(UserError, match="nobody"):
-        take_items(past.pipeline, ["nobody"], RUN)
+        take_items(past.deployment, ["nobody"], RUN)
 
 
 def test_transform_gets_the_run_of_the_window() -> None:
@@ -98,7 +98,7 @@ def test_transform_gets_the_run_of_the_window() -> None:
 
 def test_a_sample_ends_where_it_has_too_many_bytes(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_module, "MOST_SAMPLE_BYTES", 1000)
-    sample = take_sample(past.pipeline, 20, None, RUN)
+    sample = take_sample(past.deployment, 20, None, RUN)
 
     assert 0 < len(sample.lines) < 20
     assert sum(map(len, sample.lines)) <= 1000
@@ -108,7 +108,7 @@ def test_a_sample_ends_where_it_has_too_many_bytes(past: PastRuns, monkeypatch: 
 def test_a_sample_has_one_item_at_least(past: PastRuns, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample_module, "MOST_SAMPLE_BYTES", 1)
 
-    assert len(take_sample(past.pipeline, 20, None, RUN).lines) == 1
+    assert len(take_sample(past.deployment, 20, None, RUN).lines) == 1
 
 
 def test_outcomes_are_kept_while_they_have_few_bytes(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.seed import print_seeded, require_local
 from etl_cli.items import seed
 from etl_cli.items.seed import Item, Mix, make_items, write_items
@@ -202,20 +202,20 @@ def test_a_throttled_table_is_an_error_after_a_while(monkeypatch: pytest.MonkeyP
         written(dynamodb, 25)
 
 
-def pipeline(endpoint: str) -> Pipeline:
+def deployment(endpoint: str) -> Deployment:
     class Client:
         class meta:  # noqa: N801 - botocore's name
             endpoint_url = endpoint
 
     client = cast(Any, Client())
-    return Pipeline("etl-source-data", "destination", "bucket", "machine", client, client, client, lambda _: None)
+    return Deployment("etl-source-data", "destination", "bucket", "machine", client, client, client, lambda _: None)
 
 
 @pytest.mark.parametrize(
     "endpoint", ["http://127.0.0.1:4566", "https://localhost:4566", "http://[::1]:4566", "http://127.1.2.3"]
 )
 def test_a_local_environment_takes_made_up_items(endpoint: str) -> None:
-    require_local(pipeline(endpoint))
+    require_local(deployment(endpoint))
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_local_environment_takes_made_up_items(endpoint: str) -> None:
 )
 def test_no_other_table_takes_them_without_yes(endpoint: str) -> None:
     with pytest.raises(UserError, match="etl-source-data") as caught:
-        require_local(pipeline(endpoint))
+        require_local(deployment(endpoint))
     assert "--yes" in caught.value.remedy
 
 

@@ -15,7 +15,7 @@ from etl.model.settings import SETTINGS, Settings
 from etl.settings import environment
 from etl_cli.app import app
 from etl_cli.aws.deployed_settings import deployed_settings
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.settings import document, print_settings, view
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
@@ -77,7 +77,7 @@ def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None) -> Fake
 
 
 def read(fake: FakeAws) -> dict[str, Any]:
-    return deployed_settings(Pipeline.find(fake.session))
+    return deployed_settings(Deployment.find(fake.session))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from etl.model.errors import EtlError
 from etl.model.instants import parse_instant
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.render.run_document import show_document
 from etl_cli.render.show import print_run
 from etl_cli.runs.failure import explain_entry, look_words
@@ -62,10 +62,10 @@ def entry_of(recording: Recording, **facts: Any) -> Entry:
 def aws_of(recording: Recording, changes: dict[str, Answer] | None = None, endpoint: str = LOCAL) -> FakeAws:
     """AWS with a recorded execution, and the stack as it is deployed without settings."""
     outputs = {
-        "SourceTableName": recording.pipeline.source_table,
-        "DestinationTableName": recording.pipeline.destination_table,
-        "StagingBucketName": recording.pipeline.staging_bucket,
-        "StateMachineArn": recording.pipeline.state_machine,
+        "SourceTableName": recording.deployment.source_table,
+        "DestinationTableName": recording.deployment.destination_table,
+        "StagingBucketName": recording.deployment.staging_bucket,
+        "StateMachineArn": recording.deployment.state_machine,
     }
     stack = {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
     function = {"FunctionName": "etl-load", "MemorySize": 512, "Environment": {"Variables": SETTINGS}}
@@ -93,9 +93,9 @@ def shown_of(
     changes: dict[str, Answer] | None = None,
     endpoint: str = LOCAL,
 ) -> Shown:
-    pipeline = Pipeline.find(aws_of(recording, changes, endpoint).session)
-    summary = summarize(pipeline, entry)
-    return Shown(summary, account_of(pipeline, summary, [entry, *others], watermark))
+    deployment = Deployment.find(aws_of(recording, changes, endpoint).session)
+    summary = summarize(deployment, entry)
+    return Shown(summary, account_of(deployment, summary, [entry, *others], watermark))
 
 
 def printed(shown: Shown) -> str:
@@ -303,16 +303,16 @@ def test_a_failure_links_to_the_log_of_its_function() -> None:
 
 
 def test_every_error_of_the_functions_has_a_remedy(recording: Recording) -> None:
-    unexpected = explain_entry(recording.pipeline, entry_of(recording, status="FAILED", error="KeyError")).remedy
+    unexpected = explain_entry(recording.deployment, entry_of(recording, status="FAILED", error="KeyError")).remedy
     errors = {error.__name__ for error in EtlError.__subclasses__()} | {"ABORTED", "TIMED_OUT", "Sandbox.Timedout"}
     remedies = {
-        error: explain_entry(recording.pipeline, entry_of(recording, status="FAILED", error=error)).remedy
+        error: explain_entry(recording.deployment, entry_of(recording, status="FAILED", error=error)).remedy
         for error in errors
     }
 
     assert len(errors) > 9
     assert unexpected not in remedies.values()
-    assert explain_entry(recording.pipeline, entry_of(recording, status="ABORTED")).remedy == remedies["ABORTED"]
+    assert explain_entry(recording.deployment, entry_of(recording, status="ABORTED")).remedy == remedies["ABORTED"]
 
 
 @pytest.mark.parametrize(
@@ -324,4 +324,4 @@ def test_every_error_of_the_functions_has_a_remedy(recording: Recording) -> None
     ],
 )
 def test_a_failure_leads_on(recording: Recording, error: str, words: str) -> None:
-    assert look_words(explain_entry(recording.pipeline, Entry("FAILED", None, run="R", error=error))) == words.split()
+    assert look_words(explain_entry(recording.deployment, Entry("FAILED", None, run="R", error=error))) == words.split()

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from etl.model.instants import parse_instant
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 from etl_cli.runs.ledger import Entry
 from etl_cli.summary.contents import Contents
 from etl_cli.summary.run_summary import RunSummary
@@ -34,7 +34,7 @@ class World:
 
     def verify(self) -> Verified:
         return verify(
-            Pipeline(
+            Deployment(
                 "source",
                 "destination",
                 "bucket",

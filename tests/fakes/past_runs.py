@@ -49,7 +49,7 @@ class PastRuns:
 
     Attributes:
         runs: the functions' side.
-        pipeline: the command's side.
+        deployment: the command's side.
     """
 
     def __init__(self, found: list[Item], file: Path, *, segments: int = 1) -> None:
@@ -58,7 +58,7 @@ class PastRuns:
         self._file = file
         self._s3 = RecordedBucket({})
         client = cast(Any, _DynamoDB(self.runs.dynamodb))
-        self.pipeline = deployment.Pipeline(
+        self.deployment = deployment.Deployment(
             "source",
             "destination",
             "staging",
@@ -77,7 +77,7 @@ class PastRuns:
     @property
     def entries(self) -> list[Entry]:
         """The ledger's, the latest first."""
-        return read_ledger(self.pipeline.dynamodb, NOW)[0]
+        return read_ledger(self.deployment.dynamodb, NOW)[0]
 
     @property
     def entry(self) -> Entry:

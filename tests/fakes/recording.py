@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from botocore.response import StreamingBody
 
-from etl_cli.aws.deployment import Pipeline
+from etl_cli.aws.deployment import Deployment
 
 RECORDED = Path(__file__).parent / "recorded"
 Item = dict[str, Any]
@@ -178,7 +178,7 @@ class Recording:
         empty: dict[str, list[Item]] = {names["source_table"]: [], names["destination_table"]: []}
         self.dynamodb = RecordedTables(empty | recorded["tables"])
         self.stepfunctions = RecordedExecution(self.description, self.events, step)
-        self.pipeline = Pipeline(
+        self.deployment = Deployment(
             **names,
             s3=cast(Any, self.s3),
             dynamodb=cast(Any, self.dynamodb),
