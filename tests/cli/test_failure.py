@@ -40,7 +40,7 @@ def test_a_failed_gate() -> None:
     assert [command.shows for command in failure.commands] == [
         "its history, the last event first",
         "the log of etl-transform",
-        "what the stages wrote",
+        "the objects of the run",
     ]
 
 

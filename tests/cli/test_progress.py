@@ -45,7 +45,7 @@ def test_a_recorded_execution_is_followed_to_its_end() -> None:
         "Transform running: 785 B in 1 object",
         "Transform running: 38 of 38 items (43/s), 785 B in 1 object",
         "Transform succeeded: 37 records (42/s), 1 rejected, 35.6 kB",
-        "Gate running: adding up what was rejected",
+        "Gate running: adding up the rejected records",
         "Gate succeeded: 2.6 % rejected",
         "Load running: 37 records",
         "Load running: 37 of 37 records (27/s)",

@@ -18,6 +18,9 @@ NAME_IT = {
     "tests/etl_pipeline/test_etl_pipeline.py",
     "tests/infrastructure/test_bundling.py",
     "tests/pipeline/test_replaced_transformation.py",
+    # Folders of this name in checkouts that the tests make.
+    "tests/cli/test_settings.py",
+    "tests/unit/test_settings_sources.py",
 }
 TREES = ("bench", "etl_cli", "runtime", "serverless_app", "tests")
 
