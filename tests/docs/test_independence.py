@@ -13,7 +13,6 @@ from tests.support import PIPELINE, ROOT
 
 # They name the folder: as the default of a setting or an option, or in a copy of the checkout.
 NAME_IT = {
-    "etl_cli/items/local_transformation.py",
     "tests/docs/test_independence.py",
     "tests/etl_pipeline/test_etl_pipeline.py",
     "tests/infrastructure/test_bundling.py",
