@@ -27,6 +27,8 @@ class BalanceLine:
 def balance_of(counts: Mapping[str, int], *, replay: bool) -> list[BalanceLine]:
     """The lines of the balance, without the parts that are unusual and 0.
 
+    A run of an earlier version may lack the counts of a stage, and so that line.
+
     Args:
         counts: the run's counts by name.
         replay: whether the run is a replay, which can leave records in quarantine.
@@ -43,4 +45,5 @@ def balance_of(counts: Mapping[str, int], *, replay: bool) -> list[BalanceLine]:
             },
         )
         for equation in BALANCE
+        if any(part in counts for part in equation.parts)
     ]

@@ -300,7 +300,7 @@ def test_the_recorder_enters_a_run_that_is_stopped_or_too_long(pipeline: Pipelin
     timed_out_end = {"stage": "Transform", "error": "States.Timeout", "finished_at": "2019-02-26T23:54:38.451Z"}
     assert timed_out["status"] == "TIMED_OUT"
     assert timed_out.items() >= timed_out_end.items()
-    assert "docs/scaling.md says what to raise" in timed_out["cause"]
+    assert "30 minutes" in timed_out["cause"]
     assert (stopped["stage"], stopped["error"]) == ("Transform", "ABORTED")
     assert "The next scheduled run covers its window" in stopped["cause"]
     assert before.items() - {("status", "RUNNING")} <= stopped.items() - {("status", "ABORTED")}

@@ -96,8 +96,8 @@ def test_a_transformation_of_a_quite_different_table(
 
     assert "The demo's items don't fit your transformation.py" in shown
     assert re.search(r"(\d+) of \1 items were rejected", shown)
-    assert "times sensor: expected" in shown
+    assert "sensor: is missing (" in shown
     assert "etl preview" in shown
     assert "unaccounted" not in shown
     assert "The sample's items don't fit your transformation" in script
-    assert "times sensor: expected" in script
+    assert "sensor: is missing (" in script
