@@ -109,6 +109,14 @@ def test_a_value_that_you_may_not_read_is_left_out(operation: str, unread: set[s
     assert read(aws(answers={operation: RefusalError("AccessDenied")})).keys() == SETTINGS.keys() - UNREADABLE - unread
 
 
+def test_an_alarm_without_its_topic_hides_the_email_alone() -> None:
+    alarm = {"AlarmName": "etl-pipeline-rejected-share", "Threshold": 2.0, "AlarmActions": []}
+    found = read(aws(answers={"cloudwatch.DescribeAlarms": {"MetricAlarms": [alarm]}}))
+
+    assert found["reject_alarm_percent"] == 2
+    assert "alarm_email" not in found
+
+
 def test_a_deployment_of_the_defaults_changes_nothing(checkout: Path) -> None:
     (checkout / "cdk.json").write_text("{}")
 
