@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from etl.model.settings import SETTINGS, Settings
+from etl.model.settings import DAILY, SETTINGS, Settings
 from etl.settings import environment
 from etl_cli.app import app
 from etl_cli.aws.deployed_settings import deployed_settings
@@ -67,7 +67,7 @@ def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None) -> Fake
         "lambda.GetFunctionConfiguration": function,
         "eventbridge.DescribeRule": {
             "State": state,
-            "ScheduleExpression": values.schedule or "cron(0 2 * * ? *)",
+            "ScheduleExpression": values.schedule or DAILY,
         },
         "cloudwatch.DescribeAlarms": {"MetricAlarms": alarms},
         "sns.ListSubscriptionsByTopic": {"Subscriptions": emails},
@@ -131,6 +131,13 @@ def test_a_setting_differs_from_its_configured_value(checkout: Path) -> None:
     assert {name for name, each in found.items() if each["differs"]} == {"lookback_hours", "memory_mb"}
     assert (found["lookback_hours"]["configured"], found["lookback_hours"]["deployed"]) == (48, 24)
     assert (found["removal_policy"]["readable"], found["removal_policy"]["deployed"]) == (False, None)
+
+
+@pytest.mark.parametrize(("deployed", "differs"), [(DAILY, False), ("rate(1 hour)", True)])
+def test_without_a_schedule_the_daily_one_is_deployed(checkout: Path, deployed: str, differs: bool) -> None:
+    (found,) = (each for each in view({"schedule": deployed}, checkout) if each.setting.name == "schedule")
+
+    assert (found.differs, found.target) == (differs, DAILY)
 
 
 def test_a_configured_value_that_is_refused_is_one_error(checkout: Path) -> None:

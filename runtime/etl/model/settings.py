@@ -16,6 +16,9 @@ MOST_WORKERS = 1000
 """An account's Lambda functions run so many at once unless it has asked for more (Lambda developer guide, "Lambda
 quotas"), and the state of an execution, 256 KiB, holds so many segments (Step Functions developer guide, "Quotas")."""
 
+DAILY = "cron(0 2 * * ? *)"
+"""The schedule of a pipeline whose setting ``schedule`` isn't set."""
+
 _MIB, _GIB = 1024**2, 1024**3
 
 # Either the day or the weekday is "?". EventBridge checks the other fields. Source: EventBridge user guide, "Schedule
