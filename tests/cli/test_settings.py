@@ -82,7 +82,7 @@ def read(fake: FakeAws) -> dict[str, Any]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "pipelines" / "etl"
+    folder = tmp_path / "pipelines/etl"
     folder.mkdir(parents=True)
     (folder / "transformation.py").touch()
     (tmp_path / "cdk.json").write_text(json.dumps({"context": {"etl:lookback_hours": 48}}))
@@ -141,7 +141,7 @@ def test_without_a_schedule_the_daily_one_is_deployed(checkout: Path, deployed: 
 
 
 def test_a_configured_value_that_is_refused_is_one_error(checkout: Path) -> None:
-    (checkout / "pipelines" / "etl" / "pipeline.toml").write_text("[settings]\nlate_hours = 0\n")
+    (checkout / "pipelines/etl/pipeline.toml").write_text("[settings]\nlate_hours = 0\n")
 
     with pytest.raises(UserError, match="late_hours must be"):
         view({}, checkout)

@@ -99,7 +99,7 @@ def test_changed_checkout_is_synthesized_again(checkout: Checkout, change: str) 
     elif change == "renamed":
         extra.rename(extra.with_name("other.txt"))
     elif change == "yours":  # in a pipeline's folder that has the name of one of ours
-        yours = checkout.root / "pipelines" / "docs" / "transformation.py"
+        yours = checkout.root / "yours" / "docs" / "transformation.py"
         yours.parent.mkdir(parents=True)
         yours.write_text("")
     checkout.runner().deploy("Stack", {"etl:a": "2" if change == "context" else "1"})
