@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from etl.invocation.code_version import USER_CODE
+from etl.model.settings_sources import FILE
 from serverless_app.grammar import FUNCTIONS_PYTHON, GrammarError, check_grammar
 from serverless_app.settings import CHECKOUT, PipelineSettings
 
@@ -26,8 +27,8 @@ _PLATFORMS = {"x86_64": "x86_64-manylinux2014", "arm64": "aarch64-manylinux2014"
 _LAYOUT = "4"
 
 _NOT_SOURCE = (".*", "*~", "__pycache__", "tests")
-# Files in your folder that the functions don't need: tests, settings, notes.
-_NOT_USER_CODE = (*_NOT_SOURCE, "test_*", "*_test.py", "conftest.py", "*.toml", "*.md")
+# Files in your folder that the functions don't need: tests, settings, notes. Your code may read any other file.
+_NOT_USER_CODE = (*_NOT_SOURCE, "test_*", "*_test.py", "conftest.py", FILE, "*.md")
 # Files about the installer and its run, and RECORD, which lists them. METADATA and licences stay.
 _NOT_PACKAGE = (".*", "__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -82,12 +83,12 @@ def _of_alarms(deployment: Deployment) -> dict[str, Any]:
         values["late_hours"] = int(alarms[_LATE]["Threshold"] // 3600)
     if _REJECTED in alarms:
         values["reject_alarm_percent"] = alarms[_REJECTED]["Threshold"]
-        topic, *_ = alarms[_REJECTED]["AlarmActions"]
-        values |= _if_allowed(lambda deployment: _of_topic(deployment, topic), deployment)
+        for topic in alarms[_REJECTED].get("AlarmActions", ())[:1]:  # somebody may have removed it
+            values |= _if_allowed(partial(_of_topic, topic), deployment)
     return values
 
 
-def _of_topic(deployment: Deployment, topic: str) -> dict[str, Any]:
+def _of_topic(topic: str, deployment: Deployment) -> dict[str, Any]:
     listed = deployment.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     return {"alarm_email": next((each["Endpoint"] for each in listed if each["Protocol"] == "email"), None)}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.model.setting import Setting, SettingsError
-from etl.model.settings import SETTINGS
+from etl.model.settings import DAILY, SETTINGS
 from etl.model.settings_sources import configured
 from etl_cli.aws.connection import AsJson, Profile, Region, connected
 from etl_cli.aws.deployed_settings import deployed_settings
@@ -43,9 +43,12 @@ class SettingView:
     @property
     def differs(self) -> bool:
         """Whether a deployment of this checkout would change it."""
-        # Without a schedule, the stack has its own.
-        own_schedule = self.setting.name == "schedule" and self.configured is None
-        return self.readable and not own_schedule and self.deployed != self.configured
+        return self.readable and self.deployed != self.target
+
+    @property
+    def target(self) -> Any:
+        """Its value after a deployment of this checkout."""
+        return DAILY if self.setting.name == "schedule" and self.configured is None else self.configured
 
 
 @verb(examples=("etl settings", "etl settings --json", "etl settings --profile night"))
@@ -123,7 +126,7 @@ def print_settings(console: Terminal, views: Sequence[SettingView], deploy: str)
         console.print()
         console.print("A deployment of this checkout changes:")
     for each in changed:
-        before, after = (_text(each.setting, value) for value in (each.deployed, each.configured))
+        before, after = (_text(each.setting, value) for value in (each.deployed, each.target))
         console.print(f"    {each.setting.name}: {before} -> {after}", soft_wrap=True)
     if changed:
         console.print(f"Deploy: {deploy}", soft_wrap=True)

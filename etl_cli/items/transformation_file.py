@@ -81,6 +81,8 @@ def _load(path: Path) -> ModuleType:
     for name in _own_modules(path):
         del sys.modules[name]
     _loaded_before.setdefault(path, frozenset(sys.modules) | {_NAME})
+    if (folder := str(path.parent)) not in sys.path:
+        sys.path.append(folder)  # last, as in the functions: its modules replace no others
     loader = _Source(_NAME, str(path))
     module = module_from_spec(ModuleSpec(_NAME, loader, origin=str(path)))
     module.__file__ = str(path)

@@ -28,7 +28,8 @@ def fingerprint_of(root: Path, context: Mapping[str, str]) -> str:
     """Compute a digest of everything the synthesis depends on: files, context and interpreter."""
     digest = hashlib.sha256(json.dumps([sys.version, sorted(context.items())]).encode())
     for folder, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if name not in _NO_SOURCES and not name.startswith("."))
+        ignored = _NO_SOURCES if Path(folder) == root else {"__pycache__"}  # your folder may have names like these
+        names[:] = sorted(name for name in names if name not in ignored and not name.startswith("."))
         for name in sorted(files):
             path = Path(folder, name)
             digest.update(f"{path.relative_to(root)}\0".encode())

@@ -120,18 +120,15 @@ def quarantined_pages(
     while True:
         try:
             taken = next(batches, None)
+            page = _page(run, *taken, source, staging) if taken else Page((), 0, 0, None, Decimal(0))
         except StagingError as error:
             raise StagingError(str(error), Reason.QUARANTINE_LOST) from error
-        if taken is None:
-            break
-        position, key, batch = taken
-        yield _page(run, key, batch, position, source, staging)
-        if not deadline.allows_another():
+        yield page
+        if taken is None or not deadline.allows_another():
             return
-    yield Page((), 0, 0, None, Decimal(0))
 
 
-def _page(run: Run, key: str, batch: Batch, position: dict[str, int], source: SourceTable, staging: Staging) -> Page:
+def _page(run: Run, position: dict[str, int], key: str, batch: Batch, source: SourceTable, staging: Staging) -> Page:
     try:
         records = _lines.decode(b"[" + b",".join(batch.lines) + b"]")
         ids = [_id(record) for record in records]

@@ -16,6 +16,12 @@ FAILED = "ETL Pipeline Run Failed"
 
 _AGAIN = "start the run again, unless the next scheduled run covers its window"
 _TEXTS = {name: remedy.text.format(again=_AGAIN) for name, remedy in REMEDIES.items()}
+# An event's remedy follows from the error alone, whichever function can't be loaded. Your code is the likely cause.
+_TEXTS |= dict.fromkeys(
+    ("Runtime.ImportModuleError", "Runtime.UserCodeSyntaxError"),
+    "The function's code can't be loaded: if the cause names transformation.py or a module beside it, correct that "
+    f"file; deploy the stack again; then {_AGAIN}.",
+)
 # By the name of the error, or by the status of a run without one.
 REMEDY_TEXTS = {name: text for name, text in _TEXTS.items() if not isinstance(name, Reason) and name[-1] != "."}
 REMEDY_OTHERWISE = UNFORESEEN.text.format(again=_AGAIN)

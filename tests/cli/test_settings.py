@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from etl.model.settings import SETTINGS, Settings
+from etl.model.settings import DAILY, SETTINGS, Settings
 from etl.settings import environment
 from etl_cli.app import app
 from etl_cli.aws.deployed_settings import deployed_settings
@@ -67,7 +67,7 @@ def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None) -> Fake
         "lambda.GetFunctionConfiguration": function,
         "eventbridge.DescribeRule": {
             "State": state,
-            "ScheduleExpression": values.schedule or "cron(0 2 * * ? *)",
+            "ScheduleExpression": values.schedule or DAILY,
         },
         "cloudwatch.DescribeAlarms": {"MetricAlarms": alarms},
         "sns.ListSubscriptionsByTopic": {"Subscriptions": emails},
@@ -82,7 +82,7 @@ def read(fake: FakeAws) -> dict[str, Any]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "pipelines" / "etl"
+    folder = tmp_path / "pipelines/etl"
     folder.mkdir(parents=True)
     (folder / "transformation.py").touch()
     (tmp_path / "cdk.json").write_text(json.dumps({"context": {"etl:lookback_hours": 48}}))
@@ -109,6 +109,14 @@ def test_a_value_that_you_may_not_read_is_left_out(operation: str, unread: set[s
     assert read(aws(answers={operation: RefusalError("AccessDenied")})).keys() == SETTINGS.keys() - UNREADABLE - unread
 
 
+def test_an_alarm_without_its_topic_hides_the_email_alone() -> None:
+    alarm = {"AlarmName": "etl-pipeline-rejected-share", "Threshold": 2.0, "AlarmActions": []}
+    found = read(aws(answers={"cloudwatch.DescribeAlarms": {"MetricAlarms": [alarm]}}))
+
+    assert found["reject_alarm_percent"] == 2
+    assert "alarm_email" not in found
+
+
 def test_a_deployment_of_the_defaults_changes_nothing(checkout: Path) -> None:
     (checkout / "cdk.json").write_text("{}")
 
@@ -125,8 +133,15 @@ def test_a_setting_differs_from_its_configured_value(checkout: Path) -> None:
     assert (found["removal_policy"]["readable"], found["removal_policy"]["deployed"]) == (False, None)
 
 
+@pytest.mark.parametrize(("deployed", "differs"), [(DAILY, False), ("rate(1 hour)", True)])
+def test_without_a_schedule_the_daily_one_is_deployed(checkout: Path, deployed: str, differs: bool) -> None:
+    (found,) = (each for each in view({"schedule": deployed}, checkout) if each.setting.name == "schedule")
+
+    assert (found.differs, found.target) == (differs, DAILY)
+
+
 def test_a_configured_value_that_is_refused_is_one_error(checkout: Path) -> None:
-    (checkout / "pipelines" / "etl" / "pipeline.toml").write_text("[settings]\nlate_hours = 0\n")
+    (checkout / "pipelines/etl/pipeline.toml").write_text("[settings]\nlate_hours = 0\n")
 
     with pytest.raises(UserError, match="late_hours must be"):
         view({}, checkout)

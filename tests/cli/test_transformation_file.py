@@ -48,7 +48,6 @@ def test_a_module_beside_it_is_loaded_anew_too(file: Path) -> None:
     helper = file.with_name("prices_of_coffee.py")
     helper.write_text("WORD = 'small'\n")
     edited(file, ("from typing import", "from prices_of_coffee import WORD\nfrom typing import"), ('"small"', "WORD"))
-    sys.path.insert(0, str(file.parent))
     before = helper.stat()
     try:
         assert b'"size":"small"' in outcome(file).records[0]
@@ -57,8 +56,14 @@ def test_a_module_beside_it_is_loaded_anew_too(file: Path) -> None:
         os.utime(helper, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert b'"size":"large"' in outcome(file).records[0]
     finally:
-        sys.path.remove(str(file.parent))
-        del sys.modules["prices_of_coffee"]
+        sys.modules.pop("prices_of_coffee", None)
+
+
+def test_a_module_beside_it_replaces_no_other_module(file: Path) -> None:
+    file.with_name("statistics.py").write_text("raise SystemExit\n")
+    edited(file, ("from typing import", "import statistics\nfrom typing import"), ('"small"', "statistics.__name__"))
+
+    assert b'"size":"statistics"' in outcome(file).records[0]
 
 
 def test_no_bytecode_is_left_behind(file: Path) -> None:

@@ -81,6 +81,20 @@ def test_the_bundle_holds_the_code_and_its_locked_dependencies(checkout: dict[st
     assert {name.split("/")[0].split("-")[0] for name in names} == {"etl", "pipeline", "msgspec", "httptools"}
 
 
+def test_your_modules_and_data_are_in_the_bundle_but_no_tests(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    pipeline = tmp_path / "pipelines" / "etl"
+    needed = {"transformation.py", "rates.py", "rates.toml", "shops/__init__.py"}
+    for name in (*needed, "pipeline.toml", "test_rates.py", "conftest.py", "README.md", "tests/test_more.py"):
+        (pipeline / name).parent.mkdir(parents=True, exist_ok=True)
+        (pipeline / name).touch()
+
+    names = contents(bundle(FOR_LAMBDA, pipeline=pipeline, **checkout)).keys()
+
+    assert {name.removeprefix("pipeline/") for name in names if name.startswith("pipeline/")} >= needed
+    assert not [name for name in names if name.startswith("pipeline/") and ("test" in name or "pipeline.toml" in name)]
+    assert "pipeline/README.md" not in names
+
+
 def test_the_bundle_keeps_licences_and_versions(checkout: dict[str, Any]) -> None:
     names = contents(bundle(FOR_LAMBDA, **checkout)).keys()
     metadata = {name.split("/", 1)[1] for name in names if ".dist-info/" in name}

@@ -69,6 +69,13 @@ def test_every_named_error_has_a_remedy() -> None:
     assert not [text for text in [*REMEDY_TEXTS.values(), REMEDY_OTHERWISE] if "{" in text]
 
 
+@pytest.mark.parametrize("error", ["Runtime.ImportModuleError", "Runtime.UserCodeSyntaxError"])
+def test_an_event_names_your_file_if_code_cant_be_loaded(error: str) -> None:
+    from serverless_app.constructs.run_events import REMEDY_TEXTS
+
+    assert "transformation.py" in REMEDY_TEXTS[error]
+
+
 def test_the_remedy_is_looked_up_by_the_error(states: dict[str, Any]) -> None:
     from serverless_app.constructs.run_events import REMEDY_OTHERWISE, REMEDY_TEXTS
 

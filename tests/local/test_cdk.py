@@ -83,7 +83,7 @@ def test_unchanged_checkout_is_deployed_without_a_synthesis(checkout: Checkout) 
     assert "--context" not in checkout.calls()[1]
 
 
-@pytest.mark.parametrize("change", ["content", "new", "removed", "renamed", "context"])
+@pytest.mark.parametrize("change", ["content", "new", "removed", "renamed", "context", "yours"])
 def test_changed_checkout_is_synthesized_again(checkout: Checkout, change: str) -> None:
     extra = checkout.root / "lib" / "extra.txt"
     extra.parent.mkdir()
@@ -98,6 +98,10 @@ def test_changed_checkout_is_synthesized_again(checkout: Checkout, change: str) 
         extra.unlink()
     elif change == "renamed":
         extra.rename(extra.with_name("other.txt"))
+    elif change == "yours":  # in a pipeline's folder that has the name of one of ours
+        yours = checkout.root / "yours" / "docs" / "transformation.py"
+        yours.parent.mkdir(parents=True)
+        yours.write_text("")
     checkout.runner().deploy("Stack", {"etl:a": "2" if change == "context" else "1"})
 
     assert "--output" in checkout.calls()[1]
@@ -132,7 +136,7 @@ def test_failure_shows_the_last_lines(checkout: Checkout) -> None:
 
 
 def test_missing_cdk_cli_is_told_with_a_remedy(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="CDK CLI") as raised:
+    with pytest.raises(UserError, match=r"node_modules/\.bin/cdk") as raised:
         CdkRunner(tmp_path, tmp_path, {}).bootstrap()
 
     assert raised.value.remedy == "Install it: make setup"

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.model.errors import BalanceError, InputError, StagingError
+from etl.model.errors import BalanceError, InputError, Reason, StagingError, split_reason
 from etl.model.rejection import RejectedError
 from etl.model.run import Replayed, Run, Work
 from etl.model.windows import requested_replay
@@ -152,8 +152,9 @@ def test_a_quarantine_that_was_changed_is_refused() -> None:
     hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1)))
     s3.objects[PREFIX + "transform-0000-0000.json"] = rejected("transform", item(2))
 
-    with pytest.raises(StagingError, match="its ETag isn't that of its seal"):
+    with pytest.raises(StagingError, match="its ETag isn't that of its seal") as caught:
         pages(s3, table())
+    assert split_reason(str(caught.value))[1] is Reason.QUARANTINE_LOST
 
 
 @pytest.mark.parametrize(
@@ -171,8 +172,9 @@ def test_a_quarantine_that_no_stage_wrote_is_refused(line: bytes) -> None:
     s3 = FakeS3()
     hold(s3, PREFIX + "load-0000-0000.json", b"[\n" + line + b"\n]\n")
 
-    with pytest.raises(StagingError, match=r"load-0000-0000\.json"):
+    with pytest.raises(StagingError, match=r"load-0000-0000\.json") as caught:
         pages(s3, table())
+    assert split_reason(str(caught.value))[1] is Reason.QUARANTINE_LOST
 
 
 def test_an_item_without_a_key_is_taken_up_as_it_is() -> None:

@@ -16,6 +16,8 @@ RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 109
 # Values at the limits of what is allowed.
 ALLOWED: list[tuple[str, Any]] = [
     ("schedule", "rate(1 hour)"),
+    ("schedule", "rate(12 hours)"),
+    ("schedule", "cron(0 4 * * ? *)"),
     ("schedule", "cron(15 12 ? * MON-FRI *)"),
     ("schedule", None),
     ("lookback_hours", 1),
@@ -42,7 +44,13 @@ REFUSED: list[tuple[str, Any]] = [
     ("schedule", "0 2 * * *"),
     ("schedule", "cron(0 2 * * *)"),
     ("schedule", "cron(0 2 * * ? *) and more"),
+    ("schedule", "cron(0 2 * * * *)"),
+    ("schedule", "cron(0 2 ? * ? *)"),
     ("schedule", "rate(1 week)"),
+    ("schedule", "rate(1 hours)"),
+    ("schedule", "rate(2 hour)"),
+    ("schedule", "rate(0 hours)"),
+    ("schedule", "rate(٣ hours)"),
     ("schedule_enabled", "yes"),
     ("lookback_hours", 0),
     ("lookback_hours", 8785),

@@ -14,14 +14,14 @@ from etl.model.settings_sources import configured
 def checkout(tmp_path: Path) -> Path:
     """A checkout with a pipeline in each of two folders."""
     for name in ("etl", "other"):
-        folder = tmp_path / "pipelines" / name
+        folder = tmp_path / f"pipelines/{name}"
         folder.mkdir(parents=True)
         (folder / "transformation.py").touch()
     return tmp_path
 
 
 def write(checkout: Path, text: str, pipeline: str = "etl") -> None:
-    (checkout / "pipelines" / pipeline / "pipeline.toml").write_text(text)
+    (checkout / f"pipelines/{pipeline}/pipeline.toml").write_text(text)
 
 
 def test_without_a_setting_nothing_is_configured(checkout: Path) -> None:
@@ -67,7 +67,7 @@ def test_pipeline_toml_is_that_of_the_pipeline(checkout: Path) -> None:
     ],
 )
 def test_a_wrong_pipeline_toml_is_refused(checkout: Path, text: str, fact: str) -> None:
-    file = checkout / "pipelines" / "etl" / "pipeline.toml"
+    file = checkout / "pipelines/etl/pipeline.toml"
     file.write_bytes(text.encode(errors="surrogateescape"))
 
     with pytest.raises(SettingsError) as refused:
@@ -84,7 +84,7 @@ def test_a_refusal_says_how_to_set_the_setting(checkout: Path) -> None:
         assert fact in str(refused.value)
 
 
-@pytest.mark.parametrize("folder", ["pipelines", "pipelines/nothing", "..", "/", "", "\x00", "\ud800", "a" * 10_000])
+@pytest.mark.parametrize("folder", ["pipelines/", "pipelines/nothing", "..", "/", "", "\x00", "\ud800", "a" * 10_000])
 def test_a_folder_without_a_pipeline_is_refused(checkout: Path, folder: str) -> None:
     (checkout.parent / "transformation.py").touch()
 

@@ -23,7 +23,7 @@ STORES = "STORES"
 
 @cache
 def code_version(stores: str, folder: Path = ZIP) -> str:
-    """A digest of the functions' sources and of the names of bucket and tables, in 16 hexadecimal digits."""
+    """A digest of the functions' sources, of your data files, and of the names of bucket and tables, in 16 digits."""
     return _digest(folder, "", stores)
 
 
@@ -66,7 +66,8 @@ def check_engine(event: Mapping[str, Any]) -> None:
 
 def _digest(folder: Path, without: str, *more: str) -> str:
     sha = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
+    data = (path for path in (folder / USER_CODE).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
+    for path in sorted([*folder.rglob("*.py"), *data]):
         name = path.relative_to(folder).as_posix()
         if not without or not name.startswith(f"{without}/"):
             source = path.read_bytes()

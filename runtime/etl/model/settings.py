@@ -16,10 +16,16 @@ MOST_WORKERS = 1000
 """An account's Lambda functions run so many at once unless it has asked for more (Lambda developer guide, "Lambda
 quotas"), and the state of an execution, 256 KiB, holds so many segments (Step Functions developer guide, "Quotas")."""
 
+DAILY = "cron(0 2 * * ? *)"
+"""The schedule of a pipeline whose setting ``schedule`` isn't set."""
+
 _MIB, _GIB = 1024**2, 1024**3
 
-# EventBridge checks the fields themselves. Source: EventBridge user guide, "Schedule types".
-_Schedule = Annotated[str, Meta(pattern=r"^(rate\(\d+ (minute|hour|day)s?\)|cron\(\S+( \S+){5}\))\Z")]
+# Either the day or the weekday is "?". EventBridge checks the other fields. Source: EventBridge user guide, "Schedule
+# types".
+_RATE = r"rate\((1 (minute|hour|day)|(?!1 )[1-9][0-9]* (minutes|hours|days))\)"
+_CRON = r"cron\(\S+ \S+ (\? \S+ (?!\?)\S+|(?!\? )\S+ \S+ \?) \S+\)"
+_Schedule = Annotated[str, Meta(pattern=rf"^({_RATE}|{_CRON})\Z")]
 _Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+\Z")]
 # Source: CloudWatch Logs API reference, PutRetentionPolicy.
 _LogRetention = Literal[
@@ -38,7 +44,8 @@ class ReadByStack:
         _Schedule | None,
         says(
             "When runs start, in UTC, such as `rate(6 hours)` or `cron(0 4 * * ? *)`; without it at 02:00 every day.",
-            "rate(NUMBER minutes, hours or days) or cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR), in UTC",
+            "rate(1 hour), rate(NUMBER minutes, hours or days) or cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR), in UTC, "
+            "with ? for either DAY or WEEKDAY",
         ),
     ] = None
     schedule_enabled: Annotated[
