@@ -33,11 +33,9 @@ OnProgress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Sample:
-    """Items to transform.
+    """Items to transform in a run, lines of DynamoDB JSON.
 
     Attributes:
-        run: the run that ``transform()`` gets.
-        lines: an item of DynamoDB JSON each.
         scanned: number of items of the source table that were looked at; 0 for items given by their ids.
         cut: whether the search ended before it had as many items as asked for.
         full: whether the search ended because the items have too many bytes.

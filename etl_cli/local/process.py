@@ -33,12 +33,9 @@ class ServerRecord:
 
     Attributes:
         pid: the leader of a process group that includes the functions' processes; 0 once stopped.
-        port: where it listens, on 127.0.0.1.
         token: an argument of its command line that no other process has. Every user of the machine can see it.
         started_at: ISO 8601, UTC.
-        strict: whether it enforces IAM policies, which needs HTTPS.
         settings: additional environment variables.
-        key, secret: the access key of this start, for clients.
     """
 
     pid: int
@@ -157,11 +154,7 @@ def answers(record: ServerRecord, timeout_seconds: float = 10.0) -> bool:
 
 
 def end(record: ServerRecord) -> bool:
-    """End the recorded server and its functions' processes; never another process with the recorded pid.
-
-    Returns:
-        Whether it was running.
-    """
+    """End the recorded server and its functions' processes; return False if it wasn't running."""
     if not is_alive(record):
         _end_orphans(record)
         return False

@@ -138,7 +138,7 @@ def test_unusable_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Not a directory") as raised:
         LocalEnvironment(ROOT, tmp_path / "file" / "below").start()
 
-    assert raised.value.remedy == "Name another one with ETL_LOCAL_DIR."
+    assert "ETL_LOCAL_DIR" in raised.value.remedy
 
 
 def test_failed_start_shows_the_last_words_and_leaves_nothing(make_environment: MakeEnvironment) -> None:
@@ -397,7 +397,7 @@ def test_a_strict_environment_without_openssl_does_not_start(
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
 
-    with pytest.raises(UserError, match="There is no `openssl`") as raised:
+    with pytest.raises(UserError, match="openssl") as raised:
         environment.start(strict=True)
 
     assert "apt-get install openssl" in str(raised.value.remedy)
