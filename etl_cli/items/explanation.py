@@ -98,13 +98,7 @@ def explain_item(
 ) -> Explanation:
     """Find an item's way through the pipeline, in the latest runs of its time.
 
-    Args:
-        deployment: where to look.
-        identity: the item's id.
-        ledger: its entries, the latest first, and the watermark.
-        now: the present.
-        most_runs: number of runs to search.
-        on_progress: called with the number of staged records looked at in a run.
+    The ledger's entries begin with the latest. Progress is the number of staged records looked at in a run.
 
     Raises:
         UserError: there is no trace of the item.

@@ -137,13 +137,9 @@ class EarlierRun:
         most_examples: int = 3,
         on_progress: OnProgress = lambda _: None,
     ) -> RunPreview:
-        """Transform the run's items, and compare the records with those of the run.
+        """Transform the run's items, or only the first, and compare the records with those of the run.
 
-        Args:
-            transformation: your transformation.
-            most: number of items; None for all.
-            most_examples: of each kind of difference.
-            on_progress: called with the number of items so far.
+        Each kind of difference gets some examples. Progress is the number of items so far.
         """
         comparison = Comparison(most_examples) if self._transform else None
         preview = RunPreview(self.run, entry=self._entry, comparison=comparison)

@@ -94,13 +94,9 @@ def quarantine_of(deployment: Deployment, run_id: str, entry: Entry | None = Non
 def records_of(
     deployment: Deployment, run_id: str, field: str | None = None, identity: str | None = None
 ) -> Iterator[QuarantinedRecord]:
-    """The records that a run has in quarantine.
+    """The records that a run has in quarantine; none if it ended before it had an id.
 
-    Args:
-        deployment: where to look.
-        run_id: empty for a run that ended before it had an id.
-        field: only the records that were rejected for this attribute; empty for the whole record.
-        identity: only the records with this id.
+    Take only those with an id, or those rejected for an attribute, which is empty for the whole record.
     """
     keys = staged_keys(deployment, quarantine_prefix(run_id)) if run_id else []
     for record in map(quarantined, staged_lines(deployment, *keys)):

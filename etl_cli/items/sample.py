@@ -66,12 +66,7 @@ def take_sample(
 ) -> Sample:
     """Take the first items that a scan of the source table finds; a second call finds the same.
 
-    Args:
-        deployment: where to look.
-        most: number of items.
-        window: take only items of this window, and items without a usable timestamp; None for any.
-        run: the run that ``transform()`` gets.
-        on_progress: called with the number of items looked at.
+    A window leaves out items of other times, and none without a usable timestamp. Progress is the number looked at.
 
     Raises:
         UserError: there are none.

@@ -100,7 +100,6 @@ _refund = _with("value", lambda item: -max(item["value"], Decimal("4.90")))
 _text_value = _with("value", lambda item: f"{item['value']} EUR")
 _no_value = _with("value", lambda _: None)
 _local_time = _with(TIME, lambda item: f"{item[TIME][8:10]}.{item[TIME][5:7]}. 10 o'clock")
-
 _no_attribute, _no_time = _without("value"), _without(TIME)
 
 # Faults of real sources: refunds, prices as text, times as people write them, missing attributes.

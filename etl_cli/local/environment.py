@@ -123,29 +123,19 @@ class LocalEnvironment:
         return Clients(self.variables())
 
     def deploy(
-        self,
-        context: Mapping[str, str] | None = None,
-        *,
-        stack: str = STACK,
-        on_line: Callable[[str], None] | None = None,
+        self, context: Mapping[str, str] | None = None, on_line: Callable[[str], None] | None = None
     ) -> dict[str, str]:
-        """Deploy the stack with the CDK CLI, and return its outputs by OutputKey. Bootstrap first if necessary.
-
-        Args:
-            context: CDK context values, such as {"etl:lookback_hours": "48"}.
-            stack: the stack's name.
-            on_line: called with each line of progress.
-        """
+        """Deploy the stack with CDK context values, and return its outputs by OutputKey. Bootstrap first if needed."""
         runner = CdkRunner(self.root, self.state_dir, self.environ(), on_line)
         if not self.clients().has_stack("CDKToolkit"):
             runner.bootstrap()
         # The functions run on this machine, with this interpreter.
-        runner.deploy(stack, {"etl:lambda_platform": "host", **(context or {})})
-        return self.clients().outputs(stack)
+        runner.deploy(STACK, {"etl:lambda_platform": "host", **(context or {})})
+        return self.clients().outputs(STACK)
 
-    def destroy(self, *, stack: str = STACK, on_line: Callable[[str], None] | None = None) -> None:
+    def destroy(self, on_line: Callable[[str], None] | None = None) -> None:
         """Destroy the stack with the CDK CLI."""
-        CdkRunner(self.root, self.state_dir, self.environ(), on_line).destroy(stack)
+        CdkRunner(self.root, self.state_dir, self.environ(), on_line).destroy(STACK)
 
     def _status_of(self, record: ServerRecord) -> Status:
         if not process.is_alive(record):

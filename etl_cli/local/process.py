@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from etl_cli.local.identity import IDENTITY_PATH, NONCE_HEADER, proves, question
@@ -51,15 +51,6 @@ class ServerRecord:
     def endpoint(self) -> str:
         """The URL that AWS clients use."""
         return f"{'https' if self.strict else 'http'}://{HOST}:{self.port}"
-
-    @property
-    def was_stopped(self) -> bool:
-        """Whether somebody stopped it."""
-        return self.pid == 0
-
-    def ended(self) -> ServerRecord:
-        """Return the same server after its end: without a process, with its port and settings."""
-        return replace(self, pid=0)
 
     def write(self, path: Path) -> None:
         """Record the server in a file, atomically."""

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Supervisor:
     def current(self) -> ServerRecord | None:
         """Return the server that was started last, unless somebody stopped it."""
         record = self.last()
-        return None if record is None or record.was_stopped else record
+        return record if record and record.pid else None
 
     def require(self) -> ServerRecord:
         """Return the server that is up, or raise a UserError with the reason why it isn't."""
@@ -95,7 +96,7 @@ class Supervisor:
             with process.signals_deferred():
                 if record is not None:
                     process.end(record)
-                    record.ended().write(self._record_file)
+                    replace(record, pid=0).write(self._record_file)
             raise
         return record
 
@@ -109,7 +110,7 @@ class Supervisor:
             raise UserError(
                 f"The local environment's process {record.pid} doesn't end.", f"End it: kill -9 {record.pid}"
             )
-        record.ended().write(self._record_file)
+        replace(record, pid=0).write(self._record_file)
         return stopped
 
     @contextlib.contextmanager

@@ -35,13 +35,7 @@ def report_ends() -> None:
     emit, probe = lambda_svc._emit_lambda_logs, lambda_svc._probe_peak_memory_mb
 
     def emit_with_report(
-        func: dict[str, Any],
-        request_id: str,
-        log_text: str,
-        error: bool,
-        duration_ms: int,
-        *,
-        log_source: str | None = None,
+        func: Any, request_id: str, log_text: str, error: bool, duration_ms: int, *, log_source: str | None = None
     ) -> None:
         if log_source is not None:
             emit(func, request_id, log_text, error, duration_ms, log_source=log_source)
