@@ -22,14 +22,10 @@ _POSITION = re.compile(r"\[\d+\]")
 
 @dataclass
 class FieldChanges:
-    """A field that differs in several records.
+    """A field that differs in several records: ``lines[].price`` for any element of a list.
 
-    Attributes:
-        path: its place in a record, ``lines[].price`` for any element of a list.
-        mark: ``+`` for a new field, ``-`` for a removed one, ``~`` for another value.
-        example: the first change; None if its values are too large to keep.
-        key: key of the record with that change.
-        count: number of records.
+    The mark is ``+`` for a new field, ``-`` for a removed one, ``~`` for another value. The example, the first change,
+    is None if its values are too large to keep; the key is that of its record.
     """
 
     path: str
@@ -55,13 +51,10 @@ class Comparison:
     Both come in about the same order, so that few records wait for their counterpart.
 
     Attributes:
-        most_examples: of each kind of difference.
-        most_waiting: number of records that may wait.
-        most_waiting_bytes: bytes that they may have.
         fields: the fields that differ, by path and mark; the first ``MOST_FIELDS``.
         further: number of records in which further fields differ.
-        gone: keys of some records that are no longer made; ``gone_count`` is the number of all.
-        come: keys of some records that weren't made then; ``come_count`` is the number of all.
+        examples, gone, come: the first ``most_examples`` records that differ, and keys of records that are no longer
+            made, and of those that weren't made then.
     """
 
     most_examples: int = 3
@@ -113,9 +106,8 @@ class Comparison:
     def finish(self, ids: Container[str] | None = None) -> None:
         """End the comparison: records without a counterpart are new, or gone.
 
-        Args:
-            ids: ids of the items that were transformed; None for all items of the run. A record of then may belong to
-                another item if it has none of these ids and comes after all matched records.
+        Of some items, given by their ids, a record of then may belong to another item if it has none of these ids and
+        comes after all matched records.
         """
         gone = [
             key

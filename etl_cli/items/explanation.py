@@ -35,14 +35,11 @@ class Explanation:
     """All facts about an item. Its versions are lines of JSON: as objects they take a hundred times as much.
 
     Attributes:
-        identity: the item's id.
-        now: the present.
         source: the item in the source table, in DynamoDB JSON; None if it isn't there.
         timestamp: its timestamp there; None if it has none.
         untimed: the reason why the timestamp isn't a time; None if it is one, or if there is no item.
-        runs: the runs that cover the timestamp, the latest first, each with its outcome.
+        runs: the runs that cover the timestamp, the latest first.
         destination: the item's records in the destination table, in DynamoDB JSON.
-        watermark: the end of the time that scheduled runs have loaded; None before the first of them.
     """
 
     identity: str
@@ -99,15 +96,9 @@ def explain_item(
     most_runs: int,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Explanation:
-    """Find an item's way through the pipeline.
+    """Find an item's way through the pipeline, in the latest runs of its time.
 
-    Args:
-        deployment: where to look.
-        identity: the item's id.
-        ledger: its entries, the latest first, and the watermark.
-        now: the present.
-        most_runs: number of recent runs to search.
-        on_progress: called with the number of staged records looked at in a run.
+    The ledger's entries begin with the latest. Progress is the number of staged records looked at in a run.
 
     Raises:
         UserError: there is no trace of the item.

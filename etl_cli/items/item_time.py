@@ -26,14 +26,7 @@ def untimed(timestamp: Wire | None) -> Rejection | None:
 
 
 def is_read_in(window: Span, started: datetime, timestamp: Wire | None, *, is_time: bool) -> bool:
-    """Whether the run of a window reads an item with this timestamp as one of its own.
-
-    Args:
-        window: on whole seconds.
-        started: the start of the run.
-        timestamp: the attribute's value; None if there is none.
-        is_time: whether the value is a time. Any other value is read, and set aside.
-    """
+    """Whether the run of a window reads an item as one of its own. A value that isn't a time is read, and set aside."""
     text = _text(timestamp)
     if _bound(window.start) <= text < _bound(window.end):
         return True

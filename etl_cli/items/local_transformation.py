@@ -41,13 +41,9 @@ TRANSFORMATION = ROOT / _CONTEXT.get(f"{CONTEXT_PREFIX}pipeline", SETTINGS["pipe
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of your transformation for one item.
+    """The outcome of your transformation for one item, a line of DynamoDB JSON. Records are lines of plain JSON.
 
-    Attributes:
-        line: the item, a line of DynamoDB JSON.
-        records: the records to load, a line of plain JSON each.
-        rejection: the reason to set the item aside; None if it isn't set aside.
-        ahead: whether the item's time is yet to come. A later run takes it.
+    The time of an item ``ahead`` is yet to come: a later run takes it.
     """
 
     line: bytes
@@ -82,9 +78,6 @@ class Outcome:
 class LocalTransformation:
     """The transformation file of the checkout, as it is now.
 
-    Args:
-        path: the file; pipelines/etl/transformation.py if left out.
-
     Raises:
         UserError: the file can't be used. The message says where it is wrong, and how.
     """
@@ -100,11 +93,7 @@ class LocalTransformation:
         self._accumulators = accumulators(self._user.aggregates)
 
     def outcomes(self, lines: Iterable[bytes], run: Run) -> Iterator[Outcome]:
-        """Transform items, and add the records to the aggregates.
-
-        Args:
-            lines: an item of DynamoDB JSON each.
-            run: the run that ``transform()`` gets.
+        """Transform items, lines of DynamoDB JSON, in a run, and add the records to the aggregates.
 
         Raises:
             UserError: a line isn't DynamoDB JSON, or an aggregate has too many groups.

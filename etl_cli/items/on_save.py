@@ -13,13 +13,7 @@ _LOOK_SECONDS = 0.2
 def on_save(
     files: Callable[[], Iterable[Path]], work: Callable[[], None], sleep: Callable[[float], None] = time.sleep
 ) -> NoReturn:
-    """Do the work now, and after each change of a file, until an interrupt.
-
-    Args:
-        files: gives the files to watch. It is called each time, since the work may find more of them.
-        work: the work.
-        sleep: waits for a number of seconds.
-    """
+    """Do the work now, and after each change of a file, until an interrupt. The work may find more files to watch."""
     while True:
         seen = _stamps(files())
         work()

@@ -55,13 +55,7 @@ _NOTES = ["", "", "", "Leave it with the neighbour, please.", "Ring twice 🔔",
 
 
 def make_order(number: int, placed: datetime, dice: random.Random) -> dict[str, Any]:
-    """Make an order.
-
-    Args:
-        number: the order's number, which its id is made of.
-        placed: the time of the order; aware.
-        dice: decides everything else.
-    """
+    """Make the order with this number, placed at an aware time. The dice decide everything else."""
     lines = [_line(dice) for _ in range(dice.choice((1, 1, 1, 2, 2, 3, 4)))]
     more = f" and {len(lines) - 1} more" if len(lines) > 1 else ""
     return {

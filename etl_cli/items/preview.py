@@ -40,16 +40,11 @@ OTHER_KINDS = "in other ways"
 
 @dataclass
 class Preview:
-    """The outcomes of items.
+    """The outcomes of items: their numbers, the rejections, and the aggregates.
 
     Attributes:
-        dropped: number of items without a record.
-        ahead: number of items for a later run.
-        records: number of records to load.
-        aside: the rejections.
         kinds: number of items by the kind of their change.
         outcomes: one for each item, as long as they have ``MOST_KEPT_BYTES`` at most.
-        aggregates: ``name``, ``by`` and ``groups`` of each.
     """
 
     run: Run
@@ -74,13 +69,9 @@ class Preview:
 
 @dataclass
 class RunPreview(Preview):
-    """The outcomes of an earlier run's items, beside those of that run.
+    """The outcomes of an earlier run's items, next to those of that run.
 
-    Attributes:
-        entry: the run's entry in the ledger.
-        comparison: the records of then and now; None if the run got no further than Transform.
-        aside_then: the rejections of Transform then.
-        complete: whether all items of the run were taken.
+    There is no comparison if the run got no further than Transform. It is complete if it took all items of the run.
     """
 
     entry: Entry = field(kw_only=True)
@@ -120,10 +111,6 @@ def kind_of(outcome: Outcome) -> str:
 class EarlierRun:
     """A run that has ended, whose items your transformation takes once more, in the window of that run.
 
-    Args:
-        deployment: where to look.
-        entry: the run's entry in the ledger.
-
     Raises:
         UserError: the run still goes on, has read nothing, or its staged objects have expired.
     """
@@ -150,13 +137,9 @@ class EarlierRun:
         most_examples: int = 3,
         on_progress: OnProgress = lambda _: None,
     ) -> RunPreview:
-        """Transform the run's items, and compare the records with those of the run.
+        """Transform the run's items, or only the first, and compare the records with those of the run.
 
-        Args:
-            transformation: the transformation.
-            most: number of items; None for all.
-            most_examples: of each kind of difference.
-            on_progress: called with the number of items so far.
+        Each kind of difference gets some examples. Progress is the number of items so far.
         """
         comparison = Comparison(most_examples) if self._transform else None
         preview = RunPreview(self.run, entry=self._entry, comparison=comparison)

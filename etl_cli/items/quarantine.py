@@ -26,20 +26,13 @@ _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 
 
 class QuarantinedRecord(msgspec.Struct):
-    """A record of quarantine.
-
-    Attributes:
-        stage: the stage that set the record aside.
-        expected: the rule, in objects that an earlier version wrote.
-        item: the record as that stage read it: DynamoDB JSON, or plain JSON if Load set it aside.
-        line: the whole line of quarantine.
-    """
+    """A record of quarantine, and its whole line."""
 
     stage: str
-    item: msgspec.Raw
+    item: msgspec.Raw  # as that stage read it: DynamoDB JSON, or plain JSON if Load set it aside
     field: str = ""
     rule: str = ""
-    expected: str = ""
+    expected: str = ""  # the rule, in objects that an earlier version wrote
     got: str = ""
     summary: str = Rejection.summary
     untimed: bool = False
@@ -72,14 +65,7 @@ _decode = msgspec.json.Decoder(QuarantinedRecord).decode
 
 @dataclass(frozen=True)
 class Quarantine:
-    """The quarantine of one run.
-
-    Attributes:
-        run: the run's id.
-        aside: the records, counted by reason.
-        is_cut: whether there are more records than were counted.
-        entry: the run's entry in the ledger; None if it has none.
-    """
+    """The quarantine of one run, by its id: the records by reason. If it is cut, there are more than were counted."""
 
     run: str
     aside: Tally
@@ -108,13 +94,9 @@ def quarantine_of(deployment: Deployment, run_id: str, entry: Entry | None = Non
 def records_of(
     deployment: Deployment, run_id: str, field: str | None = None, identity: str | None = None
 ) -> Iterator[QuarantinedRecord]:
-    """The records that a run has in quarantine.
+    """The records that a run has in quarantine; none if it ended before it had an id.
 
-    Args:
-        deployment: where to look.
-        run_id: empty for a run that ended before it had an id.
-        field: only the records that were rejected for this attribute; empty for the whole record.
-        identity: only the records with this id.
+    Take only those with an id, or those rejected for an attribute, which is empty for the whole record.
     """
     keys = staged_keys(deployment, quarantine_prefix(run_id)) if run_id else []
     for record in map(quarantined, staged_lines(deployment, *keys)):

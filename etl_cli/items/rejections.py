@@ -23,14 +23,12 @@ class Rejection:
     """The reason why a stage set a record aside, or several records.
 
     Attributes:
-        stage: ``transform`` or ``load``.
         field: path of the attribute; empty for the whole record.
         rule: the rule that the record breaks, a phrase that follows the field: ``expected a number``.
         got: the value that was found, or words for it; empty if there is nothing to show.
         summary: the reason without any content of the record.
         untimed: whether the timestamp isn't a time. The pipeline checks that before your transformation runs.
         example: id of the record, or of the first of several; empty if it has none.
-        count: number of records.
     """
 
     stage: str

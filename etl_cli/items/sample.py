@@ -33,11 +33,9 @@ OnProgress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Sample:
-    """Items to transform.
+    """Items to transform in a run, lines of DynamoDB JSON.
 
     Attributes:
-        run: the run that ``transform()`` gets.
-        lines: an item of DynamoDB JSON each.
         scanned: number of items of the source table that were looked at; 0 for items given by their ids.
         cut: whether the search ended before it had as many items as asked for.
         full: whether the search ended because the items have too many bytes.
@@ -68,12 +66,7 @@ def take_sample(
 ) -> Sample:
     """Take the first items that a scan of the source table finds; a second call finds the same.
 
-    Args:
-        deployment: where to look.
-        most: number of items.
-        window: take only items of this window, and items without a usable timestamp; None for any.
-        run: the run that ``transform()`` gets.
-        on_progress: called with the number of items looked at.
+    A window leaves out items of other times, and none without a usable timestamp. Progress is the number looked at.
 
     Raises:
         UserError: there are none.

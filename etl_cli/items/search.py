@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 State = Literal["read", "not read", "gone", "not searched"]
 
-# JSON has an id of these characters as it is: lines without it needn't be decoded.
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:#@+=, -]+")
 _PROGRESS_LINES = 5000
 # One item becomes few records; so many are looked at.
@@ -29,15 +28,9 @@ MOST_RECORDS_BYTES = 16_000_000
 
 @dataclass
 class Made:
-    """The records that a run made of an item.
+    """The records that a run made of an item: their number, and the first of them, lines of plain JSON."""
 
-    Attributes:
-        related: whether the records have other ids, which contain the item's id as a word.
-        number: number of records.
-        records: the first of them, a line of plain JSON each.
-    """
-
-    related: bool = False
+    related: bool = False  # the records have other ids, which contain the item's id as a word
     number: int = 0
     records: list[bytes] = field(default_factory=list)
 
@@ -50,19 +43,11 @@ class Made:
 
 @dataclass(frozen=True)
 class Found:
-    """One item in one run.
-
-    Attributes:
-        entry: the run's entry in the ledger.
-        state: whether the run read the item; ``gone`` if its staged objects have expired, or never existed.
-        line: the item as the run read it, in DynamoDB JSON.
-        made: the records that the run made of it.
-        rejections: the rejections of the item, or of its records.
-    """
+    """One item in one run, with the rejections of the item or of its records."""
 
     entry: Entry
-    state: State
-    line: bytes | None = None
+    state: State  # ``gone`` if the run's staged objects have expired, or never existed
+    line: bytes | None = None  # the item as the run read it, in DynamoDB JSON
     made: Made = field(default_factory=Made)
     rejections: list[Rejection] = field(default_factory=list)
 
@@ -73,18 +58,21 @@ class Found:
 
 
 def search(deployment: Deployment, entry: Entry, identity: str, on_progress: Callable[[int], None]) -> Found:
-    """Search the staged objects of a run for an item.
-
-    Args:
-        deployment: where to look.
-        entry: the run's entry in the ledger.
-        identity: the item's id.
-        on_progress: called with the number of records looked at.
-    """
+    """Search the staged objects of a run for an item. Progress is the number of records looked at."""
     parts = staged_parts(deployment, EXTRACT, entry.run) if entry.run else {}
     if not parts:
         return Found(entry, "gone")
-    lines_of = _Lines(deployment, identity, on_progress)
+    # JSON has an id of these characters as it is: lines without it needn't be decoded.
+    needle = identity.encode() if _PLAIN_ID.fullmatch(identity) else b""
+    numbers = count(1)
+
+    def lines_of(keys: list[str]) -> Iterator[bytes]:
+        for line, number in zip(staged_lines(deployment, *keys), numbers, strict=False):
+            if number % _PROGRESS_LINES == 0:
+                on_progress(number)
+            if needle in line:
+                yield line
+
     for segment, keys in parts.items():
         for line in lines_of(keys):
             if item_id(line) == identity:
@@ -92,23 +80,6 @@ def search(deployment: Deployment, entry: Entry, identity: str, on_progress: Cal
                 made = _made(lines_of(transformed), identity)
                 return Found(entry, "read", line, made, _rejections(deployment, entry.run, identity))
     return Found(entry, "not read")
-
-
-class _Lines:
-    """Streams the staged lines in which an id may occur, and reports progress."""
-
-    def __init__(self, deployment: Deployment, identity: str, on_progress: Callable[[int], None]) -> None:
-        self._deployment = deployment
-        self._needle = identity.encode() if _PLAIN_ID.fullmatch(identity) else b""
-        self._numbers = count(1)
-        self._on_progress = on_progress
-
-    def __call__(self, keys: list[str]) -> Iterator[bytes]:
-        for line, number in zip(staged_lines(self._deployment, *keys), self._numbers, strict=False):
-            if number % _PROGRESS_LINES == 0:
-                self._on_progress(number)
-            if self._needle in line:
-                yield line
 
 
 def _made(lines: Iterator[bytes], identity: str) -> Made:

@@ -44,12 +44,9 @@ _STEP, _OFFSET = 37, 83
 
 @dataclass(frozen=True)
 class Mix:
-    """The shares of late and invalid items.
+    """The shares of late items, older by days than all good ones, and of those without a usable value or time.
 
-    Attributes:
-        late_percent: share of items whose timestamp is older by days than all good ones.
-        invalid_percent: share of items without a usable value, or without a time.
-        days: length of the time in which the good ones lie.
+    The good ones lie in so many days.
     """
 
     late_percent: int = 6
@@ -80,23 +77,15 @@ class Mix:
 
 
 def make_items(count: int, reference: datetime, seed: int = 0, mix: Mix = Mix()) -> Iterator[Item]:
-    """Make items: the same for the same arguments. A larger number of them begins with the same ones.
+    """Make items, none younger than an aware reference: the same for the same arguments.
 
-    Args:
-        count: number of items.
-        reference: aware; no item is younger.
-        seed: another seed makes other orders with the same ids.
-        mix: the shares of late and invalid items.
+    A larger number of them begins with the same ones. Another seed makes other orders with the same ids.
     """
     for number in range(count):
         dice = random.Random(f"{seed}:{number}")  # noqa: S311 - not for secrets
         kind = mix.kind_of(number)
         item = make_order(number + 1, reference - mix.age(kind, dice), dice)
-        yield _broken(item, mix.flaw_of(number)) if kind == "invalid" else item
-
-
-def _broken(item: Item, number: int) -> Item:
-    return _FLAWS[number % len(_FLAWS)](item)
+        yield _FLAWS[mix.flaw_of(number) % len(_FLAWS)](item) if kind == "invalid" else item
 
 
 def _without(name: str) -> Callable[[Item], Item]:
@@ -111,35 +100,16 @@ _refund = _with("value", lambda item: -max(item["value"], Decimal("4.90")))
 _text_value = _with("value", lambda item: f"{item['value']} EUR")
 _no_value = _with("value", lambda _: None)
 _local_time = _with(TIME, lambda item: f"{item[TIME][8:10]}.{item[TIME][5:7]}. 10 o'clock")
+_no_attribute, _no_time = _without("value"), _without(TIME)
 
 # Faults of real sources: refunds, prices as text, times as people write them, missing attributes.
-_FLAWS = [
-    _refund,
-    _text_value,
-    _local_time,
-    _without("value"),
-    _refund,
-    _without(TIME),
-    _refund,
-    _text_value,
-    _no_value,
-    _refund,
-]
+_FLAWS = [_refund, _text_value, _local_time, _no_attribute, _refund, _no_time, _refund, _text_value, _no_value, _refund]
 
 
 def write_items(
     dynamodb: DynamoDBClient, table: str, items: Iterable[Item], on_written: Callable[[int], None] | None = None
 ) -> int:
-    """Put items into a table; items with the same key are replaced.
-
-    Args:
-        dynamodb: client of DynamoDB.
-        table: the table's name.
-        items: from `make_items`.
-        on_written: called with the number of items written so far.
-
-    Returns:
-        The number of items written.
+    """Put items into a table, and return their number; items with the same key are replaced.
 
     Raises:
         UserError: the table still takes no more after a minute.

@@ -36,11 +36,7 @@ class _Source(SourceFileLoader):
 
 
 def load(path: Path, seconds: float) -> ModuleType:
-    """Load the file, and once more each module beside it that it imports.
-
-    Args:
-        path: the file.
-        seconds: the time that loading may take.
+    """Load the file within so many seconds, and once more each module next to it that it imports.
 
     Raises:
         UserError: the file is missing, or can't be imported. The message says in which line, and why.
@@ -50,11 +46,7 @@ def load(path: Path, seconds: float) -> ModuleType:
 
 
 def _try(path: Path, seconds: float) -> None:
-    """Load the file in a child process first: it may end its process, or never come to an end.
-
-    Raises:
-        UserError: it does.
-    """
+    """Load the file in a child process first: it may end its process, or never come to an end."""
     child = _fork.Process(target=_load_silently, args=(path,), daemon=True)
     child.start()
     child.join(seconds)

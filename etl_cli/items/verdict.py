@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The verdict on an item.
+    """The verdict on an item: the outcome, in words, and the next step with its commands.
 
-    Attributes:
-        outcome: ``loaded``, ``changed``, ``quarantined``, ``dropped``, ``failed``, ``running``, ``not read``,
-            ``overwritten``, ``deleted`` or ``unknown``.
-        says: the outcome in words.
-        advice: the next step; empty if there is none.
-        lines: commands for the next step.
+    The outcome is ``loaded``, ``changed``, ``quarantined``, ``dropped``, ``failed``, ``running``, ``not read``,
+    ``overwritten``, ``deleted`` or ``unknown``.
     """
 
     outcome: str
@@ -34,12 +30,7 @@ class Verdict:
 
 
 def judge(explanation: Explanation, lines: EtlLines) -> Verdict:
-    """Judge an item by all facts about it.
-
-    Args:
-        explanation: the facts.
-        lines: makes lines for a shell.
-    """
+    """Judge an item by all facts about it."""
     found = explanation.latest
     return _read(explanation, found, lines) if found else _not_read(explanation, lines)
 

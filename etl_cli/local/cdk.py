@@ -43,14 +43,7 @@ class CdkRunner:
     def __init__(
         self, root: Path, state_dir: Path, environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
     ) -> None:
-        """Prepare the CDK CLI.
-
-        Args:
-            root: the checkout, whose cdk.json names the app.
-            state_dir: the local environment's folder.
-            environment: the whole environment of the CDK CLI, `LocalEnvironment.environ()`.
-            on_line: called with each line that the CDK CLI prints.
-        """
+        """Prepare the CDK CLI for a checkout. It gets `environment` and no variable besides."""
         self._root = root
         self._assembly = state_dir / "cdk.out"
         self._home = state_dir / "cdk-home"

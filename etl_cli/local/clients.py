@@ -30,8 +30,22 @@ class StackSummary:
     outputs: dict[str, str] = field(default_factory=dict)
 
 
+def _client(service: str) -> Any:
+    return cached_property(lambda clients: clients.session.client(service, **clients.options))
+
+
 class Clients:
     """Typed boto3 clients of one endpoint, each made at its first use."""
+
+    cloudformation: CloudFormationClient = _client("cloudformation")
+    dynamodb: DynamoDBClient = _client("dynamodb")
+    events: EventBridgeClient = _client("events")
+    iam: IAMClient = _client("iam")
+    lambda_: LambdaClient = _client("lambda")
+    logs: CloudWatchLogsClient = _client("logs")
+    s3: S3Client = _client("s3")
+    stepfunctions: SFNClient = _client("stepfunctions")
+    sts: STSClient = _client("sts")
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         """Take endpoint, credentials, region and certificate from `LocalEnvironment.variables()`."""
@@ -71,51 +85,6 @@ class Clients:
                 retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=5, read_timeout=330, proxies={}
             ),
         }
-
-    @cached_property
-    def cloudformation(self) -> CloudFormationClient:
-        """CloudFormation."""
-        return self.session.client("cloudformation", **self.options)
-
-    @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """DynamoDB."""
-        return self.session.client("dynamodb", **self.options)
-
-    @cached_property
-    def events(self) -> EventBridgeClient:
-        """EventBridge."""
-        return self.session.client("events", **self.options)
-
-    @cached_property
-    def iam(self) -> IAMClient:
-        """IAM."""
-        return self.session.client("iam", **self.options)
-
-    @cached_property
-    def lambda_(self) -> LambdaClient:
-        """Lambda."""
-        return self.session.client("lambda", **self.options)
-
-    @cached_property
-    def logs(self) -> CloudWatchLogsClient:
-        """CloudWatch Logs."""
-        return self.session.client("logs", **self.options)
-
-    @cached_property
-    def s3(self) -> S3Client:
-        """S3."""
-        return self.session.client("s3", **self.options)
-
-    @cached_property
-    def stepfunctions(self) -> SFNClient:
-        """Step Functions."""
-        return self.session.client("stepfunctions", **self.options)
-
-    @cached_property
-    def sts(self) -> STSClient:
-        """STS."""
-        return self.session.client("sts", **self.options)
 
     def stacks(self) -> list[StackSummary]:
         """List the stacks that exist, by name."""

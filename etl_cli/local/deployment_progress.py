@@ -18,19 +18,11 @@ _DOING = {
 
 
 class DeploymentProgress:
-    """Follows a deployment by the lines of the CDK CLI.
-
-    Attributes:
-        outcome: "created", "updated" or "no changes"; final at the deployment's end.
-    """
+    """Follows a deployment by the lines of the CDK CLI."""
 
     def __init__(self, show: Callable[[str, float | None], None]) -> None:
-        """Begin.
-
-        Args:
-            show: called with the current step and its progress from 0 to 1; None if that is unknown.
-        """
-        self.outcome = "created"
+        """Show the current step, and its progress from 0 to 1; None if that is unknown."""
+        self.outcome = "created"  # or "updated" or "no changes"; final at the deployment's end
         self._show = show
         show("starting the CDK CLI", None)
 
@@ -38,18 +30,14 @@ class DeploymentProgress:
         """Read the next line."""
         if line.startswith(_BOOTSTRAP_STACK):
             return
-        event = _EVENT.match(line)
-        if event:
-            self._take_event(event)
+        if event := _EVENT.match(line):
+            done, total = int(event["done"]), int(event["all"])
+            if event["status"].startswith("UPDATE"):
+                self.outcome = "updated"
+            self._show(f"{done} of {total} resources", done / total if total else None)
         elif "(no changes)" in line:
             self.outcome = "no changes"
         else:
             for sign, doing in _DOING.items():
                 if sign in line:
                     self._show(doing, None)
-
-    def _take_event(self, event: re.Match[str]) -> None:
-        done, total = int(event["done"]), int(event["all"])
-        if event["status"].startswith("UPDATE"):
-            self.outcome = "updated"
-        self._show(f"{done} of {total} resources", done / total if total else None)

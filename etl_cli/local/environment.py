@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from etl.model.names import STACK
-from etl_cli.local import cdk, process
+from etl_cli.local import process
+from etl_cli.local.cdk import CdkRunner
 from etl_cli.local.clients import Clients, StackSummary
 from etl_cli.local.process import ServerRecord
 from etl_cli.local.supervisor import Supervisor
@@ -23,11 +24,8 @@ from etl_cli.terminal.paths import command
 class Status:
     """The state of a local environment.
 
-    Attributes:
-        state: "up"; "down" (not started, or stopped); "died" (ended without being stopped); "unresponsive" (its
-            process runs and doesn't answer).
-        endpoint: the URL for AWS clients; None unless up.
-        uptime_seconds: since the start; None unless up.
+    It is "up"; "down" (not started, or stopped); "died" (ended without being stopped); or "unresponsive" (its process
+    runs and doesn't answer). Endpoint and uptime are None unless it is up.
     """
 
     state: str
@@ -50,15 +48,13 @@ class LocalEnvironment:
     """The embedded AWS of one state folder, on its own port of 127.0.0.1.
 
     Its tables, objects and stacks are in its process's memory. Stopping it deletes them.
+
+    Raises:
+        UserError: by `variables` and everything that needs a running environment, if it isn't up.
     """
 
     def __init__(self, root: Path, state_dir: Path | None = None) -> None:
-        """Describe the environment, and start nothing.
-
-        Args:
-            root: the checkout, with its .venv and node_modules.
-            state_dir: its folder; None for $ETL_LOCAL_DIR, or else .etl-local of the checkout.
-        """
+        """Describe the environment of a checkout; its folder is $ETL_LOCAL_DIR, or .etl-local, if left out."""
         self.root = root.resolve()
         chosen = state_dir or Path(os.environ.get("ETL_LOCAL_DIR") or self.root / ".etl-local")
         self.state_dir = chosen.absolute()
@@ -74,9 +70,6 @@ class LocalEnvironment:
             port: of 127.0.0.1; None for the last port if it is free, or any free one.
             strict: enforce the IAM policies of the functions' roles and the bucket policy, over HTTPS.
             settings: additional environment variables, which the functions inherit.
-
-        Raises:
-            UserError: the port is taken, the server didn't start, or it is up on another port or without `strict`.
         """
         with self._server.lock():
             record = self._server.running()
@@ -95,11 +88,7 @@ class LocalEnvironment:
             return self._status_of(record)
 
     def stop(self) -> bool:
-        """Stop the server and free its port; return False if it wasn't running.
-
-        Raises:
-            UserError: the server's process doesn't end.
-        """
+        """Stop the server and free its port; return False if it wasn't running."""
         with self._server.lock():
             return self._server.end()
 
@@ -112,78 +101,41 @@ class LocalEnvironment:
             return self._status_of(self._server.start(None, strict=strict, settings=settings))
 
     def status(self, *, stacks: bool = False) -> Status:
-        """Ask the server for its state.
-
-        Args:
-            stacks: also list the deployed stacks, which takes a second.
-        """
+        """Ask the server for its state, and for the deployed stacks, which takes a second."""
         record = self._server.current()
         if record is None:
             return Status("down", self.state_dir)
         status = self._status_of(record)
         if stacks and status.is_up:
-            return Status(**{**vars(status), "stacks": self.clients().stacks()})
+            return replace(status, stacks=self.clients().stacks())
         return status
 
     def variables(self) -> dict[str, str]:
-        """Return the variables with which AWS clients, the AWS CLI and the CDK CLI use this environment.
-
-        Raises:
-            UserError: the environment isn't up.
-        """
+        """Return the variables with which AWS clients, the AWS CLI and the CDK CLI use this environment."""
         return client_variables(self.root, self.state_dir, self._server.require())
 
     def environ(self) -> dict[str, str]:
-        """Return the whole environment for a child process: `variables()` replace the AWS settings of this one.
-
-        Raises:
-            UserError: the environment isn't up.
-        """
+        """Return the whole environment for a child process: `variables()` replace the AWS settings of this one."""
         return child_environment(self.variables())
 
     def clients(self) -> Clients:
-        """Return typed boto3 clients of this environment.
-
-        Raises:
-            UserError: the environment isn't up.
-        """
+        """Return typed boto3 clients of this environment."""
         return Clients(self.variables())
 
     def deploy(
-        self,
-        context: Mapping[str, str] | None = None,
-        *,
-        stack: str = STACK,
-        on_line: Callable[[str], None] | None = None,
+        self, context: Mapping[str, str] | None = None, on_line: Callable[[str], None] | None = None
     ) -> dict[str, str]:
-        """Deploy the stack with the CDK CLI, and bootstrap first if necessary.
-
-        Args:
-            context: CDK context values, such as {"etl:lookback_hours": "48"}.
-            stack: the stack's name.
-            on_line: called with each line of progress.
-
-        Returns:
-            The stack's outputs, by OutputKey.
-
-        Raises:
-            UserError: the environment isn't up, or the deployment failed.
-        """
-        runner = cdk.CdkRunner(self.root, self.state_dir, self.environ(), on_line)
+        """Deploy the stack with CDK context values, and return its outputs by OutputKey. Bootstrap first if needed."""
+        runner = CdkRunner(self.root, self.state_dir, self.environ(), on_line)
         if not self.clients().has_stack("CDKToolkit"):
             runner.bootstrap()
         # The functions run on this machine, with this interpreter.
-        runner.deploy(stack, {"etl:lambda_platform": "host", **(context or {})})
-        return self.clients().outputs(stack)
+        runner.deploy(STACK, {"etl:lambda_platform": "host", **(context or {})})
+        return self.clients().outputs(STACK)
 
-    def destroy(self, *, stack: str = STACK, on_line: Callable[[str], None] | None = None) -> None:
-        """Destroy the stack with the CDK CLI.
-
-        Raises:
-            UserError: the environment isn't up, or the stack couldn't be destroyed.
-        """
-        runner = cdk.CdkRunner(self.root, self.state_dir, self.environ(), on_line)
-        runner.destroy(stack)
+    def destroy(self, on_line: Callable[[str], None] | None = None) -> None:
+        """Destroy the stack with the CDK CLI."""
+        CdkRunner(self.root, self.state_dir, self.environ(), on_line).destroy(STACK)
 
     def _status_of(self, record: ServerRecord) -> Status:
         if not process.is_alive(record):

@@ -31,14 +31,14 @@ class Guard:
     """An ASGI application that passes only permitted requests on."""
 
     def __init__(self, application: Application, key: AccessKey, port: int, *, strict: bool, proxied: bool) -> None:
-        """Guard an application.
+        """Guard an application on a port of 127.0.0.1.
 
         Args:
             application: answers the permitted requests.
             key: the environment's access key.
-            port: the server's port on 127.0.0.1.
+            port: the server's.
             strict: check signatures too.
-            proxied: allow requests that name another port of 127.0.0.1, from which a proxy forwards them.
+            proxied: allow requests that name another port, from which a proxy forwards them.
         """
         self._application = application
         self._key = key

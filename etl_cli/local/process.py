@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from etl_cli.local.identity import IDENTITY_PATH, NONCE_HEADER, proves, question
@@ -33,12 +33,9 @@ class ServerRecord:
 
     Attributes:
         pid: the leader of a process group that includes the functions' processes; 0 once stopped.
-        port: where it listens, on 127.0.0.1.
         token: an argument of its command line that no other process has. Every user of the machine can see it.
         started_at: ISO 8601, UTC.
-        strict: whether it enforces IAM policies, which needs HTTPS.
         settings: additional environment variables.
-        key, secret: the access key of this start, for clients.
     """
 
     pid: int
@@ -54,15 +51,6 @@ class ServerRecord:
     def endpoint(self) -> str:
         """The URL that AWS clients use."""
         return f"{'https' if self.strict else 'http'}://{HOST}:{self.port}"
-
-    @property
-    def was_stopped(self) -> bool:
-        """Whether somebody stopped it."""
-        return self.pid == 0
-
-    def ended(self) -> ServerRecord:
-        """Return the same server after its end: without a process, with its port and settings."""
-        return replace(self, pid=0)
 
     def write(self, path: Path) -> None:
         """Record the server in a file, atomically."""
@@ -157,11 +145,7 @@ def answers(record: ServerRecord, timeout_seconds: float = 10.0) -> bool:
 
 
 def end(record: ServerRecord) -> bool:
-    """End the recorded server and its functions' processes; never another process with the recorded pid.
-
-    Returns:
-        Whether it was running.
-    """
+    """End the recorded server and its functions' processes; return False if it wasn't running."""
     if not is_alive(record):
         _end_orphans(record)
         return False

@@ -15,13 +15,7 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it arrived.
-
-    Attributes:
-        raw_path: as it was sent, percent-encoded.
-        query: values by parameter.
-        headers: values by name in lower case; several values of one name are joined by commas.
-    """
+    """A request as it arrived: its path percent-encoded, its headers by names in lower case, joined by commas."""
 
     method: str
     raw_path: str

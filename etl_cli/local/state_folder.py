@@ -12,11 +12,7 @@ from etl_cli.terminal.errors import UserError
 
 
 def make_private(folder: Path) -> None:
-    """Make the folder, or take an existing one, and give only its owner access (0700, its files 0600).
-
-    Raises:
-        UserError: it can't be made, it is a link, or it belongs to another user.
-    """
+    """Make the folder, or take an existing one, and give only its owner access (0700, its files 0600)."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_own(folder)
@@ -24,23 +20,19 @@ def make_private(folder: Path) -> None:
             folder.chmod(0o700)
             narrow(folder)
     except OSError as error:
-        raise _refused(folder, str(error.strerror)) from None
+        raise unusable(folder, str(error.strerror)) from None
 
 
 def require_own(folder: Path) -> None:
-    """Refuse a folder of another user, who could plant keys, ports, and processes to end.
-
-    Raises:
-        UserError: the folder is a link, or belongs to another user.
-    """
+    """Refuse a link, or a folder of another user, who could plant keys, ports, and processes to end."""
     try:
         found = folder.lstat()
     except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISLNK(found.st_mode):
-        raise _refused(folder, "it is a link, which could lead to another user's folder")
+        raise unusable(folder, "it is a link, which could lead to another user's folder")
     if found.st_uid != os.geteuid():
-        raise _refused(folder, f"it belongs to another user ({found.st_uid})")
+        raise unusable(folder, f"it belongs to another user ({found.st_uid})")
 
 
 def narrow(folder: Path) -> None:
@@ -58,5 +50,6 @@ def open_private(path: Path, mode: str) -> IO[str]:
     return open(path, mode, encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
-def _refused(folder: Path, reason: str) -> UserError:
+def unusable(folder: Path, reason: str) -> UserError:
+    """The error for a folder that can't be used."""
     return UserError(f"The folder {folder} can't be used: {reason}.", "Name another folder with ETL_LOCAL_DIR.")

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from etl.model.instants import format_instant
 from etl_cli.local import process
 from etl_cli.local.credentials import random_key
 from etl_cli.local.process import HOST, MARK_VARIABLE, ServerRecord
-from etl_cli.local.state_folder import make_private, open_private, require_own
+from etl_cli.local.state_folder import make_private, open_private, require_own, unusable
 from etl_cli.local.variables import server_environment
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import command
@@ -28,13 +29,7 @@ class Supervisor:
     """The server of a state folder. Another process may have started it, or none."""
 
     def __init__(self, root: Path, state_dir: Path, server_command: Callable[[str], list[str]]) -> None:
-        """Prepare it, and start nothing.
-
-        Args:
-            root: the checkout.
-            state_dir: the folder of the server's record, log and files.
-            server_command: makes the command that runs a server with a token.
-        """
+        """Prepare the server of a checkout, and start nothing. `server_command` takes the server's token."""
         self._root = root
         self._state_dir = state_dir
         self._server_command = server_command
@@ -42,25 +37,17 @@ class Supervisor:
         self.log = state_dir / "server.log"
 
     def last(self) -> ServerRecord | None:
-        """Return the server that was started last; it may have ended.
-
-        Raises:
-            UserError: the state folder is a link, or belongs to another user.
-        """
+        """Return the server that was started last; it may have ended. Refuse a folder that isn't the user's own."""
         require_own(self._state_dir)
         return ServerRecord.read(self._record_file)
 
     def current(self) -> ServerRecord | None:
         """Return the server that was started last, unless somebody stopped it."""
         record = self.last()
-        return None if record is None or record.was_stopped else record
+        return record if record and record.pid else None
 
     def require(self) -> ServerRecord:
-        """Return the server that is up.
-
-        Raises:
-            UserError: it is not up. The message gives the reason, if that is known.
-        """
+        """Return the server that is up, or raise a UserError with the reason why it isn't."""
         record = self.current()
         if record is None:
             raise UserError("The local environment isn't up.", f"Start it: {command()} local start")
@@ -78,25 +65,12 @@ class Supervisor:
         )
 
     def running(self) -> ServerRecord | None:
-        """Return the server that is up, or None.
-
-        Raises:
-            UserError: its process runs but does not answer.
-        """
+        """Return the server that is up, or None; a UserError if its process runs but doesn't answer."""
         record = self.current()
         return self.require() if record is not None and process.is_alive(record) else None
 
     def start(self, port: int | None, *, strict: bool, settings: dict[str, str]) -> ServerRecord:
-        """Start a server, and wait until it answers.
-
-        Args:
-            port: None for the last port if it is free, or any free one.
-            strict: enforce IAM policies.
-            settings: additional environment variables.
-
-        Raises:
-            UserError: the port is taken, or the server didn't start. No process is left running.
-        """
+        """Start a server, and wait until it answers. If that fails, no process is left running."""
         if strict and shutil.which("openssl") is None:
             raise UserError(
                 "A strict environment needs `openssl` for its certificate, and it isn't installed.",
@@ -122,16 +96,12 @@ class Supervisor:
             with process.signals_deferred():
                 if record is not None:
                     process.end(record)
-                    record.ended().write(self._record_file)
+                    replace(record, pid=0).write(self._record_file)
             raise
         return record
 
     def end(self) -> bool:
-        """End the server; return False if it wasn't running.
-
-        Raises:
-            UserError: its process doesn't end.
-        """
+        """End the server; return False if it wasn't running."""
         record = self.current()
         if record is None:
             return False
@@ -140,7 +110,7 @@ class Supervisor:
             raise UserError(
                 f"The local environment's process {record.pid} doesn't end.", f"End it: kill -9 {record.pid}"
             )
-        record.ended().write(self._record_file)
+        replace(record, pid=0).write(self._record_file)
         return stopped
 
     @contextlib.contextmanager
@@ -150,10 +120,7 @@ class Supervisor:
         try:
             file = open_private(self._state_dir / "lock", "w")
         except OSError as error:
-            raise UserError(
-                f"The folder {self._state_dir} can't be used: {error.strerror}.",
-                "Name another folder with ETL_LOCAL_DIR.",
-            ) from None
+            raise unusable(self._state_dir, str(error.strerror)) from None
         with file:
             deadline = time.monotonic() + LOCK_SECONDS
             while True:

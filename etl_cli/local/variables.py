@@ -14,14 +14,7 @@ _SAVED = "ETL_BEFORE_"
 
 
 def server_environment(root: Path, state_dir: Path, port: int, *, strict: bool) -> dict[str, str]:
-    """Make the server's whole environment, without the user's own: the functions' processes inherit it.
-
-    Args:
-        root: the checkout.
-        state_dir: the local environment's folder.
-        port: the port of 127.0.0.1 to listen on.
-        strict: enforce IAM policies and check signatures, which needs HTTPS.
-    """
+    """Make the server's whole environment, without the user's own: the functions' processes inherit it."""
     environment = {
         "PATH": _search_path(root, os.environ.get("PATH", os.defpath)),
         "HOME": str(state_dir / "home"),

@@ -15,7 +15,23 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
 ROLE = "arn:aws:iam::000000000000:role/any"
+TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
 RUN_SECONDS = 30.0
+
+
+def create_role(clients: Clients, name: str) -> str:
+    """Create a role without permissions, which anybody may assume; gives its ARN."""
+    return clients.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+
+
+def deploy_resource(clients: Clients, stack: str, kind: str, properties: dict[str, Any]) -> None:
+    """Make a stack of one resource, or change it, and wait until that is done."""
+    body = json.dumps({"Resources": {"Resource": {"Type": kind, "Properties": properties}}})
+    done = "update" if clients.has_stack(stack) else "create"
+    cloudformation: Any = clients.cloudformation
+    getattr(cloudformation, f"{done}_stack")(StackName=stack, TemplateBody=body)
+    waiter = cloudformation.get_waiter(f"stack_{done}_complete")
+    waiter.wait(StackName=stack, WaiterConfig={"Delay": 1})
 
 
 def create_function(
@@ -69,4 +85,9 @@ def run(clients: Clients, name: str, definition: dict[str, Any], data: object) -
 
 def task(function_arn: str, **fields: object) -> dict[str, Any]:
     """A machine of one task, which hands its input to a function."""
-    return {"StartAt": "Task", "States": {"Task": {"Type": "Task", "Resource": function_arn, "End": True, **fields}}}
+    return alone("Task", Resource=function_arn, **fields)
+
+
+def alone(kind: str, **fields: object) -> dict[str, Any]:
+    """A machine of one state of this type, which is its name too."""
+    return {"StartAt": kind, "States": {kind: {"Type": kind, "End": True, **fields}}}

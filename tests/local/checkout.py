@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 from tests.support import ROOT
@@ -21,3 +22,9 @@ def copy_set_up(folder: Path) -> None:
     shutil.copytree(ROOT / "requirements", folder / "requirements")
     for name in ("Makefile", "pyproject.toml", "package.json", "package-lock.json", "etl_cli/launcher.sh"):
         shutil.copy(ROOT / name, folder / name)
+
+
+def planned(checkout: Path, *words: str, path: str = "/usr/bin:/bin") -> str:
+    """The commands that `make` would run, with no other environment than this search path."""
+    command = ["make", "--dry-run", *words]
+    return subprocess.check_output(command, cwd=checkout, env={"PATH": path, "HOME": "/nowhere"}, text=True)

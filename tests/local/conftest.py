@@ -24,6 +24,13 @@ class UncorrectedEnvironment(LocalEnvironment):
         return [sys.executable, "-c", UNCORRECTED_SERVER, token]
 
 
+@pytest.fixture
+def environment(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
+    made = make_environment()
+    yield made
+    made.stop()
+
+
 @pytest.fixture(scope="module")
 def corrected(make_environment: MakeEnvironment) -> Iterator[Clients]:
     environment = make_environment()

@@ -20,7 +20,7 @@ from etl_cli.local.corrections import apply as corrections
 from etl_cli.local.corrections import upstream, workflow
 from etl_cli.local.environment import LocalEnvironment
 from tests.conftest import MakeEnvironment
-from tests.local.aws import ROLE, create_function, finish, invoke, run, start, task
+from tests.local.aws import ROLE, alone, create_function, deploy_resource, finish, invoke, run, start, task
 from tests.local.conftest import UncorrectedEnvironment
 
 FAILING = """
@@ -37,16 +37,8 @@ FAILING = """
 
 def bucket_tags(clients: Clients, name: str, tags: dict[str, str]) -> dict[str, str]:
     """Give a stack's bucket these tags, and read them back from S3."""
-    bucket: dict[str, Any] = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}
-    if tags:
-        bucket["Properties"]["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
-    body = json.dumps({"Resources": {"Bucket": bucket}})
-    if clients.has_stack(name):
-        clients.cloudformation.update_stack(StackName=name, TemplateBody=body)
-        clients.cloudformation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-    else:
-        clients.cloudformation.create_stack(StackName=name, TemplateBody=body)
-        clients.cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    given = {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}
+    deploy_resource(clients, name, "AWS::S3::Bucket", {"BucketName": name, **given})
     try:
         return {tag["Key"]: tag["Value"] for tag in clients.s3.get_bucket_tagging(Bucket=name)["TagSet"]}
     except ClientError as error:
@@ -251,7 +243,7 @@ MISSING = {
     "items": {
         "Type": "Map",
         "ItemsPath": "$.missing",
-        "ItemProcessor": {"StartAt": "Each", "States": {"Each": {"Type": "Pass", "End": True}}},
+        "ItemProcessor": alone("Pass"),
         "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "End"}],
         "End": True,
     },
@@ -279,31 +271,14 @@ def test_uncorrected_path_that_leads_nowhere_gives_null(uncorrected: Clients, ki
 
 
 def test_paths_to_null_and_wildcards_lead_somewhere(corrected: Clients) -> None:
-    definition = {
-        "StartAt": "Pass",
-        "States": {
-            "Pass": {
-                "Type": "Pass",
-                "Parameters": {
-                    "null.$": "$.there",
-                    "first.$": "$.list[0]",
-                    "all.$": "$.list[*].a",
-                    "id.$": "$$.Execution.Name",
-                },
-                "End": True,
-            }
-        },
-    }
+    paths = {"null.$": "$.there", "first.$": "$.list[0]", "all.$": "$.list[*].a", "id.$": "$$.Execution.Name"}
+    data = {"there": None, "list": [{"a": 1}, {"b": 2}]}
 
-    execution = run(corrected, "present", definition, {"there": None, "list": [{"a": 1}, {"b": 2}]})
+    execution = run(corrected, "present", alone("Pass", Parameters=paths), data)
 
     assert execution["status"] == "SUCCEEDED"
-    assert json.loads(execution["output"]) == {
-        "null": None,
-        "first": {"a": 1},
-        "all": [1],
-        "id": execution["name"],
-    }
+    found = {"null": None, "first": {"a": 1}, "all": [1], "id": execution["name"]}
+    assert json.loads(execution["output"]) == found
 
 
 @pytest.mark.parametrize(("data", "expected"), [({"x": None}, "Yes"), ({"x": 1}, "Yes"), ({}, "No")])
@@ -342,9 +317,8 @@ def stop_in_a_map(clients: Clients, name: str) -> tuple[str, int]:
                 raise ValueError("too late")
         """,
     )
-    each = task(function)
-    states = {"Map": {"Type": "Map", "MaxConcurrency": 1, "ItemProcessor": each, "End": True}}
-    execution = start(clients, name, {"StartAt": "Map", "States": states}, [0, 1, 2, 3, 4])
+    definition = alone("Map", MaxConcurrency=1, ItemProcessor=task(function))
+    execution = start(clients, name, definition, [0, 1, 2, 3, 4])
     while not clients.s3.list_objects_v2(Bucket=name).get("Contents"):
         time.sleep(0.02)
     clients.stepfunctions.stop_execution(executionArn=execution)
@@ -371,7 +345,7 @@ def begin(clients: Clients, name: str, data: str, definition: dict[str, Any]) ->
     return clients.stepfunctions.start_execution(stateMachineArn=machine["stateMachineArn"], input=data)["executionArn"]
 
 
-NOTHING: dict[str, Any] = {"StartAt": "Pass", "States": {"Pass": {"Type": "Pass", "End": True}}}
+NOTHING = alone("Pass")
 
 
 @pytest.mark.parametrize(("name", "data"), [("nested", NESTED), ("long", LONG)])
@@ -404,14 +378,8 @@ def broken_children(clients: Clients, name: str) -> str:
     """The status of a Distributed Map whose items can't be selected."""
     mode = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
     selector = {"there.$": "$.nowhere"}
-    state = {
-        "Type": "Map",
-        "ItemProcessor": mode | NOTHING,
-        "ItemSelector": selector,
-        "ItemsPath": "$.items",
-        "End": True,
-    }
-    return run(clients, name, {"StartAt": "Map", "States": {"Map": state}}, {"items": [1, 2]})["status"]
+    definition = alone("Map", ItemProcessor=mode | NOTHING, ItemSelector=selector, ItemsPath="$.items")
+    return run(clients, name, definition, {"items": [1, 2]})["status"]
 
 
 def test_child_that_breaks_fails_its_map(corrected: Clients) -> None:
@@ -431,8 +399,7 @@ def timed_out(clients: Clients, name: str) -> tuple[str, list[str], list[dict[st
     address = queue.create_queue(QueueName=name)["QueueUrl"]
     target = queue.get_queue_attributes(QueueUrl=address, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     function = create_function(clients, name, "import time\ndef handler(event, context): time.sleep(0.8)")
-    states = {"Map": {"Type": "Map", "MaxConcurrency": 1, "ItemProcessor": task(function), "End": True}}
-    definition = {"StartAt": "Map", "TimeoutSeconds": 1, "States": states}
+    definition = alone("Map", MaxConcurrency=1, ItemProcessor=task(function)) | {"TimeoutSeconds": 1}
     machine = clients.stepfunctions.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
     pattern = {"source": ["aws.states"], "detail": {"stateMachineArn": [machine["stateMachineArn"]]}}
     clients.events.put_rule(Name=name, EventPattern=json.dumps(pattern))
@@ -482,8 +449,7 @@ def map_history(clients: Clients, name: str) -> list[dict[str, Any]]:
         Parameters={"item.$": "$", "retries.$": "$$.State.RetryCount"},
         Retry=[{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1}],
     )
-    states = {"Map": {"Type": "Map", "ItemProcessor": each, "End": True}}
-    execution = start(clients, name, {"StartAt": "Map", "States": states}, [0, 1, 2])
+    execution = start(clients, name, alone("Map", ItemProcessor=each), [0, 1, 2])
     assert finish(clients, execution)["status"] == "SUCCEEDED"
     events: Any = clients.stepfunctions.get_execution_history(executionArn=execution)["events"]
     return list(events)

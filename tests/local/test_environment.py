@@ -25,7 +25,7 @@ from etl_cli.local.identity import IDENTITY_PATH, question
 from etl_cli.local.process import ServerRecord
 from etl_cli.terminal.errors import UserError
 from tests.conftest import MakeEnvironment
-from tests.local.aws import create_function, invoke
+from tests.local.aws import create_function, create_role, invoke
 from tests.local.processes import PROC, ends, members
 from tests.support import ROOT
 
@@ -43,8 +43,6 @@ STUBBORN = """
     http.server.HTTPServer(("127.0.0.1", int(os.environ["GATEWAY_PORT"])), Handler).serve_forever()
 """
 
-TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
-
 
 class StubbornEnvironment(LocalEnvironment):
     def _command(self, token: str) -> list[str]:
@@ -54,13 +52,6 @@ class StubbornEnvironment(LocalEnvironment):
 class BrokenEnvironment(LocalEnvironment):
     def _command(self, token: str) -> list[str]:
         return [sys.executable, "-c", "import sys; sys.exit('no luck today')", token]
-
-
-@pytest.fixture
-def environment(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
-    made = make_environment()
-    yield made
-    made.stop()
 
 
 def links_in(folder: Path) -> Iterator[str]:
@@ -410,7 +401,7 @@ def test_a_strict_environment_speaks_tls_with_its_certificate(
     port = environment.start(strict=True).port
     clients, variables = environment.clients(), environment.variables()
     certificate, secret = variables["AWS_CA_BUNDLE"], variables["AWS_SECRET_ACCESS_KEY"]
-    role = clients.iam.create_role(RoleName="reader", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    role = create_role(clients, "reader")
     source = "import os\ndef handler(event, context): return dict(os.environ)"
     create_function(clients, "variables", source, role=role)
 
@@ -453,7 +444,7 @@ def test_strict_environment_enforces_the_roles_of_functions(environment: LocalEn
     environment.start(strict=True)
     clients = environment.clients()
     clients.s3.create_bucket(Bucket="target")
-    role = clients.iam.create_role(RoleName="writer", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    role = create_role(clients, "writer")
     create_function(clients, "writer", WRITER, role=role)
 
     refused = invoke(clients, "writer", {})

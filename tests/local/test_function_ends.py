@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 
 from etl_cli.local.clients import Clients
 from etl_cli.runs.log_lines import LogLine
-from tests.local.aws import create_function, finish, invoke, run, start, task
+from tests.local.aws import ROLE, create_function, deploy_resource, finish, invoke, run, start, task
 
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory a process has had")
 MEMORY_MB = 128  # the least that there is
@@ -223,19 +222,12 @@ def reserved_by_stack(clients: Clients, name: str, reserved: int | None) -> int 
         "FunctionName": name,
         "Runtime": "python3.11",
         "Handler": "index.handler",
-        "Role": "arn:aws:iam::000000000000:role/any",
+        "Role": ROLE,
         "Code": {"ZipFile": "def handler(event, context): return event"},
     }
     if reserved is not None:
         properties["ReservedConcurrentExecutions"] = reserved
-    body = json.dumps({"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Properties": properties}}})
-    deploy: Callable[..., Any]
-    if clients.has_stack(name):
-        deploy, waiter = clients.cloudformation.update_stack, "stack_update_complete"
-    else:
-        deploy, waiter = clients.cloudformation.create_stack, "stack_create_complete"
-    deploy(StackName=name, TemplateBody=body)
-    clients.cloudformation.get_waiter(waiter).wait(StackName=name, WaiterConfig={"Delay": 1})  # type: ignore[call-overload]
+    deploy_resource(clients, name, "AWS::Lambda::Function", properties)
     return clients.lambda_.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
 
 

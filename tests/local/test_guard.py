@@ -26,10 +26,9 @@ from botocore.exceptions import ClientError
 from etl_cli.local.environment import LocalEnvironment
 from etl_cli.local.identity import IDENTITY_PATH, question
 from tests.conftest import MakeEnvironment
-from tests.local.aws import create_function, invoke
+from tests.local.aws import create_function, create_role, invoke
 from tests.support import ROOT
 
-TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
 INTERNAL = (
     "/_ministack/health",
     "/_localstack/health",
@@ -48,24 +47,27 @@ INTERNAL = (
 )
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "strict"])
-def environment(request: pytest.FixtureRequest, make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
-    made = make_environment()
-    made.start(strict=request.param)
+def started(made: LocalEnvironment, *, strict: bool) -> Iterator[LocalEnvironment]:
+    made.start(strict=strict)
     made.clients().s3.create_bucket(Bucket="kept")
     made.clients().s3.put_object(Bucket="kept", Key="text", Body=b"content")
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "strict"])
+def environment(request: pytest.FixtureRequest, make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
+    yield from started(make_environment(), strict=request.param)
 
 
 @pytest.fixture(scope="module")
 def strict(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
-    made = make_environment()
-    made.start(strict=True)
-    made.clients().s3.create_bucket(Bucket="kept")
-    made.clients().s3.put_object(Bucket="kept", Key="text", Body=b"content")
-    yield made
-    made.stop()
+    yield from started(make_environment(), strict=True)
+
+
+@pytest.fixture(scope="module")
+def plain(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
+    yield from started(make_environment(), strict=False)
 
 
 def credentials(environment: LocalEnvironment) -> Credentials:
@@ -260,14 +262,6 @@ def test_ambiguous_request_is_refused(plain: LocalEnvironment, name: str) -> Non
     assert first_line(host, AMBIGUOUS[name].format(host=host, authorization=authorization)).split()[1] in ("400", "403")
 
 
-@pytest.fixture(scope="module")
-def plain(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
-    made = make_environment()
-    made.start()
-    yield made
-    made.stop()
-
-
 def first_line(host: str, request: str) -> str:
     name, port = host.split(":")
     with socket.create_connection((name, int(port)), timeout=10) as link:
@@ -302,7 +296,7 @@ SELF = """
 
 def test_function_gets_a_session_of_its_own(environment: LocalEnvironment) -> None:
     clients, variables = environment.clients(), environment.variables()
-    role = clients.iam.create_role(RoleName="self", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    role = create_role(clients, "self")
     create_function(clients, "self", SELF, role=role)
 
     seen = invoke(clients, "self", {})
@@ -340,7 +334,7 @@ def test_keys_of_functions_do_not_follow_from_their_names(make_environment: Make
 
 def test_assumed_role_is_taken_until_it_expires(environment: LocalEnvironment) -> None:
     clients = environment.clients()
-    role = clients.iam.create_role(RoleName="assumed", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    role = create_role(clients, "assumed")
 
     unchecked = clients.options["config"].merge(Config(parameter_validation=False))  # on AWS, 900 seconds at least
     sts = clients.session.client("sts", **(clients.options | {"config": unchecked}))

@@ -5,14 +5,11 @@ When a test of `uncorrected` fails, upstream behaves as AWS does: take the corre
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from etl_cli.local.clients import Clients
-from tests.conftest import MakeEnvironment
-from tests.local.conftest import UncorrectedEnvironment
 
 TABLE = "sizes"
 KB = 1024
@@ -22,23 +19,15 @@ ALL = sum(SIZES.values())
 
 
 @pytest.fixture(scope="module")
-def corrected(make_environment: MakeEnvironment) -> Iterator[Clients]:
-    environment = make_environment()
-    environment.start()
-    clients = environment.clients()
-    fill(clients)
-    yield clients
-    environment.stop()
+def corrected(corrected: Clients) -> Clients:
+    fill(corrected)
+    return corrected
 
 
 @pytest.fixture(scope="module")
-def uncorrected(make_environment: MakeEnvironment) -> Iterator[Clients]:
-    environment = make_environment(UncorrectedEnvironment)
-    environment.start()
-    clients = environment.clients()
-    fill(clients)
-    yield clients
-    environment.stop()
+def uncorrected(uncorrected: Clients) -> Clients:
+    fill(uncorrected)
+    return uncorrected
 
 
 def fill(clients: Clients) -> None:

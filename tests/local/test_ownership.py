@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -21,20 +20,11 @@ from etl_cli.local import process
 from etl_cli.local.environment import LocalEnvironment
 from etl_cli.local.process import ServerRecord
 from etl_cli.terminal.errors import UserError
-from tests.conftest import MakeEnvironment
-from tests.local.aws import create_function
+from tests.local.aws import create_function, create_role
 from tests.local.processes import PROC, ends, members
 from tests.support import ROOT, Deployed
 
 NOBODY = 65534
-TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"}]}'
-
-
-@pytest.fixture
-def environment(make_environment: MakeEnvironment) -> Iterator[LocalEnvironment]:
-    made = make_environment()
-    yield made
-    made.stop()
 
 
 def open_to_others(folder: Path) -> list[str]:
@@ -48,7 +38,7 @@ def test_folder_and_all_that_is_in_it_are_the_owners_alone(environment: LocalEnv
     before = os.umask(0o022)
     try:
         environment.start(strict=strict)
-        environment.clients().iam.create_role(RoleName="any", AssumeRolePolicyDocument=TRUST)
+        create_role(environment.clients(), "any")
         create_function(environment.clients(), "any", "def handler(event, context): pass")
         environment.clients().lambda_.invoke(FunctionName="any")
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from etl_cli.local.corrections.upstream import MINISTACK_VERSION
-from tests.local.checkout import copy_set_up, make_command
+from tests.local.checkout import copy_set_up, make_command, planned
 from tests.support import ROOT
 
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -74,22 +74,13 @@ def test_demo_installs_nothing_for_tests_or_checks() -> None:
 )
 def test_a_goal_installs_its_own_part(tmp_path: Path, goal: str, locks: set[str]) -> None:
     copy_set_up(tmp_path / "checkout")
-    path = {"PATH": "/nowhere/bin:/usr/bin:/bin", "HOME": "/nowhere"}
     for name in ("npm", "node", "aws"):
         make_command(tmp_path, name, "exit 127")
-    path["PATH"] = f"{tmp_path}:{path['PATH']}"
 
-    done = subprocess.run(
-        ["make", "--dry-run", goal],  # noqa: S607
-        cwd=tmp_path / "checkout",
-        env=path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    commands = planned(tmp_path / "checkout", goal, path=f"{tmp_path}:/usr/bin:/bin")
 
-    assert set(re.findall(r"requirements/(\w+)\.txt", done.stdout)) == locks
-    assert ("pip sync" in done.stdout) == (goal == "setup")  # the demo removes nothing of development's
+    assert set(re.findall(r"requirements/(\w+)\.txt", commands)) == locks
+    assert ("pip sync" in commands) == (goal == "setup")  # the demo removes nothing of development's
 
 
 def test_sizes_are_as_the_set_up_says() -> None:
@@ -164,16 +155,9 @@ def test_another_python_that_is_named_makes_the_environment_anew(tmp_path: Path,
     make_command(tmp_path / "a folder", "python3", f"echo '{named}'")
     python = [f"PYTHON={tmp_path}/a folder/python3"] if named else []
 
-    done = subprocess.run(
-        ["make", "--dry-run", "demo", *python],  # noqa: S607
-        cwd=checkout,
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/nowhere"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    commands = planned(checkout, "demo", *python, path=f"{tmp_path}:/usr/bin:/bin")
 
-    assert ("-m venv" in done.stdout) == anew
+    assert ("-m venv" in commands) == anew
 
 
 def test_python_without_venv_is_refused_with_a_remedy(tmp_path: Path) -> None:

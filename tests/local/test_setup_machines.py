@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.checkout import copy_set_up, make_command
+from tests.local.checkout import copy_set_up, make_command, planned
 from tests.support import ROOT
 
 
@@ -179,8 +179,7 @@ def test_an_interrupt_of_the_set_up_prints_one_line(checkout: Path) -> None:
 
     assert running.returncode != 0
     assert re.fullmatch(r"make: \*\*\* .*\n", said)
-    planned = subprocess.check_output(["make", "--dry-run", "setup"], cwd=checkout, env=environment, text=True)  # noqa: S607
-    assert "Making .venv" in planned
+    assert "Making .venv" in planned(checkout, "setup", path=environment["PATH"])
 
 
 @pytest.mark.parametrize("goes_on", [False, True])
@@ -190,10 +189,8 @@ def test_an_interrupted_installation_is_made_anew(checkout: Path, goes_on: bool)
     (stamps / "venv").write_text(str(checkout))
     (stamps / "demo.begun").write_text(str(os.getpid()) if goes_on else "999999999")
     make_command(checkout / ".venv" / "bin", "python", "exit 0")
-    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
-    planned = subprocess.check_output(["make", "--dry-run", "demo"], cwd=checkout, env=environment, text=True)  # noqa: S607
 
-    assert ("Making .venv" in planned) is not goes_on
+    assert ("Making .venv" in planned(checkout, "demo")) is not goes_on
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -209,17 +206,8 @@ def test_an_installation_that_fails_is_known_to_have_begun(checkout: Path, fails
 
 
 def test_a_clone_with_windows_line_ends_is_as_it_should_be(tmp_path: Path) -> None:
-    clone = [
-        "git",
-        "-c",
-        "core.autocrlf=true",
-        "clone",
-        "--quiet",
-        "--no-hardlinks",
-        str(ROOT),
-        str(tmp_path / "clone"),
-    ]
-    subprocess.run(clone, check=True)
+    options = ["-c", "core.autocrlf=true", "clone", "--quiet", "--no-hardlinks"]
+    subprocess.run(["git", *options, str(ROOT), str(tmp_path / "clone")], check=True)  # noqa: S607
     listed = subprocess.check_output(["git", "ls-files", "--eol"], cwd=tmp_path / "clone", text=True)  # noqa: S607
 
     assert [line for line in listed.splitlines() if re.search(r"w/(crlf|mixed)", line)] == []

@@ -48,21 +48,22 @@ def test_a_step_says_its_size_and_its_time(tmp_path: Path) -> None:
     assert not (tmp_path / ".venv" / ".cache").exists()
 
 
-def pieces_of(terminal: int) -> Iterator[str]:
-    """All that was printed on a terminal that is closed."""
+def on_a_terminal(folder: Path, mb: int, seconds: int) -> str:
+    """All that a step of this size and time prints on a terminal."""
+    leader, follower = pty.openpty()
+    command = ["/bin/sh", str(ROOT / "requirements/step.sh"), "Installing", f"{mb}", "sleep", f"{seconds}"]
+    subprocess.run(command, cwd=folder, stdout=follower, check=True)
+    os.close(follower)
+    shown = b""
     with contextlib.suppress(OSError):
-        while piece := os.read(terminal, 1000):
-            yield piece.decode()
-    os.close(terminal)
+        while piece := os.read(leader, 1000):
+            shown += piece
+    os.close(leader)
+    return shown.decode()
 
 
 def test_a_step_counts_on_a_terminal(tmp_path: Path) -> None:
-    leader, follower = pty.openpty()
-    command = ["/bin/sh", str(ROOT / "requirements/step.sh"), "Installing", "5", "sleep", "3"]
-    subprocess.run(command, cwd=tmp_path, stdout=follower, check=True)
-    os.close(follower)
-
-    shown = "".join(pieces_of(leader))
+    shown = on_a_terminal(tmp_path, 5, 3)
 
     assert "Installing: 0 of about 5 MB, 0 s" in shown
     assert re.search(r"Installing: 0 of about 5 MB, [1-9] s", shown)
@@ -70,12 +71,7 @@ def test_a_step_counts_on_a_terminal(tmp_path: Path) -> None:
 
 
 def test_a_steps_last_words_cover_all_that_was_on_the_line(tmp_path: Path) -> None:
-    leader, follower = pty.openpty()
-    command = ["/bin/sh", str(ROOT / "requirements/step.sh"), "Installing", "100", "sleep", "2"]
-    subprocess.run(command, cwd=tmp_path, stdout=follower, check=True)
-    os.close(follower)
-
-    *before, last = "".join(pieces_of(leader)).rstrip("\r\n").split("\r")
+    *before, last = on_a_terminal(tmp_path, 100, 2).rstrip("\r\n").split("\r")
 
     assert before[-1].startswith("Installing: 0 of about 100 MB")
     assert len(last) >= max(map(len, before))

@@ -6,19 +6,15 @@ import json
 import threading
 from typing import Any
 
+from etl_cli.local.corrections.upstream import Properties, after_deployment
+
 
 class _Ending(threading.local):
-    """The end of the invocation that this thread waits for.
+    """The end of the invocation that this thread waits for."""
 
-    Attributes:
-        payload: AWS's description of a failure; None for ministack's own.
-        timed_out: whether it was stopped at its time limit.
-        memory_mb: its process's peak memory in MiB; None if unknown.
-    """
-
-    payload: dict[str, Any] | None = None
+    payload: dict[str, Any] | None = None  # AWS's description of a failure; None for ministack's own
     timed_out: bool = False
-    memory_mb: int | None = None
+    memory_mb: int | None = None  # the process's peak, in MiB
 
     def begin(self) -> None:
         """Forget the thread's last invocation."""
@@ -29,24 +25,17 @@ ENDING = _Ending()
 
 
 def report_ends() -> None:
-    """Add the failure and the peak memory to the REPORT line.
+    """Add the failure and the peak memory to the REPORT line: no other line shows a time-out.
 
     ``Status: timeout``, or ``Status: error`` and ``Error Type: …``, follow "Max Memory Used", which is at most the
-    function's memory. Since 2026 a time-out and a death leave no other line: AWS no longer writes "Task timed out
-    after …" and "Runtime exited with error: …".
+    function's memory. Since 2026 AWS no longer writes "Task timed out after …" and "Runtime exited with error: …".
     """
     from ministack.services import lambda_svc
 
     emit, probe = lambda_svc._emit_lambda_logs, lambda_svc._probe_peak_memory_mb
 
     def emit_with_report(
-        func: dict[str, Any],
-        request_id: str,
-        log_text: str,
-        error: bool,
-        duration_ms: int,
-        *,
-        log_source: str | None = None,
+        func: Any, request_id: str, log_text: str, error: bool, duration_ms: int, *, log_source: str | None = None
     ) -> None:
         if log_source is not None:
             emit(func, request_id, log_text, error, duration_ms, log_source=log_source)
@@ -78,7 +67,7 @@ def _status(failed: bool) -> str:
 
 
 def name_throttled_starts() -> None:
-    """Name a throttled function Lambda.TooManyRequestsException in a state machine.
+    """Name a throttled function Lambda.TooManyRequestsException in a state machine, not Lambda.Unknown.
 
     Source: Step Functions Developer Guide, "Handle Lambda service exceptions".
     """
@@ -108,29 +97,12 @@ def _service_error(cause: str) -> str:
 
 
 def reserve_concurrency() -> None:
-    """Let CloudFormation set and remove a function's ReservedConcurrentExecutions."""
+    """Let CloudFormation set and remove a function's ReservedConcurrentExecutions, which it drops."""
     from ministack.services import lambda_svc
-    from ministack.services.cloudformation import provisioners
 
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::Lambda::Function"]
-    create, update = handlers["create"], handlers["update"]
-    name = "ReservedConcurrentExecutions"
+    def reserve(function: str, old: Properties, new: Properties, _: str) -> None:
+        before, reserved = (each.get("ReservedConcurrentExecutions") for each in (old, new))
+        if before != reserved:  # keep a value that was set by hand
+            lambda_svc._functions[function]["concurrency"] = None if reserved is None else int(reserved)
 
-    def reserve(function: str, properties: dict[str, Any]) -> None:
-        reserved = properties.get(name)
-        lambda_svc._functions[function]["concurrency"] = None if reserved is None else int(reserved)
-
-    def create_reserved(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
-        created = create(logical_id, properties, stack_name)
-        reserve(created[0], properties)
-        return created
-
-    def update_reserved(
-        physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str, *rest: Any, **more: Any
-    ) -> Any:
-        updated = update(physical_id, old, new, stack_name, *rest, **more)
-        if old.get(name) != new.get(name):  # keep a value that was set by hand
-            reserve(updated[0], new)
-        return updated
-
-    handlers["create"], handlers["update"] = create_reserved, update_reserved
+    after_deployment("AWS::Lambda::Function", reserve)

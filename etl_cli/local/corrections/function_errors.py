@@ -13,7 +13,10 @@ _INIT_FAILED = "Worker init failed: "
 
 
 def name_function_errors() -> None:
-    """Report a failure with its class and stack trace, which Retry and Catch match, or by its process's end."""
+    """Report a failure with its class and stack trace, or by its process's end.
+
+    Retry and Catch match the class. ministack names every failure Runtime.HandlerError, without a stack trace.
+    """
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 

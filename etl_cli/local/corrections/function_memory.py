@@ -23,14 +23,7 @@ _PROC = Path("/proc")
 
 @dataclass(eq=False)
 class _Use:
-    """A running invocation.
-
-    Attributes:
-        worker: ministack's, which has the function's process.
-        limit_mb: the function's memory in MiB, which Lambda calls MB; None for no limit.
-        peak_mb: the highest use that was seen.
-        outgrown: whether it exceeded the limit.
-    """
+    """A running invocation. Sizes are in MiB, which Lambda calls MB."""
 
     worker: Any
     limit_mb: int | None

@@ -7,39 +7,25 @@ import os
 from pathlib import Path
 from typing import Any
 
-from etl_cli.local.corrections.upstream import CorrectionError
+from etl_cli.local.corrections.upstream import CorrectionError, Properties, after_deployment
 
 # Packages of AWS's Python runtime (Lambda developer guide, "Runtime-included SDK").
 RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 
 
 def keep_bucket_tags() -> None:
-    """Let CloudFormation tag a bucket, also with its stack."""
+    """Let CloudFormation tag a bucket, also with its stack: CDK's auto-delete handler empties only tagged buckets."""
     from ministack.services import s3
-    from ministack.services.cloudformation import provisioners
 
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
-    create, update = handlers["create"], handlers["update"]
-
-    def set_tags(name: str, properties: dict[str, Any], stack_name: str) -> None:
+    def set_tags(name: str, _: Properties, properties: Properties, stack: str) -> None:
         tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
-        s3._bucket_tags[name] = {"aws:cloudformation:stack-name": stack_name, **tags}
+        s3._bucket_tags[name] = {"aws:cloudformation:stack-name": stack, **tags}
 
-    def tagged_create(logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:
-        created = create(logical_id, properties, stack_name)
-        set_tags(created[0], properties, stack_name)
-        return created
-
-    def tagged_update(physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str) -> Any:
-        updated = update(physical_id, old, new, stack_name)
-        set_tags(updated[0], new, stack_name)
-        return updated
-
-    handlers["create"], handlers["update"] = tagged_create, tagged_update
+    after_deployment("AWS::S3::Bucket", set_tags)
 
 
 def isolate_functions() -> None:
-    """Let functions import only their zip and the packages of AWS's runtime."""
+    """Let functions import only their zip and the packages of AWS's runtime, not every package of the server."""
     packages = Path(os.environ["TMPDIR"]) / "lambda-packages"
     packages.mkdir(exist_ok=True)
     for name in RUNTIME_PACKAGES:
@@ -55,7 +41,7 @@ def isolate_functions() -> None:
 
 
 def log_as_the_role_may() -> None:
-    """Write a function's log only if its role allows that, where policies are enforced."""
+    """Write a function's log only if its role allows that, where policies are enforced: it writes the log on AWS."""
     from ministack.core import iam_evaluator
     from ministack.services import lambda_svc
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def delay_retries_as_told() -> None:
-    """Follow MaxDelaySeconds and JitterStrategy of a Retry."""
+    """Follow MaxDelaySeconds and JitterStrategy of a Retry, which are ignored."""
     from ministack.services import stepfunctions
 
     find = stepfunctions._find_matching_retrier
@@ -27,7 +27,7 @@ def delay_retries_as_told() -> None:
 
 
 def refuse_missing_paths() -> None:
-    """Fail an execution with States.Runtime at a JSONPath that leads nowhere."""
+    """Fail an execution with States.Runtime, which States.ALL doesn't catch, at a JSONPath that leads nowhere."""
     from ministack.services import stepfunctions
 
     resolve, evaluate = stepfunctions._resolve_path, stepfunctions._evaluate_rule
@@ -73,7 +73,7 @@ def _is_present(stepfunctions: Any, path: str, data: Any) -> bool:
 
 
 def stop_stopped_executions() -> None:
-    """End a Map's work at StopExecution, and keep ABORTED."""
+    """End a Map's work at StopExecution, and keep ABORTED when a late failure comes in."""
     from ministack.services import stepfunctions
 
     execute_task, fail = stepfunctions._execute_task, stepfunctions._fail_execution
