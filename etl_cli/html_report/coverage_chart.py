@@ -27,11 +27,7 @@ class CoverageLine:
     """Thirty days, or more if the window is longer.
 
     Attributes:
-        axis: the time from the left to the right.
-        window: the run's window.
         succeeded: whether the run covers its window.
-        covered: the time that runs have covered.
-        coverage: gaps, and time that isn't overdue yet.
     """
 
     axis: Axis
@@ -57,14 +53,7 @@ class CoverageLine:
 def coverage_line(
     entry: Entry, entries: Sequence[Entry], watermark: Watermark | None, now: datetime
 ) -> CoverageLine | None:
-    """The line of a run; None for a run without a window. It ends now, or with the window of an old run.
-
-    Args:
-        entry: the run's.
-        entries: all of the ledger.
-        watermark: the ledger's.
-        now: the end of all windows.
-    """
+    """The line of a run; None for a run without a window. It ends now, or with the window of an old run."""
     if entry.window is None:
         return None
     end = now if entry.window.end > now - DAYS else entry.window.end

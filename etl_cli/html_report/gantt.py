@@ -31,10 +31,8 @@ class Gantt:
     """The invocations of the workers, by segment.
 
     Attributes:
-        axis: the execution, from its start to its end.
         rows: the invocations of the segments that are shown, by segment.
         segments: number of all segments.
-        invocations: all invocations.
     """
 
     axis: Axis

@@ -55,13 +55,8 @@ class Page:
     """The facts of a page.
 
     Attributes:
-        summary: the run.
-        account: its cost, and the effect of its failure.
         map_runs: its Distributed Maps; empty if its Maps are inline.
         coverage: its window on a time line; None if it has no window.
-        tables: names of the source table and of the destination table.
-        made: the time of these facts.
-        times: prints instants.
         etl: makes lines of this command, as a reader of the page types them.
     """
 
@@ -122,17 +117,7 @@ def page_of(  # noqa: PLR0913 - the facts, and how to print them
     times: Times,
     etl: EtlLines,
 ) -> Page:
-    """Read the facts that the page shows and the summary doesn't have.
-
-    Args:
-        deployment: where the run ran.
-        summary: the run, with its contents.
-        account: its cost, and the effect of its failure.
-        entries: all of the ledger, the latest first.
-        now: the end of all windows.
-        times: prints instants.
-        etl: makes lines of this command.
-    """
+    """Read the facts that the page shows and the summary doesn't have."""
     distributed = summary.timeline is not None and not summary.timeline.workers.invocations
     return Page(
         summary=summary,

@@ -26,11 +26,7 @@ class Attribute(NamedTuple):
     """An attribute of an item before and after.
 
     Attributes:
-        path: its path in the item.
         mark: ``came``, ``went``, ``changed``, or empty if it stayed.
-        kind: its type in DynamoDB.
-        before: its value; None if it came.
-        after: its value; None if it went.
     """
 
     path: str
@@ -54,10 +50,7 @@ class Grid:
     """An aggregate as a table.
 
     Attributes:
-        name: the aggregate's.
-        heads: names of its columns.
         groups: number of columns, from the left, that name the group.
-        rows: cells as text.
         more: number of rows that are left out.
     """
 

@@ -53,23 +53,12 @@ class Step:
 
 
 class Board:
-    """Shows steps and their durations. Use it as a context manager; its last state stays on the screen.
-
-    Attributes:
-        lives: whether it is live, as on a terminal.
-    """
+    """Shows steps and their durations. Use it as a context manager; its last state stays on the screen."""
 
     def __init__(
         self, console: Terminal, names: Sequence[str], *, name_width: int = NAME_WIDTH, owns: bool = True
     ) -> None:
-        """Make a board whose steps all wait.
-
-        Args:
-            console: the terminal.
-            names: names of the steps.
-            name_width: columns for the names.
-            owns: whether an interruption ends the steps; otherwise they go on elsewhere.
-        """
+        """Make a board whose steps all wait; if it ``owns`` them, an interruption ends them."""
         self._console = console
         self._name_width, self._owns = name_width, owns
         self._steps = {name: Step(name) for name in names}

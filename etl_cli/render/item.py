@@ -48,13 +48,7 @@ def _text(value: Wire) -> str:
 
 
 def changes_table(found: Iterable[Change], titles: tuple[str, str], width: int) -> Group:
-    """Differences as a table with two columns of values, each in as many lines as it takes.
-
-    Args:
-        found: the result of `compare` or `changes`.
-        titles: titles of the two columns.
-        width: of the table, in characters.
-    """
+    """Differences as a table with two columns of values, each in as many lines as it takes."""
     rest = iter(found)
     listed = list(islice(rest, MOST_LINES))
     first = _first_width((change.path for change in listed), width)

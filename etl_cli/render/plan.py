@@ -167,13 +167,7 @@ def uses(service: str, usage: Usage) -> str:
 
 
 def _print_rows(console: Terminal, rows: Sequence[Sequence[str]], columns: str) -> None:
-    """Print columns: the first row is their heads, the last one the sum.
-
-    Args:
-        console: the terminal.
-        rows: of as many cells each.
-        columns: a letter for each: l or r for a whole column, by its side; t for text, which wraps.
-    """
+    """Print rows: the first is the heads, the last one the sum. Columns: l(eft), r(ight), t(ext) that wraps."""
     table = Grid(gap=3)
     table.whole()
     for column in columns[1:]:

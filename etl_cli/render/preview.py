@@ -34,15 +34,7 @@ _NO_RECORDS = {
 
 
 def print_preview(console: Terminal, preview: Preview, table: str, times: Times, chosen: Iterable[Outcome]) -> None:
-    """Print the outcomes of items.
-
-    Args:
-        console: where.
-        preview: the outcomes.
-        table: the source table of the items.
-        times: how to print instants.
-        chosen: the outcomes to show field by field.
-    """
+    """Print the outcomes of items, the chosen ones field by field."""
     width = table_width(console)
     intro = Text(f"{plural(preview.items, 'item')} of {table}, {as_in_a_run(preview, times)}")
     console.print(intro, width=width, soft_wrap=False)

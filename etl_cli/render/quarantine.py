@@ -63,13 +63,7 @@ def quarantine_document(found: Quarantine) -> dict[str, Any]:
 
 
 def print_records(console: Terminal, records: Iterable[QuarantinedRecord], *, has_more: bool) -> None:
-    """Print records of quarantine.
-
-    Args:
-        console: where.
-        records: the records.
-        has_more: whether quarantine has more than these.
-    """
+    """Print records of quarantine."""
     width = table_width(console)
     for record in records:
         heading = Text.assemble(

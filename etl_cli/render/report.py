@@ -36,15 +36,7 @@ def print_report(
     verified: Verified | None = None,
     times: Times | None = None,
 ) -> None:
-    """Print the report of a run that succeeded.
-
-    Args:
-        console: the terminal.
-        summary: the run.
-        tables: names of the source table and of the destination table.
-        verified: numbers that were counted in the tables; None if nothing was.
-        times: prints instants; in UTC if left out.
-    """
+    """Print the report of a run that succeeded, with the numbers that were counted in the tables, if any."""
     width, contents = table_width(console), summary.contents
     sections: list[tuple[str, RenderableType]] = [
         ("Durations", fitting(console, width, _durations(summary))),

@@ -26,14 +26,7 @@ _UNKNOWN = "-"
 
 
 def runs_table(entries: Sequence[Entry], times: Times, etl: EtlLines, width: int | None) -> Iterator[Text]:
-    """The lines of the table. Below a run are the reason of its failure and the result of its replay.
-
-    Args:
-        entries: the runs, at least one.
-        times: prints windows.
-        etl: makes lines of this command.
-        width: columns of the terminal; None for no limit.
-    """
+    """The lines of the table, without limit if ``width`` is None. Failures and replays are below their runs."""
     for shape in (_Full(times), _Short(times), _Tall(times, width or 0)):
         head, *runs = shape.blocks(entries)
         if width is None or (shape.fits(entries) and max(line.cell_len for line in chain(head, *runs)) <= width):

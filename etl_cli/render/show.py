@@ -33,16 +33,7 @@ NO_WINDOW = "none: it ended before Plan had fixed one"
 def print_run(
     console: Terminal, summary: RunSummary, account: Account, tables: tuple[str, str], times: Times, etl: EtlLines
 ) -> None:
-    """Print all that is known of a run.
-
-    Args:
-        console: the terminal.
-        summary: the run.
-        account: its cost, and the effect of its failure.
-        tables: names of the source table and of the destination table.
-        times: prints instants.
-        etl: makes lines of this command.
-    """
+    """Print all that is known of a run."""
     if summary.succeeded:
         print_report(console, summary, tables, times=times)
     elif summary.failure:

@@ -64,14 +64,7 @@ def find_coverage(
     """Compare the time that runs should have covered with the time that they have covered.
 
     Runs should cover all time since the first scheduled run, and every window of a run. A run that is still running
-    neither covers its window nor misses it.
-
-    Args:
-        runs: all entries of the ledger.
-        watermark: None before the first scheduled run.
-        now: the end of the search; no window ends later.
-        overdue: the age at which uncovered time after the last run becomes a gap.
-        since: the start of the search.
+    neither covers its window nor misses it. Uncovered time after the last run becomes a gap when it is ``overdue``.
     """
     runs = [run for run in runs if not run.replay]
     covered = covered_by(runs, watermark)

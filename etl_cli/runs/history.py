@@ -29,12 +29,8 @@ class StageProgress:
     """The progress of one stage.
 
     Attributes:
-        name: its state in the state machine.
-        entered_at: when the workflow entered it; None before.
-        exited_at: when it succeeded or failed; None before.
         counts: totals by name over its segments and all stages so far, without zeros.
         counted_at: when the latest invocation returned counts; None before the first.
-        segments_done: number of segments that it has finished.
         invocations: number of invocations that succeeded.
         failed_invocations: number of those that failed; each is retried, or ends the execution.
         throttled_starts: number of starts that Lambda throttled; each is a transition, and no invocation.
@@ -90,11 +86,6 @@ class Timeline:
 
     Attributes:
         status: RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT, as Step Functions names it.
-        run: the run that Plan fixed; None before.
-        error: name of the error that ended the execution; empty unless it failed.
-        cause: the message of that error.
-        output: the execution's output; empty unless it succeeded.
-        workers: the invocations of the workers.
     """
 
     status: str = "RUNNING"

@@ -32,10 +32,8 @@ class Snapshot:
     Attributes:
         timeline: the execution by its history.
         staged_objects: objects that the current stage has written so far; None if it writes none.
-        staged_bytes: their size.
         arrived: growth of the destination table in items since the first look; None if it is unknown.
         arriving: the same in items per second.
-        looked_at: when this was so, by this machine's clock.
     """
 
     timeline: Timeline
@@ -61,13 +59,7 @@ class Watch:
     """Looks at one execution, and remembers the history that it has read."""
 
     def __init__(self, deployment: Deployment, execution: str, *, alone: bool = True) -> None:
-        """Prepare to look at an execution.
-
-        Args:
-            deployment: where it runs.
-            execution: its ARN.
-            alone: whether no other run writes the destination meanwhile, so that its growth is this run's.
-        """
+        """Prepare to look at an execution (an ARN); ``alone`` if no other run writes the destination meanwhile."""
         self._deployment = deployment
         self._execution = execution
         self._timeline = Timeline()

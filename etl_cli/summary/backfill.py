@@ -31,10 +31,8 @@ class Planned:
     """A window of a backfill.
 
     Attributes:
-        window: half-open, in UTC.
         attempt: number of the running attempt, or else of the next one; from 1.
         last: the ledger's entry of the successful attempt, or else of the last one; None before the first.
-        done: whether it needs no further run.
     """
 
     window: Span
@@ -104,14 +102,7 @@ def _is_recent(started: datetime | None, done_since: datetime | None) -> bool:
 
 
 class BackfillWork:
-    """The windows of a backfill at work.
-
-    Attributes:
-        planned: all windows in their order.
-        before: windows that were done already.
-        running: the running executions, by window.
-        ended: windows that have ended, in this order.
-    """
+    """The windows of a backfill at work."""
 
     def __init__(
         self,

@@ -25,12 +25,7 @@ class BalanceLine:
 
 
 def balance_of(counts: Mapping[str, int], *, replay: bool) -> list[BalanceLine]:
-    """The lines of the balance, without the parts that are unusual and 0.
-
-    Args:
-        counts: the run's counts by name.
-        replay: whether the run is a replay, which can leave records in quarantine.
-    """
+    """The lines of the balance, without parts that are unusual and 0; a replay can leave records in quarantine."""
     always = {*REPORTED, *(["left"] if replay else [])}
     return [
         BalanceLine(

@@ -35,7 +35,6 @@ class Sample:
     """One item before and after, in bytes: as objects it takes a hundred times as much memory.
 
     Attributes:
-        key: the record's.
         read: the item as the run read it, a line of DynamoDB JSON.
         made: the record as the run made it, a line of plain JSON.
     """
@@ -64,9 +63,6 @@ class Contents:
         aside: the records in quarantine, counted by reason.
         is_cut: whether quarantine has more records than were counted.
         aggregates: as the gate staged them, with exact numbers.
-        sample: one item before and after; None if there is none to show.
-        expired: whether objects of the run are gone.
-        with_items: whether contents of items may be shown.
     """
 
     keys: dict[str, str] = field(default_factory=dict)
@@ -95,13 +91,7 @@ class Contents:
 
 
 def read_contents(deployment: Deployment, run: str, timeline: Timeline | None) -> Contents:
-    """Read the contents of a run.
-
-    Args:
-        deployment: where it ran.
-        run: its id; empty if it has none.
-        timeline: its history; None if Step Functions has forgotten it, long after its objects have expired.
-    """
+    """Read the contents of a run by its id, which may be empty; its timeline is None if Step Functions forgot it."""
     if not run:
         return Contents()
     if timeline is None:
@@ -115,12 +105,7 @@ def read_contents(deployment: Deployment, run: str, timeline: Timeline | None) -
 
 
 def read_staged(deployment: Deployment, run: str, keys: dict[str, str]) -> Contents:
-    """Read the contents of a run that succeeded.
-
-    Args:
-        deployment: where it ran.
-        run: its id.
-        keys: S3 keys of the first object of each kind, as its output has them.
+    """Read the contents of a run that succeeded; ``keys`` are those of its output.
 
     Raises:
         UserError: an object of the run isn't in the bucket any more.
