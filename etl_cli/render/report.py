@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -185,16 +184,10 @@ def _aggregate(aggregate: dict[str, Any]) -> RenderableType:
             table.whole("right")
     table.add_row("", *(Text(name, "dim") for name in rows[0]))
     for row in rows[:_MOST_GROUPS]:
-        table.add_row("", *(_cell(value) for value in row.values()))
+        table.add_row("", *map(number, row.values()))
     if len(rows) <= _MOST_GROUPS:
         return table
     return Group(table, Text(f"  and {plural(len(rows) - _MOST_GROUPS, 'more group')}", "dim"))
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return number(value) if isinstance(value, (int, Decimal)) else "-" if value is None else str(value)
 
 
 def _grid() -> Grid:

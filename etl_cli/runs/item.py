@@ -38,6 +38,11 @@ class Change:
             return "-"
         return "" if same(self.before, self.after) else "~"
 
+    @property
+    def kind(self) -> str:
+        """The type of the value in DynamoDB, such as ``N``."""
+        return next(iter(self.after or self.before or {}), "")
+
 
 def same(one: Wire, other: Wire) -> bool:
     """Whether two values are equal to DynamoDB: numbers in any notation, sets in any order."""
