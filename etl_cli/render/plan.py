@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from etl.model.instants import format_instant
 from etl_cli.costs.capacity import TABLE_UNITS
 from etl_cli.costs.capacity_advice import needs_quota
 from etl_cli.costs.cost import STAGED_DAYS, Cost, money, plain
@@ -31,10 +30,10 @@ _OLDEST_HOURS = OLDEST_SIZE // timedelta(hours=1)
 def plan_document(plan: Plan, etl: EtlLines) -> dict[str, Any]:
     """The plan for `etl plan --json`."""
     settings, found, expected = plan.outlook.settings, plan.outlook.found, plan.expected
-    source, (start, end) = plan.deployed.source, map(format_instant, plan.window.span)
+    source = plan.deployed.source
     return {
         "fits": not plan.problems,
-        "window": {"start": start, "end": end, "why": plan.window.why},
+        "window": plan.window.span.document() | {"why": plan.window.why},
         "table": vars(source) | {"oldest_hours": _OLDEST_HOURS},
         "expected": {
             "items": round(expected.workload.read),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etl.model.instants import format_instant
 from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.runs.failure import Failure, explain
 from etl_cli.runs.history import Timeline
@@ -183,11 +182,10 @@ class BackfillWork:
         Step Functions API Reference, StartExecution.
         """
         stepfunctions, attempt = self._deployment.stepfunctions, planned.attempt
-        start, end = map(format_instant, planned.window)
         while True:
             name = attempt_name(planned.window, attempt)
             try:
-                return self._deployment.start(name, {"start": start, "end": end})
+                return self._deployment.start(name, planned.window.document())
             except stepfunctions.exceptions.ExecutionAlreadyExists:
                 execution = self._deployment.execution(name)
                 found = stepfunctions.describe_execution(executionArn=execution)
