@@ -24,15 +24,11 @@ _OWN, _ALL, _BAR, _AXIS, _HEIGHT = 18, 58, 14, 78, 100
 
 @dataclass(frozen=True)
 class CoverageLine:
-    """Thirty days, or more if the window is longer.
-
-    Attributes:
-        succeeded: whether the run covers its window.
-    """
+    """Thirty days, or more if the window is longer."""
 
     axis: Axis
     window: Span
-    succeeded: bool
+    succeeded: bool  # whether the run covers its window
     covered: list[Span]
     coverage: Coverage
 

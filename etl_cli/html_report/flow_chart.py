@@ -25,17 +25,12 @@ Kind = Literal["main", "rejected", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class Node:
-    """Items at one place of the flow.
-
-    Attributes:
-        column: the progress of the items: 0 read, 1 transformed, 2 loaded.
-        kind: ``main`` on the way to the destination; otherwise the kind of the exit.
-    """
+    """Items at one place of the flow."""
 
     name: str
     amount: int
-    column: int
-    kind: Kind = "main"
+    column: int  # the progress of the items: 0 read, 1 transformed, 2 loaded
+    kind: Kind = "main"  # ``main`` on the way to the destination; otherwise the kind of the exit
     why: str = ""
 
 

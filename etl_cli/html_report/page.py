@@ -50,22 +50,16 @@ _TEMPLATES = Environment(
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """The facts of a page.
-
-    Attributes:
-        map_runs: its Distributed Maps; empty if its Maps are inline.
-        coverage: its window on a time line; None if it has no window.
-        etl: makes lines of this command, as a reader of the page types them.
-    """
+    """The facts of a page."""
 
     summary: RunSummary
     account: Account
-    map_runs: list[MapRun] = field(default_factory=list)
-    coverage: CoverageLine | None
+    map_runs: list[MapRun] = field(default_factory=list)  # its Distributed Maps; empty if its Maps are inline
+    coverage: CoverageLine | None  # its window on a time line; None if it has no window
     tables: tuple[str, str]
     made: datetime
     times: Times
-    etl: EtlLines
+    etl: EtlLines  # makes lines of this command, as a reader of the page types them
 
     @property
     def headline(self) -> str:

@@ -82,13 +82,9 @@ class StageProgress:
 
 @dataclass
 class Timeline:
-    """An execution as far as its history has been read.
+    """An execution as far as its history has been read."""
 
-    Attributes:
-        status: RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT, as Step Functions names it.
-    """
-
-    status: str = "RUNNING"
+    status: str = "RUNNING"  # RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT, as Step Functions names it
     started: datetime | None = None
     stopped: datetime | None = None
     run: Run | None = None

@@ -35,16 +35,12 @@ class End(NamedTuple):
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line.
-
-    Attributes:
-        facts: its JSON object, if the pipeline wrote it; else empty.
-    """
+    """One line."""
 
     at: datetime
     function: str
     text: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # its JSON object, if the pipeline wrote it; else empty
 
     @classmethod
     def of(cls, function: str, event: Mapping[str, Any]) -> LogLine:

@@ -15,20 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Invocation:
-    """One invocation of a worker.
-
-    Attributes:
-        number: the place among the invocations of this stage and segment, from 1.
-        goes_on: whether it ran low on time and left the rest to the next one.
-    """
+    """One invocation of a worker."""
 
     stage: str
     segment: int
-    number: int
+    number: int  # the place among the invocations of this stage and segment, from 1
     started: datetime
     ended: datetime | None = None
     error: str = ""
-    goes_on: bool = False
+    goes_on: bool = False  # whether it ran low on time and left the rest to the next one
 
 
 @dataclass

@@ -32,16 +32,11 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Sample:
-    """One item before and after, in bytes: as objects it takes a hundred times as much memory.
-
-    Attributes:
-        read: the item as the run read it, a line of DynamoDB JSON.
-        made: the record as the run made it, a line of plain JSON.
-    """
+    """One item before and after, in bytes: as objects it takes a hundred times as much memory."""
 
     key: dict[str, str]
-    read: bytes
-    made: bytes
+    read: bytes  # the item as the run read it, a line of DynamoDB JSON
+    made: bytes  # the record as the run made it, a line of plain JSON
 
     @property
     def item_id(self) -> str:
@@ -55,21 +50,13 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """The contents of a run in the bucket.
+    """The contents of a run in the bucket."""
 
-    Attributes:
-        keys: S3 keys of the first object of each kind.
-        quarantine: S3 keys of the objects in quarantine.
-        aside: the records in quarantine, counted by reason.
-        is_cut: whether quarantine has more records than were counted.
-        aggregates: as the gate staged them, with exact numbers.
-    """
-
-    keys: dict[str, str] = field(default_factory=dict)
-    quarantine: list[str] = field(default_factory=list)
-    aside: Tally = field(default_factory=Tally)
-    is_cut: bool = False
-    aggregates: list[dict[str, Any]] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)  # S3 keys of the first object of each kind
+    quarantine: list[str] = field(default_factory=list)  # S3 keys of the objects in quarantine
+    aside: Tally = field(default_factory=Tally)  # the records in quarantine, counted by reason
+    is_cut: bool = False  # whether quarantine has more records than were counted
+    aggregates: list[dict[str, Any]] = field(default_factory=list)  # as the gate staged them, with exact numbers
     sample: Sample | None = None
     expired: bool = False
     with_items: bool = True

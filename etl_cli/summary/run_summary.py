@@ -30,31 +30,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The cost of a run, and the effect of its failure.
+    """The cost of a run, and the effect of its failure."""
 
-    Attributes:
-        missing: the parts of a failed run's window that no run has covered.
-        predicted: the cost that `etl plan` would have predicted; None if that can't be said.
-    """
-
-    missing: list[Span] = field(default_factory=list)
+    missing: list[Span] = field(default_factory=list)  # the parts of a failed run's window that no run has covered
     watermark: Watermark | None = None
     cost: Cost
-    predicted: Cost | None = None
+    predicted: Cost | None = None  # the cost that `etl plan` would have predicted; None if that can't be said
     links: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """One run.
+    """One run."""
 
-    Attributes:
-        entry: its entry in the ledger, or the same facts from its history.
-        timeline: its history; None if Step Functions has forgotten it, 90 days after its end.
-    """
-
-    entry: Entry
-    timeline: Timeline | None
+    entry: Entry  # its entry in the ledger, or the same facts from its history
+    timeline: Timeline | None  # its history; None if Step Functions has forgotten it, 90 days after its end
     failure: Failure | None = None
     contents: Contents = field(default_factory=Contents)
 
