@@ -37,19 +37,13 @@ _MARKS: dict[State, tuple[str, str]] = {
 
 @dataclass
 class Step:
-    """A row of the board.
-
-    Attributes:
-        seconds: its duration; None for the board's own clock. For a step that runs: its age when the board first shows
-            it.
-        fraction: the part that is done, from 0 to 1; None if it is unknown.
-    """
+    """A row of the board."""
 
     name: str
     state: State = "waiting"
     detail: str = ""
-    seconds: float | None = None
-    fraction: float | None = None
+    seconds: float | None = None  # its duration, or its age when it is first shown; None for the board's own clock
+    fraction: float | None = None  # the part that is done, from 0 to 1; None if unknown
 
 
 class Board:

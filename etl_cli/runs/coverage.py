@@ -16,17 +16,11 @@ EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Coverage:
-    """The result of `find_coverage`.
+    """The result of `find_coverage`."""
 
-    Attributes:
-        gaps: time that should be covered and isn't, in order; no gap touches another.
-        pending: uncovered time after the last run that isn't overdue yet; None if there is none.
-        behind: from the watermark to the end of covered time, if runs out of order have covered more; else None.
-    """
-
-    gaps: list[Span]
-    pending: Span | None
-    behind: Span | None
+    gaps: list[Span]  # time that should be covered and isn't, in order; no gap touches another
+    pending: Span | None  # uncovered time after the last run that isn't overdue yet; None if there is none
+    behind: Span | None  # from the watermark to the end of covered time, if runs out of order covered more
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -30,26 +30,18 @@ _STATUS = {
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that ended without success.
+    """A run that ended without success."""
 
-    Attributes:
-        execution: ARN of its execution.
-        stage: the stage at which it ended; empty if before the first.
-        where: the last lines of code, if the error has them and its message doesn't say what to do.
-        run: id of the run; empty if Plan did not get so far.
-        look: the `etl` command that shows more, without `etl`.
-    """
-
-    execution: str
+    execution: str  # ARN of its execution
     status: str
-    stage: str
+    stage: str  # the stage at which it ended; empty if before the first
     error: str
     message: str
-    where: list[str] = field(default_factory=list)
-    run: str = ""
+    where: list[str] = field(default_factory=list)  # last lines of code, unless the message says what to do
+    run: str = ""  # id of the run; empty if Plan did not get so far
     commands: list[ShellLine] = field(default_factory=list)
     remedy: str = ""
-    look: str = ""
+    look: str = ""  # the `etl` command that shows more, without `etl`
 
 
 def look_words(failure: Failure) -> list[str]:

@@ -24,34 +24,23 @@ TABLE = "etl-run-ledger"
 
 @dataclass(frozen=True)
 class Entry:
-    """The ledger's entry of one execution. Text is empty and an instant None if the entry has none yet.
+    """The ledger's entry of one execution. Text is empty and an instant None if the entry has none yet."""
 
-    Attributes:
-        status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or UNKNOWN: see ``etl.model.statuses``.
-        window: its window; None if it ended before Plan fixed one.
-        replay: id of the run whose quarantine it runs again, and so it covers no time; empty for a run of a window.
-        run: the run's id; empty if it ended before Plan fixed one.
-        counts: its counts by name, if it succeeded.
-        stage: the state in which it failed.
-        origin: schedule, event or execution; empty in entries that are older than this field.
-        replayed: ``run``, the latest run that replayed its quarantine, and counts by name; empty if none did.
-    """
-
-    status: str
-    window: Span | None
-    replay: str = ""
+    status: str  # RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or UNKNOWN: see ``etl.model.statuses``
+    window: Span | None  # its window; None if it ended before Plan fixed one
+    replay: str = ""  # id of the run whose quarantine it runs again; such a run covers no time
     name: str = ""
-    execution: str = ""
+    execution: str = ""  # its ARN
     started: datetime | None = None
-    run: str = ""
+    run: str = ""  # the run's id; empty if it ended before Plan fixed one
     finished: datetime | None = None
     segments: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    stage: str = ""
+    counts: dict[str, int] = field(default_factory=dict)  # its counts by name, if it succeeded
+    stage: str = ""  # the state in which it failed
     error: str = ""
     cause: str = ""
-    origin: str = ""
-    replayed: dict[str, Any] = field(default_factory=dict)
+    origin: str = ""  # schedule, event or execution; empty in entries that are older than this field
+    replayed: dict[str, Any] = field(default_factory=dict)  # the latest replay's ``run``, and its counts
 
     @property
     def seconds(self) -> float | None:

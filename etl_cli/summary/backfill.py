@@ -27,16 +27,11 @@ _NAME = re.compile(r"(backfill-[0-9TZ]+-[0-9TZ]+)(?:-([0-9]+))?")
 
 @dataclass(frozen=True)
 class Planned:
-    """A window of a backfill.
-
-    Attributes:
-        attempt: number of the running attempt, or else of the next one; from 1.
-        last: the ledger's entry of the successful attempt, or else of the last one; None before the first.
-    """
+    """A window of a backfill."""
 
     window: Span
-    attempt: int = 1
-    last: Entry | None = None
+    attempt: int = 1  # number of the running attempt, or else of the next one; from 1
+    last: Entry | None = None  # entry of the successful attempt, or else of the last one; None before the first
     done: bool = False
 
 
