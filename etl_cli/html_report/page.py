@@ -21,7 +21,7 @@ from etl_cli.html_report.gantt import draw_gantt, draw_map_runs, gantt_of, worke
 from etl_cli.html_report.scale import Axis
 from etl_cli.render.item import value_text
 from etl_cli.render.plan import uses
-from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED
+from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED, report_commands
 from etl_cli.render.show import NO_RUN, NO_WINDOW, cost_notes
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import look_words
@@ -89,15 +89,6 @@ class Page:
         parts = self.summary.entry.execution.split(":")
         return f"{parts[4]}, {parts[3]}" if len(parts) > 5 else ""
 
-    @property
-    def commands(self) -> Iterator[tuple[str, str]]:
-        """Lines of this command that show more of the run, each after its title."""
-        name = self.summary.entry.label
-        yield "All that is known of the run", self.etl.line("show", name)
-        if self.summary.contents.rejections:
-            yield "Its quarantine, item by item", self.etl.line("quarantine", "show", name)
-        yield "Its logs", self.etl.line("logs", "--run", name)
-
 
 def page_of(  # noqa: PLR0913 - the facts, and how to print them
     deployment: Deployment,
@@ -135,6 +126,7 @@ def render(page: Page) -> str:
         contents=summary.contents,
         account=account,
         failure=failure,
+        commands=report_commands(summary, page.etl),
         look_line=page.etl.line(*look_words(failure)) if failure else "",
         span=partial(span_words, times=times),
         steps=stage_steps(Snapshot(summary.timeline), times) if summary.timeline else [],

@@ -58,10 +58,10 @@ def print_report(
 
 
 def report_commands(summary: RunSummary, lines: EtlLines) -> list[ShellLine]:
-    """Lines for a shell that show more of a run that succeeded."""
-    run, contents = summary.entry.run, summary.contents
+    """Lines for a shell that show more of a run."""
+    run, contents = summary.entry.label, summary.contents
     commands = [ShellLine("how long each step took, and the cost", lines.line("show", run))]
-    if contents.quarantine:
+    if contents.aside.total:
         commands.append(ShellLine("items in quarantine, with the reasons", lines.line("quarantine", "show", run)))
     if contents.sample:
         commands.append(ShellLine("the way of the item above", lines.line("explain", contents.sample.item_id)))
