@@ -24,19 +24,11 @@ _OWN, _ALL, _BAR, _AXIS, _HEIGHT = 18, 58, 14, 78, 100
 
 @dataclass(frozen=True)
 class CoverageLine:
-    """Thirty days, or more if the window is longer.
-
-    Attributes:
-        axis: the time from the left to the right.
-        window: the run's window.
-        succeeded: whether the run covers its window.
-        covered: the time that runs have covered.
-        coverage: gaps, and time that isn't overdue yet.
-    """
+    """Thirty days, or more if the window is longer."""
 
     axis: Axis
     window: Span
-    succeeded: bool
+    succeeded: bool  # whether the run covers its window
     covered: list[Span]
     coverage: Coverage
 
@@ -57,14 +49,7 @@ class CoverageLine:
 def coverage_line(
     entry: Entry, entries: Sequence[Entry], watermark: Watermark | None, now: datetime
 ) -> CoverageLine | None:
-    """The line of a run; None for a run without a window. It ends now, or with the window of an old run.
-
-    Args:
-        entry: the run's.
-        entries: all of the ledger.
-        watermark: the ledger's.
-        now: the end of all windows.
-    """
+    """The line of a run; None for a run without a window. It ends now, or with the window of an old run."""
     if entry.window is None:
         return None
     end = now if entry.window.end > now - DAYS else entry.window.end

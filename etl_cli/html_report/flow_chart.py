@@ -25,20 +25,12 @@ Kind = Literal["main", "rejected", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class Node:
-    """Items at one place of the flow.
-
-    Attributes:
-        name: its title.
-        amount: number of the items.
-        column: the progress of the items: 0 read, 1 transformed, 2 loaded.
-        kind: ``main`` on the way to the destination; otherwise the kind of the exit.
-        why: the reason of the exit, in words.
-    """
+    """Items at one place of the flow."""
 
     name: str
     amount: int
-    column: int
-    kind: Kind = "main"
+    column: int  # the progress of the items: 0 read, 1 transformed, 2 loaded
+    kind: Kind = "main"  # ``main`` on the way to the destination; otherwise the kind of the exit
     why: str = ""
 
 
@@ -65,12 +57,7 @@ class Flow:
 
 
 def flow_of(counts: Mapping[str, int], stopped: str = "") -> Flow:
-    """The flow of a run.
-
-    Args:
-        counts: its counts by name.
-        stopped: the reason, in words, why items are missing; empty for a run that succeeded.
-    """
+    """The flow of a run; ``stopped`` says why items are missing, and is empty for a run that succeeded."""
     known = Counter(counts)
     read = Node("Read", known["read"], 0)
     transformed = Node("Transformed", known["transformed"], 1)

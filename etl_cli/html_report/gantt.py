@@ -28,18 +28,11 @@ _INVISIBLE = 0.001
 
 @dataclass(frozen=True)
 class Gantt:
-    """The invocations of the workers, by segment.
-
-    Attributes:
-        axis: the execution, from its start to its end.
-        rows: the invocations of the segments that are shown, by segment.
-        segments: number of all segments.
-        invocations: all invocations.
-    """
+    """The invocations of the workers, by segment."""
 
     axis: Axis
-    rows: dict[int, list[Invocation]]
-    segments: int
+    rows: dict[int, list[Invocation]]  # the invocations of the segments that are shown, by segment
+    segments: int  # number of all segments
     invocations: list[Invocation]
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,24 +14,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from etl.model.counts import rejected
-from etl_cli.costs.cost import money
+from etl_cli.costs.cost import Cost, money
 from etl_cli.html_report.coverage_chart import CoverageLine, coverage_line, coverage_words, draw_coverage, span_words
 from etl_cli.html_report.flow_chart import draw_flow, flow_of
 from etl_cli.html_report.gantt import draw_gantt, draw_map_runs, gantt_of, workers_note, workers_words
 from etl_cli.html_report.scale import Axis
-from etl_cli.html_report.tables import (
-    LONGEST,
-    MOST_ATTRIBUTES,
-    MOST_REASONS,
-    aggregate_tables,
-    changes_of,
-    cost_rows,
-    items_words,
-)
-from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED
+from etl_cli.render.item import value_text
+from etl_cli.render.plan import uses
+from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED, report_commands
 from etl_cli.render.show import NO_RUN, NO_WINDOW, cost_notes
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import look_words
+from etl_cli.runs.item import compare
 from etl_cli.runs.ledger import Entry
 from etl_cli.runs.phrases import UNTIMED, ended, verdict
 from etl_cli.runs.progress import Snapshot
@@ -39,11 +34,14 @@ from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import printable, visible_lines
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, plural
+from etl_cli.terminal.words import duration, number, plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
 
+LONGEST = 240
+_MOST = {"most_attributes": 60, "most_reasons": 20, "most_groups": 20}
+_FATES = {"+": "came", "-": "went", "~": "changed", "": ""}
 _FOLDER = Path(__file__).parent
 _TEMPLATES = Environment(
     loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -52,27 +50,16 @@ _TEMPLATES = Environment(
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """The facts of a page.
-
-    Attributes:
-        summary: the run.
-        account: its cost, and the effect of its failure.
-        map_runs: its Distributed Maps; empty if its Maps are inline.
-        coverage: its window on a time line; None if it has no window.
-        tables: names of the source table and of the destination table.
-        made: the time of these facts.
-        times: prints instants.
-        etl: makes lines of this command, as a reader of the page types them.
-    """
+    """The facts of a page."""
 
     summary: RunSummary
     account: Account
-    map_runs: list[MapRun] = field(default_factory=list)
-    coverage: CoverageLine | None
+    map_runs: list[MapRun] = field(default_factory=list)  # its Distributed Maps; empty if its Maps are inline
+    coverage: CoverageLine | None  # its window on a time line; None if it has no window
     tables: tuple[str, str]
     made: datetime
     times: Times
-    etl: EtlLines
+    etl: EtlLines  # makes lines of this command, as a reader of the page types them
 
     @property
     def headline(self) -> str:
@@ -102,15 +89,6 @@ class Page:
         parts = self.summary.entry.execution.split(":")
         return f"{parts[4]}, {parts[3]}" if len(parts) > 5 else ""
 
-    @property
-    def commands(self) -> Iterator[tuple[str, str]]:
-        """Lines of this command that show more of the run, each after its title."""
-        name = self.summary.entry.label
-        yield "All that is known of the run", self.etl.line("show", name)
-        if self.summary.contents.rejections:
-            yield "Its quarantine, item by item", self.etl.line("quarantine", "show", name)
-        yield "Its logs", self.etl.line("logs", "--run", name)
-
 
 def page_of(  # noqa: PLR0913 - the facts, and how to print them
     deployment: Deployment,
@@ -122,17 +100,7 @@ def page_of(  # noqa: PLR0913 - the facts, and how to print them
     times: Times,
     etl: EtlLines,
 ) -> Page:
-    """Read the facts that the page shows and the summary doesn't have.
-
-    Args:
-        deployment: where the run ran.
-        summary: the run, with its contents.
-        account: its cost, and the effect of its failure.
-        entries: all of the ledger, the latest first.
-        now: the end of all windows.
-        times: prints instants.
-        etl: makes lines of this command.
-    """
+    """Read the facts that the page shows and the summary doesn't have."""
     distributed = summary.timeline is not None and not summary.timeline.workers.invocations
     return Page(
         summary=summary,
@@ -158,6 +126,7 @@ def render(page: Page) -> str:
         contents=summary.contents,
         account=account,
         failure=failure,
+        commands=report_commands(summary, page.etl),
         look_line=page.etl.line(*look_words(failure)) if failure else "",
         span=partial(span_words, times=times),
         steps=stage_steps(Snapshot(summary.timeline), times) if summary.timeline else [],
@@ -165,22 +134,41 @@ def render(page: Page) -> str:
         draw_flow=draw_flow,
         draw_coverage=partial(draw_coverage, times=times),
         coverage_words=partial(coverage_words, times=times),
-        items_words=items_words,
-        changes=list(changes_of(sample)) if sample else [],
-        aggregates=aggregate_tables(summary.contents.aggregates),
-        cost_rows=cost_rows(account.cost, account.predicted),
+        changes=list(compare(*sample.sides())) if sample else [],
+        fates=_FATES,
+        value=partial(value_text, most=LONGEST),
+        number=number,
+        cost_rows=_cost_rows(account.cost, account.predicted),
         cost_note=f"US dollars. {cost_notes(account.cost, account.predicted)}",
         plural=plural,
         duration=duration,
         short=partial(printable, most=LONGEST),
-        most_reasons=MOST_REASONS,
-        most_attributes=MOST_ATTRIBUTES,
         sample_titles=SAMPLE_TITLES,
         no_run=NO_RUN,
         no_window=NO_WINDOW,
+        **_MOST,
         **_workers(page),
     )
     return visible_lines(html)
+
+
+def _cost_rows(cost: Cost, predicted: Cost | None) -> list[tuple[str, str, str, str]]:
+    """Each service with its usage, its cost and its predicted cost; the last row is the total.
+
+    All amounts have the same number of decimals, so that their digits are aligned.
+    """
+    most = max(cost.total, predicted.total if predicted else cost.total)
+    decimals = 6 if most < 1 else 4 if most < 100 else 2
+
+    def dollars(amount: Decimal | None) -> str:
+        return "" if amount is None else f"${amount:,.{decimals}f}"
+
+    before = predicted.services if predicted else {}
+    rows = [
+        (service, uses(service, cost.usage), dollars(amount), dollars(before.get(service)))
+        for service, amount in cost.services.items()
+    ]
+    return [*rows, ("In all", "", dollars(cost.total), dollars(predicted.total if predicted else None))]
 
 
 def _workers(page: Page) -> dict[str, Any]:

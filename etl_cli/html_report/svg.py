@@ -14,11 +14,8 @@ from markupsafe import Markup
 def element(name: str, /, *content: str, **attributes: str | float | None) -> Markup:
     """An element. Text in it is escaped, markup is not.
 
-    Args:
-        name: the element's name.
-        content: its children.
-        attributes: numbers are rounded to a hundredth, and None is left out. ``class_`` means class, and other
-            underscores mean hyphens.
+    Attributes that are numbers are rounded to a hundredth, and None is left out. ``class_`` means class, and other
+    underscores mean hyphens.
     """
     given = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items() if value is not None}
     opening = Markup("").join(Markup(' {}="{}"').format(key, _value(value)) for key, value in given.items())
@@ -36,14 +33,7 @@ def percent(fraction: float) -> str:
 
 
 def chart(described: str, height: float, *content: str, class_: str = "") -> Markup:
-    """A chart as wide as its place.
-
-    Args:
-        described: its text for screen readers.
-        height: in pixels.
-        content: its elements.
-        class_: for the style sheet.
-    """
+    """A chart as wide as its place, of a height in pixels, with a description for screen readers."""
     title = element("title", described)
     return element(
         "svg", title, *content, class_=f"chart {class_}".strip(), role="img", aria_label=described, height=height
@@ -51,16 +41,7 @@ def chart(described: str, height: float, *content: str, class_: str = "") -> Mar
 
 
 def bar(start: float, end: float, top: float, height: float, class_: str, title: str = "") -> Markup:
-    """A bar across.
-
-    Args:
-        start: its left edge, from 0 to 1.
-        end: its right edge. A very narrow bar is visible by its outline.
-        top: in pixels.
-        height: in pixels.
-        class_: for the style sheet.
-        title: shown under the pointer.
-    """
+    """A bar across: its edges from 0 to 1, its top and height in pixels; the title shows under the pointer."""
     described = element("title", title) if title else Markup("")
     return element(
         "rect", described, x=percent(start), y=top, width=percent(max(0.0, end - start)), height=height, class_=class_
@@ -68,15 +49,7 @@ def bar(start: float, end: float, top: float, height: float, class_: str, title:
 
 
 def text(fraction: float, baseline: float, words: str, class_: str = "", anchor: str | None = None) -> Markup:
-    """A line of text.
-
-    Args:
-        fraction: the position of its anchor, from 0 to 1.
-        baseline: in pixels.
-        words: the text.
-        class_: for the style sheet.
-        anchor: ``middle`` or ``end``; its start if left out.
-    """
+    """A line of text: position from 0 to 1, baseline in pixels; the anchor is its start, ``middle`` or ``end``."""
     return element("text", words, x=percent(fraction), y=baseline, class_=class_ or None, text_anchor=anchor)
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from etl.model.counts import rejected
-from etl.model.instants import format_instant
 from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.render.board import IN_ALL, Board, State, Step
 from etl_cli.render.stage_steps import stage_steps
@@ -158,7 +157,7 @@ def standing(work: BackfillWork) -> str:
 
 def plan_document(span: Span, planned: Sequence[Planned]) -> dict[str, Any]:
     """A backfill that hasn't begun: the number of windows of each of `STATUSES`, and all windows."""
-    return _document(span, [_window(each) | _before(each) for each in planned])
+    return _document(span, [each.window.document() | _before(each) for each in planned])
 
 
 def work_document(span: Span, work: BackfillWork) -> dict[str, Any]:
@@ -172,21 +171,13 @@ def work_document(span: Span, work: BackfillWork) -> dict[str, Any]:
             shown = {"status": "running", "execution": execution_name(work.running[each.window])}
         else:
             shown = _before(each) if each.done else {"status": "left"}
-        windows.append(_window(each) | shown)
+        windows.append(each.window.document() | shown)
     return _document(span, windows)
 
 
 def _document(span: Span, windows: list[dict[str, Any]]) -> dict[str, Any]:
     tally = Counter(window["status"] for window in windows)
-    return _bounds(span) | {status: tally[status] for status in STATUSES} | {"windows": windows}
-
-
-def _window(planned: Planned) -> dict[str, Any]:
-    return _bounds(planned.window)
-
-
-def _bounds(span: Span) -> dict[str, Any]:
-    return {"start": format_instant(span.start), "end": format_instant(span.end)}
+    return span.document() | {status: tally[status] for status in STATUSES} | {"windows": windows}
 
 
 def _before(planned: Planned) -> dict[str, Any]:

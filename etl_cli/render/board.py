@@ -37,39 +37,22 @@ _MARKS: dict[State, tuple[str, str]] = {
 
 @dataclass
 class Step:
-    """A row of the board.
-
-    Attributes:
-        seconds: its duration; None for the board's own clock. For a step that runs: its age when the board first shows
-            it.
-        fraction: the part that is done, from 0 to 1; None if it is unknown.
-    """
+    """A row of the board."""
 
     name: str
     state: State = "waiting"
     detail: str = ""
-    seconds: float | None = None
-    fraction: float | None = None
+    seconds: float | None = None  # its duration, or its age when it is first shown; None for the board's own clock
+    fraction: float | None = None  # the part that is done, from 0 to 1; None if unknown
 
 
 class Board:
-    """Shows steps and their durations. Use it as a context manager; its last state stays on the screen.
-
-    Attributes:
-        lives: whether it is live, as on a terminal.
-    """
+    """Shows steps and their durations. Use it as a context manager; its last state stays on the screen."""
 
     def __init__(
         self, console: Terminal, names: Sequence[str], *, name_width: int = NAME_WIDTH, owns: bool = True
     ) -> None:
-        """Make a board whose steps all wait.
-
-        Args:
-            console: the terminal.
-            names: names of the steps.
-            name_width: columns for the names.
-            owns: whether an interruption ends the steps; otherwise they go on elsewhere.
-        """
+        """Make a board whose steps all wait; if it ``owns`` them, an interruption ends them."""
         self._console = console
         self._name_width, self._owns = name_width, owns
         self._steps = {name: Step(name) for name in names}

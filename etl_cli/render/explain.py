@@ -33,15 +33,7 @@ _STYLES = {"loaded": "green", "dropped": "green", "unknown": "", "overwritten": 
 def print_explanation(
     console: Terminal, explanation: Explanation, verdict: Verdict, tables: tuple[str, str], times: Times
 ) -> None:
-    """Print an item's way.
-
-    Args:
-        console: where.
-        explanation: all facts about the item.
-        verdict: the verdict on it.
-        tables: names of the source table and of the destination table.
-        times: how to print instants.
-    """
+    """Print an item's way."""
     width = table_width(console)
     head = Group(Text(explanation.identity, "bold"), "", _way(explanation, tables, times))
     says = Text(verdict.says, f"bold {_STYLES.get(verdict.outcome, 'yellow')}".strip())

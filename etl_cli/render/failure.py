@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from etl_cli.aws.cli_lines import ShellLine
+from etl_cli.render.sections import print_section
 from etl_cli.runs.failure import Failure, look_words
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.phrases import ended
@@ -14,18 +16,10 @@ from etl_cli.terminal.grid import WIDEST
 from etl_cli.terminal.printable import wrapped
 
 
-def print_title(console: Terminal, title: str) -> None:
-    """Print the title of a section."""
-    console.print()
-    console.print(Text(f"  {title}", "bold"), soft_wrap=True)
-
-
 def print_commands(console: Terminal, commands: Sequence[ShellLine], title: str = "Look further") -> None:
     """Print lines for a shell. They are never broken, so that they can be copied."""
-    print_title(console, title)
-    for command in commands:
-        console.print(f"  # {command.shows}", style="dim", soft_wrap=True)
-        console.print(f"  {command.line}", soft_wrap=True)
+    lines = ((Text(f"# {command.shows}", "dim"), command.line) for command in commands)
+    print_section(console, title, chain.from_iterable(lines))
 
 
 def print_failure(console: Terminal, failure: Failure) -> None:
@@ -43,9 +37,6 @@ def print_failure(console: Terminal, failure: Failure) -> None:
 
 def print_advice(console: Terminal, failure: Failure, lines: EtlLines) -> None:
     """Print the remedy of a failure, and commands that show more."""
-    print_title(console, "What to do")
-    for line in wrapped(failure.remedy, min(console.width, WIDEST) - 4):
-        console.print(f"  {line}", soft_wrap=True)
     name = failure.run or execution_name(failure.execution)
-    for words in (look_words(failure), ["show", name]):
-        console.print(f"  {lines.line(*words)}", soft_wrap=True)
+    commands = [lines.line(*words) for words in (look_words(failure), ["show", name])]
+    print_section(console, "What to do", [*wrapped(failure.remedy, min(console.width, WIDEST) - 4), *commands])

@@ -48,13 +48,7 @@ def _text(value: Wire) -> str:
 
 
 def changes_table(found: Iterable[Change], titles: tuple[str, str], width: int) -> Group:
-    """Differences as a table with two columns of values, each in as many lines as it takes.
-
-    Args:
-        found: the result of `compare` or `changes`.
-        titles: titles of the two columns.
-        width: of the table, in characters.
-    """
+    """Differences as a table with two columns of values, each in as many lines as it takes."""
     rest = iter(found)
     listed = list(islice(rest, MOST_LINES))
     first = _first_width((change.path for change in listed), width)
@@ -67,8 +61,7 @@ def changes_table(found: Iterable[Change], titles: tuple[str, str], width: int) 
 def _change_row(change: Change, first: int, half: int) -> Grid:
     """A line of `changes_table`; a long value that stayed takes both columns."""
     style = _STYLES[change.mark]
-    kind = next(iter(change.after or change.before or {}), "")
-    heads = Text(f"{change.mark:>2}", style), Text(change.path, style), Text(kind, "dim")
+    heads = Text(f"{change.mark:>2}", style), Text(change.path, style), Text(change.kind, "dim")
     before = Text(value_text(change.before) if change.before else "")
     if not change.mark and before.cell_len > half:
         row = _table(2, first, 4, 2 * half + 1)

@@ -54,7 +54,6 @@ class LogView:
     """Shows lines one after the other, with a heading whenever the day or the run changes.
 
     Args:
-        times: prints instants.
         run: the run of the first lines; empty if unknown. Most lines name their run.
     """
 

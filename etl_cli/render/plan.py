@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from etl.model.instants import format_instant
 from etl_cli.costs.capacity import TABLE_UNITS
 from etl_cli.costs.capacity_advice import needs_quota
 from etl_cli.costs.cost import STAGED_DAYS, Cost, money, plain
@@ -16,10 +15,10 @@ from etl_cli.costs.planning import Outlook, Plan, advice_lines, parts_line
 from etl_cli.costs.prices import NAMES
 from etl_cli.costs.usage import STEPS, Usage
 from etl_cli.costs.window import hours
+from etl_cli.render.sections import print_sum, readable
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.etl_lines import EtlLines
-from etl_cli.terminal.grid import NARROWEST, Grid
-from etl_cli.terminal.printable import wrapped
+from etl_cli.terminal.grid import Grid
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.words import duration, plural, size
 
@@ -31,10 +30,10 @@ _OLDEST_HOURS = OLDEST_SIZE // timedelta(hours=1)
 def plan_document(plan: Plan, etl: EtlLines) -> dict[str, Any]:
     """The plan for `etl plan --json`."""
     settings, found, expected = plan.outlook.settings, plan.outlook.found, plan.expected
-    source, (start, end) = plan.deployed.source, map(format_instant, plan.window.span)
+    source = plan.deployed.source
     return {
         "fits": not plan.problems,
-        "window": {"start": start, "end": end, "why": plan.window.why},
+        "window": plan.window.span.document() | {"why": plan.window.why},
         "table": vars(source) | {"oldest_hours": _OLDEST_HOURS},
         "expected": {
             "items": round(expected.workload.read),
@@ -86,8 +85,10 @@ def print_plan(console: Terminal, plan: Plan, times: Times, etl: EtlLines) -> No
         for number, line in enumerate(lines):
             facts.add_row("" if number else f"  {name}", line)
     console.print(facts, width=min(console.width, _WIDEST), soft_wrap=False)
-    _print_rows(console, [["Stage", "Time", "Invocations", "Waits most for"], *_stages(plan.outlook)], "lrrt")
-    _print_rows(console, [["Service", "Uses", "Dollars"], *_bill(plan.outlook.cost)], "ltl")
+    console.print()
+    print_sum(console, [["Stage", "Time", "Invocations", "Waits most for"], *_stages(plan.outlook)], "lrrt")
+    console.print()
+    print_sum(console, [["Service", "Uses", "Dollars"], *_bill(plan.outlook.cost)], "ltl")
     console.print()
     _print_wrapped(console, _notes(plan))
     console.print()
@@ -166,27 +167,6 @@ def uses(service: str, usage: Usage) -> str:
     }[service]
 
 
-def _print_rows(console: Terminal, rows: Sequence[Sequence[str]], columns: str) -> None:
-    """Print columns: the first row is their heads, the last one the sum.
-
-    Args:
-        console: the terminal.
-        rows: of as many cells each.
-        columns: a letter for each: l or r for a whole column, by its side; t for text, which wraps.
-    """
-    table = Grid(gap=3)
-    table.whole()
-    for column in columns[1:]:
-        if column == "t":
-            table.text()
-        else:
-            table.whole("right" if column == "r" else "left")
-    for number, (first, *cells) in enumerate(rows, 1):
-        table.add_row(f"  {first}", *cells, style="dim" if number == 1 else "bold" if number == len(rows) else "")
-    console.print()
-    console.print(table, width=max(console.width, NARROWEST), soft_wrap=False)
-
-
 def _notes(plan: Plan) -> list[str]:
     """The basis of the figures."""
     prices = plan.outlook.cost.prices
@@ -220,11 +200,10 @@ def _print_ways_out(console: Terminal, plan: Plan, etl: EtlLines) -> None:
 
 def _print_lines(console: Terminal, title: str, lines: Sequence[str]) -> None:
     """Print commands, which are never broken."""
-    console.print()
-    for line in (title, *(f"  {each}" for each in lines)):
+    for line in ("", title, *(f"  {each}" for each in lines)):
         console.print(line, soft_wrap=True)
 
 
 def _print_wrapped(console: Terminal, texts: Sequence[str]) -> None:
-    for line in (part for text in texts for part in wrapped(text, min(console.width, _WIDEST) - 2)):
+    for line in (part for text in texts for part in readable(console, text)):
         console.print(f"  {line}", soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
@@ -14,11 +14,12 @@ from etl_cli.items.local_transformation import Outcome
 from etl_cli.items.preview import OTHER_KINDS, kind_of
 from etl_cli.render.item import changes_table, item_table
 from etl_cli.render.rejections import rejections_table
+from etl_cli.render.sections import aggregate_section, section
 from etl_cli.runs.item import compare
 from etl_cli.runs.phrases import UNTIMED, untimed_words
 from etl_cli.runs.staged import before_and_after
 from etl_cli.terminal.console import Terminal, Text
-from etl_cli.terminal.grid import Grid, fitting, table_width
+from etl_cli.terminal.grid import Grid, table_width
 from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
@@ -34,15 +35,7 @@ _NO_RECORDS = {
 
 
 def print_preview(console: Terminal, preview: Preview, table: str, times: Times, chosen: Iterable[Outcome]) -> None:
-    """Print the outcomes of items.
-
-    Args:
-        console: where.
-        preview: the outcomes.
-        table: the source table of the items.
-        times: how to print instants.
-        chosen: the outcomes to show field by field.
-    """
+    """Print the outcomes of items, the chosen ones field by field."""
     width = table_width(console)
     intro = Text(f"{plural(preview.items, 'item')} of {table}, {as_in_a_run(preview, times)}")
     console.print(intro, width=width, soft_wrap=False)
@@ -50,7 +43,7 @@ def print_preview(console: Terminal, preview: Preview, table: str, times: Times,
         console.print(Group("", *_outcome(outcome, width)), width=width, soft_wrap=False)
     parts: list[RenderableType] = []
     if preview.items > 1:
-        parts += ["", Text("  What happens", "bold"), _kinds(preview.kinds)]
+        parts += section("What happens", _kinds(preview.kinds))
     parts += [*summary_parts(console, preview, width), "", verdict(preview)]
     console.print(Group(*parts), width=width, soft_wrap=False)
 
@@ -79,36 +72,13 @@ def verdict(preview: Preview) -> Text:
 def summary_parts(console: Terminal, preview: Preview, width: int) -> Iterator[RenderableType]:
     """The rejections and the aggregates of a preview."""
     if preview.aside.total:
-        yield from ("", Text("  Into quarantine", "bold"))
-        yield rejections_table(preview.aside.rejections())
-    yield from aggregate_parts(console, width, preview.aggregates)
+        yield from section("Into quarantine", rejections_table(preview.aside.rejections()))
+    for aggregate in preview.aggregates:
+        yield from aggregate_section(console, width, aggregate, _MOST_GROUPS, _exact)
 
 
-def aggregate_parts(console: Terminal, width: int, aggregates: Sequence[dict[str, Any]]) -> Iterator[RenderableType]:
-    """The aggregates, every number with all its digits."""
-    for aggregate in aggregates:
-        groups = aggregate["groups"]
-        yield from ("", Text(f"  Aggregate {aggregate['name']}", "bold"))
-        if not groups:
-            yield Text("  no records", "dim")
-            continue
-        yield fitting(console, width, (_groups(aggregate, whole_numbers=each) for each in (True, False)))
-        if len(groups) > _MOST_GROUPS:
-            yield Text(f"  and {plural(len(groups) - _MOST_GROUPS, 'more group')}", "dim")
-
-
-def _groups(aggregate: dict[str, Any], *, whole_numbers: bool) -> Grid:
-    """A line for each group; an average may have 38 digits, and take a second line."""
-    table, groups = Grid(gap=2), aggregate["groups"]
-    for name in ("", *groups[0]):
-        if name in aggregate["by"]:
-            table.text()
-        else:
-            (table.whole if whole_numbers else table.text)("right")
-    table.add_row("", *(Text(name, "dim") for name in groups[0]))
-    for group in groups[:_MOST_GROUPS]:
-        table.add_row("", *("-" if value is None else str(value) for value in group.values()))
-    return table
+def _exact(value: Any) -> str:
+    return "-" if value is None else str(value)
 
 
 def one_of_each_kind(outcomes: Iterable[Outcome]) -> list[Outcome]:

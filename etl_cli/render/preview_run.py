@@ -13,6 +13,7 @@ from etl_cli.items.comparison import Comparison, FieldChanges
 from etl_cli.items.preview import has_transformed
 from etl_cli.render.item import changes_table, value_text
 from etl_cli.render.preview import as_in_a_run, summary_parts, verdict
+from etl_cli.render.sections import section
 from etl_cli.runs.item import changes
 from etl_cli.runs.phrases import UNTIMED
 from etl_cli.runs.staged import loaded_item
@@ -55,7 +56,6 @@ def _examples(comparison: Comparison, width: int) -> Iterator[RenderableType]:
 def _fields(fields: Sequence[FieldChanges], further: int, width: int) -> Iterator[RenderableType]:
     if not fields:
         return
-    yield from ("", Text("  Fields that differ", "bold"))
     table = Grid()
     table.whole("right", least=6)
     table.whole()
@@ -64,7 +64,7 @@ def _fields(fields: Sequence[FieldChanges], further: int, width: int) -> Iterato
     table.add_row(*(Text(title, "dim") for title in ("records", "", "field", "for example")))
     for each in sorted(fields, key=lambda found: -found.count)[:_MOST_FIELDS]:
         table.add_row(f"{each.count:,}", each.mark, each.path, _example(each))
-    yield table
+    yield from section("Fields that differ", table)
     if len(fields) > _MOST_FIELDS:
         yield Text(f"  and {plural(len(fields) - _MOST_FIELDS, 'more field')}", "dim")
     if further:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 
 from etl.model.counts import set_aside
-from etl.model.instants import format_instant
 from etl.model.stages import TRANSFORM
 from etl_cli.render.item import item_table, record_table
 from etl_cli.render.rejections import rejected_by, rejections_table
@@ -53,7 +52,7 @@ def quarantine_document(found: Quarantine) -> dict[str, Any]:
     return {
         "run": found.run,
         "status": entry.status if entry else None,
-        "window": {"start": format_instant(window.start), "end": format_instant(window.end)} if window else None,
+        "window": window.document() if window else None,
         "rejected": found.aside.rejected,
         "untimed": found.aside.untimed,
         "is_cut": found.is_cut,
@@ -63,13 +62,7 @@ def quarantine_document(found: Quarantine) -> dict[str, Any]:
 
 
 def print_records(console: Terminal, records: Iterable[QuarantinedRecord], *, has_more: bool) -> None:
-    """Print records of quarantine.
-
-    Args:
-        console: where.
-        records: the records.
-        has_more: whether quarantine has more than these.
-    """
+    """Print records of quarantine."""
     width = table_width(console)
     for record in records:
         heading = Text.assemble(

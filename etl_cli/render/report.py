@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -12,6 +10,7 @@ from rich.padding import Padding
 from etl_cli.aws.cli_lines import ShellLine
 from etl_cli.render.item import changes_table
 from etl_cli.render.rejections import rejections_table
+from etl_cli.render.sections import aggregate_section, section
 from etl_cli.runs.item import compare
 from etl_cli.runs.phrases import untimed_words, verdict
 from etl_cli.summary.balance import BalanceLine
@@ -22,7 +21,7 @@ from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.grid import NARROWEST, Grid, fitting, table_width
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, number, plural
+from etl_cli.terminal.words import duration, number
 
 _MOST_GROUPS = 8
 SAMPLE_TITLES = ("as the run read it", "as the run made it")
@@ -36,31 +35,21 @@ def print_report(
     verified: Verified | None = None,
     times: Times | None = None,
 ) -> None:
-    """Print the report of a run that succeeded.
-
-    Args:
-        console: the terminal.
-        summary: the run.
-        tables: names of the source table and of the destination table.
-        verified: numbers that were counted in the tables; None if nothing was.
-        times: prints instants; in UTC if left out.
-    """
+    """Print the report of a run that succeeded, with the numbers that were counted in the tables, if any."""
     width, contents = table_width(console), summary.contents
-    sections: list[tuple[str, RenderableType]] = [
-        ("Durations", fitting(console, width, _durations(summary))),
-        ("Balance", fitting(console, width, _balance(summary))),
-    ]
+    balance: list[RenderableType] = [fitting(console, width, _balance(summary))]
     if verified:
-        sections[-1] = ("Balance", Group(sections[-1][1], _counted(summary.counts, tables, verified)))
+        balance.append(_counted(summary.counts, tables, verified))
+    parts: list[RenderableType] = ["", _verdict(summary), "", _facts(summary, times or Times())]
+    parts += section("Durations", fitting(console, width, _durations(summary)))
+    parts += section("Balance", *balance)
     if contents.rejections:
-        sections.append((_rejected_title(contents), _rejections(contents)))
-    sections += [(f"Aggregate {each['name']}", _aggregate(each)) for each in contents.aggregates]
+        parts += section(_rejected_title(contents), _rejections(contents))
+    for aggregate in contents.aggregates:
+        parts += aggregate_section(console, width, aggregate, _MOST_GROUPS, number)
     if contents.sample:
         item = changes_table(compare(*contents.sample.sides()), SAMPLE_TITLES, width)
-        sections.append(("One item, before and after", item))
-    parts: list[RenderableType] = ["", _verdict(summary), "", _facts(summary, times or Times())]
-    for title, body in sections:
-        parts += ["", Text(f"  {title}", "bold"), body]
+        parts += section("One item, before and after", item)
     for note in contents.notes:
         parts += ["", Padding(Text(note, "dim"), (0, 0, 0, 2))]
     # A narrower terminal breaks lines, which is better than numbers that are cut off.
@@ -69,10 +58,10 @@ def print_report(
 
 
 def report_commands(summary: RunSummary, lines: EtlLines) -> list[ShellLine]:
-    """Lines for a shell that show more of a run that succeeded."""
-    run, contents = summary.entry.run, summary.contents
+    """Lines for a shell that show more of a run."""
+    run, contents = summary.entry.label, summary.contents
     commands = [ShellLine("how long each step took, and the cost", lines.line("show", run))]
-    if contents.quarantine:
+    if contents.aside.total:
         commands.append(ShellLine("items in quarantine, with the reasons", lines.line("quarantine", "show", run)))
     if contents.sample:
         commands.append(ShellLine("the way of the item above", lines.line("explain", contents.sample.item_id)))
@@ -177,32 +166,6 @@ def _rejections(contents: Contents) -> Grid:
     for each in contents.rejections:
         table.add_row("", f"{each.count:,}", each.rule)
     return table
-
-
-def _aggregate(aggregate: dict[str, Any]) -> RenderableType:
-    rows: list[dict[str, Any]] = aggregate["groups"]
-    left_out = aggregate.get("groups_left_out", 0)
-    if not rows:
-        return Text(f"  {plural(left_out, 'group')}" if left_out else "  no records", "dim")
-    table = _grid()
-    by = aggregate["by"]
-    for name in rows[0]:
-        if name in by:
-            table.text()
-        else:
-            table.whole("right")
-    table.add_row("", *(Text(name, "dim") for name in rows[0]))
-    for row in rows[:_MOST_GROUPS]:
-        table.add_row("", *(_cell(value) for value in row.values()))
-    if len(rows) <= _MOST_GROUPS:
-        return table
-    return Group(table, Text(f"  and {plural(len(rows) - _MOST_GROUPS, 'more group')}", "dim"))
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return number(value) if isinstance(value, (int, Decimal)) else "-" if value is None else str(value)
 
 
 def _grid() -> Grid:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -18,7 +17,6 @@ from etl_cli.summary.contents import Sample
 from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.summary.verify import Verified
 from etl_cli.terminal.console import Later
-from etl_cli.terminal.times import Span
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
@@ -29,7 +27,7 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "name": entry.name,
         "execution": entry.execution,
         "status": entry.status,
-        "window": _span(entry.window) if entry.window else None,
+        "window": entry.window.document() if entry.window else None,
         "started": _instant(entry.started),
         "finished": _instant(entry.finished),
         "seconds": entry.seconds,
@@ -52,7 +50,7 @@ def show_document(summary: RunSummary, account: Account) -> dict[str, Any]:
             "cause": failure.message,
             "where": failure.where,
             "remedy": failure.remedy,
-            "missing": [_span(span) for span in account.missing],
+            "missing": [span.document() for span in account.missing],
         }
     return document | {
         "stages": {name: stage.seconds for name, stage in timeline.stages.items()} if timeline else None,
@@ -104,10 +102,6 @@ def _sample(sample: Sample) -> dict[str, Any]:
     return {"key": sample.key, "before": before, "after": after}
 
 
-def _span(span: Span) -> dict[str, str]:
-    return {"start": format_instant(span.start), "end": format_instant(span.end)}
-
-
 def _instant(instant: datetime | None) -> str | None:
     return format_instant(instant.replace(microsecond=0)) if instant else None
 
@@ -115,8 +109,8 @@ def _instant(instant: datetime | None) -> str | None:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [_plain(each) for each in value]
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() and "E" not in str(value) else str(value)
-    return b64encode(value).decode() if isinstance(value, bytes) else value
+    return value

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import chain
 
 from etl.model.counts import rejected
 from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN, WORDS
@@ -26,121 +24,96 @@ _UNKNOWN = "-"
 
 
 def runs_table(entries: Sequence[Entry], times: Times, etl: EtlLines, width: int | None) -> Iterator[Text]:
-    """The lines of the table. Below a run are the reason of its failure and the result of its replay.
-
-    Args:
-        entries: the runs, at least one.
-        times: prints windows.
-        etl: makes lines of this command.
-        width: columns of the terminal; None for no limit.
-    """
-    for shape in (_Full(times), _Short(times), _Tall(times, width or 0)):
-        head, *runs = shape.blocks(entries)
-        if width is None or (shape.fits(entries) and max(line.cell_len for line in chain(head, *runs)) <= width):
-            break
-    yield from head
-    for entry, lines in zip(entries, runs, strict=True):
-        yield from lines
+    """The lines of the table, without limit if ``width`` is None. Failures and replays are below their runs."""
+    lines = _full(entries, times)
+    if width is not None and _widest(lines) > width:
+        lines = _short(entries, times) if _has_years(entries, times) else []
+        if lines and _widest(lines) > width:
+            lines = []
+    yield from lines[:1]
+    for position, entry in enumerate(entries, 1):
+        yield from lines[position : position + 1] or _tall(entry, times, width or 0)
         yield from _notes(entry, etl, width)
 
 
-@dataclass(frozen=True)
-class _Full:
-    """Rows with all facts in full."""
-
-    times: Times
-    gap = "  "
-
-    def blocks(self, entries: Sequence[Entry]) -> list[list[Text]]:
-        """The lines of the head, and of each run."""
-        zone = self.times.zones(instant for entry in entries if entry.window for instant in entry.window)
-        rows = [self.head(f"window, {zone}"), *map(self.row, entries)]
-        widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
-        return [[self._line(cells, widths)] for cells in rows]
-
-    def fits(self, entries: Sequence[Entry]) -> bool:
-        """Whether the shape shows all facts that differ between the runs."""
-        return bool(entries)
-
-    def _line(self, cells: Sequence[Text], widths: Sequence[int]) -> Text:
-        line = Text()
-        for position, (cell, width) in enumerate(zip(cells, widths, strict=True)):
-            is_text = position < len(cells) - len(_COUNTS) - 1  # numbers follow
-            padding = " " * (width - cell.cell_len)
-            line.append_text(
-                Text.assemble(cell, padding, self.gap) if is_text else Text.assemble(padding, cell, self.gap)
-            )
-        line.rstrip()
-        return line
-
-    def head(self, window: str) -> list[Text]:
-        return [Text(title, "dim") for title in ("run", "status", window, "took", *_COUNTS)]
-
-    def row(self, entry: Entry) -> list[Text]:
-        return [_name(entry), Text(_word(entry), _style(entry)), *self.facts(entry)]
-
-    def facts(self, entry: Entry) -> list[Text]:
-        took = _UNKNOWN if entry.seconds is None else self.took(entry.seconds)
-        return [Text(self.window(entry)), Text(took), *map(Text, _numbers(entry))]
-
-    def window(self, entry: Entry) -> str:
-        if entry.replay:
-            return f"replay of {entry.replay}"
-        return " → ".join(map(self.instant, entry.window)) if entry.window else _UNKNOWN
-
-    def instant(self, instant: datetime) -> str:
-        return self.times.bare(instant)
-
-    def took(self, seconds: float) -> str:
-        return duration(seconds)
+def _widest(lines: Iterable[Text]) -> int:
+    return max(line.cell_len for line in lines)
 
 
-class _Short(_Full):
-    """Rows of 80 columns: a sign for the status, no seconds, and no years, which the run's id has."""
+def _full(entries: Sequence[Entry], times: Times) -> list[Text]:
+    """The head, and a row for each run with all facts in full."""
+    rows = [
+        [_name(entry), Text(_word(entry), _style(entry)), *_facts(entry, times.bare, duration)] for entry in entries
+    ]
+    return _aligned([_head("run", "status", entries, times), *rows], "  ")
 
-    gap = " "
 
-    def fits(self, entries: Sequence[Entry]) -> bool:
-        """Whether each run's id has the year of its window."""
-        return all(
-            self.times.shifted(instant).strftime("%Y") == entry.run[:4]
-            for entry in entries
-            if entry.window and not entry.replay
-            for instant in entry.window
-        )
+def _short(entries: Sequence[Entry], times: Times) -> list[Text]:
+    """The same in 80 columns: a sign for the status, no seconds, and no years, which the run's id has."""
 
-    def head(self, window: str) -> list[Text]:
-        return [Text(title, "dim") for title in ("", "run", window, "took", *_COUNTS)]
+    def instant(instant: datetime) -> str:
+        return times.shifted(instant).strftime("%m-%d %H:%M")
 
-    def row(self, entry: Entry) -> list[Text]:
-        return [Text(_MARKS.get(entry.status, _FAILED_MARK), _style(entry)), _name(entry), *self.facts(entry)]
-
-    def instant(self, instant: datetime) -> str:
-        return self.times.shifted(instant).strftime("%m-%d %H:%M")
-
-    def took(self, seconds: float) -> str:
+    def took(seconds: float) -> str:
         return duration(seconds).replace(" min ", "m").replace(" h ", "h").replace("min", "m").replace(" ", "")
 
+    rows = [[Text(*_mark(entry)), _name(entry), *_facts(entry, instant, took)] for entry in entries]
+    return _aligned([_head("", "run", entries, times), *rows], " ")
 
-@dataclass(frozen=True)
-class _Tall(_Full):
-    """Two lines or more for each run, which wrap."""
 
-    width: int = 0
+def _has_years(entries: Iterable[Entry], times: Times) -> bool:
+    """Whether each run's id has the year of its window."""
+    return all(
+        times.shifted(instant).strftime("%Y") == entry.run[:4]
+        for entry in entries
+        if entry.window and not entry.replay
+        for instant in entry.window
+    )
 
-    def blocks(self, entries: Sequence[Entry]) -> list[list[Text]]:
-        """No head, and the lines of each run."""
-        return [[], *map(self._lines, entries)]
 
-    def _lines(self, entry: Entry) -> list[Text]:
-        mark = (_MARKS.get(entry.status, _FAILED_MARK), _style(entry))
-        window = self.times.window(*entry.window) if entry.window and not entry.replay else self.window(entry)
-        words = _word(entry) if entry.seconds is None else f"{_word(entry)} in {duration(entry.seconds)}"
-        if entry.counts:
-            counted = zip(_numbers(entry), _COUNTS, strict=True)
-            words += ": " + ", ".join(f"{number} {name}" for number, name in counted)
-        below = [Text(f"    {line}", _style(entry)) for line in wrapped(words, self.width - 4)]
-        return [Text.assemble(mark, f" {entry.run or _UNKNOWN}  {window}"), *below]
+def _tall(entry: Entry, times: Times, width: int) -> Iterator[Text]:
+    """Two lines or more, which wrap."""
+    window = times.window(*entry.window) if entry.window and not entry.replay else _window(entry, times.bare)
+    yield Text.assemble(_mark(entry), f" {entry.run or _UNKNOWN}  {window}")
+    words = _word(entry) if entry.seconds is None else f"{_word(entry)} in {duration(entry.seconds)}"
+    if entry.counts:
+        counted = zip(_numbers(entry), _COUNTS, strict=True)
+        words += ": " + ", ".join(f"{number} {name}" for number, name in counted)
+    yield from (Text(f"    {line}", _style(entry)) for line in wrapped(words, width - 4))
+
+
+def _head(first: str, second: str, entries: Iterable[Entry], times: Times) -> list[Text]:
+    zone = times.zones(instant for entry in entries if entry.window for instant in entry.window)
+    return [Text(title, "dim") for title in (first, second, f"window, {zone}", "took", *_COUNTS)]
+
+
+def _facts(entry: Entry, instant: Callable[[datetime], str], took: Callable[[float], str]) -> list[Text]:
+    seconds = _UNKNOWN if entry.seconds is None else took(entry.seconds)
+    return [Text(fact) for fact in (_window(entry, instant), seconds, *_numbers(entry))]
+
+
+def _window(entry: Entry, instant: Callable[[datetime], str]) -> str:
+    if entry.replay:
+        return f"replay of {entry.replay}"
+    return " → ".join(map(instant, entry.window)) if entry.window else _UNKNOWN
+
+
+def _aligned(rows: Sequence[Sequence[Text]], gap: str) -> list[Text]:
+    """Rows as lines: three columns of text, then numbers."""
+    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        line = Text()
+        for position, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            padding = " " * (width - cell.cell_len)
+            line = Text.assemble(line, *((cell, padding) if position < 3 else (padding, cell)), gap)
+        line.rstrip()
+        lines.append(line)
+    return lines
+
+
+def _mark(entry: Entry) -> tuple[str, str]:
+    return _MARKS.get(entry.status, _FAILED_MARK), _style(entry)
 
 
 def _word(entry: Entry) -> str:

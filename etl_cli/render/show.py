@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from etl.model.counts import set_aside
 from etl.model.stages import STATES
 from etl.model.statuses import RUNNING, WORDS
 from etl_cli.costs.cost import Cost, money
 from etl_cli.render.board import Board
-from etl_cli.render.failure import print_failure, print_title
+from etl_cli.render.failure import print_failure
 from etl_cli.render.plan import uses
 from etl_cli.render.report import print_report
+from etl_cli.render.sections import print_section, print_sum, print_title, readable
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import Failure, look_words
 from etl_cli.runs.history import Timeline
@@ -20,8 +21,6 @@ from etl_cli.runs.progress import Snapshot
 from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
-from etl_cli.terminal.grid import WIDEST, Grid
-from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.words import duration, plural
 
@@ -33,46 +32,29 @@ NO_WINDOW = "none: it ended before Plan had fixed one"
 def print_run(
     console: Terminal, summary: RunSummary, account: Account, tables: tuple[str, str], times: Times, etl: EtlLines
 ) -> None:
-    """Print all that is known of a run.
-
-    Args:
-        console: the terminal.
-        summary: the run.
-        account: its cost, and the effect of its failure.
-        tables: names of the source table and of the destination table.
-        times: prints instants.
-        etl: makes lines of this command.
-    """
+    """Print all that is known of a run."""
     if summary.succeeded:
         print_report(console, summary, tables, times=times)
     elif summary.failure:
         print_failure(console, summary.failure)
-        _section(console, "What to do", _advice(console, summary, account, summary.failure, times, etl))
+        print_section(console, "What to do", _advice(console, summary, account, summary.failure, times, etl))
     else:
         console.print()
         console.print(Text(f"  … The run is {WORDS[summary.status]}", "cyan"))
-        _section(console, "What to do", [f"Watch it: {etl.line('watch', summary.entry.name)}"])
+        print_section(console, "What to do", [f"Watch it: {etl.line('watch', summary.entry.name)}"])
     if summary.timeline and not summary.succeeded:
         _print_stages(console, summary.timeline, times)
-    _section(console, "Execution", _facts(summary, times))
-    _section(console, "Quarantine", _quarantine(console, summary, etl))
+    print_section(console, "Execution", _facts(summary, times))
+    print_section(console, "Quarantine", _quarantine(console, summary, etl))
     _print_cost(console, account, so_far=summary.status == RUNNING)
-    _section(console, "In the AWS console", (f"{name:<18}{link}" for name, link in account.links.items()))
-
-
-def _section(console: Terminal, title: str, lines: Iterable[str]) -> None:
-    """Print lines below a title, if there are any. They are never broken, so that they can be copied."""
-    for number, line in enumerate(lines):
-        if number == 0:
-            print_title(console, title)
-        console.print(Text(f"  {line}"), soft_wrap=True)
+    print_section(console, "In the AWS console", (f"{name:<18}{link}" for name, link in account.links.items()))
 
 
 def _advice(
     console: Terminal, summary: RunSummary, account: Account, failure: Failure, times: Times, etl: EtlLines
 ) -> Iterator[str]:
     """The remedy of a failure, and commands that cover the missing time."""
-    yield from _wrapped(console, failure.remedy)
+    yield from readable(console, failure.remedy)
     yield f"  {etl.line(*look_words(failure))}"
     if summary.entry.window and not account.missing:
         yield "Nothing is missing: other runs have covered its window."
@@ -81,12 +63,8 @@ def _advice(
         how = "No scheduled run will cover it; this does:"
         if mark is not None and span.start >= mark.end:
             how = "The next scheduled run covers it too, or at once:"
-        yield from _wrapped(console, f"Missing: {times.window(*span)}. {how}")
+        yield from readable(console, f"Missing: {times.window(*span)}. {how}")
         yield f"  {etl.run(span)}"
-
-
-def _wrapped(console: Terminal, text: str) -> list[str]:
-    return wrapped(text, min(console.width, WIDEST) - 2)
 
 
 def _print_stages(console: Terminal, timeline: Timeline, times: Times) -> None:
@@ -126,27 +104,21 @@ def _quarantine(console: Terminal, summary: RunSummary, etl: EtlLines) -> Iterat
     if number:
         yield f"{plural(number, 'item')}: {etl.line('quarantine', 'show', entry.run)}"
     if entry.replayed:
-        yield from _wrapped(console, replay_words(entry.replayed))
+        yield from readable(console, replay_words(entry.replayed))
     elif number:
         yield f"not replayed yet: {etl.line('quarantine', 'replay', entry.run)}"
 
 
 def _print_cost(console: Terminal, account: Account, *, so_far: bool) -> None:
     cost, predicted = account.cost, account.predicted
-    table = Grid(gap=3)
-    table.whole()
-    table.text()
-    for _ in ("cost", "predicted"):
-        table.whole("right")
-    table.add_row("", "", *(Text(head, "dim") for head in ("cost", "predicted")))
+    rows = [["", "", "cost", "predicted"]]
     for service, dollars in cost.services.items():
         before = money(predicted.services[service]) if predicted else _UNKNOWN
-        table.add_row(f"  {service}", uses(service, cost.usage), money(dollars), before)
-    before = money(predicted.total) if predicted else _UNKNOWN
-    table.add_row("  in all", "", Text(money(cost.total), "bold"), before)
+        rows.append([service, uses(service, cost.usage), money(dollars), before])
+    rows.append(["in all", "", money(cost.total), money(predicted.total) if predicted else _UNKNOWN])
     print_title(console, f"Capacity and cost{' so far' if so_far else ''}")
-    console.print(table, soft_wrap=False)
-    for line in _wrapped(console, cost_notes(cost, predicted)):
+    print_sum(console, rows, "ltrr")
+    for line in readable(console, cost_notes(cost, predicted)):
         console.print(Text(f"  {line}", "dim"), soft_wrap=True)
 
 

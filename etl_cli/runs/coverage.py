@@ -16,17 +16,11 @@ EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Coverage:
-    """The result of `find_coverage`.
+    """The result of `find_coverage`."""
 
-    Attributes:
-        gaps: time that should be covered and isn't, in order; no gap touches another.
-        pending: uncovered time after the last run that isn't overdue yet; None if there is none.
-        behind: from the watermark to the end of covered time, if runs out of order have covered more; else None.
-    """
-
-    gaps: list[Span]
-    pending: Span | None
-    behind: Span | None
+    gaps: list[Span]  # time that should be covered and isn't, in order; no gap touches another
+    pending: Span | None  # uncovered time after the last run that isn't overdue yet; None if there is none
+    behind: Span | None  # from the watermark to the end of covered time, if runs out of order covered more
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
@@ -64,14 +58,7 @@ def find_coverage(
     """Compare the time that runs should have covered with the time that they have covered.
 
     Runs should cover all time since the first scheduled run, and every window of a run. A run that is still running
-    neither covers its window nor misses it.
-
-    Args:
-        runs: all entries of the ledger.
-        watermark: None before the first scheduled run.
-        now: the end of the search; no window ends later.
-        overdue: the age at which uncovered time after the last run becomes a gap.
-        since: the start of the search.
+    neither covers its window nor misses it. Uncovered time after the last run becomes a gap when it is ``overdue``.
     """
     runs = [run for run in runs if not run.replay]
     covered = covered_by(runs, watermark)

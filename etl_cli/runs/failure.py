@@ -30,31 +30,18 @@ _STATUS = {
 
 @dataclass(frozen=True)
 class Failure:
-    """A run that ended without success.
+    """A run that ended without success."""
 
-    Attributes:
-        execution: ARN of its execution.
-        status: FAILED, ABORTED, TIMED_OUT or UNKNOWN.
-        stage: the stage at which it ended; empty if before the first.
-        error: name of the error.
-        message: the error's message.
-        where: the last lines of code, if the error has them and its message doesn't say what to do.
-        run: id of the run; empty if Plan did not get so far.
-        commands: commands of the AWS CLI that show more.
-        remedy: what to do.
-        look: the `etl` command that shows more, without `etl`.
-    """
-
-    execution: str
+    execution: str  # ARN of its execution
     status: str
-    stage: str
+    stage: str  # the stage at which it ended; empty if before the first
     error: str
     message: str
-    where: list[str] = field(default_factory=list)
-    run: str = ""
+    where: list[str] = field(default_factory=list)  # last lines of code, unless the message says what to do
+    run: str = ""  # id of the run; empty if Plan did not get so far
     commands: list[ShellLine] = field(default_factory=list)
     remedy: str = ""
-    look: str = ""
+    look: str = ""  # the `etl` command that shows more, without `etl`
 
 
 def look_words(failure: Failure) -> list[str]:
@@ -63,11 +50,7 @@ def look_words(failure: Failure) -> list[str]:
 
 
 class ExecutionError(Exception):
-    """An execution ended without success.
-
-    Attributes:
-        failure: the failure.
-    """
+    """An execution ended without success."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -75,13 +58,7 @@ class ExecutionError(Exception):
 
 
 def explain(deployment: Deployment, execution: str, timeline: Timeline) -> Failure:
-    """Explain a failure by the history of the execution.
-
-    Args:
-        deployment: the deployment.
-        execution: ARN of the execution.
-        timeline: its whole history.
-    """
+    """Explain a failure by the whole history of the execution (an ARN)."""
     stage = timeline.current.name if timeline.current else ""
     run, replay = timeline.run.id if timeline.run else "", ""
     if timeline.run and timeline.run.replay:

@@ -26,33 +26,20 @@ _ENDINGS = {"ExecutionFailed": "FAILED", "ExecutionAborted": "ABORTED", "Executi
 
 @dataclass
 class StageProgress:
-    """The progress of one stage.
-
-    Attributes:
-        name: its state in the state machine.
-        entered_at: when the workflow entered it; None before.
-        exited_at: when it succeeded or failed; None before.
-        counts: totals by name over its segments and all stages so far, without zeros.
-        counted_at: when the latest invocation returned counts; None before the first.
-        segments_done: number of segments that it has finished.
-        invocations: number of invocations that succeeded.
-        failed_invocations: number of those that failed; each is retried, or ends the execution.
-        throttled_starts: number of starts that Lambda throttled; each is a transition, and no invocation.
-        busy_seconds: the duration of all invocations that have ended, added up.
-    """
+    """The progress of one stage."""
 
     name: str
     state: State = "waiting"
     entered_at: datetime | None = None
     exited_at: datetime | None = None
-    counts: dict[str, int] = field(default_factory=dict)
-    counted_at: datetime | None = None
+    counts: dict[str, int] = field(default_factory=dict)  # totals over segments and stages so far
+    counted_at: datetime | None = None  # when the latest invocation returned counts; None before the first
     segments_done: int = 0
-    invocations: int = 0
-    failed_invocations: int = 0
-    throttled_starts: int = 0
-    busy_seconds: float = 0.0
-    _called_at: deque[datetime] = field(default_factory=deque)
+    invocations: int = 0  # number of invocations that succeeded
+    failed_invocations: int = 0  # number of those that failed; each is retried, or ends the execution
+    throttled_starts: int = 0  # starts that Lambda throttled; each is a transition, and no invocation
+    busy_seconds: float = 0.0  # the duration of all invocations that have ended, added up
+    called_at: deque[datetime] = field(default_factory=deque)  # invocations that run
     _work: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     @property
@@ -70,15 +57,6 @@ class StageProgress:
             totals.update(by_name(each.get("counts", ())))
         self.counts = dict(totals)
 
-    def begin_call(self, at: datetime) -> None:
-        """Note that an invocation begins."""
-        self._called_at.append(at)
-
-    def end_call(self, at: datetime) -> None:
-        """Note that an invocation has ended. Any of them will do: only the sum of their durations counts."""
-        if self._called_at:
-            self.busy_seconds += (at - self._called_at.popleft()).total_seconds()
-
     def end(self, state: Literal["succeeded", "failed"], at: datetime) -> None:
         """Note that the stage has ended."""
         self.state, self.exited_at = state, at
@@ -86,18 +64,9 @@ class StageProgress:
 
 @dataclass
 class Timeline:
-    """An execution as far as its history has been read.
+    """An execution as far as its history has been read."""
 
-    Attributes:
-        status: RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT, as Step Functions names it.
-        run: the run that Plan fixed; None before.
-        error: name of the error that ended the execution; empty unless it failed.
-        cause: the message of that error.
-        output: the execution's output; empty unless it succeeded.
-        workers: the invocations of the workers.
-    """
-
-    status: str = "RUNNING"
+    status: str = "RUNNING"  # RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT, as Step Functions names it
     started: datetime | None = None
     stopped: datetime | None = None
     run: Run | None = None
@@ -194,19 +163,19 @@ class Timeline:
         """Add an event of an invocation to the stage that runs."""
         kind, at = event["type"], event["timestamp"]
         if kind in SCHEDULED:
-            stage.begin_call(at)
-        elif kind in SUCCEEDED:
+            stage.called_at.append(at)
+        elif kind in (*SUCCEEDED, *FAILED) and stage.called_at:
+            # Any of them will do: only the sum of their durations counts.
+            stage.busy_seconds += (at - stage.called_at.popleft()).total_seconds()
+        if kind in SUCCEEDED:
             stage.invocations += 1
-            stage.end_call(at)
             work = output_of(details_of(event))
             if "segment" in work:
                 stage.add_work([work], at)
+        elif is_throttled(event):
+            stage.throttled_starts += 1
         elif kind in FAILED:
-            if is_throttled(event):
-                stage.throttled_starts += 1
-            else:
-                stage.failed_invocations += 1
-            stage.end_call(at)
+            stage.failed_invocations += 1
 
     def _reopen(self) -> None:
         """Continue an execution that was stopped or timed out, where it ended."""

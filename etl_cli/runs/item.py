@@ -17,17 +17,11 @@ Item = dict[str, Wire]
 
 @dataclass(frozen=True)
 class Change:
-    """An attribute of an item, or a value within it, before and after.
+    """An attribute of an item, or a value within it, before and after."""
 
-    Attributes:
-        path: its place in the item: ``size``, ``customer.email``, ``lines[0].price``.
-        before: None for a new attribute.
-        after: None for a removed attribute.
-    """
-
-    path: str
-    before: Wire | None
-    after: Wire | None
+    path: str  # its place in the item: ``size``, ``customer.email``, ``lines[0].price``
+    before: Wire | None  # None for a new attribute
+    after: Wire | None  # None for a removed attribute
 
     @property
     def mark(self) -> str:
@@ -37,6 +31,11 @@ class Change:
         if self.after is None:
             return "-"
         return "" if same(self.before, self.after) else "~"
+
+    @property
+    def kind(self) -> str:
+        """The type of the value in DynamoDB, such as ``N``."""
+        return next(iter(self.after or self.before or {}), "")
 
 
 def same(one: Wire, other: Wire) -> bool:

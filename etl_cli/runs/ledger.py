@@ -24,41 +24,23 @@ TABLE = "etl-run-ledger"
 
 @dataclass(frozen=True)
 class Entry:
-    """The ledger's entry of one execution. Text is empty and an instant None if the entry has none yet.
+    """The ledger's entry of one execution. Text is empty and an instant None if the entry has none yet."""
 
-    Attributes:
-        status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or UNKNOWN: see ``etl.model.statuses``.
-        window: its window; None if it ended before Plan fixed one.
-        replay: id of the run whose quarantine it runs again, and so it covers no time; empty for a run of a window.
-        name: the execution's name.
-        execution: its ARN.
-        started: when it started.
-        run: the run's id; empty if it ended before Plan fixed one.
-        finished: when it ended.
-        segments: number of its segments.
-        counts: its counts by name, if it succeeded.
-        stage: the state in which it failed.
-        error: name of the error with which it failed.
-        cause: the message of that error.
-        origin: schedule, event or execution; empty in entries that are older than this field.
-        replayed: ``run``, the latest run that replayed its quarantine, and counts by name; empty if none did.
-    """
-
-    status: str
-    window: Span | None
-    replay: str = ""
+    status: str  # RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or UNKNOWN: see ``etl.model.statuses``
+    window: Span | None  # its window; None if it ended before Plan fixed one
+    replay: str = ""  # id of the run whose quarantine it runs again; such a run covers no time
     name: str = ""
-    execution: str = ""
+    execution: str = ""  # its ARN
     started: datetime | None = None
-    run: str = ""
+    run: str = ""  # the run's id; empty if it ended before Plan fixed one
     finished: datetime | None = None
     segments: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
-    stage: str = ""
+    counts: dict[str, int] = field(default_factory=dict)  # its counts by name, if it succeeded
+    stage: str = ""  # the state in which it failed
     error: str = ""
     cause: str = ""
-    origin: str = ""
-    replayed: dict[str, Any] = field(default_factory=dict)
+    origin: str = ""  # schedule, event or execution; empty in entries that are older than this field
+    replayed: dict[str, Any] = field(default_factory=dict)  # the latest replay's ``run``, and its counts
 
     @property
     def seconds(self) -> float | None:
@@ -102,9 +84,7 @@ class Watermark:
 def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[Entry], Watermark | None]:
     """Read all entries of the ledger, the latest start first, and the watermark; None before there is one.
 
-    Args:
-        dynamodb: client of DynamoDB.
-        now: the present: a run without a recorded end is running if it started a short while ago.
+    A run without a recorded end is running if it started a short while ago.
 
     Raises:
         UserError: there is no ledger.
@@ -128,11 +108,7 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[Entry], W
 
 
 def find_run(entries: Iterable[Entry], name: str) -> Entry:
-    """Find the entry of a run.
-
-    Args:
-        entries: all of the ledger, the latest first.
-        name: the run's id, the execution's name or ARN, or ``latest``.
+    """Find the entry of a run by its id, its execution's name or ARN, or ``latest``; the latest entry comes first.
 
     Raises:
         UserError: there is none.

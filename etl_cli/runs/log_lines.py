@@ -27,12 +27,7 @@ _Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class End(NamedTuple):
-    """The end of an invocation that failed.
-
-    Attributes:
-        error: the error's name; empty if Lambda doesn't give one.
-        words: the same in words.
-    """
+    """The end of an invocation that failed: its error's name, empty if Lambda gives none, and the same in words."""
 
     error: str
     words: str
@@ -40,19 +35,12 @@ class End(NamedTuple):
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line.
-
-    Attributes:
-        at: the time of the line.
-        function: name of the function.
-        text: the line as it is stored.
-        facts: its JSON object, if the pipeline wrote it; else empty.
-    """
+    """One line."""
 
     at: datetime
     function: str
     text: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)  # its JSON object, if the pipeline wrote it; else empty
 
     @classmethod
     def of(cls, function: str, event: Mapping[str, Any]) -> LogLine:

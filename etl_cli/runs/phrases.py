@@ -20,12 +20,7 @@ def untimed_words(number: int) -> str:
 
 
 def verdict(counts: Mapping[str, int], *, reasons: bool = False) -> str:
-    """The verdict on a balanced run: ``104 loaded, 34 rejected, nothing unaccounted for``.
-
-    Args:
-        counts: the run's counts by name.
-        reasons: whether to mention that rejected items have their reasons in quarantine.
-    """
+    """The verdict on a balanced run: ``104 loaded, 34 rejected, nothing unaccounted for``."""
     number, untimed = rejected(counts), counts.get("untimed", 0)
     aside = f"{number:,} rejected" if number else "none rejected"
     if number and reasons and not untimed:  # with untimed items the line would be longer than 80 columns
@@ -35,23 +30,13 @@ def verdict(counts: Mapping[str, int], *, reasons: bool = False) -> str:
 
 
 def ended(status: str, stage: str = "", error: str = "") -> str:
-    """The end of a run that did not succeed, as a predicate: ``failed at Gate: QualityGateError``.
-
-    Args:
-        status: FAILED, TIMED_OUT, ABORTED or UNKNOWN.
-        stage: the stage at which it ended; empty if unknown.
-        error: the error's name; left out if it is empty or repeats the status.
-    """
+    """The end of a run that did not succeed, as a predicate: ``failed at Gate: QualityGateError``."""
     at = f" at {stage}" if stage else ""
     return f"{_ENDED.get(status, 'failed')}{at}{f': {error}' if error not in ('', status) else ''}"
 
 
 def replay_words(replayed: Mapping[str, Any]) -> str:
-    """The result of a replay: ``replayed by 20261106T…: 150 loaded, 1 rejected again``.
-
-    Args:
-        replayed: ``run``, the replay's id, and its counts by name.
-    """
+    """The result of a replay, as the ledger has it: ``replayed by 20261106T…: 150 loaded, 1 rejected again``."""
     counts = {name: number for name, number in replayed.items() if isinstance(number, int)}
     shown = {name: counts.get(name, 0) for name in ("dropped", "ahead", "superseded")} | {
         "rejected again": rejected(counts),

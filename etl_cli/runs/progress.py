@@ -28,21 +28,13 @@ class Snapshot:
 
     The history shows whole invocations only, and none of a Distributed Map. The progress of those that run shows in the
     bucket and in the destination table.
-
-    Attributes:
-        timeline: the execution by its history.
-        staged_objects: objects that the current stage has written so far; None if it writes none.
-        staged_bytes: their size.
-        arrived: growth of the destination table in items since the first look; None if it is unknown.
-        arriving: the same in items per second.
-        looked_at: when this was so, by this machine's clock.
     """
 
-    timeline: Timeline
-    staged_objects: int | None = None
+    timeline: Timeline  # the execution by its history
+    staged_objects: int | None = None  # objects that the current stage has written so far; None if it writes none
     staged_bytes: int | None = None
-    arrived: int | None = None
-    arriving: float = 0.0
+    arrived: int | None = None  # growth of the destination table in items since the first look; None if it is unknown
+    arriving: float = 0.0  # the same in items per second
     looked_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -61,13 +53,7 @@ class Watch:
     """Looks at one execution, and remembers the history that it has read."""
 
     def __init__(self, deployment: Deployment, execution: str, *, alone: bool = True) -> None:
-        """Prepare to look at an execution.
-
-        Args:
-            deployment: where it runs.
-            execution: its ARN.
-            alone: whether no other run writes the destination meanwhile, so that its growth is this run's.
-        """
+        """Prepare to look at an execution (an ARN); ``alone`` if no other run writes the destination meanwhile."""
         self._deployment = deployment
         self._execution = execution
         self._timeline = Timeline()

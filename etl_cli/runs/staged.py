@@ -67,13 +67,7 @@ def staged_keys(deployment: Deployment, prefix: str) -> list[str]:
 
 
 def staged_parts(deployment: Deployment, stage: str, run_id: str) -> dict[int, list[str]]:
-    """The keys of a stage's parts by segment, in the order of writing; empty if nothing is staged, or it expired.
-
-    Args:
-        deployment: where to look.
-        stage: ``extract`` or ``transform``.
-        run_id: the run's id.
-    """
+    """The keys of a stage's parts by segment, in the order of writing; empty if nothing is staged, or it expired."""
     keys = staged_keys(deployment, stage_prefix(stage, run_id))
     found = sorted((place, key) for key in keys if (place := part_of(key)))
     parts: dict[int, list[str]] = {}

@@ -15,25 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class Invocation:
-    """One invocation of a worker.
-
-    Attributes:
-        stage: state of its stage.
-        segment: the segment that it worked on.
-        number: the place among the invocations of this stage and segment, from 1.
-        started: when it was scheduled.
-        ended: None while it runs.
-        error: name of the error that ended it; empty if it succeeded.
-        goes_on: whether it ran low on time and left the rest to the next one.
-    """
+    """One invocation of a worker."""
 
     stage: str
     segment: int
-    number: int
+    number: int  # the place among the invocations of this stage and segment, from 1
     started: datetime
     ended: datetime | None = None
     error: str = ""
-    goes_on: bool = False
+    goes_on: bool = False  # whether it ran low on time and left the rest to the next one
 
 
 @dataclass
@@ -84,16 +74,7 @@ class Workers:
 
 @dataclass(frozen=True)
 class MapRun:
-    """The progress of a Distributed Map.
-
-    Attributes:
-        stage: state of its stage.
-        started: when it began.
-        ended: None while it runs.
-        segments: number of its segments.
-        succeeded: how many are done.
-        failed: how many failed, timed out or were stopped.
-    """
+    """The progress of a Distributed Map; ``failed`` are segments that failed, timed out or were stopped."""
 
     stage: str
     started: datetime

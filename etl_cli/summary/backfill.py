@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from etl.model.instants import format_instant
 from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.runs.failure import Failure, explain
 from etl_cli.runs.history import Timeline
@@ -28,18 +27,11 @@ _NAME = re.compile(r"(backfill-[0-9TZ]+-[0-9TZ]+)(?:-([0-9]+))?")
 
 @dataclass(frozen=True)
 class Planned:
-    """A window of a backfill.
-
-    Attributes:
-        window: half-open, in UTC.
-        attempt: number of the running attempt, or else of the next one; from 1.
-        last: the ledger's entry of the successful attempt, or else of the last one; None before the first.
-        done: whether it needs no further run.
-    """
+    """A window of a backfill."""
 
     window: Span
-    attempt: int = 1
-    last: Entry | None = None
+    attempt: int = 1  # number of the running attempt, or else of the next one; from 1
+    last: Entry | None = None  # entry of the successful attempt, or else of the last one; None before the first
     done: bool = False
 
 
@@ -104,14 +96,7 @@ def _is_recent(started: datetime | None, done_since: datetime | None) -> bool:
 
 
 class BackfillWork:
-    """The windows of a backfill at work.
-
-    Attributes:
-        planned: all windows in their order.
-        before: windows that were done already.
-        running: the running executions, by window.
-        ended: windows that have ended, in this order.
-    """
+    """The windows of a backfill at work."""
 
     def __init__(
         self,
@@ -192,11 +177,10 @@ class BackfillWork:
         Step Functions API Reference, StartExecution.
         """
         stepfunctions, attempt = self._deployment.stepfunctions, planned.attempt
-        start, end = map(format_instant, planned.window)
         while True:
             name = attempt_name(planned.window, attempt)
             try:
-                return self._deployment.start(name, {"start": start, "end": end})
+                return self._deployment.start(name, planned.window.document())
             except stepfunctions.exceptions.ExecutionAlreadyExists:
                 execution = self._deployment.execution(name)
                 found = stepfunctions.describe_execution(executionArn=execution)

@@ -25,13 +25,9 @@ class BalanceLine:
 
 
 def balance_of(counts: Mapping[str, int], *, replay: bool) -> list[BalanceLine]:
-    """The lines of the balance, without the parts that are unusual and 0.
+    """The lines of the balance, without parts that are unusual and 0; a replay can leave records in quarantine.
 
     A run of an earlier version may lack the counts of a stage, and so that line.
-
-    Args:
-        counts: the run's counts by name.
-        replay: whether the run is a replay, which can leave records in quarantine.
     """
     always = {*REPORTED, *(["left"] if replay else [])}
     return [

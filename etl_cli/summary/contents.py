@@ -32,17 +32,11 @@ LEFT_OUT = (
 
 @dataclass(frozen=True)
 class Sample:
-    """One item before and after, in bytes: as objects it takes a hundred times as much memory.
-
-    Attributes:
-        key: the record's.
-        read: the item as the run read it, a line of DynamoDB JSON.
-        made: the record as the run made it, a line of plain JSON.
-    """
+    """One item before and after, in bytes: as objects it takes a hundred times as much memory."""
 
     key: dict[str, str]
-    read: bytes
-    made: bytes
+    read: bytes  # the item as the run read it, a line of DynamoDB JSON
+    made: bytes  # the record as the run made it, a line of plain JSON
 
     @property
     def item_id(self) -> str:
@@ -56,24 +50,13 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """The contents of a run in the bucket.
+    """The contents of a run in the bucket."""
 
-    Attributes:
-        keys: S3 keys of the first object of each kind.
-        quarantine: S3 keys of the objects in quarantine.
-        aside: the records in quarantine, counted by reason.
-        is_cut: whether quarantine has more records than were counted.
-        aggregates: as the gate staged them, with exact numbers.
-        sample: one item before and after; None if there is none to show.
-        expired: whether objects of the run are gone.
-        with_items: whether contents of items may be shown.
-    """
-
-    keys: dict[str, str] = field(default_factory=dict)
-    quarantine: list[str] = field(default_factory=list)
-    aside: Tally = field(default_factory=Tally)
-    is_cut: bool = False
-    aggregates: list[dict[str, Any]] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)  # S3 keys of the first object of each kind
+    quarantine: list[str] = field(default_factory=list)  # S3 keys of the objects in quarantine
+    aside: Tally = field(default_factory=Tally)  # the records in quarantine, counted by reason
+    is_cut: bool = False  # whether quarantine has more records than were counted
+    aggregates: list[dict[str, Any]] = field(default_factory=list)  # as the gate staged them, with exact numbers
     sample: Sample | None = None
     expired: bool = False
     with_items: bool = True
@@ -95,13 +78,7 @@ class Contents:
 
 
 def read_contents(deployment: Deployment, run: str, timeline: Timeline | None) -> Contents:
-    """Read the contents of a run.
-
-    Args:
-        deployment: where it ran.
-        run: its id; empty if it has none.
-        timeline: its history; None if Step Functions has forgotten it, long after its objects have expired.
-    """
+    """Read the contents of a run by its id, which may be empty; its timeline is None if Step Functions forgot it."""
     if not run:
         return Contents()
     if timeline is None:
@@ -115,12 +92,7 @@ def read_contents(deployment: Deployment, run: str, timeline: Timeline | None) -
 
 
 def read_staged(deployment: Deployment, run: str, keys: dict[str, str]) -> Contents:
-    """Read the contents of a run that succeeded.
-
-    Args:
-        deployment: where it ran.
-        run: its id.
-        keys: S3 keys of the first object of each kind, as its output has them.
+    """Read the contents of a run that succeeded; ``keys`` are those of its output.
 
     Raises:
         UserError: an object of the run isn't in the bucket any more.

@@ -30,36 +30,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The cost of a run, and the effect of its failure.
+    """The cost of a run, and the effect of its failure."""
 
-    Attributes:
-        missing: the parts of a failed run's window that no run has covered.
-        watermark: the schedule has covered everything up to it; None before its first run.
-        cost: the cost of the run as far as it came.
-        predicted: the cost that `etl plan` would have predicted; None if that can't be said.
-        links: pages of the AWS console by title.
-    """
-
-    missing: list[Span] = field(default_factory=list)
+    missing: list[Span] = field(default_factory=list)  # the parts of a failed run's window that no run has covered
     watermark: Watermark | None = None
     cost: Cost
-    predicted: Cost | None = None
+    predicted: Cost | None = None  # the cost that `etl plan` would have predicted; None if that can't be said
     links: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """One run.
+    """One run."""
 
-    Attributes:
-        entry: its entry in the ledger, or the same facts from its history.
-        timeline: its history; None if Step Functions has forgotten it, 90 days after its end.
-        failure: the reason of its failure; None if it hasn't failed.
-        contents: its contents in the bucket; empty if they weren't read.
-    """
-
-    entry: Entry
-    timeline: Timeline | None
+    entry: Entry  # its entry in the ledger, or the same facts from its history
+    timeline: Timeline | None  # its history; None if Step Functions has forgotten it, 90 days after its end
     failure: Failure | None = None
     contents: Contents = field(default_factory=Contents)
 
@@ -110,12 +95,7 @@ def summarize(deployment: Deployment, entry: Entry) -> RunSummary:
 
 
 def summarize_followed(deployment: Deployment, execution: str, timeline: Timeline) -> RunSummary:
-    """Put together the summary of a run that was followed until it succeeded, with its contents.
-
-    Args:
-        deployment: where it ran.
-        execution: its ARN.
-        timeline: its whole history.
+    """Put together the summary of a run, by its ARN, that was followed until it succeeded, with its contents.
 
     Raises:
         UserError: an object of the run isn't in the bucket any more.
@@ -147,14 +127,7 @@ def with_contents(deployment: Deployment, summary: RunSummary, *, items: bool = 
 def account_of(
     deployment: Deployment, summary: RunSummary, entries: Sequence[Entry], watermark: Watermark | None
 ) -> Account:
-    """The cost of a run, and the effect of its failure.
-
-    Args:
-        deployment: where it ran.
-        summary: the run.
-        entries: all of the ledger, the latest first.
-        watermark: the ledger's.
-    """
+    """The cost of a run, and the effect of its failure."""
     entry = summary.entry
     uncovered = [entry.window] if summary.failure and entry.window else []
     deployed = _deployed(deployment)

@@ -33,17 +33,11 @@ _item_key = reader(SOURCE_KEY, TIME, wire=True)
 
 @dataclass(frozen=True)
 class Verified:
-    """Numbers that were counted in the tables.
+    """Numbers that were counted in the tables."""
 
-    Attributes:
-        source: items of the source table in the window.
-        destination: records of the run in the destination table.
-        outside: other items that the run extracted, by reason, without zeros.
-    """
-
-    source: int
-    destination: int
-    outside: dict[str, int] = field(default_factory=dict)
+    source: int  # items of the source table in the window
+    destination: int  # records of the run in the destination table
+    outside: dict[str, int] = field(default_factory=dict)  # other extracted items by reason, without zeros
 
 
 def verify(deployment: Deployment, summary: RunSummary) -> Verified:

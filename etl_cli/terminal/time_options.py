@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from etl.model.errors import InputError
-from etl.model.instants import InstantError, format_instant, parse_instant
+from etl.model.instants import InstantError, parse_instant
 from etl.model.windows import Window, check_window
 from etl_cli.terminal.times import Span
 
@@ -84,8 +84,7 @@ def execution_input(
     if start is None or end is None:
         given, missing = ("--start", "--end") if start else ("--end", "--start")
         raise typer.BadParameter(f"a window needs {missing} too.", param_hint=given)
-    span = checked_span(start, end, now)
-    return {"start": format_instant(span.start), "end": format_instant(span.end)}
+    return checked_span(start, end, now).document()
 
 
 def since_option(action: str) -> typer.models.OptionInfo:

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from etl.model.instants import format_instant
+
 
 class Span(NamedTuple):
     """All instants from ``start`` up to, and without, ``end``."""
 
     start: datetime
     end: datetime
+
+    def document(self) -> dict[str, str]:
+        """The span for programs."""
+        return {"start": format_instant(self.start), "end": format_instant(self.end)}
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,11 @@ def size(amount: float) -> str:
 
 
 def number(value: Decimal | int | str | None) -> str:
-    """A number of an aggregate, with separators and at most two decimals, or three digits of a small one."""
+    """A value of an aggregate: a number with separators and at most two decimals, or three digits of a small one."""
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, str):
         return value
     exact = Decimal(value)

@@ -84,32 +84,19 @@ def test_without_a_live_board_a_long_step_prints_now_and_then(clock: Clock, monk
     ]
 
 
-def test_a_step_that_an_error_ends_has_failed(clock: Clock) -> None:
+@pytest.mark.parametrize(("error", "detail"), [(UserError("full"), "writing"), (KeyboardInterrupt(), "interrupted")])
+def test_a_step_that_an_error_ends_has_failed(clock: Clock, error: BaseException, detail: str) -> None:
     console = plain()
 
     def begin_and_fail() -> None:
         with Board(console, ["Load"]) as board:
             board.begin("Load", "writing")
             clock.now += 1
-            raise UserError("full")
+            raise error
 
-    with pytest.raises(UserError):
+    with pytest.raises(type(error)):
         begin_and_fail()
-    assert lines(console) == ["  ✘ Load          writing  1.0 s"]
-
-
-def test_a_step_that_is_interrupted_says_so(clock: Clock) -> None:
-    console = plain()
-
-    def begin_and_interrupt() -> None:
-        with Board(console, ["Load"]) as board:
-            board.begin("Load", "writing")
-            clock.now += 1
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        begin_and_interrupt()
-    assert lines(console) == ["  ✘ Load          interrupted  1.0 s"]
+    assert lines(console) == [f"  ✘ Load          {detail}  1.0 s"]
 
 
 def test_time_that_something_else_has_measured_is_shown(clock: Clock) -> None:

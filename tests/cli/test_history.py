@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -17,6 +18,14 @@ def read(recording: Recording, events: int | None = None) -> Timeline:
     timeline = Timeline()
     recording.stepfunctions.shown = len(recording.events) if events is None else events
     read_new(cast(Any, recording.stepfunctions), recording.execution, timeline)
+    return timeline
+
+
+def timeline_of(events: Iterable[tuple[float, dict[str, Any]]]) -> Timeline:
+    """The timeline of events, each with its second."""
+    timeline = Timeline()
+    for number, (second, event) in enumerate(events, 1):
+        timeline.apply(event | {"id": number, "timestamp": START + timedelta(seconds=second)})
     return timeline
 
 
@@ -78,13 +87,11 @@ def test_busy_seconds_add_up_all_calls_with_failed_ones() -> None:
         (30, "TaskScheduled"),
         (33, "TaskTimedOut"),
     ]
-    timeline = Timeline()
-    for number, (second, kind) in enumerate(happened, 1):
-        event: dict[str, Any] = {"id": number, "type": kind, "timestamp": START + timedelta(seconds=second)}
-        timeline.apply(event | {"stateEnteredEventDetails": {"name": "Extract"}})
+    entered = {"stateEnteredEventDetails": {"name": "Extract"}}
+    extract = timeline_of((second, {"type": kind} | entered) for second, kind in happened).stages["Extract"]
 
-    assert timeline.stages["Extract"].busy_seconds == (5 - 1) + (9 - 2) + 1 + 3
-    assert (timeline.stages["Extract"].invocations, timeline.stages["Extract"].failed_invocations) == (1, 3)
+    assert extract.busy_seconds == (5 - 1) + (9 - 2) + 1 + 3
+    assert (extract.invocations, extract.failed_invocations) == (1, 3)
 
 
 @pytest.mark.parametrize("kind", ["LambdaFunctionFailed", "LambdaFunctionStartFailed", "TaskFailed"])
@@ -97,11 +104,8 @@ def test_a_start_that_lambda_throttled_is_no_invocation(kind: str) -> None:
         (32, "LambdaFunctionSucceeded", {}),
         (33, kind, {key: failed | {"error": "TransientError"}}),
     ]
-    timeline = Timeline()
-    for number, (second, name, details) in enumerate(happened, 1):
-        timeline.apply({"id": number, "type": name, "timestamp": START + timedelta(seconds=second)} | details)
+    load = timeline_of((second, {"type": name} | details) for second, name, details in happened).stages["Load"]
 
-    load = timeline.stages["Load"]
     assert (load.throttled_starts, load.invocations, load.failed_invocations) == (1, 1, 1)
     assert load.busy_seconds == 31 + 32 + 33 - (1 + 2 + 30)
 
@@ -143,21 +147,12 @@ def test_the_error_is_known_as_soon_as_its_stage_has_failed() -> None:
     assert read(recording, caught + 1).error == "InputError"
 
 
-def test_the_stage_that_an_execution_was_stopped_in_has_failed() -> None:
-    recording = Recording("succeeded")
-    timeline = read(recording, events=7)
-    timeline.apply({"id": 99, "type": "ExecutionAborted", "timestamp": START})
-
-    assert states(timeline) == "sfwwww"
-    assert timeline.status == "ABORTED"
-
-
-def test_the_stage_in_which_time_ran_out_has_failed() -> None:
+@pytest.mark.parametrize(("kind", "status"), [("ExecutionAborted", "ABORTED"), ("ExecutionTimedOut", "TIMED_OUT")])
+def test_the_stage_in_which_an_execution_was_ended_has_failed(kind: str, status: str) -> None:
     timeline = read(Recording("succeeded"), events=7)
-    timeline.apply({"id": 99, "type": "ExecutionTimedOut", "timestamp": START})
+    timeline.apply({"id": 99, "type": kind, "timestamp": START})
 
-    assert states(timeline) == "sfwwww"
-    assert timeline.status == "TIMED_OUT"
+    assert (states(timeline), timeline.status) == ("sfwwww", status)
 
 
 def aws_events() -> list[dict[str, Any]]:
@@ -179,16 +174,14 @@ def aws_events() -> list[dict[str, Any]]:
 
 
 def test_workers_of_a_map_are_followed_on_aws_too() -> None:
-    timeline = Timeline()
-    for number, event in enumerate(aws_events()):
-        timeline.apply(event | {"id": number + 1, "timestamp": START + timedelta(seconds=number)})
-    extract = timeline.stages["Extract"]
+    extract = timeline_of(enumerate(aws_events())).stages["Extract"]
 
     assert extract.state == "running"
     assert extract.counts == {"scanned": 79, "read": 67}
     assert extract.segments_done == 2
     assert extract.invocations == 3
     assert extract.failed_invocations == 1
+    assert extract.counted_at == START + timedelta(seconds=8)
 
 
 def test_describe_execution_overrules_the_history() -> None:
@@ -265,11 +258,3 @@ def test_a_redriven_execution_goes_on_where_it_was_stopped() -> None:
     for number, event in enumerate(recording.events[7:]):
         timeline.apply(event | {"id": number + 10})
     assert (timeline.status, states(timeline)) == ("SUCCEEDED", "ssssss")
-
-
-def test_a_stage_has_the_time_of_its_latest_counts() -> None:
-    timeline = Timeline()
-    for number, event in enumerate(aws_events()):
-        timeline.apply(event | {"id": number + 1, "timestamp": START + timedelta(seconds=number)})
-
-    assert timeline.stages["Extract"].counted_at == START + timedelta(seconds=8)

@@ -16,8 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl_cli.html_report.page import Page, render
-from etl_cli.html_report.tables import LONGEST
+from etl_cli.html_report.page import LONGEST, Page, render
 from etl_cli.items.rejections import Rejection
 from etl_cli.summary.contents import EXPIRED, Contents, Sample
 from etl_cli.terminal.printable import visible_lines

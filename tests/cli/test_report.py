@@ -229,11 +229,6 @@ def test_a_replay_accounts_for_the_records_in_quarantine(recording: Recording) -
     assert report_document(replay)["replay"] == "20261123T020000123Z"
 
 
-def test_a_run_of_a_window_mentions_no_replay(report: RunSummary) -> None:
-    assert "Replay" not in printed(report, 80)
-    assert report.balance[0].parts == {"extracted": 38}
-
-
 def test_rejections_without_items_have_their_summaries() -> None:
     data = "not {'card': '4111 1111', 'name': 'Ann'}"
     own = "record: a reason of transform()'s own"

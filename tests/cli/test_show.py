@@ -220,27 +220,23 @@ def test_a_run_that_ended_before_it_had_a_window() -> None:
     assert "predicted\n" in text
 
 
-def test_a_failure_that_is_not_recorded_yet_is_in_the_history() -> None:
-    failed, entry = failed_at_gate(status="RUNNING", stage="", error="", cause="")
-    shown = shown_of(failed, entry)
-
-    assert shown.summary.failure
-    assert (shown.summary.status, shown.summary.failure.error, shown.summary.failure.stage) == (
-        "FAILED",
-        "QualityGateError",
-        "Gate",
-    )
-
-
-@pytest.mark.parametrize(("known", "error"), [(True, "QualityGateError"), (False, "EndNotRecorded")])
-def test_a_run_whose_end_was_lost_has_the_reason_of_the_history(*, known: bool, error: str) -> None:
-    failed, entry = failed_at_gate(status="UNKNOWN", stage="", error="", cause="")
+@pytest.mark.parametrize(
+    ("status", "known", "error"),
+    [
+        ("RUNNING", True, "QualityGateError"),  # its end is not recorded yet
+        ("UNKNOWN", True, "QualityGateError"),
+        ("UNKNOWN", False, "EndNotRecorded"),
+    ],
+)
+def test_a_failure_without_an_entry_has_the_reason_of_the_history(status: str, known: bool, error: str) -> None:
+    failed, entry = failed_at_gate(status=status, stage="", error="", cause="")
     changes: dict[str, Answer] = {} if known else {"sfn.DescribeExecution": RefusalError("ExecutionDoesNotExist")}
-    shown = shown_of(failed, entry, changes=changes)
+    summary = shown_of(failed, entry, changes=changes).summary
 
-    assert shown.summary.failure
-    assert shown.summary.failure.error == error
-    assert shown.summary.failure.remedy
+    assert summary.failure
+    assert (summary.status, summary.failure.error) == ("FAILED" if known else status, error)
+    assert summary.failure.stage == ("Gate" if known else "")
+    assert summary.failure.remedy
 
 
 def test_a_run_that_goes_on(recording: Recording) -> None:

@@ -34,9 +34,9 @@ from etl_cli.render.board import Board, Step
 from etl_cli.render.explain import print_explanation
 from etl_cli.render.log_view import LogView
 from etl_cli.render.plan import print_plan
-from etl_cli.render.preview import aggregate_parts
 from etl_cli.render.quarantine import print_quarantines, print_records
 from etl_cli.render.report import print_report
+from etl_cli.render.sections import aggregate_section
 from etl_cli.render.show import print_run
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.history import StageProgress, Timeline
@@ -200,7 +200,7 @@ def show_logs(console: Terminal) -> None:
 def show_aggregates(console: Terminal) -> None:
     groups = [{"day": WIDE, "records": 123_456_789_012, "sum": "123456789012.34"}]
     width = table_width(console)
-    for part in aggregate_parts(console, width, [{"name": "by_day", "by": ["day"], "groups": groups}]):
+    for part in aggregate_section(console, width, {"name": "by_day", "by": ["day"], "groups": groups}, 20, str):
         console.print(part, width=console.width, soft_wrap=False)
 
 
