@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import duration, plural
 
 EXIT_GAPS = 1
+Fill = Callable[[Span], tuple[str, str]]
 
 
 @verb(
@@ -49,7 +51,7 @@ def gaps(
     with connected(profile, region) as deployment:
         runs, watermark = read_ledger(deployment.dynamodb, now)
     coverage = find_coverage(runs, watermark, now, timedelta(hours=overdue_hours), since or EARLIEST)
-    fill = Fill(deployment.state_machine, EtlLines(profile, region))
+    fill = partial(fill_lines, deployment.state_machine, EtlLines(profile, region))
     if as_json:
         print_json(coverage_document(fill, coverage, watermark))
     else:
@@ -58,35 +60,19 @@ def gaps(
         raise typer.Exit(EXIT_GAPS)
 
 
-@dataclass(frozen=True)
-class Fill:
-    """Makes the lines that run a window: one of this command, and one of the AWS CLI.
-
-    Attributes:
-        state_machine: ARN of the pipeline's state machine.
-        etl: makes lines of this command.
-    """
-
-    state_machine: str
-    etl: EtlLines
-
-    def lines(self, span: Span) -> tuple[str, str]:
-        """The line of this command, and the line of the AWS CLI."""
-        aws = window_line(self.state_machine, format_instant(span.start), format_instant(span.end)).line
-        return self.etl.run(span), " ".join([aws, *self.etl.options])
+def fill_lines(state_machine: str, etl: EtlLines, span: Span) -> tuple[str, str]:
+    """The lines that run a window: one of this command, and one of the AWS CLI."""
+    aws = window_line(state_machine, *map(format_instant, span)).line
+    return etl.run(span), " ".join([aws, *etl.options])
 
 
 def coverage_document(fill: Fill, coverage: Coverage, watermark: Watermark | None) -> dict[str, Any]:
     """The coverage for programs."""
 
     def document(span: Span) -> dict[str, str]:
-        etl, aws = fill.lines(span)
-        return {
-            "start": format_instant(span.start),
-            "end": format_instant(span.end),
-            "etl_command": etl,
-            "command": aws,
-        }
+        start, end = map(format_instant, span)
+        etl, aws = fill(span)
+        return {"start": start, "end": end, "etl_command": etl, "command": aws}
 
     return {
         "watermark": format_instant(watermark.end) if watermark else None,
@@ -127,6 +113,6 @@ def _print_text(text: str) -> None:
 
 
 def _print_lines(fill: Fill, span: Span) -> None:
-    etl, aws = fill.lines(span)
+    etl, aws = fill(span)
     out.print(f"    {etl}")
     out.print(f"    {aws}", style="dim")

@@ -15,7 +15,7 @@ from etl.invocation import metrics
 from etl.model.stages import STATES
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
-from etl_cli.costs.cost import Cost, Functions, bill, cost_of, money, plain, predicted
+from etl_cli.costs.cost import Cost, bill, cost_of, money, plain, predicted
 from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, GB, Usage
 from etl_cli.runs.history import Timeline, read_new
@@ -114,7 +114,7 @@ def test_a_prediction_bills_the_model_s_estimates() -> None:
 
 
 def actual(entry: Entry, timeline: Timeline | None, **more: Any) -> Cost:
-    return cost_of(entry, timeline, PRICES, Functions(**more))
+    return cost_of(entry, timeline, PRICES, CapacitySettings(**more))
 
 
 def followed(*happened: tuple[float, str, str]) -> Timeline:

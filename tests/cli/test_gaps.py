@@ -6,12 +6,13 @@ import json
 import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from etl_cli.commands.gaps import Fill, coverage_document, print_coverage
+from etl_cli.commands.gaps import coverage_document, fill_lines, print_coverage
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.ledger import Entry, Watermark, read_ledger
 from etl_cli.terminal.errors import UserError
@@ -28,7 +29,7 @@ def at(day: int) -> datetime:
 
 GAP = Span(at(3), at(4))
 MARK = Watermark(at(1), at(3))
-FILL = Fill(MACHINE, EtlLines(program="etl"))
+FILL = partial(fill_lines, MACHINE, EtlLines(program="etl"))
 
 
 class Ledger:
@@ -107,7 +108,7 @@ def test_each_gap_has_the_commands_that_fill_it() -> None:
 
 
 def test_the_commands_look_where_the_gaps_were_found() -> None:
-    lines = Fill(MACHINE, EtlLines("the night", "eu-west-1", "etl")).lines(GAP)
+    lines = fill_lines(MACHINE, EtlLines("the night", "eu-west-1", "etl"), GAP)
 
     assert [shlex.split(line)[-4:] for line in lines] == [["--profile", "the night", "--region", "eu-west-1"]] * 2
 

@@ -17,7 +17,7 @@ from etl_cli.app import app
 from etl_cli.aws.deployment import Deployment
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
-from etl_cli.costs.cost import Functions, cost_of
+from etl_cli.costs.cost import cost_of
 from etl_cli.costs.deployed import Deployed, SourceSize, read_deployed
 from etl_cli.costs.function_room import Room
 from etl_cli.costs.planning import Outlook, Plan, advice_lines, make_plan, parts_line, predicted_cost
@@ -51,7 +51,6 @@ DEPLOYED = Deployed(
     destination="etl-destination-data",
     rules=RULES,
     capacity=CapacitySettings(),
-    functions=Functions(),
     room=Room(quota=1_000, unreserved=1_000, reserved={}),
 )
 DAY = Span(NOW - timedelta(hours=24), NOW)
@@ -315,7 +314,7 @@ def test_a_prediction_uses_earlier_runs_and_the_own_window() -> None:
 
     assert cost
     assert cost.usage.write_units == pytest.approx(450_000 * 0.98)
-    assert cost.services.keys() == cost_of(entries[1], None, PRICES).services.keys()
+    assert cost.services.keys() == cost_of(entries[1], None, PRICES, CapacitySettings()).services.keys()
     assert predicted_cost(replace(entries[1], window=None), entries, DEPLOYED, PRICES) is None
     assert predicted_cost(replace(entries[1], replay="20261101T020000000Z"), entries, DEPLOYED, PRICES) is None
 
@@ -434,12 +433,12 @@ def test_settings_are_those_of_the_deployed_functions() -> None:
         event_window=timedelta(days=31),
     )
     assert found.source == SourceSize(name="etl-source-data", size_bytes=4_000_000, items=20_000)
-    assert found.functions == Functions(memory_mb=1024, architecture="arm64")
     assert found.capacity == CapacitySettings(
         concurrency=100,
         segment_bytes=1048576,
         max_write_units_per_second=500,
         memory_mb=1024,
+        architecture="arm64",
         functions_at_once=300,
         timeout_seconds=7200,
     )
