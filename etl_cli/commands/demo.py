@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, NamedTuple
 
@@ -93,23 +93,11 @@ class Demonstration:
         context: Mapping[str, str] | None = None,
         strict: bool = False,
     ) -> None:
-        """Prepare it, and start nothing.
-
-        Args:
-            environment: started if it isn't up.
-            items: number of items to put into the source table.
-            as_json: print the report as JSON, and the progress on the error output.
-            context: CDK context values of the deployment.
-            strict: enforce IAM and bucket policies, over HTTPS.
-        """
-        self._environment = environment
-        self._items = items
+        """Prepare it, and start nothing."""
+        self._environment, self._items, self._context, self._strict = environment, items, context, strict
         self._as_json = as_json
-        self._context = context
-        self._strict = strict
         self._console = console_of_progress(as_json=as_json)
-        self._started_here = False
-        self._deployed = False
+        self._started_here = self._deployed = False
         self._running: tuple[Deployment, str] | None = None
 
     def run(self) -> int:
@@ -207,23 +195,22 @@ class Demonstration:
             print_json(report_document(summary, verified) | {"commands": [each.line for each in commands]})
             return
         print_report(self._console, summary, (deployment.source_table, deployment.destination_table), verified)
-        print_commands(self._console, commands, "What to do next")
-        self._console.print(f"  {_OWN_TABLE}", style="dim", soft_wrap=True)
-        self._print_how_to_stop()
+        self._print_next(commands)
 
     def _print_unfit(self, failure: Failure) -> None:
         """Print that the demo's items don't fit the transformation in place, why, and what to do."""
         commands = unfit_commands(EtlLines(), failure.run)
         if self._as_json:
-            print_json(
-                failure_document(failure) | {"status": "unfit", "commands": [each.line for each in commands]},
-            )
+            print_json(failure_document(failure) | {"status": "unfit", "commands": [each.line for each in commands]})
         self._console.print()
         self._console.print(Text("  The demo's items don't fit your transformation.py", "bold yellow"))
         self._console.print("  The pipeline is deployed. Its run stopped before it loaded anything:")
         self._console.print()
         for line in wrapped(failure.message, min(self._console.width, WIDEST) - 6):
             self._console.print(f"    {line}", soft_wrap=True)
+        self._print_next(commands)
+
+    def _print_next(self, commands: Sequence[ShellLine]) -> None:
         print_commands(self._console, commands, "What to do next")
         self._console.print(f"  {_OWN_TABLE}", style="dim", soft_wrap=True)
         self._print_how_to_stop()

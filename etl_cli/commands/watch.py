@@ -51,11 +51,7 @@ def watch(
 
 
 def find_execution(deployment: Deployment, name: str) -> str:
-    """Find the ARN of an execution.
-
-    Args:
-        deployment: where it runs.
-        name: the run's id, the execution's name or ARN; empty for the latest that is running, or else the latest.
+    """Find an execution's ARN by its run's id, its name or its ARN; without any, the latest running, or the latest.
 
     Raises:
         UserError: there is none, or Step Functions has forgotten it.
