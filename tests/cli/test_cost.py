@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -24,20 +24,7 @@ from tests.fakes.recording import Recording
 
 PRICES = price_list("us-east-1")
 MILLION = 1_000_000
-NONE = Usage(
-    read_units=0,
-    write_units=0,
-    gb_seconds=0,
-    invocations=0,
-    transitions=0,
-    puts=0,
-    gets=0,
-    staged_bytes=0,
-    log_bytes=0,
-    metric_hours=0,
-    events=0,
-    traces=0,
-)
+NONE = Usage(**{each.name: 0 for each in fields(Usage)})
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 COUNTS = {
     "scanned": 8192 * 4,

@@ -19,9 +19,9 @@ from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.settings import document, print_settings, view
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
-from tests.cli.test_plan import OUTPUTS
 from tests.fakes.aws import FakeAws, RefusalError
 from tests.fakes.pipeline import NAMES
+from tests.fakes.state_machine import OUTPUTS
 
 TUNED = Settings(
     schedule="rate(6 hours)",
@@ -65,10 +65,7 @@ def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None) -> Fake
     usual: dict[str, Any] = {
         "cloudformation.DescribeStacks": {"Stacks": [{"Outputs": outputs}]},
         "lambda.GetFunctionConfiguration": function,
-        "eventbridge.DescribeRule": {
-            "State": state,
-            "ScheduleExpression": values.schedule or "cron(0 2 * * ? *)",
-        },
+        "eventbridge.DescribeRule": {"State": state, "ScheduleExpression": values.schedule or "cron(0 2 * * ? *)"},
         "cloudwatch.DescribeAlarms": {"MetricAlarms": alarms},
         "sns.ListSubscriptionsByTopic": {"Subscriptions": emails},
         "cloudwatch-logs.DescribeLogGroups": {"logGroups": [group]},
