@@ -6,7 +6,7 @@ import contextlib
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -73,14 +73,6 @@ def demo(
     raise typer.Exit(code)
 
 
-class Outcome(NamedTuple):
-    """A run that succeeded: its pipeline, its report, and the records counted in the tables."""
-
-    deployment: Deployment
-    summary: RunSummary
-    verified: Verified
-
-
 class Demonstration:
     """One demonstration. It tidies up after itself when it is interrupted."""
 
@@ -116,7 +108,7 @@ class Demonstration:
         except (BotoCoreError, ClientError) as error:
             self._print_error(self._explained(error))
         else:
-            self._print_report(outcome)
+            self._print_report(*outcome)
             return 0
         return EXIT_FAILED
 
@@ -137,7 +129,7 @@ class Demonstration:
             return f"cdk was ended, and the next deployment completes the stack; {stays}"
         return stays
 
-    def _run(self, board: Board) -> Outcome:
+    def _run(self, board: Board) -> tuple[Deployment, RunSummary, Verified]:
         self._start(board)
         deployment = self._deploy(board)
         self._fill(board, deployment)
@@ -146,7 +138,7 @@ class Demonstration:
         summary = summarize_followed(deployment, execution, timeline)
         verified = verify(deployment, summary)
         board.end(CHECK, "both tables agree with the run")
-        return Outcome(deployment, summary, verified)
+        return deployment, summary, verified
 
     def _start(self, board: Board) -> None:
         board.begin(ENVIRONMENT, "starting")
@@ -188,8 +180,7 @@ class Demonstration:
             return ended
         return UserError(f"The local AWS refused a request: {error}", f"Its log: {self._environment.log}")
 
-    def _print_report(self, outcome: Outcome) -> None:
-        deployment, summary, verified = outcome
+    def _print_report(self, deployment: Deployment, summary: RunSummary, verified: Verified) -> None:
         commands = next_commands(EtlLines())
         if self._as_json:
             print_json(report_document(summary, verified) | {"commands": [each.line for each in commands]})

@@ -16,6 +16,7 @@ from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, find_covera
 from etl_cli.runs.ledger import Watermark, read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.exit_codes import EXIT_FAILED
 from etl_cli.terminal.grid import table_width
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.time_options import since_option
@@ -23,7 +24,6 @@ from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import duration, plural
 
-EXIT_GAPS = 1
 Fill = Callable[[Span], tuple[str, str]]
 
 
@@ -57,7 +57,7 @@ def gaps(
     else:
         print_coverage(fill, coverage, watermark, Times(local_time))
     if coverage.gaps:
-        raise typer.Exit(EXIT_GAPS)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def fill_lines(state_machine: str, etl: EtlLines, span: Span) -> tuple[str, str]:
