@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from etl.model.instants import format_instant
-from etl_cli.aws.cli_lines import window_line
+from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, find_coverage
 from etl_cli.runs.ledger import Watermark, read_ledger
@@ -62,8 +63,9 @@ def gaps(
 
 def fill_lines(state_machine: str, etl: EtlLines, span: Span) -> tuple[str, str]:
     """The lines that run a window: one of this command, and one of the AWS CLI."""
-    aws = window_line(state_machine, *map(format_instant, span)).line
-    return etl.run(span), " ".join([aws, *etl.options])
+    window = dict(zip(("start", "end"), map(format_instant, span), strict=True))
+    words = ("stepfunctions", "start-execution", "--state-machine-arn", state_machine, "--input", json.dumps(window))
+    return etl.run(span), aws(*words, options=etl.options)
 
 
 def coverage_document(fill: Fill, coverage: Coverage, watermark: Watermark | None) -> dict[str, Any]:
@@ -71,8 +73,8 @@ def coverage_document(fill: Fill, coverage: Coverage, watermark: Watermark | Non
 
     def document(span: Span) -> dict[str, str]:
         start, end = map(format_instant, span)
-        etl, aws = fill(span)
-        return {"start": start, "end": end, "etl_command": etl, "command": aws}
+        etl_line, aws_line = fill(span)
+        return {"start": start, "end": end, "etl_command": etl_line, "command": aws_line}
 
     return {
         "watermark": format_instant(watermark.end) if watermark else None,
@@ -113,6 +115,6 @@ def _print_text(text: str) -> None:
 
 
 def _print_lines(fill: Fill, span: Span) -> None:
-    etl, aws = fill(span)
-    out.print(f"    {etl}")
-    out.print(f"    {aws}", style="dim")
+    etl_line, aws_line = fill(span)
+    out.print(f"    {etl_line}")
+    out.print(f"    {aws_line}", style="dim")

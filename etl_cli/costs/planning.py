@@ -167,5 +167,5 @@ def parts_line(plan: Plan, etl: EtlLines) -> str:
 
 
 def _warm(table: str, name: str, units: float, etl: EtlLines) -> str:
-    line = aws("dynamodb", "update-table", "--table-name", table, "--warm-throughput", f"{name}={units:.0f}")
-    return " ".join([line, *etl.options])
+    words = ("dynamodb", "update-table", "--table-name", table, "--warm-throughput", f"{name}={units:.0f}")
+    return aws(*words, options=etl.options)

@@ -86,7 +86,7 @@ def obstacle_findings(
     yield Finding("in the way", "problem", text, "Take them into the stack, with their data:", " && ".join(keep))
     other = "The other way out is to delete them with all their data"
     remedy = "You can't undo that. Deploy the stack afterwards:"
-    delete = [" ".join([aws(*_DELETE[each.kind].format(each.name).split()), *options]) for each in found]
+    delete = [aws(*_DELETE[each.kind].format(each.name).split(), options=options) for each in found]
     yield Finding("in the way", "problem", other, remedy, " && ".join(delete))
 
 
@@ -134,7 +134,7 @@ def _emptied(status: str, options: Sequence[str]) -> list[str]:
     if not status:
         return []
     steps = (["delete-stack"], ["wait", "stack-delete-complete"])
-    return [" ".join([aws("cloudformation", *step, "--stack-name", STACK), *options]) for step in steps]
+    return [aws("cloudformation", *step, "--stack-name", STACK, options=options) for step in steps]
 
 
 def _imported(found: Sequence[Obstacle]) -> list[str]:
