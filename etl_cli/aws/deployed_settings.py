@@ -38,12 +38,7 @@ def deployed_settings(deployment: Deployment) -> dict[str, Any]:
 
 
 def setting_of(function: Mapping[str, Any], name: str, endpoint: str) -> Any:
-    """Read a setting from a function's environment.
-
-    Args:
-        function: the function's configuration.
-        name: the setting's name.
-        endpoint: of any service where the function is.
+    """Read a setting from a function's configuration; ``endpoint`` is of any service where the function is.
 
     Raises:
         UserError: the variable is missing, or its value isn't allowed.

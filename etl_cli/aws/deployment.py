@@ -38,18 +38,7 @@ class MissingStackError(UserError):
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed pipeline.
-
-    Attributes:
-        source_table: name of the source table.
-        destination_table: name of the destination table.
-        staging_bucket: name of the bucket between the stages.
-        state_machine: ARN of the state machine.
-        dynamodb: client of DynamoDB.
-        s3: client of S3.
-        stepfunctions: client of Step Functions.
-        client: makes a client of another service, such as ``logs``.
-    """
+    """A deployed pipeline: names, the state machine's ARN, and clients; ``client`` makes those of other services."""
 
     source_table: str
     destination_table: str

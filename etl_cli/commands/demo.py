@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -73,14 +73,6 @@ def demo(
     raise typer.Exit(code)
 
 
-class Outcome(NamedTuple):
-    """A run that succeeded: its pipeline, its report, and the records counted in the tables."""
-
-    deployment: Deployment
-    summary: RunSummary
-    verified: Verified
-
-
 class Demonstration:
     """One demonstration. It tidies up after itself when it is interrupted."""
 
@@ -93,23 +85,11 @@ class Demonstration:
         context: Mapping[str, str] | None = None,
         strict: bool = False,
     ) -> None:
-        """Prepare it, and start nothing.
-
-        Args:
-            environment: started if it isn't up.
-            items: number of items to put into the source table.
-            as_json: print the report as JSON, and the progress on the error output.
-            context: CDK context values of the deployment.
-            strict: enforce IAM and bucket policies, over HTTPS.
-        """
-        self._environment = environment
-        self._items = items
+        """Prepare it, and start nothing."""
+        self._environment, self._items, self._context, self._strict = environment, items, context, strict
         self._as_json = as_json
-        self._context = context
-        self._strict = strict
         self._console = console_of_progress(as_json=as_json)
-        self._started_here = False
-        self._deployed = False
+        self._started_here = self._deployed = False
         self._running: tuple[Deployment, str] | None = None
 
     def run(self) -> int:
@@ -128,7 +108,7 @@ class Demonstration:
         except (BotoCoreError, ClientError) as error:
             self._print_error(self._explained(error))
         else:
-            self._print_report(outcome)
+            self._print_report(*outcome)
             return 0
         return EXIT_FAILED
 
@@ -149,7 +129,7 @@ class Demonstration:
             return f"cdk was ended, and the next deployment completes the stack; {stays}"
         return stays
 
-    def _run(self, board: Board) -> Outcome:
+    def _run(self, board: Board) -> tuple[Deployment, RunSummary, Verified]:
         self._start(board)
         deployment = self._deploy(board)
         self._fill(board, deployment)
@@ -158,7 +138,7 @@ class Demonstration:
         summary = summarize_followed(deployment, execution, timeline)
         verified = verify(deployment, summary)
         board.end(CHECK, "both tables agree with the run")
-        return Outcome(deployment, summary, verified)
+        return deployment, summary, verified
 
     def _start(self, board: Board) -> None:
         board.begin(ENVIRONMENT, "starting")
@@ -200,30 +180,28 @@ class Demonstration:
             return ended
         return UserError(f"The local AWS refused a request: {error}", f"Its log: {self._environment.log}")
 
-    def _print_report(self, outcome: Outcome) -> None:
-        deployment, summary, verified = outcome
+    def _print_report(self, deployment: Deployment, summary: RunSummary, verified: Verified) -> None:
         commands = next_commands(EtlLines())
         if self._as_json:
             print_json(report_document(summary, verified) | {"commands": [each.line for each in commands]})
             return
         print_report(self._console, summary, (deployment.source_table, deployment.destination_table), verified)
-        print_commands(self._console, commands, "What to do next")
-        self._console.print(f"  {_OWN_TABLE}", style="dim", soft_wrap=True)
-        self._print_how_to_stop()
+        self._print_next(commands)
 
     def _print_unfit(self, failure: Failure) -> None:
         """Print that the demo's items don't fit the transformation in place, why, and what to do."""
         commands = unfit_commands(EtlLines(), failure.run)
         if self._as_json:
-            print_json(
-                failure_document(failure) | {"status": "unfit", "commands": [each.line for each in commands]},
-            )
+            print_json(failure_document(failure) | {"status": "unfit", "commands": [each.line for each in commands]})
         self._console.print()
         self._console.print(Text("  The demo's items don't fit your transformation.py", "bold yellow"))
         self._console.print("  The pipeline is deployed. Its run stopped before it loaded anything:")
         self._console.print()
         for line in wrapped(failure.message, min(self._console.width, WIDEST) - 6):
             self._console.print(f"    {line}", soft_wrap=True)
+        self._print_next(commands)
+
+    def _print_next(self, commands: Sequence[ShellLine]) -> None:
         print_commands(self._console, commands, "What to do next")
         self._console.print(f"  {_OWN_TABLE}", style="dim", soft_wrap=True)
         self._print_how_to_stop()

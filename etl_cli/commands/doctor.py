@@ -17,12 +17,12 @@ from etl_cli.doctor.findings import Finding, Level, problem
 from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.exit_codes import EXIT_FAILED
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import plural
 
-EXIT_PROBLEM = 1
 _STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 _LEVEL_WIDTH, _ABOUT_WIDTH = 7, 13
 _INDENT = 2 + _LEVEL_WIDTH + 2 + _ABOUT_WIDTH + 2
@@ -54,7 +54,7 @@ def doctor(
     else:
         print_findings(out, found)
     if any(finding.level == "problem" for finding in found):
-        raise typer.Exit(EXIT_PROBLEM)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def check(etl: EtlLines, times: Times, late: timedelta) -> Iterable[Finding]:

@@ -35,14 +35,7 @@ LOOK_SECONDS = 1.0
 def follow_to_end(
     deployment: Deployment, execution: str, lines: EtlLines, times: Times, *, as_json: bool = False
 ) -> None:
-    """Follow an execution to its end and print its report. The execution goes on if you interrupt the command.
-
-    Args:
-        deployment: where it runs.
-        execution: its ARN.
-        lines: makes lines of this command.
-        times: prints instants.
-        as_json: print the report as JSON, and the progress on the error output.
+    """Follow an execution (its ARN) to its end and print its report. It goes on if you interrupt the command.
 
     Raises:
         typer.Exit: it failed, or the command was interrupted.
@@ -99,15 +92,7 @@ def console_of_progress(*, as_json: bool) -> Terminal:
 def show_execution(
     board: Board, deployment: Deployment, execution: str, times: Times, interval_seconds: float, *, alone: bool = False
 ) -> Timeline:
-    """Show an execution's stages on a board until it has ended.
-
-    Args:
-        board: a board with a step for each stage.
-        deployment: where it runs.
-        execution: its ARN.
-        times: prints instants.
-        interval_seconds: time between two looks.
-        alone: whether the board shows nothing else, so that its clock is the execution's.
+    """Show an execution's stages on a board until it has ended; the board's clock is the execution's if ``alone``.
 
     Raises:
         ExecutionError: it ended without success.

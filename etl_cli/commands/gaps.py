@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from etl.model.instants import format_instant
-from etl_cli.aws.cli_lines import window_line
+from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, find_coverage
 from etl_cli.runs.ledger import Watermark, read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.exit_codes import EXIT_FAILED
 from etl_cli.terminal.grid import table_width
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.time_options import since_option
@@ -22,7 +25,7 @@ from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import duration, plural
 
-EXIT_GAPS = 1
+Fill = Callable[[Span], tuple[str, str]]
 
 
 @verb(
@@ -49,44 +52,29 @@ def gaps(
     with connected(profile, region) as deployment:
         runs, watermark = read_ledger(deployment.dynamodb, now)
     coverage = find_coverage(runs, watermark, now, timedelta(hours=overdue_hours), since or EARLIEST)
-    fill = Fill(deployment.state_machine, EtlLines(profile, region))
+    fill = partial(fill_lines, deployment.state_machine, EtlLines(profile, region))
     if as_json:
         print_json(coverage_document(fill, coverage, watermark))
     else:
         print_coverage(fill, coverage, watermark, Times(local_time))
     if coverage.gaps:
-        raise typer.Exit(EXIT_GAPS)
+        raise typer.Exit(EXIT_FAILED)
 
 
-@dataclass(frozen=True)
-class Fill:
-    """Makes the lines that run a window: one of this command, and one of the AWS CLI.
-
-    Attributes:
-        state_machine: ARN of the pipeline's state machine.
-        etl: makes lines of this command.
-    """
-
-    state_machine: str
-    etl: EtlLines
-
-    def lines(self, span: Span) -> tuple[str, str]:
-        """The line of this command, and the line of the AWS CLI."""
-        aws = window_line(self.state_machine, format_instant(span.start), format_instant(span.end)).line
-        return self.etl.run(span), " ".join([aws, *self.etl.options])
+def fill_lines(state_machine: str, etl: EtlLines, span: Span) -> tuple[str, str]:
+    """The lines that run a window: one of this command, and one of the AWS CLI."""
+    window = dict(zip(("start", "end"), map(format_instant, span), strict=True))
+    words = ("stepfunctions", "start-execution", "--state-machine-arn", state_machine, "--input", json.dumps(window))
+    return etl.run(span), aws(*words, options=etl.options)
 
 
 def coverage_document(fill: Fill, coverage: Coverage, watermark: Watermark | None) -> dict[str, Any]:
     """The coverage for programs."""
 
     def document(span: Span) -> dict[str, str]:
-        etl, aws = fill.lines(span)
-        return {
-            "start": format_instant(span.start),
-            "end": format_instant(span.end),
-            "etl_command": etl,
-            "command": aws,
-        }
+        start, end = map(format_instant, span)
+        etl_line, aws_line = fill(span)
+        return {"start": start, "end": end, "etl_command": etl_line, "command": aws_line}
 
     return {
         "watermark": format_instant(watermark.end) if watermark else None,
@@ -127,6 +115,6 @@ def _print_text(text: str) -> None:
 
 
 def _print_lines(fill: Fill, span: Span) -> None:
-    etl, aws = fill.lines(span)
-    out.print(f"    {etl}")
-    out.print(f"    {aws}", style="dim")
+    etl_line, aws_line = fill(span)
+    out.print(f"    {etl_line}")
+    out.print(f"    {aws_line}", style="dim")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
@@ -12,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from etl_cli.aws.connection import LocalTime, Profile, Region, connected
-from etl_cli.aws.deployment import Deployment, deploy_line
+from etl_cli.aws.deployment import deploy_line
 from etl_cli.render.log_view import LogView, joined
-from etl_cli.runs.ledger import find_run, read_ledger
+from etl_cli.runs.ledger import Entry, find_run, read_ledger
 from etl_cli.runs.log_lines import LogLine
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
@@ -64,10 +63,12 @@ def logs(  # noqa: PLR0913 - each is an option
     Plan is in the log of extract, Gate in the log of transform, Finish in the log of load.
     """
     with connected(profile, region) as deployment:
-        sought = _of_run(deployment, run) if run else _Sought()
-        start = since or sought.start or datetime.now(UTC) - _DEFAULT_SINCE
-        reader = LogReader(deployment.client("logs"), [function] if function else list(Function), start, sought.end)
-        show = _printer(sought, Times(local_time), as_json=as_json)
+        now = datetime.now(UTC)
+        entry = find_run(read_ledger(deployment.dynamodb, now)[0], run) if run else None
+        start = since or (entry.started - _MARGIN if entry and entry.started else now - _DEFAULT_SINCE)
+        end = entry.finished + _MARGIN if entry and entry.finished else None
+        reader = LogReader(deployment.client("logs"), [function] if function else list(Function), start, end)
+        show = _printer(entry, Times(local_time), as_json=as_json)
         shown = show(reader.new_lines())
         while follow:
             time.sleep(_POLL_SECONDS)
@@ -76,42 +77,8 @@ def logs(  # noqa: PLR0913 - each is an option
         out.print(f"No lines since {Times(local_time).instant(start)}.")
 
 
-@dataclass(frozen=True)
-class _Sought:
-    """The run whose lines to show, or all runs.
-
-    Attributes:
-        run: the run's id.
-        execution: name of its execution; empty for all runs.
-        start: the earliest time of its lines.
-        end: the latest time of its lines; None while it runs.
-    """
-
-    run: str = ""
-    execution: str = ""
-    start: datetime | None = None
-    end: datetime | None = None
-
-
-def _of_run(deployment: Deployment, name: str) -> _Sought:
-    entry = find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], name)
-    return _Sought(
-        run=entry.run,
-        execution=entry.name,
-        start=entry.started - _MARGIN if entry.started else None,
-        end=entry.finished + _MARGIN if entry.finished else None,
-    )
-
-
 class LogReader:
-    """Reads the new lines in the logs of functions.
-
-    Args:
-        client: client of CloudWatch Logs.
-        functions: the functions.
-        start: the earliest time of a line.
-        end: the latest time of a line; None for no limit.
-    """
+    """Reads the new lines in the logs of functions, from a time on, and up to another."""
 
     def __init__(
         self, client: Any, functions: Sequence[Function], start: datetime, end: datetime | None = None
@@ -158,13 +125,13 @@ def _milliseconds(instant: datetime) -> int:
     return int(instant.timestamp() * 1000)
 
 
-def _printer(sought: _Sought, times: Times, *, as_json: bool) -> Callable[[Iterable[LogLine]], int]:
-    """A function that prints lines and returns their number."""
-    view = LogView(times, sought.run or sought.execution)
+def _printer(entry: Entry | None, times: Times, *, as_json: bool) -> Callable[[Iterable[LogLine]], int]:
+    """A function that prints lines, of one run or of all, and returns their number."""
+    view = LogView(times, entry.label if entry else "")
 
     def show(lines: Iterable[LogLine]) -> int:
-        if sought.execution:
-            lines = [line for line in lines if line.belongs_to(sought.run, sought.execution)]
+        if entry:
+            lines = [line for line in lines if line.belongs_to(entry.run, entry.name)]
         if as_json:
             documents = [line.document() for line in lines]
             for document in documents:

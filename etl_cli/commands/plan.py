@@ -18,11 +18,10 @@ from etl_cli.render.plan import plan_document, print_plan
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.exit_codes import EXIT_FAILED
 from etl_cli.terminal.time_options import End, Lookback, Start, execution_input
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-
-EXIT_DOES_NOT_FIT = 1
 
 
 @verb(
@@ -32,7 +31,7 @@ EXIT_DOES_NOT_FIT = 1
         "etl plan --lookback 48 --json",
         "etl plan --region eu-west-1 --prices mine.toml",
     ),
-    exits={0: "it fits the time of a run", EXIT_DOES_NOT_FIT: "it doesn't fit, or an error"},
+    exits={0: "it fits the time of a run", 1: "it doesn't fit, or an error"},
 )
 def plan(  # noqa: PLR0913 - each is an option
     *,
@@ -70,4 +69,4 @@ def plan(  # noqa: PLR0913 - each is an option
     else:
         print_plan(out, made, Times(local_time), etl)
     if made.problems:
-        raise typer.Exit(EXIT_DOES_NOT_FIT)
+        raise typer.Exit(EXIT_FAILED)

@@ -106,14 +106,7 @@ def _take(deployment: Deployment, most: int, ids: list[str] | None, window: Span
 
 
 def _of_sample(deployment: Deployment, sample: Sample, show: int | None, times: Times | None) -> Callable[[], Preview]:
-    """A function that transforms a sample with the file as it is then, and prints the result.
-
-    Args:
-        deployment: where the items come from.
-        sample: the items.
-        show: number of items to show field by field; None for one of each kind of change.
-        times: how to print instants; None to print JSON.
-    """
+    """A function that transforms a sample with the file as it is then, and prints the result; JSON without times."""
     from etl_cli.items.local_transformation import LocalTransformation
     from etl_cli.items.preview import preview_sample
     from etl_cli.render.preview import print_preview

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl.model.statuses import RUNNING
-from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, RunName, connected
 from etl_cli.commands.follow import console_of_progress, follow_to_end
 from etl_cli.commands.run import run_name
 from etl_cli.items.quarantine import Quarantine, not_loaded_by_replay, quarantine_of, quarantines, records_of
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 EXIT_NOT_LOADED = 3
 
 app = Commands(help="Show the records that runs have set aside, with their reasons, and replay them.")
-
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's timestamp, its execution's name, or latest.")]
 
 
 @verb(examples=("etl quarantine list", "etl quarantine list --run latest", "etl quarantine list --json"))

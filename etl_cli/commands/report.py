@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, RunName, connected
 from etl_cli.commands.follow import console_of_progress, print_failed, print_succeeded
 from etl_cli.render.failure import print_commands
 from etl_cli.render.report import report_commands
@@ -32,7 +32,7 @@ _OUTPUT = "-"
     exits={0: "the report is made, however the run ended"},
 )
 def report(  # noqa: PLR0913 - each is an option
-    run: Annotated[str, typer.Argument(help="The run's timestamp, its execution's name or ARN, or latest.")] = "latest",
+    run: RunName = "latest",
     *,
     html: Annotated[str, typer.Option(metavar="FILE", help="Write the page to a file; - prints it.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,

@@ -71,15 +71,7 @@ def select(entries: Iterable[Entry], statuses: Sequence[str], since: datetime | 
 
 
 def print_runs(console: Terminal, entries: Sequence[Entry], total: int, times: Times, etl: EtlLines) -> None:
-    """Print a table of runs.
-
-    Args:
-        console: where to print; a file has no width.
-        entries: the runs to print.
-        total: number of all runs that were asked for.
-        times: prints windows.
-        etl: makes lines of this command.
-    """
+    """Print a table of runs, the latest of all that were asked for; a file has no width."""
     if not entries:
         console.print(f"No runs. Start one: {etl.line('run')}", soft_wrap=True)
         return

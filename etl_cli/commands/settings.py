@@ -26,14 +26,7 @@ _NOT_READABLE = "?"
 
 @dataclass(frozen=True)
 class SettingView:
-    """A setting, and its values.
-
-    Attributes:
-        setting: its declaration.
-        configured: its value in this checkout: of cdk.json, of pipeline.toml, or its default.
-        readable: whether its deployed value can be read.
-        deployed: its deployed value.
-    """
+    """A setting, its value in this checkout (of cdk.json, of pipeline.toml, or its default), and its deployed one."""
 
     setting: Setting
     configured: Any
@@ -69,11 +62,7 @@ def settings(as_json: AsJson = False, profile: Profile = None, region: Region = 
 
 
 def view(deployed: Mapping[str, Any], checkout: Path) -> list[SettingView]:
-    """Put the values of each setting together.
-
-    Args:
-        deployed: the deployed values that can be read.
-        checkout: the folder with cdk.json and the pipeline.
+    """Put the deployed values that can be read together with those of a checkout.
 
     Raises:
         UserError: a configured value isn't allowed.
@@ -104,13 +93,7 @@ def document(shown: SettingView) -> dict[str, Any]:
 
 
 def print_settings(console: Terminal, views: Sequence[SettingView], deploy: str) -> None:
-    """Print the settings, two lines each, and those that a deployment would change.
-
-    Args:
-        console: the terminal.
-        views: the settings.
-        deploy: the line that deploys this checkout.
-    """
+    """Print the settings, two lines each, and those that a deployment would change, with the line that deploys."""
     widest = max(len(each.setting.name) for each in views)
     for each in views:
         value = _text(each.setting, each.deployed) if each.readable else _NOT_READABLE

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-import typer
-
-from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, RunName, connected
 from etl_cli.render.run_document import show_document
 from etl_cli.render.show import print_run
 from etl_cli.runs.ledger import find_run, read_ledger
@@ -23,9 +20,7 @@ from etl_cli.terminal.typer_app import verb
     exits={0: "shown, however the run ended", 1: "there is no such run, or an error"},
 )
 def show(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="The run's timestamp, its execution's name or ARN, or latest.")
-    ] = "latest",
+    run: RunName = "latest",
     as_json: AsJson = False,
     local_time: LocalTime = False,
     profile: Profile = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,11 +52,7 @@ def watch(
 
 
 def find_execution(deployment: Deployment, name: str) -> str:
-    """Find the ARN of an execution.
-
-    Args:
-        deployment: where it runs.
-        name: the run's id, the execution's name or ARN; empty for the latest that is running, or else the latest.
+    """Find an execution's ARN by its run's id, its name or its ARN; without any, the latest running, or the latest.
 
     Raises:
         UserError: there is none, or Step Functions has forgotten it.
@@ -79,13 +76,9 @@ def find_execution(deployment: Deployment, name: str) -> str:
 
 
 def _latest(deployment: Deployment) -> str:
-    listed = deployment.stepfunctions.list_executions
-    for found in (
-        listed(stateMachineArn=deployment.state_machine, statusFilter="RUNNING", maxResults=1),
-        listed(stateMachineArn=deployment.state_machine, maxResults=1),
-    ):
-        for execution in found["executions"]:
-            return execution["executionArn"]
+    listed = partial(deployment.stepfunctions.list_executions, stateMachineArn=deployment.state_machine, maxResults=1)
+    if latest := listed(statusFilter="RUNNING")["executions"] or listed()["executions"]:
+        return latest[0]["executionArn"]
     raise UserError("There is no run yet.", f"Start one: {command()} run")
 
 

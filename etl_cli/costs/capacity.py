@@ -48,14 +48,7 @@ INLINE_WORKERS, STATE_BYTES = 40, 256 * KB
 
 @dataclass(frozen=True, kw_only=True)
 class StageEstimate:
-    """One stage of a run.
-
-    Attributes:
-        name: extract, transform or load.
-        seconds: its duration.
-        invocations: Lambda invocations, continuations included.
-        bound_by: its slowest need.
-    """
+    """One stage of a run, its invocations (with continuations) and its slowest need."""
 
     name: str
     seconds: float
@@ -67,14 +60,8 @@ class StageEstimate:
 class Estimate:
     """The time and the units that a run takes.
 
-    Attributes:
-        segments: segments of the table, each worked on by one worker at a time.
-        waves: rounds in which the workers of a stage take turns.
-        stages: the three stages.
-        seconds: duration from Plan to Finish.
-        history_events: events of the execution's own history; children of a Distributed Map have their own.
-        state_bytes: size of the execution's state.
-        usage: the amounts that AWS bills.
+    The workers of a stage take turns in so many ``waves``. The events are those of the execution's own history:
+    children of a Distributed Map have their own.
     """
 
     segments: int

@@ -13,7 +13,6 @@ from etl_cli.terminal.paths import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-MEMORY_MB = Settings.memory_mb
 MEASURED = ROOT / "docs" / "measured.json"
 
 
@@ -66,6 +65,7 @@ class CapacitySettings:
         segment_bytes: size of table that one worker scans, in bytes (``etl:segment_bytes``).
         max_write_units_per_second: ceiling on writes; 0 for none (``etl:max_write_units_per_second``).
         memory_mb: memory of the functions, which decides their share of a CPU (``etl:memory_mb``).
+        architecture: of the functions, ``x86_64`` or ``arm64``; for their price (``etl:architecture``).
         functions_at_once: workers of a stage that Lambda runs at once, by the account's quota and the functions'
             reservations. Source: Lambda Developer Guide, "Lambda quotas".
         timeout_seconds: time-out of the state machine.
@@ -83,7 +83,8 @@ class CapacitySettings:
     concurrency: int = Settings.concurrency
     segment_bytes: float = Settings.segment_bytes
     max_write_units_per_second: float = Settings.max_write_units_per_second
-    memory_mb: int = MEMORY_MB
+    memory_mb: int = Settings.memory_mb
+    architecture: str = "x86_64"
     functions_at_once: int = MOST_WORKERS
     timeout_seconds: float = RUN_LIMIT.total_seconds()
     read_units_per_second: float | None = None
@@ -109,13 +110,9 @@ class CapacitySettings:
 class Costs:
     """The measured cost of a record: ``model`` of docs/measured.json, which the benchmark writes.
 
-    Attributes:
-        page_us: CPU of a Scan's page, whatever its contents, in microseconds.
-        extract_us: CPU of a staged item on top of its page, in microseconds.
-        transform_us: CPU of an item of raw DynamoDB JSON through the measured transformation, in microseconds.
-        load_us: CPU of a record through BatchWriteItem, in microseconds.
-        wire_bytes: size of the measured item as DynamoDB JSON; CPU is taken as proportional to it.
-        state_bytes: bytes that a segment adds to the execution's state.
+    CPU is in microseconds: a Scan's page whatever its contents, and an item or record in each stage. It is taken as
+    proportional to an item's size as DynamoDB JSON, which was ``wire_bytes``. A segment adds ``state_bytes`` to the
+    execution's state.
     """
 
     page_us: float

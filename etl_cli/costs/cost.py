@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from etl_cli.costs.capacity import Estimate
-from etl_cli.costs.capacity_inputs import MEMORY_MB
+from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.counted_usage import counted_usage
 from etl_cli.costs.prices import PriceList
 from etl_cli.costs.usage import GB, Usage
@@ -26,13 +26,9 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """The cost of a run in US dollars.
+    """The cost of a run in exact US dollars by service; the same services in the same order for every run.
 
-    Attributes:
-        services: exact dollars by service; the same services in the same order for every run.
-        usage: the amounts behind the dollars.
-        prices: the prices behind the dollars.
-        estimated: names of the amounts that are estimated and not counted; all of them in a prediction.
+    The amounts named in ``estimated`` are not counted: in a prediction, all of them.
     """
 
     services: dict[str, Decimal]
@@ -86,23 +82,10 @@ def predicted(found: Estimate, prices: PriceList, architecture: str = "x86_64") 
     return bill(found.usage, prices, architecture, tuple(vars(found.usage)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Functions:
-    """Memory and architecture (``x86_64`` or ``arm64``) of the deployed functions."""
-
-    memory_mb: int = MEMORY_MB
-    architecture: str = "x86_64"
-
-
-DEFAULT_FUNCTIONS = Functions()
-
-
-def cost_of(
-    entry: Entry, timeline: Timeline | None, prices: PriceList, functions: Functions = DEFAULT_FUNCTIONS
-) -> Cost:
+def cost_of(entry: Entry, timeline: Timeline | None, prices: PriceList, settings: CapacitySettings) -> Cost:
     """The cost of a run so far. Step Functions no longer has its timeline 90 days after its end."""
-    usage, estimated = counted_usage(entry, timeline, functions.memory_mb)
-    return bill(usage, prices, functions.architecture, estimated)
+    usage, estimated = counted_usage(entry, timeline, settings.memory_mb)
+    return bill(usage, prices, settings.architecture, estimated)
 
 
 def plain(dollars: Decimal) -> str:

@@ -15,7 +15,6 @@ from etl_cli.aws.deployed_settings import setting_of
 from etl_cli.aws.deployment import Deployment
 from etl_cli.aws.refusals import is_denied
 from etl_cli.costs.capacity_inputs import CapacitySettings
-from etl_cli.costs.cost import Functions
 from etl_cli.costs.function_room import Room, read_room
 
 # The greatest age of a table's size. Source: DynamoDB API reference, TableDescription.
@@ -33,18 +32,7 @@ class SourceSize:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """The parts of a deployed pipeline that decide a run's time and cost.
-
-    Attributes:
-        region: its region.
-        endpoint: of a service there.
-        source: the source table.
-        destination: name of the destination table.
-        rules: the length of windows.
-        capacity: settings of the stack, and limits of tables and account.
-        functions: memory and architecture.
-        room: Lambda's room for workers; None if it can't be seen.
-    """
+    """The parts of a deployed pipeline that decide a run's time and cost; without a room if that can't be seen."""
 
     region: str
     endpoint: str
@@ -52,7 +40,6 @@ class Deployed:
     destination: str
     rules: WindowRules
     capacity: CapacitySettings
-    functions: Functions
     room: Room | None = None
 
 
@@ -96,12 +83,12 @@ def read_deployed(deployment: Deployment) -> Deployed:
             segment_bytes=whole(extract, "segment_bytes"),
             max_write_units_per_second=whole(load, "max_write_units_per_second"),
             memory_mb=load["MemorySize"],
+            architecture=load.get("Architectures", [CapacitySettings.architecture])[0],
             functions_at_once=max(1, room.least) if room else CapacitySettings.functions_at_once,
             timeout_seconds=json.loads(machine["definition"]).get("TimeoutSeconds", CapacitySettings.timeout_seconds),
             read_units_per_second=_warm(source, "ReadUnitsPerSecond"),
             write_units_per_second=_warm(destination, "WriteUnitsPerSecond") or CapacitySettings.write_units_per_second,
         ),
-        functions=Functions(memory_mb=load["MemorySize"], architecture=load.get("Architectures", ["x86_64"])[0]),
         room=room,
     )
 

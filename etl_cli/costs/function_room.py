@@ -15,12 +15,9 @@ SEEN_BY = ("lambda:GetAccountSettings", "lambda:GetFunctionConcurrency")
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """Concurrent executions of Lambda. Source: Lambda Developer Guide, "Understanding Lambda function scaling".
+    """Concurrent executions of Lambda: of the account in this region, and reserved for the pipeline's functions.
 
-    Attributes:
-        quota: of the account in this region, for all of its functions.
-        unreserved: the part of the quota for functions without a reservation.
-        reserved: reservations of the pipeline's functions, by function.
+    Source: Lambda Developer Guide, "Understanding Lambda function scaling".
     """
 
     quota: int

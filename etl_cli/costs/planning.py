@@ -38,14 +38,7 @@ class Outlook:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The same window in parts that fit today's settings.
-
-    Attributes:
-        hours: length of a part.
-        number: number of parts.
-        each: one part.
-        dollars: the cost of all parts; the last one may be shorter.
-    """
+    """The same window in parts of so many hours that fit today's settings, and the dollars of all of them."""
 
     hours: int
     number: int
@@ -55,14 +48,10 @@ class Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The time and cost of a run, and changes that make it fit.
+    """The time and cost of a run with today's settings, and changes that make it fit.
 
     Attributes:
-        window: its window.
-        deployed: the pipeline.
-        expected: the expected contents of the window.
         alike: number of runs of about its size, whose durations set the pace.
-        outlook: with today's settings.
         problems: the reasons why it doesn't fit, each with its remedy; empty if it fits.
         advice: with settings that make it fit; None if it fits, or if no setting helps.
         parts: None if the run fits, if a part of an hour doesn't, or if no run shows how much an hour holds.
@@ -95,7 +84,7 @@ def make_plan(
     def outlook(chosen: CapacitySettings, share: float = 1.0) -> Outlook:
         part = replace(expected.workload, share=expected.workload.share * share)
         found = estimate(part, chosen, costs)
-        return Outlook(settings=chosen, found=found, cost=predicted(found, prices, deployed.functions.architecture))
+        return Outlook(settings=chosen, found=found, cost=predicted(found, prices, chosen.architecture))
 
     usual = outlook(settings)
     against = problems(usual.found, settings)
@@ -178,5 +167,5 @@ def parts_line(plan: Plan, etl: EtlLines) -> str:
 
 
 def _warm(table: str, name: str, units: float, etl: EtlLines) -> str:
-    line = aws("dynamodb", "update-table", "--table-name", table, "--warm-throughput", f"{name}={units:.0f}")
-    return " ".join([line, *etl.options])
+    words = ("dynamodb", "update-table", "--table-name", table, "--warm-throughput", f"{name}={units:.0f}")
+    return aws(*words, options=etl.options)

@@ -20,16 +20,8 @@ BASE = "us-east-1"
 class Prices:
     """US dollars in one region, on demand, without tax, free tiers and volume tiers.
 
-    Attributes:
-        million_read_units, million_write_units: request units of DynamoDB.
-        lambda_gb_second_x86_64, lambda_gb_second_arm64: a GB of memory for a second, by the function's architecture.
-        lambda_million_requests: invocations.
-        thousand_transitions: state transitions of standard workflows.
-        thousand_puts, thousand_gets, gb_month: requests and storage of S3 Standard.
-        gb_logs: data written to CloudWatch Logs.
-        metric_month: a custom metric of CloudWatch, billed for the hours with a value.
-        million_events: custom events on EventBridge.
-        million_traces: traces that X-Ray records.
+    Workflows are standard ones, and objects in S3 Standard. A custom metric is billed for the hours with a value.
+    Events are custom ones on EventBridge.
     """
 
     million_read_units: Decimal
@@ -56,14 +48,7 @@ NAMES = tuple(each.name for each in fields(Prices))
 
 @dataclass(frozen=True, kw_only=True)
 class PriceList:
-    """The prices that a command uses.
-
-    Attributes:
-        region: the region that was asked for.
-        prices: its prices.
-        source: their region and date, in words.
-        recalled: names of prices without a date.
-    """
+    """The prices of a region, their origin in words, and the names of prices without a date."""
 
     region: str
     prices: Prices

@@ -30,19 +30,9 @@ FUNCTION_METRICS, BUCKET_METRICS, HOUR_SECONDS = 25, 10, 3600
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """The amounts that AWS bills for a run.
+    """The amounts that AWS bills for a run: of both tables, the functions, the execution with its children, and S3.
 
-    Attributes:
-        read_units, write_units: request units of the source and of the destination table.
-        gb_seconds: memory of the functions times their duration.
-        invocations: invocations of the functions.
-        transitions: state transitions of the execution and its children.
-        puts, gets: requests to S3.
-        staged_bytes: bytes stored in S3 until they expire.
-        log_bytes: bytes written to CloudWatch Logs.
-        metric_hours: hours of CloudWatch metrics of functions and bucket.
-        events: custom events on EventBridge. Its schedule and the events of AWS services are free.
-        traces: traces recorded by X-Ray.
+    EventBridge's schedule and the events of AWS services are free, and no ``events``.
     """
 
     read_units: float

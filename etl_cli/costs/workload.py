@@ -23,13 +23,7 @@ ALIKE = 4
 
 @dataclass(frozen=True)
 class Expectation:
-    """The expected contents of a window.
-
-    Attributes:
-        workload: for the capacity model.
-        per_hour: items in an hour of window, by the runs before; None without such a run.
-        runs: the number of these runs.
-    """
+    """The expected contents of a window, and the items per hour of so many runs before; None without such a run."""
 
     workload: Workload
     per_hour: float | None
@@ -58,9 +52,8 @@ def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now
     such runs the window is taken to hold the whole table, the most that is possible.
     """
     items = source.items
-    if (
-        runs and runs[0].finished and now - runs[0].finished < OLDEST_SIZE
-    ):  # it may have read more than DescribeTable says
+    # The last run may have read more than DescribeTable says.
+    if runs and runs[0].finished and now - runs[0].finished < OLDEST_SIZE:
         items = max(items, runs[0].counts["scanned"])
     read, extracted, records = (_sum(runs, name) for name in ("read", "extracted", "records"))
     wire_bytes = _sum(runs, "extract_bytes") / extracted if extracted else 0.0

@@ -166,7 +166,7 @@ class Checkup:
         rule = events.describe_rule(Name=SCHEDULE_RULE)
         if rule["State"] == "DISABLED":
             remedy = "If that isn't on purpose, enable it:"
-            line = " ".join([aws("events", "enable-rule", "--name", SCHEDULE_RULE), *self._etl.options])
+            line = aws("events", "enable-rule", "--name", SCHEDULE_RULE, options=self._etl.options)
             yield Finding("schedule", "warning", f"{SCHEDULE_RULE} is disabled: no run starts by itself", remedy, line)
         targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=SCHEDULE_RULE)["Targets"]]
         if self._output("StateMachineArn") not in targets:
@@ -217,8 +217,8 @@ class Checkup:
             return
         text = f"{plural(waiting, 'event')} in {DEAD_LETTERS} could not start anything"
         remedy = "Read the reasons, list the missing time with etl gaps, then delete the events:"
-        line = aws("sqs", "receive-message", "--message-attribute-names", "All", "--queue-url", url)
-        yield Finding("dead letters", "problem", text, remedy, " ".join([line, *self._etl.options]))
+        words = ("sqs", "receive-message", "--message-attribute-names", "All", "--queue-url", url)
+        yield Finding("dead letters", "problem", text, remedy, aws(*words, options=self._etl.options))
 
     def _ledger(self) -> Iterator[Finding]:
         entries, watermark = read_ledger(self._client("dynamodb"), self._now)

@@ -24,15 +24,7 @@ _MISSING = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding.
-
-    Attributes:
-        about: its subject, in a word or two.
-        level: whether there is something to do.
-        text: the state of the subject.
-        remedy: the next step; empty when all is well.
-        command: a line for a shell that helps; may be empty.
-    """
+    """The state of a part, the next step (empty when all is well), and a line for a shell that helps."""
 
     about: str
     level: Level
@@ -52,16 +44,7 @@ def is_missing(error: ClientError) -> bool:
 
 
 def explained(error: Exception, about: str, service: str, thing: str, *, identity: str, deploy: str) -> Finding:
-    """An error of AWS as a finding.
-
-    Args:
-        error: from boto3.
-        about: the finding's subject.
-        service: prefix of the service's actions in IAM, such as ``states``.
-        thing: the resource, such as ``table etl-run-ledger``.
-        identity: ARN of the credentials.
-        deploy: the line that deploys the stack.
-    """
+    """An error of boto3 as a finding on a thing; ``service`` is the prefix of the service's actions in IAM."""
     if not isinstance(error, ClientError):
         return Finding(about, "problem", f"{thing}: {error}", "Check the network and the AWS settings.")
     if is_missing(error):

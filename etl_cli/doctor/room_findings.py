@@ -32,7 +32,7 @@ def _compared(room: Room, workers: int, options: Sequence[str]) -> Finding:
     if room.least >= workers:
         return Finding(ABOUT, "ok", f"Lambda has room for the {workers:,} workers of a stage")
     function = room.tightest
-    remove = " ".join([aws("lambda", "delete-function-concurrency", "--function-name", function), *options])
+    remove = aws("lambda", "delete-function-concurrency", "--function-name", function, options=options)
     if room.barred:
         return Finding(ABOUT, "problem", room.barred, "Remove the reservation:", remove)
     text = f"Lambda runs {room.least:,} of the {workers:,} workers of a stage at once: {room.why}"
@@ -41,5 +41,5 @@ def _compared(room: Room, workers: int, options: Sequence[str]) -> Finding:
         return Finding(ABOUT, "warning", text, f"{remedy}or remove the reservation:", remove)
     words = ["service-quotas", "request-service-quota-increase", "--service-code", "lambda"]
     wanted = max(_USUAL_QUOTA, room.quota + workers - room.least)
-    line = aws(*words, "--quota-code", _QUOTA_CODE, "--desired-value", str(wanted))
-    return Finding(ABOUT, "warning", text, f"{remedy}or ask for a higher quota:", " ".join([line, *options]))
+    line = aws(*words, "--quota-code", _QUOTA_CODE, "--desired-value", str(wanted), options=options)
+    return Finding(ABOUT, "warning", text, f"{remedy}or ask for a higher quota:", line)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -24,45 +23,35 @@ UNMADE = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
 _KEEP = ("-c", "etl:removal_policy=retain")
 
 
-@dataclass(frozen=True)
-class Obstacle:
-    """A resource that a deployment would make.
-
-    Attributes:
-        kind: its kind, in words.
-        name: its name, with ``{account}`` and ``{region}`` to fill in.
-        logical_id: its id in the stack's template.
-        identifier: the property by which CloudFormation imports it (CloudFormation user guide, "Resource type
-            support").
-    """
+class Obstacle(NamedTuple):
+    """A resource that a deployment would make: its kind, its name, and its id in the stack's template."""
 
     kind: str
     name: str
     logical_id: str
-    identifier: str
 
 
-TABLES = tuple(
-    Obstacle("table", name, logical_id, "TableName")
-    for name, logical_id in (
-        (SOURCE_TABLE, "SourceTable70380C26"),
-        (DESTINATION_TABLE, "DestinationTableE41E7513"),
-        (LEDGER_TABLE, "RunLedgerTable3162D107"),
-    )
-)
-BUCKET = Obstacle("bucket", STAGING_BUCKET, "StagingBucket9644C37C", "BucketName")
+_TABLE, _BUCKET, _LOG_GROUP = "table", "bucket", "log group"
 _LAMBDA, _STATES = "/aws/lambda/etl-", f"/aws/vendedlogs/states/{STATE_MACHINE}"
-LOG_GROUPS = tuple(
-    Obstacle("log group", name, logical_id, "LogGroupName")
-    for name, logical_id in (
-        (f"{_LAMBDA}extract", "ExtractLogs56BFE9EB"),
-        (f"{_LAMBDA}transform", "TransformLogs6C6200D4"),
-        (f"{_LAMBDA}load", "LoadLogsFED4C05A"),
-        (_STATES, "WorkflowLogs8B0907C7"),
-        (f"{_STATES}-recorder", "RunRecorderLogs0853A091"),
-        (f"{_STATES}-watch", "WatermarkWatchLogs039FDCB3"),
-    )
+OBSTACLES = (
+    Obstacle(_TABLE, SOURCE_TABLE, "SourceTable70380C26"),
+    Obstacle(_TABLE, DESTINATION_TABLE, "DestinationTableE41E7513"),
+    Obstacle(_TABLE, LEDGER_TABLE, "RunLedgerTable3162D107"),
+    Obstacle(_BUCKET, STAGING_BUCKET, "StagingBucket9644C37C"),
+    Obstacle(_LOG_GROUP, f"{_LAMBDA}extract", "ExtractLogs56BFE9EB"),
+    Obstacle(_LOG_GROUP, f"{_LAMBDA}transform", "TransformLogs6C6200D4"),
+    Obstacle(_LOG_GROUP, f"{_LAMBDA}load", "LoadLogsFED4C05A"),
+    Obstacle(_LOG_GROUP, _STATES, "WorkflowLogs8B0907C7"),
+    Obstacle(_LOG_GROUP, f"{_STATES}-recorder", "RunRecorderLogs0853A091"),
+    Obstacle(_LOG_GROUP, f"{_STATES}-watch", "WatermarkWatchLogs039FDCB3"),
 )
+# The property by which CloudFormation imports a resource (CloudFormation user guide, "Resource type support").
+IDENTIFIERS = {_TABLE: "TableName", _BUCKET: "BucketName", _LOG_GROUP: "LogGroupName"}
+_DELETE = {
+    _TABLE: "dynamodb delete-table --table-name {}",
+    _BUCKET: "s3 rb --force s3://{}",
+    _LOG_GROUP: "logs delete-log-group --log-group-name {}",
+}
 
 
 def stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
@@ -88,7 +77,7 @@ def obstacle_findings(
     client: Callable[[str], Any], bucket: str, status: str, options: Sequence[str]
 ) -> Iterator[Finding]:
     """Name the obstacles, and both ways out; `status` is the stack's, empty if there is none."""
-    found = [*_tables(client("dynamodb")), *_bucket(client("s3"), bucket), *_log_groups(client("logs"))]
+    found = list(_present(client, bucket))
     if not found:
         return
     names = ", ".join(f"{each.kind} {each.name}" for each in found)
@@ -97,7 +86,8 @@ def obstacle_findings(
     yield Finding("in the way", "problem", text, "Take them into the stack, with their data:", " && ".join(keep))
     other = "The other way out is to delete them with all their data"
     remedy = "You can't undo that. Deploy the stack afterwards:"
-    yield Finding("in the way", "problem", other, remedy, " && ".join(_deleted(found, options)))
+    delete = [aws(*_DELETE[each.kind].format(each.name).split(), options=options) for each in found]
+    yield Finding("in the way", "problem", other, remedy, " && ".join(delete))
 
 
 def refusal_findings(cloudformation: Any) -> Iterator[Finding]:
@@ -110,22 +100,23 @@ def refusal_findings(cloudformation: Any) -> Iterator[Finding]:
         yield Finding("refused", "problem", text, "Correct this, and deploy again.")
 
 
-def _tables(dynamodb: Any) -> Iterator[Obstacle]:
-    for each in TABLES:
-        if _is_there(partial(dynamodb.describe_table, TableName=each.name)):
-            yield each
+def _present(client: Callable[[str], Any], bucket: str) -> Iterator[Obstacle]:
+    """The obstacles that exist; the name of the bucket has the account and the region."""
+    dynamodb, s3, logs = map(client, ("dynamodb", "s3", "logs"))
 
+    def has_log_group(name: str) -> bool:
+        pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+        return any(group["logGroupName"] == name for page in pages for group in page["logGroups"])
 
-def _bucket(s3: Any, name: str) -> Iterator[Obstacle]:
-    if _is_there(partial(s3.head_bucket, Bucket=name)):
-        yield replace(BUCKET, name=name)
-
-
-def _log_groups(logs: Any) -> Iterator[Obstacle]:
-    listed = logs.get_paginator("describe_log_groups").paginate
-    pages = (page for prefix in (_LAMBDA, _STATES) for page in listed(logGroupNamePrefix=prefix))
-    there = {group["logGroupName"] for page in pages for group in page["logGroups"]}
-    yield from (each for each in LOG_GROUPS if each.name in there)
+    is_present: dict[str, Callable[[str], bool]] = {
+        _TABLE: lambda name: _is_there(partial(dynamodb.describe_table, TableName=name)),
+        _BUCKET: lambda name: _is_there(partial(s3.head_bucket, Bucket=name)),
+        _LOG_GROUP: has_log_group,
+    }
+    for each in OBSTACLES:
+        named = each._replace(name=bucket) if each.kind == _BUCKET else each
+        if is_present[each.kind](named.name):
+            yield named
 
 
 def _is_there(look: Callable[[], object]) -> bool:
@@ -142,33 +133,16 @@ def _emptied(status: str, options: Sequence[str]) -> list[str]:
     """Delete the stack of a failed deployment: it has a template, and nothing can be imported into it."""
     if not status:
         return []
-    words = ("--stack-name", STACK)
-    return _lines(
-        [
-            aws("cloudformation", "delete-stack", *words),
-            aws("cloudformation", "wait", "stack-delete-complete", *words),
-        ],
-        options,
-    )
+    steps = (["delete-stack"], ["wait", "stack-delete-complete"])
+    return [aws("cloudformation", *step, "--stack-name", STACK, options=options) for step in steps]
 
 
 def _imported(found: Sequence[Obstacle]) -> list[str]:
     """Import them into a new stack without other resources, and let a deployment add the rest."""
-    mapping = json.dumps({each.logical_id: {each.identifier: each.name} for each in found}, separators=(",", ":"))
+    mapping = json.dumps(
+        {each.logical_id: {IDENTIFIERS[each.kind]: each.name} for each in found}, separators=(",", ":")
+    )
     return [
         shell_words("cdk", "import", STACK, *_KEEP, "--resource-mapping-inline", mapping),
         shell_words("cdk", "deploy", STACK, *_KEEP),
     ]
-
-
-def _deleted(found: Sequence[Obstacle], options: Sequence[str]) -> list[str]:
-    words = {
-        "table": "dynamodb delete-table --table-name {}",
-        "bucket": "s3 rb --force s3://{}",
-        "log group": "logs delete-log-group --log-group-name {}",
-    }
-    return _lines([aws(*words[each.kind].format(each.name).split()) for each in found], options)
-
-
-def _lines(lines: Sequence[str], options: Sequence[str]) -> list[str]:
-    return [" ".join([line, *options]) for line in lines]

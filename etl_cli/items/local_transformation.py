@@ -13,7 +13,7 @@ import msgspec
 from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
-from etl.model.settings import SETTINGS
+from etl.model.settings import SETTINGS, Settings
 from etl.model.settings_sources import CONTEXT_PREFIX
 from etl.model.settings_sources import TRANSFORMATION as FILE_NAME
 from etl.staging.batches import cut_batches
@@ -22,7 +22,6 @@ from etl.user.isolation import IsolatedTransformer
 from etl.user.transformation import Transformation
 from etl.user.transformer import RECORD_SECONDS, Fate, InProcessTransformer
 from etl.values.plain_json import encode
-from etl_cli.costs.capacity_inputs import MEMORY_MB
 from etl_cli.items.rejections import Rejection
 from etl_cli.items.transformation_file import broken, load
 from etl_cli.runs.staged import item_id
@@ -98,7 +97,9 @@ class LocalTransformation:
         Raises:
             UserError: a line isn't DynamoDB JSON, or an aggregate has too many groups.
         """
-        with IsolatedTransformer(InProcessTransformer(self._user, run, RECORD_SECONDS), MEMORY_MB) as transformer:
+        with IsolatedTransformer(
+            InProcessTransformer(self._user, run, RECORD_SECONDS), Settings.memory_mb
+        ) as transformer:
             for batch in cut_batches(lines):
                 while batch:
                     with printing_aside():

@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.instants import parse_instant
 from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN
-from etl_cli.costs.cost import DEFAULT_FUNCTIONS, Cost, cost_of
+from etl_cli.costs.capacity_inputs import CapacitySettings
+from etl_cli.costs.cost import Cost, cost_of
 from etl_cli.costs.deployed import Deployed, read_deployed
 from etl_cli.costs.planning import predicted_cost
 from etl_cli.costs.prices import price_list
@@ -135,7 +136,7 @@ def account_of(
     return Account(
         missing=without(uncovered, covered_by(entries, watermark)),
         watermark=watermark,
-        cost=cost_of(entry, summary.timeline, prices, deployed.functions if deployed else DEFAULT_FUNCTIONS),
+        cost=cost_of(entry, summary.timeline, prices, deployed.capacity if deployed else CapacitySettings()),
         predicted=predicted_cost(entry, entries, deployed, prices) if deployed else None,
         links=console_links(deployment, entry),
     )

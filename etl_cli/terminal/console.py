@@ -53,13 +53,7 @@ class Terminal(Console):
     """A terminal, a file or a pipe. It prints text, and never obeys it."""
 
     def __init__(self, *, styled: bool = True, **options: Any) -> None:
-        """Make a terminal.
-
-        Args:
-            styled: use colours where the output has them; never off a terminal, or if NO_COLOR is set.
-            options: Rich's, such as ``stderr``, ``file``, ``width`` and ``soft_wrap``, which leaves long lines to the
-                terminal.
-        """
+        """Make a terminal with Rich's options; even if ``styled``, colours need a terminal, and no NO_COLOR."""
         super().__init__(color_system="auto" if styled else None, markup=False, emoji=False, highlight=False, **options)
 
     @property

@@ -8,13 +8,8 @@ from collections.abc import Sequence
 class UserError(Exception):
     """An error that you can correct.
 
-    Message and remedy are one line each, whatever foreign texts they contain. Further lines are separate.
-
-    Attributes:
-        message: the problem, and its place.
-        remedy: the next step; may be empty.
-        lines: lines below the message, such as the last ones of a log.
-        remedy_lines: lines below the remedy, such as commands.
+    Message and remedy, the next step, are one line each, whatever foreign texts they contain. Further lines follow
+    each of them, such as the last ones of a log, or commands.
     """
 
     def __init__(

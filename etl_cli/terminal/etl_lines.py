@@ -12,13 +12,7 @@ from etl_cli.terminal.times import Span
 
 @dataclass(frozen=True)
 class EtlLines:
-    """Makes lines for a shell.
-
-    Attributes:
-        profile: the option --profile; None if it wasn't given.
-        region: the option --region; None if it wasn't given.
-        program: the words to type for `etl`.
-    """
+    """Makes lines for a shell; ``program`` has the words to type for `etl`."""
 
     profile: str | None = None
     region: str | None = None

@@ -26,11 +26,8 @@ _INVISIBLE = re.compile(
 def printable(text: str, most: int = MOST) -> str:
     r"""A text in one line of visible characters; others become ``\x1b``, ``\n``, ``\u202e``.
 
-    People read the notation; it can't be parsed, since a backslash stays as it is. Programs get JSON.
-
-    Args:
-        text: from anywhere.
-        most: the most characters of the result; a longer text loses its end, and the result says so.
+    People read the notation; it can't be parsed, since a backslash stays as it is. Programs get JSON. A text that would
+    have more characters than ``most`` loses its end, and the result says so.
     """
     if len(text) <= most and text.isascii() and text.isprintable():
         return text

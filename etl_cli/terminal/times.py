@@ -23,11 +23,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Times:
-    """Formats instants, which have a time zone, to the second.
-
-    Attributes:
-        local: use this machine's time zone, with daylight saving as at the instant; otherwise UTC.
-    """
+    """Formats instants, which have a time zone, to the second: in UTC, or in this machine's zone as it was then."""
 
     local: bool = False
 

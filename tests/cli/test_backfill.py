@@ -24,6 +24,7 @@ from etl_cli.summary.backfill import BackfillWork, Planned, attempt_name, plan, 
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span, Times
+from tests.cli.test_plan import SETTINGS
 from tests.docs.examples import example
 from tests.fakes.aws import ROOM, RefusalError
 from tests.fakes.state_machine import FakeStateMachine
@@ -298,15 +299,9 @@ def test_the_example_of_the_documentation(machine: FakeStateMachine) -> None:
     ("options", "message"),
     [
         (["--from", "2026-11-02", "--to", "2026-11-01"], "before --to"),
-        (["--from", "2026-11-02", "--to", "2026-11-02"], "before --to"),
-        (["--from", "2026-11-02", "--to", "2999-01-01"], "in the future"),
-        ([*FIVE_DAYS, "--step", "0d"], "'0d' is no length of time"),
-        ([*FIVE_DAYS, "--step", "1.5h"], "such as 30min, 6h, 1d or 2w"),
         (["--from", "2020-01-01", "--to", "2026-11-01", "--step", "5m"], "718,848 windows"),
         ([*FIVE_DAYS, "--parallel", "0"], "greater than or equal to 1"),
         ([*FIVE_DAYS, "--redo", "--done-since", "2026-11-01"], "--done-since"),
-        (["--from", "2026-11-01T00:00:00.5Z", "--to", "2026-11-02"], "must be on a whole second"),
-        (["--from", "2026-11-01T02:00", "--to", "2026-11-02"], "time zone: write 2026-11-01T02:00:00Z"),
         ([*FIVE_DAYS, "--step", "1M"], "--step: '1M' is no length of time"),
     ],
 )
@@ -349,15 +344,7 @@ def test_very_many_windows_are_run_if_that_is_meant(
     machine: FakeStateMachine, monkeypatch: pytest.MonkeyPatch, answer: str, started: int
 ) -> None:
     monkeypatch.setattr(verb, "can_ask", lambda: True)
-    variables = {
-        "LOOKBACK_HOURS": "24",
-        "LATENESS_MINUTES": "15",
-        "CATCH_UP_DAYS": "30",
-        "EVENT_WINDOW_DAYS": "31",
-        "CONCURRENCY": "40",
-    }
-    variables |= {"SEGMENT_BYTES": "268435456", "MAX_WRITE_UNITS_PER_SECOND": "0"}
-    function = {"FunctionName": "etl-load", "MemorySize": 512, "Environment": {"Variables": variables}}
+    function = {"FunctionName": "etl-load", "MemorySize": 512, "Environment": {"Variables": SETTINGS}}
     machine.aws.answers["lambda.GetFunctionConfiguration"] = function
     machine.aws.answers |= ROOM | {"sfn.DescribeStateMachine": {"definition": "{}"}}
     result = etl_backfill(*MANY, "--parallel", "20", "--json", answer=answer)

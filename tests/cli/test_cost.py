@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -15,7 +15,7 @@ from etl.invocation import metrics
 from etl.model.stages import STATES
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
-from etl_cli.costs.cost import Cost, Functions, bill, cost_of, money, plain, predicted
+from etl_cli.costs.cost import Cost, bill, cost_of, money, plain, predicted
 from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, GB, Usage
 from etl_cli.runs.history import Timeline, read_new
@@ -24,20 +24,7 @@ from tests.fakes.recording import Recording
 
 PRICES = price_list("us-east-1")
 MILLION = 1_000_000
-NONE = Usage(
-    read_units=0,
-    write_units=0,
-    gb_seconds=0,
-    invocations=0,
-    transitions=0,
-    puts=0,
-    gets=0,
-    staged_bytes=0,
-    log_bytes=0,
-    metric_hours=0,
-    events=0,
-    traces=0,
-)
+NONE = Usage(**{each.name: 0 for each in fields(Usage)})
 START = datetime(2026, 11, 23, 2, tzinfo=UTC)
 COUNTS = {
     "scanned": 8192 * 4,
@@ -114,7 +101,7 @@ def test_a_prediction_bills_the_model_s_estimates() -> None:
 
 
 def actual(entry: Entry, timeline: Timeline | None, **more: Any) -> Cost:
-    return cost_of(entry, timeline, PRICES, Functions(**more))
+    return cost_of(entry, timeline, PRICES, CapacitySettings(**more))
 
 
 def followed(*happened: tuple[float, str, str]) -> Timeline:

@@ -26,6 +26,9 @@ from etl_cli.terminal.paths import command
 from etl_cli.terminal.times import Times
 from tests.fakes.recording import Recording
 
+Find = Callable[[Recording], None]
+Captured = pytest.CaptureFixture[str]
+
 
 @dataclass
 class FakeEnvironment:
@@ -69,7 +72,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[[Recording], None]:
+def run(monkeypatch: pytest.MonkeyPatch) -> Find:
     """Makes the demonstration find a recorded execution in the environment."""
     monkeypatch.setattr(demo_module, "_LOOK_SECONDS", 0.0)
 
@@ -89,9 +92,7 @@ def exit_code(**options: Any) -> int:
     return ended.value.exit_code
 
 
-def test_context_values_are_those_of_the_deployment(
-    environment: FakeEnvironment, run: Callable[[Recording], None]
-) -> None:
+def test_context_values_are_those_of_the_deployment(environment: FakeEnvironment, run: Find) -> None:
     run(Recording("failed_at_plan"))
 
     assert exit_code(context=["etl:concurrency=100", "etl:log_level=DEBUG"]) == 1
@@ -99,9 +100,7 @@ def test_context_values_are_those_of_the_deployment(
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_the_environment_is_strict_as_told(
-    environment: FakeEnvironment, run: Callable[[Recording], None], strict: bool
-) -> None:
+def test_the_environment_is_strict_as_told(environment: FakeEnvironment, run: Find, strict: bool) -> None:
     run(Recording("failed_at_plan"))
 
     assert exit_code(strict=strict) == 1
@@ -115,70 +114,36 @@ def test_a_context_value_without_a_key_starts_nothing(environment: FakeEnvironme
     assert not environment.up
 
 
-def last_error(capsys: pytest.CaptureFixture[str]) -> str:
-    return capsys.readouterr().err.splitlines()[-1]
-
-
-def test_an_interrupted_start_leaves_nothing(
-    environment: FakeEnvironment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(environment, "start", interrupt)
-
-    assert exit_code() == 130
-    assert last_error(capsys) == "interrupted: the local environment is stopped again"
-    assert not environment.up
-
-
-def test_an_interrupted_deployment_ends_its_own_environment(
-    environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
-) -> None:
-    environment.deployment = interrupt
-
-    assert exit_code() == 130
-    assert not environment.up
-    assert last_error(capsys) == "interrupted: the local environment is stopped again"
-
-
-def test_an_interrupted_deployment_leaves_a_former_environment(
-    environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
-) -> None:
-    environment.up, environment.deployment = True, interrupt
-
-    assert exit_code() == 130
-    assert environment.up
-    assert last_error(capsys).startswith("interrupted: cdk was ended, and the next deployment completes the stack; ")
-
-
-def test_an_interrupt_while_filling_leaves_the_environment_up(
+@pytest.mark.parametrize(
+    ("was_up", "during", "stays_up", "says"),
+    [
+        (False, "start", False, "the local environment is stopped again\n"),
+        (False, "deployment", False, "the local environment is stopped again\n"),
+        (True, "deployment", True, "cdk was ended, and the next deployment completes the stack; "),
+        (False, "write_items", True, "the local environment stays up ("),
+        (False, "show_execution", True, "the execution was stopped; the local environment stays up ("),
+    ],
+)
+def test_an_interrupt_leaves_nothing_half_started(
     environment: FakeEnvironment,
-    run: Callable[[Recording], None],
+    run: Find,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capsys: Captured,
+    *,
+    was_up: bool,
+    during: str,
+    stays_up: bool,
+    says: str,
 ) -> None:
     recording = Recording("succeeded")
     run(recording)
-    monkeypatch.setattr(demo_module, "write_items", interrupt)
+    environment.up = was_up
+    monkeypatch.setattr(environment if hasattr(environment, during) else demo_module, during, interrupt)
 
     assert exit_code() == 130
-    assert environment.up
-    assert last_error(capsys).startswith("interrupted: the local environment stays up (")
-    assert recording.stepfunctions.stopped == []
-
-
-def test_an_interrupt_while_the_execution_runs_stops_it(
-    environment: FakeEnvironment,
-    run: Callable[[Recording], None],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    recording = Recording("succeeded")
-    run(recording)
-    monkeypatch.setattr(demo_module, "show_execution", interrupt)
-
-    assert exit_code() == 130
-    assert recording.stepfunctions.stopped == [recording.execution]
-    assert last_error(capsys).startswith("interrupted: the execution was stopped; the local environment stays up (")
-    assert environment.up
+    assert environment.up is stays_up
+    assert capsys.readouterr().err.splitlines(keepends=True)[-1].startswith(f"interrupted: {says}")
+    assert recording.stepfunctions.stopped == ([recording.execution] if during == "show_execution" else [])
 
 
 def test_a_signal_that_ends_the_process_tidies_up_too(environment: FakeEnvironment) -> None:
@@ -192,7 +157,7 @@ def test_a_signal_that_ends_the_process_tidies_up_too(environment: FakeEnvironme
 
 
 def test_a_deployment_that_fails_is_an_error_without_a_traceback(
-    environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
+    environment: FakeEnvironment, capsys: Captured
 ) -> None:
     def fail() -> None:
         raise UserError("`cdk deploy` failed with exit code 1.", "Correct transformation.py.")
@@ -206,9 +171,7 @@ def test_a_deployment_that_fails_is_an_error_without_a_traceback(
     assert "local stop" in said.out
 
 
-def test_an_execution_that_fails_is_explained(
-    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_execution_that_fails_is_explained(environment: FakeEnvironment, run: Find, capsys: Captured) -> None:
     recording = Recording("failed_at_plan")
     run(recording)
 
@@ -232,7 +195,7 @@ def as_etl_run_says_it(recording: Recording) -> str:
 
 
 def test_items_that_do_not_fit_end_the_demo_without_an_error(
-    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
+    environment: FakeEnvironment, run: Find, capsys: Captured
 ) -> None:
     run(Recording("failed_at_gate"))
 
@@ -246,9 +209,7 @@ def test_items_that_do_not_fit_end_the_demo_without_an_error(
     assert environment.up
 
 
-def test_items_that_do_not_fit_are_json_too(
-    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_items_that_do_not_fit_are_json_too(environment: FakeEnvironment, run: Find, capsys: Captured) -> None:
     run(Recording("failed_at_gate"))
 
     assert exit_code(as_json=True) == 0
@@ -260,9 +221,7 @@ def test_items_that_do_not_fit_are_json_too(
 
 @pytest.mark.usefixtures("environment")
 def test_it_ends_with_lines_that_go_on_with_its_own_items(
-    run: Callable[[Recording], None],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run: Find, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setattr(demo_module, "verify", lambda *_: Verified(source=38, destination=37))
     monkeypatch.setattr(demo_module, "command", lambda: "etl")
@@ -281,9 +240,7 @@ def test_it_ends_with_lines_that_go_on_with_its_own_items(
     assert max(map(len, end)) <= 80
 
 
-def test_an_execution_that_fails_is_json_too(
-    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_execution_that_fails_is_json_too(environment: FakeEnvironment, run: Find, capsys: Captured) -> None:
     run(Recording("failed_at_plan"))
 
     assert exit_code(as_json=True) == 1
@@ -292,7 +249,7 @@ def test_an_execution_that_fails_is_json_too(
 
 
 def test_tables_that_do_not_hold_what_the_run_says_are_an_error(
-    environment: FakeEnvironment, run: Callable[[Recording], None], capsys: pytest.CaptureFixture[str]
+    environment: FakeEnvironment, run: Find, capsys: Captured
 ) -> None:
     run(Recording("succeeded"))  # its tables hold the one item that the report shows
 
@@ -303,27 +260,24 @@ def test_tables_that_do_not_hold_what_the_run_says_are_an_error(
     assert environment.up
 
 
-def test_an_environment_that_ends_meanwhile_is_told(
-    environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("stays_up", "says"),
+    [
+        (False, "The local environment ended without being stopped."),
+        (True, "The local AWS refused a request: Could not connect"),
+    ],
+)
+def test_a_lost_connection_is_explained_by_the_environment(
+    environment: FakeEnvironment, capsys: Captured, stays_up: bool, says: str
 ) -> None:
     def vanish() -> None:
-        environment.up = False
+        environment.up = stays_up
         raise EndpointConnectionError(endpoint_url="http://127.0.0.1:4566")
 
     environment.deployment = vanish
 
     assert exit_code() == 1
-    assert capsys.readouterr().err.startswith("error: The local environment ended without being stopped.")
-
-
-def test_a_request_that_is_refused_is_told(environment: FakeEnvironment, capsys: pytest.CaptureFixture[str]) -> None:
-    def refuse() -> None:
-        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:4566")
-
-    environment.deployment = refuse
-
-    assert exit_code() == 1
-    assert capsys.readouterr().err.startswith("error: The local AWS refused a request: Could not connect")
+    assert capsys.readouterr().err.startswith(f"error: {says}")
 
 
 def test_nothing_to_tidy_up_is_said_so() -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import pytest
 
-from etl_cli.commands.gaps import Fill, coverage_document, print_coverage
+from etl_cli.commands.gaps import coverage_document, fill_lines, print_coverage
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.ledger import Entry, Watermark, read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
+from tests.fakes.aws import FakeAws, RefusalError
 
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
 
@@ -28,48 +28,41 @@ def at(day: int) -> datetime:
 
 GAP = Span(at(3), at(4))
 MARK = Watermark(at(1), at(3))
-FILL = Fill(MACHINE, EtlLines(program="etl"))
-
-
-class Ledger:
-    """The ledger's table, a page for each run."""
-
-    class exceptions:  # noqa: N801 - boto3's name
-        class ResourceNotFoundException(Exception):  # noqa: N818 - boto3's name
-            pass
-
-    meta: SimpleNamespace
-
-    def __init__(self, *runs: dict[str, str], watermark: dict[str, str] | None = None, exists: bool = True) -> None:
-        self._runs, self._watermark, self._exists = runs, watermark, exists
-
-    def get_paginator(self, name: str) -> Ledger:
-        assert name == "query"
-        return self
-
-    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
-        assert (request["TableName"], request["ConsistentRead"]) == ("etl-run-ledger", True)
-        if not self._exists:
-            raise self.exceptions.ResourceNotFoundException
-        for run in self._runs:
-            yield {"Items": [{name: {"S": value} for name, value in run.items()}]}
-
-    def get_item(self, **request: Any) -> dict[str, Any]:
-        assert request["ConsistentRead"]
-        return {"Item": {name: {"S": value} for name, value in self._watermark.items()}} if self._watermark else {}
+FILL = partial(fill_lines, MACHINE, EtlLines(program="etl"))
 
 
 NOW = datetime(2026, 11, 5, tzinfo=UTC)
 
 
-def read(ledger: Ledger) -> tuple[list[Entry], Watermark | None]:
-    return read_ledger(cast(Any, ledger), NOW)
+def read(
+    *runs: dict[str, str], watermark: dict[str, str] | None = None, **place: str
+) -> tuple[list[Entry], Watermark | None]:
+    """The ledger with these runs, a page for each, as it is read; without any run and watermark it is missing."""
+
+    def query(**asked: Any) -> dict[str, Any]:
+        assert (asked["TableName"], asked["ConsistentRead"]) == ("etl-run-ledger", True)
+        if not (runs or watermark):
+            raise RefusalError("ResourceNotFoundException")
+        page = int(asked.get("ExclusiveStartKey", {"id": {"N": "0"}})["id"]["N"])
+        more = {"LastEvaluatedKey": {"id": {"N": str(page + 1)}}} if page + 1 < len(runs) else {}
+        return {"Items": [texts(run) for run in runs[page : page + 1]]} | more
+
+    def get_item(**asked: Any) -> dict[str, Any]:
+        assert asked["ConsistentRead"]
+        return {"Item": texts(watermark)} if watermark else {}
+
+    aws = FakeAws({"dynamodb.Query": query, "dynamodb.GetItem": get_item}, **place)
+    return read_ledger(aws.session.client("dynamodb"), NOW)
+
+
+def texts(item: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {name: {"S": value} for name, value in item.items()}
 
 
 def test_runs_are_read_with_or_without_a_window() -> None:
     window = {"window_start": "2026-11-03T02:00:00Z", "window_end": "2026-11-04T02:00:00Z"}
 
-    runs, watermark = read(Ledger({"status": "SUCCEEDED", **window}, {"status": "FAILED"}))
+    runs, watermark = read({"status": "SUCCEEDED", **window}, {"status": "FAILED"})
 
     assert runs == [Entry("SUCCEEDED", GAP), Entry("FAILED", None)]
     assert watermark is None
@@ -78,7 +71,7 @@ def test_runs_are_read_with_or_without_a_window() -> None:
 def test_the_watermark_is_read_with_where_it_began() -> None:
     watermark = {"since": "2026-11-01T02:00:00Z", "end": "2026-11-03T02:00:00Z", "run": "20261103T020000000Z"}
 
-    assert read(Ledger(watermark=watermark)) == ([], MARK)
+    assert read(watermark=watermark) == ([], MARK)
 
 
 @pytest.mark.parametrize(
@@ -86,11 +79,8 @@ def test_the_watermark_is_read_with_where_it_began() -> None:
     [("https://aws.example", "cdk deploy EtlPipelineStack"), ("http://127.0.0.1:4566", "etl local deploy")],
 )
 def test_without_a_ledger_the_stack_has_to_be_deployed(endpoint: str, line: str) -> None:
-    ledger = Ledger(exists=False)
-    ledger.meta = SimpleNamespace(endpoint_url=endpoint)
-
     with pytest.raises(UserError, match="no table etl-run-ledger") as caught:
-        read(ledger)
+        read(endpoint=endpoint)
     assert caught.value.remedy == f"Deploy the stack: {line}"
 
 
@@ -107,7 +97,7 @@ def test_each_gap_has_the_commands_that_fill_it() -> None:
 
 
 def test_the_commands_look_where_the_gaps_were_found() -> None:
-    lines = Fill(MACHINE, EtlLines("the night", "eu-west-1", "etl")).lines(GAP)
+    lines = fill_lines(MACHINE, EtlLines("the night", "eu-west-1", "etl"), GAP)
 
     assert [shlex.split(line)[-4:] for line in lines] == [["--profile", "the night", "--region", "eu-west-1"]] * 2
 

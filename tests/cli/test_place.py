@@ -70,9 +70,7 @@ def aws_file(home: Path, name: str, text: str) -> None:
 
 
 @pytest.mark.usefixtures("shell")
-def test_without_aws_settings_the_local_environment_is_used(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_without_aws_settings_the_local_environment_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     found = find_place()
 
     printed = capsys.readouterr()
@@ -229,11 +227,7 @@ PROXY: Any = aws.ProxyConnectionError
         (aws.ConfigParseError(path="~/.aws/config"), "~/.aws/config", "Correct profile night"),
         (refused("ExpiredToken"), "credentials of profile night have expired", "Renew"),
         (refused("InvalidClientTokenId"), "does not accept the credentials of profile night", "Correct"),
-        (
-            refused("AccessDenied", "perform: cloudformation:DescribeStacks"),
-            "A permission",
-            "Allow ",
-        ),
+        (refused("AccessDenied", "perform: cloudformation:DescribeStacks"), "A permission", "Allow "),
         (refused("AccessDenied"), "A permission", "Allow DescribeStacks to"),
         (refused("Throttling"), "slow down", "Try again in a minute"),
         (refused("InternalFailure"), "InternalFailure", "Health Dashboard"),
@@ -302,7 +296,10 @@ def test_work_ends_with_its_local_environment() -> None:
         (LOCAL, True),
         ("https://localhost:4566", True),
         ("http://[::1]:4566", True),
+        ("http://127.1.2.3", True),
         (ELSEWHERE, False),
+        ("http://10.0.0.7:4566", False),
+        ("http://localhost.example.org", False),
         ("https://127.0.0.1.example", False),
         ("", False),
     ],

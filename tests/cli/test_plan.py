@@ -17,7 +17,7 @@ from etl_cli.app import app
 from etl_cli.aws.deployment import Deployment
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
-from etl_cli.costs.cost import Functions, cost_of
+from etl_cli.costs.cost import cost_of
 from etl_cli.costs.deployed import Deployed, SourceSize, read_deployed
 from etl_cli.costs.function_room import Room
 from etl_cli.costs.planning import Outlook, Plan, advice_lines, make_plan, parts_line, predicted_cost
@@ -33,6 +33,7 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
 from tests.fakes.aws import FakeAws, RefusalError, account
+from tests.fakes.state_machine import OUTPUTS
 
 NOW = datetime(2026, 11, 23, 2, 0, 5, tzinfo=UTC)
 ETL = EtlLines(program="etl")
@@ -51,7 +52,6 @@ DEPLOYED = Deployed(
     destination="etl-destination-data",
     rules=RULES,
     capacity=CapacitySettings(),
-    functions=Functions(),
     room=Room(quota=1_000, unreserved=1_000, reserved={}),
 )
 DAY = Span(NOW - timedelta(hours=24), NOW)
@@ -183,7 +183,7 @@ def test_an_uncounted_table_is_as_large_as_the_last_run_found() -> None:
 def test_an_empty_table_is_planned_too() -> None:
     found = made(source=SourceSize(name="new", size_bytes=0, items=0))
 
-    assert found.expected.workload.read == 0
+    assert found.expected.workload == Workload(table_bytes=0, share=0)
     assert found.problems == ()
 
 
@@ -228,25 +228,20 @@ def test_a_run_that_does_not_fit_gets_settings_that_make_it_fit() -> None:
     ]
 
 
-def test_a_ceiling_that_binds_is_what_is_raised() -> None:
+@pytest.mark.parametrize(
+    ("endpoint", "line"),
+    [
+        ("https://aws.example", "cdk deploy EtlPipelineStack -c {} --profile night"),
+        ("http://127.0.0.1:4566", "etl local deploy -c {}"),
+    ],
+)
+def test_a_ceiling_that_binds_is_raised_by_a_deployment(endpoint: str, line: str) -> None:
     low = CapacitySettings(max_write_units_per_second=100)
 
-    found = made(Span(NOW - timedelta(days=10), NOW), (night(22),), capacity=low)
+    found = made(Span(NOW - timedelta(days=10), NOW), (night(22),), capacity=low, endpoint=endpoint)
 
     assert "raise etl:max_write_units_per_second" in found.problems[0]
-    assert advice_lines(found, EtlLines("night", None, "etl")) == [
-        "cdk deploy EtlPipelineStack -c etl:max_write_units_per_second=4000 --profile night"
-    ]
-
-
-def test_in_a_local_environment_settings_are_deployed_there() -> None:
-    local = replace(DEPLOYED, endpoint="http://127.0.0.1:4566")
-    low = replace(local, capacity=CapacitySettings(max_write_units_per_second=100))
-    window = PlannedWindow(Span(NOW - timedelta(days=10), NOW), "")
-
-    (line,) = advice_lines(make_plan(window, low, (night(22),), PRICES, NOW, COSTS), EtlLines("night", None, "etl"))
-
-    assert line == "etl local deploy -c etl:max_write_units_per_second=4000"
+    assert advice_lines(found, EtlLines("night", None, "etl")) == [line.format("etl:max_write_units_per_second=4000")]
 
 
 def test_workers_and_source_are_raised_where_they_bind() -> None:
@@ -315,7 +310,7 @@ def test_a_prediction_uses_earlier_runs_and_the_own_window() -> None:
 
     assert cost
     assert cost.usage.write_units == pytest.approx(450_000 * 0.98)
-    assert cost.services.keys() == cost_of(entries[1], None, PRICES).services.keys()
+    assert cost.services.keys() == cost_of(entries[1], None, PRICES, CapacitySettings()).services.keys()
     assert predicted_cost(replace(entries[1], window=None), entries, DEPLOYED, PRICES) is None
     assert predicted_cost(replace(entries[1], replay="20261101T020000000Z"), entries, DEPLOYED, PRICES) is None
 
@@ -383,13 +378,6 @@ def test_programs_get_the_plan_with_exact_dollars() -> None:
     assert (fits["fits"], fits["problems"], fits["advice"], fits["parts"]) == (True, [], None, None)
 
 
-MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
-OUTPUTS = {
-    "SourceTableName": "etl-source-data",
-    "DestinationTableName": "etl-destination-data",
-    "StagingBucketName": "etl-staging-111122223333-eu-west-1",
-    "StateMachineArn": MACHINE,
-}
 SETTINGS = {
     "LOOKBACK_HOURS": "48",
     "LATENESS_MINUTES": "30",
@@ -434,12 +422,12 @@ def test_settings_are_those_of_the_deployed_functions() -> None:
         event_window=timedelta(days=31),
     )
     assert found.source == SourceSize(name="etl-source-data", size_bytes=4_000_000, items=20_000)
-    assert found.functions == Functions(memory_mb=1024, architecture="arm64")
     assert found.capacity == CapacitySettings(
         concurrency=100,
         segment_bytes=1048576,
         max_write_units_per_second=500,
         memory_mb=1024,
+        architecture="arm64",
         functions_at_once=300,
         timeout_seconds=7200,
     )
@@ -553,9 +541,3 @@ def test_the_command_takes_a_window_and_prices(tmp_path: Any) -> None:
     assert first["cost"]["services"]["DynamoDB writes"] == "0.0141"
     assert second["cost"]["services"]["DynamoDB writes"] == "20.00"
     assert CliRunner().invoke(app, ["plan", "--start", "2026-11-01"]).exit_code == 2
-
-
-def test_a_table_without_facts_has_the_benchmark_s_item() -> None:
-    workload = expect(PlannedWindow(DAY, ""), SourceSize(name="new", size_bytes=0, items=0), [], NOW).workload
-
-    assert (workload.item_bytes, workload.wire_bytes) == (Workload.item_bytes, Workload.wire_bytes)

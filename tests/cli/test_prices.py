@@ -65,13 +65,6 @@ def test_a_region_s_prices_have_their_date_and_recalled_names() -> None:
     assert found.recalled == ("million_traces",)
 
 
-def test_lambda_costs_less_on_arm() -> None:
-    prices = price_list(BASE).prices
-
-    assert prices.lambda_gb_second("arm64") == Decimal("0.0000133334")
-    assert prices.lambda_gb_second("x86_64") == Decimal("0.0000166667")
-
-
 def test_an_unknown_region_gets_the_base_s_prices_and_a_note() -> None:
     found = price_list("me-central-1")
 

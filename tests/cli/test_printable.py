@@ -148,15 +148,6 @@ def test_a_text_is_made_printable_before_it_is_measured(cell: Callable[[str], Re
     assert stream.getvalue().rstrip() == r"\x1b\n\u202e" * 3 + "|"
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_an_error_has_no_line_of_its_own_but_indented_ones(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    print_error(UserError(f"It is {ALL[name]}.", f"Do {ALL[name]}:\n  etl run"))
-    said = capsys.readouterr().err
-
-    assert_harmless(said)
-    assert [line[:3] for line in said.splitlines() if not line.startswith(" ")] == ["err", "Do "]
-
-
 @pytest.mark.parametrize("indent", [2, None])
 @pytest.mark.parametrize("name", ALL)
 def test_json_is_exact_and_has_nothing_to_obey(

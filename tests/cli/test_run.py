@@ -106,24 +106,19 @@ def test_without_following_programs_get_the_started_run(machine: FakeStateMachin
     assert document == {"status": "started", "execution": execution.arn, "name": execution.name, "input": {}}
 
 
-def test_an_interrupt_leaves_the_run_and_shows_how_to_watch_it(machine: FakeStateMachine) -> None:
-    machine.refuse = KeyboardInterrupt()
+@pytest.mark.parametrize(("reason", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+def test_an_interrupt_leaves_the_run_and_shows_how_to_watch_it(
+    machine: FakeStateMachine, reason: BaseException, code: int
+) -> None:
+    machine.refuse = reason
     result = etl_run()
 
     (execution,) = machine.executions.values()
     assert execution.status == "RUNNING"
-    assert result.exit_code == 130
+    assert result.exit_code == code
     assert result.stderr.startswith("interrupted: the run goes on. Watch it again:\n")
     assert result.stderr.endswith(f"etl watch {execution.name}\n")
     assert "✘" not in result.stdout
-
-
-def test_a_signal_that_ends_the_process_leaves_the_run_going_too(machine: FakeStateMachine) -> None:
-    machine.refuse = SystemExit(143)
-    result = etl_run()
-
-    assert result.exit_code == 143
-    assert "the run goes on" in result.stderr
 
 
 def test_a_connection_that_is_lost_leaves_the_run_going_too(machine: FakeStateMachine) -> None:
@@ -151,11 +146,8 @@ def test_a_run_that_has_ended_is_not_said_to_go_on(machine: FakeStateMachine) ->
         (["--start", "2026-11-01"], "a window needs --end too"),
         (["--end", "2026-11-01"], "a window needs --start too"),
         (["--start", "2026-11-02", "--end", "2026-11-02"], "--start must be before --end"),
-        (["--start", "2026-11-02", "--end", "2999-01-01"], "--end is in the future"),
         (["--lookback", "24", "--end", "2026-11-01"], "--start and --end"),
         (["--lookback", "0"], "greater than or equal to 1"),
-        (["--start", "2026-11-01T00:00:00.5Z", "--end", "2026-11-02"], "must be on a whole second"),
-        (["--start", "yesterday", "--end", "2026-11-02"], "'yesterday' is no ISO 8601 time: write 2026-11-01"),
     ],
 )
 def test_invalid_windows_are_refused_before_anything_starts(

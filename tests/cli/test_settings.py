@@ -19,9 +19,9 @@ from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.settings import document, print_settings, view
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
-from tests.cli.test_plan import OUTPUTS
 from tests.fakes.aws import FakeAws, RefusalError
 from tests.fakes.pipeline import NAMES
+from tests.fakes.state_machine import OUTPUTS
 
 TUNED = Settings(
     schedule="rate(6 hours)",

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -180,7 +181,7 @@ def show_explanation(console: Terminal) -> None:
 
 
 def show_gaps(console: Terminal) -> None:
-    fill = gaps.Fill(f"arn:aws:states:ap-southeast-2:111122223333:stateMachine:{LONG}", ETL)
+    fill = partial(gaps.fill_lines, f"arn:aws:states:ap-southeast-2:111122223333:stateMachine:{LONG}", ETL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gaps, "out", console)
         gaps.print_coverage(fill, Coverage([WINDOW], None, None), None, Times())

@@ -8,8 +8,7 @@ import pytest
 from aws_cdk.assertions import Template
 
 from etl.model.stages import STATES
-from etl_cli.doctor.stack_findings import BUCKET as BUCKET_IN_THE_WAY
-from etl_cli.doctor.stack_findings import LOG_GROUPS, TABLES
+from etl_cli.doctor.stack_findings import IDENTIFIERS, OBSTACLES
 from serverless_app.settings import PipelineSettings
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized, synthesize
 from tests.support import ROOT
@@ -63,7 +62,7 @@ def test_the_command_knows_the_obstacles_of_a_deployment(stack: Synthesized) -> 
         "AWS::S3::Bucket": "BucketName",
         "AWS::Logs::LogGroup": "LogGroupName",
     }
-    known = {each.logical_id: (each.identifier, each.name) for each in (*TABLES, BUCKET_IN_THE_WAY, *LOG_GROUPS)}
+    known = {each.logical_id: (IDENTIFIERS[each.kind], each.name) for each in OBSTACLES}
     made = {}
     for kind, identifier in named.items():
         for logical_id, each in stack.of_type(kind).items():
