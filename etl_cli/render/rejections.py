@@ -11,14 +11,14 @@ from etl_cli.terminal.console import Text
 from etl_cli.terminal.grid import Grid
 
 
-def rejections_table(found: Iterable[Rejection]) -> Grid:
-    """Rejections with their counts, each with the id of a record as an example."""
+def rejections_table(found: Iterable[Rejection], *, with_items: bool = True) -> Grid:
+    """Rejections with their counts, each with the id of a record as an example; or only with their rules."""
     table = Grid(gap=2)
     table.whole("right", least=6)
     table.text()
     table.text(style="dim")
     for each in found:
-        table.add_row(f"{each.count:,}", Text(str(each)), Text(each.example))
+        table.add_row(f"{each.count:,}", Text(str(each) if with_items else each.rule), Text(each.example))
     return table
 
 

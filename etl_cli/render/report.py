@@ -44,7 +44,9 @@ def print_report(
     parts += section("Durations", fitting(console, width, _durations(summary)))
     parts += section("Balance", *balance)
     if contents.rejections:
-        parts += section(_rejected_title(contents), _rejections(contents))
+        parts += section(
+            _rejected_title(contents), rejections_table(contents.rejections, with_items=contents.with_items)
+        )
     for aggregate in contents.aggregates:
         parts += aggregate_section(console, width, aggregate, _MOST_GROUPS, number)
     if contents.sample:
@@ -154,18 +156,6 @@ def _rejected_title(contents: Contents) -> str:
     if contents.is_cut:
         return f"Rejected, of the first {aside.total:,} in quarantine{untimed_words(aside.untimed)}"
     return f"Rejected: {aside.rejected:,}{untimed_words(aside.untimed)}"
-
-
-def _rejections(contents: Contents) -> Grid:
-    if contents.with_items:
-        return rejections_table(contents.rejections)
-    table = _grid()
-    table.whole("right")
-    table.text()
-    table.add_row("", *(Text(title, "dim") for title in ("items", "reason")))
-    for each in contents.rejections:
-        table.add_row("", f"{each.count:,}", each.rule)
-    return table
 
 
 def _grid() -> Grid:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,20 +110,6 @@ def test_a_night_that_failed_is_a_gap_until_the_next_covers_it() -> None:
 
     assert coverage(*runs, watermark=(0, 24)).gaps == [span(24, NOW)]
     assert coverage(*runs, succeeded(24, 72), watermark=(0, 72)).gaps == []
-
-
-def test_a_gap_between_windows_stays_one_after_later_runs() -> None:
-    assert coverage(succeeded(48, 72), watermark=(0, 24)).gaps == [span(24, 48)]
-
-
-def test_a_failed_backfill_is_a_gap_before_the_watermark() -> None:
-    assert coverage(failed(0, 10), succeeded(20, 30)).gaps == [span(0, 10)]
-    assert coverage(failed(0, 10), succeeded(0, 5), succeeded(5, 10)).gaps == []
-
-
-@pytest.mark.parametrize("run", [Entry("RUNNING", span(0, 10)), Entry("FAILED", None)])
-def test_a_run_that_is_going_or_had_no_window_misses_nothing(run: Entry) -> None:
-    assert coverage(run).gaps == []
 
 
 def test_runs_out_of_order_leave_the_watermark_behind() -> None:
