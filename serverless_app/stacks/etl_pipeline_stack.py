@@ -12,7 +12,6 @@ from constructs import Construct
 
 from etl.invocation.code_version import engine_version
 from etl.model.names import DEAD_LETTERS, SCHEDULE_RULE
-from etl.model.settings import DAILY
 from etl.model.windows import LATEST_DELIVERY
 from serverless_app.bundling import bundle
 from serverless_app.constructs.dashboard import Dashboard
@@ -94,13 +93,23 @@ class EtlPipelineStack(Stack):
         EventBridge delivers an event at least once, so one event may start two runs. Both have the same window and
         write the same items. Each has its own staging keys.
         """
+        # The specification has you change the time here; etl.model.settings.DAILY is the same as text.
+        schedule = events.Schedule.cron(
+            minute="0",
+            hour="2",
+            day="*",
+            month="*",
+            year="*",
+        )
+        if self.settings.schedule:
+            schedule = events.Schedule.expression(self.settings.schedule)
         events.Rule(
             self,
             "DailySchedule",
             rule_name=SCHEDULE_RULE,
             description="Starts the ETL pipeline every day, and on demand",
             enabled=self.settings.schedule_enabled,
-            schedule=events.Schedule.expression(self.settings.schedule or DAILY),
+            schedule=schedule,
             event_pattern=events.EventPattern(source=["manual.trigger"], detail_type=["ETL Pipeline Trigger"]),
             targets=[
                 targets.SfnStateMachine(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from etl.model.settings import DAILY
 from etl.model.windows import LATEST_DELIVERY
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 
@@ -12,7 +13,7 @@ from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 def test_the_pipeline_starts_every_day_at_two(stack: Synthesized) -> None:
     rule = stack.named("AWS::Events::Rule", "etl-daily-schedule")
 
-    assert rule["ScheduleExpression"] == "cron(0 2 * * ? *)"
+    assert rule["ScheduleExpression"] == DAILY == "cron(0 2 * * ? *)"
     assert rule["State"] == "ENABLED"
 
 
