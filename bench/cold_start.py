@@ -40,7 +40,7 @@ class ColdStart:
     Attributes:
         boto3_ms: importing boto3 and making the clients of DynamoDB and S3.
         import_ms: importing each handler after that, from the bundle as it is deployed, with its bytecode.
-        source_ms: the same, had the bundle its sources alone.
+        source_ms: the same, with a bundle of sources only.
         packages_bytes: the packages in the zip, compressed.
         zip_bytes: the whole zip, compressed.
         problem: why nothing was measured; empty when it was.

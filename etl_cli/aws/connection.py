@@ -24,9 +24,7 @@ LocalTime = Annotated[
     bool, typer.Option("--local-time", help="Print times in this machine's time zone, instead of UTC.")
 ]
 
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="The run's timestamp, its execution's name or ARN, or latest.")
-]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, its execution's name or ARN, or latest.")]
 
 
 @contextmanager

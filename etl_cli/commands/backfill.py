@@ -72,7 +72,7 @@ def backfill(  # noqa: PLR0913 - each is an option
         bool, typer.Option("--keep-going", help="Continue with further windows after one has failed.")
     ] = False,
     redo: Annotated[bool, typer.Option("--redo", help="Run all windows again, even if they are done.")] = False,
-    done_since: Annotated[datetime | None, time_option("Run windows again that were done before this time.")] = None,
+    done_since: Annotated[datetime | None, time_option("Repeat windows that were finished before this time.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the windows and start nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help=f"Run more than {MOST_UNASKED} windows without asking.")] = False,
     as_json: AsJson = False,

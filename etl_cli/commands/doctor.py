@@ -36,7 +36,7 @@ _WIDEST = 110
 def doctor(
     as_json: AsJson = False,
     late_hours: Annotated[
-        int, typer.Option(min=1, max=8784, help="Age of the watermark in hours above which data are late.")
+        int, typer.Option(min=1, max=8784, help="Hours after which the watermark counts as late.")
     ] = Settings.late_hours,
     profile: Profile = None,
     region: Region = None,

@@ -43,7 +43,7 @@ def gaps(
     region: Region = None,
     local_time: LocalTime = False,
 ) -> None:
-    """List periods that no run has covered, each with the commands that fill it. One of them is enough.
+    """List periods that no run has covered. For each, print two commands; either one fills it.
 
     The list covers all time since the first scheduled run and the windows of runs that failed. Time after the last run
     is a gap when its beginning is overdue.

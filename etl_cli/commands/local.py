@@ -24,7 +24,7 @@ EXIT_DOWN = 3
 EXIT_DIED = 4
 
 app = Commands(
-    help="The local environment: an embedded AWS on 127.0.0.1, into which the real CDK CLI deploys.\n\n"
+    help="The local environment: an emulated AWS on 127.0.0.1. The real CDK CLI deploys into it.\n\n"
     "Its files are in .etl-local of the checkout, or in the folder that ETL_LOCAL_DIR names. Each folder is a separate "
     "environment. Stopping an environment deletes its data.",
 )
@@ -84,7 +84,7 @@ def env(
         bool, typer.Option("--unset", help="Print the commands that restore the shell's own settings.")
     ] = False,
 ) -> None:
-    """Print the shell commands with which aws, cdk and every AWS SDK use the local environment.
+    """Print shell commands that point aws, cdk and every AWS SDK at the local environment.
 
     The shell keeps its former AWS variables, PATH and proxy settings, and --unset restores them.
     """

@@ -31,7 +31,7 @@ _MOST = 10_000_000
 def seed(  # noqa: PLR0913 - each is an option
     *,
     count: Annotated[int, typer.Option(min=1, max=_MOST, help="How many items.")] = 1000,
-    number: Annotated[int, typer.Option("--seed", help="Another number makes other items with the same ids.")] = 0,
+    number: Annotated[int, typer.Option("--seed", help="Number that chooses the random values; the ids stay.")] = 0,
     late_percent: Annotated[
         int, typer.Option(min=0, max=100, help="Share of items that are late: older by days than the others.")
     ] = 6,
@@ -39,7 +39,7 @@ def seed(  # noqa: PLR0913 - each is an option
         int,
         typer.Option(min=0, max=100, help="Share of items that are invalid: without a usable value or time."),
     ] = 1,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Number of days that the others lie in.")] = 1,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days over which the other items are spread.")] = 1,
     until: Annotated[
         datetime | None,
         typer.Option(

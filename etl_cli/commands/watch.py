@@ -31,7 +31,7 @@ def watch(
     run: Annotated[
         str,
         typer.Argument(
-            help="The run's timestamp, its execution's name or ARN. Default: the latest running one, or the latest."
+            help="The run's id, its execution's name or ARN. Default: the latest running one, or the latest."
         ),
     ] = "",
     as_json: AsJson = False,

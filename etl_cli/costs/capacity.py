@@ -111,7 +111,9 @@ def estimate(workload: Workload, settings: CapacitySettings, costs: Costs) -> Es
     by_size = math.ceil((workload.item_bytes + workload.added_bytes) / KB)
     write_units = workload.records * (workload.units_per_record or by_size)
     needs = _needs(workload, settings, costs, segments, read_units, write_units)
-    stages = tuple(_stage(each.action, segments, waves, needs[each.action], settings) for each in MAPS)
+    # A stage that the model doesn't know counts like Transform.
+    known = [(each.action, needs.get(each.action, needs[TRANSFORM])) for each in MAPS]
+    stages = tuple(_stage(action, segments, waves, need, settings) for action, need in known)
     seconds = sum(stage.seconds for stage in stages) + STEPS * settings.pace * settings.start_ms / 1000
     invocations = sum(stage.invocations for stage in stages)
     raw, plain = workload.read * workload.wire_bytes, workload.records * workload.record_bytes

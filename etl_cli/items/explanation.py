@@ -130,7 +130,7 @@ def explain_item(
 def _covering(entries: Sequence[Entry], timestamps: Sequence[Wire | None]) -> list[Entry]:
     """The runs that read items of these timestamps; all runs if there is no timestamp.
 
-    A replay may have read any item: it takes items whatever their time is now.
+    A replay may have read any item: it takes items of any time.
     """
     times = [(each, untimed(each) is None) for each in timestamps]
 

@@ -133,7 +133,7 @@ def _state_words(found: Found) -> str:
     if found.rejections:
         return f"read it, {rejected_by(found.rejections[0])}"
     if found.state != "read":
-        return "did not read it" if found.state == "not read" else "nothing of it is staged any more"
+        return "did not read it" if found.state == "not read" else "its staged objects have expired"
     if not found.records:
         return "read it, no record of this id came of it"
     ids = " with other ids" if found.made.related else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
+from etl.model.counts import reported_by
 from etl_cli.runs.log_lines import LogLine
 from etl_cli.runs.phrases import UNTIMED
 from etl_cli.terminal.console import Text
@@ -17,7 +18,8 @@ _PLACED = {
     *("time", "level", "message", "action", "run", "execution", "segment"),
     *("counts", "done", "duration_ms", "error", "traceback", "trace", "_aws"),
 }
-# The counts that a line shows, by action: the first always, the others unless they are 0; and their words.
+# The counts that a line shows, by action: the first always, the others unless they are 0; and their words. A stage that
+# isn't here shows the counts of its reports.
 _SHOWN = {
     "extract": ("read", "extract_bytes"),
     "transform": ("records", "dropped", "ahead", "untimed", "rejected_transform"),
@@ -108,7 +110,7 @@ def _facts(action: str, facts: Mapping[str, Any]) -> Iterator[str]:
     if facts.get("error"):
         yield str(facts["error"])
     counts = facts.get("counts") or {}
-    for position, name in enumerate(_SHOWN.get(action, ())):
+    for position, name in enumerate(_SHOWN.get(action) or reported_by(action)):
         number = counts.get(name, 0)
         if counts and (number or position == 0):
             yield size(number) if name.endswith("_bytes") else f"{number:,} {_WORDS.get(name, name)}"

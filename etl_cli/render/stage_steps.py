@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from etl.model.counts import BALANCE, rejected, rejected_share
+from etl.model.counts import BALANCE, rejected, rejected_share, reported_by
 from etl.model.instants import parse_instant
-from etl.model.stages import BY_STATE, GATE
+from etl.model.stages import BY_STATE, EXTRACT, FINISH, GATE, LOAD, PLAN, TRANSFORM
 from etl_cli.render.board import Step
 from etl_cli.runs.history import StageProgress
 from etl_cli.runs.phrases import untimed_words
@@ -44,25 +44,32 @@ def _step(stage: StageProgress, snapshot: Snapshot, known: dict[str, int], times
 
 def _result(stage: StageProgress, snapshot: Snapshot, times: Times) -> str:
     """The result of a stage that succeeded."""
-    counts, run = stage.counts, snapshot.timeline.run
-    got = {name: counts.get(name, 0) for name in ("read", "records", "loaded", "superseded")}
-    if stage.name == "Plan":
+    counts, run, action = stage.counts, snapshot.timeline.run, BY_STATE[stage.name].action
+    if action == PLAN:
         segments = f", {plural(run.segments, 'segment')}" if run and run.segments > 1 else ""
         return times.window(parse_instant(run.start), parse_instant(run.end)) + segments if run else ""
-    if stage.name == "Extract":
-        return f"{plural(got['read'], 'item')} read" + _rate(got["read"], stage.seconds) + _written(counts, "extract")
-    if stage.name == "Transform":
-        records = plural(got["records"], "record") + _rate(got["records"], stage.seconds)
-        aside = _rejected(counts, "transform") + untimed_words(counts.get("untimed", 0))
-        return records + aside + _written(counts, "transform")
-    if stage.name == "Gate":
+    if action == GATE:
         share = rejected_share(GATE, counts)
         return f"{share.percent if share.whole else '0.0'} % rejected"
-    if stage.name == "Load":
-        superseded = f", {got['superseded']:,} superseded" if got["superseded"] else ""
-        loaded = f"{plural(got['loaded'], 'record')} loaded" + _rate(got["loaded"], stage.seconds)
-        return loaded + superseded + _rejected(counts, "load")
-    return "every item is accounted for"
+    if action == FINISH:
+        return "every item is accounted for"
+    return _worked(action, counts, stage.seconds)
+
+
+def _worked(action: str, counts: dict[str, int], seconds: float | None) -> str:
+    """The result of a stage that works on segments."""
+    if action == EXTRACT:
+        read = counts.get("read", 0)
+        return f"{plural(read, 'item')} read" + _rate(read, seconds) + _written(counts, action)
+    if action == TRANSFORM:
+        records = counts.get("records", 0)
+        aside = _rejected(counts, action) + untimed_words(counts.get("untimed", 0))
+        return plural(records, "record") + _rate(records, seconds) + aside + _written(counts, action)
+    if action == LOAD:
+        loaded, superseded = counts.get("loaded", 0), counts.get("superseded", 0)
+        replaced = f", {superseded:,} superseded" if superseded else ""
+        return f"{plural(loaded, 'record')} loaded" + _rate(loaded, seconds) + replaced + _rejected(counts, action)
+    return ", ".join(f"{counts.get(name, 0):,} {name}" for name in reported_by(action))
 
 
 def _rate(number: int, seconds: float | None) -> str:
@@ -89,7 +96,7 @@ def _written(counts: dict[str, int], action: str) -> str:
 def _progress(stage: StageProgress, snapshot: Snapshot, known: dict[str, int]) -> tuple[float | None, list[str]]:
     """The part of a running stage that is done, from 0 to 1 or None, and its facts in words."""
     counts, parts, fractions = stage.counts, [], []
-    if stage.name == "Extract" and counts.get("read"):
+    if BY_STATE[stage.name].action == EXTRACT and counts.get("read"):
         parts.append(f"{plural(counts['read'], 'item')} read{_rate_so_far(counts['read'], stage)}")
     equation = _WORKED_OFF.get(BY_STATE[stage.name].action)
     total = known.get(equation.total, 0) if equation else 0
@@ -100,7 +107,7 @@ def _progress(stage: StageProgress, snapshot: Snapshot, known: dict[str, int]) -
         if (snapshot.arrived or 0) > taken:
             taken, rate = min(snapshot.arrived or 0, total), _rate(round(snapshot.arriving), 1.0)
         things = plural(total, "item" if equation.total == "extracted" else "record")
-        if taken or stage.name == "Load":
+        if taken or BY_STATE[stage.name].action == LOAD:
             parts.append(f"{taken:,} of {things}{rate}" if taken else things)
         fractions.append(taken / total)
     if snapshot.timeline.segments > 1 and BY_STATE[stage.name].is_map:

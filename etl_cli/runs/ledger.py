@@ -121,7 +121,7 @@ def find_run(entries: Iterable[Entry], name: str) -> Entry:
         raise UserError("The ledger has no run yet.", f"Start one: {command()} run")
     raise UserError(
         f"The ledger has no run {name!r}.",
-        f"Give a run's timestamp, such as {entries[0].label}, an execution's name or ARN, or latest; "
+        f"Give a run's id, such as {entries[0].label}, an execution's name or ARN, or latest; "
         f"{command()} runs lists them.",
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 class UserError(Exception):
     """An error that you can correct.
 
-    Message and remedy, the next step, are one line each, whatever foreign texts they contain. Further lines follow
+    Message and remedy, the next step, are one line each, even with texts from elsewhere. Further lines follow
     each of them, such as the last ones of a log, or commands.
     """
 

@@ -95,8 +95,7 @@ def _check_ended(run: Run, started_at: datetime, ledger: Ledger) -> None:
         over = parse_instant(end.finished_at) + INVOCATION_LIMIT
         if started_at < over:
             raise InputError(
-                f"replay: run {run.id} has just ended, and its workers may still be at work; "
-                f"wait until {format_instant(over)}",
+                f"replay: run {run.id} has just ended; some workers may still run; wait until {format_instant(over)}",
                 Reason.WORKERS_NOT_OVER,
             )
 
@@ -109,7 +108,7 @@ def _had_workers(state: str) -> bool:
 def quarantined_pages(
     run: Run, work: Work, source: SourceTable, staging: Staging, deadline: Deadline
 ) -> Iterator[Page]:
-    """A segment's share of the other run's quarantine, as pages of items. Their cursor is that of staged records.
+    """A segment's share of the other run's quarantine, as pages of items. They use the cursor of staged records.
 
     Raises:
         StagingError: an object is missing or was changed.

@@ -19,16 +19,7 @@ from etl.model.stages import BY_ACTION, FINISH, GATE
 NAMESPACE = "EtlPipeline"
 # Every metric with its unit. Source of units: CloudWatch API reference, MetricDatum.
 UNITS = {
-    "ItemsScanned": "Count",
-    "ItemsRead": "Count",
-    "ItemsTransformed": "Count",
-    "ItemsDropped": "Count",
-    "ItemsRejected": "Count",
-    "ItemsUntimed": "Count",
-    "ItemsLoaded": "Count",
-    "ItemsSuperseded": "Count",
-    "BytesStaged": "Bytes",
-    "Throttles": "Count",
+    **{count.metric: count.unit for count in TABLE if count.metric},
     "Retries": "Count",
     "NearLimit": "Count",
     "RejectedShare": "Percent",

@@ -16,6 +16,7 @@ class Count(NamedTuple):
         name: its name in reports, logs and the ledger.
         stage: action of the stage that counts it.
         metric: the metric in CloudWatch that it feeds; empty for none.
+        unit: the unit of that metric. Source: CloudWatch API reference, MetricDatum.
         reported: whether a run's report has it even if it is 0.
         outcome: whether it counts items by their fate. A replay notes these in the entry of the replayed run.
         passed_on: whether Gate passes it on for each segment, since a later stage needs it.
@@ -24,6 +25,7 @@ class Count(NamedTuple):
     name: str
     stage: str
     metric: str = ""
+    unit: str = "Count"
     reported: bool = False
     outcome: bool = False
     passed_on: bool = False
@@ -38,14 +40,14 @@ TABLE = (
     Count("left", EXTRACT, outcome=True),
     Count("extracted", EXTRACT, reported=True),
     Count("extract_parts", EXTRACT),
-    Count("extract_bytes", EXTRACT, "BytesStaged"),
+    Count("extract_bytes", EXTRACT, "BytesStaged", "Bytes"),
     Count("transformed", TRANSFORM, "ItemsTransformed", reported=True),
     Count("dropped", TRANSFORM, "ItemsDropped", reported=True, outcome=True),
     Count("rejected_transform", TRANSFORM, "ItemsRejected", reported=True, outcome=True),
     Count("records", TRANSFORM, reported=True),
     Count("aggregate_records", GATE),
     Count("transform_parts", TRANSFORM, passed_on=True),
-    Count("transform_bytes", TRANSFORM, "BytesStaged"),
+    Count("transform_bytes", TRANSFORM, "BytesStaged", "Bytes"),
     Count("transform_quarantine_parts", TRANSFORM, passed_on=True),
     Count("loaded", LOAD, "ItemsLoaded", reported=True, outcome=True),
     Count("superseded", LOAD, "ItemsSuperseded", reported=True, outcome=True),
@@ -65,6 +67,11 @@ OUTCOMES = tuple(count.name for count in TABLE if count.outcome)
 PASSED_ON = tuple(count.name for count in TABLE if count.passed_on)
 REJECTED = {count.stage: count.name for count in TABLE if count.name == f"rejected_{count.stage}"}
 """The count of rejected records, by the action of the stage that rejects them."""
+
+
+def reported_by(action: str) -> tuple[str, ...]:
+    """The counts of a stage that each run's report has."""
+    return tuple(count.name for count in TABLE if count.reported and count.stage == action)
 
 
 class Equation(NamedTuple):

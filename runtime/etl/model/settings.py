@@ -13,8 +13,8 @@ from msgspec import Meta
 from etl.model.setting import declared, number, percent, says
 
 MOST_WORKERS = 1000
-"""An account's Lambda functions run so many at once unless it has asked for more (Lambda developer guide, "Lambda
-quotas"), and the state of an execution, 256 KiB, holds so many segments (Step Functions developer guide, "Quotas")."""
+"""The default quota of concurrent executions of an account (Lambda developer guide, "Lambda quotas"). The state of an
+execution, 256 KiB, holds this many segments (Step Functions developer guide, "Quotas")."""
 
 DAILY = "cron(0 2 * * ? *)"
 """The schedule of a pipeline whose setting ``schedule`` isn't set."""

@@ -51,11 +51,6 @@ def read_by(action: str) -> str:
     return [each for each in ACTIONS[: ACTIONS.index(action)] if each in STAGED][-1]
 
 
-def actions_of(function: str) -> tuple[str, ...]:
-    """The actions that a function runs."""
-    return tuple(stage.action for stage in STAGES if stage.function == function)
-
-
 def function_of(state: str) -> str:
     """The function that runs a state; empty for a state that isn't a stage."""
     return BY_STATE[state].function if state in BY_STATE else ""

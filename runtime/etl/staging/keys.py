@@ -36,7 +36,7 @@ def partial_key(run: Run, segment: int, part: int) -> str:
 
 
 def begun_key(stage: str, run: Run, segment: int, part: int, offset: int) -> str:
-    """Key of the mark that ``stage`` has begun a segment from a cursor on. It lies apart from the records."""
+    """Key of the mark that ``stage`` has begun a segment from a cursor on. It is not among the records."""
     return f"{stage}/{run.id}/partials/begun-{segment:04d}-{part:04d}-{offset}.json"
 
 

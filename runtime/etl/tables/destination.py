@@ -1,4 +1,4 @@
-"""The destination table, written in batches: the fate of every record is known, whatever DynamoDB answers."""
+"""The destination table, written in batches: each answer of DynamoDB gives every record an outcome."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

@@ -1,4 +1,4 @@
-"""Runs staged records through the user's code and tells the fate of each, whatever the code does.
+"""Run staged records through your code. Each record gets an outcome, even if the code fails.
 
 Transform and the command's preview use the same.
 """
