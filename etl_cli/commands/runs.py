@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from etl.model.statuses import WORDS
+from etl.model import statuses
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.render.run_document import entry_document
 from etl_cli.render.runs_table import runs_table
@@ -20,7 +20,7 @@ from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
 from etl_cli.terminal.words import plural
 
-STATUSES = tuple(status.lower() for status in WORDS)
+STATUSES = tuple(status.lower() for status in statuses.STATUSES)
 _STATUS_HELP = f"Show only runs with this status. May be repeated: {', '.join(STATUSES)}."
 
 

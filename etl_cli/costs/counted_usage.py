@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from etl.model.stages import BY_STATE, MAPS, STAGED
+from etl.model.statuses import SUCCEEDED
 from etl_cli.costs.capacity import INVOCATION_SECONDS
 from etl_cli.costs.capacity_inputs import Workload
 from etl_cli.costs.usage import (
@@ -52,7 +53,7 @@ def counted_usage(entry: Entry, timeline: Timeline | None, memory_mb: int) -> tu
     estimated = [name for name in ("read_units", "write_units") if name not in counts]
     if not inline or not timeline:
         estimated += ["gb_seconds", "invocations", "transitions"]
-    elif entry.status != "SUCCEEDED":  # it passed other states than a run that succeeds
+    elif entry.status != SUCCEEDED:  # it passed other states than a run that succeeds
         estimated.append("transitions")
     return usage, (*estimated, "puts", "gets", "log_bytes")
 

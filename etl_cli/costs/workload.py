@@ -8,6 +8,7 @@ from datetime import datetime
 from statistics import median
 
 from etl.model.counts import judged
+from etl.model.statuses import SUCCEEDED
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.deployed import OLDEST_SIZE, SourceSize
@@ -35,7 +36,7 @@ def telling(entries: Iterable[Entry], before: datetime) -> list[Entry]:
     found = [
         entry
         for entry in entries
-        if entry.status == "SUCCEEDED"
+        if entry.status == SUCCEEDED
         and not entry.replay
         and entry.window
         and entry.counts.get("scanned")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN
+from etl.model.statuses import ABORTED, RUNNING, SUCCEEDED, UNKNOWN
 from etl_cli.costs.cost import STAGED_DAYS
 from etl_cli.doctor.findings import Finding
 from etl_cli.runs.coverage import OVERDUE_HOURS, covered_by, find_coverage, without
@@ -89,7 +89,7 @@ def _last_run(entries: Sequence[Entry], watermark: Watermark | None, times: Time
     if last.error == "InputError":
         return replace(found, level="warning", remedy="Its input was refused, and no time is missing. See the reason:")
     covered = last.replay or (last.window and not without([last.window], covered_by(entries, watermark)))
-    if last.status == "ABORTED" and covered:
+    if last.status == ABORTED and covered:
         return replace(found, level="warning", remedy="No time is missing. See its progress:")
     return found
 

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 
 from etl.model.schema import DESTINATION_KEY, TIME
-from etl.model.statuses import SUCCEEDED, WORDS
+from etl.model.statuses import SUCCEEDED, words_for
 from etl_cli.items.search import Found
 from etl_cli.render.item import changes_table, item_table, value_text
 from etl_cli.render.rejections import rejected_by
@@ -123,7 +123,7 @@ def _run_rows(explanation: Explanation, times: Times) -> Iterator[tuple[str, Ren
 
 def _run(found: Found, times: Times) -> Group:
     entry = found.entry
-    status = "" if entry.status == SUCCEEDED else f"; {WORDS.get(entry.status, entry.status.lower())}"
+    status = "" if entry.status == SUCCEEDED else f"; {words_for(entry.status).word}"
     status += f" in {entry.stage}" if entry.stage else ""
     window = times.window(*entry.window) if entry.window else ""
     return Group(_state_words(found) + status, f"replay of {entry.replay}" if entry.replay else window)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from etl.model.counts import rejected
-from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN, WORDS
+from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN, words_for
 from etl_cli.runs.ledger import Entry
 from etl_cli.runs.phrases import UNTIMED, ended, replay_words
 from etl_cli.terminal.console import Text
@@ -117,7 +117,7 @@ def _mark(entry: Entry) -> tuple[str, str]:
 
 
 def _word(entry: Entry) -> str:
-    return WORDS.get(entry.status, entry.status.lower())
+    return words_for(entry.status).word
 
 
 def _style(entry: Entry) -> str:

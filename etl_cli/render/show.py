@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from etl.model.counts import set_aside
 from etl.model.stages import STATES
-from etl.model.statuses import RUNNING, WORDS
+from etl.model.statuses import RUNNING, words_for
 from etl_cli.costs.cost import Cost, money
 from etl_cli.render.board import Board
 from etl_cli.render.failure import print_failure
@@ -40,7 +40,7 @@ def print_run(
         print_section(console, "What to do", _advice(console, summary, account, summary.failure, times, etl))
     else:
         console.print()
-        console.print(Text(f"  … The run is {WORDS[summary.status]}", "cyan"))
+        console.print(Text(f"  … The run is {words_for(summary.status).word}", "cyan"))
         print_section(console, "What to do", [f"Watch it: {etl.line('watch', summary.entry.name)}"])
     if summary.timeline and not summary.succeeded:
         _print_stages(console, summary.timeline, times)

@@ -9,9 +9,9 @@ from typing import Any
 Event = Mapping[str, Any]
 
 # Lambda's own resource and a plain task have different names for the same events.
-SCHEDULED = ("LambdaFunctionScheduled", "TaskScheduled")
-SUCCEEDED = ("LambdaFunctionSucceeded", "TaskSucceeded")
-FAILED = (
+CALL_SCHEDULED = ("LambdaFunctionScheduled", "TaskScheduled")
+CALL_SUCCEEDED = ("LambdaFunctionSucceeded", "TaskSucceeded")
+CALL_FAILED = (
     "LambdaFunctionFailed",
     "LambdaFunctionStartFailed",
     "LambdaFunctionTimedOut",
@@ -36,7 +36,7 @@ def error_of(event: Event) -> str:
 
 def is_throttled(event: Event) -> bool:
     """Whether Lambda had no capacity to start a function."""
-    return event["type"] in FAILED and error_of(event) == _NO_CAPACITY
+    return event["type"] in CALL_FAILED and error_of(event) == _NO_CAPACITY
 
 
 def output_of(details: Event | None) -> dict[str, Any]:

@@ -9,23 +9,13 @@ from typing import Any
 from etl.model.errors import NAMES, split_reason
 from etl.model.remedies import remedy_for
 from etl.model.stages import function_of
-from etl.model.statuses import UNKNOWN
+from etl.model.statuses import words_for
 from etl_cli.aws.cli_lines import ShellLine, failure_lines
 from etl_cli.aws.deployment import Deployment
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.ledger import Entry
 
 _SHOWN_FRAMES = 3
-# The name and the message of an end that has no error of its own, by status.
-_STATUS = {
-    "ABORTED": ("Aborted", "The execution was stopped by hand or by a program."),
-    "TIMED_OUT": ("TimedOut", "The execution reached the state machine's time limit of 30 minutes."),
-    UNKNOWN: (
-        "EndNotRecorded",
-        "The run has had more time than the state machine allows, and its end was not recorded: the event of its end "
-        "was lost, or the recorder failed.",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -77,15 +67,15 @@ def _failure(
 ) -> Failure:
     """A failure by its status, stage, error and cause."""
     status, stage, error, cause = ending
-    name, message = _STATUS.get(status, ("", ""))
+    known = words_for(status)
     remedy = remedy_for(status, stage, error, _parsed(cause)[0], replay)
     text, where = read_cause(cause)
     return Failure(
         execution=execution,
         status=status,
         stage=stage,
-        error=error or name or "UnknownError",
-        message=text or message or "Step Functions gives no cause.",
+        error=error or known.error or "UnknownError",
+        message=text or known.cause or "Step Functions gives no cause.",
         where=[] if error in NAMES else where,
         run=run,
         commands=failure_lines(deployment, execution, run, function_of(stage)),

@@ -13,7 +13,8 @@ import msgspec
 from etl.model.counts import by_name
 from etl.model.run import Run
 from etl.model.stages import STATES
-from etl_cli.runs.events import FAILED, SCHEDULED, SUCCEEDED, Event, details_of, is_throttled, output_of
+from etl.model.statuses import ABORTED, FAILED, RUNNING, SUCCEEDED, TIMED_OUT
+from etl_cli.runs.events import CALL_FAILED, CALL_SCHEDULED, CALL_SUCCEEDED, Event, details_of, is_throttled, output_of
 from etl_cli.runs.workers import Workers
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "running", "succeeded", "failed"]
 
-_ENDINGS = {"ExecutionFailed": "FAILED", "ExecutionAborted": "ABORTED", "ExecutionTimedOut": "TIMED_OUT"}
+_ENDINGS = {"ExecutionFailed": FAILED, "ExecutionAborted": ABORTED, "ExecutionTimedOut": TIMED_OUT}
 
 
 @dataclass
@@ -66,7 +67,7 @@ class StageProgress:
 class Timeline:
     """An execution as far as its history has been read."""
 
-    status: str = "RUNNING"  # RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT, as Step Functions names it
+    status: str = RUNNING  # RUNNING, SUCCEEDED, FAILED, ABORTED or TIMED_OUT, as Step Functions names it
     started: datetime | None = None
     stopped: datetime | None = None
     run: Run | None = None
@@ -114,7 +115,7 @@ class Timeline:
         elif kind.endswith("StateExited"):
             self._exit(event["stateExitedEventDetails"], at)
         elif kind == "ExecutionSucceeded":
-            self._end("SUCCEEDED", at)
+            self._end(SUCCEEDED, at)
             self.output = output_of(details_of(event))
         elif kind in _ENDINGS:
             details = details_of(event)
@@ -129,7 +130,7 @@ class Timeline:
         self.stopped = description.get("stopDate") or self.stopped
         self.error = description.get("error") or self.error
         self.cause = description.get("cause") or self.cause
-        if self.status == "SUCCEEDED":
+        if self.status == SUCCEEDED:
             self.output = output_of(description) or self.output
 
     def _enter(self, name: str, at: datetime) -> None:
@@ -162,24 +163,24 @@ class Timeline:
     def _call(self, stage: StageProgress, event: Event) -> None:
         """Add an event of an invocation to the stage that runs."""
         kind, at = event["type"], event["timestamp"]
-        if kind in SCHEDULED:
+        if kind in CALL_SCHEDULED:
             stage.called_at.append(at)
-        elif kind in (*SUCCEEDED, *FAILED) and stage.called_at:
+        elif kind in (*CALL_SUCCEEDED, *CALL_FAILED) and stage.called_at:
             # Any of them will do: only the sum of their durations counts.
             stage.busy_seconds += (at - stage.called_at.popleft()).total_seconds()
-        if kind in SUCCEEDED:
+        if kind in CALL_SUCCEEDED:
             stage.invocations += 1
             work = output_of(details_of(event))
             if "segment" in work:
                 stage.add_work([work], at)
         elif is_throttled(event):
             stage.throttled_starts += 1
-        elif kind in FAILED:
+        elif kind in CALL_FAILED:
             stage.failed_invocations += 1
 
     def _reopen(self) -> None:
         """Continue an execution that was stopped or timed out, where it ended."""
-        self.status, self.stopped, self.error, self.cause = "RUNNING", None, "", ""
+        self.status, self.stopped, self.error, self.cause = RUNNING, None, "", ""
         if self.current and self.current.state == "failed":
             self.current.state, self.current.exited_at = "running", None
 
@@ -189,7 +190,7 @@ class Timeline:
 
     def _end(self, status: str, at: datetime) -> None:
         self.status, self.stopped = status, at
-        if status != "SUCCEEDED":
+        if status != SUCCEEDED:
             self._fail(at)
 
 

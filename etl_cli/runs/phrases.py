@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from etl.model.counts import rejected
-from etl.model.statuses import UNKNOWN
+from etl.model.statuses import words_for
 
 UNTIMED = "without a time"
 """Items whose timestamp is not a time. They belong to no window, so they are counted apart from rejected ones."""
-
-_ENDED = {"TIMED_OUT": "ran out of time", "ABORTED": "was stopped", UNKNOWN: "ended without a record"}
 
 
 def untimed_words(number: int) -> str:
@@ -32,7 +30,7 @@ def verdict(counts: Mapping[str, int], *, reasons: bool = False) -> str:
 def ended(status: str, stage: str = "", error: str = "") -> str:
     """The end of a run that did not succeed, as a predicate: ``failed at Gate: QualityGateError``."""
     at = f" at {stage}" if stage else ""
-    return f"{_ENDED.get(status, 'failed')}{at}{f': {error}' if error not in ('', status) else ''}"
+    return f"{words_for(status).ended}{at}{f': {error}' if error not in ('', status) else ''}"
 
 
 def replay_words(replayed: Mapping[str, Any]) -> str:

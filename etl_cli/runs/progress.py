@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl.model.stages import BY_STATE, LOAD
+from etl.model.statuses import RUNNING
 from etl.staging.keys import part_of, stage_prefix
 from etl_cli.runs.history import StageProgress, Timeline, read_new
 
@@ -44,7 +45,7 @@ def follow(deployment: Deployment, execution: str, interval_seconds: float = 1.0
     while True:
         snapshot = watch.look()
         yield snapshot
-        if snapshot.timeline.status != "RUNNING":
+        if snapshot.timeline.status != RUNNING:
             return
         time.sleep(interval_seconds)
 
@@ -67,7 +68,7 @@ class Watch:
         """The execution now."""
         description = self._deployment.stepfunctions.describe_execution(executionArn=self._execution)
         read_new(self._deployment.stepfunctions, self._execution, self._timeline)
-        if description["status"] != "RUNNING":
+        if description["status"] != RUNNING:
             self._settle(description)
             return Snapshot(self._timeline)
         stage = self._timeline.current.name if self._timeline.current else ""
@@ -78,7 +79,7 @@ class Watch:
 
     def _settle(self, description: DescribeExecutionOutputTypeDef) -> None:
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while self._timeline.status == "RUNNING" and time.monotonic() < deadline:
+        while self._timeline.status == RUNNING and time.monotonic() < deadline:
             time.sleep(0.2)
             read_new(self._deployment.stepfunctions, self._execution, self._timeline)
         self._timeline.close(description)

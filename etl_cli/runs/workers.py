@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from etl.model.stages import MAPS
-from etl_cli.runs.events import FAILED, SCHEDULED, SUCCEEDED, Event, details_of, error_of, is_throttled, output_of
+from etl_cli.runs.events import (
+    CALL_FAILED,
+    CALL_SCHEDULED,
+    CALL_SUCCEEDED,
+    Event,
+    details_of,
+    error_of,
+    is_throttled,
+    output_of,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -58,17 +67,17 @@ class Workers:
         if item is None:
             return
         self._items[event["id"]] = item
-        if kind in SCHEDULED:
+        if kind in CALL_SCHEDULED:
             started = Invocation(item.stage, item.segment, len(item.invocations) + 1, event["timestamp"])
             item.invocations.append(started)
             item.scheduled, self._invocations[event["id"]] = event["id"], started
         elif item.invocations and is_throttled(event):
             item.invocations.pop()
             del self._invocations[item.scheduled]
-        elif item.invocations and kind in (*SUCCEEDED, *FAILED):
+        elif item.invocations and kind in (*CALL_SUCCEEDED, *CALL_FAILED):
             latest = item.invocations[-1]
             latest.ended = event["timestamp"]
-            latest.error = (error_of(event) or "UnknownError") if kind in FAILED else ""
+            latest.error = (error_of(event) or "UnknownError") if kind in CALL_FAILED else ""
             latest.goes_on = "cursor" in output_of(details_of(event))
 
 

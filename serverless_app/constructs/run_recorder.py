@@ -1,7 +1,5 @@
 """The state machine that records the end of a run if the run can't record it itself."""
 
-from datetime import timedelta
-
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
@@ -12,7 +10,7 @@ from constructs import Construct
 
 from etl.model.names import STATE_MACHINE
 from etl.model.stages import MAPS, STATES
-from etl.model.statuses import RUN_LIMIT, RUNNING, SUCCEEDED, UNKNOWN, WORDS
+from etl.model.statuses import ABORTED, FAILED, STATUSES, TIMED_OUT
 from serverless_app.constructs.log_group import workflow_logging
 from serverless_app.constructs.run_events import announce_failure
 from serverless_app.constructs.run_ledger import RECORDED, RunLedger
@@ -22,7 +20,7 @@ from serverless_app.settings import PipelineSettings
 _NAME = f"{STATE_MACHINE}-recorder"
 _RULE = f"{STATE_MACHINE}-ended"
 # Statuses of an execution that ended without success.
-_FAILURES = [status for status in WORDS if status not in (RUNNING, SUCCEEDED, UNKNOWN)]
+_FAILURES = [FAILED, TIMED_OUT, ABORTED]
 
 
 class RunRecorder(Construct):
@@ -153,8 +151,4 @@ _CALLED = (
 _LAST_STAGE = f"[{_STAGES}, {_CALLED}][0]"
 
 # The causes that Step Functions leaves out. The remedies are in etl.model.remedies.
-_CAUSES = (
-    "{'ABORTED': 'The run was stopped.', "
-    f"'TIMED_OUT': 'The run took longer than {RUN_LIMIT // timedelta(minutes=1)} minutes.', "
-    "'FAILED': 'The workflow itself failed: the history of the execution has the error.'}"
-)
+_CAUSES = f"{{{', '.join(f'{name!r}: {STATUSES[name].cause!r}' for name in (ABORTED, TIMED_OUT, FAILED))}}}"

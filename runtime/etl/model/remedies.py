@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from etl.model.errors import Reason, split_reason
 from etl.model.stages import BY_ACTION, TRANSFORM, function_of
+from etl.model.statuses import ABORTED, STATUSES, TIMED_OUT, UNKNOWN
 
 _LOGS, _DOCTOR, _PREVIEW, _PLAN, _RUNS = "logs --run {run}", "doctor", "preview", "plan", "runs"
 
@@ -25,7 +26,7 @@ _NOT_IMPORTED = Remedy(
 )
 _NOT_LOADED = Remedy("The function's code can't be loaded: deploy the stack again; then {again}.", _DOCTOR)
 _TOO_LONG = Remedy(
-    "The run took longer than 30 minutes. See with `etl logs` whether a table was throttled all the time. If not, "
+    f"{STATUSES[TIMED_OUT].cause} See with `etl logs` whether a table was throttled all the time. If not, "
     "`etl plan` names the setting that makes such a window fit (see docs/scaling.md): deploy it, and {again}.",
     _PLAN,
 )
@@ -99,8 +100,8 @@ REMEDIES = {
     ),
     "Lambda.ResourceNotFoundException": Remedy("A function is missing: deploy the stack again; then {again}.", _DOCTOR),
     "Lambda.TooManyRequestsException": Remedy(
-        "Lambda had no room for a worker for half an hour. Lower concurrency, ask Service Quotas for more concurrent "
-        "executions, or see which other functions use them; then {again}.",
+        "Lambda had no room for a worker until the run ended. Lower concurrency, ask Service Quotas for more "
+        "concurrent executions, or see which other functions use them; then {again}.",
         _DOCTOR,
     ),
     "Lambda.Unknown": Remedy(
@@ -120,9 +121,9 @@ REMEDIES = {
     ),
     "States.Timeout": _TOO_LONG,
     "States.": Remedy("The workflow isn't as the stack made it: deploy the stack again; then {again}.", _DOCTOR),
-    "ABORTED": Remedy("Somebody, or a program, stopped the run. If that was a mistake, {again}."),
-    "TIMED_OUT": _TOO_LONG,
-    "UNKNOWN": Remedy("Look at the execution in Step Functions, which keeps it for 90 days; then {again}."),
+    ABORTED: Remedy("Somebody, or a program, stopped the run. If that was a mistake, {again}."),
+    TIMED_OUT: _TOO_LONG,
+    UNKNOWN: Remedy("Look at the execution in Step Functions, which keeps it for 90 days; then {again}."),
 }
 UNFORESEEN = Remedy(
     "Look at the history of the execution, and at the log of the stage's function, which has the traceback; then "
