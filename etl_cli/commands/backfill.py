@@ -34,7 +34,7 @@ from etl_cli.render.backfill import (
 from etl_cli.render.board import Board
 from etl_cli.render.failure import print_advice, print_failure
 from etl_cli.runs.history import execution_name
-from etl_cli.runs.ledger import Entry, read_ledger
+from etl_cli.runs.ledger import LedgerEntry, read_ledger
 from etl_cli.summary.backfill import BackfillWork, Planned, plan, split
 from etl_cli.terminal.console import Terminal, err, print_json
 from etl_cli.terminal.errors import UserError
@@ -133,7 +133,12 @@ def _short(instant: datetime) -> str:
 
 
 def _confirm(
-    console: Terminal, deployment: Deployment, entries: list[Entry], planned: list[Planned], parallel: int, line: str
+    console: Terminal,
+    deployment: Deployment,
+    entries: list[LedgerEntry],
+    planned: list[Planned],
+    parallel: int,
+    line: str,
 ) -> None:
     """Ask before running more than `MOST_UNASKED` windows; ``line`` runs them without a question.
 
@@ -161,7 +166,7 @@ def can_ask() -> bool:
     return sys.stdin.isatty()
 
 
-def _forecast(deployment: Deployment, entries: list[Entry], windows: list[Planned], parallel: int) -> str:
+def _forecast(deployment: Deployment, entries: list[LedgerEntry], windows: list[Planned], parallel: int) -> str:
     """About the time and cost, as `etl plan` estimates them for the first window; empty if that isn't possible."""
     now = datetime.now(UTC)
     try:

@@ -13,7 +13,7 @@ import typer
 from etl_cli.aws.connection import LocalTime, Profile, Region, connected
 from etl_cli.aws.deployment import deploy_line
 from etl_cli.render.log_view import LogView, joined
-from etl_cli.runs.ledger import Entry, find_run, read_ledger
+from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger
 from etl_cli.runs.log_lines import LogLine
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
@@ -125,7 +125,7 @@ def _milliseconds(instant: datetime) -> int:
     return int(instant.timestamp() * 1000)
 
 
-def _printer(entry: Entry | None, times: Times, *, as_json: bool) -> Callable[[Iterable[LogLine]], int]:
+def _printer(entry: LedgerEntry | None, times: Times, *, as_json: bool) -> Callable[[Iterable[LogLine]], int]:
     """A function that prints lines, of one run or of all, and returns their number."""
     view = LogView(times, entry.label if entry else "")
 

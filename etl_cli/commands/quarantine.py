@@ -16,7 +16,7 @@ from etl_cli.commands.run import run_name
 from etl_cli.items.quarantine import Quarantine, not_loaded_by_replay, quarantine_of, quarantines, records_of
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.runs.history import execution_name
-from etl_cli.runs.ledger import Entry, find_run, read_ledger
+from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -133,7 +133,7 @@ def replay(
         raise typer.Exit(EXIT_NOT_LOADED)
 
 
-def _of(deployment: Deployment, entries: Sequence[Entry], run: str) -> Quarantine:
+def _of(deployment: Deployment, entries: Sequence[LedgerEntry], run: str) -> Quarantine:
     """The quarantine of a run.
 
     Raises:

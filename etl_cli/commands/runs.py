@@ -12,7 +12,7 @@ from etl.model import statuses
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.render.run_document import entry_document
 from etl_cli.render.runs_table import runs_table
-from etl_cli.runs.ledger import Entry, read_ledger
+from etl_cli.runs.ledger import LedgerEntry, read_ledger
 from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.time_options import since_option
@@ -60,7 +60,7 @@ def runs(  # noqa: PLR0913 - each is an option
         print_runs(out, found[:limit], len(found), Times(local_time), EtlLines(profile, region))
 
 
-def select(entries: Iterable[Entry], statuses: Sequence[str], since: datetime | None) -> list[Entry]:
+def select(entries: Iterable[LedgerEntry], statuses: Sequence[str], since: datetime | None) -> list[LedgerEntry]:
     """The entries with one of these statuses, in lower case, that started at ``since`` or later; in their order."""
     return [
         entry
@@ -70,7 +70,7 @@ def select(entries: Iterable[Entry], statuses: Sequence[str], since: datetime | 
     ]
 
 
-def print_runs(console: Terminal, entries: Sequence[Entry], total: int, times: Times, etl: EtlLines) -> None:
+def print_runs(console: Terminal, entries: Sequence[LedgerEntry], total: int, times: Times, etl: EtlLines) -> None:
     """Print a table of runs, the latest of all that were asked for; a file has no width."""
     if not entries:
         console.print(f"No runs. Start one: {etl.line('run')}", soft_wrap=True)

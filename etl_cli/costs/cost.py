@@ -16,7 +16,7 @@ from etl_cli.costs.counted_usage import counted_usage
 from etl_cli.costs.prices import PriceList
 from etl_cli.costs.usage import GB, Usage
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 
 # The bucket's lifecycle rule, and the length of a month that AWS bills.
 STAGED_DAYS, MONTH_DAYS = 30, 30
@@ -82,7 +82,7 @@ def predicted(found: Estimate, prices: PriceList, architecture: str = "x86_64") 
     return bill(found.usage, prices, architecture, tuple(vars(found.usage)))
 
 
-def cost_of(entry: Entry, timeline: Timeline | None, prices: PriceList, settings: CapacitySettings) -> Cost:
+def cost_of(entry: LedgerEntry, timeline: Timeline | None, prices: PriceList, settings: CapacitySettings) -> Cost:
     """The cost of a run so far. Step Functions no longer has its timeline 90 days after its end."""
     usage, estimated = counted_usage(entry, timeline, settings.memory_mb)
     return bill(usage, prices, settings.architecture, estimated)

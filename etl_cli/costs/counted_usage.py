@@ -22,10 +22,10 @@ from etl_cli.costs.usage import (
     transitions,
 )
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 
 
-def counted_usage(entry: Entry, timeline: Timeline | None, memory_mb: int) -> tuple[Usage, tuple[str, ...]]:
+def counted_usage(entry: LedgerEntry, timeline: Timeline | None, memory_mb: int) -> tuple[Usage, tuple[str, ...]]:
     """The amounts that a run has used so far, and the names of those that are estimated.
 
     Requests to S3 and logs are always estimated. So are the calls of a Distributed Map, whose children have histories
@@ -66,7 +66,7 @@ class _Calls(NamedTuple):
     counted: bool = True
 
 
-def _calls(entry: Entry, timeline: Timeline | None, segments: int) -> tuple[list[_Calls], list[_Calls]]:
+def _calls(entry: LedgerEntry, timeline: Timeline | None, segments: int) -> tuple[list[_Calls], list[_Calls]]:
     """The calls of Plan, Gate and Finish, and those of the three Maps."""
     if timeline is None:
         each = (entry.seconds or 0.0) / len(MAPS)

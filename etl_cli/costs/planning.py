@@ -20,7 +20,7 @@ from etl_cli.costs.deployed import Deployed
 from etl_cli.costs.prices import PriceList
 from etl_cli.costs.window import PlannedWindow, hours
 from etl_cli.costs.workload import Expectation, expect, pace, telling
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import shell_words
 
@@ -70,7 +70,7 @@ class Plan:
 def make_plan(
     window: PlannedWindow,
     deployed: Deployed,
-    runs: Sequence[Entry],
+    runs: Sequence[LedgerEntry],
     prices: PriceList,
     now: datetime,
     costs: Costs | None = None,
@@ -121,7 +121,9 @@ def _parts(length: float, outlook: Callable[[float], Outlook]) -> Parts | None:
     return Parts(hours=part, number=number, each=each, dollars=(number - 1) * each.cost.total + last.cost.total)
 
 
-def predicted_cost(entry: Entry, entries: Sequence[Entry], deployed: Deployed, prices: PriceList) -> Cost | None:
+def predicted_cost(
+    entry: LedgerEntry, entries: Sequence[LedgerEntry], deployed: Deployed, prices: PriceList
+) -> Cost | None:
     """The cost that `etl plan` would have predicted for a run before it began; None for a run without a window.
 
     It uses the runs before it (entries are the whole ledger, the latest first), today's settings, and the size of the

@@ -13,7 +13,7 @@ from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.deployed import OLDEST_SIZE, SourceSize
 from etl_cli.costs.window import PlannedWindow, hours
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 
 # The number of latest runs to look at.
 RECENT = 10
@@ -31,7 +31,7 @@ class Expectation:
     runs: int
 
 
-def telling(entries: Iterable[Entry], before: datetime) -> list[Entry]:
+def telling(entries: Iterable[LedgerEntry], before: datetime) -> list[LedgerEntry]:
     """The latest runs that show how much a window holds: they succeeded, had a window, and had ended by then."""
     found = [
         entry
@@ -46,7 +46,7 @@ def telling(entries: Iterable[Entry], before: datetime) -> list[Entry]:
     return found[:RECENT]
 
 
-def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now: datetime) -> Expectation:
+def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[LedgerEntry], now: datetime) -> Expectation:
     """Estimate the contents of a window by `telling` runs, the latest first.
 
     Each hour holds the median of the runs. Items without a time, and those ahead, come along with any window. Without
@@ -80,7 +80,9 @@ def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[Entry], now
     )
 
 
-def pace(expected: Workload, settings: CapacitySettings, costs: Costs, runs: Iterable[Entry]) -> tuple[float, int]:
+def pace(
+    expected: Workload, settings: CapacitySettings, costs: Costs, runs: Iterable[LedgerEntry]
+) -> tuple[float, int]:
     """The factor by which `telling` runs of about this size took longer than the model says, and their number.
 
     Only runs in as many segments count: settings may have changed since the others.
@@ -107,7 +109,7 @@ def _ratio(one: float, other: float) -> float:
     return max(one / other, other / one)
 
 
-def _sum(runs: Iterable[Entry], name: str) -> int:
+def _sum(runs: Iterable[LedgerEntry], name: str) -> int:
     return sum(run.counts.get(name, 0) for run in runs)
 
 

@@ -10,7 +10,7 @@ from etl.model.statuses import ABORTED, RUNNING, SUCCEEDED, UNKNOWN
 from etl_cli.costs.cost import STAGED_DAYS
 from etl_cli.doctor.findings import Finding
 from etl_cli.runs.coverage import OVERDUE_HOURS, covered_by, find_coverage, without
-from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.runs.phrases import UNTIMED, ended
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
@@ -20,7 +20,12 @@ _QUARANTINE_LASTS = timedelta(days=STAGED_DAYS)
 
 
 def ledger_findings(
-    entries: Sequence[Entry], watermark: Watermark | None, now: datetime, late: timedelta, times: Times, etl: EtlLines
+    entries: Sequence[LedgerEntry],
+    watermark: Watermark | None,
+    now: datetime,
+    late: timedelta,
+    times: Times,
+    etl: EtlLines,
 ) -> Iterator[Finding]:
     """Judge the ledger: all of its entries, the latest first, and the watermark, which may be so late."""
     if not entries:
@@ -44,7 +49,7 @@ def ledger_findings(
         yield Finding("gaps", "ok", "none")
 
 
-def _run(about: str, entry: Entry, times: Times, etl: EtlLines) -> Finding:
+def _run(about: str, entry: LedgerEntry, times: Times, etl: EtlLines) -> Finding:
     """Judge a run by itself."""
     started = f", {times.instant(entry.started)}" if entry.started else ""
     if entry.status == RUNNING:
@@ -57,7 +62,7 @@ def _run(about: str, entry: Entry, times: Times, etl: EtlLines) -> Finding:
     return Finding(about, "problem", text, "See the reason, and the next step:", etl.line("show", entry.label))
 
 
-def _untimed(entries: Sequence[Entry], now: datetime, etl: EtlLines) -> Iterator[Finding]:
+def _untimed(entries: Sequence[LedgerEntry], now: datetime, etl: EtlLines) -> Iterator[Finding]:
     """Items without a time: those of the latest run, and those of earlier runs that the next one didn't find.
 
     Every run of a window reads all of them. If it has fewer than the one before, some were corrected in between, and
@@ -80,7 +85,7 @@ def _untimed(entries: Sequence[Entry], now: datetime, etl: EtlLines) -> Iterator
             yield Finding("timestamps", "warning", text, remedy, etl.line("quarantine", "replay", run.label))
 
 
-def _last_run(entries: Sequence[Entry], watermark: Watermark | None, times: Times, etl: EtlLines) -> Finding:
+def _last_run(entries: Sequence[LedgerEntry], watermark: Watermark | None, times: Times, etl: EtlLines) -> Finding:
     """Judge the last run: it is no problem if a person stopped it and no time is missing."""
     last = entries[0]
     found = _run("last run", last, times, etl)
@@ -95,7 +100,7 @@ def _last_run(entries: Sequence[Entry], watermark: Watermark | None, times: Time
 
 
 def _scheduled_run(
-    entry: Entry, entries: Sequence[Entry], watermark: Watermark | None, times: Times, etl: EtlLines
+    entry: LedgerEntry, entries: Sequence[LedgerEntry], watermark: Watermark | None, times: Times, etl: EtlLines
 ) -> Finding:
     """Judge the schedule's last run if other runs came later, which may have loaded its window."""
     found = _run("scheduled run", entry, times, etl)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from etl_cli.html_report.scale import Axis
 from etl_cli.html_report.svg import bar, chart, join, text, tick
 from etl_cli.runs.coverage import OVERDUE_HOURS, Coverage, covered_by, find_coverage, merged
-from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.words import duration, plural
 
@@ -47,7 +47,7 @@ class CoverageLine:
 
 
 def coverage_line(
-    entry: Entry, entries: Sequence[Entry], watermark: Watermark | None, now: datetime
+    entry: LedgerEntry, entries: Sequence[LedgerEntry], watermark: Watermark | None, now: datetime
 ) -> CoverageLine | None:
     """The line of a run; None for a run without a window. It ends now, or with the window of an old run."""
     if entry.window is None:

@@ -26,7 +26,7 @@ from etl_cli.render.show import NO_RUN, NO_WINDOW, cost_notes
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import look_words
 from etl_cli.runs.item import compare
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.runs.phrases import UNTIMED, ended, verdict
 from etl_cli.runs.progress import Snapshot
 from etl_cli.runs.workers import MapRun, read_map_runs
@@ -94,7 +94,7 @@ def page_of(  # noqa: PLR0913 - the facts, and how to print them
     deployment: Deployment,
     summary: RunSummary,
     account: Account,
-    entries: Sequence[Entry],
+    entries: Sequence[LedgerEntry],
     *,
     now: datetime,
     times: Times,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from etl_cli.aws.deployment import Deployment
     from etl_cli.items.rejections import Rejection
-    from etl_cli.runs.ledger import Entry, Watermark
+    from etl_cli.runs.ledger import LedgerEntry, Watermark
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -91,7 +91,7 @@ class Explanation:
 def explain_item(
     deployment: Deployment,
     identity: str,
-    ledger: tuple[Sequence[Entry], Watermark | None],
+    ledger: tuple[Sequence[LedgerEntry], Watermark | None],
     now: datetime,
     most_runs: int,
     on_progress: Callable[[int], None] = lambda _: None,
@@ -127,14 +127,14 @@ def explain_item(
     )
 
 
-def _covering(entries: Sequence[Entry], timestamps: Sequence[Wire | None]) -> list[Entry]:
+def _covering(entries: Sequence[LedgerEntry], timestamps: Sequence[Wire | None]) -> list[LedgerEntry]:
     """The runs that read items of these timestamps; all runs if there is no timestamp.
 
     A replay may have read any item: it takes items of any time.
     """
     times = [(each, untimed(each) is None) for each in timestamps]
 
-    def covers(entry: Entry) -> bool:
+    def covers(entry: LedgerEntry) -> bool:
         window = entry.window
         if not window or not times or entry.replay:
             return bool(window)
@@ -146,7 +146,7 @@ def _covering(entries: Sequence[Entry], timestamps: Sequence[Wire | None]) -> li
 
 def _runs(
     deployment: Deployment,
-    entries: Sequence[Entry],
+    entries: Sequence[LedgerEntry],
     identity: str,
     most_runs: int,
     on_progress: Callable[[int], None],

@@ -26,7 +26,7 @@ from etl_cli.terminal.errors import UserError
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
     from etl_cli.items.local_transformation import LocalTransformation, Outcome
-    from etl_cli.runs.ledger import Entry
+    from etl_cli.runs.ledger import LedgerEntry
 
 _LOOK_AHEAD = 10_000
 # Of the items, which the sample has anyway, and of their records.
@@ -74,7 +74,7 @@ class RunPreview(Preview):
     There is no comparison if the run got no further than Transform. It is complete if it took all items of the run.
     """
 
-    entry: Entry = field(kw_only=True)
+    entry: LedgerEntry = field(kw_only=True)
     comparison: Comparison | None = None
     aside_then: Tally = field(default_factory=Tally)
     complete: bool = True
@@ -115,7 +115,7 @@ class EarlierRun:
         UserError: the run still goes on, has read nothing, or its staged objects have expired.
     """
 
-    def __init__(self, deployment: Deployment, entry: Entry) -> None:
+    def __init__(self, deployment: Deployment, entry: LedgerEntry) -> None:
         if entry.status == RUNNING:
             raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
         run = _manifest(deployment, entry.run) if entry.run else None
@@ -187,7 +187,7 @@ def _manifest(deployment: Deployment, run_id: str) -> Run | None:
     return msgspec.json.decode(body, type=Run)
 
 
-def has_transformed(entry: Entry) -> bool:
+def has_transformed(entry: LedgerEntry) -> bool:
     """Whether Transform has finished, so that all its records are staged."""
     after = STATES.index(BY_ACTION[TRANSFORM].state) + 1
     return entry.status == SUCCEEDED or entry.stage in STATES[after:]

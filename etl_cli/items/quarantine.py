@@ -20,7 +20,7 @@ from etl_cli.runs.staged import item_id, record_id, staged_keys, staged_lines
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
-    from etl_cli.runs.ledger import Entry
+    from etl_cli.runs.ledger import LedgerEntry
 
 _HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
 
@@ -70,10 +70,10 @@ class Quarantine:
     run: str
     aside: Tally
     is_cut: bool = False
-    entry: Entry | None = None
+    entry: LedgerEntry | None = None
 
 
-def quarantines(deployment: Deployment, entries: Sequence[Entry]) -> Iterator[Quarantine]:
+def quarantines(deployment: Deployment, entries: Sequence[LedgerEntry]) -> Iterator[Quarantine]:
     """The runs that have records in quarantine, the latest first."""
     by_run = {entry.run: entry for entry in entries if entry.run}
     runs = [run_id for run_id, _ in groupby(staged_keys(deployment, QUARANTINE), run_of)]
@@ -81,7 +81,7 @@ def quarantines(deployment: Deployment, entries: Sequence[Entry]) -> Iterator[Qu
         yield quarantine_of(deployment, run_id, by_run.get(run_id))
 
 
-def quarantine_of(deployment: Deployment, run_id: str, entry: Entry | None = None) -> Quarantine:
+def quarantine_of(deployment: Deployment, run_id: str, entry: LedgerEntry | None = None) -> Quarantine:
     """Count the records that a run has in quarantine, which may be none."""
     tally, is_cut = Tally(), False
     for record in records_of(deployment, run_id):
@@ -115,6 +115,6 @@ def quarantined(line: bytes) -> QuarantinedRecord:
     return record
 
 
-def not_loaded_by_replay(entry: Entry) -> int:
+def not_loaded_by_replay(entry: LedgerEntry) -> int:
     """Number of records that a replay has set aside again, or couldn't take up."""
     return set_aside(entry.counts) + entry.counts.get("left", 0)

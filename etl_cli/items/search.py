@@ -15,7 +15,7 @@ from etl_cli.runs.staged import item_id, record_id, staged_lines, staged_parts
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
-    from etl_cli.runs.ledger import Entry
+    from etl_cli.runs.ledger import LedgerEntry
 
 State = Literal["read", "not read", "gone", "not searched"]
 
@@ -45,7 +45,7 @@ class Made:
 class Found:
     """One item in one run, with the rejections of the item or of its records."""
 
-    entry: Entry
+    entry: LedgerEntry
     state: State  # ``gone`` if the run's staged objects have expired, or never existed
     line: bytes | None = None  # the item as the run read it, in DynamoDB JSON
     made: Made = field(default_factory=Made)
@@ -57,7 +57,7 @@ class Found:
         return self.made.records
 
 
-def search(deployment: Deployment, entry: Entry, identity: str, on_progress: Callable[[int], None]) -> Found:
+def search(deployment: Deployment, entry: LedgerEntry, identity: str, on_progress: Callable[[int], None]) -> Found:
     """Search the staged objects of a run for an item. Progress is the number of records looked at."""
     parts = staged_parts(deployment, EXTRACT, entry.run) if entry.run else {}
     if not parts:

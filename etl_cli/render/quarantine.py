@@ -19,7 +19,7 @@ from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.items.quarantine import Quarantine, QuarantinedRecord
-    from etl_cli.runs.ledger import Entry
+    from etl_cli.runs.ledger import LedgerEntry
     from etl_cli.terminal.etl_lines import EtlLines
     from etl_cli.terminal.times import Times
 
@@ -99,7 +99,7 @@ def _heading(found: Quarantine, times: Times) -> Text:
     return Text.assemble((found.run, "bold"), window, number, (failed, "yellow"))
 
 
-def _replayed(entry: Entry | None) -> list[Text]:
+def _replayed(entry: LedgerEntry | None) -> list[Text]:
     """The outcome of a replay of the run's quarantine, if there was one."""
     if not entry or not entry.replayed:
         return []

@@ -11,7 +11,7 @@ from typing import Any
 from etl.model.counts import rejected
 from etl.model.instants import format_instant
 from etl_cli.runs.failure import Failure, read_cause
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.summary.balance import BalanceLine
 from etl_cli.summary.contents import Sample
 from etl_cli.summary.run_summary import Account, RunSummary
@@ -19,7 +19,7 @@ from etl_cli.summary.verify import Verified
 from etl_cli.terminal.console import Later
 
 
-def entry_document(entry: Entry) -> dict[str, Any]:
+def entry_document(entry: LedgerEntry) -> dict[str, Any]:
     """A run by the ledger, as `etl runs --json` lists it. Unknown facts are null or empty."""
     failure = {"stage": entry.stage, "error": entry.error, "cause": read_cause(entry.cause)[0]}
     return {

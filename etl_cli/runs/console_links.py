@@ -12,7 +12,7 @@ from etl_cli.aws.deployment import is_local
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
-    from etl_cli.runs.ledger import Entry
+    from etl_cli.runs.ledger import LedgerEntry
 
 # Domains of the console, by the partition of an ARN. Source: AWS General Reference, "AWS Management Console endpoints".
 _DOMAINS = {
@@ -23,7 +23,7 @@ _DOMAINS = {
 _MARGIN_MS = 60_000
 
 
-def console_links(deployment: Deployment, entry: Entry) -> dict[str, str]:
+def console_links(deployment: Deployment, entry: LedgerEntry) -> dict[str, str]:
     """Pages of the console about a run, by title; none for the local environment.
 
     They show the execution, the log of the function that failed or of all three, staged objects, and quarantine.
@@ -45,7 +45,7 @@ def console_links(deployment: Deployment, entry: Entry) -> dict[str, str]:
     return links
 
 
-def _log(root: str, region: str, function: str, entry: Entry) -> str:
+def _log(root: str, region: str, function: str, entry: LedgerEntry) -> str:
     """A link to the lines of a run in a function's log. The console wants its fragment encoded twice, with $ for %."""
     name, value = ("run", entry.run) if entry.run else ("execution", entry.name)
     shown = {"filterPattern": f'{{ $.{name} = "{value}" }}'}

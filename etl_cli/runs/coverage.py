@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from etl.model.statuses import RUNNING, SUCCEEDED
-from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.terminal.times import Span
 
 OVERDUE_HOURS = 25  # a night, and an hour for the run
@@ -49,7 +49,7 @@ def without(spans: Iterable[Span], removed: Iterable[Span]) -> list[Span]:
 
 
 def find_coverage(
-    runs: Iterable[Entry],
+    runs: Iterable[LedgerEntry],
     watermark: Watermark | None,
     now: datetime,
     overdue: timedelta,
@@ -72,7 +72,7 @@ def find_coverage(
     return Coverage(gaps, pending, _behind(merged(covered), watermark))
 
 
-def covered_by(runs: Iterable[Entry], watermark: Watermark | None) -> list[Span]:
+def covered_by(runs: Iterable[LedgerEntry], watermark: Watermark | None) -> list[Span]:
     """The windows of runs that succeeded and the time before the watermark, not merged."""
     spans = [run.window for run in runs if run.window and run.succeeded and not run.replay]
     return [*spans, Span(watermark.since, watermark.end)] if watermark else spans

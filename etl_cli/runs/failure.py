@@ -13,7 +13,7 @@ from etl.model.statuses import words_for
 from etl_cli.aws.cli_lines import ShellLine, failure_lines
 from etl_cli.aws.deployment import Deployment
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 
 _SHOWN_FRAMES = 3
 
@@ -56,7 +56,7 @@ def explain(deployment: Deployment, execution: str, timeline: Timeline) -> Failu
     return _failure(deployment, execution, (timeline.status, stage, timeline.error, timeline.cause), run, replay)
 
 
-def explain_entry(deployment: Deployment, entry: Entry) -> Failure:
+def explain_entry(deployment: Deployment, entry: LedgerEntry) -> Failure:
     """Explain a failure by its entry in the ledger, which outlives the history of the execution."""
     ending = (entry.status, entry.stage, entry.error, entry.cause)
     return _failure(deployment, entry.execution, ending, entry.run, entry.replay)

@@ -23,7 +23,7 @@ TABLE = "etl-run-ledger"
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """The ledger's entry of one execution. Text is empty and an instant None if the entry has none yet."""
 
     status: str  # RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or UNKNOWN: see ``etl.model.statuses``
@@ -81,7 +81,7 @@ class Watermark:
     end: datetime
 
 
-def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[Entry], Watermark | None]:
+def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[LedgerEntry], Watermark | None]:
     """Read all entries of the ledger, the latest start first, and the watermark; None before there is one.
 
     A run without a recorded end is running if it started a short while ago.
@@ -107,7 +107,7 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[Entry], W
     return entries, Watermark(*(parse_instant(found[name]["S"]) for name in ("since", "end"))) if found else None
 
 
-def find_run(entries: Iterable[Entry], name: str) -> Entry:
+def find_run(entries: Iterable[LedgerEntry], name: str) -> LedgerEntry:
     """Find the entry of a run by its id, its execution's name or ARN, or ``latest``; the latest entry comes first.
 
     Raises:
@@ -126,7 +126,7 @@ def find_run(entries: Iterable[Entry], name: str) -> Entry:
     )
 
 
-def _entry(item: Any, now: datetime) -> Entry:
+def _entry(item: Any, now: datetime) -> LedgerEntry:
     texts = {name: str(value["S"]) for name, value in item.items() if "S" in value}
 
     def instant(name: str) -> datetime | None:
@@ -135,7 +135,7 @@ def _entry(item: Any, now: datetime) -> Entry:
     start, end, started = instant("window_start"), instant("window_end"), instant("started_at")
     replayed = item.get("replayed", {}).get("M", {})
     same = ("execution", "run", "stage", "error", "cause", "replay", "origin")
-    return Entry(
+    return LedgerEntry(
         status=status_of(texts.get("status", ""), started, now),
         window=Span(start, end) if start and end else None,  # a run that failed at its very start has none
         name=texts.get("id", ""),

@@ -14,7 +14,7 @@ import typer
 from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.runs.failure import Failure, explain
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.runs.progress import Snapshot, Watch
 from etl_cli.terminal.times import Span
 
@@ -31,7 +31,7 @@ class Planned:
 
     window: Span
     attempt: int = 1  # number of the running attempt, or else of the next one; from 1
-    last: Entry | None = None  # entry of the successful attempt, or else of the last one; None before the first
+    last: LedgerEntry | None = None  # entry of the successful attempt, or else of the last one; None before the first
     done: bool = False
 
 
@@ -72,16 +72,16 @@ def attempt_name(window: Span, attempt: int) -> str:
     return f"backfill-{start}-{end}" + (f"-{attempt}" if attempt > 1 else "")
 
 
-def plan(windows: Iterable[Span], entries: Iterable[Entry], done_since: datetime | None = None) -> list[Planned]:
+def plan(windows: Iterable[Span], entries: Iterable[LedgerEntry], done_since: datetime | None = None) -> list[Planned]:
     """Look up the windows of a backfill in the whole ledger, without runs that started before `done_since`."""
-    attempts: dict[str, dict[int, Entry]] = defaultdict(dict)
+    attempts: dict[str, dict[int, LedgerEntry]] = defaultdict(dict)
     for entry in entries:
         if found := _NAME.fullmatch(entry.name):
             attempts[found[1]][int(found[2] or 1)] = entry
     return [_planned(window, attempts[attempt_name(window, 1)], done_since) for window in windows]
 
 
-def _planned(window: Span, attempts: dict[int, Entry], done_since: datetime | None) -> Planned:
+def _planned(window: Span, attempts: dict[int, LedgerEntry], done_since: datetime | None) -> Planned:
     if not attempts:
         return Planned(window)
     for number, entry in sorted(attempts.items(), reverse=True):

@@ -19,7 +19,7 @@ from etl_cli.runs.console_links import console_links
 from etl_cli.runs.coverage import covered_by, without
 from etl_cli.runs.failure import Failure, explain, explain_entry
 from etl_cli.runs.history import Timeline, execution_name, read_new
-from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.summary.balance import BalanceLine, balance_of
 from etl_cli.summary.contents import Contents, read_contents, read_staged
 from etl_cli.terminal.errors import UserError
@@ -44,7 +44,7 @@ class Account:
 class RunSummary:
     """One run."""
 
-    entry: Entry  # its entry in the ledger, or the same facts from its history
+    entry: LedgerEntry  # its entry in the ledger, or the same facts from its history
     timeline: Timeline | None  # its history; None if Step Functions has forgotten it, 90 days after its end
     failure: Failure | None = None
     contents: Contents = field(default_factory=Contents)
@@ -89,7 +89,7 @@ class RunSummary:
         return self.succeeded and all(line.holds for line in self.balance)
 
 
-def summarize(deployment: Deployment, entry: Entry) -> RunSummary:
+def summarize(deployment: Deployment, entry: LedgerEntry) -> RunSummary:
     """Put together the summary of a run by its entry in the ledger, without its contents."""
     timeline = _timeline(deployment, entry)
     return RunSummary(entry=entry, timeline=timeline, failure=_failure(deployment, entry, timeline))
@@ -103,7 +103,7 @@ def summarize_followed(deployment: Deployment, execution: str, timeline: Timelin
     """
     output = timeline.output
     window = Span(*(parse_instant(output["window"][name]) for name in ("start", "end")))
-    entry = Entry(
+    entry = LedgerEntry(
         status=SUCCEEDED,
         window=window,
         replay=output.get("replay", ""),
@@ -126,7 +126,7 @@ def with_contents(deployment: Deployment, summary: RunSummary, *, items: bool = 
 
 
 def account_of(
-    deployment: Deployment, summary: RunSummary, entries: Sequence[Entry], watermark: Watermark | None
+    deployment: Deployment, summary: RunSummary, entries: Sequence[LedgerEntry], watermark: Watermark | None
 ) -> Account:
     """The cost of a run, and the effect of its failure."""
     entry = summary.entry
@@ -142,7 +142,7 @@ def account_of(
     )
 
 
-def _timeline(deployment: Deployment, entry: Entry) -> Timeline | None:
+def _timeline(deployment: Deployment, entry: LedgerEntry) -> Timeline | None:
     stepfunctions, timeline = deployment.stepfunctions, Timeline()
     try:
         description = stepfunctions.describe_execution(executionArn=entry.execution)
@@ -154,7 +154,7 @@ def _timeline(deployment: Deployment, entry: Entry) -> Timeline | None:
     return timeline
 
 
-def _failure(deployment: Deployment, entry: Entry, timeline: Timeline | None) -> Failure | None:
+def _failure(deployment: Deployment, entry: LedgerEntry, timeline: Timeline | None) -> Failure | None:
     if entry.status in (RUNNING, UNKNOWN) and timeline and timeline.status not in (RUNNING, SUCCEEDED):
         return explain(deployment, entry.execution, timeline)  # the ledger doesn't have the end yet
     return None if entry.status in (RUNNING, SUCCEEDED) else explain_entry(deployment, entry)

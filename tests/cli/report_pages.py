@@ -14,7 +14,7 @@ from etl.model.instants import format_instant, parse_instant
 from etl_cli.aws.deployment import Deployment
 from etl_cli.html_report.page import Page, page_of
 from etl_cli.items.rejections import Rejection, Tally
-from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.summary.run_summary import account_of, summarize, with_contents
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
@@ -76,7 +76,7 @@ def map_runs(recording: Recording, segments: int = 4, failed: int = 0) -> list[d
     ]
 
 
-def run_of(recording: Recording) -> Entry:
+def run_of(recording: Recording) -> LedgerEntry:
     """The ledger's entry of a recorded run, of one that failed as the state RecordFailure writes it."""
     entry = entry_of(recording)
     if entry.status == "SUCCEEDED":
@@ -94,7 +94,7 @@ def run_of(recording: Recording) -> Entry:
     )
 
 
-def nights(entry: Entry) -> list[Entry]:
+def nights(entry: LedgerEntry) -> list[LedgerEntry]:
     """The runs of 25 nights before a run: that of the 19th night before it failed, and that of the 8th never was."""
     assert entry.started
     midnight = entry.started.replace(hour=2, minute=0, second=0, microsecond=0)
@@ -110,7 +110,7 @@ def nights(entry: Entry) -> list[Entry]:
 
 def page_facts(
     recording: Recording,
-    entry: Entry | None = None,
+    entry: LedgerEntry | None = None,
     *,
     with_nights: bool = True,
     endpoint: str = LOCAL,

@@ -19,7 +19,7 @@ from etl_cli.commands import backfill as verb
 from etl_cli.commands.backfill import backfill
 from etl_cli.render.backfill import BackfillBoard, added_up, loaded, window_names
 from etl_cli.render.board import Board
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.summary.backfill import BackfillWork, Planned, attempt_name, plan, split
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.errors import UserError
@@ -190,11 +190,11 @@ def test_a_redo_runs_again_what_the_ledger_does_not_know(machine: FakeStateMachi
 def test_the_last_attempt_counts_unless_an_earlier_one_is_done() -> None:
     first, second = split(Span(at(1), at(3)), timedelta(days=1))
     entries = [
-        Entry("FAILED", first, name=day(1, 2)),
-        Entry("FAILED", first, name=day(1)),
-        Entry("SUCCEEDED", second, name=day(2)),
-        Entry("ABORTED", second, name=day(2, 2)),
-        Entry("SUCCEEDED", first, name="run-20261124T211314Z-3f9a"),
+        LedgerEntry("FAILED", first, name=day(1, 2)),
+        LedgerEntry("FAILED", first, name=day(1)),
+        LedgerEntry("SUCCEEDED", second, name=day(2)),
+        LedgerEntry("ABORTED", second, name=day(2, 2)),
+        LedgerEntry("SUCCEEDED", first, name="run-20261124T211314Z-3f9a"),
     ]
 
     assert plan([first, second], entries) == [

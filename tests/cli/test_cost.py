@@ -19,7 +19,7 @@ from etl_cli.costs.cost import Cost, bill, cost_of, money, plain, predicted
 from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import BUCKET_METRICS, FUNCTION_METRICS, GB, Usage
 from etl_cli.runs.history import Timeline, read_new
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from tests.fakes.recording import Recording
 
 PRICES = price_list("us-east-1")
@@ -39,7 +39,7 @@ COUNTS = {
     "loaded": 900,
     "write_units": 905,
 }
-RUN = Entry(
+RUN = LedgerEntry(
     "SUCCEEDED",
     None,
     name="night",
@@ -100,7 +100,7 @@ def test_a_prediction_bills_the_model_s_estimates() -> None:
     assert list(cost.services) == list(actual(RUN, None).services)
 
 
-def actual(entry: Entry, timeline: Timeline | None, **more: Any) -> Cost:
+def actual(entry: LedgerEntry, timeline: Timeline | None, **more: Any) -> Cost:
     return cost_of(entry, timeline, PRICES, CapacitySettings(**more))
 
 
@@ -231,7 +231,7 @@ def test_a_run_that_failed_has_cost_what_it_did_until_then() -> None:
 
 
 def test_a_run_that_never_began_costs_next_to_nothing() -> None:
-    cost = actual(Entry("FAILED", None), Timeline())
+    cost = actual(LedgerEntry("FAILED", None), Timeline())
 
     assert (cost.usage.gb_seconds, cost.usage.invocations, cost.usage.staged_bytes) == (0, 0, 0)
     assert cost.total < Decimal("0.02")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl_cli.runs.coverage import Coverage, find_coverage, merged, without
-from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.terminal.times import Span
 
 ORIGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -31,17 +31,19 @@ def hours(spans: Iterable[Span]) -> set[int]:
     return {hour for start, end in spans for hour in range(-10, 200) if start <= at(hour) < end}
 
 
-def coverage(*runs: Entry, watermark: tuple[int, int] | None = None, since: int = -9, overdue: int = 25) -> Coverage:
+def coverage(
+    *runs: LedgerEntry, watermark: tuple[int, int] | None = None, since: int = -9, overdue: int = 25
+) -> Coverage:
     mark = Watermark(at(watermark[0]), at(watermark[1])) if watermark else None
     return find_coverage(runs, mark, at(NOW), timedelta(hours=overdue), at(since))
 
 
-def succeeded(start: int, end: int) -> Entry:
-    return Entry("SUCCEEDED", span(start, end))
+def succeeded(start: int, end: int) -> LedgerEntry:
+    return LedgerEntry("SUCCEEDED", span(start, end))
 
 
-def failed(start: int, end: int) -> Entry:
-    return Entry("FAILED", span(start, end))
+def failed(start: int, end: int) -> LedgerEntry:
+    return LedgerEntry("FAILED", span(start, end))
 
 
 SPANS = st.lists(st.builds(span, st.integers(0, 40), st.integers(0, 40)))
@@ -66,7 +68,7 @@ def test_without_keeps_every_hour_that_is_not_removed(spans: list[Span], taken: 
 
 RUNS = st.lists(
     st.builds(
-        lambda status, start, length: Entry(status, span(start, min(start + length, NOW)) if length else None),
+        lambda status, start, length: LedgerEntry(status, span(start, min(start + length, NOW)) if length else None),
         st.sampled_from(["SUCCEEDED", "SUCCEEDED", "FAILED", "ABORTED", "TIMED_OUT", "UNKNOWN", "RUNNING"]),
         st.integers(0, NOW - 1),
         st.integers(0, 30),
@@ -76,7 +78,7 @@ RUNS = st.lists(
 
 @given(RUNS, st.none() | st.tuples(st.integers(0, 30), st.integers(0, 42)), st.integers(0, 20), st.integers(1, 60))
 def test_gaps_are_due_time_that_no_run_covered(
-    runs: list[Entry], mark: tuple[int, int] | None, since: int, overdue: int
+    runs: list[LedgerEntry], mark: tuple[int, int] | None, since: int, overdue: int
 ) -> None:
     mark = (mark[0], mark[0] + mark[1]) if mark else None
     found = coverage(*runs, watermark=mark, since=since, overdue=overdue)

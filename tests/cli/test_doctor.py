@@ -18,7 +18,7 @@ from etl_cli.commands.doctor import checkup_document, print_findings
 from etl_cli.doctor.checkup import Checkup
 from etl_cli.doctor.findings import Finding
 from etl_cli.doctor.ledger_findings import ledger_findings
-from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
@@ -409,7 +409,7 @@ WINDOW = Span(datetime(2026, 11, 4, 2, tzinfo=UTC), datetime(2026, 11, 5, 2, tzi
 MARK = Watermark(WINDOW.start, WINDOW.end)
 
 
-def of_ledger(*entries: Entry, watermark: Watermark | None = MARK) -> dict[str, Finding]:
+def of_ledger(*entries: LedgerEntry, watermark: Watermark | None = MARK) -> dict[str, Finding]:
     found = ledger_findings(entries, watermark, NOW, timedelta(hours=26), Times(), ETL)
     return {finding.about: finding for finding in found}
 
@@ -423,18 +423,18 @@ def of_ledger(*entries: Entry, watermark: Watermark | None = MARK) -> dict[str, 
     ],
 )
 def test_a_last_run_that_did_not_succeed_is_a_problem(status: str, says: str) -> None:
-    entry = Entry(status, WINDOW, run="20261105T020000123Z", stage="Load", error="TransientError")
+    entry = LedgerEntry(status, WINDOW, run="20261105T020000123Z", stage="Load", error="TransientError")
     found = of_ledger(entry, watermark=Watermark(WINDOW.start, WINDOW.start))
 
     assert (found["last run"].level, found["last run"].text) == ("problem", says)
     assert found["last run"].command == "etl show 20261105T020000123Z"
 
 
-def night(day: int, status: str = "SUCCEEDED", **more: Any) -> Entry:
+def night(day: int, status: str = "SUCCEEDED", **more: Any) -> LedgerEntry:
     """The entry of the schedule's run of a night of November, with the window from the night before."""
     end = datetime(2026, 11, day, 2, tzinfo=UTC)
     given: dict[str, Any] = {"run": f"202611{day:02}T020000123Z", "started": end, "origin": "schedule"}
-    return Entry(status, Span(end - timedelta(days=1, minutes=15), end), **given | more)
+    return LedgerEntry(status, Span(end - timedelta(days=1, minutes=15), end), **given | more)
 
 
 @pytest.mark.parametrize(
@@ -485,17 +485,17 @@ def test_items_timed_between_runs_are_a_warning_until_replayed(
     )
 
 
-def backfill(first: float, last: float, status: str = "SUCCEEDED", **more: Any) -> Entry:
+def backfill(first: float, last: float, status: str = "SUCCEEDED", **more: Any) -> LedgerEntry:
     """The entry of a run of a window of its own, from one day of November to another, started at 06:00 of the 5th."""
     begin = datetime(2026, 11, 1, tzinfo=UTC)
     window = Span(begin + timedelta(days=first - 1), begin + timedelta(days=last - 1))
     given: dict[str, Any] = {"run": "fill", "started": NOW - timedelta(hours=2), "origin": "execution"}
-    return Entry(status, window, **given | more)
+    return LedgerEntry(status, window, **given | more)
 
 
 MARKED = Watermark(datetime(2026, 11, 3, 1, 45, tzinfo=UTC), datetime(2026, 11, 4, 2, tzinfo=UTC))
 FAILED = night(5, "FAILED", stage="Gate", error="QualityGateError")
-REPLAY = Entry("SUCCEEDED", FAILED.window, replay=FAILED.run, run="replay", started=NOW, origin="execution")
+REPLAY = LedgerEntry("SUCCEEDED", FAILED.window, replay=FAILED.run, run="replay", started=NOW, origin="execution")
 
 
 @pytest.mark.parametrize(
@@ -508,7 +508,7 @@ REPLAY = Entry("SUCCEEDED", FAILED.window, replay=FAILED.run, run="replay", star
     ],
     ids=["another window", "replay", "failed", "running"],
 )
-def test_a_failed_scheduled_run_stays_a_problem(since: list[Entry]) -> None:
+def test_a_failed_scheduled_run_stays_a_problem(since: list[LedgerEntry]) -> None:
     found = of_ledger(*since[::-1], FAILED, night(4), watermark=MARKED)
 
     assert found["scheduled run"].level == "problem"
@@ -539,7 +539,7 @@ def test_a_window_with_several_gaps_refers_to_the_list_of_gaps() -> None:
 
 
 def test_too_much_to_catch_up_on_refers_to_the_list_of_gaps() -> None:
-    late = Entry("FAILED", None, run="", name="late", started=FAILED.started, stage="Plan", error="CatchUpError")
+    late = LedgerEntry("FAILED", None, run="", name="late", started=FAILED.started, stage="Plan", error="CatchUpError")
     found = of_ledger(backfill(1, 2), late, watermark=MARKED)["scheduled run"]
 
     assert (found.level, found.command) == ("problem", "etl gaps")
@@ -563,13 +563,13 @@ def test_the_last_scheduled_run_is_found_behind_others(status: str, level: str) 
         (backfill(4, 5, origin=""), False),
         (night(5, origin="", replay="20261104T020000123Z"), False),
         (night(5, origin="event"), False),
-        (Entry("FAILED", None, started=NOW, error="ConfigurationError"), True),
-        (Entry("FAILED", None, started=NOW, error="CatchUpError"), True),
-        (Entry("FAILED", None, started=NOW, error="InputError"), False),
+        (LedgerEntry("FAILED", None, started=NOW, error="ConfigurationError"), True),
+        (LedgerEntry("FAILED", None, started=NOW, error="CatchUpError"), True),
+        (LedgerEntry("FAILED", None, started=NOW, error="InputError"), False),
     ],
     ids=["default window", "started late", "backfill", "replay", "event", "no window", "too much", "wrong input"],
 )
-def test_an_entry_without_an_origin_is_judged_by_its_window(entry: Entry, is_one: bool) -> None:
+def test_an_entry_without_an_origin_is_judged_by_its_window(entry: LedgerEntry, is_one: bool) -> None:
     assert entry.is_scheduled is is_one
 
 
@@ -583,7 +583,7 @@ def test_runs_without_an_end_are_told_wherever_they_stand() -> None:
 
 
 def test_a_running_run_is_well_and_an_endless_one_is_not() -> None:
-    entries = [Entry(status, WINDOW, started=NOW) for status in ("RUNNING", "UNKNOWN")]
+    entries = [LedgerEntry(status, WINDOW, started=NOW) for status in ("RUNNING", "UNKNOWN")]
     levels = {entry.status: of_ledger(entry)["last run"].level for entry in entries}
 
     assert levels == {"RUNNING": "ok", "UNKNOWN": "problem"}
@@ -602,19 +602,19 @@ def test_a_watermark_may_be_so_old_and_no_older() -> None:
 @pytest.mark.parametrize(
     ("last", "level"),
     [
-        (Entry("FAILED", None, name="event", error="InputError"), "warning"),
-        (Entry("FAILED", None, name="night", error="CatchUpError"), "problem"),
-        (Entry("FAILED", None, name="night", error="ConfigurationError"), "problem"),
-        (Entry("ABORTED", Span(WINDOW.start, WINDOW.end), name="again"), "warning"),
-        (Entry("ABORTED", None, name="replay", replay="20261105T020000123Z"), "warning"),
-        (Entry("ABORTED", Span(WINDOW.start - timedelta(days=9), WINDOW.end), name="further"), "problem"),
-        (Entry("ABORTED", None, name="at its very start"), "problem"),
-        (Entry("FAILED", Span(WINDOW.start, WINDOW.end), name="again", error="ConfigurationError"), "problem"),
+        (LedgerEntry("FAILED", None, name="event", error="InputError"), "warning"),
+        (LedgerEntry("FAILED", None, name="night", error="CatchUpError"), "problem"),
+        (LedgerEntry("FAILED", None, name="night", error="ConfigurationError"), "problem"),
+        (LedgerEntry("ABORTED", Span(WINDOW.start, WINDOW.end), name="again"), "warning"),
+        (LedgerEntry("ABORTED", None, name="replay", replay="20261105T020000123Z"), "warning"),
+        (LedgerEntry("ABORTED", Span(WINDOW.start - timedelta(days=9), WINDOW.end), name="further"), "problem"),
+        (LedgerEntry("ABORTED", None, name="at its very start"), "problem"),
+        (LedgerEntry("FAILED", Span(WINDOW.start, WINDOW.end), name="again", error="ConfigurationError"), "problem"),
     ],
-    ids=lambda given: f"{given.status} {given.error} {given.name}" if isinstance(given, Entry) else given,
+    ids=lambda given: f"{given.status} {given.error} {given.name}" if isinstance(given, LedgerEntry) else given,
 )
-def test_a_stopped_last_run_without_missing_time_is_a_warning(last: Entry, level: str) -> None:
-    found = of_ledger(last, Entry("SUCCEEDED", WINDOW, run="night", origin="schedule"))
+def test_a_stopped_last_run_without_missing_time_is_a_warning(last: LedgerEntry, level: str) -> None:
+    found = of_ledger(last, LedgerEntry("SUCCEEDED", WINDOW, run="night", origin="schedule"))
 
     assert found["last run"].level == level
     assert found["last run"].command == f"etl show {last.name if ' ' not in last.name else repr(last.name)}"
@@ -622,7 +622,7 @@ def test_a_stopped_last_run_without_missing_time_is_a_warning(last: Entry, level
 
 def test_gaps_are_a_problem() -> None:
     before = Span(WINDOW.start - timedelta(days=9), WINDOW.start - timedelta(days=8))
-    found = of_ledger(Entry("SUCCEEDED", WINDOW), Entry("FAILED", before))["gaps"]
+    found = of_ledger(LedgerEntry("SUCCEEDED", WINDOW), LedgerEntry("FAILED", before))["gaps"]
 
     assert (found.level, found.command) == ("problem", "etl gaps")
     assert "1 gap" in found.text

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from etl_cli.runs.ledger import Entry, find_run, read_ledger
+from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span
 from tests.fakes.recording import RecordedTables
@@ -63,14 +63,14 @@ class Ledger(RecordedTables):
         return {}
 
 
-def entries(*items: dict[str, Any]) -> list[Entry]:
+def entries(*items: dict[str, Any]) -> list[LedgerEntry]:
     return read_ledger(cast(Any, Ledger(*items)), NOW)[0]
 
 
 def test_all_that_an_entry_says_is_read() -> None:
     [entry] = entries(SUCCEEDED)
 
-    assert entry == Entry(
+    assert entry == LedgerEntry(
         status="SUCCEEDED",
         window=Span(at(2), at(3)),
         name="first",

@@ -12,7 +12,7 @@ import pytest
 
 from etl_cli.commands.gaps import coverage_document, fill_lines, print_coverage
 from etl_cli.runs.coverage import Coverage
-from etl_cli.runs.ledger import Entry, Watermark, read_ledger
+from etl_cli.runs.ledger import LedgerEntry, Watermark, read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
@@ -36,7 +36,7 @@ NOW = datetime(2026, 11, 5, tzinfo=UTC)
 
 def read(
     *runs: dict[str, str], watermark: dict[str, str] | None = None, **place: str
-) -> tuple[list[Entry], Watermark | None]:
+) -> tuple[list[LedgerEntry], Watermark | None]:
     """The ledger with these runs, a page for each, as it is read; without any run and watermark it is missing."""
 
     def query(**asked: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def test_runs_are_read_with_or_without_a_window() -> None:
 
     runs, watermark = read({"status": "SUCCEEDED", **window}, {"status": "FAILED"})
 
-    assert runs == [Entry("SUCCEEDED", GAP), Entry("FAILED", None)]
+    assert runs == [LedgerEntry("SUCCEEDED", GAP), LedgerEntry("FAILED", None)]
     assert watermark is None
 
 

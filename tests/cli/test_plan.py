@@ -26,7 +26,7 @@ from etl_cli.costs.usage import GB
 from etl_cli.costs.window import PlannedWindow, planned_window
 from etl_cli.costs.workload import RECENT, expect, pace, telling
 from etl_cli.render.plan import plan_document, print_plan
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -58,10 +58,10 @@ DAY = Span(NOW - timedelta(hours=24), NOW)
 PRICES = price_list("eu-west-1")
 
 
-def night(day: int, read: int = 500_000, seconds: float = 250, **counts: int) -> Entry:
+def night(day: int, read: int = 500_000, seconds: float = 250, **counts: int) -> LedgerEntry:
     """The entry of a night's run, whose window has 25 hours."""
     end = datetime(2026, 11, day, 2, tzinfo=UTC)
-    return Entry(
+    return LedgerEntry(
         "SUCCEEDED",
         Span(end - timedelta(hours=25), end),
         name=f"night-{day}",
@@ -82,7 +82,7 @@ def night(day: int, read: int = 500_000, seconds: float = 250, **counts: int) ->
     )
 
 
-def made(window: Span = DAY, runs: tuple[Entry, ...] = (), **deployed: Any) -> Plan:
+def made(window: Span = DAY, runs: tuple[LedgerEntry, ...] = (), **deployed: Any) -> Plan:
     planned = PlannedWindow(window, "as asked for")
     return make_plan(planned, replace(DEPLOYED, **deployed), runs, PRICES, NOW, COSTS)
 

@@ -20,7 +20,7 @@ from etl_cli.commands.quarantine import EXIT_NOT_LOADED
 from etl_cli.items import quarantine as quarantine_content
 from etl_cli.items.quarantine import not_loaded_by_replay, quarantine_of, quarantined, quarantines, records_of
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
@@ -190,9 +190,9 @@ def test_nothing_to_show_is_an_error(invoke: Callable[..., Result]) -> None:
 def test_rejected_or_missing_records_are_not_loaded() -> None:
     counts = {"loaded": 5, "rejected_transform": 1, "rejected_load": 2, "left": 4}
 
-    assert not_loaded_by_replay(Entry("SUCCEEDED", None, counts=counts)) == 7
-    assert not_loaded_by_replay(Entry("SUCCEEDED", None, counts={"untimed": 1})) == 1
-    assert not_loaded_by_replay(Entry("SUCCEEDED", None, counts={"loaded": 5, "dropped": 1})) == 0
+    assert not_loaded_by_replay(LedgerEntry("SUCCEEDED", None, counts=counts)) == 7
+    assert not_loaded_by_replay(LedgerEntry("SUCCEEDED", None, counts={"untimed": 1})) == 1
+    assert not_loaded_by_replay(LedgerEntry("SUCCEEDED", None, counts={"loaded": 5, "dropped": 1})) == 0
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from etl.model.instants import format_instant
 from etl_cli.app import app
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.summary.contents import EXPIRED
 from etl_cli.terminal.errors import UserError
 from tests.cli.html_outline import Outline
@@ -28,7 +28,7 @@ from tests.fakes.recording import Recording
 Report = Callable[..., Result]
 
 
-def ledger_of(entry: Entry) -> dict[str, Answer]:
+def ledger_of(entry: LedgerEntry) -> dict[str, Answer]:
     """The ledger with one run."""
 
     def text(value: str | datetime) -> dict[str, str]:
@@ -58,7 +58,9 @@ def ledger_of(entry: Entry) -> dict[str, Answer]:
     return {"dynamodb.Query": {"Items": [item]}}
 
 
-def aws_with(recording: Recording, entry: Entry | None = None, changes: dict[str, Answer] | None = None) -> FakeAws:
+def aws_with(
+    recording: Recording, entry: LedgerEntry | None = None, changes: dict[str, Answer] | None = None
+) -> FakeAws:
     """AWS with a recorded run, its ledger, and what it left."""
     aws = aws_of(recording, answers_of(recording) | ledger_of(entry or run_of(recording)) | (changes or {}))
     item = aws.answers["dynamodb.GetItem"]

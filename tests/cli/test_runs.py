@@ -18,7 +18,7 @@ from etl_cli.app import app
 from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.runs import STATUSES, parse_status, print_runs, select
 from etl_cli.render.run_document import entry_document
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
@@ -27,11 +27,11 @@ from tests.docs.examples import example
 ETL = EtlLines(program="etl")
 
 
-def night(day: int, status: str = "SUCCEEDED", **facts: Any) -> Entry:
+def night(day: int, status: str = "SUCCEEDED", **facts: Any) -> LedgerEntry:
     """The run of a night of November; one that succeeded has counts."""
     started = datetime(2026, 11, day, 2, 0, 0, 123_000, tzinfo=UTC)
     end = started.replace(microsecond=0)
-    known = Entry(
+    known = LedgerEntry(
         status=status,
         window=Span(end - timedelta(hours=24, minutes=15), end),
         name=f"night-{day}",
@@ -65,7 +65,7 @@ HISTORY = [
 ]
 
 
-def printed(entries: list[Entry], width: int | None = None, total: int | None = None) -> list[str]:
+def printed(entries: list[LedgerEntry], width: int | None = None, total: int | None = None) -> list[str]:
     """What is printed: on a terminal with so many columns, or into a file."""
     stream = io.StringIO()
     console = Terminal(file=stream, width=width or 80, force_terminal=width is not None)
@@ -157,7 +157,7 @@ def test_an_empty_selection_differs_from_an_empty_ledger(monkeypatch: pytest.Mon
 
 
 def test_runs_are_picked_by_status_and_start() -> None:
-    def days(found: list[Entry]) -> list[int]:
+    def days(found: list[LedgerEntry]) -> list[int]:
         return [entry.started.day for entry in found if entry.started]
 
     assert days(select(HISTORY, ["failed", "timed_out"], None)) == [6, 4]

@@ -18,7 +18,7 @@ from etl_cli.aws.deployment import Deployment
 from etl_cli.render.run_document import show_document
 from etl_cli.render.show import print_run
 from etl_cli.runs.failure import explain_entry, look_words
-from etl_cli.runs.ledger import Entry, Watermark
+from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.summary.run_summary import Account, RunSummary, account_of, summarize
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.etl_lines import EtlLines
@@ -40,12 +40,12 @@ SETTINGS = {
 REPLAYED = {"run": "20261125T091500007Z", "loaded": 1, "rejected_transform": 0}
 
 
-def entry_of(recording: Recording, **facts: Any) -> Entry:
+def entry_of(recording: Recording, **facts: Any) -> LedgerEntry:
     """What the ledger has of a recorded execution; of one that failed, what `facts` say."""
     description = recording.description
     output = json.loads(description.get("output", "{}"))
     window = output.get("window")
-    known = Entry(
+    known = LedgerEntry(
         status=description["status"],
         window=Span(parse_instant(window["start"]), parse_instant(window["end"])) if window else None,
         name=description["name"],
@@ -87,8 +87,8 @@ class Shown(NamedTuple):
 
 def shown_of(
     recording: Recording,
-    entry: Entry,
-    *others: Entry,
+    entry: LedgerEntry,
+    *others: LedgerEntry,
     watermark: Watermark | None = None,
     changes: dict[str, Answer] | None = None,
     endpoint: str = LOCAL,
@@ -119,7 +119,7 @@ WINDOW = Span(datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=
 GATE = {"stage": "Gate", "error": "QualityGateError", "cause": "1 of 19 items were rejected, 5.3 %"}
 
 
-def failed_at_gate(**facts: Any) -> tuple[Recording, Entry]:
+def failed_at_gate(**facts: Any) -> tuple[Recording, LedgerEntry]:
     """A window that failed at the gate, as history and ledger have it."""
     failed = Recording("failed_at_gate")
     known = {"window": WINDOW, "run": "20261124T211351447Z", "segments": 1, **GATE}
@@ -199,7 +199,7 @@ def test_time_after_the_watermark_is_covered_by_the_next_run() -> None:
 def test_time_that_other_runs_have_covered_is_not_missing() -> None:
     failed, entry = failed_at_gate()
     half = WINDOW.start + timedelta(hours=12)
-    others = [Entry("SUCCEEDED", Span(WINDOW.start, half)), Entry("SUCCEEDED", Span(half, WINDOW.end))]
+    others = [LedgerEntry("SUCCEEDED", Span(WINDOW.start, half)), LedgerEntry("SUCCEEDED", Span(half, WINDOW.end))]
     shown = shown_of(failed, entry, *others)
 
     assert shown.account.missing == []
@@ -320,4 +320,7 @@ def test_every_error_of_the_functions_has_a_remedy(recording: Recording) -> None
     ],
 )
 def test_a_failure_leads_on(recording: Recording, error: str, words: str) -> None:
-    assert look_words(explain_entry(recording.deployment, Entry("FAILED", None, run="R", error=error))) == words.split()
+    assert (
+        look_words(explain_entry(recording.deployment, LedgerEntry("FAILED", None, run="R", error=error)))
+        == words.split()
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from etl.model.instants import parse_instant
 from etl_cli.aws.deployment import Deployment
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.summary.contents import Contents
 from etl_cli.summary.run_summary import RunSummary
 from etl_cli.summary.verify import Verified, verify
@@ -100,7 +100,7 @@ def world() -> World:
         RecordedBucket(objects),
         RecordedTables({"source": source, "destination": destination}),
         RunSummary(
-            entry=Entry("SUCCEEDED", Span(parse_instant(START), parse_instant(END)), run=RUN, counts=counts),
+            entry=LedgerEntry("SUCCEEDED", Span(parse_instant(START), parse_instant(END)), run=RUN, counts=counts),
             timeline=None,
             contents=Contents(keys={"aggregates": f"transform/{RUN}/aggregates.json"}),
         ),

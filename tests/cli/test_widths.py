@@ -41,7 +41,7 @@ from etl_cli.render.sections import aggregate_section
 from etl_cli.render.show import print_run
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.history import StageProgress, Timeline
-from etl_cli.runs.ledger import Entry
+from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.runs.log_lines import LogLine
 from etl_cli.summary.backfill import Planned
 from etl_cli.summary.contents import Contents, Sample
@@ -95,8 +95,8 @@ COST = bill(HUGE, PRICES)
 SMALL = bill(replace(HUGE, **dict.fromkeys(vars(HUGE), 1.0)), PRICES)
 
 
-def entry(**facts: Any) -> Entry:
-    known = Entry(
+def entry(**facts: Any) -> LedgerEntry:
+    known = LedgerEntry(
         "SUCCEEDED",
         WINDOW,
         name=LONG,

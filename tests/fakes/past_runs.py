@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from etl_cli.aws import deployment
 from etl_cli.items.transformation_file import load
-from etl_cli.runs.ledger import TABLE, Entry, find_run, read_ledger
+from etl_cli.runs.ledger import TABLE, LedgerEntry, find_run, read_ledger
 from etl_cli.terminal.paths import ROOT
 from tests.fakes.dynamodb import FakeDynamoDB, Item
 from tests.fakes.pipeline import FakePipeline
@@ -75,12 +75,12 @@ class PastRuns:
         return self._s3.objects
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """The ledger's, the latest first."""
         return read_ledger(self.deployment.dynamodb, NOW)[0]
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> LedgerEntry:
         """The latest of them."""
         return find_run(self.entries, "latest")
 
