@@ -3,10 +3,11 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from etl.model.limits import HISTORY_EVENTS
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.prices import Prices
-from etl_cli.costs.usage import BYTES_PER_READ_UNIT, GB, HISTORY_EVENTS, MB, history_events
+from etl_cli.costs.usage import BYTES_PER_READ_UNIT, GB, MB, history_events
 
 # Dollars for a GB of changes that DynamoDB exports to S3, in us-east-1. Source: "Amazon DynamoDB pricing", Data export
 # to Amazon S3.

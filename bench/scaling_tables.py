@@ -6,12 +6,13 @@ from typing import Any
 
 from bench.limits import break_even_share, export_dollars, largest_table, most_invocations
 from bench.markdown import dollars, duration, large, short, size, table
+from etl.model.limits import HISTORY_EVENTS
 from etl_cli.costs.capacity import INVOCATION_SECONDS, Estimate, estimate, table_read_units
 from etl_cli.costs.capacity_advice import recommend
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import Cost, predicted
 from etl_cli.costs.prices import price_list
-from etl_cli.costs.usage import GB, HISTORY_EVENTS, KB, history_events
+from etl_cli.costs.usage import GB, KB, history_events
 
 SIZES = tuple(GB * gb for gb in (1, 10, 100, 1024, 10 * 1024))
 DAILY = 0.01

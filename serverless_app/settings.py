@@ -5,13 +5,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
+from etl.model.limits import MOST_INLINE_WORKERS
 from etl.model.settings import Settings
 from etl.model.settings_sources import configured, parse, pipeline_folder
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-
-# Iterations of an inline Map at once (Step Functions developer guide, "Map state processing modes").
-MOST_INLINE_WORKERS = 40
 
 
 @dataclass(frozen=True, kw_only=True)

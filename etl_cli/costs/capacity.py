@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from etl.model.limits import IN_FLIGHT, MOST_INLINE_WORKERS, READ_BYTES, RESERVED_SHARE
 from etl.model.stages import EXTRACT, LOAD, MAPS, TRANSFORM
 from etl.model.statuses import INVOCATION_LIMIT
 from etl.staging.batches import BATCH_RECORDS
@@ -19,7 +20,6 @@ from etl_cli.costs.usage import (
     GB,
     KB,
     MB,
-    READ_BYTES,
     STEPS,
     Usage,
     get_requests,
@@ -38,12 +38,7 @@ PAGE_BYTES = MB
 # "Quotas in Amazon DynamoDB", "Understanding DynamoDB warm throughput…", "Partitions and data distribution".
 TABLE_UNITS, NEW_TABLE_READ_UNITS, PARTITION_READ_UNITS, PARTITION_BYTES = 40_000, 12_000, 3_000, 10 * GB
 DOUBLING_SECONDS = 30 * 60
-# Sources: runtime/etl/tables/destination.py, runtime/etl/invocation/deadline.py.
-IN_FLIGHT, RESERVE = 16, 1 / 50
 INVOCATION_SECONDS = INVOCATION_LIMIT.total_seconds()
-# An inline Map runs at most 40 at once; a state has at most 256 KiB. Source: Step Functions Developer Guide, "Service
-# quotas".
-INLINE_WORKERS, STATE_BYTES = 40, 256 * KB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +112,7 @@ def estimate(workload: Workload, settings: CapacitySettings, costs: Costs) -> Es
     seconds = sum(stage.seconds for stage in stages) + STEPS * settings.pace * settings.start_ms / 1000
     invocations = sum(stage.invocations for stage in stages)
     raw, plain = workload.read * workload.wire_bytes, workload.records * workload.record_bytes
-    inline = settings.concurrency <= INLINE_WORKERS
+    inline = settings.concurrency <= MOST_INLINE_WORKERS
     return Estimate(
         segments=segments,
         waves=waves,
@@ -177,6 +172,6 @@ def _stage(
     whole = {need: seconds * (waves if need in ("CPU", "latency") else 1) for need, seconds in needs.items()}
     bound_by = max(whole, key=lambda each: whole[each])
     needed = settings.pace * whole[bound_by]
-    each = math.ceil(needed / waves / (INVOCATION_SECONDS * (1 - RESERVE))) or 1
+    each = math.ceil(needed / waves / (INVOCATION_SECONDS * (1 - RESERVED_SHARE))) or 1
     seconds = needed + waves * each * settings.pace * settings.start_ms / 1000
     return StageEstimate(name=name, seconds=seconds, invocations=segments * each, bound_by=bound_by)

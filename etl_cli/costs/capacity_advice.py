@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from etl_cli.costs.capacity import INLINE_WORKERS, STATE_BYTES, TABLE_UNITS, Bound, Estimate, estimate, table_read_units
+from etl.model.limits import HISTORY_EVENTS, MOST_INLINE_WORKERS, STATE_BYTES
+from etl_cli.costs.capacity import TABLE_UNITS, Bound, Estimate, estimate, table_read_units
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
-from etl_cli.costs.usage import HISTORY_EVENTS
 
 REMEDIES: dict[Bound, str] = {
     "CPU": "raise etl:concurrency or lower etl:segment_bytes; a larger etl:memory_mb gives more CPU, up to 1769",
@@ -35,7 +35,7 @@ def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
     if found.history_events > HISTORY_EVENTS:
         against.append(
             f"its history would have {found.history_events:,} events and may have {HISTORY_EVENTS:,}: set "
-            f"etl:concurrency above {INLINE_WORKERS}, so that each segment has a history of its own"
+            f"etl:concurrency above {MOST_INLINE_WORKERS}, so that each segment has a history of its own"
         )
     if found.state_bytes > STATE_BYTES:
         against.append(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from etl.model.limits import STAGED_DAYS
 from etl_cli.costs.capacity import Estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.counted_usage import counted_usage
@@ -19,7 +20,7 @@ from etl_cli.runs.history import Timeline
 from etl_cli.runs.ledger import LedgerEntry
 
 # The bucket's lifecycle rule, and the length of a month that AWS bills.
-STAGED_DAYS, MONTH_DAYS = 30, 30
+MONTH_DAYS = 30
 _MILLION = 1_000_000
 _CENT = Decimal("0.01")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from etl.model.limits import READ_BYTES, UPLOAD_BYTES
 from etl.model.settings import Settings
 from etl.model.stages import MAPS, STAGES
 
@@ -12,11 +13,7 @@ from etl.model.stages import MAPS, STAGES
 KB, MB, GB = 1024, 1024**2, 1024**3
 # Eventually consistent reading costs half a unit for 4 KB, before the filter. Source: API reference of Scan.
 BYTES_PER_READ_UNIT = 2 * 4 * KB
-# Of runtime/etl/staging (writer.py, bucket.py), which aren't imported: boto3 would delay the start of every verb.
-UPLOAD_BYTES, READ_BYTES = 5 * MB, 4 * MB
 PART_BYTES = Settings.part_bytes
-# Source: Step Functions Developer Guide, "Service quotas".
-HISTORY_EVENTS = 25_000
 # Assumptions from the shape of the lines: an event of a history without data; an invocation's START, END and REPORT
 # with a line or two of the function's own.
 EVENT_LOG_BYTES, INVOCATION_LOG_BYTES = 500, 1_500

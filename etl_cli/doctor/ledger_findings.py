@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from etl.model.limits import STAGED_DAYS
 from etl.model.statuses import ABORTED, RUNNING, SUCCEEDED, UNKNOWN
-from etl_cli.costs.cost import STAGED_DAYS
 from etl_cli.doctor.findings import Finding
 from etl_cli.runs.coverage import OVERDUE_HOURS, covered_by, find_coverage, without
 from etl_cli.runs.ledger import LedgerEntry, Watermark

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+from etl.model.limits import STAGED_DAYS
 from etl_cli.costs.capacity import TABLE_UNITS
 from etl_cli.costs.capacity_advice import needs_quota
-from etl_cli.costs.cost import STAGED_DAYS, Cost, money, plain
+from etl_cli.costs.cost import Cost, money, plain
 from etl_cli.costs.deployed import OLDEST_SIZE
 from etl_cli.costs.function_room import SEEN_BY
 from etl_cli.costs.planning import Outlook, Plan, advice_lines, parts_line

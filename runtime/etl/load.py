@@ -18,6 +18,7 @@ from etl.handler import Context, Event, run_action, run_of, segments_of, work_of
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
 from etl.model.errors import Reason, TransientError
+from etl.model.limits import IN_FLIGHT
 from etl.model.run import Run, Work
 from etl.model.schema import DESTINATION_KEY, Key, key_of, reader
 from etl.model.stages import FINISH, LOAD, read_by
@@ -28,7 +29,7 @@ from etl.staging.keys import quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
 from etl.tables.batch_writer import open_batch_writer
-from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
+from etl.tables.destination import DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from etl.values.attribute_values import Number, to_wire
 

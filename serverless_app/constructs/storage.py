@@ -8,6 +8,7 @@ from aws_cdk import Duration, Fn, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 
+from etl.model.limits import STAGED_DAYS
 from etl.model.names import DESTINATION_TABLE, SOURCE_TABLE, STAGING_BUCKET
 from etl.model.schema import DESTINATION_KEY, SOURCE_KEY
 from serverless_app.constructs.platform_widgets import REQUEST_METRICS
@@ -84,7 +85,7 @@ def _staging_bucket(stack: Stack, *, retained: bool) -> s3.Bucket:
         lifecycle_rules=[
             s3.LifecycleRule(
                 id="expire",
-                expiration=Duration.days(30),
+                expiration=Duration.days(STAGED_DAYS),
                 abort_incomplete_multipart_upload_after=Duration.days(1),
             )
         ],

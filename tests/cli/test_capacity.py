@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 
 from bench.limits import break_even_share, export_dollars, largest_table, most_invocations
-from etl.staging import bucket as staging
-from etl.staging import writer as staged_writer
-from etl.tables import destination
-from etl_cli.costs import capacity, usage
+from etl_cli.costs import capacity
 from etl_cli.costs.capacity import Estimate, estimate, table_read_units, write_seconds
 from etl_cli.costs.capacity_advice import needs_quota, problems, recommend
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
@@ -39,14 +36,6 @@ def run(workload: Workload, settings: CapacitySettings = SWIFT, **more: Any) -> 
 
 def stage(found: Estimate, name: str) -> capacity.StageEstimate:
     return next(each for each in found.stages if each.name == name)
-
-
-def test_sizes_of_requests_are_those_of_the_functions() -> None:
-    assert (usage.UPLOAD_BYTES, usage.READ_BYTES, capacity.IN_FLIGHT) == (
-        staged_writer.UPLOAD_BYTES,
-        staging.READ_BYTES,
-        destination.IN_FLIGHT,
-    )
 
 
 @pytest.mark.parametrize(

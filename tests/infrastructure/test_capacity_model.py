@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from etl.model.limits import STAGED_DAYS
 from etl_cli.costs.capacity_inputs import CapacitySettings
-from etl_cli.costs.cost import STAGED_DAYS
 from etl_cli.costs.usage import history_events, transitions
 from tests.infrastructure.synthesis import Synthesized
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from etl_cli.costs.usage import HISTORY_EVENTS, history_events
+from etl.model.limits import HISTORY_EVENTS
+from etl_cli.costs.usage import history_events
 from tests.infrastructure.synthesis import Synthesized
 
 SEGMENTS = 40

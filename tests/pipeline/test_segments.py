@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from etl.tables.destination import IN_FLIGHT
+from etl.model.limits import IN_FLIGHT
 from tests.etl_pipeline.sample import expected_groups
 from tests.etl_pipeline.values import Item, canonical, compare, of_boto3, of_dynamodb_json
 from tests.pipeline.execution import Execution, Window

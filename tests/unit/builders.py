@@ -11,9 +11,10 @@ import msgspec
 from etl.gate import Allowed
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
+from etl.model.limits import READ_BYTES
 from etl.model.run import Run, Work
 from etl.staging.batches import BATCH_BYTES
-from etl.staging.bucket import READ_BYTES, Staging
+from etl.staging.bucket import Staging
 from etl.staging.keys import seal_key
 from etl.staging.seal import Seal
 from etl.tables.destination import DestinationTable

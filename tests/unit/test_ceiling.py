@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from etl.model.limits import IN_FLIGHT
 from etl.model.schema import Key
-from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
+from etl.tables.destination import DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from tests.consumption import Consumed, most_within, units_between
 from tests.fakes.faults import client_error

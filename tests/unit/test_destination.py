@@ -14,8 +14,9 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.model.limits import IN_FLIGHT
 from etl.model.schema import Key
-from etl.tables.destination import IN_FLIGHT, DestinationTable, Outcome
+from etl.tables.destination import DestinationTable, Outcome
 from etl.tables.pacing import Pacer
 from tests.fakes.channel import FakeChannel
 from tests.fakes.dynamodb import FakeDynamoDB, Item

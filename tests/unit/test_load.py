@@ -14,9 +14,10 @@ from etl.finish import finish
 from etl.invocation.deadline import Deadline
 from etl.load import IN_FLIGHT_BYTES, load_segment
 from etl.model.errors import BalanceError, QualityGateError, StagingError, TransientError
+from etl.model.limits import IN_FLIGHT
 from etl.model.run import Work
 from etl.staging.batches import BATCH_BYTES, RETRY_SHARE
-from etl.tables.destination import IN_FLIGHT, DestinationTable
+from etl.tables.destination import DestinationTable
 from etl.tables.pacing import Pacer
 from etl.values.plain_json import encode
 from tests.fakes.channel import FakeChannel

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from etl.staging.writer import UPLOAD_BYTES, ObjectWriter, PartWriter
+from etl.model.limits import UPLOAD_BYTES
+from etl.staging.writer import ObjectWriter, PartWriter
 from tests.fakes.faults import client_error
 from tests.fakes.s3 import FakeS3, etag
 from tests.unit.builders import staging

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.model.errors import StagingError
+from etl.model.limits import READ_BYTES
 from etl.model.run import Work
 from etl.staging.batches import BATCH_BYTES, BATCH_RECORDS, Batch, cut_batches
-from etl.staging.bucket import READ_BYTES, Staging
+from etl.staging.bucket import Staging
 from tests.fakes.faults import client_error
 from tests.fakes.s3 import FakeS3
 from tests.unit.builders import array, hold, run, staging, work

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from etl.model.limits import RESERVED_SHARE
+
 
 class Deadline:
     """The end of an invocation, and a reserve that is learned from the work so far.
@@ -23,7 +25,7 @@ class Deadline:
         self._clock = clock
         self._unit_started = clock()
         self._slowest_ms = 0.0
-        self._least_reserve_ms = remaining_ms() / 50
+        self._least_reserve_ms = remaining_ms() * RESERVED_SHARE
 
     def reserve(self, seconds: float) -> None:
         """Add so much to the least reserve, for a unit of work that may take as long."""

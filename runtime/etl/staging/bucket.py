@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from etl.model.errors import ConfigurationError, StagingError, class_name
+from etl.model.limits import READ_BYTES
 from etl.model.run import Run, Work
 from etl.staging.batches import BATCH_BYTES, RETRY_SHARE, Batch, batch_at
 from etl.staging.keys import begun_key, part_key, quarantine_key
@@ -15,7 +16,6 @@ from etl.staging.objects import StagedObjects
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-READ_BYTES = 4 * 1024 * 1024
 # The cursor of a segment's first record.
 BEGINNING = {"part": 0, "offset": 0}
 

@@ -11,15 +11,13 @@ from zlib import crc32
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from etl.model.limits import UPLOAD_BYTES
 from etl.staging.keys import seal_key
 from etl.staging.seal import Seal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
-
-# Every part of a multipart upload but the last has at least 5 MiB. Source: S3 User Guide, "Multipart upload limits".
-UPLOAD_BYTES = 5 * 1024 * 1024
 
 
 def put_seal(s3: "S3Client", bucket: str, key: str, seal: Seal) -> None:

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from etl.aws.backoff import full_jitter
 from etl.aws.clients import is_transient
+from etl.model.limits import IN_FLIGHT
 from etl.model.rejection import RejectedError
 from etl.model.schema import DESTINATION_KEY, Key, reader
 from etl.tables.batch_writer import BatchWriter
@@ -22,8 +23,6 @@ _LEAST_SECONDS = 0.05
 _LAST_SHARE = 0.01
 # The wait for an answer, however late it is: each invocation makes progress.
 _LEAST_ANSWER_SECONDS = 0.5
-# At 5 ms an answer, more requests in flight gain less than 5 % (see docs/performance.md).
-IN_FLIGHT = 16
 
 
 class _Capacity(msgspec.Struct, rename="pascal"):
