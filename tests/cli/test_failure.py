@@ -9,6 +9,7 @@ import pytest
 
 from etl.model.errors import Reason
 from etl.model.remedies import remedy_for
+from etl.model.statuses import FAILED, STATUSES
 from etl_cli.render.failure import print_failure
 from etl_cli.render.run_document import failure_document
 from etl_cli.runs.failure import Failure, explain
@@ -81,7 +82,7 @@ def test_an_unforeseen_error_shows_where_it_happened() -> None:
 
 @pytest.mark.parametrize("cause", ["The table is gone. ", '["a", "b"]', '{"Error": 1}', ""])
 def test_a_cause_of_another_kind_is_shown_as_it_is(cause: str) -> None:
-    assert unexpected(cause).message == (cause.strip() or "Step Functions gives no cause.")
+    assert unexpected(cause).message == (cause.strip() or STATUSES[FAILED].cause)
 
 
 @pytest.mark.parametrize(
