@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from etl.model.setting import Setting, SettingsError
 from etl.model.settings import DAILY, SETTINGS
-from etl.model.settings_sources import configured
+from etl.model.settings_sources import cdk_context, configured
 from etl_cli.aws.connection import AsJson, Profile, Region, connected
 from etl_cli.aws.deployed_settings import deployed_settings
 from etl_cli.aws.deployment import deploy_line
@@ -67,9 +66,8 @@ def view(deployed: Mapping[str, Any], checkout: Path) -> list[SettingView]:
     Raises:
         UserError: a configured value isn't allowed.
     """
-    context = json.loads((checkout / "cdk.json").read_text(encoding="utf-8")).get("context", {})
     try:
-        given = configured(context, checkout)
+        given = configured(cdk_context(checkout), checkout)
     except SettingsError as error:
         raise UserError(str(error)) from None
     return [

@@ -14,7 +14,7 @@ from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
 from etl.model.settings import SETTINGS, Settings
-from etl.model.settings_sources import CONTEXT_PREFIX
+from etl.model.settings_sources import CONTEXT_PREFIX, cdk_context
 from etl.model.settings_sources import TRANSFORMATION as FILE_NAME
 from etl.staging.batches import cut_batches
 from etl.user.accumulator import accumulators
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from etl.model.run import Run
     from etl_cli.runs.item import Item
 
-_CONTEXT = json.loads((ROOT / "cdk.json").read_bytes()).get("context", {})
-TRANSFORMATION = ROOT / _CONTEXT.get(f"{CONTEXT_PREFIX}pipeline", SETTINGS["pipeline"].default) / FILE_NAME
+TRANSFORMATION = ROOT / cdk_context(ROOT).get(f"{CONTEXT_PREFIX}pipeline", SETTINGS["pipeline"].default) / FILE_NAME
 """Your file, in the folder that the setting ``pipeline`` names."""
 
 

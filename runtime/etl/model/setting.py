@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Meta
@@ -99,8 +99,7 @@ def _shown(value: object) -> str:
 
 def declared(settings: type[Any]) -> Mapping[str, Setting]:
     """The settings that a dataclass declares, by name."""
-    kinds = get_type_hints(settings, include_extras=True)
-    return {each.name: _setting(each.name, kinds[each.name], each.default) for each in fields(settings)}
+    return {each.name: _setting(each.name, each.type, each.default) for each in fields(settings)}
 
 
 def _setting(name: str, kind: Any, default: Any) -> Setting:

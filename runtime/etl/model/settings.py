@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from etl.model.limits import MOST_INLINE_WORKERS
 from etl.model.setting import declared, number, percent, says
 
 MOST_WORKERS = 1000
@@ -125,7 +126,7 @@ class ReadByExtract(_ReadByStaging, ReadByAll):
             "workers",
             1,
             MOST_WORKERS,
-            "The most workers of one stage at a time. Above 40 the workflow has Distributed Maps.",
+            f"The most workers of one stage at a time. Above {MOST_INLINE_WORKERS} the workflow has Distributed Maps.",
             "an account's functions run so many at once",
         ),
     ] = 40

@@ -4,6 +4,7 @@ The functions don't import this module: they get their settings from their envir
 """
 
 import difflib
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,12 @@ FILE = "pipeline.toml"
 """Its table ``[settings]`` has the settings of one pipeline."""
 
 _MOST_SHOWN = 80
+
+
+def cdk_context(checkout: Path) -> dict[str, Any]:
+    """The context in a checkout's ``cdk.json``."""
+    found: dict[str, Any] = json.loads((checkout / "cdk.json").read_bytes()).get("context", {})
+    return found
 
 
 def configured(context: Mapping[str, object], checkout: Path) -> dict[str, Any]:
