@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
-from etl.model.settings import MOST_WORKERS, Settings
+from etl.model.limits import MOST_WORKERS
+from etl.model.settings import Settings
 from etl.model.statuses import RUN_LIMIT
 from etl_cli.terminal.paths import ROOT
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, Self
 
 from etl.model.errors import ConfigurationError
-from etl.model.setting import SettingsError
-from etl.model.settings import SETTINGS, ReadByAll, ReadByExtract, ReadByLoad, ReadByTransform
+from etl.model.function_settings import ReadByAll, ReadByExtract, ReadByLoad, ReadByTransform
+from etl.model.setting import Setting, SettingsError, declared
 from etl.model.windows import WindowRules
 
 
@@ -31,7 +31,8 @@ class FunctionSettings(ReadByAll):
         Raises:
             ConfigurationError: a variable is missing or has a value that isn't allowed.
         """
-        return cls(**{field.name: _parse(field.name, env) for field in fields(cls)})
+        settings = declared(cls)
+        return cls(**{field.name: _parse(field.name, settings.get(field.name), env) for field in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,16 +108,16 @@ def _exact(percent: float) -> Decimal:
     return Decimal(str(percent).removesuffix(".0"))
 
 
-def _parse(name: str, env: Mapping[str, str]) -> Any:
+def _parse(name: str, setting: Setting | None, env: Mapping[str, str]) -> Any:
     variable = name.upper()
     text = env.get(variable, "").strip()
     if not text:
         raise ConfigurationError(
             f"the environment variable {variable} is missing or empty; the stack sets it: deploy the stack again"
         )
-    if name not in SETTINGS:
+    if setting is None:
         return text
     try:
-        return SETTINGS[name].parse(text, called=variable)
+        return setting.parse(text, called=variable)
     except SettingsError as error:
         raise ConfigurationError(f"{error}; the stack sets it: deploy the stack again") from None

@@ -23,3 +23,7 @@ STATE_BYTES = 256 * 1024
 
 HISTORY_EVENTS = 25_000
 """The most events of an execution's history (Step Functions Developer Guide, "Service quotas")."""
+
+MOST_WORKERS = 1000
+"""The default quota of concurrent executions of an account (Lambda developer guide, "Lambda quotas"). The state of an
+execution, 256 KiB, holds this many segments (Step Functions developer guide, "Quotas")."""

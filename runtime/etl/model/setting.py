@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
@@ -98,8 +98,12 @@ def _shown(value: object) -> str:
 
 
 def declared(settings: type[Any]) -> Mapping[str, Setting]:
-    """The settings that a dataclass declares, by name."""
-    return {each.name: _setting(each.name, each.type, each.default) for each in fields(settings)}
+    """The settings that a dataclass declares, by name; its other fields have no annotation of ``says`` and the like."""
+    return {
+        each.name: _setting(each.name, each.type, each.default)
+        for each in fields(settings)
+        if get_origin(each.type) is Annotated
+    }
 
 
 def _setting(name: str, kind: Any, default: Any) -> Setting:

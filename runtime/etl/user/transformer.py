@@ -6,9 +6,9 @@ Transform and the command's preview use the same.
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, Self
 
+from etl.model.function_settings import ReadByTransform
 from etl.model.rejection import OutOfMemoryError, RejectedError, TooSlowError
 from etl.model.run import Run
-from etl.model.settings import ReadByTransform
 from etl.tables.timestamps import Verdict
 from etl.user.accumulator import Accumulator, Prepared
 from etl.user.aggregates import Aggregate

@@ -1,0 +1,119 @@
+"""The settings that the functions read: type, bounds, default, and a sentence.
+
+The class of a setting names its readers. A function gets each of its settings in an environment variable that has the
+setting's name in capitals.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from etl.model.limits import MOST_INLINE_WORKERS, MOST_WORKERS
+from etl.model.setting import number, percent, says
+
+_MIB, _GIB = 1024**2, 1024**3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadByAll:
+    """Settings that every function reads."""
+
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], says("The least level of the functions' log lines.")
+    ] = "INFO"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ReadByStaging:
+    """Settings of the functions that write staged objects: Extract and Transform."""
+
+    part_bytes: Annotated[
+        int,
+        number(
+            "bytes", 1, 5 * _GIB, "The size at which a staged object is closed and the next one begun.", "up to 5 GiB"
+        ),
+    ] = 64 * _MIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadByExtract(_ReadByStaging, ReadByAll):
+    """Settings of ``etl-extract``."""
+
+    lookback_hours: Annotated[int, number("hours", 1, 8784, "The length of the default window.")] = 24
+    catch_up_days: Annotated[
+        int, number("days", 1, 366, "The longest time that a run catches up on when runs before it failed.")
+    ] = 30
+    event_window_days: Annotated[
+        int,
+        number(
+            "days",
+            1,
+            366,
+            "The longest window that an event may ask for. An execution that you start may ask for more.",
+        ),
+    ] = 31
+    lateness_minutes: Annotated[
+        int,
+        number("minutes", 0, 10080, "How much further back the default window reaches, for items that arrived late."),
+    ] = 15
+    concurrency: Annotated[
+        int,
+        number(
+            "workers",
+            1,
+            MOST_WORKERS,
+            f"The most workers of one stage at a time. Above {MOST_INLINE_WORKERS} the workflow has Distributed Maps.",
+            "an account's functions run so many at once",
+        ),
+    ] = 40
+    segment_bytes: Annotated[
+        int,
+        number(
+            "bytes",
+            1,
+            1024 * _GIB,
+            "The size of table that one worker scans. A larger table gets more workers.",
+            "up to 1 TiB",
+        ),
+    ] = 256 * _MIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadByTransform(_ReadByStaging, ReadByAll):
+    """Settings of ``etl-transform``."""
+
+    reject_threshold_percent: Annotated[
+        float, percent("The share of rejected items above which a run fails before it loads anything.")
+    ] = 5
+    drop_threshold_percent: Annotated[
+        float,
+        percent(
+            "The share of items for which `transform()` returns nothing above which a run fails before it loads "
+            "anything; 100 allows all."
+        ),
+    ] = 99
+    record_seconds: Annotated[
+        int,
+        number(
+            "seconds",
+            1,
+            240,
+            "How long `transform()` may take for one record, which then goes to quarantine.",
+            "an invocation has 300",
+        ),
+    ] = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadByLoad(ReadByAll):
+    """Settings of ``etl-load``."""
+
+    max_write_units_per_second: Annotated[
+        int,
+        number(
+            "write units",
+            0,
+            10_000_000,
+            "The ceiling of writes to the destination table, which all workers share.",
+            "0 is no ceiling",
+        ),
+    ] = 0
