@@ -6,7 +6,8 @@ event is read.
 """
 
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,16 @@ USER_CODE = "pipeline"
 STORES = "STORES"
 
 
-@cache
 def code_version(stores: str, folder: Path = ZIP) -> str:
     """A digest of the functions' sources, of your data files, and of the names of bucket and tables, in 16 digits."""
-    return _digest(folder, "", stores)
+    sha = _digests(folder)[1].copy()
+    sha.update(stores.encode())
+    return _short(sha)
 
 
-@cache
 def engine_version(folder: Path = ZIP) -> str:
     """A digest of the sources that the workflow's definition must fit: all except your code."""
-    return _digest(folder, USER_CODE)
+    return _short(_digests(folder)[0])
 
 
 def check_code(run: object, now: str) -> None:
@@ -64,13 +65,31 @@ def check_engine(event: Mapping[str, Any]) -> None:
         )
 
 
-def _digest(folder: Path, without: str, *more: str) -> str:
-    sha = hashlib.sha256()
-    data = (path for path in (folder / USER_CODE).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
-    for path in sorted([*folder.rglob("*.py"), *data]):
-        name = path.relative_to(folder).as_posix()
-        if not without or not name.startswith(f"{without}/"):
-            source = path.read_bytes()
-            sha.update(f"{name}\0{len(source)}\0".encode() + source)
-    sha.update("\0".join(more).encode())
+@cache
+def _digests(folder: Path) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """The digests of the engine's sources, and of those with your code, from one reading of the files."""
+    engine = hashlib.sha256()
+    yours = folder / USER_CODE
+    _add(engine, folder, (file for file in _files(folder) if file.endswith(".py") and not _is_below(file, yours)))
+    everything = engine.copy()
+    _add(everything, folder, (file for file in _files(yours) if not file.endswith(".pyc")))
+    return engine, everything
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for here, _, names in os.walk(folder):
+        yield from (f"{here}/{name}" for name in names)
+
+
+def _is_below(file: str, folder: Path) -> bool:
+    return file.startswith(f"{folder}/")
+
+
+def _add(sha: "hashlib._Hash", folder: Path, files: Iterable[str]) -> None:
+    for file in sorted(files):
+        source = Path(file).read_bytes()
+        sha.update(f"{file.removeprefix(str(folder))}\0{len(source)}\0".encode() + source)
+
+
+def _short(sha: "hashlib._Hash") -> str:
     return sha.hexdigest()[:16]
