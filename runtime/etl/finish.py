@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from etl.checks import check_rejected, check_set_aside
 from etl.model.balance import check_balance
 from etl.model.counts import REJECTED, REPORTED, rejected_share
 from etl.model.run import Run, Work, totals
 from etl.model.stages import ACTIONS, BEFORE_GATE, FINISH, STAGED
+from etl.rejection_checks import check_rejected, check_set_aside
 from etl.staging.bucket import Staging
 from etl.staging.keys import part_key
 

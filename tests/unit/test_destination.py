@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from etl.model.limits import IN_FLIGHT
 from etl.model.schema import Key
 from etl.tables.destination import DestinationTable, Outcome
-from etl.tables.pacing import Pacer
+from etl.tables.write_pace import Pacer
 from tests.fakes.channel import FakeChannel
 from tests.fakes.dynamodb import FakeDynamoDB, Item
 from tests.fakes.faults import client_error

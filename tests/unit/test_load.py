@@ -18,7 +18,7 @@ from etl.model.limits import IN_FLIGHT
 from etl.model.run import Work
 from etl.staging.batches import BATCH_BYTES, RETRY_SHARE
 from etl.tables.destination import DestinationTable
-from etl.tables.pacing import Pacer
+from etl.tables.write_pace import Pacer
 from etl.values.plain_json import encode
 from tests.fakes.channel import FakeChannel
 from tests.fakes.dynamodb import FakeDynamoDB

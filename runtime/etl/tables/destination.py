@@ -13,7 +13,7 @@ from etl.model.limits import IN_FLIGHT
 from etl.model.rejection import RejectedError
 from etl.model.schema import DESTINATION_KEY, Key, reader
 from etl.tables.batch_writer import BatchWriter
-from etl.tables.pacing import InFlight, Pacer, units_at_most
+from etl.tables.write_pace import InFlight, Pacer, units_at_most
 
 # DynamoDB refuses a whole batch because of one item with these codes. Source: API reference of BatchWriteItem.
 _REFUSALS = frozenset(("ValidationException", "RequestEntityTooLargeException"))

@@ -14,7 +14,7 @@ from etl.tables.timestamps import Verdict, check_timestamps
 from etl.user.accumulator import Accumulator
 from etl.user.aggregates import Aggregate
 from etl.user.contract import Checker
-from etl.user.summary import Summaries, code_of
+from etl.user.rejection_summary import Summaries, code_of
 from etl.user.time_limit import OverTimeError
 from etl.values.attribute_values import Record
 from etl.values.item_size import MAX_ITEM_BYTES, least_size
