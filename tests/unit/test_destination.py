@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.model.limits import IN_FLIGHT
-from etl.model.schema import Key
+from etl.model.schema import DESTINATION_KEY, Key
 from etl.tables.destination import DestinationTable, Outcome
 from etl.tables.write_pace import Pacer
 from tests.fakes.channel import FakeChannel
@@ -42,7 +42,7 @@ class Waiting:
 
 
 def encoded(items: list[Item]) -> dict[Key, bytes]:
-    return {(each["id"]["S"], each["timestamp"]["S"]): json.dumps(each).encode() for each in items}
+    return {tuple(each[name]["S"] for name in DESTINATION_KEY): json.dumps(each).encode() for each in items}
 
 
 def written(
