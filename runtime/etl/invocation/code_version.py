@@ -6,7 +6,7 @@ event is read.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ STORES = "STORES"
 @cache
 def code_version(stores: str, folder: Path = ZIP) -> str:
     """A digest of the functions' sources, of your data files, and of the names of bucket and tables, in 16 digits."""
-    return _digest(folder, "", stores)
+    sha = _engine(folder).copy()
+    _add(sha, folder, (path for path in (folder / USER_CODE).rglob("*") if path.is_file() and path.suffix != ".pyc"))
+    sha.update(stores.encode())
+    return sha.hexdigest()[:16]
 
 
-@cache
 def engine_version(folder: Path = ZIP) -> str:
     """A digest of the sources that the workflow's definition must fit: all except your code."""
-    return _digest(folder, USER_CODE)
+    return _engine(folder).hexdigest()[:16]
 
 
 def check_code(run: object, now: str) -> None:
@@ -64,13 +66,15 @@ def check_engine(event: Mapping[str, Any]) -> None:
         )
 
 
-def _digest(folder: Path, without: str, *more: str) -> str:
+@cache
+def _engine(folder: Path) -> "hashlib._Hash":
+    """The state of the digest after all sources except yours: Plan needs both versions and reads the zip once."""
     sha = hashlib.sha256()
-    data = (path for path in (folder / USER_CODE).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc"))
-    for path in sorted([*folder.rglob("*.py"), *data]):
-        name = path.relative_to(folder).as_posix()
-        if not without or not name.startswith(f"{without}/"):
-            source = path.read_bytes()
-            sha.update(f"{name}\0{len(source)}\0".encode() + source)
-    sha.update("\0".join(more).encode())
-    return sha.hexdigest()[:16]
+    _add(sha, folder, (path for path in folder.rglob("*.py") if not path.is_relative_to(folder / USER_CODE)))
+    return sha
+
+
+def _add(sha: "hashlib._Hash", folder: Path, paths: Iterable[Path]) -> None:
+    for path in sorted(paths):
+        source = path.read_bytes()
+        sha.update(f"{path.relative_to(folder).as_posix()}\0{len(source)}\0".encode() + source)
