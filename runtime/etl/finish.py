@@ -33,7 +33,7 @@ def finish(
     """
     counts = {name: count + gate["counts"].get(name, 0) for name, count in totals(segments).items()}
     check_balance(run, counts, _AFTER_GATE)
-    for stage in REJECTED:  # the quarantine of earlier stages too: it was there while Load was at work
+    for stage in REJECTED:  # earlier stages too: their quarantine may have changed since Gate
         check_set_aside(run, stage, counts, segments, staging)
     staging.records(gate["aggregates"])
     check_rejected(run, rejected_share(FINISH, counts), threshold_percent)

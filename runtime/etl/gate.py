@@ -187,7 +187,7 @@ def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, A
     Raises:
         TransformationError: a sum has more digits than a number of DynamoDB can have.
     """
-    # As JSON, so that no two groups have the same key, whatever their values.
+    # As JSON, so that two groups never have the same key.
     group = encode([row[name] for name in aggregate.by]).decode()
     key = zip(DESTINATION_KEY, (f"aggregate#{aggregate.name}#{group}", run.end), strict=False)
     try:

@@ -121,7 +121,7 @@ class Share(NamedTuple):
     whole: int
 
     def exceeds(self, percent: Decimal) -> bool:
-        """Whether the share is above so many percent."""
+        """Whether the share is above this percentage."""
         return self.part * 100 > percent * self.whole
 
     @property
