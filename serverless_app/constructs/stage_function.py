@@ -33,6 +33,7 @@ class StageFunction(Construct):
     Its construct id follows from its name: ``etl-extract`` has the id ``Extract`` and runs ``etl.extract.handler``.
 
     Attributes:
+        name: its name.
         function: the function itself.
         granted_keys: the patterns of keys in its grants on the staging bucket.
 
@@ -53,6 +54,7 @@ class StageFunction(Construct):
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, module_of(name).capitalize())
+        self.name = name
         self.granted_keys: list[str] = []
         group = log_group(self, log_group_of(name), settings)
         # The role lacks AWSLambdaBasicExecutionRole, which may write to every log group of the account.

@@ -3,7 +3,7 @@
 from aws_cdk import Stack
 from aws_cdk import aws_lambda as lambda_
 
-from etl.model.stages import BY_ACTION, EXTRACT, FUNCTIONS, LOAD, TRANSFORM, read_by
+from etl.model.stages import BY_ACTION, EXTRACT, FUNCTIONS, LOAD, MAPS, STAGED, TRANSFORM, read_by
 from etl.staging.keys import QUARANTINED, manifest_key, partials_pattern, pattern_of, replayed_key
 from serverless_app.constructs.stage_function import StageFunction
 from serverless_app.constructs.storage import Storage
@@ -34,16 +34,27 @@ def _grant_extract(stage: StageFunction, storage: Storage) -> None:
     stage.may_read(storage.bucket, manifest_key("*"), sealed=False)
     stage.may_read(storage.bucket, replayed_key("*"), QUARANTINED)
     stage.may_list_seals(storage.bucket, QUARANTINED)
-    stage.may_write(storage.bucket, pattern_of(EXTRACT))
+    stage.may_write(storage.bucket, *_staged(stage))
 
 
 def _grant_transform(stage: StageFunction, storage: Storage) -> None:
-    stage.may_read(storage.bucket, pattern_of(read_by(TRANSFORM)), partials_pattern(TRANSFORM), QUARANTINED)
-    stage.may_write(storage.bucket, pattern_of(TRANSFORM), QUARANTINED)
+    stage.may_read(storage.bucket, *_taken(stage), partials_pattern(TRANSFORM), QUARANTINED)
+    stage.may_write(storage.bucket, *_staged(stage), QUARANTINED)
 
 
 def _grant_load(stage: StageFunction, storage: Storage) -> None:
     storage.destination.grant(stage.function, "dynamodb:BatchWriteItem")
     storage.ledger.table.grant(stage.function, "dynamodb:UpdateItem")
-    stage.may_read(storage.bucket, pattern_of(read_by(LOAD)), QUARANTINED)
-    stage.may_write(storage.bucket, QUARANTINED)
+    # The aggregates, which Finish reads, are below Transform's prefix.
+    stage.may_read(storage.bucket, *dict.fromkeys((*_taken(stage), pattern_of(TRANSFORM))), QUARANTINED)
+    stage.may_write(storage.bucket, *_staged(stage), QUARANTINED)
+
+
+def _taken(stage: StageFunction) -> list[str]:
+    """The patterns of the records that a function's workers read."""
+    return [pattern_of(read_by(each.action)) for each in MAPS if each.function == stage.name]
+
+
+def _staged(stage: StageFunction) -> list[str]:
+    """The patterns of the records that a function's workers write."""
+    return [pattern_of(each) for each in STAGED if BY_ACTION[each].function == stage.name]
