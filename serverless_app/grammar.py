@@ -26,7 +26,7 @@ def check_grammar(path: Path) -> None:
     """
     source = path.read_bytes()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an invalid escape is no error, whatever PYTHONWARNINGS asks for
+        warnings.simplefilter("ignore")  # an invalid escape is no error, even if PYTHONWARNINGS makes it one
         try:
             compile(source, str(path), "exec", dont_inherit=True)
             ast.parse(source, feature_version=FUNCTIONS_PYTHON)

@@ -1,12 +1,14 @@
 """The findings of cdk-nag's AwsSolutions pack that this stack accepts, each with its reason."""
 
-from typing import cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, cast
 
 from aws_cdk import Acknowledgment, CfnElement, Stack, Validations
 from constructs import IConstruct
 
 from etl.model.names import STATE_MACHINE
 from etl.model.stages import MAPS
+from serverless_app.constructs.stage_function import StageFunction
 
 _RUNTIME = "The specification fixes Python 3.11, which Lambda supports; StageFunction names the runtime once."
 _TRACES = "X-Ray's PutTraceSegments and PutTelemetryRecords act on no resource: IAM takes only * for them."
@@ -29,35 +31,14 @@ _LOOKING = (
 )
 _STATES = "IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>"
 
-# The patterns of keys that each function has in its grants.
-_GRANTED_KEYS = {
-    "Extract": (
-        *("extract/*", "extract/*/run.json", "extract/*/replayed.json", "quarantine/*"),
-        *("seals/extract/*", "seals/extract/*/replayed.json", "seals/quarantine/*"),
-    ),
-    "Transform": (
-        *("extract/*", "transform/*", "transform/*/partials/*", "quarantine/*"),
-        *("seals/extract/*", "seals/transform/*", "seals/transform/*/partials/*", "seals/quarantine/*"),
-    ),
-    "Load": ("transform/*", "quarantine/*", "seals/transform/*", "seals/quarantine/*"),
-}
-
 # For each: the construct's path below the stack, the rule with its finding, and the reason.
-ACKNOWLEDGED = (
+_ALWAYS = (
     (
         "StagingBucket",
         "S1",
         "Access logs would need a second bucket that outlives this one. The objects live 30 days, and only three "
         "functions use them. CloudTrail's data events show any other reader.",
     ),
-    *((function, "L1", _RUNTIME) for function in _GRANTED_KEYS),
-    *((function, "IAM5[Resource::*]", _TRACES) for function in _GRANTED_KEYS),
-    *(
-        (function, f"IAM5[Resource::<{{bucket}}.Arn>/{key}]", _KEYS)
-        for function, keys in _GRANTED_KEYS.items()
-        for key in keys
-    ),
-    *(("Workflow", f"IAM5[Resource::<{{{function}}}.Arn>:*]", _QUALIFIERS) for function in _GRANTED_KEYS),
     ("Workflow", "IAM5[Resource::*]", _DELIVERY),
     ("RunRecorder", "IAM5[Resource::*]", _DELIVERY),
     (
@@ -78,8 +59,7 @@ ACKNOWLEDGED = (
     ),
 )
 
-# Only with Distributed Maps.
-ACKNOWLEDGED_IF_DISTRIBUTED = (
+_IF_DISTRIBUTED = (
     *(
         ("Workflow", f"{_STATES}:execution:{{machine_name}}{suffix}:*]", _EXECUTIONS)
         for suffix in ("", *(f"/{stage.state}" for stage in MAPS))
@@ -89,27 +69,59 @@ ACKNOWLEDGED_IF_DISTRIBUTED = (
     ("Workflow", f"{_STATES}:mapRun:{STATE_MACHINE}/*:*]", _LOOKING),
 )
 
-# The resources whose logical ids are in findings.
-_NAMED = {
-    "bucket": "StagingBucket/Resource",
-    **{function: f"{function}/Function/Resource" for function in _GRANTED_KEYS},
-    "machine": "Workflow/StateMachine/Resource",
-}
+
+class Acknowledged(NamedTuple):
+    """A finding that the stack accepts.
+
+    Attributes:
+        path: the path of its construct below the stack.
+        id: the rule with the finding.
+        reason: the reason to accept it.
+    """
+
+    path: str
+    id: str
+    reason: str
 
 
-def acknowledge_findings(stack: Stack, *, distributed: bool) -> None:
+def acknowledge_findings(
+    stack: Stack, functions: Iterable[StageFunction], *, distributed: bool
+) -> Sequence[Acknowledged]:
     """Acknowledge each finding on its own construct, and nowhere else.
 
     Args:
         stack: the stack.
+        functions: its functions with all their grants.
         distributed: whether its Maps are Distributed Maps.
     """
-    ids = {name: stack.get_logical_id(cast(CfnElement, _find(stack, path))) for name, path in _NAMED.items()}
+    machine = _logical_id(stack, "Workflow/StateMachine/Resource")
     # CDK takes the state machine's name from its ARN, and a finding quotes that expression.
-    ids["machine_name"] = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{ids["machine"]}"}}]}}]}}'
-    for path, rule, reason in ACKNOWLEDGED + (ACKNOWLEDGED_IF_DISTRIBUTED if distributed else ()):
-        finding = Acknowledgment(id=f"AwsSolutions::AwsSolutions-{rule.format(**ids)}", reason=reason)
-        Validations.of(_find(stack, path)).acknowledge(finding)
+    machine_name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{machine}"}}]}}]}}'
+    findings = [
+        *_ALWAYS,
+        *(finding for function in functions for finding in _of_function(stack, function)),
+        *(_IF_DISTRIBUTED if distributed else ()),
+    ]
+    acknowledged = [
+        Acknowledged(path, f"AwsSolutions::AwsSolutions-{rule.format(machine_name=machine_name)}", reason)
+        for path, rule, reason in findings
+    ]
+    for each in acknowledged:
+        Validations.of(_find(stack, each.path)).acknowledge(Acknowledgment(id=each.id, reason=each.reason))
+    return acknowledged
+
+
+def _of_function(stack: Stack, function: StageFunction) -> Iterator[tuple[str, str, str]]:
+    path, bucket = function.node.id, _logical_id(stack, "StagingBucket/Resource")
+    yield path, "L1", _RUNTIME
+    yield path, "IAM5[Resource::*]", _TRACES
+    for key in function.granted_keys:
+        yield path, f"IAM5[Resource::<{bucket}.Arn>/{key}]", _KEYS
+    yield "Workflow", f"IAM5[Resource::<{_logical_id(stack, f'{path}/Function/Resource')}.Arn>:*]", _QUALIFIERS
+
+
+def _logical_id(stack: Stack, path: str) -> str:
+    return stack.get_logical_id(cast(CfnElement, _find(stack, path)))
 
 
 def _find(stack: Stack, path: str) -> IConstruct:

@@ -12,13 +12,14 @@ from botocore.exceptions import ClientError
 from etl.model.names import ALARMS, SCHEDULE_RULE
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
+from etl.model.stages import FUNCTIONS, log_group_of
 from etl.settings import BY_FUNCTION
 from etl_cli.aws.deployment import Deployment, deploy_line
 from etl_cli.aws.refusals import is_denied
 from etl_cli.terminal.errors import UserError
 
 _LATE, _REJECTED = f"{ALARMS}data-late", f"{ALARMS}rejected-share"
-_LOG_GROUP = "/aws/lambda/etl-load"
+_LOG_GROUP = log_group_of(FUNCTIONS[0])  # all groups have the same retention
 
 
 def deployed_settings(deployment: Deployment) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from etl.model.stages import FUNCTIONS, log_group_of, module_of
 from etl_cli.aws.connection import LocalTime, Profile, Region, connected
 from etl_cli.aws.deployment import deploy_line
 from etl_cli.render.log_view import LogView, joined
@@ -32,9 +33,7 @@ _OVERLAP = timedelta(seconds=30)
 class Function(StrEnum):
     """The functions, as you type them."""
 
-    EXTRACT = "extract"
-    TRANSFORM = "transform"
-    LOAD = "load"
+    vars().update({function: module_of(function) for function in FUNCTIONS})
 
 
 @verb(
@@ -44,7 +43,7 @@ class Function(StrEnum):
 def logs(  # noqa: PLR0913 - each is an option
     function: Annotated[
         Function | None,
-        typer.Argument(help="Show only this function's log. Default: all three."),
+        typer.Argument(help="Show only this function's log. Default: all."),
     ] = None,
     *,
     run: Annotated[
@@ -101,7 +100,7 @@ class LogReader:
         return found
 
     def _read(self, function: Function) -> Iterator[LogLine]:
-        group = f"/aws/lambda/etl-{function}"
+        group = log_group_of(function.name)
         period = {"startTime": _milliseconds(self._start)} | (
             {"endTime": _milliseconds(self._end)} if self._end else {}
         )

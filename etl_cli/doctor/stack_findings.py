@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from etl.model.names import DESTINATION_TABLE, LEDGER_TABLE, SOURCE_TABLE, STACK, STAGING_BUCKET, STATE_MACHINE
+from etl.model.stages import FUNCTIONS, log_group_of
 from etl_cli.aws.cli_lines import aws
 from etl_cli.doctor.findings import Finding, is_missing
 from etl_cli.terminal.printable import shell_words
@@ -32,15 +33,15 @@ class Obstacle(NamedTuple):
 
 
 _TABLE, _BUCKET, _LOG_GROUP = "table", "bucket", "log group"
-_LAMBDA, _STATES = "/aws/lambda/etl-", f"/aws/vendedlogs/states/{STATE_MACHINE}"
+_STATES = f"/aws/vendedlogs/states/{STATE_MACHINE}"
+# The ids of the functions' log groups, in the functions' order.
+_FUNCTION_LOGS = ("ExtractLogs56BFE9EB", "TransformLogs6C6200D4", "LoadLogsFED4C05A")
 OBSTACLES = (
     Obstacle(_TABLE, SOURCE_TABLE, "SourceTable70380C26"),
     Obstacle(_TABLE, DESTINATION_TABLE, "DestinationTableE41E7513"),
     Obstacle(_TABLE, LEDGER_TABLE, "RunLedgerTable3162D107"),
     Obstacle(_BUCKET, STAGING_BUCKET, "StagingBucket9644C37C"),
-    Obstacle(_LOG_GROUP, f"{_LAMBDA}extract", "ExtractLogs56BFE9EB"),
-    Obstacle(_LOG_GROUP, f"{_LAMBDA}transform", "TransformLogs6C6200D4"),
-    Obstacle(_LOG_GROUP, f"{_LAMBDA}load", "LoadLogsFED4C05A"),
+    *(Obstacle(_LOG_GROUP, log_group_of(each), its) for each, its in zip(FUNCTIONS, _FUNCTION_LOGS, strict=True)),
     Obstacle(_LOG_GROUP, _STATES, "WorkflowLogs8B0907C7"),
     Obstacle(_LOG_GROUP, f"{_STATES}-recorder", "RunRecorderLogs0853A091"),
     Obstacle(_LOG_GROUP, f"{_STATES}-watch", "WatermarkWatchLogs039FDCB3"),

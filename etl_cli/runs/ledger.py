@@ -1,4 +1,4 @@
-"""Reads the run ledger, whose table is described in runtime/etl/ledger.py."""
+"""Reads the run ledger."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from etl.model import ledger_fields as fields
 from etl.model.instants import parse_instant
+from etl.model.names import LEDGER_TABLE
 from etl.model.statuses import SUCCEEDED, status_of
 from etl.model.windows import LATEST_DELIVERY
 from etl_cli.aws.deployment import deploy_line
@@ -17,9 +19,6 @@ from etl_cli.terminal.times import Span
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-TABLE = "etl-run-ledger"
-"""Name of the table, which the stack fixes."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +89,22 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[LedgerEnt
         UserError: there is no ledger.
     """
     pages = dynamodb.get_paginator("query").paginate(
-        TableName=TABLE,
+        TableName=LEDGER_TABLE,
         KeyConditionExpression="#kind = :run",
-        ExpressionAttributeNames={"#kind": "kind"},
-        ExpressionAttributeValues={":run": {"S": "run"}},
+        ExpressionAttributeNames=fields.placeholders(fields.KIND),
+        ExpressionAttributeValues={":run": {"S": fields.OF_RUN}},
         ConsistentRead=True,
     )
     try:
         entries = [_entry(item, now) for page in pages for item in page["Items"]]
     except dynamodb.exceptions.ResourceNotFoundException:
         deploy = deploy_line(dynamodb.meta.endpoint_url)
-        raise UserError(f"There is no table {TABLE}.", f"Deploy the stack: {deploy}") from None
+        raise UserError(f"There is no table {LEDGER_TABLE}.", f"Deploy the stack: {deploy}") from None
     entries.sort(key=lambda entry: (entry.started is not None, entry.started, entry.name), reverse=True)
-    key = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
-    found: Any = dynamodb.get_item(TableName=TABLE, Key=key, ConsistentRead=True).get("Item")
-    return entries, Watermark(*(parse_instant(found[name]["S"]) for name in ("since", "end"))) if found else None
+    found: Any = dynamodb.get_item(TableName=LEDGER_TABLE, Key=fields.WATERMARK_KEY, ConsistentRead=True).get("Item")
+    if not found:
+        return entries, None
+    return entries, Watermark(*(parse_instant(found[name]["S"]) for name in (fields.SINCE, fields.END)))
 
 
 def find_run(entries: Iterable[LedgerEntry], name: str) -> LedgerEntry:
@@ -132,18 +132,21 @@ def _entry(item: Any, now: datetime) -> LedgerEntry:
     def instant(name: str) -> datetime | None:
         return parse_instant(texts[name]) if name in texts else None
 
-    start, end, started = instant("window_start"), instant("window_end"), instant("started_at")
-    replayed = item.get("replayed", {}).get("M", {})
-    same = ("execution", "run", "stage", "error", "cause", "replay", "origin")
+    start, end, started = map(instant, (fields.WINDOW_START, fields.WINDOW_END, fields.STARTED_AT))
+    replayed = item.get(fields.REPLAYED, {}).get("M", {})
+    same = (
+        *(fields.EXECUTION, fields.RUN, fields.STAGE, fields.ERROR, fields.CAUSE),
+        *(fields.REPLAY, fields.ORIGIN),
+    )
     return LedgerEntry(
-        status=status_of(texts.get("status", ""), started, now),
+        status=status_of(texts.get(fields.STATUS, ""), started, now),
         window=Span(start, end) if start and end else None,  # a run that failed at its very start has none
-        name=texts.get("id", ""),
+        name=texts.get(fields.ID, ""),
         started=started,
-        finished=instant("finished_at"),
-        segments=_numbers(item).get("segments", 0),
-        counts=_numbers(item.get("counts", {}).get("M", {})),
-        replayed=({"run": replayed["run"]["S"]} | _numbers(replayed)) if replayed else {},
+        finished=instant(fields.FINISHED_AT),
+        segments=_numbers(item).get(fields.SEGMENTS, 0),
+        counts=_numbers(item.get(fields.COUNTS, {}).get("M", {})),
+        replayed=({"run": replayed[fields.RUN]["S"]} | _numbers(replayed)) if replayed else {},
         **{name: texts[name] for name in same if name in texts},
     )
 

@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from etl.checks import check_rejected, check_set_aside
 from etl.model.balance import check_balance
 from etl.model.counts import REJECTED, REPORTED, rejected_share
 from etl.model.run import Run, Work, totals
 from etl.model.stages import ACTIONS, BEFORE_GATE, FINISH, STAGED
+from etl.rejection_checks import check_rejected, check_set_aside
 from etl.staging.bucket import Staging
 from etl.staging.keys import part_key
 
@@ -33,7 +33,7 @@ def finish(
     """
     counts = {name: count + gate["counts"].get(name, 0) for name, count in totals(segments).items()}
     check_balance(run, counts, _AFTER_GATE)
-    for stage in REJECTED:  # the quarantine of earlier stages too: it was there while Load was at work
+    for stage in REJECTED:  # earlier stages too: their quarantine may have changed since Gate
         check_set_aside(run, stage, counts, segments, staging)
     staging.records(gate["aggregates"])
     check_rejected(run, rejected_share(FINISH, counts), threshold_percent)

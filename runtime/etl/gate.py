@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from etl.checks import READERS, check_rejected, check_set_aside, quarantine_keys
 from etl.model.balance import check_balance
 from etl.model.counts import PASSED_ON, REJECTED, Counts, Share, rejected_share
 from etl.model.errors import Reason, StagingError, TransformationError
@@ -18,8 +17,10 @@ from etl.model.rejection import RejectedError
 from etl.model.run import Run, Work, totals
 from etl.model.schema import DESTINATION_KEY
 from etl.model.stages import BEFORE_GATE, GATE, read_by
+from etl.rejection_checks import READERS, check_rejected, check_set_aside, quarantine_keys
 from etl.staging.bucket import Staging
 from etl.staging.keys import aggregates_key, part_key, partial_key
+from etl.staging.quarantine import Quarantined
 from etl.staging.writer import PartWriter
 from etl.user.accumulator import Accumulator, accumulators, json_array
 from etl.user.aggregates import Aggregate
@@ -33,13 +34,7 @@ _MOST_REASONS = 3
 _MOST_TALLIED = 100_000
 _ROWS_TOGETHER = 1000
 
-
-class _Quarantined(msgspec.Struct):
-    summary: str
-    untimed: bool = False
-
-
-_quarantined = msgspec.json.Decoder(_Quarantined)
+_quarantined = msgspec.json.Decoder(Quarantined)
 _partials = msgspec.json.Decoder(dict[str, list[msgspec.Raw]])
 
 
@@ -192,7 +187,7 @@ def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, A
     Raises:
         TransformationError: a sum has more digits than a number of DynamoDB can have.
     """
-    # As JSON, so that no two groups have the same key, whatever their values.
+    # As JSON, so that two groups never have the same key.
     group = encode([row[name] for name in aggregate.by]).decode()
     key = zip(DESTINATION_KEY, (f"aggregate#{aggregate.name}#{group}", run.end), strict=False)
     try:

@@ -1,22 +1,6 @@
 """The run ledger: an entry for each execution, and the watermark. It outlives the staged objects.
 
-The table has the keys ``kind`` and ``id``:
-
-=============  ==================  ===========================================================================
-``kind``       ``id``              attributes
-=============  ==================  ===========================================================================
-``run``        execution's name    ``status``: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
-                                   ``run``: id of the run. ``execution``: its ARN.
-                                   ``window_start``, ``window_end``, ``started_at``, ``finished_at``, ``segments``,
-                                   ``counts``. Of a failure: ``error``, ``cause`` and ``stage``.
-                                   ``replay``: the run whose quarantine it takes up.
-                                   ``replayed``: the run that took up its own quarantine, and the counts of that.
-                                   ``origin``: ``schedule`` if it got no window, else ``event`` or ``execution``.
-``watermark``  ``watermark``       ``since``: the start of the first scheduled run's day. ``end``: every instant
-                                   from ``since`` to ``end`` is in a window that was loaded. ``run``: the run that
-                                   moved ``end`` there.
-=============  ==================  ===========================================================================
-
+Its fields are in ``model/ledger_fields.py``.
 The state machine records failures itself, so they are recorded even when a function broke.
 """
 
@@ -25,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from etl.model import ledger_fields as fields
 from etl.model.counts import OUTCOMES
 from etl.model.errors import TransientError
 from etl.model.instants import format_instant, parse_instant
@@ -34,7 +19,6 @@ from etl.model.statuses import RUNNING, SUCCEEDED
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-_WATERMARK = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
 _CONDITION_FAILED = "ConditionalCheckFailed"
 
 
@@ -60,13 +44,13 @@ class Ledger:
 
     def watermark(self) -> datetime | None:
         """The watermark; None before the first scheduled run."""
-        answer = self._dynamodb.get_item(TableName=self._table, Key=_WATERMARK, ConsistentRead=True)
+        answer = self._dynamodb.get_item(TableName=self._table, Key=fields.WATERMARK_KEY, ConsistentRead=True)
         item = answer.get("Item")
-        return parse_instant(item["end"]["S"]) if item else None
+        return parse_instant(item[fields.END]["S"]) if item else None
 
     def end_of(self, run: Run) -> RunEnd | None:
         """The end of a run; None if it has no entry."""
-        answer = self._dynamodb.get_item(TableName=self._table, Key=_key(run.execution), ConsistentRead=True)
+        answer = self._dynamodb.get_item(TableName=self._table, Key=fields.run_key(run.execution), ConsistentRead=True)
         item = answer.get("Item")
         return RunEnd(*(item.get(name, {"S": ""})["S"] for name in RunEnd._fields)) if item else None
 
@@ -80,31 +64,31 @@ class Ledger:
             started_by: ``schedule``, ``event`` or ``execution``.
         """
         entry = {
-            **_key(run.execution),
-            "status": {"S": RUNNING},
-            "run": {"S": run.id},
-            "execution": {"S": run.execution},
-            "window_start": {"S": run.start},
-            "window_end": {"S": run.end},
-            "started_at": {"S": run.time},
-            "segments": {"N": str(run.segments)},
-            "origin": {"S": started_by},
+            **fields.run_key(run.execution),
+            fields.STATUS: {"S": RUNNING},
+            fields.RUN: {"S": run.id},
+            fields.EXECUTION: {"S": run.execution},
+            fields.WINDOW_START: {"S": run.start},
+            fields.WINDOW_END: {"S": run.end},
+            fields.STARTED_AT: {"S": run.time},
+            fields.SEGMENTS: {"N": str(run.segments)},
+            fields.ORIGIN: {"S": started_by},
         }
         if run.replay:
-            entry["replay"] = {"S": run.replay.run}
+            entry[fields.REPLAY] = {"S": run.replay.run}
         self._put(
             Item=entry,
             # An invocation that Step Functions gave up may still be at work after its run has ended.
             ConditionExpression="attribute_not_exists(#id) OR #status <> :succeeded OR #run <> :run",
-            ExpressionAttributeNames={"#id": "id", "#status": "status", "#run": "run"},
+            ExpressionAttributeNames=fields.placeholders(fields.ID, fields.STATUS, fields.RUN),
             ExpressionAttributeValues={":succeeded": {"S": SUCCEEDED}, ":run": {"S": run.id}},
         )
         if first_watermark is not None:
             end = {"S": format_instant(first_watermark)}
             self._put(
-                Item={**_WATERMARK, "since": end, "end": end},
+                Item={**fields.WATERMARK_KEY, fields.SINCE: end, fields.END: end},
                 ConditionExpression="attribute_not_exists(#id)",
-                ExpressionAttributeNames={"#id": "id"},
+                ExpressionAttributeNames=fields.placeholders(fields.ID),
             )
 
     def _put(self, **item: Any) -> None:
@@ -141,22 +125,17 @@ class Ledger:
     def _closed(self, run: Run, counts: dict[str, int], finished_at: str) -> Any:
         return {
             "TableName": self._table,
-            "Key": _key(run.execution),
+            "Key": fields.run_key(run.execution),
             # The entry of a run that failed and was redriven has its failure.
             "UpdateExpression": (
-                "SET #status = :status, #finished = :finished, #counts = :counts REMOVE #error, #cause, #stage"
+                "SET #status = :status, #finished_at = :finished_at, #counts = :counts REMOVE #error, #cause, #stage"
             ),
-            "ExpressionAttributeNames": {
-                "#status": "status",
-                "#finished": "finished_at",
-                "#counts": "counts",
-                "#error": "error",
-                "#cause": "cause",
-                "#stage": "stage",
-            },
+            "ExpressionAttributeNames": fields.placeholders(
+                fields.STATUS, fields.FINISHED_AT, fields.COUNTS, fields.ERROR, fields.CAUSE, fields.STAGE
+            ),
             "ExpressionAttributeValues": {
                 ":status": {"S": SUCCEEDED},
-                ":finished": {"S": finished_at},
+                ":finished_at": {"S": finished_at},
                 ":counts": {"M": {name: {"N": str(count)} for name, count in counts.items()}},
             },
         }
@@ -168,10 +147,10 @@ class Ledger:
         """
         return {
             "TableName": self._table,
-            "Key": _WATERMARK,
+            "Key": fields.WATERMARK_KEY,
             "UpdateExpression": "SET #end = :end, #run = :run",
             "ConditionExpression": "#end >= :start AND #end < :end",
-            "ExpressionAttributeNames": {"#end": "end", "#run": "run"},
+            "ExpressionAttributeNames": fields.placeholders(fields.END, fields.RUN),
             "ExpressionAttributeValues": {
                 ":start": {"S": run.start},
                 ":end": {"S": run.end},
@@ -184,15 +163,11 @@ class Ledger:
         noted = {name: {"N": str(counts.get(name, 0))} for name in OUTCOMES}
         return {
             "TableName": self._table,
-            "Key": _key(replayed.execution),
+            "Key": fields.run_key(replayed.execution),
             "UpdateExpression": "SET #replayed = :replayed",
             "ConditionExpression": "attribute_exists(#id)",
-            "ExpressionAttributeNames": {"#replayed": "replayed", "#id": "id"},
+            "ExpressionAttributeNames": fields.placeholders(fields.REPLAYED, fields.ID),
             "ExpressionAttributeValues": {
-                ":replayed": {"M": {"run": {"S": run.id}, "finished_at": {"S": finished_at}, **noted}}
+                ":replayed": {"M": {fields.RUN: {"S": run.id}, fields.FINISHED_AT: {"S": finished_at}, **noted}}
             },
         }
-
-
-def _key(execution: str) -> dict[str, Any]:
-    return {"kind": {"S": "run"}, "id": {"S": execution.rpartition(":")[2]}}

@@ -30,7 +30,7 @@ from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
 from etl.tables.batch_writer import open_batch_writer
 from etl.tables.destination import DestinationTable, Outcome
-from etl.tables.pacing import Pacer
+from etl.tables.write_pace import Pacer
 from etl.values.attribute_values import Number, to_wire
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ async def load_segment(
         rejected.close()
     if cursor is not None and cursor == (work.cursor or BEGINNING):
         raise TransientError(
-            f"run {run.id}, segment {work.segment}: the destination table took nothing for a whole invocation, since "
-            "its capacity is used up; look at its throttling metrics, or lower the ceiling on write units",
+            f"run {run.id}, segment {work.segment}: the destination table accepted nothing during a whole "
+            "invocation: its capacity is used up; look at its throttling metrics, or lower the ceiling on write units",
             Reason.DESTINATION_BUSY,
         )
     work.count("load_quarantine_parts", rejected.next_part - first)

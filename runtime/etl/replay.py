@@ -24,19 +24,13 @@ from etl.model.statuses import INVOCATION_LIMIT, LONGEST_RUN, RUNNING, SUCCEEDED
 from etl.staging.batches import Batch
 from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, quarantine_prefix, replayed_key
+from etl.staging.quarantine import Quarantined
 from etl.tables.source import Page, SourceTable
 
 # Source: DynamoDB developer guide, "Constraints in Amazon DynamoDB", partition key.
 _LONGEST_KEY_BYTES = 2048
 
-
-class _Quarantined(msgspec.Struct):
-    stage: str
-    item: msgspec.Raw
-    untimed: bool = False
-
-
-_lines = msgspec.json.Decoder(list[_Quarantined])
+_lines = msgspec.json.Decoder(list[Quarantined])
 # Transform sets aside items of the source table in DynamoDB JSON. Later stages set aside records of plain JSON.
 _item_key_and_time = reader(SOURCE_KEY, TIME, wire=True)
 _record_key = reader(SOURCE_KEY, wire=False)
@@ -146,7 +140,7 @@ def _page(run: Run, position: dict[str, int], key: str, batch: Batch, source: So
     return Page(items, len(records), len(found), position, units, len(records) - len(items))
 
 
-def _id(record: _Quarantined) -> str:
+def _id(record: Quarantined) -> str:
     """The key of the item from which a quarantined record comes; empty if the record doesn't have it."""
     if record.stage == TRANSFORM:
         return _item_key_and_time(record.item)[0]

@@ -9,6 +9,7 @@ from typing import Any, Self
 from etl.model.errors import ConfigurationError
 from etl.model.function_settings import ReadByAll, ReadByExtract, ReadByLoad, ReadByTransform
 from etl.model.setting import Setting, SettingsError, declared
+from etl.model.stages import BY_ACTION, EXTRACT, LOAD, TRANSFORM
 from etl.model.windows import WindowRules
 
 
@@ -87,9 +88,9 @@ class LoadSettings(FunctionSettings, ReadByLoad):
 
 
 BY_FUNCTION: Mapping[str, type[FunctionSettings]] = {
-    "etl-extract": ExtractSettings,
-    "etl-transform": TransformSettings,
-    "etl-load": LoadSettings,
+    BY_ACTION[EXTRACT].function: ExtractSettings,
+    BY_ACTION[TRANSFORM].function: TransformSettings,
+    BY_ACTION[LOAD].function: LoadSettings,
 }
 
 

@@ -19,7 +19,7 @@ _TEXTS = {name: remedy.text.format(again=_AGAIN) for name, remedy in REMEDIES.it
 # An event's remedy follows from the error alone, whichever function can't be loaded. Your code is the likely cause.
 _TEXTS |= dict.fromkeys(
     ("Runtime.ImportModuleError", "Runtime.UserCodeSyntaxError"),
-    "The function's code can't be loaded: if the cause names transformation.py or a module beside it, correct that "
+    "The function's code can't be loaded: if the cause names transformation.py or a module next to it, correct that "
     f"file; deploy the stack again; then {_AGAIN}.",
 )
 # By the name of the error, or by the status of a run without one.

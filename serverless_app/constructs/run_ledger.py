@@ -7,6 +7,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from etl.model import ledger_fields as fields
 from etl.model.names import LEDGER_TABLE
 from serverless_app.constructs.tables import key_table
 
@@ -18,19 +19,15 @@ RECORDED = "DynamoDB.ConditionalCheckFailedException"
 FAILED_STATE = "$keys($states.input.failure)[-1]"
 FAILURE = f"$lookup($states.input.failure, {FAILED_STATE})"
 
-# runtime/etl/ledger.py describes the attributes.
 _UPDATE = (
     "SET #status = :status, #stage = :stage, #error = :error, #cause = :cause, #finished = :finished, "
     "#execution = if_not_exists(#execution, :execution), #started = if_not_exists(#started, :started)"
 )
 _NAMES = {
-    "#status": "status",
-    "#stage": "stage",
-    "#error": "error",
-    "#cause": "cause",
-    "#finished": "finished_at",
-    "#execution": "execution",
-    "#started": "started_at",
+    **fields.placeholders(fields.STATUS, fields.STAGE, fields.ERROR, fields.CAUSE),
+    "#finished": fields.FINISHED_AT,
+    **fields.placeholders(fields.EXECUTION),
+    "#started": fields.STARTED_AT,
 }
 
 
@@ -43,7 +40,7 @@ class RunLedger(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy) -> None:
         super().__init__(scope, construct_id)
-        self.table = key_table(self, "Table", LEDGER_TABLE, ("kind", "id"), removal_policy)
+        self.table = key_table(self, "Table", LEDGER_TABLE, fields.KEY, removal_policy)
 
     def record(
         self,
@@ -70,7 +67,7 @@ class RunLedger(Construct):
         """
         kept = {f"kept{number}": status for number, status in enumerate(keep)}
         filled = {name: _text(f"{{% {expression} %}}") for name, expression in {**values, **kept}.items()}
-        key = {"kind": _text("run"), "id": filled.pop("name")}
+        key = {fields.KIND: _text(fields.OF_RUN), fields.ID: filled.pop("name")}
         any_kept = ", ".join(f":{name}" for name in kept)
         state = tasks.DynamoUpdateItem.jsonata(
             scope,
@@ -93,8 +90,8 @@ class RunLedger(Construct):
 
 # JSONata leaves out attributes that are missing.
 _RUN_OF_ENTRY = (
-    "$states.result.Attributes.{'run': run.S, 'replay': replay.S, "
-    "'window': $exists(window_start) ? {'start': window_start.S, 'end': window_end.S}}"
+    f"$states.result.Attributes.{{'run': {fields.RUN}.S, 'replay': {fields.REPLAY}.S, 'window': "
+    f"$exists({fields.WINDOW_START}) ? {{'start': {fields.WINDOW_START}.S, 'end': {fields.WINDOW_END}.S}}}}"
 )
 
 

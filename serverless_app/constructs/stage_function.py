@@ -8,6 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from etl.model.stages import STAGES, log_group_of, module_of
 from etl.model.statuses import INVOCATION_LIMIT
 from etl.settings import environment
 from etl.staging.keys import seal_key
@@ -29,10 +30,15 @@ _ARCHITECTURES = {"x86_64": lambda_.Architecture.X86_64, "arm64": lambda_.Archit
 class StageFunction(Construct):
     """A Lambda function that may write its own logs and traces, and nothing else until it is granted more.
 
-    Its construct id is its stage: the function ``etl-extract`` has the id ``Extract`` and runs ``etl.extract.handler``.
+    Its construct id follows from its name: ``etl-extract`` has the id ``Extract`` and runs ``etl.extract.handler``.
+
+    Attributes:
+        name: its name.
+        function: the function itself.
+        granted_keys: the patterns of keys in its grants on the staging bucket.
 
     Args:
-        description: its work, for the console.
+        name: its name.
         code: the asset that all functions share.
         storage: the bucket and the tables, whose names its environment has.
         settings: the pipeline's settings.
@@ -41,17 +47,16 @@ class StageFunction(Construct):
     def __init__(
         self,
         scope: Construct,
-        construct_id: str,
+        name: str,
         *,
-        description: str,
         code: lambda_.Code,
         storage: Storage,
         settings: PipelineSettings,
     ) -> None:
-        super().__init__(scope, construct_id)
-        stage = construct_id.lower()
-        name = f"etl-{stage}"
-        group = log_group(self, f"/aws/lambda/{name}", settings)
+        super().__init__(scope, module_of(name).capitalize())
+        self.name = name
+        self.granted_keys: list[str] = []
+        group = log_group(self, log_group_of(name), settings)
         # The role lacks AWSLambdaBasicExecutionRole, which may write to every log group of the account.
         role = iam.Role(
             self,
@@ -67,12 +72,12 @@ class StageFunction(Construct):
             self,
             "Function",
             function_name=name,
-            description=description,
+            description="; ".join(f"{each.state}: {each.doing}" for each in STAGES if each.function == name),
             runtime=lambda_.Runtime.PYTHON_3_11,
             # The runtime has the AWS SDK. It changes only with a deployment, never between two.
             runtime_management_mode=lambda_.RuntimeManagementMode.FUNCTION_UPDATE,
             architecture=_ARCHITECTURES[settings.architecture],
-            handler=f"etl.{stage}.handler",
+            handler=f"etl.{module_of(name)}.handler",
             code=code,
             memory_size=settings.memory_mb,
             timeout=Duration.seconds(INVOCATION_LIMIT.total_seconds()),
@@ -102,6 +107,7 @@ class StageFunction(Construct):
         )
 
     def _grant(self, actions: list[str], bucket: s3.IBucket, keys: tuple[str, ...]) -> None:
+        self.granted_keys += (key for key in keys if key not in self.granted_keys)
         iam.Grant.add_to_principal(
             grantee=self.function, actions=actions, resource_arns=[bucket.arn_for_objects(key) for key in keys]
         )

@@ -11,6 +11,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from etl.invocation.metrics import NAMESPACE
+from etl.model import ledger_fields as fields
 from etl.model.names import STATE_MACHINE
 from serverless_app.constructs.log_group import workflow_logging
 from serverless_app.constructs.pipeline_metrics import WATERMARK_AGE
@@ -99,15 +100,15 @@ class WatermarkWatch(Construct):
 
     def _read_watermark(self, ledger: RunLedger) -> tasks.DynamoGetItem:
         """Make the state that reads the watermark from the ledger."""
-        key = tasks.DynamoAttributeValue.from_string("watermark")
+        key = tasks.DynamoAttributeValue.from_string(fields.OF_WATERMARK)
         state = tasks.DynamoGetItem.jsonata(
             self,
             "ReadWatermark",
             state_name="ReadWatermark",
             table=ledger.table,
-            key={"kind": key, "id": key},
+            key=dict.fromkeys(fields.KEY, key),
             consistent_read=True,
-            outputs="{% {'since': $states.result.Item.end.S} %}",
+            outputs=f"{{% {{'since': $states.result.Item.{fields.END}.S}} %}}",
         )
         state.add_retry(**_RETRY)
         return state

@@ -21,9 +21,9 @@ def graph(
 
     Args:
         title: its title, with the unit.
-        left: metrics against the left axis.
-        right: metrics against the right axis.
-        limits: lines across the graph; against the right axis if there are metrics against it.
+        left: metrics on the left axis.
+        right: metrics on the right axis.
+        limits: lines across the graph; on the right axis if it has metrics.
     """
     from_zero = cloudwatch.YAxisProps(min=0)
     return cloudwatch.GraphWidget(

@@ -10,7 +10,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from etl.model.names import STATE_MACHINE
-from etl.model.stages import STAGES, Stage
+from etl.model.stages import FINISH, GATE, PLAN, STAGES, Stage
 from etl.model.statuses import RUN_LIMIT
 from serverless_app.constructs.failed_segment import CHILD_FAILED, FailedSegment
 from serverless_app.constructs.log_group import workflow_logging
@@ -52,9 +52,9 @@ _EXECUTION = {"id.$": "$$.Execution.Id", "name.$": "$$.Execution.Name", "started
 _FINISH = {"gate.$": "$.gate", "finished_at.$": "$$.State.EnteredTime"}
 # The input of each stage that is one invocation, by its action. Plan gets the engine's version as well.
 _INPUTS: Mapping[str, Mapping[str, Any]] = {
-    "plan": {"input.$": "$", "execution": _EXECUTION},
-    "gate": _RUN | _SEGMENTS,
-    "finish": _RUN | _SEGMENTS | _FINISH,
+    PLAN: {"input.$": "$", "execution": _EXECUTION},
+    GATE: _RUN | _SEGMENTS,
+    FINISH: _RUN | _SEGMENTS | _FINISH,
 }
 
 
@@ -95,7 +95,7 @@ class Workflow(Construct):
                 self, "FailedSegment", state_machine_name=STATE_MACHINE, failed=self._failed
             )
         # An execution keeps its definition, while a deployment may replace the functions' code: Plan compares.
-        more = {"plan": {"engine": engine}}
+        more = {PLAN: {"engine": engine}}
         first, *others = (
             self._segments(stage) if stage.is_map else self._step(stage, more.get(stage.action, {})) for stage in STAGES
         )

@@ -69,7 +69,7 @@ class EtlPipelineStack(Stack):
         self._daily_schedule()
         self._monitoring()
         self._outputs()
-        acknowledge_findings(self, distributed=self.settings.distributed)
+        self.acknowledged = acknowledge_findings(self, self.functions.values(), distributed=self.settings.distributed)
 
     def _source(self) -> Path:
         """The functions' code. `cdk ls` and `cdk destroy` need no bundle of it."""

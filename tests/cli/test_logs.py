@@ -153,7 +153,7 @@ def test_the_logs_are_merged_in_the_order_of_time() -> None:
 
 
 def test_only_the_functions_and_the_time_that_are_asked_for() -> None:
-    assert {line.function for line in reader(EVENTS, Function.LOAD).new_lines()} == {"load"}
+    assert {line.function for line in reader(EVENTS, Function("load")).new_lines()} == {"load"}
     bounds = {"start": NIGHT + timedelta(seconds=300), "end": NIGHT + timedelta(seconds=341)}
     assert seconds(reader(EVENTS, **bounds).new_lines()) == [300, 302, 320, 340, 341]
 
@@ -162,7 +162,7 @@ def test_new_lines_are_shown_once_even_if_they_come_late() -> None:
     events: dict[str, list[dict[str, Any]]] = {
         "load": [event(0, "a"), event(10, "at the edge"), event(40, "b", "1"), event(40, "b", "2")]
     }
-    following = reader(events, Function.LOAD)
+    following = reader(events, Function("load"))
 
     assert [line.text for line in following.new_lines()] == ["a", "at the edge", "b", "b"]
     assert following.new_lines() == []
@@ -177,7 +177,7 @@ def test_a_log_that_is_not_there_is_named() -> None:
     aws = FakeAws({"cloudwatch-logs.FilterLogEvents": RefusalError("ResourceNotFoundException")})
 
     with pytest.raises(UserError, match="There is no log group /aws/lambda/etl-load") as caught:
-        LogReader(aws.session.client("logs"), [Function.LOAD], NIGHT).new_lines()
+        LogReader(aws.session.client("logs"), [Function("load")], NIGHT).new_lines()
     assert "cdk deploy EtlPipelineStack" in caught.value.remedy
 
 

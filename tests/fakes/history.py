@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from etl.model.counts import COUNTS
-from etl.model.stages import STATES
+from etl.model.stages import BY_STATE, STATES
 
 Event = dict[str, Any]
 WORKERS = 40  # of an inline Map
-MAPS = ("Extract", "Transform", "Load")
+MAPS = tuple(state for state in STATES if BY_STATE[state].is_map)
 
 
 class FakeHistory:

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from etl.model import ledger_fields as fields
 from tests.fakes.faults import Faults, client_error
 from tests.fakes.filter_expression import matches
 
@@ -29,17 +30,17 @@ class FakeLedgerTable:
 
     def entries(self) -> list[dict[str, Any]]:
         """The runs' entries as plain values, in the order of their names."""
-        return [_plain(item) for (kind, _), item in sorted(self.items.items()) if kind == "run"]
+        return [_plain(item) for (kind, _), item in sorted(self.items.items()) if kind == fields.OF_RUN]
 
     def entry(self, name: str) -> dict[str, Any]:
         """The entry of the execution with this name."""
-        return _plain(self.items["run", name])
+        return _plain(self.items[fields.OF_RUN, name])
 
     @property
     def watermark(self) -> str | None:
         """Where the watermark is; None when there is none."""
-        item = self.items.get(("watermark", "watermark"))
-        return item["end"]["S"] if item else None
+        item = self.items.get(_key(fields.WATERMARK_KEY))
+        return item[fields.END]["S"] if item else None
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
         with self.faults.call("GetItem"):
@@ -117,7 +118,7 @@ class FakeLedgerTable:
 
 
 def _key(item: Item) -> tuple[str, str]:
-    return item["kind"]["S"], item["id"]["S"]
+    return item[fields.KIND]["S"], item[fields.ID]["S"]
 
 
 def _picked(values: Mapping[str, Any], names: set[str]) -> dict[str, Any]:

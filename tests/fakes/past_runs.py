@@ -9,9 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from etl.model.names import LEDGER_TABLE
 from etl_cli.aws import deployment
 from etl_cli.items.transformation_file import load
-from etl_cli.runs.ledger import TABLE, LedgerEntry, find_run, read_ledger
+from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger
 from etl_cli.terminal.paths import ROOT
 from tests.fakes.dynamodb import FakeDynamoDB, Item
 from tests.fakes.pipeline import FakePipeline
@@ -131,7 +132,7 @@ class _DynamoDB:
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead
-        if TableName == TABLE:
+        if TableName == LEDGER_TABLE:
             return self._tables.ledger.get_item(TableName="ledger", Key=Key, ConsistentRead=True)
         found = [each for each in self._tables.tables[TableName] if Key.items() <= each.items()]
         return {"Item": found[0]} if found else {}
@@ -147,6 +148,6 @@ class _DynamoDB:
         return self
 
     def paginate(self, *, TableName: str, **_: Any) -> Iterator[dict[str, Any]]:
-        assert TableName == TABLE
+        assert TableName == LEDGER_TABLE
         ledger = self._tables.ledger.items
         yield {"Items": [entry for (kind, _), entry in ledger.items() if kind == "run"]}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from serverless_app.nag import Acknowledged
 from serverless_app.settings import PipelineSettings
 from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
 
@@ -53,11 +54,13 @@ class Synthesized:
         template: the template.
         nag: the report of cdk-nag.
         assembly: the folder of the cloud assembly.
+        acknowledged: the findings of cdk-nag that the stack acknowledges.
     """
 
     template: dict[str, Any]
     nag: dict[str, Any]
     assembly: Path
+    acknowledged: Sequence[Acknowledged]
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
         """Give the resources of a type by their logical ids."""
@@ -143,14 +146,14 @@ def synthesize(
     told_by_cli = {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
     app = App(outdir=str(folder), context={**flags, **told_by_cli, **(context or {})}, analytics_reporting=False)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-    EtlPipelineStack(app, "EtlPipelineStack", settings=settings)
+    stack = EtlPipelineStack(app, "EtlPipelineStack", settings=settings)
     try:
         app.synth()
     except RuntimeError as error:  # The report has the findings, for the tests of them.
         if "ValidationFailed" not in str(error):
             raise
     template = json.loads((folder / "EtlPipelineStack.template.json").read_text())
-    return Synthesized(template, nag_report(folder), folder)
+    return Synthesized(template, nag_report(folder), folder, stack.acknowledged)
 
 
 def nag_report(assembly: Path) -> dict[str, Any]:

@@ -35,12 +35,12 @@ def test_an_end_is_written_without_a_function(record: dict[str, Any]) -> None:
 
 
 def test_the_states_write_the_attributes_of_the_functions(record: dict[str, Any]) -> None:
-    from etl import ledger
+    from etl.model import ledger_fields
 
     names = record["Arguments"]["ExpressionAttributeNames"]
 
     assert set(names.values()) == {"status", "stage", "error", "cause", "finished_at", "execution", "started_at"}
-    assert all(f"``{name}``" in (ledger.__doc__ or "") for name in names.values())
+    assert all(f"``{name}``" in (ledger_fields.__doc__ or "") for name in names.values())
 
 
 def test_every_name_and_value_is_used_and_given(record: dict[str, Any]) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from etl.model import ledger_fields as fields
+from etl.model.names import LEDGER_TABLE
 from tests.pipeline.execution import text
 from tests.pipeline.pipeline import Pipeline
-
-TABLE = "etl-run-ledger"
-WATERMARK = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
 
 
 class Ledger:
@@ -20,25 +19,29 @@ class Ledger:
 
     def entry(self, arn: str) -> dict[str, Any]:
         """The entry of an execution as plain values; empty if there is none."""
-        key = {"kind": {"S": "run"}, "id": {"S": arn.rpartition(":")[2]}}
-        return _plain(self._dynamodb.get_item(TableName=TABLE, Key=key, ConsistentRead=True).get("Item", {}))
+        key = fields.run_key(arn)
+        return _plain(self._dynamodb.get_item(TableName=LEDGER_TABLE, Key=key, ConsistentRead=True).get("Item", {}))
 
     def forget(self, arn: str) -> None:
         """Remove an execution's entry."""
-        self._dynamodb.delete_item(TableName=TABLE, Key={"kind": {"S": "run"}, "id": {"S": arn.rpartition(":")[2]}})
+        self._dynamodb.delete_item(TableName=LEDGER_TABLE, Key=fields.run_key(arn))
 
     def watermark(self) -> str | None:
         """Where the watermark is; None if there is none."""
-        found = self._dynamodb.get_item(TableName=TABLE, Key=WATERMARK, ConsistentRead=True).get("Item", {})
-        return found["end"]["S"] if found else None
+        found = self._dynamodb.get_item(TableName=LEDGER_TABLE, Key=fields.WATERMARK_KEY, ConsistentRead=True).get(
+            "Item", {}
+        )
+        return found[fields.END]["S"] if found else None
 
     def begin(self, end: datetime | None) -> None:
         """Put the watermark somewhere, or away."""
         if end is None:
-            self._dynamodb.delete_item(TableName=TABLE, Key=WATERMARK)
+            self._dynamodb.delete_item(TableName=LEDGER_TABLE, Key=fields.WATERMARK_KEY)
         else:
             instant = {"S": text(end)}
-            self._dynamodb.put_item(TableName=TABLE, Item={**WATERMARK, "since": instant, "end": instant})
+            self._dynamodb.put_item(
+                TableName=LEDGER_TABLE, Item={**fields.WATERMARK_KEY, fields.SINCE: instant, fields.END: instant}
+            )
 
 
 def _plain(item: Any) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from etl.staging.bucket import Staging
 from etl.staging.keys import seal_key
 from etl.staging.seal import Seal
 from etl.tables.destination import DestinationTable
-from etl.tables.pacing import Pacer
 from etl.tables.source import SourceTable
 from etl.tables.timestamps import window_filter
+from etl.tables.write_pace import Pacer
 from etl.user.transformation import Transformation
 from etl.user.transformer import InProcessTransformer
 from tests.fakes.channel import FakeChannel

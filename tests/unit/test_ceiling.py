@@ -12,7 +12,7 @@ from botocore.exceptions import ReadTimeoutError
 from etl.model.limits import IN_FLIGHT
 from etl.model.schema import Key
 from etl.tables.destination import DestinationTable, Outcome
-from etl.tables.pacing import Pacer
+from etl.tables.write_pace import Pacer
 from tests.consumption import Consumed, most_within, units_between
 from tests.fakes.faults import client_error
 from tests.unit.virtual_time import in_virtual_time

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.model.limits import IN_FLIGHT
-from etl.model.schema import Key
+from etl.model.schema import DESTINATION_KEY, Key
 from etl.tables.destination import DestinationTable, Outcome
-from etl.tables.pacing import Pacer
+from etl.tables.write_pace import Pacer
 from tests.fakes.channel import FakeChannel
 from tests.fakes.dynamodb import FakeDynamoDB, Item
 from tests.fakes.faults import client_error
@@ -42,7 +42,7 @@ class Waiting:
 
 
 def encoded(items: list[Item]) -> dict[Key, bytes]:
-    return {(each["id"]["S"], each["timestamp"]["S"]): json.dumps(each).encode() for each in items}
+    return {tuple(each[name]["S"] for name in DESTINATION_KEY): json.dumps(each).encode() for each in items}
 
 
 def written(

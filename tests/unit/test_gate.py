@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 import etl.user.accumulator
-from etl.checks import check_rejected
 from etl.gate import Allowed, aggregate_record, pass_gate
 from etl.model.counts import Share
 from etl.model.errors import BalanceError, QualityGateError, StagingError, TransformationError
 from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Replayed, Work
+from etl.rejection_checks import check_rejected
 from etl.staging.keys import part_key, partial_key, quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.user.accumulator import accumulators

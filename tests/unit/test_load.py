@@ -16,9 +16,12 @@ from etl.load import IN_FLIGHT_BYTES, load_segment
 from etl.model.errors import BalanceError, QualityGateError, StagingError, TransientError
 from etl.model.limits import IN_FLIGHT
 from etl.model.run import Work
+from etl.model.schema import DESTINATION_KEY
+from etl.model.stages import LOAD, read_by
 from etl.staging.batches import BATCH_BYTES, RETRY_SHARE
+from etl.staging.keys import aggregates_key, part_key
 from etl.tables.destination import DestinationTable
-from etl.tables.pacing import Pacer
+from etl.tables.write_pace import Pacer
 from etl.values.plain_json import encode
 from tests.fakes.channel import FakeChannel
 from tests.fakes.dynamodb import FakeDynamoDB
@@ -31,7 +34,8 @@ Record = dict[str, Any]
 
 
 def record(number: int, **more: Any) -> Record:
-    return {"id": f"item-{number:04d}", "timestamp": "2024-01-15T10:00:00Z", "n": number, **more}
+    key = zip(DESTINATION_KEY, (f"item-{number:04d}", "2024-01-15T10:00:00Z"), strict=False)
+    return {**dict(key), "n": number, **more}
 
 
 def records(count: int) -> list[Record]:
@@ -42,9 +46,8 @@ def transformed(*parts: list[Record]) -> tuple[FakeS3, Work]:
     """A segment that Transform staged."""
     s3 = FakeS3()
     for part, given_records in enumerate(parts):
-        name = f"0000-{part:04d}" if part else "data"
         lines = b",\n".join(encode(each) for each in given_records)
-        hold(s3, f"transform/{TIMESTAMP}/{name}.json", b"[\n%s\n]\n" % lines if given_records else b"[\n]\n")
+        hold(s3, part_key(read_by(LOAD), run(), 0, part), b"[\n%s\n]\n" % lines if given_records else b"[\n]\n")
     return s3, work(transform_parts=len(parts), records=sum(map(len, parts)))
 
 
@@ -356,7 +359,7 @@ def test_the_cursor_is_after_the_last_batch_that_was_begun() -> None:
 
     assert not result.done
     assert result.counted("loaded") == 50
-    assert s3.objects[f"transform/{TIMESTAMP}/data.json"][(result.cursor or {})["offset"] :].count(b"\n") == 11
+    assert s3.objects[part_key(read_by(LOAD), run(), 0, 0)][(result.cursor or {})["offset"] :].count(b"\n") == 11
 
 
 class Throttling(FakeDynamoDB):
@@ -392,7 +395,7 @@ def test_the_next_invocation_begins_at_an_unwritten_batch() -> None:
 
     assert not result.done
     assert result.counted("loaded") == 25
-    assert s3.objects[f"transform/{TIMESTAMP}/data.json"][(result.cursor or {})["offset"] :].count(b"\n") == 51
+    assert s3.objects[part_key(read_by(LOAD), run(), 0, 0)][(result.cursor or {})["offset"] :].count(b"\n") == 51
 
     dynamodb.throttled.clear()
     result = loaded(s3, copy(result), dynamodb)
@@ -498,7 +501,7 @@ def test_an_error_that_does_not_pass_ends_the_invocation(code: str) -> None:
 )
 def test_a_malformed_record_is_refused_by_its_place_alone(line: bytes) -> None:
     s3, given_work = transformed(records(30))
-    hold(s3, f"transform/{TIMESTAMP}/data.json", b"[\n" + line + b"\n]\n")
+    hold(s3, part_key(read_by(LOAD), run(), 0, 0), b"[\n" + line + b"\n]\n")
 
     with pytest.raises(StagingError, match=r"transform/.*/data\.json isn't the array.*in the 1 records") as error:
         loaded(s3, given_work, FakeDynamoDB())
@@ -537,7 +540,7 @@ def test_a_crash_at_any_call_leaves_the_same_destination(after: bool) -> None:
     assert number > 40
 
 
-GATE: dict[str, Any] = {"aggregates": f"transform/{TIMESTAMP}/aggregates.json", "threshold_percent": "5", "counts": {}}
+GATE: dict[str, Any] = {"aggregates": aggregates_key(run()), "threshold_percent": "5", "counts": {}}
 
 
 def finished(*segments: Work, percent: str = "5", **counts: int) -> dict[str, Any]:

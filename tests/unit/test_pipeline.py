@@ -16,7 +16,7 @@ from etl import extract, load, transform
 from etl.handler import run_of, work_of
 from etl.model.errors import CodeChangedError, ConfigurationError, EtlError
 from etl.model.rejection import RejectedError
-from etl.tables.pacing import Pacer
+from etl.tables.write_pace import Pacer
 from etl.user.aggregates import Aggregate
 from etl.user.contract import Number
 from tests.fakes.dynamodb import Item

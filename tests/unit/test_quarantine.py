@@ -20,7 +20,7 @@ def test_a_rejected_record_says_where_and_why() -> None:
         "field": "value",
         "rule": "expected a number >= 0",
         "got": "-5",
-        "summary": "a reason that only quarantine tells",
+        "summary": RejectedError.summary,
         "untimed": False,
         "run": "20240116T020000123Z",
         "segment": 3,

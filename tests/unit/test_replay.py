@@ -10,6 +10,7 @@ import pytest
 from etl.model.errors import BalanceError, InputError, Reason, StagingError, split_reason
 from etl.model.rejection import RejectedError
 from etl.model.run import Replayed, Run, Work
+from etl.model.schema import SOURCE_KEY, TIME
 from etl.model.windows import requested_replay
 from etl.replay import plan_replay, quarantined_pages
 from etl.staging.keys import replayed_key
@@ -30,6 +31,11 @@ def rejected(stage: str, *items: Any) -> bytes:
     reason = RejectedError("expected a number", field="value", got="text")
     lines = [rejected_line(stage, run(), 0, reason, json.dumps(each).encode()) for each in items]
     return b"[\n" + b",\n".join(lines) + b"\n]\n"
+
+
+def made(key: str) -> dict[str, str]:
+    """A record that transform() made of the item with this key."""
+    return {SOURCE_KEY: key, TIME: "2024-01-15T10:00:00Z"}
 
 
 def pages(
@@ -73,7 +79,7 @@ def test_a_record_without_an_item_is_taken_up_from_quarantine() -> None:
 @pytest.mark.parametrize("moved_to", ["2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"])
 def test_an_item_after_the_window_belongs_to_a_later_run(moved_to: str) -> None:
     s3 = FakeS3()
-    plain = {"id": "item-0002", "timestamp": "2024-01-15T10:00:00Z"}
+    plain = made("item-0002")
     hold(s3, PREFIX + "transform-0000-0000.json", rejected("transform", item(1, value="-1")))
     hold(s3, PREFIX + "load-0000-0000.json", rejected("load", plain))
 
@@ -93,7 +99,7 @@ def test_an_item_without_a_timestamp_is_taken_up_as_it_is_now() -> None:
 
 def test_records_of_load_are_taken_up_from_the_source_or_not() -> None:
     s3 = FakeS3()
-    plain = [{"id": each, "timestamp": "2024-01-15T10:00:00Z", "value": 1} for each in ("item-0001", "made-up")]
+    plain = [made(each) for each in ("item-0001", "made-up")]
     hold(s3, PREFIX + "load-0000-0000.json", rejected("load", *plain))
 
     found = pages(s3, table(item(1)))
@@ -105,7 +111,7 @@ def test_records_of_load_are_taken_up_from_the_source_or_not() -> None:
 @pytest.mark.parametrize("key", ["", "x" * 2049, "é" * 1025])
 def test_a_key_that_dynamodb_cannot_have_is_not_asked_for(key: str) -> None:
     s3 = FakeS3()
-    hold(s3, PREFIX + "load-0000-0000.json", rejected("load", {"id": key, "timestamp": "2024-01-15T10:00:00Z"}))
+    hold(s3, PREFIX + "load-0000-0000.json", rejected("load", made(key)))
     dynamodb = table()
 
     assert [page.not_replayable for page in pages(s3, dynamodb)] == [1, 0]
@@ -114,7 +120,7 @@ def test_a_key_that_dynamodb_cannot_have_is_not_asked_for(key: str) -> None:
 
 def test_two_records_of_one_item_are_both_accounted_for() -> None:
     s3 = FakeS3()
-    plain = {"id": "item-0001", "timestamp": "2024-01-15T10:00:00Z"}
+    plain = made("item-0001")
     hold(s3, PREFIX + "load-0000-0000.json", rejected("load", plain, plain))
 
     found = pages(s3, table(item(1)))
@@ -129,7 +135,7 @@ def test_segments_share_the_objects_and_keep_their_cursors() -> None:
     for number, name in enumerate(names):
         first = number * 60
         items = [item(n) for n in range(first, first + 60)]
-        plain = [{"id": each["id"]["S"], "timestamp": "x"} for each in items]
+        plain = [made(each[SOURCE_KEY]["S"]) for each in items]
         stage = name.partition("-")[0]
         hold(s3, PREFIX + name, rejected(stage, *(items if stage == "transform" else plain)))
     dynamodb = table(*(item(n) for n in range(360)))
@@ -487,7 +493,7 @@ def test_all_workers_share_the_list_that_plan_has_made(night: Night) -> None:
 
     def arrive_late(state: Any, action: str, handler: Any) -> None:
         if action == "extract":
-            hold(night.s3, late, rejected("load", {"id": "item-0050", "timestamp": "x"}))
+            hold(night.s3, late, rejected("load", made("item-0050")))
         map_segments(state, action, handler)
 
     night._map = arrive_late  # type: ignore[method-assign]

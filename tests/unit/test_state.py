@@ -10,7 +10,7 @@ import pytest
 from etl.gate import pass_gate
 from etl.model.counts import COUNTS, PASSED_ON, STAGE_OF
 from etl.model.run import Run, Work
-from etl.model.stages import ACTIONS, BEFORE_GATE, GATE
+from etl.model.stages import ACTIONS, BEFORE_GATE, FINISH, GATE, LOAD, PLAN
 from tests.fakes.s3 import FakeS3
 from tests.unit.builders import ANY_SHARE, staging
 
@@ -43,14 +43,15 @@ def states(number: int) -> Iterator[tuple[str, Any]]:
         segments=number,
     )
     segments = [Work(segment=segment) for segment in range(number)]
-    yield "Plan", {"run": run, "segments": segments}
-    yield "Extract", {"run": run, "segments": counted(segments, OF["extract"])}
-    yield "Transform", {"run": run, "segments": counted(segments, OF["transform"] + OF["gate"])}
+    yield PLAN, {"run": run, "segments": segments}
+    for stage in BEFORE_GATE[1:]:
+        segments = counted(segments, OF[stage] + (OF[GATE] if stage == BEFORE_GATE[-1] else ()))
+        yield stage, {"run": run, "segments": segments}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("etl.gate.check_set_aside", lambda *_: None)  # there are no objects
         state = pass_gate(run, segments, staging(FakeS3()), [], ANY_SHARE)
-    yield "Gate", state
-    yield "Load", state | {"segments": counted(state["segments"], OF["load"])}
+    yield GATE, state
+    yield LOAD, state | {"segments": counted(state["segments"], OF[LOAD])}
 
 
 @pytest.mark.parametrize(("segments", "most_kibibytes"), [(40, 16), (1000, 216)])
@@ -58,12 +59,12 @@ def test_the_state_stays_below_the_limit_of_step_functions(segments: int, most_k
     # As Lambda writes it, with a space after each comma and colon.
     sizes = {stage: len(json.dumps(msgspec.to_builtins(state))) for stage, state in states(segments)}
 
-    assert list(sizes) == ["Plan", "Extract", "Transform", "Gate", "Load"]
+    assert list(sizes) == [action for action in ACTIONS if action != FINISH]
     assert max(sizes.values()) < most_kibibytes * KIBIBYTE, sizes
 
 
 def test_gate_adds_up_the_counts_of_the_stages_before_it() -> None:
-    state = next(state for stage, state in states(3) if stage == "Gate")
+    state = next(state for stage, state in states(3) if stage == GATE)
 
     assert state["gate"]["counts"] == {
         name: 3 * LARGEST[name]

@@ -50,7 +50,7 @@ class Bridge:
         self._remaining_ms: Callable[[], float] = lambda: math.inf
 
     def within(self, remaining_ms: Callable[[], float]) -> None:
-        """Bridge nothing beyond an invocation's remaining time, in milliseconds."""
+        """Keep all repetitions within an invocation's remaining time, in milliseconds."""
         self._remaining_ms = remaining_ms
 
     def over(self, call: Callable[_Given, _Answer]) -> Callable[_Given, _Answer]:
@@ -76,7 +76,7 @@ class Bridge:
         return self._remaining_ms() < (wait + _LAST_SECONDS) * 1000
 
     def over_class(self, methods: dict[str, Any], left_out: frozenset[str]) -> None:
-        """Put the bridge over the methods of a client's class, except those whose callers wait themselves."""
+        """Repeat the calls of a client's class, except methods whose callers wait themselves."""
         for name, method in methods.items():
             if isfunction(method) and name not in left_out:
                 methods[name] = self.over(method)

@@ -41,7 +41,7 @@ BRIDGED_SECONDS = 20
 # Methods whose callers wait themselves, within the remaining time: tables/scan.py and tables/destination.py.
 _WAITED_FOR = frozenset(("scan", "batch_write_item"))
 
-# Codes with which AWS puts a request off. Source: botocore's standard retry mode, and the services' API references.
+# Codes with which AWS postpones a request. Source: botocore's standard retry mode, and the services' API references.
 TRANSIENT_CODES = frozenset(
     (
         "InternalError",
@@ -64,7 +64,7 @@ TRANSIENT_CODES = frozenset(
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 
-# Said of an upload that was completed or aborted. Source: S3 API Reference, "CompleteMultipartUpload".
+# The code for an upload that was completed or aborted. Source: S3 API Reference, "CompleteMultipartUpload".
 _UPLOAD_GONE = "NoSuchUpload"
 _RESTORE = "deploy the stack; resources deleted by hand come back when you destroy the stack and deploy it again"
 _DENIED = "the function's role doesn't allow it: deploy the stack again, and look for a policy that denies it"

@@ -1,9 +1,8 @@
 """Bodies of DynamoDB's requests and answers as bytes, by a client of botocore.
 
 A request may carry ``RawBody``, the body to send. The answer then has ``RawBody``, the bytes that DynamoDB sent. The
-hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's own. Building and parsing each
-item is left out, which costs most of the time that a tutorial's pipeline takes.
-Where the client speaks another protocol than JSON, answers are parsed items.
+hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's own. Items are neither built
+nor parsed, which would take most of a run's time. If the client speaks another protocol than JSON, answers are parsed.
 """
 
 from base64 import b64decode

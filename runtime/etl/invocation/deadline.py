@@ -28,7 +28,7 @@ class Deadline:
         self._least_reserve_ms = remaining_ms() * RESERVED_SHARE
 
     def reserve(self, seconds: float) -> None:
-        """Add so much to the least reserve, for a unit of work that may take as long."""
+        """Add some seconds to the least reserve, for a unit of work that may take as long."""
         self._least_reserve_ms += seconds * 1000
 
     def allows_another(self) -> bool:

@@ -31,7 +31,7 @@ BY_STAGE = frozenset(("Duration", "MemoryUsed"))
 
 # An invocation is near its limit if it used more than this part of its memory.
 _NEAR_MEMORY = 0.9
-# An invocation is near the end of its time if less than one in so many parts of it remains. A worker stops by itself
+# An invocation is near the end of its time if less than one of these parts of it remains. A worker stops by itself
 # with a fiftieth left (see deadline.py), and closing its objects should not take two thirds of that. Stages of one
 # invocation don't stop by themselves.
 _PARTS_OF_TIME = {True: 150, False: 5}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from etl.model.stages import BEFORE_GATE, EXTRACT, GATE, LOAD, TRANSFORM
+from etl.model.stages import BEFORE_GATE, EXTRACT, GATE, LOAD, TRANSFORM, read_by
 
 Counts = Mapping[str, int]
 
@@ -19,7 +19,6 @@ class Count(NamedTuple):
         unit: the unit of that metric. Source: CloudWatch API reference, MetricDatum.
         reported: whether a run's report has it even if it is 0.
         outcome: whether it counts items by their fate. A replay notes these in the entry of the replayed run.
-        passed_on: whether Gate passes it on for each segment, since a later stage needs it.
     """
 
     name: str
@@ -28,7 +27,6 @@ class Count(NamedTuple):
     unit: str = "Count"
     reported: bool = False
     outcome: bool = False
-    passed_on: bool = False
 
 
 # The state of an execution holds the counts by position, and its history can be read for 90 days: add a count at the
@@ -46,9 +44,9 @@ TABLE = (
     Count("rejected_transform", TRANSFORM, "ItemsRejected", reported=True, outcome=True),
     Count("records", TRANSFORM, reported=True),
     Count("aggregate_records", GATE),
-    Count("transform_parts", TRANSFORM, passed_on=True),
+    Count("transform_parts", TRANSFORM),
     Count("transform_bytes", TRANSFORM, "BytesStaged", "Bytes"),
-    Count("transform_quarantine_parts", TRANSFORM, passed_on=True),
+    Count("transform_quarantine_parts", TRANSFORM),
     Count("loaded", LOAD, "ItemsLoaded", reported=True, outcome=True),
     Count("superseded", LOAD, "ItemsSuperseded", reported=True, outcome=True),
     Count("rejected_load", LOAD, "ItemsRejected", reported=True, outcome=True),
@@ -64,9 +62,13 @@ POSITIONS = {name: position for position, name in enumerate(COUNTS)}
 STAGE_OF = {count.name: count.stage for count in TABLE}
 REPORTED = tuple(count.name for count in TABLE if count.reported)
 OUTCOMES = tuple(count.name for count in TABLE if count.outcome)
-PASSED_ON = tuple(count.name for count in TABLE if count.passed_on)
 REJECTED = {count.stage: count.name for count in TABLE if count.name == f"rejected_{count.stage}"}
 """The count of rejected records, by the action of the stage that rejects them."""
+PASSED_ON = (
+    f"{read_by(LOAD)}_parts",
+    *(f"{stage}_quarantine_parts" for stage in REJECTED if stage in BEFORE_GATE),
+)
+"""The counts that Gate passes on for each segment, since later stages need them."""
 
 
 def reported_by(action: str) -> tuple[str, ...]:
@@ -121,7 +123,7 @@ class Share(NamedTuple):
     whole: int
 
     def exceeds(self, percent: Decimal) -> bool:
-        """Whether the share is above so many percent."""
+        """Whether the share is above this percentage."""
         return self.part * 100 > percent * self.whole
 
     @property

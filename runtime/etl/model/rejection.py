@@ -23,7 +23,7 @@ class RejectedError(Exception):
         summary: the reason without a value or a name of the record. Only quarantine, which expires, keeps more.
     """
 
-    summary = "a reason that only quarantine tells"
+    summary = "a reason that only quarantine has"
 
     def __init__(self, rule: str, *, field: str = "", got: object = "") -> None:
         self.rule = str(rule)

@@ -1,4 +1,4 @@
-"""The remedies: what to do about a run that failed. The command and the stack's events read this table."""
+"""The remedies: advice for a run that failed. The command and the stack's events read this table."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ _LOGS, _DOCTOR, _PREVIEW, _PLAN, _RUNS = "logs --run {run}", "doctor", "preview"
 
 
 class Remedy(NamedTuple):
-    """What to do about a failed run.
+    """The advice for a failed run.
 
     Attributes:
         text: the advice. ``{again}`` stands for the words that say how to start the run again.

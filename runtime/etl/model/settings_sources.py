@@ -1,4 +1,4 @@
-"""The places where you set a setting: ``-c``, ``cdk.json`` and the ``pipeline.toml`` beside your code.
+"""The places where you set a setting: ``-c``, ``cdk.json`` and the ``pipeline.toml`` next to your code.
 
 The functions don't import this module: they get their settings from their environment.
 """

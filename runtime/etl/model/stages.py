@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 PLAN, EXTRACT, TRANSFORM, GATE, LOAD, FINISH = "plan", "extract", "transform", "gate", "load", "finish"
 
+_PREFIX = "etl-"
+"""The beginning of the functions' names. Source: ``docs/specification.md``."""
+
 
 class Stage(NamedTuple):
     """A stage of a run.
@@ -49,6 +52,16 @@ BEFORE_GATE = ACTIONS[: ACTIONS.index(GATE)]
 def read_by(action: str) -> str:
     """The action of the stage whose staged records a stage reads: the last one before it that stages any."""
     return [each for each in ACTIONS[: ACTIONS.index(action)] if each in STAGED][-1]
+
+
+def module_of(function: str) -> str:
+    """The module of ``etl`` with a function's handler. It is also the function's name as people type it."""
+    return function.removeprefix(_PREFIX)
+
+
+def log_group_of(function: str) -> str:
+    """The log group of a function."""
+    return f"/aws/lambda/{function}"
 
 
 def function_of(state: str) -> str:

@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     end: int
 
     def end_of(self, records: int) -> int:
-        """The offset after the first so many records."""
+        """The offset after some of its records."""
         return self.end if records == len(self.lines) else self.start + sum(map(_staged_size, self.lines[:records]))
 
 

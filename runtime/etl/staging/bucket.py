@@ -67,7 +67,7 @@ class Staging(StagedObjects):
         for lines in self._lines(key, offset, self._seal(key).etag):
             waiting += lines
             taken = 0
-            # A batch that reaches the last line may still grow. Nor is it known whether a comma follows.
+            # A batch that reaches the last line may still grow, and a comma may follow or not.
             while taken + len(batch := batch_at(waiting, taken, self._batch_bytes)) < len(waiting):
                 taken += len(batch)
                 start, end = end, self._end(key, batch, end)
@@ -106,7 +106,7 @@ class Staging(StagedObjects):
         return self.put_if_absent(begun_key(stage, run, work.segment, *_place(work.cursor)), b"{}")
 
     def empty_quarantine(self, stage: str, run: Run, work: Work) -> None:
-        """Empty the objects that an attempt which died has set aside after the cursor.
+        """Empty the objects of quarantine that an attempt wrote after the cursor before it died.
 
         Its retry may write fewer of them. A replay takes up every sealed object, so it would take a record twice.
         """
@@ -129,7 +129,7 @@ class Staging(StagedObjects):
         return start + len(records) + len(b",\n") * len(batch)
 
     def _lines(self, key: str, offset: int, etag: str) -> Iterator[list[bytes]]:
-        """The records between the commas at line ends, from ``offset`` to the closing bracket; a list a read."""
+        """The records between the commas at line ends, from ``offset`` to the closing bracket; a list for each read."""
         rest, opened, ended, empty = b"", offset > 0, False, True
         while not ended:
             chunk, size = self._read(key, f"bytes={offset}-{offset + self._read_bytes - 1}", etag)

@@ -7,9 +7,13 @@ one, and no list of keys travels through the workflow.
 import re
 
 from etl.model.run import Run
+from etl.model.stages import EXTRACT, TRANSFORM
 
 QUARANTINE = "quarantine/"
 """The beginning of the keys of all quarantined objects."""
+
+QUARANTINED = f"{QUARANTINE}*"
+"""The pattern of the keys of all quarantined objects."""
 
 _PART = re.compile(r"(\d{4,})-(\d{4,})\.json")
 
@@ -17,7 +21,7 @@ _PART = re.compile(r"(\d{4,})-(\d{4,})\.json")
 def part_key(stage: str, run: Run, segment: int, part: int) -> str:
     """Key of one part of a stage's output; ``extract/{run}/data.json`` for the first part of a run of one segment."""
     name = "data" if run.segments == 1 and part == 0 else f"{segment:04d}-{part:04d}"
-    return f"{stage}/{run.id}/{name}.json"
+    return f"{stage_prefix(stage, run.id)}{name}.json"
 
 
 def quarantine_key(stage: str, run: Run, segment: int, part: int) -> str:
@@ -32,17 +36,17 @@ def quarantine_prefix(run: str) -> str:
 
 def partial_key(run: Run, segment: int, part: int) -> str:
     """Key of the aggregates of one part of a segment, before the gate merges them."""
-    return f"transform/{run.id}/partials/{segment:04d}-{part:04d}.json"
+    return f"{_partials_prefix(TRANSFORM, run.id)}{segment:04d}-{part:04d}.json"
 
 
 def begun_key(stage: str, run: Run, segment: int, part: int, offset: int) -> str:
     """Key of the mark that ``stage`` has begun a segment from a cursor on. It is not among the records."""
-    return f"{stage}/{run.id}/partials/begun-{segment:04d}-{part:04d}-{offset}.json"
+    return f"{_partials_prefix(stage, run.id)}begun-{segment:04d}-{part:04d}-{offset}.json"
 
 
 def aggregates_key(run: Run) -> str:
     """Key of the run's merged aggregates."""
-    return f"transform/{run.id}/aggregates.json"
+    return f"{stage_prefix(TRANSFORM, run.id)}aggregates.json"
 
 
 def seal_key(key: str) -> str:
@@ -52,17 +56,32 @@ def seal_key(key: str) -> str:
 
 def replayed_key(run: str) -> str:
     """Key of the list of quarantined objects that a replay takes up."""
-    return f"extract/{run}/replayed.json"
+    return f"{stage_prefix(EXTRACT, run)}replayed.json"
 
 
 def manifest_key(run: str) -> str:
     """Key of a run's manifest, which is also its claim to its id."""
-    return f"extract/{run}/run.json"
+    return f"{stage_prefix(EXTRACT, run)}run.json"
 
 
 def stage_prefix(stage: str, run: str) -> str:
     """The beginning of the keys of all objects that a stage writes for a run, parts and others."""
     return f"{stage}/{run}/"
+
+
+def _partials_prefix(stage: str, run: str) -> str:
+    """The beginning of the keys of a stage's objects that aren't records."""
+    return f"{stage_prefix(stage, run)}partials/"
+
+
+def pattern_of(stage: str) -> str:
+    """The pattern of the keys of all objects of a stage, for the stack's policies. Their ``*`` also matches a slash."""
+    return f"{stage}/*"
+
+
+def partials_pattern(stage: str) -> str:
+    """The pattern of the keys of all objects of a stage that aren't records."""
+    return f"{_partials_prefix(stage, '*')}*"
 
 
 def part_of(key: str) -> tuple[int, int] | None:

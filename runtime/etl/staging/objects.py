@@ -74,7 +74,7 @@ class StagedObjects:
     def begun(self, key: str) -> Callable[[], bytes]:
         """Read the first MiB of an object that was put; return a function that reads the rest and returns all of it.
 
-        So many objects of any size can be read side by side.
+        So a reader can hold the beginnings of many large objects at once.
 
         Raises:
             StagingError: it is missing, or isn't the one that was put.
@@ -148,7 +148,7 @@ class StagedObjects:
     def _refused(self, key: str, error: ClientError) -> StagingError | None:
         """Explain why S3 refuses to read the object; None if the refusal isn't about the object."""
         code = error.response["Error"]["Code"]
-        # A role that may not list the bucket isn't told that a key is missing: S3 denies it the list instead.
+        # If the role may not list the bucket, S3 answers the request for a missing key by denying the list.
         unseen = code == "AccessDenied" and "s3:ListBucket" in str(error)
         if code == "NoSuchKey" or unseen:
             return StagingError(

@@ -1,8 +1,26 @@
-"""Lines of quarantine: a record that a stage sets aside, with the reason and the original bytes."""
+"""The lines of quarantine: each is a record that a stage set aside, with the reason and the original bytes."""
+
+import msgspec
 
 from etl.model.rejection import RejectedError, UntimedError
 from etl.model.run import Run
 from etl.values.plain_json import encode
+
+
+class Quarantined(msgspec.Struct):
+    """The part of a line of quarantine that a run reads.
+
+    Attributes:
+        stage: the stage that set the record aside.
+        item: the record as the stage read it.
+        summary: the reason, without a value or a name of the record.
+        untimed: whether the record's timestamp isn't a time.
+    """
+
+    stage: str
+    item: msgspec.Raw
+    summary: str = RejectedError.summary  # objects of an earlier version lack it
+    untimed: bool = False
 
 
 def rejected_line(stage: str, run: Run, segment: int, reason: RejectedError, item: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 A call of botocore's client costs several times as much as the batch itself, so Load sends its batches without it.
 botocore still decides about them: credentials and their renewal, endpoint, trusted certificates, and the errors.
-:class:`ClientBatchWriter` sends by botocore's client, where :class:`HttpBatchWriter` doesn't speak the language.
+:class:`ClientBatchWriter` sends by botocore's client where :class:`HttpBatchWriter` can't.
 """
 
 import asyncio

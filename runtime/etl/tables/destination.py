@@ -13,15 +13,15 @@ from etl.model.limits import IN_FLIGHT
 from etl.model.rejection import RejectedError
 from etl.model.schema import DESTINATION_KEY, Key, reader
 from etl.tables.batch_writer import BatchWriter
-from etl.tables.pacing import InFlight, Pacer, units_at_most
+from etl.tables.write_pace import InFlight, Pacer, units_at_most
 
 # DynamoDB refuses a whole batch because of one item with these codes. Source: API reference of BatchWriteItem.
 _REFUSALS = frozenset(("ValidationException", "RequestEntityTooLargeException"))
 # The time for a request itself: as long as the wait before it, and at least this.
 _LEAST_SECONDS = 0.05
-# This share of the time stays for closing open parts (3 s of 5 minutes): an answer that hangs is given up.
+# This share of the time stays for closing open parts (3 s of 5 minutes). No answer is awaited for longer.
 _LAST_SHARE = 0.01
-# The wait for an answer, however late it is: each invocation makes progress.
+# The least wait for an answer, even at the end of the time: each invocation makes progress.
 _LEAST_ANSWER_SECONDS = 0.5
 
 
@@ -55,7 +55,7 @@ class Outcome:
         rejected: the records that DynamoDB refuses, by key, each with the reason.
         finished: whether every record is loaded or rejected; False if time ran out before.
         requests: the number of requests.
-        throttled: the number of requests that DynamoDB put off, in whole or in part.
+        throttled: the number of requests that DynamoDB throttled, in whole or in part.
         units: the write units that DynamoDB consumed, by its own answer.
     """
 
@@ -103,7 +103,7 @@ class DestinationTable:
         )
 
     async def write(self, items: Mapping[Key, bytes]) -> Outcome:
-        """Write a batch. While DynamoDB puts it off and time allows, wait with full jitter and try again.
+        """Write a batch. While DynamoDB throttles it and time allows, wait with full jitter and try again.
 
         Args:
             items: at most 25 items of DynamoDB JSON, by key.
@@ -117,7 +117,7 @@ class DestinationTable:
         if len(portions) == 1:
             await self._write(items, outcome)
             return outcome
-        # One batch after the other: only whole batches count, so halves of two batches would be nothing.
+        # One batch after the other: only whole batches count, so two half-written batches would be no progress.
         async with self._in_portions:
             for portion in portions:
                 await self._write(portion, outcome)

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from etl.aws.clients import is_transient
 from etl.invocation.deadline import Deadline
 from etl.model.errors import Reason, TransientError
-from etl.tables.pace import Pace
+from etl.tables.read_pace import Pace
 
 Request = dict[str, Any]
 _NO_END_MS = 10**9

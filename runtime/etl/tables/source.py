@@ -147,7 +147,7 @@ class SourceTable:
             sleep: waits for a number of seconds.
 
         Raises:
-            TransientError: DynamoDB put some of them off again and again.
+            TransientError: DynamoDB left some of them unprocessed again and again.
         """
         found: dict[str, bytes] = {}
         units = Decimal(0)
@@ -174,7 +174,7 @@ class SourceTable:
             if not unread:
                 return units
         raise TransientError(
-            f"the source table {self._name} put off keys of a BatchGetItem {_UNPROCESSED_ATTEMPTS} times: "
+            f"the source table {self._name} left keys of a BatchGetItem unprocessed {_UNPROCESSED_ATTEMPTS} times: "
             "look at its throttling metrics",
             Reason.SOURCE_BUSY,
         )

@@ -119,7 +119,7 @@ def _rejected(message: str, record: Record) -> RejectedError:
         return RejectedError("is missing", field=f"{path}.{missing['name']}".lstrip("."))
     match = _EXPECTED.fullmatch(message)
     kind = _WORDS.get(match["expected"], match["expected"]) + match["more"] if match else ""
-    if at and at["name"]:  # the name of an attribute of a map, which msgspec doesn't tell
+    if at and at["name"]:  # the name of an attribute of a map, which msgspec doesn't name
         return RejectedError(f"expected names that are {kind or 'allowed by the contract'}", field=path)
     if not match:
         return RejectedError("expected a value that the contract allows", field=path, got=message)
@@ -130,7 +130,7 @@ def _rejected(message: str, record: Record) -> RejectedError:
 def _found(record: Record, path: str) -> str:
     """Describe the value at a path of msgspec."""
     value: Any = record
-    if "[...]" in path:  # a value of a map, whose name msgspec doesn't tell
+    if "[...]" in path:  # a value of a map, that msgspec doesn't name
         return "another value"
     try:
         for step in _STEP.finditer(path):

@@ -1,8 +1,8 @@
-"""Runs the user's code in a child process: a record that ends its process is found and set aside.
+"""Runs your code in a child process: a record that ends the process is found and set aside.
 
 The workflow retries a worker that died, and the retry would die at the same record. So a retry sends its records
 through a child process. When the child ends, its last record is known, and another child continues with the rest. The
-first attempt has no child, since the way to another process costs more than the transformation itself.
+first attempt has no child, since sending records to another process costs more than the transformation itself.
 
 A record is blamed for the end of a child only if the child took no other record before it. Otherwise memory may be full
 of things that transform() kept of the records before.
@@ -30,7 +30,7 @@ GRACE_SECONDS = 5
 _LOOK_SECONDS = 0.5
 # After this time the caller gets the fates so far: it knows how much of the invocation's time remains.
 _SOON_SECONDS = 1.0
-# The growth of the worker's own memory beside the child's, in MiB: a child's answer twice (TOGETHER_BYTES, and the
+# The growth of the worker's own memory, without the child's, in MiB: a child's answer twice (TOGETHER_BYTES, and the
 # results of one more record), aggregates, and the objects that it reads and writes.
 _OWN_MEMORY_MB = 176
 _LEAST_MEMORY_MB = 32
@@ -81,7 +81,7 @@ class IsolatedTransformer:
         self._end()
 
     def __call__(self, lines: Sequence[bytes]) -> list[Fate]:
-        """Tell the fates of records, as :class:`etl.user.transformer.Transformer` does."""
+        """Return the fates of records, as :class:`etl.user.transformer.Transformer` does."""
         fates: list[Fate] = []
         soon = self._clock() + _SOON_SECONDS
         while len(fates) < len(lines) and not self._is_last(fates):
@@ -97,7 +97,7 @@ class IsolatedTransformer:
         return bool(fates) and (isinstance(fates[-1], TooSlowError) or sum(sizes) > TOGETHER_BYTES)
 
     def _first_of(self, lines: Sequence[bytes]) -> list[Fate]:
-        """Tell the fates of the first records: of all, of those up to the one that ends the child, or of none yet."""
+        """Return the fates of the first records: of all, of those up to the one that ends the child, or of none yet."""
         fresh = self._child is None
         answer = self._asked(lines)
         if not isinstance(answer, RejectedError):

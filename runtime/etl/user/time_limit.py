@@ -1,7 +1,7 @@
-"""A limit on the time of the user's code for one record, at no cost for the records that keep to it.
+"""A limit on the time of your code for one record. It costs nothing for the records that keep to it.
 
 A timer ticks ten times in the allowed time. A record that is still there after ten ticks is stopped, at most a tenth
-of its time too late. So no record costs a look at a clock.
+of its time too late. So no record needs a look at a clock.
 """
 
 import signal

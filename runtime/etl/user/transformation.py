@@ -1,4 +1,4 @@
-"""The user's transformation, guarded: whatever it does to a record, the run continues."""
+"""Your transformation, guarded: nothing that it does to a record ends the run."""
 
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ from etl.tables.timestamps import Verdict, check_timestamps
 from etl.user.accumulator import Accumulator
 from etl.user.aggregates import Aggregate
 from etl.user.contract import Checker
-from etl.user.summary import Summaries, code_of
+from etl.user.rejection_summary import Summaries, code_of
 from etl.user.time_limit import OverTimeError
 from etl.values.attribute_values import Record
 from etl.values.item_size import MAX_ITEM_BYTES, least_size
@@ -27,7 +27,7 @@ _MOST_MESSAGE = 500
 # each line and around each aggregate's addition. A worker holds them several times: see docs/design.md, "Memory".
 MOST_RESULTS_BYTES = 32 * 1024 * 1024
 _OBJECT_BYTES = 256
-# A shorter line can't fill Load's memory, whatever it contains: DynamoDB decides whether it is an item.
+# A shorter line can't fill Load's memory, so DynamoDB decides whether it is an item.
 _LONG_LINE_BYTES = 1024 * 1024
 # A Decimal that an aggregate adds up: each is an object of its own.
 _NUMBER_BYTES = 112
@@ -161,7 +161,7 @@ class Transformation:
         return line
 
     def _sound(self, error: RejectedError, checked: Any) -> RejectedError:
-        """A rejection that is safe for quarantine, whatever transform() did to its class or its attributes.
+        """Make a rejection safe for quarantine: transform() may have changed its class or its attributes.
 
         Args:
             error: the rejection.
@@ -185,7 +185,7 @@ class Transformation:
         return self._summaries.failure(rejection, error)
 
     def where(self, error: BaseException) -> str:
-        """The innermost line of the user's own file that led to an error: ``(transformation.py line 12)``."""
+        """The innermost line of your own file that led to an error: ``(transformation.py line 12)``."""
         lines = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
         own = getattr(getattr(self._transform, "__code__", None), "co_filename", "")
         file, line = ([each for each in lines if each[0] == own] or lines)[-1]

@@ -1,6 +1,6 @@
 """Run staged records through your code. Each record gets an outcome, even if the code fails.
 
-Transform and the command's preview use the same.
+Transform and the command's preview both use it.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ class Transformer(Protocol):
         ...
 
     def __call__(self, lines: Sequence[bytes]) -> list[Fate]:
-        """Tell the fates of the first records, of one at least.
+        """Return the fates of the first records, of one at least.
 
         A record that had to be stopped is the last, since time may be short then. So is a record whose results exceed
         ``TOGETHER_BYTES``.
@@ -89,7 +89,7 @@ class InProcessTransformer:
         self._limit.__exit__()
 
     def __call__(self, lines: Sequence[bytes], on_record: Callable[[int], None] | None = None) -> list[Fate]:
-        """Tell the fates of records, as :class:`Transformer` does.
+        """Return the fates of records, as :class:`Transformer` does.
 
         Args:
             lines: lines of DynamoDB JSON.

@@ -167,7 +167,7 @@ def to_wire(record: dict[str, Value]) -> dict[str, Value]:
     return record
 
 
-def _wrap(container: Any, values: Iterable[tuple[Any, Value]]) -> None:  # noqa: PLR0912 - a branch a type
+def _wrap(container: Any, values: Iterable[tuple[Any, Value]]) -> None:  # noqa: PLR0912 - a branch for each type
     """Replace the plain values of a map or a list by attribute values in place."""
     left_out = []
     for place, value in values:

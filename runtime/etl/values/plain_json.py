@@ -62,7 +62,7 @@ class _Map(_Tagged):
 def plain_line(record: dict[str, Any], floats: Set[str] = frozenset()) -> bytes:
     """A record of Python values as a line of plain JSON; arguments and errors are those of :func:`to_plain`.
 
-    Most values are their own plain form. Seeing that costs a fraction of making it.
+    Most values are their own plain form. This check costs a fraction of a conversion.
     """
     document = record
     try:

@@ -75,8 +75,8 @@ def units_at_most(item: bytes) -> int:
 class InFlight:
     """The number of requests that may run at once: halved when DynamoDB throttles, then slowly raised.
 
-    TCP shares a line in the same way: every worker sees the table's throttling and slows down, and none needs to know
-    the others. Requests from before the last halving don't halve the number again.
+    TCP shares a network in the same way: every worker sees the table's throttling and slows down. Workers needn't know
+    each other. Requests from before the last halving don't halve the number again.
 
     Args:
         most: the number to begin with, which is never exceeded.
@@ -102,7 +102,7 @@ class InFlight:
 
         Args:
             entered: the number that :meth:`enter` returned.
-            throttled: whether DynamoDB put the request off.
+            throttled: whether DynamoDB throttled the request.
         """
         self._running -= 1
         if not throttled:

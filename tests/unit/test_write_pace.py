@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from etl.tables.pacing import InFlight, Pacer, units_at_most
+from etl.tables.write_pace import InFlight, Pacer, units_at_most
 
 
 class Clock:

@@ -1,6 +1,6 @@
 import pytest
 
-from etl.tables.pace import Pace
+from etl.tables.read_pace import Pace
 
 
 def paced(clock: list[float], refusals: int) -> Pace:
