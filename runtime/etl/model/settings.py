@@ -20,13 +20,8 @@ execution, 256 KiB, holds this many segments (Step Functions developer guide, "Q
 DAILY = "cron(0 2 * * ? *)"
 """The schedule of a pipeline whose setting ``schedule`` isn't set."""
 
-_MIB, _GIB = 1024**2, 1024**3
+_KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 
-# Either the day or the weekday is "?". EventBridge checks the other fields. Source: EventBridge user guide, "Schedule
-# types".
-_RATE = r"rate\((1 (minute|hour|day)|(?!1 )[1-9][0-9]* (minutes|hours|days))\)"
-_CRON = r"cron\(\S+ \S+ (\? \S+ (?!\?)\S+|(?!\? )\S+ \S+ \?) \S+\)"
-_Schedule = Annotated[str, Meta(pattern=rf"^({_RATE}|{_CRON})\Z")]
 _Email = Annotated[str, Meta(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+\Z")]
 # Source: CloudWatch Logs API reference, PutRetentionPolicy.
 _LogRetention = Literal[
@@ -42,11 +37,11 @@ class ReadByStack:
         "pipelines/etl"
     )
     schedule: Annotated[
-        _Schedule | None,
+        str | None,
         says(
             "When runs start, in UTC, such as `rate(6 hours)` or `cron(0 4 * * ? *)`; without it at 02:00 every day.",
             "rate(1 hour), rate(NUMBER minutes, hours or days) or cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR), in UTC, "
-            "with ? for either DAY or WEEKDAY",
+            "with ? for either DAY or WEEKDAY, such as cron(30 4 * * ? *)",
         ),
     ] = None
     schedule_enabled: Annotated[
@@ -94,7 +89,11 @@ class _ReadByStaging:
     part_bytes: Annotated[
         int,
         number(
-            "bytes", 1, 5 * _GIB, "The size at which a staged object is closed and the next one begun.", "up to 5 GiB"
+            "bytes",
+            _KIB,
+            5 * _GIB,
+            "The size at which a staged object is closed and the next one begun.",
+            "1 KiB to 5 GiB",
         ),
     ] = 64 * _MIB
 
@@ -134,10 +133,10 @@ class ReadByExtract(_ReadByStaging, ReadByAll):
         int,
         number(
             "bytes",
-            1,
+            _KIB,
             1024 * _GIB,
             "The size of table that one worker scans. A larger table gets more workers.",
-            "up to 1 TiB",
+            "1 KiB to 1 TiB",
         ),
     ] = 256 * _MIB
 
