@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from etl.model.instants import parse_instant
+from etl.model.errors import ConfigurationError
+from etl.model.ledger_rows import instant_in, position_in
 from etl.model.statuses import SUCCEEDED, status_of
 from etl.model.windows import LATEST_DELIVERY
 from etl_cli.aws.deployment import deploy_line
@@ -87,7 +88,7 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[LedgerEnt
     A run without a recorded end is running if it started a short while ago.
 
     Raises:
-        UserError: there is no ledger.
+        UserError: there is no ledger, or a row was changed.
     """
     pages = dynamodb.get_paginator("query").paginate(
         TableName=TABLE,
@@ -101,10 +102,17 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[LedgerEnt
     except dynamodb.exceptions.ResourceNotFoundException:
         deploy = deploy_line(dynamodb.meta.endpoint_url)
         raise UserError(f"There is no table {TABLE}.", f"Deploy the stack: {deploy}") from None
+    except ConfigurationError as error:
+        raise UserError(str(error)) from None
     entries.sort(key=lambda entry: (entry.started is not None, entry.started, entry.name), reverse=True)
     key = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
     found: Any = dynamodb.get_item(TableName=TABLE, Key=key, ConsistentRead=True).get("Item")
-    return entries, Watermark(*(parse_instant(found[name]["S"]) for name in ("since", "end"))) if found else None
+    try:
+        if not found:
+            return entries, None
+        return entries, Watermark(instant_in(found, "since", TABLE), position_in(found, "end", TABLE))
+    except ConfigurationError as error:
+        raise UserError(str(error)) from None
 
 
 def find_run(entries: Iterable[LedgerEntry], name: str) -> LedgerEntry:
@@ -130,7 +138,7 @@ def _entry(item: Any, now: datetime) -> LedgerEntry:
     texts = {name: str(value["S"]) for name, value in item.items() if "S" in value}
 
     def instant(name: str) -> datetime | None:
-        return parse_instant(texts[name]) if name in texts else None
+        return instant_in(item, name, TABLE) if name in item else None
 
     start, end, started = instant("window_start"), instant("window_end"), instant("started_at")
     replayed = item.get("replayed", {}).get("M", {})
@@ -143,10 +151,10 @@ def _entry(item: Any, now: datetime) -> LedgerEntry:
         finished=instant("finished_at"),
         segments=_numbers(item).get("segments", 0),
         counts=_numbers(item.get("counts", {}).get("M", {})),
-        replayed=({"run": replayed["run"]["S"]} | _numbers(replayed)) if replayed else {},
+        replayed=({"run": replayed.get("run", {}).get("S", "")} | _numbers(replayed)) if replayed else {},
         **{name: texts[name] for name in same if name in texts},
     )
 
 
 def _numbers(values: Any) -> dict[str, int]:
-    return {name: int(value["N"]) for name, value in values.items() if "N" in value}
+    return {name: int(value["N"]) for name, value in values.items() if value.get("N", "").isdecimal()}

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.model.errors import BalanceError, InputError, Reason, StagingError, split_reason
+from etl.model.errors import BalanceError, InputError, Reason, StagingError, reason_of
 from etl.model.rejection import RejectedError
 from etl.model.run import Replayed, Run, Work
 from etl.model.windows import requested_replay
@@ -154,7 +154,7 @@ def test_a_quarantine_that_was_changed_is_refused() -> None:
 
     with pytest.raises(StagingError, match="its ETag isn't that of its seal") as caught:
         pages(s3, table())
-    assert split_reason(str(caught.value))[1] is Reason.QUARANTINE_LOST
+    assert reason_of("StagingError", str(caught.value)) is Reason.QUARANTINE_LOST
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_quarantine_that_no_stage_wrote_is_refused(line: bytes) -> None:
 
     with pytest.raises(StagingError, match=r"load-0000-0000\.json") as caught:
         pages(s3, table())
-    assert split_reason(str(caught.value))[1] is Reason.QUARANTINE_LOST
+    assert reason_of("StagingError", str(caught.value)) is Reason.QUARANTINE_LOST
 
 
 def test_an_item_without_a_key_is_taken_up_as_it_is() -> None:
