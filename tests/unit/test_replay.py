@@ -222,6 +222,16 @@ def test_a_run_that_never_was_or_has_expired_is_not_replayed() -> None:
         planned(FakeS3(), FakeDynamoDB())
 
 
+@pytest.mark.parametrize("manifest", [b"{", b"{}", msgspec.json.encode(msgspec.structs.replace(run(), time="soon"))])
+def test_a_run_whose_manifest_was_changed_is_not_replayed(manifest: bytes) -> None:
+    s3 = FakeS3()
+    dynamodb = ended(s3)
+    s3.objects[f"extract/{REPLAYED.run}/run.json"] = manifest
+
+    with pytest.raises(InputError, match=rf"{REPLAYED.run}.* changed.*\[run-expired\]"):
+        planned(s3, dynamodb)
+
+
 def test_a_run_that_has_nothing_in_quarantine_is_not_replayed() -> None:
     s3 = FakeS3()
     dynamodb = ended(s3, objects=0)
