@@ -70,7 +70,9 @@ def test_a_record_without_an_item_is_taken_up_from_quarantine() -> None:
     assert (found[0].read, found[0].scanned, found[0].not_replayable) == (1, 0, 0)
 
 
-@pytest.mark.parametrize("moved_to", ["2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"])
+@pytest.mark.parametrize(
+    "moved_to", ["2024-01-16T00:00:00", "2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"]
+)
 def test_an_item_after_the_window_belongs_to_a_later_run(moved_to: str) -> None:
     s3 = FakeS3()
     plain = {"id": "item-0002", "timestamp": "2024-01-15T10:00:00Z"}
@@ -248,7 +250,7 @@ def test_a_run_that_is_still_going_is_not_replayed() -> None:
     ledger(going).begin(msgspec.structs.replace(run(), execution=REPLAYED.execution))
 
     with pytest.raises(InputError, match=rf"{REPLAYED.run} .* until 2024-01-16T02:35:00.123Z \[run-not-over\]"):
-        planned(s3, going, at=datetime(2024, 1, 16, 2, 35, tzinfo=UTC))
+        planned(s3, going, at=datetime(2024, 1, 16, 2, 35, 0, 123_000, tzinfo=UTC))
 
 
 def test_a_run_without_an_end_is_replayed_after_its_longest_time() -> None:
@@ -277,6 +279,14 @@ def test_a_replay_waits_for_workers_of_a_failed_run(status: str, stage: str, wai
             planned(s3, dynamodb)
     else:
         assert planned(s3, dynamodb).replay == REPLAYED
+
+
+def test_a_run_that_succeeded_just_now_is_replayed_at_once() -> None:
+    s3 = FakeS3()
+    dynamodb = ended(s3)
+    dynamodb.ledger.items["run", "1"] |= {"finished_at": {"S": "2024-01-16T23:59:59.000Z"}}
+
+    assert planned(s3, dynamodb).replay == REPLAYED
 
 
 def test_a_run_whose_entry_is_lost_is_replayed_all_the_same() -> None:
