@@ -235,6 +235,7 @@ def test_a_flipped_bit_in_a_bracket_is_a_staging_error(place: int, given_records
         b'[\n{"a":1}\n]\n{"b":1}\n',
         b'[\n{"a":1}\n{"b":1}\n]\n',
         b'[\n{"a":1},\n]\n{"b":1}\n]\n',
+        b'[\n{"a":1},\n]\n',
         b"]\n[\n",
     ],
 )
