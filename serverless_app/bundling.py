@@ -29,6 +29,8 @@ _LAYOUT = "4"
 _NOT_SOURCE = (".*", "*~", "__pycache__", "tests")
 # Files in your folder that the functions don't need: tests, settings, notes. Your code may read any other file.
 _NOT_USER_CODE = (*_NOT_SOURCE, "test_*", "*_test.py", "conftest.py", FILE, "*.md")
+# Packages of AWS's Python runtime. The functions find them before your folder, like the standard library and the zip.
+_OF_AWS = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"})
 # Files about the installer and its run, and RECORD, which lists them. METADATA and licences stay.
 _NOT_PACKAGE = (".*", "__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
 
@@ -67,7 +69,8 @@ def bundle(
         The folder that becomes the functions' zip.
 
     Raises:
-        BundlingError: the dependencies can't be installed, or the functions' Python can't compile the code.
+        BundlingError: the dependencies can't be installed, the functions' Python can't compile the code, or it would
+            find another module in place of one of yours.
     """
     machine, options = _target(settings)
     # Bytecode of another version would stay unused.
@@ -85,6 +88,7 @@ def bundle(
     output = _writable(output)
     install = [*uv, "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", *options]
     packages = _once(output / f"packages-{packages_key}", lambda into: _install([*install, "-r", str(lock)], into))
+    _refuse_hidden(pipeline, {source.name, *(path.stem for path in packages.iterdir())})
 
     def combine(into: Path) -> None:
         _copy(packages, into, ())
@@ -96,6 +100,23 @@ def bundle(
 
     compiled = sys.implementation.cache_tag if bytecode else ""
     return _once(output / f"bundle-{_digest(packages_key, compiled, *code)}", combine)
+
+
+def _refuse_hidden(pipeline: Path, packages: set[str]) -> None:
+    """Refuse a module of yours that your code can't import, since the functions find another one of its name first."""
+    for path in _files(pipeline, _NOT_USER_CODE):
+        module = path.relative_to(pipeline).parts[0].removesuffix(".py")
+        if path.suffix != ".py" or module not in sys.stdlib_module_names | packages | _OF_AWS:
+            continue
+        owner = "Python's standard library" if module in sys.stdlib_module_names else "a package of the functions"
+        raise BundlingError(
+            f"{_shown(path)} has the name of {owner}: `import {module}` would find that, never your file. "
+            f"Rename {_shown(pipeline / path.relative_to(pipeline).parts[0])}, and the imports of it."
+        )
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
 
 
 def _target(settings: PipelineSettings) -> tuple[str, list[str]]:
@@ -164,8 +185,7 @@ def _check(folder: Path, ignored: Sequence[str]) -> None:
         try:
             check_grammar(path)
         except GrammarError as error:
-            shown = path.relative_to(CHECKOUT) if path.is_relative_to(CHECKOUT) else path
-            where = f"{shown}, line {error.lineno}" if error.lineno else str(shown)
+            where = f"{_shown(path)}, line {error.lineno}" if error.lineno else str(_shown(path))
             raise BundlingError(f"{where}: {error.msg}") from None
 
 

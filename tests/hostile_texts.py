@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from etl_cli.terminal.printable import printable
+
 HOSTILE = {
     # Markup of rich, which prints.
     "closing tag": "[/red]",
@@ -93,33 +95,36 @@ HOSTILE = {
     "long line breaks": "\n" * 5_000,
     "wide": "漢字" * 400,
 }
-# One text for each way in which one does harm, and one with all of them. Commands are tried with these:
-# tests/cli/test_printable.py tries every text with all that prints.
-KINDS = {
-    name: HOSTILE[name]
-    for name in (
-        "closing tag",
-        "unclosed tag",
-        "link",
-        "backslash and closing tag",
-        "emoji code",
-        "title",
-        "unfinished sequence",
-        "C1 title",
-        "NUL",
-        "both",
-        "next line",
-        "right to left override",
-        "variation selectors",
-        "combining flood",
-        "script",
-        "format",
-        "option",
-        "long and hidden",
-        "long line breaks",
-        "wide",
-    )
-} | {"all of them": " ".join(text for text in HOSTILE.values() if len(text) < 1_000)}
+# Texts that do harm by their place, their length or their effect on others.
+_ALONE = (
+    "closing tag",
+    "unclosed tag",
+    "backslash at the end",
+    "backslash and closing tag",
+    "title",
+    "unfinished sequence",
+    "combining flood",
+    "mark at the start",
+    "option",
+    "very long",
+    "long and hidden",
+    "long line breaks",
+    "wide",
+)
+
+
+def _together(most: int) -> dict[str, str]:
+    """All other texts, several in one. Each is short enough to be shown whole: at most so many characters."""
+    packs: list[list[str]] = [[]]
+    for name in (each for each in HOSTILE if each not in _ALONE):
+        if packs[-1] and len(printable(" ".join(HOSTILE[each] for each in (*packs[-1], name)))) >= most:
+            packs.append([])
+        packs[-1].append(name)
+    return {f"{pack[0]} to {pack[-1]}": " ".join(HOSTILE[name] for name in pack) for pack in packs}
+
+
+# Commands are tried with these. tests/cli/test_printable.py tries every text by itself with all that prints.
+KINDS = {name: HOSTILE[name] for name in _ALONE} | _together(160)
 # What no client can send or store as UTF-8; lines of JSON can hold it, written as an escape.
 SURROGATES = {"half a character": "a\ud800b", "the other half": "\udc80"}
 ORDINARY = [

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.model.errors import NAMES, split_reason
+from etl.model.errors import NAMES
 from etl.model.remedies import remedy_for
 from etl.model.stages import function_of
 from etl.model.statuses import words_for
@@ -68,8 +68,8 @@ def _failure(
     """A failure by its status, stage, error and cause."""
     status, stage, error, cause = ending
     known = words_for(status)
-    remedy = remedy_for(status, stage, error, _parsed(cause)[0], replay)
     text, where = read_cause(cause)
+    remedy = remedy_for(status, stage, error, text, replay)
     return Failure(
         execution=execution,
         status=status,
@@ -85,13 +85,7 @@ def _failure(
 
 
 def read_cause(cause: str) -> tuple[str, list[str]]:
-    """The message of a cause without its reason, and its last lines of code."""
-    message, frames = _parsed(cause)
-    return split_reason(message)[0], frames[-_SHOWN_FRAMES:]
-
-
-def _parsed(cause: str) -> tuple[str, list[str]]:
-    """The message and the lines of code of a cause, which is JSON if a function raised the error."""
+    """The message and the last lines of code of a cause, which is JSON if a function raised the error."""
     try:
         document: Any = json.loads(cause)
     except (ValueError, RecursionError):
@@ -99,4 +93,4 @@ def _parsed(cause: str) -> tuple[str, list[str]]:
     if not isinstance(document, dict) or "errorMessage" not in document:
         return cause.strip(), []
     frames = [" ".join(str(frame).split("\n")[0].split()) for frame in document.get("stackTrace") or []]
-    return str(document["errorMessage"]).strip(), frames
+    return str(document["errorMessage"]).strip(), frames[-_SHOWN_FRAMES:]

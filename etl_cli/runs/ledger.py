@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from etl.model import ledger_fields as fields
-from etl.model.instants import parse_instant
+from etl.model.errors import ConfigurationError
+from etl.model.ledger_rows import instant_in, position_in
 from etl.model.names import LEDGER_TABLE
 from etl.model.statuses import SUCCEEDED, status_of
 from etl.model.windows import LATEST_DELIVERY
@@ -86,7 +87,7 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[LedgerEnt
     A run without a recorded end is running if it started a short while ago.
 
     Raises:
-        UserError: there is no ledger.
+        UserError: there is no ledger, or a row was changed.
     """
     pages = dynamodb.get_paginator("query").paginate(
         TableName=LEDGER_TABLE,
@@ -100,11 +101,17 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[LedgerEnt
     except dynamodb.exceptions.ResourceNotFoundException:
         deploy = deploy_line(dynamodb.meta.endpoint_url)
         raise UserError(f"There is no table {LEDGER_TABLE}.", f"Deploy the stack: {deploy}") from None
+    except ConfigurationError as error:
+        raise UserError(str(error)) from None
     entries.sort(key=lambda entry: (entry.started is not None, entry.started, entry.name), reverse=True)
     found: Any = dynamodb.get_item(TableName=LEDGER_TABLE, Key=fields.WATERMARK_KEY, ConsistentRead=True).get("Item")
-    if not found:
-        return entries, None
-    return entries, Watermark(*(parse_instant(found[name]["S"]) for name in (fields.SINCE, fields.END)))
+    try:
+        if not found:
+            return entries, None
+        since, end = instant_in(found, fields.SINCE, LEDGER_TABLE), position_in(found, fields.END, LEDGER_TABLE)
+        return entries, Watermark(since, end)
+    except ConfigurationError as error:
+        raise UserError(str(error)) from None
 
 
 def find_run(entries: Iterable[LedgerEntry], name: str) -> LedgerEntry:
@@ -130,7 +137,7 @@ def _entry(item: Any, now: datetime) -> LedgerEntry:
     texts = {name: str(value["S"]) for name, value in item.items() if "S" in value}
 
     def instant(name: str) -> datetime | None:
-        return parse_instant(texts[name]) if name in texts else None
+        return instant_in(item, name, LEDGER_TABLE) if name in item else None
 
     start, end, started = map(instant, (fields.WINDOW_START, fields.WINDOW_END, fields.STARTED_AT))
     replayed = item.get(fields.REPLAYED, {}).get("M", {})
@@ -146,10 +153,10 @@ def _entry(item: Any, now: datetime) -> LedgerEntry:
         finished=instant(fields.FINISHED_AT),
         segments=_numbers(item).get(fields.SEGMENTS, 0),
         counts=_numbers(item.get(fields.COUNTS, {}).get("M", {})),
-        replayed=({"run": replayed[fields.RUN]["S"]} | _numbers(replayed)) if replayed else {},
+        replayed=({"run": replayed.get(fields.RUN, {}).get("S", "")} | _numbers(replayed)) if replayed else {},
         **{name: texts[name] for name in same if name in texts},
     )
 
 
 def _numbers(values: Any) -> dict[str, int]:
-    return {name: int(value["N"]) for name, value in values.items() if "N" in value}
+    return {name: int(value["N"]) for name, value in values.items() if value.get("N", "").isdecimal()}

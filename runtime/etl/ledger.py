@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from etl.model import ledger_fields as fields
 from etl.model.counts import OUTCOMES
 from etl.model.errors import TransientError
-from etl.model.instants import format_instant, parse_instant
+from etl.model.instants import format_instant
+from etl.model.ledger_rows import instant_in, position_in
 from etl.model.run import Replayed, Run
 from etl.model.statuses import RUNNING, SUCCEEDED
 
@@ -23,11 +24,11 @@ _CONDITION_FAILED = "ConditionalCheckFailed"
 
 
 class RunEnd(NamedTuple):
-    """The end of a run by its entry: texts, empty where the entry has none."""
+    """The end of a run by its entry: text is empty, and a time None, where the entry has none."""
 
     status: str
-    finished_at: str
     stage: str
+    finished_at: datetime | None
 
 
 class Ledger:
@@ -43,16 +44,28 @@ class Ledger:
         self._table = table
 
     def watermark(self) -> datetime | None:
-        """The watermark; None before the first scheduled run."""
+        """The watermark; None before the first scheduled run.
+
+        Raises:
+            ConfigurationError: the row was changed.
+        """
         answer = self._dynamodb.get_item(TableName=self._table, Key=fields.WATERMARK_KEY, ConsistentRead=True)
         item = answer.get("Item")
-        return parse_instant(item[fields.END]["S"]) if item else None
+        return position_in(item, fields.END, self._table) if item else None
 
     def end_of(self, run: Run) -> RunEnd | None:
-        """The end of a run; None if it has no entry."""
+        """The end of a run; None if it has no entry.
+
+        Raises:
+            ConfigurationError: the entry was changed.
+        """
         answer = self._dynamodb.get_item(TableName=self._table, Key=fields.run_key(run.execution), ConsistentRead=True)
         item = answer.get("Item")
-        return RunEnd(*(item.get(name, {"S": ""})["S"] for name in RunEnd._fields)) if item else None
+        if not item:
+            return None
+        status, stage = (str(item.get(name, {}).get("S", "")) for name in (fields.STATUS, fields.STAGE))
+        ended = instant_in(item, fields.FINISHED_AT, self._table) if fields.FINISHED_AT in item else None
+        return RunEnd(status, stage, ended)
 
     def begin(self, run: Run, first_watermark: datetime | None = None, started_by: str = "execution") -> None:
         """Write a run's entry. A retry writes the same entry again, and never reopens a run that succeeded.

@@ -76,9 +76,8 @@ def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
         key = manifest_key(run.id)
         if staging.put_if_absent(key, msgspec.json.encode(run)):
             return run
-        manifest = staging.get_unsealed(key)
-        claimed = msgspec.json.decode(manifest)  # without a type: other code may have written it
-        if claimed["execution"] == run.execution:
+        claimed = staging.manifest(key)  # other code may have written it
+        if claimed.get("execution") == run.execution:
             check_code(claimed, run.code)
-            return msgspec.json.decode(manifest, type=Run)
+            return msgspec.convert(claimed, Run)
         started_at += timedelta(milliseconds=1)

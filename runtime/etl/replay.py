@@ -16,7 +16,7 @@ import msgspec
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
 from etl.model.errors import InputError, Reason, StagingError
-from etl.model.instants import format_instant, parse_instant
+from etl.model.instants import InstantError, format_instant, parse_instant
 from etl.model.run import Replayed, Run, Work
 from etl.model.schema import SOURCE_KEY, TIME, reader
 from etl.model.stages import BY_STATE, TRANSFORM
@@ -55,14 +55,15 @@ def plan_replay(
         InputError: there is no such run, it or one of its workers may still be at work, or its quarantine is empty.
     """
     try:
-        run = msgspec.json.decode(staging.get_unsealed(manifest_key(replayed)), type=Run)
-    except StagingError:
+        run = msgspec.convert(staging.manifest(manifest_key(replayed)), Run)
+        latest_end = parse_instant(run.time) + LONGEST_RUN
+    except (StagingError, InstantError, msgspec.ValidationError):
         raise InputError(
-            f"replay: there is no run {replayed}, or its staged objects have expired after 30 days; "
+            f"replay: there is no run {replayed}, or its staged objects have expired after 30 days or were changed; "
             "run its window again, which takes up all of its items",
             Reason.RUN_EXPIRED,
         ) from None
-    _check_ended(run, started_at, ledger)
+    _check_ended(run, latest_end, started_at, ledger)
     objects = staging.sealed(quarantine_prefix(replayed))
     if not objects:
         raise InputError(
@@ -73,20 +74,18 @@ def plan_replay(
     return msgspec.structs.replace(run, segments=segments, replay=Replayed(run.id, run.execution)), objects
 
 
-def _check_ended(run: Run, started_at: datetime, ledger: Ledger) -> None:
+def _check_ended(run: Run, latest_end: datetime, started_at: datetime, ledger: Ledger) -> None:
     """Check that nothing more can write to the quarantine of a run."""
     end = ledger.end_of(run)
-    if end and end.status == RUNNING:
-        over = parse_instant(run.time) + LONGEST_RUN
-        if started_at <= over:
-            raise InputError(
-                f"replay: run {run.id} is still running, or its end was not recorded; wait for its end, "
-                f"or until {format_instant(over)}",
-                Reason.RUN_NOT_OVER,
-            )
+    if end and end.status == RUNNING and started_at <= latest_end:
+        raise InputError(
+            f"replay: run {run.id} is still running, or its end was not recorded; wait for its end, "
+            f"or until {format_instant(latest_end)}",
+            Reason.RUN_NOT_OVER,
+        )
     # When a segment fails or the execution is stopped, other workers still have the time of their invocation.
     if end and end.finished_at and end.status != SUCCEEDED and _had_workers(end.stage):
-        over = parse_instant(end.finished_at) + INVOCATION_LIMIT
+        over = end.finished_at + INVOCATION_LIMIT
         if started_at < over:
             raise InputError(
                 f"replay: run {run.id} has just ended; some workers may still run; wait until {format_instant(over)}",

@@ -271,6 +271,10 @@ def test_the_stack_has_a_status(status: str, level: str) -> None:
     assert [(each.level, status in each.text) for each in found] == [(level, True)]
 
 
+def test_the_rest_is_checked_where_the_stack_cannot_be_read() -> None:
+    assert wrong(look({"cloudformation.DescribeStacks": RefusalError("AccessDenied")})).about == "stack"
+
+
 def test_a_stack_that_is_not_the_pipelines() -> None:
     found = wrong(look({"cloudformation.DescribeStacks": {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}}))
 

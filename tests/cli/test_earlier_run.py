@@ -56,7 +56,7 @@ def test_rejections_of_load_do_not_count(past: PastRuns, file: Path) -> None:
 
 def test_parts_come_in_the_order_of_writing(file: Path) -> None:
     past = PastRuns(items(), file)
-    past.run(environment={"PART_BYTES": "500"})
+    past.run(environment={"PART_BYTES": "1024"})
     found = staged_parts(past.deployment, "extract", past.entry.run)
 
     assert [key.rpartition("/")[2] for key in found[0]][:3] == ["data.json", "0000-0001.json", "0000-0002.json"]

@@ -47,11 +47,12 @@ FAILED: dict[str, Any] = {
 
 
 class Ledger(RecordedTables):
-    """A ledger with these entries and no watermark."""
+    """A ledger with these entries, and no watermark unless it is set."""
 
     def __init__(self, *items: dict[str, Any]) -> None:
         super().__init__({})
         self._items = items
+        self.watermark: dict[str, Any] = {}
 
     def get_paginator(self, _: str) -> Any:
         return self
@@ -60,11 +61,34 @@ class Ledger(RecordedTables):
         return [{"Items": [item]} for item in self._items]
 
     def get_item(self, **_: Any) -> Any:
-        return {}
+        return self.watermark
 
 
 def entries(*items: dict[str, Any]) -> list[LedgerEntry]:
     return read_ledger(cast(Any, Ledger(*items)), NOW)[0]
+
+
+@pytest.mark.parametrize("name", ["window_start", "started_at", "finished_at"])
+def test_a_time_changed_by_hand_is_refused_with_its_row(name: str) -> None:
+    with pytest.raises(UserError, match=rf'^{name} must be a time .*"first".*aws dynamodb update-item'):
+        entries(SUCCEEDED | {name: {"S": "soon"}})
+
+
+@pytest.mark.parametrize(("name", "value"), [("since", "soon"), ("end", "soon"), ("end", "2026-11-03")])
+def test_a_watermark_changed_by_hand_is_refused(name: str, value: str) -> None:
+    ledger = Ledger(SUCCEEDED)
+    row = {"kind": {"S": "watermark"}, "id": {"S": "watermark"}}
+    times = {each: {"S": "2026-11-03T02:00:00Z"} for each in ("since", "end")}
+    ledger.watermark = {"Item": row | times | {name: {"S": value}}}
+
+    with pytest.raises(UserError, match=rf"^{name} must be a time .*got .*{value}.*aws dynamodb update-item"):
+        read_ledger(cast(Any, ledger), NOW)
+
+
+def test_a_count_that_is_no_whole_number_is_left_out() -> None:
+    [entry] = entries(SUCCEEDED | {"counts": {"M": {"read": {"N": "1.5"}, "loaded": {"N": "11"}}}})
+
+    assert entry.counts == {"loaded": 11}
 
 
 def test_all_that_an_entry_says_is_read() -> None:

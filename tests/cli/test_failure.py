@@ -105,11 +105,11 @@ def test_a_failure_is_json_too() -> None:
     assert document["stage"] == "Gate"
 
 
-def test_a_reason_chooses_the_remedy_and_is_not_shown() -> None:
+def test_a_reason_chooses_the_remedy_and_can_be_searched_for() -> None:
     cause = json.dumps({"errorMessage": f"the table is gone [{Reason.NOT_FOUND}]", "errorType": "ConfigurationError"})
     recording = Recording("failed_at_plan")
     timeline = Timeline(status="FAILED", error="ConfigurationError", cause=cause)
     failure = explain(recording.deployment, recording.execution, timeline)
 
-    assert failure.message == "the table is gone"
+    assert failure.message == f"the table is gone [{Reason.NOT_FOUND}]"
     assert failure.remedy == remedy_for("FAILED", "Plan", "ConfigurationError", f"any text [{Reason.NOT_FOUND}]").text

@@ -29,7 +29,7 @@ NAMES = {
     "ledger_table": "ledger",
     "stores": "staging source destination ledger",
 }
-VALUES = asdict(Settings(segment_bytes=1000)) | NAMES
+VALUES = asdict(Settings(segment_bytes=1024)) | NAMES
 # The variables of all functions, as the stack writes them.
 ENVIRONMENT = {name: text for function in BY_FUNCTION for name, text in environment(function, VALUES).items()}
 HANDLERS = {"etl-extract": extract.handler, "etl-transform": transform.handler, "etl-load": load.handler}

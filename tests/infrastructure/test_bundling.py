@@ -95,6 +95,39 @@ def test_your_modules_and_data_are_in_the_bundle_but_no_tests(tmp_path: Path, ch
     assert "pipeline/README.md" not in names
 
 
+@pytest.mark.parametrize(
+    ("file", "module", "owner"),
+    [
+        ("json.py", "json", "Python's standard library"),
+        ("calendar/__init__.py", "calendar", "Python's standard library"),
+        ("etl.py", "etl", "a package of the functions"),
+        ("etl/rates.py", "etl", "a package of the functions"),
+        ("msgspec.py", "msgspec", "a package of the functions"),
+        ("boto3.py", "boto3", "a package of the functions"),
+    ],
+)
+def test_a_module_of_yours_that_another_one_hides_is_refused(
+    tmp_path: Path, checkout: dict[str, Any], file: str, module: str, owner: str
+) -> None:
+    path = tmp_path / "pipelines" / file
+    path.parent.mkdir(parents=True)
+    path.touch()
+
+    with pytest.raises(BundlingError) as refused:
+        bundle(HOST, pipeline=tmp_path / "pipelines", **checkout)
+
+    for fact in (str(path), owner, f"`import {module}`", f"Rename {tmp_path / 'pipelines' / Path(file).parts[0]}"):
+        assert fact in str(refused.value)
+
+
+def test_your_module_may_have_any_name_in_a_package(tmp_path: Path, checkout: dict[str, Any]) -> None:
+    for name in ("transformation.py", "shops/json.py", "shops/etl.py", "email/names.csv", "pipeline.py"):
+        (tmp_path / "pipelines" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pipelines" / name).touch()
+
+    assert "pipeline/shops/json.py" in contents(bundle(HOST, pipeline=tmp_path / "pipelines", **checkout))
+
+
 def test_the_bundle_keeps_licences_and_versions(checkout: dict[str, Any]) -> None:
     names = contents(bundle(FOR_LAMBDA, **checkout)).keys()
     metadata = {name.split("/", 1)[1] for name in names if ".dist-info/" in name}

@@ -99,7 +99,7 @@ def measure(pipeline: Pipeline, window: Window, ceiling: int, seconds: float) ->
         return answer
 
     with (
-        pipeline.configured("etl-extract", SEGMENT_BYTES="1000", CONCURRENCY=str(WORKERS)),
+        pipeline.configured("etl-extract", SEGMENT_BYTES="1024", CONCURRENCY=str(WORKERS)),
         pipeline.interposed("etl-load", "DYNAMODB", record, MAX_WRITE_UNITS_PER_SECOND=str(ceiling)),
     ):
         execution = pipeline.run(window.input)

@@ -64,8 +64,8 @@ def test_a_worker_that_is_killed_in_the_middle_is_run_again(pipeline: Pipeline, 
         return answer
 
     with (
-        pipeline.configured("etl-extract", PART_BYTES="1"),
-        pipeline.interposed(crash.function, crash.service, kill_after_the_deed, PART_BYTES="1"),
+        pipeline.configured("etl-extract", PART_BYTES="1024"),
+        pipeline.interposed(crash.function, crash.service, kill_after_the_deed, PART_BYTES="1024"),
     ):
         execution = pipeline.run(window.input)
 

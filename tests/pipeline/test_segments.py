@@ -47,7 +47,7 @@ def test_a_large_table_has_a_segment_per_worker_and_parts(pipeline: Pipeline, wi
     items = put_large(pipeline, window, count=360, size=15_000)  # a third of them has more than one page
     segment_bytes = str(len(items) * 15_000 // 9)
     with (
-        pipeline.configured("etl-extract", SEGMENT_BYTES=segment_bytes, CONCURRENCY="3", PART_BYTES="1"),
+        pipeline.configured("etl-extract", SEGMENT_BYTES=segment_bytes, CONCURRENCY="3", PART_BYTES="1024"),
         pipeline.configured("etl-transform", PART_BYTES="500000"),
     ):
         execution = pipeline.run(window.input)
@@ -67,8 +67,8 @@ def test_a_large_table_has_a_segment_per_worker_and_parts(pipeline: Pipeline, wi
 def test_a_run_of_one_segment_names_its_first_part_data_json(pipeline: Pipeline, window: Window) -> None:
     items = put_large(pipeline, window, count=120, size=20_000)
     with (
-        pipeline.configured("etl-extract", PART_BYTES="1"),
-        pipeline.configured("etl-transform", PART_BYTES="1"),
+        pipeline.configured("etl-extract", PART_BYTES="1024"),
+        pipeline.configured("etl-transform", PART_BYTES="1024"),
     ):
         execution = pipeline.run(window.input)
 
@@ -89,7 +89,7 @@ INVOCATION_SECONDS = 6
 def test_extract_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window) -> None:
     items = put_large(pipeline, window, count=46, size=100_000)
     slow = delaying(UNIT_SECONDS / 2, "PUT")  # a part of a page, and its seal; waiting for a page is no part of a unit
-    with pipeline.interposed("etl-extract", "S3", slow, timeout_seconds=INVOCATION_SECONDS, PART_BYTES="1"):
+    with pipeline.interposed("etl-extract", "S3", slow, timeout_seconds=INVOCATION_SECONDS, PART_BYTES="1024"):
         execution = pipeline.run(window.input)
 
     invocations = execution.results("Extract")
@@ -103,7 +103,7 @@ def test_extract_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Wind
 def test_transform_goes_on_where_its_time_ran_out(pipeline: Pipeline, window: Window) -> None:
     items = pipeline.put(pipeline.item(f"{n:04d}", window.at(n), value={"N": f"{n}.5"}) for n in range(75))
     slow = delaying(UNIT_SECONDS / 2, "PUT")  # a part of records, and its part of the aggregates
-    with pipeline.interposed("etl-transform", "S3", slow, timeout_seconds=INVOCATION_SECONDS, PART_BYTES="1"):
+    with pipeline.interposed("etl-transform", "S3", slow, timeout_seconds=INVOCATION_SECONDS, PART_BYTES="1024"):
         execution = pipeline.run(window.input)
 
     assert len(execution.results("Transform")) > 2
@@ -130,7 +130,7 @@ def test_segments_go_on_side_by_side(pipeline: Pipeline, window: Window) -> None
     items = put_large(pipeline, window, count=110, size=100_000)
     segment_bytes = str(len(items) * 100_000 * 2 // 5)  # two and a half of them are the table
     slow = delaying(UNIT_SECONDS / 2, "PUT")
-    settings = {"SEGMENT_BYTES": segment_bytes, "PART_BYTES": "1"}
+    settings = {"SEGMENT_BYTES": segment_bytes, "PART_BYTES": "1024"}
     with pipeline.interposed("etl-extract", "S3", slow, timeout_seconds=INVOCATION_SECONDS, **settings):
         execution = pipeline.run(window.input)
 

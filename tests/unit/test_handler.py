@@ -145,6 +145,8 @@ def test_an_error_of_the_pipeline_is_raised_as_it_is(error: EtlError) -> None:
         acted(raising(error))
 
     assert raised.value is error
+    # The frames of the action would fill the execution's cause.
+    assert raised.traceback[-1].name == "run_action"
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,6 @@ def test_a_number_that_settings_allow_is_one_that_a_run_can_use(name: str, value
         try:
             answer = extract.handler(plan_event({}, execution), Context())
         except ConfigurationError as error:
-            check_message(error, rf"^{name} must be a whole number of \w+ from [01] to [0-9]+", 250)
+            check_message(error, rf"^{name} must be a whole number of \w+ from (0|1|1024) to [0-9]+", 250)
         else:
             assert answer["run"]["start"] < answer["run"]["end"]

@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from etl.ledger import Ledger
-from etl.model.errors import TransientError
+from etl.model.errors import ConfigurationError, Reason, TransientError, reason_of
 from etl.model.run import Run
 from tests.fakes.faults import client_error
 from tests.fakes.ledger import FakeLedgerTable
@@ -69,6 +69,46 @@ def test_where_the_watermark_began_stays_known() -> None:
 
     assert (watermark["since"]["S"], watermark["end"]["S"]) == ("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z")
     assert watermark["run"]["S"] == named("a").id
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"S": "yesterday"},
+        {"S": ""},
+        {"S": "2024-01-15T00:00:00"},
+        {"S": "2024-01-15"},
+        {"S": "2024-01-15T01:00:00+01:00"},
+        {"N": "1705276800"},
+        {"S": "x" * 1000},
+        None,
+    ],
+)
+def test_a_watermark_changed_by_hand_is_refused_with_a_line(value: Any) -> None:
+    table = FakeLedgerTable()
+    ledger(table).begin(named("first"), instant("2024-01-15T00:00:00Z"))
+    table.items["watermark", "watermark"]["end"] = value
+
+    with pytest.raises(
+        ConfigurationError, match=r"^end must be a time like .* in row .*watermark.* of table ledger"
+    ) as e:
+        ledger(table).watermark()
+
+    assert reason_of("ConfigurationError", str(e.value)) is Reason.LEDGER_CHANGED
+    assert "aws dynamodb update-item --table-name ledger --key" in str(e.value)
+    assert ascii(value)[:40] in str(e.value)
+    assert len(str(e.value)) < 800
+
+
+def test_an_end_changed_by_hand_is_refused_with_the_row() -> None:
+    table = FakeLedgerTable()
+    ledger(table).begin(named("a"))
+    table.items["run", "a"]["finished_at"] = {"S": "soon"}
+
+    with pytest.raises(
+        ConfigurationError, match=r'^finished_at must be .*"id": \{"S": "a"\}.*got .*soon.*ledger-changed'
+    ):
+        ledger(table).end_of(named("a"))
 
 
 def test_a_late_beginning_does_not_open_a_run_that_has_succeeded() -> None:

@@ -475,6 +475,26 @@ def test_a_retry_takes_its_records_through_a_child_process() -> None:
     assert [each["item"]["id"]["S"] for each in staged(pipeline.s3, "quarantine/")] == ["item-0003"]
 
 
+@pytest.mark.parametrize("action", ["transform", "load"])
+def test_a_retry_empties_the_quarantine_of_a_dead_attempt(action: str) -> None:
+    pipeline = FakePipeline([item(number) for number in range(3)])
+    invoke, left = pipeline._invoke, f"quarantine/{TIMESTAMP}/{action}-0000-0000.json"
+
+    def retried(handler: Any, event: Any) -> Any:
+        if event["action"] != action:
+            return invoke(handler, event)
+        # The attempt before has set a record aside that its retry takes.
+        staging(pipeline.s3).begins(action, run_of(event), work_of(event))
+        staging(pipeline.s3).put(left, b"[\n{}\n]\n")
+        return invoke(handler, event | {"retry": 1})
+
+    pipeline._invoke = retried  # type: ignore[method-assign]
+    with pipeline.deployed(module=SimpleNamespace(Contract=Contract, transform=lambda record, _: record)):
+        assert pipeline.run()["counts"]["loaded"] == 3
+
+    assert staging(pipeline.s3).records(left) == 0
+
+
 def test_a_retry_is_a_first_attempt_where_none_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambda had no place for the attempts before: no worker has died, and its records need no child process."""
     monkeypatch.setattr("etl.user.isolation.IsolatedTransformer.__init__", lambda *_: pytest.fail("a child process"))

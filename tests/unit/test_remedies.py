@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from etl.aws import clients as aws
 from etl.handler import work_of
-from etl.model.errors import NAMES, CatchUpError, EtlError, InputError, Reason, StagingError, split_reason
+from etl.model.errors import NAMES, CatchUpError, EtlError, InputError, Reason, StagingError, reason_of
 from etl.model.remedies import REMEDIES, UNFORESEEN, Remedy, remedy_for
 from etl.model.stages import FINISH, STAGES
 from etl.settings import LoadSettings
@@ -58,13 +58,21 @@ def test_an_error_has_the_remedy_of_its_reason_or_its_name(error: EtlError, key:
 def test_every_reason_survives_the_message_and_has_a_remedy(reason: Reason) -> None:
     error = InputError("the text is free to change", reason)
 
-    assert split_reason(str(error)) == ("the text is free to change", reason)
+    assert reason_of("InputError", str(error)) is reason
     assert same(advised(error), reason)
 
 
 @pytest.mark.parametrize("message", ["", "plain", "[refused]", "ends with [1, 2]", "[refused] in the middle"])
-def test_a_message_without_a_reason_stays_as_it_is(message: str) -> None:
-    assert split_reason(message) == (message, None)
+def test_a_message_without_a_reason_has_none(message: str) -> None:
+    assert reason_of("InputError", message) is None
+
+
+@pytest.mark.parametrize("error", ["KeyError", "Lambda.Unknown", "States.Timeout", "Runtime.ExitError", "", "EtlError"])
+def test_only_an_error_of_the_pipeline_has_a_reason(error: str) -> None:
+    message = f"any text [{Reason.SOURCE_BUSY}]"
+
+    assert reason_of(error, message) is None
+    assert remedy_for("FAILED", "Load", error, message) == remedy_for("FAILED", "Load", error, "")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.model.errors import BalanceError, InputError, Reason, StagingError, split_reason
+from etl.model.errors import BalanceError, InputError, Reason, StagingError, reason_of
 from etl.model.rejection import RejectedError
 from etl.model.run import Replayed, Run, Work
 from etl.model.schema import SOURCE_KEY, TIME
@@ -76,7 +76,9 @@ def test_a_record_without_an_item_is_taken_up_from_quarantine() -> None:
     assert (found[0].read, found[0].scanned, found[0].not_replayable) == (1, 0, 0)
 
 
-@pytest.mark.parametrize("moved_to", ["2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"])
+@pytest.mark.parametrize(
+    "moved_to", ["2024-01-16T00:00:00", "2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"]
+)
 def test_an_item_after_the_window_belongs_to_a_later_run(moved_to: str) -> None:
     s3 = FakeS3()
     plain = made("item-0002")
@@ -160,7 +162,7 @@ def test_a_quarantine_that_was_changed_is_refused() -> None:
 
     with pytest.raises(StagingError, match="its ETag isn't that of its seal") as caught:
         pages(s3, table())
-    assert split_reason(str(caught.value))[1] is Reason.QUARANTINE_LOST
+    assert reason_of("StagingError", str(caught.value)) is Reason.QUARANTINE_LOST
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ def test_a_quarantine_that_no_stage_wrote_is_refused(line: bytes) -> None:
 
     with pytest.raises(StagingError, match=r"load-0000-0000\.json") as caught:
         pages(s3, table())
-    assert split_reason(str(caught.value))[1] is Reason.QUARANTINE_LOST
+    assert reason_of("StagingError", str(caught.value)) is Reason.QUARANTINE_LOST
 
 
 def test_an_item_without_a_key_is_taken_up_as_it_is() -> None:
@@ -228,6 +230,16 @@ def test_a_run_that_never_was_or_has_expired_is_not_replayed() -> None:
         planned(FakeS3(), FakeDynamoDB())
 
 
+@pytest.mark.parametrize("manifest", [b"{", b"{}", msgspec.json.encode(msgspec.structs.replace(run(), time="soon"))])
+def test_a_run_whose_manifest_was_changed_is_not_replayed(manifest: bytes) -> None:
+    s3 = FakeS3()
+    dynamodb = ended(s3)
+    s3.objects[f"extract/{REPLAYED.run}/run.json"] = manifest
+
+    with pytest.raises(InputError, match=rf"{REPLAYED.run}.* changed.*\[run-expired\]"):
+        planned(s3, dynamodb)
+
+
 def test_a_run_that_has_nothing_in_quarantine_is_not_replayed() -> None:
     s3 = FakeS3()
     dynamodb = ended(s3, objects=0)
@@ -244,7 +256,7 @@ def test_a_run_that_is_still_going_is_not_replayed() -> None:
     ledger(going).begin(msgspec.structs.replace(run(), execution=REPLAYED.execution))
 
     with pytest.raises(InputError, match=rf"{REPLAYED.run} .* until 2024-01-16T02:35:00.123Z \[run-not-over\]"):
-        planned(s3, going, at=datetime(2024, 1, 16, 2, 35, tzinfo=UTC))
+        planned(s3, going, at=datetime(2024, 1, 16, 2, 35, 0, 123_000, tzinfo=UTC))
 
 
 def test_a_run_without_an_end_is_replayed_after_its_longest_time() -> None:
@@ -273,6 +285,14 @@ def test_a_replay_waits_for_workers_of_a_failed_run(status: str, stage: str, wai
             planned(s3, dynamodb)
     else:
         assert planned(s3, dynamodb).replay == REPLAYED
+
+
+def test_a_run_that_succeeded_just_now_is_replayed_at_once() -> None:
+    s3 = FakeS3()
+    dynamodb = ended(s3)
+    dynamodb.ledger.items["run", "1"] |= {"finished_at": {"S": "2024-01-16T23:59:59.000Z"}}
+
+    assert planned(s3, dynamodb).replay == REPLAYED
 
 
 def test_a_run_whose_entry_is_lost_is_replayed_all_the_same() -> None:

@@ -84,6 +84,12 @@ def test_a_refusal_says_how_to_set_the_setting(checkout: Path) -> None:
         assert fact in str(refused.value)
 
 
+def test_a_schedule_that_eventbridge_would_refuse_is_refused(checkout: Path) -> None:
+    assert configured({"etl:schedule": "rate(6 hours)"}, checkout) == {"schedule": "rate(6 hours)"}
+    with pytest.raises(SettingsError, match=r"^schedule must be rate.*, got 'cron\(60 2 \* \* \? \*\)'.*cdk.json"):
+        configured({"etl:schedule": "cron(60 2 * * ? *)"}, checkout)
+
+
 @pytest.mark.parametrize("folder", ["pipelines/", "pipelines/nothing", "..", "/", "", "\x00", "\ud800", "a" * 10_000])
 def test_a_folder_without_a_pipeline_is_refused(checkout: Path, folder: str) -> None:
     (checkout.parent / "transformation.py").touch()

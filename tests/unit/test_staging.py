@@ -235,6 +235,7 @@ def test_a_flipped_bit_in_a_bracket_is_a_staging_error(place: int, given_records
         b'[\n{"a":1}\n]\n{"b":1}\n',
         b'[\n{"a":1}\n{"b":1}\n]\n',
         b'[\n{"a":1},\n]\n{"b":1}\n]\n',
+        b'[\n{"a":1},\n]\n',
         b"]\n[\n",
     ],
 )
@@ -308,7 +309,16 @@ def test_a_key_that_s3_hides_from_a_role_is_missing() -> None:
     s3.faults.fail(1, lambda: client_error("AccessDenied", 403, message=denied))
 
     with pytest.raises(StagingError, match="is missing"):
-        staging(s3).get_unsealed(KEY)
+        staging(s3).manifest(KEY)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"id":"\\ud800"}', b"\xff", b"[" * 100_000])
+def test_a_manifest_that_was_changed_is_refused_by_name(body: bytes) -> None:
+    s3 = FakeS3()
+    s3.objects[KEY] = body
+
+    with pytest.raises(StagingError, match=f"{KEY} .*isn't the manifest of a run"):
+        staging(s3).manifest(KEY)
 
 
 @pytest.mark.parametrize("read", [lambda bucket: bucket.get(KEY), lambda bucket: list(bucket.batches(KEY))])

@@ -25,7 +25,8 @@ from enum import StrEnum
 class Reason(StrEnum):
     """A reason that needs a remedy of its own, where several reasons share an error class.
 
-    Lambda passes on a class name and a message only. So the message ends with its reason: ``… [source-busy]``.
+    Lambda passes on a class name and a message only. So the message ends with its reason: ``… [source-busy]``. You can
+    search for it.
     """
 
     NOTHING_QUARANTINED = "nothing-quarantined"
@@ -36,6 +37,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not-found"
     ACCESS_DENIED = "access-denied"
     REFUSED = "refused"
+    LEDGER_CHANGED = "ledger-changed"
     TOO_MANY_DROPPED = "too-many-dropped"
     TOO_SLOW = "too-slow"
     AGGREGATES_CHANGED = "aggregates-changed"
@@ -118,10 +120,10 @@ NAMES = frozenset(kind.__name__ for kind in EtlError.__subclasses__())
 """Names of the errors whose message says what to do."""
 
 
-def split_reason(message: str) -> tuple[str, Reason | None]:
-    """Split an error's message into its text and its reason; None if it has no reason."""
-    found = _MARK.search(message)
-    return (message[: found.start()], Reason(found[1])) if found else (message, None)
+def reason_of(name: str, message: str) -> Reason | None:
+    """The reason at the end of an error's message. An error that isn't in ``NAMES`` has none, whatever it says."""
+    found = _MARK.search(message) if name in NAMES else None
+    return Reason(found[1]) if found else None
 
 
 def class_name(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from etl.model.limits import MOST_INLINE_WORKERS, MOST_WORKERS
 from etl.model.setting import number, percent, says
 
-_MIB, _GIB = 1024**2, 1024**3
+_KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,11 @@ class _ReadByStaging:
     part_bytes: Annotated[
         int,
         number(
-            "bytes", 1, 5 * _GIB, "The size at which a staged object is closed and the next one begun.", "up to 5 GiB"
+            "bytes",
+            _KIB,
+            5 * _GIB,
+            "The size at which a staged object is closed and the next one begun.",
+            "1 KiB to 5 GiB",
         ),
     ] = 64 * _MIB
 
@@ -69,10 +73,10 @@ class ReadByExtract(_ReadByStaging, ReadByAll):
         int,
         number(
             "bytes",
-            1,
+            _KIB,
             1024 * _GIB,
             "The size of table that one worker scans. A larger table gets more workers.",
-            "up to 1 TiB",
+            "1 KiB to 1 TiB",
         ),
     ] = 256 * _MIB
 

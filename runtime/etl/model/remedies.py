@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from etl.model.errors import Reason, split_reason
+from etl.model.errors import Reason, reason_of
 from etl.model.stages import BY_ACTION, TRANSFORM, function_of
 from etl.model.statuses import ABORTED, STATUSES, TIMED_OUT, UNKNOWN
 
@@ -52,6 +52,7 @@ REMEDIES = {
     Reason.REFUSED: Remedy(
         "Correct the cause that the message names, which a deployment doesn't change; then {again}.", _DOCTOR
     ),
+    Reason.LEDGER_CHANGED: Remedy("Correct the row of the ledger with the line that the message has; then {again}."),
     "ConfigurationError": Remedy(
         "Deploy the stack again: a setting, a resource or a permission isn't as the stack made it; then {again}.",
         _DOCTOR,
@@ -141,7 +142,7 @@ def remedy_for(status: str, stage: str, error: str, message: str, replay: str = 
         message: the error's message, with its reason if it has one.
         replay: id of the run whose quarantine it replayed; empty for a run of a window.
     """
-    remedy = _found(status, stage, error, split_reason(message)[1])
+    remedy = _found(status, stage, error, reason_of(error, message))
     again = f"replay run {replay} again" if replay else "run the window again"
     return Remedy(remedy.text.format(again=again), remedy.look)
 

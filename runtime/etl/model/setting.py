@@ -75,8 +75,11 @@ class Setting:
         value = given.strip() if isinstance(given, str) and not strict else given
         if value == "" and self.default is None and not strict:
             return None
+        is_text = self.default is None or isinstance(self.default, str)
         try:
-            return msgspec.convert(value, self.kind, strict=strict)
+            if isinstance(value, str) and not strict and not is_text:
+                return msgspec.json.decode(value, type=self.kind)
+            return msgspec.convert(value, self.kind)
         except (ValueError, OverflowError, RecursionError):
             raise self.refusal(given, called) from None
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from etl.model.schedule import is_schedule
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
 
@@ -74,9 +75,12 @@ def parse(name: str, value: object, *, strict: bool = False) -> Any:
     if setting is None:
         raise SettingsError(_unknown(name))
     try:
-        return setting.parse(value, strict=strict)
+        parsed = setting.parse(value, strict=strict)
+        if name == "schedule" and parsed is not None and not is_schedule(parsed):
+            raise setting.refusal(value)
     except SettingsError as error:
         raise _explained(name, error) from None
+    return parsed
 
 
 def _explained(name: str, error: SettingsError) -> SettingsError:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from botocore.exceptions import ClientError, FlexibleChecksumError, HTTPClientError, IncompleteReadError
@@ -55,13 +55,16 @@ class StagedObjects:
         """Begin a staged object."""
         return ObjectWriter(self._s3, self._bucket, key)
 
-    def get_unsealed(self, key: str) -> bytes:
-        """Read a small object that has no seal.
+    def manifest(self, key: str) -> dict[str, Any]:
+        """Read the manifest of a run, which has no seal.
 
         Raises:
-            StagingError: there is none.
+            StagingError: there is none, or it was changed.
         """
-        return self._read(key)[0]
+        try:
+            return msgspec.json.decode(self._read(key)[0], type=dict[str, Any])
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raise self._malformed(key, 0, "it isn't the manifest of a run") from None
 
     def get(self, key: str) -> bytes:
         """Read a small object that was put.
