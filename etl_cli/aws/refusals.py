@@ -9,7 +9,13 @@ from botocore import exceptions as aws
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl_cli.aws.deployment import deploy_line, is_local
-from etl_cli.aws.shell_settings import explain_settings, has_aws_settings, or_local, own_environment, whose_credentials
+from etl_cli.aws.shell_settings import (
+    explain_settings,
+    has_aws_settings,
+    own_environment,
+    whose_credentials,
+    with_local_hint,
+)
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import command, environment_line
 
@@ -46,16 +52,16 @@ def explained(error: Exception, profile: str | None = None, endpoint: str = "") 
     if is_local(endpoint) and (refused or is_unreachable(error)):
         return _refused_by_local(error, endpoint) if refused else _local_does_not_answer(endpoint)
     if isinstance(error, ClientError):
-        return or_local(_refused_by_aws(error, profile))
-    return or_local(_aws_does_not_answer(error) if is_unreachable(error) else explain_settings(error, profile))
+        return with_local_hint(_refused_by_aws(error, profile))
+    return with_local_hint(_aws_does_not_answer(error) if is_unreachable(error) else explain_settings(error, profile))
 
 
-def explained_midway(error: Exception, endpoint: str, standing: str, lines: Sequence[str]) -> UserError:
+def explained_midway(error: Exception, endpoint: str, progress: str, lines: Sequence[str]) -> UserError:
     """The reason why AWS doesn't answer any more, with the progress of work that goes on, and how to continue it."""
     reason = explained(error, endpoint=endpoint)
     if is_local(endpoint) and is_unreachable(error):  # its runs have ended with it
         return reason
-    return UserError(reason.message, f"{reason.remedy} {standing}", remedy_lines=[*reason.remedy_lines, *lines])
+    return UserError(reason.message, f"{reason.remedy} {progress}", remedy_lines=[*reason.remedy_lines, *lines])
 
 
 def is_unreachable(error: Exception) -> bool:

@@ -15,13 +15,13 @@ from etl.model.names import STACK
 from etl.model.stages import STATES
 from etl_cli.aws.cli_lines import ShellLine
 from etl_cli.aws.deployment import Deployment
-from etl_cli.commands.follow import console_of_progress, print_failed, show_execution
 from etl_cli.commands.run import run_name
 from etl_cli.items.seed import make_items, write_items
 from etl_cli.local.deployment_progress import DeploymentProgress
 from etl_cli.local.environment import LocalEnvironment
 from etl_cli.render.board import WIDEST, Board
 from etl_cli.render.failure import print_commands
+from etl_cli.render.live_run import console_of_progress, print_failed, show_execution
 from etl_cli.render.report import print_report
 from etl_cli.render.run_document import failure_document, report_document
 from etl_cli.runs.failure import ExecutionError, Failure
@@ -33,11 +33,11 @@ from etl_cli.terminal.context_option import Context, parse_context
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.paths import ROOT, command, environment_line
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import plural
 
 ENVIRONMENT, DEPLOYMENT, SOURCE, CHECK = "Local AWS", "Deployment", "Source table", "Check"
 _LOOK_SECONDS = 0.2

@@ -18,10 +18,10 @@ from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import plural
 
 _STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 _LEVEL_WIDTH, _ABOUT_WIDTH = 7, 13

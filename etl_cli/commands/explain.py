@@ -35,7 +35,7 @@ def explain(
     The search reads the staged objects of runs, which takes a while for a large run. They expire after 30 days.
     """
     from etl_cli.items.explanation import explain_item
-    from etl_cli.items.verdict import judge
+    from etl_cli.items.explanation_verdict import judge
     from etl_cli.render.explain import explanation_document, print_explanation
 
     with connected(profile, region) as deployment:

@@ -18,12 +18,12 @@ from etl_cli.runs.ledger import Watermark, read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED
+from etl_cli.terminal.formats import duration, plural
 from etl_cli.terminal.grid import table_width
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.time_options import since_option
 from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import duration, plural
 
 Fill = Callable[[Span], tuple[str, str]]
 

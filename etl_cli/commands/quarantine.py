@@ -11,9 +11,9 @@ import typer
 
 from etl.model.statuses import RUNNING
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, RunName, connected
-from etl_cli.commands.follow import console_of_progress, follow_to_end
 from etl_cli.commands.run import run_name
 from etl_cli.items.quarantine import Quarantine, not_loaded_by_replay, quarantine_of, quarantines, records_of
+from etl_cli.render.live_run import console_of_progress, follow_to_end
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, RunName, connected
-from etl_cli.commands.follow import console_of_progress, print_failed, print_succeeded
 from etl_cli.render.failure import print_commands
+from etl_cli.render.live_run import console_of_progress, print_failed, print_succeeded
 from etl_cli.render.report import report_commands
 from etl_cli.runs.ledger import find_run, read_ledger
 from etl_cli.summary.run_summary import RunSummary, account_of, summarize, with_contents
 from etl_cli.terminal.console import out, print_page
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import size
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import size
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment

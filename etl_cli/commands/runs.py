@@ -15,10 +15,10 @@ from etl_cli.render.runs_table import runs_table
 from etl_cli.runs.ledger import LedgerEntry, read_ledger
 from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.time_options import since_option
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import plural
 
 STATUSES = tuple(status.lower() for status in statuses.STATUSES)
 _STATUS_HELP = f"Show only runs with this status. May be repeated: {', '.join(STATUSES)}."

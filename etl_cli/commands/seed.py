@@ -15,11 +15,11 @@ from etl_cli.items.seed import Mix, make_items, write_items
 from etl_cli.terminal.console import out
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.paths import environment_line
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import parse_since
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment

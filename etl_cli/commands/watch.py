@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.commands.follow import console_of_progress, follow_to_end
+from etl_cli.render.live_run import console_of_progress, follow_to_end
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.ledger import find_run, read_ledger
 from etl_cli.terminal.errors import UserError

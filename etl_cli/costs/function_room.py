@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.model.stages import FUNCTIONS
-from etl_cli.terminal.words import plural
+from etl_cli.terminal.formats import plural
 
 # The permissions to read it.
 SEEN_BY = ("lambda:GetAccountSettings", "lambda:GetFunctionConcurrency")

@@ -17,9 +17,9 @@ from etl_cli.costs.capacity_advice import FILLED, problems, recommend
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs
 from etl_cli.costs.cost import Cost, predicted
 from etl_cli.costs.deployed import Deployed
+from etl_cli.costs.planned_window import PlannedWindow, hours
 from etl_cli.costs.prices import PriceList
-from etl_cli.costs.window import PlannedWindow, hours
-from etl_cli.costs.workload import Expectation, expect, pace, telling
+from etl_cli.costs.workload import Expectation, expect, pace, representative_runs
 from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import shell_words
@@ -75,7 +75,7 @@ def make_plan(
     now: datetime,
     costs: Costs | None = None,
 ) -> Plan:
-    """Plan a run by `telling` runs, the latest first; without costs by the latest measurement."""
+    """Plan a run by representative runs, the latest first; without costs by the latest measurement."""
     costs = costs or Costs.read()
     expected = expect(window, deployed.source, runs, now)
     factor, alike = pace(expected.workload, deployed.capacity, costs, runs)
@@ -136,7 +136,7 @@ def predicted_cost(
     if scanned and source.items:
         source = replace(source, items=scanned, size_bytes=round(scanned * source.size_bytes / source.items))
     window = PlannedWindow(entry.window, "")
-    runs = telling(entries, entry.started)
+    runs = representative_runs(entries, entry.started)
     return make_plan(window, replace(deployed, source=source), runs, prices, entry.started).outlook.cost
 
 

@@ -26,7 +26,7 @@ from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.deployment import deploy_line, is_local
 from etl_cli.aws.place import Place
 from etl_cli.aws.refusals import are_unusable, is_unreachable
-from etl_cli.aws.shell_settings import or_local
+from etl_cli.aws.shell_settings import with_local_hint
 from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
@@ -35,8 +35,8 @@ from etl_cli.doctor.stack_findings import UNMADE, obstacle_findings, refusal_fin
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import plural
 
 # The names of the stack's resources, by its outputs, for a stack that can't be read.
 _NAMES = {
@@ -147,7 +147,7 @@ class Checkup:
             absent = UserError(f"There is no stack {STACK} in {region}", remedy, remedy_lines=[self._deploy])
             is_elsewhere = not is_local(client.meta.endpoint_url)
             self._unmade = ""
-            yield problem("stack", or_local(absent) if is_elsewhere else absent)
+            yield problem("stack", with_local_hint(absent) if is_elsewhere else absent)
             return
         self._outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         missing = [name for name in _NAMES if name not in self._outputs]

@@ -11,10 +11,10 @@ from etl.model.statuses import ABORTED, RUNNING, SUCCEEDED, UNKNOWN
 from etl_cli.doctor.findings import Finding
 from etl_cli.runs.coverage import OVERDUE_HOURS, covered_by, find_coverage, without
 from etl_cli.runs.ledger import LedgerEntry, Watermark
-from etl_cli.runs.phrases import UNTIMED, ended
+from etl_cli.runs.outcome_words import UNTIMED, ended
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import duration, plural
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import duration, plural
 
 _QUARANTINE_LASTS = timedelta(days=STAGED_DAYS)
 

@@ -10,7 +10,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from etl_cli.html_report.svg import chart, element, join, percent, text
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.outcome_words import UNTIMED
 
 # Positions of the columns, as fractions of the width.
 _COLUMNS = (0.0, 0.4, 1.0)

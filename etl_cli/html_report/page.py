@@ -25,16 +25,16 @@ from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED, report_commands
 from etl_cli.render.show import NO_RUN, NO_WINDOW, cost_notes
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import look_words
-from etl_cli.runs.item import compare
+from etl_cli.runs.item_changes import compare
 from etl_cli.runs.ledger import LedgerEntry
-from etl_cli.runs.phrases import UNTIMED, ended, verdict
+from etl_cli.runs.outcome_words import UNTIMED, ended, verdict
 from etl_cli.runs.progress import Snapshot
 from etl_cli.runs.workers import MapRun, read_map_runs
 from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import duration, number, plural
 from etl_cli.terminal.printable import printable, visible_lines
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, number, plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment

@@ -25,13 +25,13 @@ from etl.values.plain_json import encode
 from etl_cli.items.rejections import Rejection
 from etl_cli.items.transformation_file import broken, load
 from etl_cli.runs.staged import item_id
-from etl_cli.terminal.console import printing_aside
+from etl_cli.terminal.console import printing_to_stderr
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT
 
 if TYPE_CHECKING:
     from etl.model.run import Run
-    from etl_cli.runs.item import Item
+    from etl_cli.runs.item_changes import Item
 
 TRANSFORMATION = ROOT / cdk_context(ROOT).get(f"{CONTEXT_PREFIX}pipeline", SETTINGS["pipeline"].default) / FILE_NAME
 """Your file, in the folder that the setting ``pipeline`` names."""
@@ -82,7 +82,7 @@ class LocalTransformation:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path = path or TRANSFORMATION
-        with printing_aside():
+        with printing_to_stderr():
             module = load(path, RECORD_SECONDS)
             try:
                 self._user = Transformation(module)
@@ -101,7 +101,7 @@ class LocalTransformation:
         ) as transformer:
             for batch in cut_batches(lines):
                 while batch:
-                    with printing_aside():
+                    with printing_to_stderr():
                         outcomes = self._transformed(transformer, batch)
                     del batch[: len(outcomes)]  # a record that had to be stopped ends the answer early
                     yield from outcomes

@@ -18,8 +18,8 @@ from etl_cli.items.comparison import Comparison
 from etl_cli.items.quarantine import records_of
 from etl_cli.items.rejections import Tally
 from etl_cli.items.sample import OnProgress, Sample
-from etl_cli.runs.item import changes
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.item_changes import changes
+from etl_cli.runs.outcome_words import UNTIMED
 from etl_cli.runs.staged import before_and_after, staged_lines, staged_parts
 from etl_cli.terminal.errors import UserError
 

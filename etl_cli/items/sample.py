@@ -15,10 +15,10 @@ from etl.tables.timestamps import window_filter
 from etl_cli.aws.raw_items import items_of, raw_client
 from etl_cli.items.item_time import EVER
 from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.printable import shell_words
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment

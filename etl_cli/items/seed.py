@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.model.schema import TIME
 from etl.staging.batches import BATCH_RECORDS
-from etl_cli.items.orders import make_order
+from etl_cli.items.seed_orders import make_order
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.render.board import IN_ALL, Board, State, Step
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.history import execution_name
-from etl_cli.runs.phrases import ended, untimed_words
+from etl_cli.runs.outcome_words import ended, untimed_words
 from etl_cli.runs.progress import Snapshot
 from etl_cli.summary.backfill import BackfillWork, Ended, Planned
 from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.formats import duration, length, plural
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import duration, length, plural
 
 STATUSES = ("done", "failed", "running", "left")
 _DATE, _MINUTE, _SECOND = 10, 16, 19  # the first characters of an instant
@@ -147,7 +147,7 @@ def print_success(console: Terminal, work: BackfillWork) -> None:
         console.print("  To run them again: --redo")
 
 
-def standing(work: BackfillWork) -> str:
+def progress_sentence(work: BackfillWork) -> str:
     """The progress of a backfill in one sentence."""
     parts = [f"{work.done:,} of {plural(len(work.planned), 'window')} done"]
     parts += [f"{len(work.failed):,} failed"] if work.failed else []

@@ -9,7 +9,7 @@ from etl_cli.aws.cli_lines import ShellLine
 from etl_cli.render.sections import print_section
 from etl_cli.runs.failure import Failure, look_words
 from etl_cli.runs.history import execution_name
-from etl_cli.runs.phrases import ended
+from etl_cli.runs.outcome_words import ended
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.grid import WIDEST

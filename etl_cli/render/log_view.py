@@ -8,10 +8,10 @@ from typing import Any
 
 from etl.model.counts import reported_by
 from etl_cli.runs.log_lines import LogLine
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.outcome_words import UNTIMED
 from etl_cli.terminal.console import Text
+from etl_cli.terminal.formats import duration, size
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, size
 
 # Facts with a place of their own in a line, or with none.
 _PLACED = {
@@ -44,9 +44,9 @@ def joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
     def kind(line: LogLine) -> tuple[Any, ...]:
         return line.at, line.function, bool(line.facts) or line.is_routine or line.end is not None
 
-    for (at, function, alone), group in groupby(lines, kind):
+    for (at, function, is_whole), group in groupby(lines, kind):
         together = list(group)
-        if alone:
+        if is_whole:
             yield from together
         else:
             yield LogLine(at, function, "\n".join(line.text for line in together))

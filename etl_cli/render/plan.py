@@ -12,16 +12,16 @@ from etl_cli.costs.capacity_advice import needs_quota
 from etl_cli.costs.cost import Cost, money, plain
 from etl_cli.costs.deployed import OLDEST_SIZE
 from etl_cli.costs.function_room import SEEN_BY
+from etl_cli.costs.planned_window import hours
 from etl_cli.costs.planning import Outlook, Plan, advice_lines, parts_line
 from etl_cli.costs.prices import NAMES
 from etl_cli.costs.usage import STEPS, Usage
-from etl_cli.costs.window import hours
 from etl_cli.render.sections import print_sum, readable
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import duration, plural, size
 from etl_cli.terminal.grid import Grid
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, plural, size
 
 _WIDEST = 100
 _FACT_WIDTH = 12

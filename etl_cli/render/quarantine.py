@@ -12,10 +12,10 @@ from etl.model.counts import set_aside
 from etl.model.stages import TRANSFORM
 from etl_cli.render.item import item_table, record_table
 from etl_cli.render.rejections import rejected_by, rejections_table
-from etl_cli.runs.phrases import replay_words, untimed_words
-from etl_cli.terminal.console import Later, Terminal, Text
+from etl_cli.runs.outcome_words import replay_words, untimed_words
+from etl_cli.terminal.console import Lazy, Terminal, Text
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import table_width
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.items.quarantine import Quarantine, QuarantinedRecord
@@ -75,9 +75,9 @@ def print_records(console: Terminal, records: Iterable[QuarantinedRecord], *, ha
         console.print(Text("There are more: --limit says how many to show.", "dim"), width=width, soft_wrap=False)
 
 
-def record_document(record: QuarantinedRecord) -> Later:
+def record_document(record: QuarantinedRecord) -> Lazy:
     """A record of quarantine, for programs. In plain JSON, a number with a fraction is text."""
-    return Later(lambda: _exact(record.whole()))
+    return Lazy(lambda: _exact(record.whole()))
 
 
 def _exact(value: Any) -> Any:

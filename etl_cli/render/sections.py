@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import RenderableType
 
 from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import NARROWEST, WIDEST, Grid, fitting
 from etl_cli.terminal.printable import wrapped
-from etl_cli.terminal.words import plural
 
 
 def section(title: str, *body: RenderableType) -> list[RenderableType]:

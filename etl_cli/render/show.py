@@ -16,13 +16,13 @@ from etl_cli.render.sections import print_section, print_sum, print_title, reada
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import Failure, look_words
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.phrases import replay_words
+from etl_cli.runs.outcome_words import replay_words
 from etl_cli.runs.progress import Snapshot
 from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import duration, plural
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, plural
 
 _UNKNOWN = "-"
 NO_RUN = "none: it ended before Plan had named it"

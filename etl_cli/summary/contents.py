@@ -13,7 +13,7 @@ from etl.staging.keys import quarantine_prefix
 from etl_cli.items.quarantine import Quarantine, quarantine_of
 from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.item import Item
+from etl_cli.runs.item_changes import Item
 from etl_cli.runs.staged import before_and_after, item_id, named_key, record_key, staged_keys, staged_lines
 from etl_cli.terminal.errors import UserError
 

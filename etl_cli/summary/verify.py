@@ -17,11 +17,11 @@ from etl.model.instants import format_instant
 from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key, reader
 from etl.model.stages import TRANSFORM
 from etl_cli.items.quarantine import records_of
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.outcome_words import UNTIMED
 from etl_cli.runs.staged import record_key, staged_lines, staged_parts
 from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.printable import printable
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment

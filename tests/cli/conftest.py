@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from etl_cli.commands import backfill
-from etl_cli.commands import follow as following
 from etl_cli.items import local_transformation
+from etl_cli.render import live_run
 from tests.fakes.state_machine import FakeStateMachine
 from tests.support import PIPELINE, ROOT
 
@@ -24,7 +24,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> FakeStateMachine:
     """The state machine that the commands find; they look at it without a pause, and print on 80 columns."""
     made = FakeStateMachine()
     monkeypatch.setattr(boto3, "Session", lambda **_: made.aws.session)
-    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(live_run, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(backfill, "LOOK_SECONDS", 0.0)
     monkeypatch.setenv("COLUMNS", "80")
     return made

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from etl_cli.app import app
 from etl_cli.aws.deployment import Deployment
 from etl_cli.items.explanation import Explanation, explain_item
+from etl_cli.items.explanation_verdict import Verdict, judge
 from etl_cli.items.search import occurs_in
-from etl_cli.items.verdict import Verdict, judge
 from etl_cli.render.explain import explanation_document, print_explanation
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.runs.staged import wire_key
