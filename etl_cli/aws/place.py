@@ -21,13 +21,6 @@ if TYPE_CHECKING:
     from botocore.config import Config
 
 
-_STATES = {
-    "down": "is not up",
-    "died": "ended without being stopped",
-    "unresponsive": "runs, but does not answer",
-}
-
-
 @dataclass(frozen=True)
 class Place:
     """Credentials and region, arguments for each client (such as an endpoint), and the option --profile."""
@@ -80,7 +73,7 @@ def _local_place() -> Place:
     if not status.is_up:
         start = "reset" if status.state == "unresponsive" else "start"
         raise UserError(
-            f"There are no AWS settings, and the local environment {_STATES[status.state]}.",
+            f"There are no AWS settings, and the local environment {status.words}.",
             "For AWS, give --profile, or set AWS_PROFILE. For the local environment:",
             remedy_lines=[f"{command()} local {start}", f"{command()} local deploy"],
         )

@@ -91,8 +91,8 @@ def denied_action(error: ClientError, service: str = "") -> str:
 def _local_does_not_answer(endpoint: str) -> UserError:
     message, own = f"The local environment does not answer at {endpoint}.", own_environment()
     if own.is_up and own.endpoint != endpoint:
-        return UserError(message, f"This checkout's is at {own.endpoint}:", remedy_lines=_taking())
-    lines = [f"{command()} local {'reset' if own.state == 'unresponsive' else 'start'}", *_taking()]
+        return UserError(message, f"This checkout's is at {own.endpoint}:", remedy_lines=_lines_to_load_variables())
+    lines = [f"{command()} local {'reset' if own.state == 'unresponsive' else 'start'}", *_lines_to_load_variables()]
     return UserError(
         message,
         "Start it, and deploy into it, since its data went with it:",
@@ -100,7 +100,7 @@ def _local_does_not_answer(endpoint: str) -> UserError:
     )
 
 
-def _taking() -> list[str]:
+def _lines_to_load_variables() -> list[str]:
     """The line that loads the variables of this start into a shell that has those of another."""
     return [environment_line()] if has_aws_settings() else []
 

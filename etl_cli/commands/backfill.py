@@ -58,7 +58,7 @@ _MOST_PARALLEL = 20
         "etl backfill --from 2026-11-01 --to 2026-11-03 --step 6h --parallel 2",
         "etl backfill --from 2026-01-01 --to 2026-11-01 --dry-run",
     ),
-    exits={0: "all windows are done", 1: "a window failed, or an error", 130: "interrupted, running windows go on"},
+    exits={1: "a window failed, or an error", 130: "interrupted; running windows go on"},
 )
 def backfill(  # noqa: PLR0913 - each is an option
     *,

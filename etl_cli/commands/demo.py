@@ -12,14 +12,14 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.names import STACK
-from etl.model.stages import STATES
+from etl.model.stages import BY_ACTION, GATE, STATES
 from etl_cli.aws.cli_lines import ShellLine
 from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.run import run_name
 from etl_cli.items.seed import make_items, write_items
 from etl_cli.local.deployment_progress import DeploymentProgress
 from etl_cli.local.environment import LocalEnvironment
-from etl_cli.render.board import WIDEST, Board
+from etl_cli.render.board import Board
 from etl_cli.render.failure import print_commands
 from etl_cli.render.live_run import console_of_progress, print_failed, show_execution
 from etl_cli.render.report import print_report
@@ -34,8 +34,8 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
 from etl_cli.terminal.formats import plural
+from etl_cli.terminal.grid import readable
 from etl_cli.terminal.paths import ROOT, command, environment_line
-from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
 
@@ -44,10 +44,7 @@ _LOOK_SECONDS = 0.2
 _OWN_TABLE = "# your own table: README.md, Deploy to AWS and Make it yours"
 
 
-@verb(
-    examples=("etl demo", "etl demo --items 200 --json", "etl demo --strict"),
-    exits={0: "the run succeeded", 1: "it failed, or another error"},
-)
+@verb(examples=("etl demo", "etl demo --items 200 --json", "etl demo --strict"))
 def demo(
     items: Annotated[
         int, typer.Option(min=1, max=1_000_000, help="Number of items to put into the source table.")
@@ -58,7 +55,7 @@ def demo(
 ) -> None:
     """Run the whole pipeline on this machine: start, deploy, fill the source table, execute, report.
 
-    The local environment stays up afterwards. Items that are in the source table already are replaced.
+    The local environment stays up afterwards. The demo replaces items of the source table that have the same ids.
     If the demo's items don't fit your transformation, the demo says so and ends with 0.
     """
     demonstration = Demonstration(
@@ -197,7 +194,7 @@ class Demonstration:
         self._console.print(Text("  The demo's items don't fit your transformation.py", "bold yellow"))
         self._console.print("  The pipeline is deployed. Its run stopped before it loaded anything:")
         self._console.print()
-        for line in wrapped(failure.message, min(self._console.width, WIDEST) - 6):
+        for line in readable(self._console, failure.message, 6):
             self._console.print(f"    {line}", soft_wrap=True)
         self._print_next(commands)
 
@@ -224,7 +221,7 @@ class Demonstration:
 
 def _items_unfit(failure: Failure) -> bool:
     """Whether the gate stopped a working pipeline: too many items rejected, all dropped, or a sum too long."""
-    return failure.stage == "Gate" and failure.error in ("QualityGateError", "TransformationError")
+    return failure.stage == BY_ACTION[GATE].state and failure.error in ("QualityGateError", "TransformationError")
 
 
 def unfit_commands(lines: EtlLines, run: str) -> list[ShellLine]:

@@ -29,12 +29,12 @@ _OUTPUT = "-"
 
 @verb(
     examples=("etl report", "etl report 20261124T020000123Z --html night.html", "etl report --html - --no-items"),
-    exits={0: "the report is made, however the run ended"},
+    exits={0: "the report is made, even if the run failed"},
 )
 def report(  # noqa: PLR0913 - each is an option
     run: RunName = "latest",
     *,
-    html: Annotated[str, typer.Option(metavar="FILE", help="Write the page to a file; - prints it.")] = "",
+    html: Annotated[str, typer.Option(metavar="FILE", help="Write the page to this file; - prints it.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     items: Annotated[
         bool, typer.Option("--items/--no-items", help="Show contents of items, or leave out all of them.")
@@ -47,7 +47,7 @@ def report(  # noqa: PLR0913 - each is an option
     """Report on a run that has ended: in the terminal, or as one page of HTML.
 
     The page works without network and without scripts. It shows the verdict, the window, the coverage of 30 days, all
-    states and workers, the way of the items, the reasons of rejection, a sample, and the cost.
+    states and workers, the flow of the items, the reasons of rejection, a sample, and the cost.
     """
     if html and as_json:
         raise UserError("--html and --json are two forms of the report.", "Give one of them.")

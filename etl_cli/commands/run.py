@@ -23,11 +23,7 @@ from etl_cli.terminal.typer_app import verb
 
 @verb(
     examples=("etl run", "etl run --start 2026-11-01 --end 2026-11-02", "etl run --lookback 48 --no-follow"),
-    exits={
-        0: "the run succeeded, or was started with --no-follow",
-        1: "it failed, or another error",
-        130: "interrupted, the run goes on",
-    },
+    exits={0: "the run succeeded, or was only started (--no-follow)", 130: "interrupted; the run goes on"},
 )
 def run(  # noqa: PLR0913 - each is an option
     *,

@@ -21,7 +21,7 @@ from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
 
 STATUSES = tuple(status.lower() for status in statuses.STATUSES)
-_STATUS_HELP = f"Show only runs with this status. May be repeated: {', '.join(STATUSES)}."
+_STATUS_HELP = f"Show only runs with this status: {', '.join(STATUSES)}. Repeat it for more."
 
 
 def parse_status(text: str) -> str:
@@ -34,7 +34,7 @@ def parse_status(text: str) -> str:
 @verb(examples=("etl runs", "etl runs --status failed --since 7d", "etl runs --limit 100 --json"))
 def runs(  # noqa: PLR0913 - each is an option
     *,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most this many runs, the latest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of runs to show, the latest first.")] = 20,
     status: Annotated[
         list[str] | None,
         typer.Option(metavar="STATUS", parser=parse_status, help=_STATUS_HELP),

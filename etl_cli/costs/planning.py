@@ -38,7 +38,7 @@ class Outlook:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The same window in parts of so many hours that fit today's settings, and the dollars of all of them."""
+    """The same window in parts that fit today's settings: their hours, their number, and the dollars of all parts."""
 
     hours: int
     number: int
@@ -105,7 +105,7 @@ def make_plan(
 
 
 def _parts(length: float, outlook: Callable[[float], Outlook]) -> Parts | None:
-    """The longest parts of so many hours that fit: whole hours, or whole days if longer than one."""
+    """The longest parts that fit, in whole hours; in whole days if they are longer than a day."""
 
     def fits(part: int) -> bool:
         found = outlook(part / length)

@@ -24,7 +24,7 @@ ALIKE = 4
 
 @dataclass(frozen=True)
 class Expectation:
-    """The expected contents of a window, and the items per hour of so many runs before; None without such a run."""
+    """The expected contents of a window, and the items per hour of the runs before; None without such a run."""
 
     workload: Workload
     per_hour: float | None

@@ -69,7 +69,7 @@ class Page:
             return f"The run {ended(failure.status, failure.stage)}"
         if not self.summary.is_balanced:
             return UNBALANCED
-        return verdict(counts) if counts.get("read") else "Nothing to load: no item lay in the window"
+        return verdict(counts) if counts.get("read") else "Nothing to load: no item is in the window"
 
     @property
     def figures(self) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The records of an earlier run beside the records that your transformation makes now, matched by their keys."""
+"""Compares the records of an earlier run with those that your transformation makes now, by their keys."""
 
 from __future__ import annotations
 

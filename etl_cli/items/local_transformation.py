@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,9 @@ import msgspec
 from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
+from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, Settings
-from etl.model.settings_sources import CONTEXT_PREFIX, cdk_context
-from etl.model.settings_sources import TRANSFORMATION as FILE_NAME
+from etl.model.settings_sources import CONTEXT_PREFIX, TRANSFORMATION, cdk_context, parse, pipeline_folder
 from etl.staging.batches import cut_batches
 from etl.user.accumulator import accumulators
 from etl.user.isolation import IsolatedTransformer
@@ -33,8 +33,19 @@ if TYPE_CHECKING:
     from etl.model.run import Run
     from etl_cli.runs.item_changes import Item
 
-TRANSFORMATION = ROOT / cdk_context(ROOT).get(f"{CONTEXT_PREFIX}pipeline", SETTINGS["pipeline"].default) / FILE_NAME
-"""Your file, in the folder that the setting ``pipeline`` names."""
+
+def transformation_path(context: Mapping[str, str]) -> Path:
+    """Your file, in the folder that ``-c etl:pipeline=FOLDER``, cdk.json or the default names, as in a deployment.
+
+    Raises:
+        UserError: the folder isn't in the checkout, or has no transformation.
+    """
+    key = f"{CONTEXT_PREFIX}pipeline"
+    given = {key: SETTINGS["pipeline"].default, **cdk_context(ROOT), **context}
+    try:
+        return pipeline_folder(parse("pipeline", given[key]), ROOT) / TRANSFORMATION
+    except SettingsError as error:
+        raise UserError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -74,14 +85,14 @@ class Outcome:
 
 
 class LocalTransformation:
-    """The transformation file of the checkout, as it is now.
+    """A transformation file, as it is now.
 
     Raises:
         UserError: the file can't be used. The message says where it is wrong, and how.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path = path or TRANSFORMATION
+    def __init__(self, path: Path) -> None:
+        self._path = path
         with printing_to_stderr():
             module = load(path, RECORD_SECONDS)
             try:

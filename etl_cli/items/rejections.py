@@ -12,7 +12,7 @@ from etl.model.stages import TRANSFORM
 if TYPE_CHECKING:
     from etl.model.rejection import RejectedError
 
-# Rejected records are rare. If they aren't, so many are looked at, and so many reasons are told apart.
+# Rejected records are rare. If they aren't, this limits the records that are read and the reasons that are counted.
 MOST_REJECTED = 100_000
 MOST_REASONS = 1_000
 FURTHER = "further reasons, counted together"
@@ -35,7 +35,7 @@ class Rejection:
     field: str
     rule: str
     got: str = ""
-    summary: str = "a reason that only quarantine tells"
+    summary: str = "a reason that is only in quarantine"
     untimed: bool = False
     example: str = ""
     count: int = 1

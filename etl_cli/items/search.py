@@ -21,7 +21,7 @@ State = Literal["read", "not read", "gone", "not searched"]
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:#@+=, -]+")
 _PROGRESS_LINES = 5000
-# One item becomes few records; so many are looked at.
+# One item becomes few records. This limits those that are kept.
 MOST_RECORDS = 25
 MOST_RECORDS_BYTES = 16_000_000
 

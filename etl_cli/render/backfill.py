@@ -20,7 +20,8 @@ from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.formats import duration, length, plural
 from etl_cli.terminal.times import Span, Times
 
-STATUSES = ("done", "failed", "running", "left")
+_NOT_RUN = "left"
+STATUSES = ("done", "failed", "running", _NOT_RUN)
 _DATE, _MINUTE, _SECOND = 10, 16, 19  # the first characters of an instant
 
 
@@ -170,7 +171,7 @@ def work_document(span: Span, work: BackfillWork) -> dict[str, Any]:
         elif each.window in work.running:
             shown = {"status": "running", "execution": execution_name(work.running[each.window])}
         else:
-            shown = _before(each) if each.done else {"status": "left"}
+            shown = _before(each) if each.done else {"status": _NOT_RUN}
         windows.append(each.window.document() | shown)
     return _document(span, windows)
 
@@ -187,7 +188,7 @@ def _before(planned: Planned) -> dict[str, Any]:
         return {"status": "done", "execution": last.name, "run": last.run, "counts": last.counts}
     if last and last.status == RUNNING:
         return {"status": "running", "execution": last.name}
-    return {"status": "left"}
+    return {"status": _NOT_RUN}
 
 
 def _ended(over: Ended) -> dict[str, Any]:

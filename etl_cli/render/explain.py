@@ -152,7 +152,7 @@ def _destination_rows(explanation: Explanation) -> Iterator[str]:
 
 
 def _items(explanation: Explanation, tables: tuple[str, str], width: int) -> Iterator[RenderableType]:
-    """The item beside its records in the destination, or beside those that the latest run made if there are none."""
+    """The item next to its records in the destination. If there are none, next to the records of the latest run."""
     latest = explanation.latest
     is_rejected = latest is not None and bool(latest.rejections)
     before = (latest.line if latest and not is_rejected else None) or explanation.source

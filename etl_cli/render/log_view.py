@@ -7,6 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from etl.model.counts import reported_by
+from etl.model.errors import split_reason
+from etl.model.stages import EXTRACT, FINISH, GATE, LOAD, TRANSFORM
 from etl_cli.runs.log_lines import LogLine
 from etl_cli.runs.outcome_words import UNTIMED
 from etl_cli.terminal.console import Text
@@ -21,11 +23,11 @@ _PLACED = {
 # The counts that a line shows, by action: the first always, the others unless they are 0; and their words. A stage that
 # isn't here shows the counts of its reports.
 _SHOWN = {
-    "extract": ("read", "extract_bytes"),
-    "transform": ("records", "dropped", "ahead", "untimed", "rejected_transform"),
-    "gate": ("read", "rejected_transform"),
-    "load": ("loaded", "superseded", "rejected_load", "load_throttled"),
-    "finish": ("loaded", "superseded", "untimed", "rejected_transform", "rejected_load"),
+    EXTRACT: ("read", "extract_bytes"),
+    TRANSFORM: ("records", "dropped", "ahead", "untimed", "rejected_transform"),
+    GATE: ("read", "rejected_transform"),
+    LOAD: ("loaded", "superseded", "rejected_load", "load_throttled"),
+    FINISH: ("loaded", "superseded", "untimed", "rejected_transform", "rejected_load"),
 }
 _WORDS = {
     "untimed": UNTIMED,
@@ -102,7 +104,17 @@ def _rendered(line: LogLine, clock: str) -> Iterator[Text]:
         (f"{message:<{_MESSAGE_WIDTH}}", _STYLES.get(str(facts.get("level")), "")),
         f"  {', '.join(_facts(action, facts))}",
     )
-    yield from (Text(" " * _INDENT + each, "dim") for each in str(facts.get("traceback") or "").split("\n") if each)
+    yield from (
+        Text(" " * _INDENT + _spelled_out(each), "dim")
+        for each in str(facts.get("traceback") or "").split("\n")
+        if each
+    )
+
+
+def _spelled_out(line: str) -> str:
+    """A line of a traceback; the reason at the end of an error's message becomes a sentence."""
+    message, reason = split_reason(line)
+    return f"{message.rstrip(' .')}. Reason: {reason}." if reason else line
 
 
 def _facts(action: str, facts: Mapping[str, Any]) -> Iterator[str]:

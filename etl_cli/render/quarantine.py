@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
-from etl.model.counts import set_aside
+from etl.model.counts import NOT_REPLAYABLE, set_aside
 from etl.model.stages import TRANSFORM
 from etl_cli.render.item import item_table, record_table
 from etl_cli.render.rejections import rejected_by, rejections_table
@@ -104,5 +104,5 @@ def _replayed(entry: LedgerEntry | None) -> list[Text]:
     if not entry or not entry.replayed:
         return []
     counts = entry.replayed
-    not_loaded = set_aside(counts) + counts.get("ahead", 0) + counts.get("left", 0)
+    not_loaded = set_aside(counts) + counts.get("ahead", 0) + counts.get(NOT_REPLAYABLE, 0)
     return [Text(f"  {replay_words(counts)}", "yellow" if not_loaded else "green")]

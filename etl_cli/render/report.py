@@ -92,8 +92,8 @@ def _durations(summary: RunSummary) -> Iterator[Grid]:
     """The stages in one line, or one below the other."""
     shown = summary.stage_seconds | {"in all": summary.seconds or 0.0}
     across, down = _grid(), _grid()
-    for name in shown:
-        across.whole("right", least=8 if name != "Plan" else 0)
+    for position in range(len(shown)):
+        across.whole("right", least=8 if position else 0)
     across.add_row("", *(Text(name, "dim") for name in shown))
     across.add_row("", *(duration(seconds) for seconds in shown.values()))
     down.whole()

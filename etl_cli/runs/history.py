@@ -12,7 +12,7 @@ import msgspec
 
 from etl.model.counts import by_name
 from etl.model.run import Run
-from etl.model.stages import STATES
+from etl.model.stages import BY_STATE, FINISH, GATE, PLAN, STATES
 from etl.model.statuses import ABORTED, FAILED, RUNNING, SUCCEEDED, TIMED_OUT
 from etl_cli.runs.events import CALL_FAILED, CALL_SCHEDULED, CALL_SUCCEEDED, Event, details_of, is_throttled, output_of
 from etl_cli.runs.workers import Workers
@@ -153,11 +153,12 @@ class Timeline:
         stage.end("succeeded", at)
         if "run" in output and not self.run:
             self.run = _run_of(output["run"])
-        if stage.name == "Gate":
-            stage.counts = output.get("gate", {}).get("counts", {})
-        elif stage.name != "Plan" and isinstance(output.get("segments"), list):
+        action = BY_STATE[stage.name].action
+        if action == GATE:
+            stage.counts = output.get(GATE, {}).get("counts", {})
+        elif action != PLAN and isinstance(output.get("segments"), list):
             stage.add_work(output["segments"], at)
-        elif stage.name == "Finish":
+        elif action == FINISH:
             stage.counts = output.get("counts", {})
 
     def _call(self, stage: StageProgress, event: Event) -> None:

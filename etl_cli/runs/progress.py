@@ -54,7 +54,7 @@ class Watch:
     """Looks at one execution, and remembers the history that it has read."""
 
     def __init__(self, deployment: Deployment, execution: str, *, sole_writer: bool = True) -> None:
-        """Prepare to look at an execution (an ARN). The destination's growth shows the progress of a ``sole_writer``."""
+        """Prepare to look at an execution (an ARN). The destination's growth is the work of a ``sole_writer``."""
         self._deployment = deployment
         self._execution = execution
         self._timeline = Timeline()

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from etl.model.schema import SOURCE_KEY
+from etl.model.stages import EXTRACT, TRANSFORM
 from etl.model.statuses import SUCCEEDED
 from etl.staging.keys import quarantine_prefix
 from etl_cli.items.quarantine import Quarantine, quarantine_of
@@ -121,9 +122,9 @@ def _sample(deployment: Deployment, keys: dict[str, str]) -> Sample | None:
 
     Both are staged ones: other runs and programs may have written the tables since.
     """
-    for made in staged_lines(deployment, keys["transform"]):
+    for made in staged_lines(deployment, keys[TRANSFORM]):
         key = named_key(record_key(made))
-        for read in staged_lines(deployment, keys["extract"]):
+        for read in staged_lines(deployment, keys[EXTRACT]):
             if item_id(read) == key.get(SOURCE_KEY):
                 return Sample(key, read, made)
         break

@@ -50,7 +50,7 @@ class Text(RichText):
 
 
 class Terminal(Console):
-    """A terminal, a file or a pipe. It prints text, and never obeys it."""
+    """A terminal, a file or a pipe. Text that it prints can't control it."""
 
     def __init__(self, *, styled: bool = True, **options: Any) -> None:
         """Make a terminal with Rich's options; even if ``styled``, colours need a terminal, and no NO_COLOR."""

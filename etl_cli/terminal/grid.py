@@ -13,7 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Column, Table
 
 from etl_cli.terminal.console import Terminal, Text
-from etl_cli.terminal.printable import MOST_OF_VALUE, printable
+from etl_cli.terminal.printable import MOST_OF_VALUE, printable, wrapped
 
 WIDEST = 110
 NARROWEST = 78
@@ -27,6 +27,11 @@ Side = Literal["left", "right"]
 def table_width(console: Terminal) -> int:
     """A readable width for a table of items; a narrower terminal breaks its lines."""
     return min(max(console.width, NARROWEST), WIDEST)
+
+
+def readable(console: Terminal, text: str, indent: int = 0) -> list[str]:
+    """A text in lines of a readable width, which have room for an indentation."""
+    return wrapped(text, min(console.width, WIDEST) - indent)
 
 
 class Grid(Table):

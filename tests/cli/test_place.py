@@ -119,9 +119,9 @@ def test_an_option_keeps_it_from_being_used() -> None:
 @pytest.mark.parametrize(
     ("state", "says", "start"),
     [
-        ("down", "the local environment is not up", "local start"),
+        ("down", "the local environment is down", "local start"),
         ("died", "the local environment ended without being stopped", "local start"),
-        ("unresponsive", "the local environment runs, but does not answer", "local reset"),
+        ("unresponsive", "the local environment runs, but doesn't answer", "local reset"),
     ],
 )
 def test_without_settings_and_environment_both_ways_out_are_told(
