@@ -40,7 +40,7 @@ def seed(  # noqa: PLR0913 - each is an option
         typer.Option(min=0, max=100, help="Share of items that are invalid: without a usable value or time."),
     ] = 1,
     days: Annotated[
-        int, typer.Option(min=1, max=3650, help="Number of days over which the other items are spread.")
+        int, typer.Option(min=1, max=3650, help="Number of days that the other items are spread over.")
     ] = 1,
     until: Annotated[
         datetime | None,
