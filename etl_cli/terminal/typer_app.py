@@ -13,7 +13,7 @@ from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_READ
 
 EXITS = {
     0: "done",
-    EXIT_FAILED: "failed, or there is something to do; the output says why",
+    EXIT_FAILED: "failed, or there is something to do; the output says what",
     2: "wrong usage",
     EXIT_UNWRITABLE: "the output can't be written: the disk may be full",
     129: "hung up",
