@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
 
-from etl_cli.aws.refusals import explained
+from etl_cli.aws.error_messages import explained
 from etl_cli.aws.shell_settings import REGION_VARIABLES, has_aws_settings, missing_region, own_environment
 from etl_cli.local.environment import LocalEnvironment
 from etl_cli.terminal.console import err

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.instants import format_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.aws.refusals import explained_midway
+from etl_cli.aws.error_messages import explained_midway
 from etl_cli.costs.cost import money
 from etl_cli.costs.deployed import read_deployed
 from etl_cli.costs.planned_window import PlannedWindow

@@ -97,7 +97,7 @@ def print_coverage(fill: Fill, coverage: Coverage, watermark: Watermark | None, 
         return
     out.print()
     _print_text(
-        f"Watermark: {times.instant(watermark.end)}. The next scheduled run goes on from there, unless that is "
+        f"Watermark: {times.instant(watermark.end)}. The next scheduled run continues from there, unless that is "
         "longer ago than catch_up_days."
     )
     if coverage.behind:

@@ -177,7 +177,7 @@ def _print_status(status: Status) -> None:
         err.print(f"Its last lines are in {status.state_dir / 'server.log'}")
         err.print(f"Start it again: {command()} local start")
     elif status.state == "unresponsive":
-        err.print(f"Start it anew: {command()} local reset")
+        err.print(f"Start it again: {command()} local reset")
 
 
 def _print_next() -> None:

@@ -41,7 +41,7 @@ class Room:
     @property
     def barred(self) -> str:
         """A sentence on a function that can't run at all; empty if all can."""
-        return f"{self.tightest} can't run: no executions are reserved for it" if self.least == 0 else ""
+        return f"{self.tightest} can't run: its reserved concurrency is 0" if self.least == 0 else ""
 
     @property
     def why(self) -> str:

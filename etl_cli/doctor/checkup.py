@@ -21,11 +21,11 @@ from etl.model.names import (
     STATE_MACHINE,
 )
 from etl.model.stages import FUNCTIONS
-from etl_cli.aws import refusals
+from etl_cli.aws import error_messages
 from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.deployment import deploy_line, is_local
+from etl_cli.aws.error_messages import are_unusable, is_unreachable
 from etl_cli.aws.place import Place
-from etl_cli.aws.refusals import are_unusable, is_unreachable
 from etl_cli.aws.shell_settings import with_local_hint
 from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
@@ -127,7 +127,7 @@ class Checkup:
             identity = sts.get_caller_identity()
         except (BotoCoreError, ClientError) as error:
             if are_unusable(error) or (is_unreachable(error) and is_local(endpoint)):
-                reason = refusals.explained(error, self._place.profile, endpoint)
+                reason = error_messages.explained(error, self._place.profile, endpoint)
                 raise _HopelessError(problem("credentials", reason)) from None
             raise
         self._identity = identity["Arn"]

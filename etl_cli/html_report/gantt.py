@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from etl_cli.html_report.scale import Axis, clock
 from etl_cli.html_report.svg import bar, chart, element, percent, text, tick
+from etl_cli.html_report.time_axis import Axis, clock
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.workers import Invocation, MapRun
 from etl_cli.terminal.formats import duration, plural

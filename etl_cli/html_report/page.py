@@ -18,7 +18,7 @@ from etl_cli.costs.cost import Cost, money
 from etl_cli.html_report.coverage_chart import CoverageLine, coverage_line, coverage_words, draw_coverage, span_words
 from etl_cli.html_report.flow_chart import draw_flow, flow_of
 from etl_cli.html_report.gantt import draw_gantt, draw_map_runs, gantt_of, workers_note, workers_words
-from etl_cli.html_report.scale import Axis
+from etl_cli.html_report.time_axis import Axis
 from etl_cli.render.item import value_text
 from etl_cli.render.plan import uses
 from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED, report_commands

@@ -149,7 +149,7 @@ class Comparison:
         self._waiting_bytes += len(line) - len(replaced)
         if len(self._then) + len(self._now) >= self.most_waiting or self._waiting_bytes > self.most_waiting_bytes:
             raise UserError(
-                f"Too many records of the run have another key or another place than then: more than "
+                f"Too many records have another key or position than in the run: more than "
                 f"{self.most_waiting:,}, or {size(self.most_waiting_bytes)}.",
                 "Compare a part of them: --sample 1000",
             )

@@ -79,7 +79,7 @@ class Outcome:
 
     @property
     def item(self) -> Item:
-        """The item, made anew each time: as objects it takes a hundred times the line's bytes."""
+        """The item, made again at each call: as objects it takes a hundred times the line's bytes."""
         found: Item = json.loads(self.line)
         return found
 

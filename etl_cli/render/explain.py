@@ -135,9 +135,9 @@ def _state_words(found: ItemInRun) -> str:
     if found.state != "read":
         return "did not read it" if found.state == "not read" else "its staged objects have expired"
     if not found.records:
-        return "read it, no record of this id came of it"
+        return "read it, and made no record of this id"
     ids = " with other ids" if found.made.related else ""
-    return f"read it, {plural(found.made.number, 'record')} came of it{ids}"
+    return f"read it, and made {plural(found.made.number, 'record')}{ids}"
 
 
 def _destination_rows(explanation: Explanation) -> Iterator[str]:

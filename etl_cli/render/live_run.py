@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.stages import STATES
 from etl.model.statuses import SUCCEEDED
-from etl_cli.aws.refusals import explained_midway
+from etl_cli.aws.error_messages import explained_midway
 from etl_cli.render.board import Board
 from etl_cli.render.failure import print_advice, print_failure
 from etl_cli.render.report import print_report

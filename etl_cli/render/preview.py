@@ -62,7 +62,7 @@ def verdict(preview: Preview) -> Text:
     line += f", {rejected:,} rejected ({100 * rejected / own:.1f} %)" if rejected else ", none rejected"
     line += untimed_words(untimed)
     line += f", {preview.dropped:,} dropped" if preview.dropped else ""
-    line += f", {preview.ahead:,} ahead of their time" if preview.ahead else ""
+    line += f", {preview.ahead:,} with a time in the future" if preview.ahead else ""
     forgotten = bool(preview.dropped and not preview.records)
     line += ". A run would load nothing, and fail: does transform() lack a return?" if forgotten else ""
     doubtful = bool(rejected or untimed) or forgotten

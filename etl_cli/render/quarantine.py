@@ -72,7 +72,7 @@ def print_records(console: Terminal, records: Iterable[QuarantinedRecord], *, ha
         table = item_table(item, width) if record.stage == TRANSFORM else record_table(item, width)
         console.print(Group(heading, table, ""), width=width, soft_wrap=False)
     if has_more:
-        console.print(Text("There are more: --limit says how many to show.", "dim"), width=width, soft_wrap=False)
+        console.print(Text("There are more records; a larger --limit shows them.", "dim"), width=width, soft_wrap=False)
 
 
 def record_document(record: QuarantinedRecord) -> Lazy:

@@ -65,7 +65,7 @@ def verify(deployment: Deployment, summary: RunSummary) -> Verified:
     staged, marks = _staged(deployment, summary)
     if staged <= in_window and not summary.counts["dropped"]:  # the transformation keeps ids and timestamps
         missing = in_window - refused[TRANSFORM] - staged
-        _require(summary, missing, f"of {deployment.source_table} went neither on nor to quarantine")
+        _require(summary, missing, f"of {deployment.source_table} went neither to the next stage nor to quarantine")
     arrived = set(_destination_keys(deployment, marks))
     _require(summary, staged - refused[LOAD] - arrived, f"should be in {deployment.destination_table} and aren't")
     found = len(staged & arrived)

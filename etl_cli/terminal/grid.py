@@ -47,7 +47,7 @@ class Grid(Table):
         self.add_column(justify=side, style=style, min_width=least, no_wrap=True)
 
     def text(self, side: Side = "left", *, style: str = "", most: int | None = None, width: int | None = None) -> None:
-        """Add a column of text, which wraps; a word longer than the column goes on in the next line."""
+        """Add a column of text, which wraps; a word longer than the column continues in the next line."""
         self.add_column(justify=side, style=style, max_width=most, width=width, overflow="fold")
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
