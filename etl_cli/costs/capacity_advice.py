@@ -29,8 +29,8 @@ def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
     if found.seconds > settings.timeout_seconds:
         slowest, has = found.slowest, settings.timeout_seconds / 60
         against.append(
-            f"it takes {found.seconds / 60:,.0f} minutes and has {has:,.0f}; {slowest.name} takes longest, because of the "
-            f"{slowest.bound_by}: {_remedy(found, settings)}"
+            f"it takes {found.seconds / 60:,.0f} minutes and has {has:,.0f}; {slowest.name} takes longest, because of "
+            f"the {slowest.bound_by}: {_remedy(found, settings)}"
         )
     if found.history_events > HISTORY_EVENTS:
         against.append(

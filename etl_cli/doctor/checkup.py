@@ -167,7 +167,7 @@ class Checkup:
         if rule["State"] == "DISABLED":
             remedy = "If that isn't on purpose, enable it:"
             line = aws("events", "enable-rule", "--name", SCHEDULE_RULE, options=self._etl.options)
-            yield Finding("schedule", "warning", f"{SCHEDULE_RULE} is disabled: no run starts by itself", remedy, line)
+            yield Finding("schedule", "warning", f"{SCHEDULE_RULE} is disabled: it starts no run", remedy, line)
         targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=SCHEDULE_RULE)["Targets"]]
         if self._output("StateMachineArn") not in targets:
             text = f"{SCHEDULE_RULE} does not start {self._output('StateMachineArn')}"

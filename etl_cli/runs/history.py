@@ -95,6 +95,11 @@ class Timeline:
         return (self.stopped - self.started).total_seconds() if self.started and self.stopped else None
 
     @property
+    def counts(self) -> dict[str, int]:
+        """The counts of all stages so far, by name."""
+        return {name: number for stage in self.stages.values() for name, number in stage.counts.items()}
+
+    @property
     def segments(self) -> int:
         """Number of the run's segments; 1 before Plan has fixed it."""
         return self.run.segments if self.run else 1

@@ -240,7 +240,7 @@ def test_rejections_without_items_have_their_summaries() -> None:
 
     assert [(each.stage, each.rule, each.count) for each in given.without_items()] == [
         ("transform", "record: a reason of transform()'s own", 3),
-        ("load", "a reason that only quarantine tells", 1),
+        ("load", "a reason that is only in quarantine", 1),
     ]
 
 
