@@ -67,10 +67,10 @@ def preview(  # noqa: PLR0913 - each is an option
     region: Region = None,
     local_time: LocalTime = False,
 ) -> None:
-    """Run the transformation.py of this checkout over real items, and show the results. Write nothing.
+    """Run the transformation.py of this checkout over real items, and show the results.
 
-    The preview takes items from the source table as they are now: the first items of a scan, or of a window. It gives
-    the result of a run, because the same code checks, transforms and adds up.
+    A preview writes nothing. It takes items from the source table as they are now: the first items of a scan, or of a
+    window. It gives the result of a run, because the same code checks, transforms and adds up.
 
     With --run, you see how the records of an earlier run would differ. With -c etl:pipeline=FOLDER, you preview
     another pipeline of this checkout.

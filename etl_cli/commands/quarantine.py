@@ -101,7 +101,7 @@ def show(  # noqa: PLR0913 - each is an option
     examples=("etl quarantine replay latest", "etl quarantine replay 20261126T020000123Z --json"),
     exits={
         0: "all records are loaded, or left out by the transformation",
-        EXIT_NOT_LOADED: "some records were set aside again, or couldn't be read",
+        EXIT_NOT_LOADED: "some records were set aside again, or can't be replayed",
         130: "interrupted; the run goes on",
     },
 )

@@ -32,7 +32,7 @@ def watch(
         str,
         typer.Argument(
             metavar="RUN",
-            help="The run's id, its execution's name or ARN. Default: the latest run, running ones first.",
+            help="The run's id, its execution's name or ARN. Default: the latest running one, or else the latest.",
         ),
     ] = "",
     as_json: AsJson = False,

@@ -172,11 +172,6 @@ def print_error(error: UserError) -> None:
         err.print(f"  {line}")
 
 
-def with_detail(title: str, detail: str) -> Text:
-    """A title, and dimmed the progress."""
-    return Text.assemble(title, "  ", (detail, "dim"))
-
-
 @contextmanager
 def printing_to_stderr() -> Iterator[None]:
     """Send the output of foreign code to the error output, printable."""

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from etl.model.run import Run
+from etl_cli.app import app
 from etl_cli.items import local_transformation
 from etl_cli.items.local_transformation import LocalTransformation, Outcome, transformation_path
 from etl_cli.items.transformation_file import files, load
@@ -46,6 +48,14 @@ def test_the_file_is_that_of_the_configured_pipeline(tmp_path: Path, monkeypatch
     assert transformation_path({"etl:pipeline": "other"}) == tmp_path / "other" / "transformation.py"
     with pytest.raises(UserError, match="pipeline must be"):
         transformation_path({"etl:pipeline": "nowhere"})
+
+
+def test_a_preview_takes_the_pipeline_of_its_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_transformation, "transformation_path", transformation_path)
+
+    done = CliRunner().invoke(app, ["preview", "-c", "etl:pipeline=nowhere"])
+    assert isinstance(done.exception, UserError)
+    assert "pipeline must be" in str(done.exception)
 
 
 def test_an_edit_of_the_same_size_in_the_same_second_is_seen(file: Path) -> None:
