@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
 from etl.model.counts import reported_by
-from etl.model.errors import split_reason
+from etl.model.errors import Reason
 from etl.model.stages import EXTRACT, FINISH, GATE, LOAD, TRANSFORM
 from etl_cli.runs.log_lines import LogLine
 from etl_cli.runs.outcome_words import UNTIMED
@@ -36,6 +37,7 @@ _WORDS = {
     "load_throttled": "throttled",
 }
 _STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
+_REASON = re.compile(rf"\.? \[({'|'.join(Reason)})\]\Z")
 _ACTION_WIDTH, _SEGMENT_WIDTH, _MESSAGE_WIDTH = 9, 4, 8
 _INDENT = 4
 
@@ -113,8 +115,7 @@ def _rendered(line: LogLine, clock: str) -> Iterator[Text]:
 
 def _spelled_out(line: str) -> str:
     """A line of a traceback; the reason at the end of an error's message becomes a sentence."""
-    message, reason = split_reason(line)
-    return f"{message.rstrip(' .')}. Reason: {reason}." if reason else line
+    return _REASON.sub(r". Reason: \1.", line)
 
 
 def _facts(action: str, facts: Mapping[str, Any]) -> Iterator[str]:
