@@ -151,7 +151,7 @@ def test_a_window_without_items_is_no_failure() -> None:
     recording = Recording(SUCCEEDED)
     page = outline_of(page_facts(recording, replace(run_of(recording), counts={"scanned": 16_000})))
 
-    assert page.said("h1") == ["Nothing to load: no item lay in the window"]
+    assert page.said("h1") == ["Nothing to load: no item is in the window"]
     assert "Items" not in page.said("h2")
 
 
@@ -193,7 +193,7 @@ def test_items_are_left_out_if_asked_for() -> None:
     assert ["order-000056" in each for each in contents] == [True, False]
     assert ["no such attribute" in each for each in contents] == [True, False]
     assert ["a time in UTC such as" in each for each in contents] == [True, False]
-    assert "a reason that only quarantine tells" in contents[1]  # a run of before there were summaries
+    assert "a reason that is only in quarantine" in contents[1]  # a run of before there were summaries
 
 
 def test_times_are_in_utc_or_in_the_zone_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
