@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from etl.model.rejection import UntimedError
+from etl.model.rejection import RejectedError, UntimedError
 from etl.model.stages import TRANSFORM
-
-if TYPE_CHECKING:
-    from etl.model.rejection import RejectedError
 
 # Rejected records are rare. If they aren't, this limits the records that are read and the reasons that are counted.
 MOST_REJECTED = 100_000
@@ -35,7 +32,7 @@ class Rejection:
     field: str
     rule: str
     got: str = ""
-    summary: str = "a reason that is only in quarantine"
+    summary: str = RejectedError.summary
     untimed: bool = False
     example: str = ""
     count: int = 1

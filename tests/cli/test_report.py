@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from etl.model.rejection import RejectedError
 from etl_cli.items import quarantine
 from etl_cli.items.rejections import Rejection
 from etl_cli.render.failure import print_commands
@@ -240,7 +241,7 @@ def test_rejections_without_items_have_their_summaries() -> None:
 
     assert [(each.stage, each.rule, each.count) for each in given.without_items()] == [
         ("transform", "record: a reason of transform()'s own", 3),
-        ("load", "a reason that is only in quarantine", 1),
+        ("load", RejectedError.summary, 1),
     ]
 
 
