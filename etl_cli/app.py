@@ -27,9 +27,9 @@ from etl_cli.commands import (
 )
 from etl_cli.terminal.console import out
 from etl_cli.terminal.paths import ROOT
-from etl_cli.terminal.typer_app import Commands
+from etl_cli.terminal.typer_app import EXITS, Commands
 
-app = Commands("Run the ETL pipeline and look after it: on AWS, or on this machine without an account.")
+app = Commands("Run the ETL pipeline and look after it: on AWS, or on this machine without an account.", EXITS)
 app.add(run.run, watch.watch, backfill.backfill, plan.plan, panel="Run")
 app.add(runs.runs, show.show, report.report, logs.logs, explain.explain, settings.settings, panel="Look")
 app.add(doctor.doctor, gaps.gaps, panel="Repair")

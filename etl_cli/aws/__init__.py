@@ -1,1 +1,1 @@
-"""AWS: the deployed pipeline, and the reasons why AWS can't be asked."""
+"""The deployed pipeline, and messages for AWS's errors."""

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl_cli.aws.deployment import Deployment, MissingStackError, is_local
 from etl_cli.aws.place import find_place
-from etl_cli.aws.shell_settings import or_local
+from etl_cli.aws.shell_settings import with_local_hint
 
 Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="Profile of the AWS CLI, instead of the shell's AWS variables.")
@@ -38,6 +38,6 @@ def connected(profile: str | None = None, region: str | None = None) -> Iterator
     try:
         yield Deployment.find(place.session, place.options)
     except MissingStackError as error:
-        raise (error if is_local(place.endpoint) else or_local(error)) from None
+        raise (error if is_local(place.endpoint) else with_local_hint(error)) from None
     except (BotoCoreError, ClientError) as error:
         raise place.explained(error) from None

@@ -15,7 +15,7 @@ from etl.model.settings import SETTINGS
 from etl.model.stages import FUNCTIONS, log_group_of
 from etl.settings import BY_FUNCTION
 from etl_cli.aws.deployment import Deployment, deploy_line
-from etl_cli.aws.refusals import is_denied
+from etl_cli.aws.error_messages import is_denied
 from etl_cli.terminal.errors import UserError
 
 _LATE, _REJECTED = f"{ALARMS}data-late", f"{ALARMS}rejected-share"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError
 
-from etl_cli.aws.refusals import explained
+from etl_cli.aws.error_messages import explained
 from etl_cli.aws.shell_settings import REGION_VARIABLES, has_aws_settings, missing_region, own_environment
 from etl_cli.local.environment import LocalEnvironment
 from etl_cli.terminal.console import err
@@ -19,13 +19,6 @@ from etl_cli.terminal.paths import ROOT, command, environment_line
 if TYPE_CHECKING:
     import boto3
     from botocore.config import Config
-
-
-_STATES = {
-    "down": "is not up",
-    "died": "ended without being stopped",
-    "unresponsive": "runs, but does not answer",
-}
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,7 @@ def _local_place() -> Place:
     if not status.is_up:
         start = "reset" if status.state == "unresponsive" else "start"
         raise UserError(
-            f"There are no AWS settings, and the local environment {_STATES[status.state]}.",
+            f"There are no AWS settings, and the local environment {status.words}.",
             "For AWS, give --profile, or set AWS_PROFILE. For the local environment:",
             remedy_lines=[f"{command()} local {start}", f"{command()} local deploy"],
         )

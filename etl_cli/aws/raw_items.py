@@ -39,7 +39,7 @@ def items_of(answer: Any) -> list[bytes]:
     return [line for line in map(bytes, (found.item, *found.items)) if line]
 
 
-def without_alike(one: bytes, other: bytes) -> tuple[bytes, bytes]:
+def without_equal(one: bytes, other: bytes) -> tuple[bytes, bytes]:
     """Two items in the same kind of JSON without the attributes that are written alike, which needn't be decoded."""
     here, there = _attributes(one), _attributes(other)
     alike = {name for name, value in here.items() if name in there and bytes(there[name]) == bytes(value)}

@@ -33,7 +33,7 @@ def has_aws_settings() -> bool:
 def missing_region(profile: str | None) -> UserError:
     """A missing region, with the places that can have one."""
     looked = ["--region", *REGION_VARIABLES, f"profile {_in_use(profile)} in {_files()[0]}"]
-    return or_local(
+    return with_local_hint(
         UserError(f"No region is set: looked at {_listed(looked)}.", "Give --region NAME, or set AWS_REGION.")
     )
 
@@ -92,7 +92,7 @@ def own_environment() -> Status:
         return Status("down", environment.state_dir)
 
 
-def or_local(error: UserError) -> UserError:
+def with_local_hint(error: UserError) -> UserError:
     """A message about AWS, with the way to the local environment if that is up."""
     if not own_environment().is_up:
         return error

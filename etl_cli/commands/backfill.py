@@ -13,26 +13,26 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.instants import format_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.aws.refusals import explained_midway
-from etl_cli.commands.follow import LOOK_SECONDS, console_of_progress
+from etl_cli.aws.error_messages import explained_midway
 from etl_cli.costs.cost import money
 from etl_cli.costs.deployed import read_deployed
+from etl_cli.costs.planned_window import PlannedWindow
 from etl_cli.costs.planning import make_plan
 from etl_cli.costs.prices import price_list
-from etl_cli.costs.window import PlannedWindow
-from etl_cli.costs.workload import telling
+from etl_cli.costs.workload import representative_runs
 from etl_cli.render.backfill import (
     BackfillBoard,
     plan_document,
     print_plan,
     print_success,
     print_title,
-    standing,
+    progress_sentence,
     window_names,
     work_document,
 )
 from etl_cli.render.board import Board
 from etl_cli.render.failure import print_advice, print_failure
+from etl_cli.render.live_run import LOOK_SECONDS, console_of_progress
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.ledger import LedgerEntry, read_ledger
 from etl_cli.summary.backfill import BackfillWork, Planned, plan, split
@@ -40,10 +40,10 @@ from etl_cli.terminal.console import Terminal, err, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
+from etl_cli.terminal.formats import duration, plural
 from etl_cli.terminal.time_options import checked_span, parse_length, time_option
 from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import duration, plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
@@ -58,7 +58,7 @@ _MOST_PARALLEL = 20
         "etl backfill --from 2026-11-01 --to 2026-11-03 --step 6h --parallel 2",
         "etl backfill --from 2026-01-01 --to 2026-11-01 --dry-run",
     ),
-    exits={0: "all windows are done", 1: "a window failed, or an error", 130: "interrupted, running windows go on"},
+    exits={1: "a window failed, or an error", 130: "interrupted; running windows go on"},
 )
 def backfill(  # noqa: PLR0913 - each is an option
     *,
@@ -174,7 +174,7 @@ def _forecast(deployment: Deployment, entries: list[LedgerEntry], windows: list[
     except (BotoCoreError, ClientError, UserError):  # the credentials may allow a run and no plan
         return ""
     first = PlannedWindow(windows[0].window, "")
-    each = make_plan(first, deployed, telling(entries, now), price_list(deployed.region), now).outlook
+    each = make_plan(first, deployed, representative_runs(entries, now), price_list(deployed.region), now).outlook
     seconds, dollars = each.found.seconds * len(windows) / parallel, each.cost.total * len(windows)
     return f": about {duration(seconds)} and {money(dollars)} in all"
 
@@ -201,11 +201,11 @@ class _Session:
             if work.waiting:
                 self._follow()
         except (KeyboardInterrupt, SystemExit) as reason:
-            for line in (f"interrupted: {standing(work)}", *self._how_to_continue()):
+            for line in (f"interrupted: {progress_sentence(work)}", *self._how_to_continue()):
                 err.print(line)
             code = int(reason.code or 0) if isinstance(reason, SystemExit) else EXIT_INTERRUPTED
         except (BotoCoreError, ClientError) as error:
-            raise explained_midway(error, work.endpoint, standing(work), self._how_to_continue()) from None
+            raise explained_midway(error, work.endpoint, progress_sentence(work), self._how_to_continue()) from None
         else:
             code = EXIT_FAILED if work.failed else 0
             if work.failed:
@@ -237,7 +237,7 @@ class _Session:
             print_failure(self.console, first.failure)
             print_advice(self.console, first.failure, self.lines)
         self.console.print()
-        for line in (standing(self.work), "Correct the cause, then continue:", self.again):
+        for line in (progress_sentence(self.work), "Correct the cause, then continue:", self.again):
             self.console.print(f"  {line}", soft_wrap=True)
 
     def _how_to_continue(self) -> list[str]:

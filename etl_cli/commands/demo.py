@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -12,42 +12,36 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.names import STACK
-from etl.model.stages import STATES
-from etl_cli.aws.cli_lines import ShellLine
+from etl.model.stages import BY_ACTION, GATE, STATES
 from etl_cli.aws.deployment import Deployment
-from etl_cli.commands.follow import console_of_progress, print_failed, show_execution
 from etl_cli.commands.run import run_name
 from etl_cli.items.seed import make_items, write_items
 from etl_cli.local.deployment_progress import DeploymentProgress
 from etl_cli.local.environment import LocalEnvironment
-from etl_cli.render.board import WIDEST, Board
-from etl_cli.render.failure import print_commands
+from etl_cli.render.board import Board
+from etl_cli.render.demo import next_commands, print_how_to_stop, print_next, print_unfit, unfit_commands
+from etl_cli.render.live_run import console_of_progress, print_failed, show_execution
 from etl_cli.render.report import print_report
 from etl_cli.render.run_document import failure_document, report_document
 from etl_cli.runs.failure import ExecutionError, Failure
 from etl_cli.runs.history import Timeline
 from etl_cli.summary.run_summary import RunSummary, summarize_followed
 from etl_cli.summary.verify import Verified, verify
-from etl_cli.terminal.console import Text, err, print_error, print_json
+from etl_cli.terminal.console import err, print_error, print_json
 from etl_cli.terminal.context_option import Context, parse_context
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED
-from etl_cli.terminal.paths import ROOT, command, environment_line
-from etl_cli.terminal.printable import wrapped
+from etl_cli.terminal.formats import plural
+from etl_cli.terminal.paths import ROOT, command
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import plural
 
 ENVIRONMENT, DEPLOYMENT, SOURCE, CHECK = "Local AWS", "Deployment", "Source table", "Check"
 _LOOK_SECONDS = 0.2
-_OWN_TABLE = "# your own table: README.md, Deploy to AWS and Make it yours"
 
 
-@verb(
-    examples=("etl demo", "etl demo --items 200 --json", "etl demo --strict"),
-    exits={0: "the run succeeded", 1: "it failed, or another error"},
-)
+@verb(examples=("etl demo", "etl demo --items 200 --json", "etl demo --strict"))
 def demo(
     items: Annotated[
         int, typer.Option(min=1, max=1_000_000, help="Number of items to put into the source table.")
@@ -58,7 +52,7 @@ def demo(
 ) -> None:
     """Run the whole pipeline on this machine: start, deploy, fill the source table, execute, report.
 
-    The local environment stays up afterwards. Items that are in the source table already are replaced.
+    The local environment stays up afterwards. The demo replaces items of the source table that have the same ids.
     If the demo's items don't fit your transformation, the demo says so and ends with 0.
     """
     demonstration = Demonstration(
@@ -186,63 +180,31 @@ class Demonstration:
             print_json(report_document(summary, verified) | {"commands": [each.line for each in commands]})
             return
         print_report(self._console, summary, (deployment.source_table, deployment.destination_table), verified)
-        self._print_next(commands)
+        print_next(self._console, commands)
 
     def _print_unfit(self, failure: Failure) -> None:
         """Print that the demo's items don't fit the transformation in place, why, and what to do."""
         commands = unfit_commands(EtlLines(), failure.run)
         if self._as_json:
             print_json(failure_document(failure) | {"status": "unfit", "commands": [each.line for each in commands]})
-        self._console.print()
-        self._console.print(Text("  The demo's items don't fit your transformation.py", "bold yellow"))
-        self._console.print("  The pipeline is deployed. Its run stopped before it loaded anything:")
-        self._console.print()
-        for line in wrapped(failure.message, min(self._console.width, WIDEST) - 6):
-            self._console.print(f"    {line}", soft_wrap=True)
-        self._print_next(commands)
-
-    def _print_next(self, commands: Sequence[ShellLine]) -> None:
-        print_commands(self._console, commands, "What to do next")
-        self._console.print(f"  {_OWN_TABLE}", style="dim", soft_wrap=True)
-        self._print_how_to_stop()
+        print_unfit(self._console, failure.message)
+        print_next(self._console, commands)
 
     def _print_failure(self, failure: Failure) -> None:
         print_failed(self._console, failure, EtlLines(), as_json=self._as_json)
-        self._print_how_to_stop()
+        print_how_to_stop(self._console)
 
     def _print_error(self, error: UserError) -> None:
         if self._as_json:
             print_json({"status": "error", "message": "\n".join([error.message, *error.lines]), "remedy": error.remedy})
         print_error(error)
         if self._environment.status().is_up:
-            self._print_how_to_stop()
-
-    def _print_how_to_stop(self) -> None:
-        self._console.print()
-        self._console.print(f"  The local environment stays up. Stop it: {command()} local stop", soft_wrap=True)
+            print_how_to_stop(self._console)
 
 
 def _items_unfit(failure: Failure) -> bool:
     """Whether the gate stopped a working pipeline: too many items rejected, all dropped, or a sum too long."""
-    return failure.stage == "Gate" and failure.error in ("QualityGateError", "TransformationError")
-
-
-def unfit_commands(lines: EtlLines, run: str) -> list[ShellLine]:
-    """Lines that show why a transformation refuses the demo's items."""
-    return [
-        ShellLine("see what your transformation does to each item", lines.line("preview")),
-        ShellLine("see the rejected items", lines.line("quarantine", "show", run)),
-    ]
-
-
-def next_commands(lines: EtlLines) -> list[ShellLine]:
-    """Lines that continue from a demonstration, with its own items."""
-    return [
-        ShellLine("have every AWS tool of this shell use the local environment", environment_line(lines.program)),
-        ShellLine("edit pipelines/etl/transformation.py, and see its effect", lines.line("preview", "--watch")),
-        ShellLine("see the run as a page", lines.line("report", "latest", "--html", "report.html")),
-        ShellLine("check the pipeline", lines.line("doctor")),
-    ]
+    return failure.stage == BY_ACTION[GATE].state and failure.error in ("QualityGateError", "TransformationError")
 
 
 @contextlib.contextmanager

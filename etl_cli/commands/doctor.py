@@ -18,15 +18,14 @@ from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED
-from etl_cli.terminal.printable import wrapped
+from etl_cli.terminal.formats import plural
+from etl_cli.terminal.grid import readable
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import plural
 
 _STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 _LEVEL_WIDTH, _ABOUT_WIDTH = 7, 13
 _INDENT = 2 + _LEVEL_WIDTH + 2 + _ABOUT_WIDTH + 2
-_WIDEST = 110
 
 
 @verb(
@@ -77,14 +76,13 @@ def checkup_document(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def print_findings(console: Terminal, findings: Sequence[Finding]) -> None:
     """Print a line for each finding, with its remedy below."""
-    width = min(console.width, _WIDEST) if console.is_terminal else _WIDEST
     for finding in findings:
-        lines = wrapped(finding.text, width - _INDENT)
+        lines = readable(console, finding.text, _INDENT)
         head = Text.assemble(
             "  ", (f"{finding.level:<{_LEVEL_WIDTH}}", _STYLES[finding.level]), f"  {finding.about:<{_ABOUT_WIDTH}}  "
         )
         console.print(head + Text(lines[0]), soft_wrap=True)
-        rest = wrapped(finding.remedy, width - _INDENT) if finding.remedy else []
+        rest = readable(console, finding.remedy, _INDENT) if finding.remedy else []
         for line in [*lines[1:], *rest, *([finding.command] if finding.command else [])]:
             console.print(Text(" " * _INDENT + line), soft_wrap=True)
     console.print()

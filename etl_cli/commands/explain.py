@@ -18,24 +18,24 @@ from etl_cli.terminal.typer_app import verb
 
 @verb(
     examples=("etl explain order-000042", "etl explain order-000042 --runs 30 --json"),
-    exits={0: "explained", 1: "there is no trace of it, or an error"},
+    exits={1: "there is no trace of the item, or an error"},
 )
 def explain(
     identity: Annotated[str, typer.Argument(metavar="ID", help="The item's id.")],
     *,
-    runs: Annotated[int, typer.Option(min=0, help="How many recent runs to search.")] = 5,
+    runs: Annotated[int, typer.Option(min=0, help="Number of recent runs to search.")] = 5,
     as_json: AsJson = False,
     profile: Profile = None,
     region: Region = None,
     local_time: LocalTime = False,
 ) -> None:
-    """Show one item's way: source, runs that read it, its records, destination.
+    """Follow one item: source table, runs that read it, its records, destination table.
 
-    If it isn't loaded, the reason and the next command are shown: it may be in quarantine, or no run has read it yet.
+    If the item isn't loaded, you see the reason and the next command: it may be in quarantine, or no run has read it.
     The search reads the staged objects of runs, which takes a while for a large run. They expire after 30 days.
     """
     from etl_cli.items.explanation import explain_item
-    from etl_cli.items.verdict import judge
+    from etl_cli.items.explanation_verdict import judge
     from etl_cli.render.explain import explanation_document, print_explanation
 
     with connected(profile, region) as deployment:

@@ -18,12 +18,11 @@ from etl_cli.runs.ledger import Watermark, read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.exit_codes import EXIT_FAILED
-from etl_cli.terminal.grid import table_width
-from etl_cli.terminal.printable import wrapped
+from etl_cli.terminal.formats import duration, plural
+from etl_cli.terminal.grid import readable
 from etl_cli.terminal.time_options import since_option
 from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import duration, plural
 
 Fill = Callable[[Span], tuple[str, str]]
 
@@ -37,7 +36,7 @@ def gaps(
     since: Annotated[datetime | None, since_option("Look")] = None,
     overdue_hours: Annotated[
         int,
-        typer.Option(min=1, max=8784, help="Age at which time after the last run counts as a gap."),
+        typer.Option(min=1, max=8784, help="Hours after which time without a run counts as a gap."),
     ] = OVERDUE_HOURS,
     profile: Profile = None,
     region: Region = None,
@@ -45,8 +44,8 @@ def gaps(
 ) -> None:
     """List periods that no run has covered. For each, print two commands; either one fills it.
 
-    The list covers all time since the first scheduled run and the windows of runs that failed. Time after the last run
-    is a gap when its beginning is overdue.
+    The list covers all time since the first scheduled run, and the windows of runs that failed. Time after the last
+    run becomes a gap after --overdue-hours.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     with connected(profile, region) as deployment:
@@ -98,7 +97,7 @@ def print_coverage(fill: Fill, coverage: Coverage, watermark: Watermark | None, 
         return
     out.print()
     _print_text(
-        f"Watermark: {times.instant(watermark.end)}. The next scheduled run goes on from there, unless that is "
+        f"Watermark: {times.instant(watermark.end)}. The next scheduled run continues from there, unless that is "
         "longer ago than catch_up_days."
     )
     if coverage.behind:
@@ -110,7 +109,7 @@ def print_coverage(fill: Fill, coverage: Coverage, watermark: Watermark | None, 
 
 
 def _print_text(text: str) -> None:
-    for line in wrapped(text, table_width(out)) if out.is_terminal else [text]:
+    for line in readable(out, text):
         out.print(line)
 
 

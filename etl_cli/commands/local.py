@@ -64,7 +64,7 @@ def reset() -> None:
 
 @verb(
     examples=("etl local status", "etl local status --json"),
-    exits={0: "up", EXIT_DOWN: "down", EXIT_DIED: "ended without being stopped, or does not answer"},
+    exits={0: "up", EXIT_DOWN: "down", EXIT_DIED: "ended without being stopped, or doesn't answer"},
 )
 def status(as_json: Json = False) -> None:
     """Show whether the local environment is up, its address, its start and its stacks."""
@@ -159,14 +159,8 @@ def _as_dict(status: Status) -> dict[str, object]:
 
 
 def _print_status(status: Status) -> None:
-    words = {
-        "up": ("up", "green"),
-        "down": ("down", "yellow"),
-        "died": ("ended without being stopped", "red"),
-        "unresponsive": ("runs, but doesn't answer", "red"),
-    }
-    verb = "is " if status.state in ("up", "down") else ""
-    out.print(Text.assemble(f"The local environment {verb}", words[status.state], "."))
+    style = {"up": "green", "down": "yellow"}.get(status.state, "red")
+    out.print(Text.assemble("The local environment ", (status.words, style), "."))
     print_table(
         {
             "endpoint": status.endpoint,
@@ -183,7 +177,7 @@ def _print_status(status: Status) -> None:
         err.print(f"Its last lines are in {status.state_dir / 'server.log'}")
         err.print(f"Start it again: {command()} local start")
     elif status.state == "unresponsive":
-        err.print(f"Start it anew: {command()} local reset")
+        err.print(f"Start it again: {command()} local reset")
 
 
 def _print_next() -> None:

@@ -14,7 +14,7 @@ from etl.model.stages import FUNCTIONS, log_group_of, module_of
 from etl_cli.aws.connection import LocalTime, Profile, Region, connected
 from etl_cli.aws.deployment import deploy_line
 from etl_cli.render.log_view import LogView, joined
-from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger
+from etl_cli.runs.ledger import LedgerEntry, read_run
 from etl_cli.runs.log_lines import LogLine
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
@@ -36,10 +36,7 @@ class Function(StrEnum):
     vars().update({function: module_of(function) for function in FUNCTIONS})
 
 
-@verb(
-    examples=("etl logs", "etl logs load --since 1d", "etl logs --run latest", "etl logs --follow"),
-    exits={0: "shown", 130: "interrupted, as --follow is"},
-)
+@verb(examples=("etl logs", "etl logs load --since 1d", "etl logs --run latest", "etl logs --follow"))
 def logs(  # noqa: PLR0913 - each is an option
     function: Annotated[
         Function | None,
@@ -47,7 +44,7 @@ def logs(  # noqa: PLR0913 - each is an option
     ] = None,
     *,
     run: Annotated[
-        str, typer.Option(metavar="RUN", help="Show only this run: its timestamp, execution's name or ARN, or latest.")
+        str, typer.Option(metavar="RUN", help="Show only this run: its id, its execution's name or ARN, or latest.")
     ] = "",
     since: Annotated[datetime | None, since_option("Show lines")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for new lines until Ctrl-C.")] = False,
@@ -63,7 +60,7 @@ def logs(  # noqa: PLR0913 - each is an option
     """
     with connected(profile, region) as deployment:
         now = datetime.now(UTC)
-        entry = find_run(read_ledger(deployment.dynamodb, now)[0], run) if run else None
+        entry = read_run(deployment.dynamodb, run, now) if run else None
         start = since or (entry.started - _MARGIN if entry and entry.started else now - _DEFAULT_SINCE)
         end = entry.finished + _MARGIN if entry and entry.finished else None
         reader = LogReader(deployment.client("logs"), [function] if function else list(Function), start, end)
@@ -77,7 +74,7 @@ def logs(  # noqa: PLR0913 - each is an option
 
 
 class LogReader:
-    """Reads the new lines in the logs of functions, from a time on, and up to another."""
+    """Reads the new lines in the logs of functions, between two times."""
 
     def __init__(
         self, client: Any, functions: Sequence[Function], start: datetime, end: datetime | None = None

@@ -10,10 +10,10 @@ import typer
 
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
 from etl_cli.costs.deployed import read_deployed
+from etl_cli.costs.planned_window import planned_window
 from etl_cli.costs.planning import make_plan
 from etl_cli.costs.prices import price_list
-from etl_cli.costs.window import planned_window
-from etl_cli.costs.workload import telling
+from etl_cli.costs.workload import representative_runs
 from etl_cli.render.plan import plan_document, print_plan
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.console import out, print_json
@@ -63,7 +63,7 @@ def plan(  # noqa: PLR0913 - each is an option
         entries, watermark = read_ledger(deployment.dynamodb, now)
     etl = EtlLines(profile, region)
     window = planned_window(given, deployed.rules, watermark.end if watermark else None, now, etl)
-    made = make_plan(window, deployed, telling(entries, now), price_list(deployed.region, prices), now)
+    made = make_plan(window, deployed, representative_runs(entries, now), price_list(deployed.region, prices), now)
     if as_json:
         print_json(plan_document(made, etl))
     else:

@@ -10,8 +10,9 @@ import typer
 
 from etl.model.instants import parse_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.runs.ledger import find_run, read_ledger
+from etl_cli.runs.ledger import read_run
 from etl_cli.terminal.console import out, print_error, print_json
+from etl_cli.terminal.context_option import Context, parse_context
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import End, Start, execution_input
@@ -19,6 +20,8 @@ from etl_cli.terminal.times import Span, Times
 from etl_cli.terminal.typer_app import verb
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from etl_cli.aws.deployment import Deployment
     from etl_cli.items.local_transformation import Outcome
     from etl_cli.items.preview import Preview
@@ -41,10 +44,11 @@ def preview(  # noqa: PLR0913 - each is an option
     *,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, max=100_000, help=f"How many items; by default {SAMPLE}, and all of a run's."),
+        typer.Option(min=1, max=100_000, help=f"Number of items. Default: {SAMPLE}; with --run, all items of the run."),
     ] = None,
     ids: Annotated[
-        list[str] | None, typer.Option("--id", metavar="ID", help="Take the item with this id; repeat it for more.")
+        list[str] | None,
+        typer.Option("--id", metavar="ID", help="Take the item with this id. Repeat it for more items."),
     ] = None,
     run: Annotated[
         str | None,
@@ -54,20 +58,22 @@ def preview(  # noqa: PLR0913 - each is an option
     end: End = None,
     show: Annotated[
         int | None,
-        typer.Option(min=0, help=f"How many to show field by field; by default one of each kind, at most {SHOWN}."),
+        typer.Option(min=0, help=f"Number of items to show by field. Default: one of each kind, at most {SHOWN}."),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Repeat whenever you save the file; Ctrl-C ends.")] = False,
+    context: Context = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat it whenever you save the file, until Ctrl-C.")] = False,
     as_json: AsJson = False,
     profile: Profile = None,
     region: Region = None,
     local_time: LocalTime = False,
 ) -> None:
-    """Run the transformation.py of this checkout over real items, and show the results. Writes nothing.
+    """Run the transformation.py of this checkout over real items, and show the results.
 
-    Takes items of the source table as they are now: the first that a scan finds, or the first of a window. A run does
-    the same with them: the same code checks, transforms and adds up.
+    A preview writes nothing. It takes items from the source table as they are now: the first items of a scan, or of a
+    window. It gives the result of a run, because the same code checks, transforms and adds up.
 
-    With --run, you see how the records of an earlier run would differ.
+    With --run, you see how the records of an earlier run would differ. With -c etl:pipeline=FOLDER, you preview
+    another pipeline of this checkout.
     """
     span = _window(start, end)
     if sum(map(bool, (ids, run, span))) > 1:
@@ -76,15 +82,17 @@ def preview(  # noqa: PLR0913 - each is an option
         raise typer.BadParameter("Give --sample or --id, not both.")
     if watch and as_json:
         raise typer.BadParameter("--watch and --json don't go together.")
-    times = Times(local_time)
+    from etl_cli.items.local_transformation import transformation_path
+
+    file, times = transformation_path(parse_context(context)), Times(local_time)
     with connected(profile, region) as deployment:
         if run:
-            show_preview = _of_run(deployment, run, sample, show, None if as_json else times)
+            show_preview = _of_run(deployment, file, run, sample, show, None if as_json else times)
         else:
             taken = _take(deployment, sample or SAMPLE, ids, span)
-            show_preview = _of_sample(deployment, taken, show, None if as_json else times)
+            show_preview = _of_sample(deployment, file, taken, show, None if as_json else times)
         if watch:
-            _watch(show_preview)
+            _watch(file, show_preview)
         shown = show_preview()
     if shown.aside.rejected:
         raise typer.Exit(EXIT_REJECTED)
@@ -105,7 +113,9 @@ def _take(deployment: Deployment, most: int, ids: list[str] | None, window: Span
         return take_sample(deployment, most, window, run, progress)
 
 
-def _of_sample(deployment: Deployment, sample: Sample, show: int | None, times: Times | None) -> Callable[[], Preview]:
+def _of_sample(
+    deployment: Deployment, file: Path, sample: Sample, show: int | None, times: Times | None
+) -> Callable[[], Preview]:
     """A function that transforms a sample with the file as it is then, and prints the result; JSON without times."""
     from etl_cli.items.local_transformation import LocalTransformation
     from etl_cli.items.preview import preview_sample
@@ -113,7 +123,7 @@ def _of_sample(deployment: Deployment, sample: Sample, show: int | None, times: 
     from etl_cli.render.preview_document import preview_document
 
     def show_preview() -> Preview:
-        found = preview_sample(LocalTransformation(), sample)
+        found = preview_sample(LocalTransformation(file), sample)
         if times is None:
             print_json(preview_document(found))
         else:
@@ -150,7 +160,7 @@ def _print_limits(sample: Sample) -> None:
 
 
 def _of_run(
-    deployment: Deployment, run: str, most: int | None, show: int | None, times: Times | None
+    deployment: Deployment, file: Path, run: str, most: int | None, show: int | None, times: Times | None
 ) -> Callable[[], Preview]:
     """The same for the items of an earlier run, with the differences from its records."""
     from etl_cli.items.local_transformation import LocalTransformation
@@ -158,11 +168,11 @@ def _of_run(
     from etl_cli.render.preview_document import run_preview_document
     from etl_cli.render.preview_run import print_run_preview
 
-    earlier = EarlierRun(deployment, find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], run))
+    earlier = EarlierRun(deployment, read_run(deployment.dynamodb, run, datetime.now(UTC)))
 
     def show_preview() -> Preview:
         with counting("Transforming the items of the run") as progress:
-            found = earlier.preview(LocalTransformation(), most, SHOWN if show is None else show, progress)
+            found = earlier.preview(LocalTransformation(file), most, SHOWN if show is None else show, progress)
         if times is None:
             print_json(run_preview_document(found))
         else:
@@ -172,8 +182,7 @@ def _of_run(
     return show_preview
 
 
-def _watch(show: Callable[[], Preview]) -> NoReturn:
-    from etl_cli.items.local_transformation import TRANSFORMATION
+def _watch(file: Path, show: Callable[[], Preview]) -> NoReturn:
     from etl_cli.items.on_save import on_save
     from etl_cli.items.transformation_file import files
 
@@ -187,4 +196,4 @@ def _watch(show: Callable[[], Preview]) -> NoReturn:
         out.print()
         out.print(f"{datetime.now().astimezone():%H:%M:%S}  Waiting for a change; Ctrl-C ends.", style="dim")
 
-    on_save(lambda: files(TRANSFORMATION), work)
+    on_save(lambda: files(file), work)

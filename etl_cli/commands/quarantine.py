@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +10,12 @@ import typer
 
 from etl.model.statuses import RUNNING
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, RunName, connected
-from etl_cli.commands.follow import console_of_progress, follow_to_end
 from etl_cli.commands.run import run_name
 from etl_cli.items.quarantine import Quarantine, not_loaded_by_replay, quarantine_of, quarantines, records_of
+from etl_cli.render.live_run import console_of_progress, follow_to_end
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.runs.history import execution_name
-from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger
+from etl_cli.runs.ledger import LedgerEntry, read_ledger, read_run
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -34,8 +33,11 @@ app = Commands(help="Show the records that runs have set aside, with their reaso
 @verb(examples=("etl quarantine list", "etl quarantine list --run latest", "etl quarantine list --json"))
 def list_(
     *,
-    run: Annotated[str | None, typer.Option(metavar="RUN", help="Show only this run, or latest.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many recent runs to show.")] = 20,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Show only this run: its id, its execution's name or ARN, or latest."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Number of recent runs to show.")] = 20,
     as_json: AsJson = False,
     local_time: LocalTime = False,
     profile: Profile = None,
@@ -46,8 +48,11 @@ def list_(
     Quarantine expires after 30 days.
     """
     with connected(profile, region) as deployment:
-        entries, _ = read_ledger(deployment.dynamodb, datetime.now(UTC))
-        found = [_of(deployment, entries, run)] if run else list(islice(quarantines(deployment, entries), limit))
+        now = datetime.now(UTC)
+        if run:
+            found = [_of(deployment, read_run(deployment.dynamodb, run, now))]
+        else:
+            found = list(islice(quarantines(deployment, read_ledger(deployment.dynamodb, now)[0]), limit))
     if as_json:
         print_json({"runs": [quarantine_document(each) for each in found]})
     else:
@@ -68,17 +73,17 @@ def show(  # noqa: PLR0913 - each is an option
         str | None, typer.Option(help="Show only records rejected for this attribute, such as value or tags[2].name.")
     ] = None,
     identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="Show only the item with this id.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many records to show.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, help="Number of records to show.")] = 10,
     as_json: AsJson = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
     """Show the records that a run has set aside, each with its reason.
 
-    They are real data: take care who sees them.
+    They are real data: be careful with whom you share them.
     """
     with connected(profile, region) as deployment:
-        entry = find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], run)
+        entry = read_run(deployment.dynamodb, run, datetime.now(UTC))
         matching = records_of(deployment, entry.run, field, identity)
         records = list(islice(matching, limit))
         has_more = next(matching, None) is not None
@@ -96,9 +101,8 @@ def show(  # noqa: PLR0913 - each is an option
     examples=("etl quarantine replay latest", "etl quarantine replay 20261126T020000123Z --json"),
     exits={
         0: "all records are loaded, or left out by the transformation",
-        1: "the run failed, or another error",
-        EXIT_NOT_LOADED: "some records were set aside again, or couldn't be read",
-        130: "interrupted, the run goes on",
+        EXIT_NOT_LOADED: "some records were set aside again, or can't be replayed",
+        130: "interrupted; the run goes on",
     },
 )
 def replay(
@@ -111,12 +115,12 @@ def replay(
 ) -> None:
     """Run the quarantined records of a run again, in that run's window, and follow the new run.
 
-    The replay takes each item from the source table as it is now, or from quarantine if it is gone from there. Records
-    that fail again go to the quarantine of the new run. Ctrl-C stops following; the run goes on.
+    The replay takes each item from the source table as it is now. If the table lacks the item, it takes the record from
+    quarantine. Records that fail again go to the quarantine of the new run. Ctrl-C stops following; the run goes on.
     """
     lines, times = EtlLines(profile, region), Times(local_time)
     with connected(profile, region) as deployment:
-        quarantine = _of(deployment, read_ledger(deployment.dynamodb, datetime.now(UTC))[0], run)
+        quarantine = _of(deployment, read_run(deployment.dynamodb, run, datetime.now(UTC)))
         if not quarantine.aside.total:
             raise UserError(
                 f"Run {quarantine.run} has nothing in quarantine, or it has expired after 30 days.",
@@ -128,18 +132,17 @@ def replay(
         console.print(f"  Replays    quarantine of run {quarantine.run}", soft_wrap=True)
         console.print()
         follow_to_end(deployment, execution, lines, times, as_json=as_json)
-        entry = find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], execution)
+        entry = read_run(deployment.dynamodb, execution, datetime.now(UTC))
     if not_loaded_by_replay(entry):
         raise typer.Exit(EXIT_NOT_LOADED)
 
 
-def _of(deployment: Deployment, entries: Sequence[LedgerEntry], run: str) -> Quarantine:
+def _of(deployment: Deployment, entry: LedgerEntry) -> Quarantine:
     """The quarantine of a run.
 
     Raises:
-        UserError: there is no such run, or it is still running.
+        UserError: it is still running.
     """
-    entry = find_run(entries, run)
     if entry.status == RUNNING:
         raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
     return quarantine_of(deployment, entry.run, entry)

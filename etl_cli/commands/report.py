@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, RunName, connected
-from etl_cli.commands.follow import console_of_progress, print_failed, print_succeeded
 from etl_cli.render.failure import print_commands
+from etl_cli.render.live_run import console_of_progress, print_failed, print_succeeded
 from etl_cli.render.report import report_commands
 from etl_cli.runs.ledger import find_run, read_ledger
 from etl_cli.summary.run_summary import RunSummary, account_of, summarize, with_contents
 from etl_cli.terminal.console import out, print_page
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import size
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import size
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
@@ -29,12 +29,12 @@ _OUTPUT = "-"
 
 @verb(
     examples=("etl report", "etl report 20261124T020000123Z --html night.html", "etl report --html - --no-items"),
-    exits={0: "the report is made, however the run ended"},
+    exits={0: "the report is made, even if the run failed"},
 )
 def report(  # noqa: PLR0913 - each is an option
     run: RunName = "latest",
     *,
-    html: Annotated[str, typer.Option(metavar="FILE", help="Write the page to a file; - prints it.")] = "",
+    html: Annotated[str, typer.Option(metavar="FILE", help="Write the page to this file; - prints it.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     items: Annotated[
         bool, typer.Option("--items/--no-items", help="Show contents of items, or leave out all of them.")
@@ -47,7 +47,7 @@ def report(  # noqa: PLR0913 - each is an option
     """Report on a run that has ended: in the terminal, or as one page of HTML.
 
     The page works without network and without scripts. It shows the verdict, the window, the coverage of 30 days, all
-    states and workers, the way of the items, the reasons of rejection, a sample, and the cost.
+    states and workers, the flow of the items, the reasons of rejection, a sample, and the cost.
     """
     if html and as_json:
         raise UserError("--html and --json are two forms of the report.", "Give one of them.")

@@ -11,23 +11,19 @@ import typer
 
 from etl.model.instants import parse_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.commands.follow import console_of_progress, follow_to_end
+from etl_cli.render.live_run import console_of_progress, follow_to_end
 from etl_cli.runs.history import execution_name
 from etl_cli.terminal.console import print_json
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.time_options import End, Lookback, Start, execution_input
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import plural
 
 
 @verb(
     examples=("etl run", "etl run --start 2026-11-01 --end 2026-11-02", "etl run --lookback 48 --no-follow"),
-    exits={
-        0: "the run succeeded, or was started with --no-follow",
-        1: "it failed, or another error",
-        130: "interrupted, the run goes on",
-    },
+    exits={0: "the run succeeded, or was only started (--no-follow)", 130: "interrupted; the run goes on"},
 )
 def run(  # noqa: PLR0913 - each is an option
     *,

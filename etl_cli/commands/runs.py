@@ -15,13 +15,13 @@ from etl_cli.render.runs_table import runs_table
 from etl_cli.runs.ledger import LedgerEntry, read_ledger
 from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.time_options import since_option
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import plural
 
 STATUSES = tuple(status.lower() for status in statuses.STATUSES)
-_STATUS_HELP = f"Show only runs with this status. May be repeated: {', '.join(STATUSES)}."
+_STATUS_HELP = f"Show only runs with this status: {', '.join(STATUSES)}. Repeat it for more."
 
 
 def parse_status(text: str) -> str:
@@ -34,7 +34,7 @@ def parse_status(text: str) -> str:
 @verb(examples=("etl runs", "etl runs --status failed --since 7d", "etl runs --limit 100 --json"))
 def runs(  # noqa: PLR0913 - each is an option
     *,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most this many runs, the latest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of runs to show, the latest first.")] = 20,
     status: Annotated[
         list[str] | None,
         typer.Option(metavar="STATUS", parser=parse_status, help=_STATUS_HELP),

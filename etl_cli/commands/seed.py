@@ -15,11 +15,11 @@ from etl_cli.items.seed import Mix, make_items, write_items
 from etl_cli.terminal.console import out
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.paths import environment_line
 from etl_cli.terminal.progress import counting
 from etl_cli.terminal.time_options import parse_since
 from etl_cli.terminal.typer_app import verb
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
@@ -30,8 +30,8 @@ _MOST = 10_000_000
 @verb(examples=("etl seed", "etl seed --count 20000 --seed 7", "etl seed --late-percent 20 --invalid-percent 3"))
 def seed(  # noqa: PLR0913 - each is an option
     *,
-    count: Annotated[int, typer.Option(min=1, max=_MOST, help="How many items.")] = 1000,
-    number: Annotated[int, typer.Option("--seed", help="Number that chooses the random values; the ids stay.")] = 0,
+    count: Annotated[int, typer.Option(min=1, max=_MOST, help="Number of items.")] = 1000,
+    number: Annotated[int, typer.Option("--seed", help="Seed of the random values; the ids stay the same.")] = 0,
     late_percent: Annotated[
         int, typer.Option(min=0, max=100, help="Share of items that are late: older by days than the others.")
     ] = 6,
@@ -39,16 +39,18 @@ def seed(  # noqa: PLR0913 - each is an option
         int,
         typer.Option(min=0, max=100, help="Share of items that are invalid: without a usable value or time."),
     ] = 1,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="Days over which the other items are spread.")] = 1,
+    days: Annotated[
+        int, typer.Option(min=1, max=3650, help="Number of days that the other items are spread over.")
+    ] = 1,
     until: Annotated[
         datetime | None,
         typer.Option(
             metavar="TIME",
             parser=parse_since,
-            help="The end of these days: 2026-11-01, 2026-11-01T02:00Z, or 2d (ago); by default the last full hour.",
+            help="End of these days: 2026-11-01, 2026-11-01T02:00Z, or 2d (ago). Default: the last full hour.",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Write to a table on AWS, too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Allow a table on AWS.")] = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:

@@ -15,9 +15,8 @@ from etl_cli.aws.deployed_settings import deployed_settings
 from etl_cli.aws.deployment import deploy_line
 from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.errors import UserError
-from etl_cli.terminal.grid import table_width
+from etl_cli.terminal.grid import readable
 from etl_cli.terminal.paths import ROOT
-from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.typer_app import verb
 
 _NOT_READABLE = "?"
@@ -99,8 +98,7 @@ def print_settings(console: Terminal, views: Sequence[SettingView], deploy: str)
         if each.deployed != each.setting.default:
             line.append(f"  default: {_text(each.setting, each.setting.default)}", "dim")
         console.print(line, soft_wrap=True)
-        sentence = each.setting.sentence
-        for part in wrapped(sentence, table_width(console) - 4) if console.is_terminal else [sentence]:
+        for part in readable(console, each.setting.sentence, 4):
             console.print(Text(f"    {part}", "dim"), soft_wrap=True)
     changed = [each for each in views if each.differs]
     if changed:

@@ -17,7 +17,7 @@ from etl_cli.terminal.typer_app import verb
 
 @verb(
     examples=("etl show", "etl show 20261124T020000123Z", "etl show night-3 --json"),
-    exits={0: "shown, however the run ended", 1: "there is no such run, or an error"},
+    exits={0: "shown, even if the run failed"},
 )
 def show(
     run: RunName = "latest",

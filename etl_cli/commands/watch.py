@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.commands.follow import console_of_progress, follow_to_end
+from etl_cli.render.live_run import console_of_progress, follow_to_end
 from etl_cli.runs.history import execution_name
-from etl_cli.runs.ledger import find_run, read_ledger
+from etl_cli.runs.ledger import read_run
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.paths import command
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 @verb(
     examples=("etl watch", "etl watch 20261124T020000123Z", "etl watch run-20261124T020000Z-3f9a --json"),
-    exits={0: "the run succeeded", 1: "it failed, or another error", 130: "interrupted, the run goes on"},
+    exits={130: "interrupted; the run goes on"},
 )
 def watch(
     run: Annotated[
         str,
         typer.Argument(
-            help="The run's id, its execution's name or ARN. Default: the latest running one, or the latest."
+            metavar="RUN",
+            help="The run's id, its execution's name or ARN. Default: the latest running one, or else the latest.",
         ),
     ] = "",
     as_json: AsJson = False,
@@ -39,7 +40,7 @@ def watch(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Show the progress of a run, and print its report. A run that has ended is shown as it ended.
+    """Show the progress of a run, and print its report. It also shows a run that has ended.
 
     Ctrl-C ends the command, not the run.
     """
@@ -60,7 +61,7 @@ def find_execution(deployment: Deployment, name: str) -> str:
     if not name:
         return _latest(deployment)
     try:
-        execution = find_run(read_ledger(deployment.dynamodb, datetime.now(UTC))[0], name).execution
+        execution = read_run(deployment.dynamodb, name, datetime.now(UTC)).execution
     except UserError:
         # The ledger has an entry only once Plan has fixed the run.
         execution = name if name.startswith("arn:") else deployment.execution(name)

@@ -55,7 +55,7 @@ class StageEstimate:
 class Estimate:
     """The time and the units that a run takes.
 
-    The workers of a stage take turns in so many ``waves``. The events are those of the execution's own history:
+    The workers of a stage take turns in ``waves``. The events are those of the execution's own history:
     children of a Distributed Map have their own.
     """
 

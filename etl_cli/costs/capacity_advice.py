@@ -27,10 +27,10 @@ def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
     """The reasons why a run doesn't fit these settings, each with its remedy; empty if it fits."""
     against = []
     if found.seconds > settings.timeout_seconds:
-        slowest = found.slowest
+        slowest, has = found.slowest, settings.timeout_seconds / 60
         against.append(
-            f"it takes {found.seconds / 60:,.0f} minutes and has {settings.timeout_seconds / 60:,.0f}; most of it goes "
-            f"into {slowest.name}, for the {slowest.bound_by}: {_remedy(found, settings)}"
+            f"it takes {found.seconds / 60:,.0f} minutes and has {has:,.0f}; {slowest.name} takes longest, because of "
+            f"the {slowest.bound_by}: {_remedy(found, settings)}"
         )
     if found.history_events > HISTORY_EVENTS:
         against.append(

@@ -111,9 +111,9 @@ class CapacitySettings:
 class Costs:
     """The measured cost of a record: ``model`` of docs/measured.json, which the benchmark writes.
 
-    CPU is in microseconds: a Scan's page whatever its contents, and an item or record in each stage. It is taken as
-    proportional to an item's size as DynamoDB JSON, which was ``wire_bytes``. A segment adds ``state_bytes`` to the
-    execution's state.
+    CPU is in microseconds: ``page_us`` for each page of a Scan, and the others for an item or record of a stage. The
+    model takes the latter as proportional to an item's size as DynamoDB JSON, which was ``wire_bytes``. A segment adds
+    ``state_bytes`` to the execution's state.
     """
 
     page_us: float

@@ -31,7 +31,7 @@ def counted_usage(entry: LedgerEntry, timeline: Timeline | None, memory_mb: int)
     Requests to S3 and logs are always estimated. So are the calls of a Distributed Map, whose children have histories
     of their own, and the units of a run from before they were counted.
     """
-    counts = entry.counts or _counts_so_far(timeline)
+    counts = entry.counts or (timeline.counts if timeline else {})
     segments = max(1, entry.segments)
     steps, maps = _calls(entry, timeline, segments)
     inline = all(each.counted for each in maps)
@@ -92,14 +92,6 @@ def _throttled_starts(timeline: Timeline | None) -> int:
 def _workers(seconds: float, segments: int) -> _Calls:
     """The most calls that a Map of this duration can have had: all workers until its end."""
     return _Calls(segments * seconds, segments * max(1, math.ceil(seconds / INVOCATION_SECONDS)), counted=False)
-
-
-def _counts_so_far(timeline: Timeline | None) -> dict[str, int]:
-    """The counts in the history of a run that has none in the ledger."""
-    counts: dict[str, int] = {}
-    for stage in timeline.stages.values() if timeline else ():
-        counts |= stage.counts
-    return counts
 
 
 def _read_units(counts: Mapping[str, int]) -> float:

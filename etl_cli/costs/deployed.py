@@ -13,7 +13,7 @@ from etl.model.stages import BY_ACTION, EXTRACT, LOAD
 from etl.model.windows import WindowRules
 from etl_cli.aws.deployed_settings import setting_of
 from etl_cli.aws.deployment import Deployment
-from etl_cli.aws.refusals import is_denied
+from etl_cli.aws.error_messages import is_denied
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.function_room import Room, read_room
 

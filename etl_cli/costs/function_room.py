@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.model.stages import FUNCTIONS
-from etl_cli.terminal.words import plural
+from etl_cli.terminal.formats import plural
 
 # The permissions to read it.
 SEEN_BY = ("lambda:GetAccountSettings", "lambda:GetFunctionConcurrency")
@@ -41,7 +41,7 @@ class Room:
     @property
     def barred(self) -> str:
         """A sentence on a function that can't run at all; empty if all can."""
-        return f"{self.tightest} can't run: no executions are reserved for it" if self.least == 0 else ""
+        return f"{self.tightest} can't run: its reserved concurrency is 0" if self.least == 0 else ""
 
     @property
     def why(self) -> str:

@@ -17,9 +17,9 @@ from etl_cli.costs.capacity_advice import FILLED, problems, recommend
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs
 from etl_cli.costs.cost import Cost, predicted
 from etl_cli.costs.deployed import Deployed
+from etl_cli.costs.planned_window import PlannedWindow, hours
 from etl_cli.costs.prices import PriceList
-from etl_cli.costs.window import PlannedWindow, hours
-from etl_cli.costs.workload import Expectation, expect, pace, telling
+from etl_cli.costs.workload import Expectation, expect, pace, representative_runs
 from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import shell_words
@@ -38,7 +38,7 @@ class Outlook:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """The same window in parts of so many hours that fit today's settings, and the dollars of all of them."""
+    """The same window in parts that fit today's settings: their hours, their number, and the dollars of all parts."""
 
     hours: int
     number: int
@@ -75,7 +75,7 @@ def make_plan(
     now: datetime,
     costs: Costs | None = None,
 ) -> Plan:
-    """Plan a run by `telling` runs, the latest first; without costs by the latest measurement."""
+    """Plan a run by representative runs, the latest first; without costs by the latest measurement."""
     costs = costs or Costs.read()
     expected = expect(window, deployed.source, runs, now)
     factor, alike = pace(expected.workload, deployed.capacity, costs, runs)
@@ -105,7 +105,7 @@ def make_plan(
 
 
 def _parts(length: float, outlook: Callable[[float], Outlook]) -> Parts | None:
-    """The longest parts of so many hours that fit: whole hours, or whole days if longer than one."""
+    """The longest parts that fit, in whole hours; in whole days if they are longer than a day."""
 
     def fits(part: int) -> bool:
         found = outlook(part / length)
@@ -136,7 +136,7 @@ def predicted_cost(
     if scanned and source.items:
         source = replace(source, items=scanned, size_bytes=round(scanned * source.size_bytes / source.items))
     window = PlannedWindow(entry.window, "")
-    runs = telling(entries, entry.started)
+    runs = representative_runs(entries, entry.started)
     return make_plan(window, replace(deployed, source=source), runs, prices, entry.started).outlook.cost
 
 

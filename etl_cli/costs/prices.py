@@ -1,4 +1,4 @@
-"""AWS's prices by region, from prices.toml beside this file, with their dates and sources."""
+"""AWS's prices by region, from prices.toml in this folder, with their dates and sources."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from etl.model.statuses import SUCCEEDED
 from etl_cli.costs.capacity import estimate
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.deployed import OLDEST_SIZE, SourceSize
-from etl_cli.costs.window import PlannedWindow, hours
+from etl_cli.costs.planned_window import PlannedWindow, hours
 from etl_cli.runs.ledger import LedgerEntry
 
 # The number of latest runs to look at.
@@ -24,14 +24,14 @@ ALIKE = 4
 
 @dataclass(frozen=True)
 class Expectation:
-    """The expected contents of a window, and the items per hour of so many runs before; None without such a run."""
+    """The expected contents of a window, and the items per hour of the runs before; None without such a run."""
 
     workload: Workload
     per_hour: float | None
     runs: int
 
 
-def telling(entries: Iterable[LedgerEntry], before: datetime) -> list[LedgerEntry]:
+def representative_runs(entries: Iterable[LedgerEntry], before: datetime) -> list[LedgerEntry]:
     """The latest runs that show how much a window holds: they succeeded, had a window, and had ended by then."""
     found = [
         entry
@@ -47,7 +47,7 @@ def telling(entries: Iterable[LedgerEntry], before: datetime) -> list[LedgerEntr
 
 
 def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[LedgerEntry], now: datetime) -> Expectation:
-    """Estimate the contents of a window by `telling` runs, the latest first.
+    """Estimate the contents of a window by representative runs, the latest first.
 
     Each hour holds the median of the runs. Items without a time, and those ahead, come along with any window. Without
     such runs the window is taken to hold the whole table, the most that is possible.
@@ -83,7 +83,7 @@ def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[LedgerEntry
 def pace(
     expected: Workload, settings: CapacitySettings, costs: Costs, runs: Iterable[LedgerEntry]
 ) -> tuple[float, int]:
-    """The factor by which `telling` runs of about this size took longer than the model says, and their number.
+    """The factor by which representative runs of about this size took longer than the model says, and their number.
 
     Only runs in as many segments count: settings may have changed since the others.
     """

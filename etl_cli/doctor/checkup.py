@@ -21,12 +21,12 @@ from etl.model.names import (
     STATE_MACHINE,
 )
 from etl.model.stages import FUNCTIONS
-from etl_cli.aws import refusals
+from etl_cli.aws import error_messages
 from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.deployment import deploy_line, is_local
+from etl_cli.aws.error_messages import are_unusable, is_unreachable
 from etl_cli.aws.place import Place
-from etl_cli.aws.refusals import are_unusable, is_unreachable
-from etl_cli.aws.shell_settings import or_local
+from etl_cli.aws.shell_settings import with_local_hint
 from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
@@ -35,8 +35,8 @@ from etl_cli.doctor.stack_findings import UNMADE, obstacle_findings, refusal_fin
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import plural
 
 # The names of the stack's resources, by its outputs, for a stack that can't be read.
 _NAMES = {
@@ -127,7 +127,7 @@ class Checkup:
             identity = sts.get_caller_identity()
         except (BotoCoreError, ClientError) as error:
             if are_unusable(error) or (is_unreachable(error) and is_local(endpoint)):
-                reason = refusals.explained(error, self._place.profile, endpoint)
+                reason = error_messages.explained(error, self._place.profile, endpoint)
                 raise _HopelessError(problem("credentials", reason)) from None
             raise
         self._identity = identity["Arn"]
@@ -147,7 +147,7 @@ class Checkup:
             absent = UserError(f"There is no stack {STACK} in {region}", remedy, remedy_lines=[self._deploy])
             is_elsewhere = not is_local(client.meta.endpoint_url)
             self._unmade = ""
-            yield problem("stack", or_local(absent) if is_elsewhere else absent)
+            yield problem("stack", with_local_hint(absent) if is_elsewhere else absent)
             return
         self._outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
         missing = [name for name in _NAMES if name not in self._outputs]
@@ -167,7 +167,7 @@ class Checkup:
         if rule["State"] == "DISABLED":
             remedy = "If that isn't on purpose, enable it:"
             line = aws("events", "enable-rule", "--name", SCHEDULE_RULE, options=self._etl.options)
-            yield Finding("schedule", "warning", f"{SCHEDULE_RULE} is disabled: no run starts by itself", remedy, line)
+            yield Finding("schedule", "warning", f"{SCHEDULE_RULE} is disabled: it starts no run", remedy, line)
         targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=SCHEDULE_RULE)["Targets"]]
         if self._output("StateMachineArn") not in targets:
             text = f"{SCHEDULE_RULE} does not start {self._output('StateMachineArn')}"

@@ -7,7 +7,7 @@ from typing import Literal
 
 from botocore.exceptions import ClientError
 
-from etl_cli.aws.refusals import denied_action, is_denied
+from etl_cli.aws.error_messages import denied_action, is_denied
 from etl_cli.terminal.errors import UserError
 
 Level = Literal["ok", "warning", "problem"]

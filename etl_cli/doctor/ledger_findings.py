@@ -11,10 +11,10 @@ from etl.model.statuses import ABORTED, RUNNING, SUCCEEDED, UNKNOWN
 from etl_cli.doctor.findings import Finding
 from etl_cli.runs.coverage import OVERDUE_HOURS, covered_by, find_coverage, without
 from etl_cli.runs.ledger import LedgerEntry, Watermark
-from etl_cli.runs.phrases import UNTIMED, ended
+from etl_cli.runs.outcome_words import UNTIMED, ended
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import duration, plural
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import duration, plural
 
 _QUARANTINE_LASTS = timedelta(days=STAGED_DAYS)
 
@@ -66,7 +66,7 @@ def _untimed(entries: Sequence[LedgerEntry], now: datetime, etl: EtlLines) -> It
     """Items without a time: those of the latest run, and those of earlier runs that the next one didn't find.
 
     Every run of a window reads all of them. If it has fewer than the one before, some were corrected in between, and
-    their times may lie in windows that have run. Or they were deleted, or one only sorts like a time.
+    their times may be in windows that have run. Or they were deleted, or one only sorts like a time.
     """
     succeeded = [entry for entry in entries if entry.status == SUCCEEDED and not entry.replay]
     runs = [entry for entry in succeeded if entry.started and now - entry.started < _QUARANTINE_LASTS]
@@ -80,7 +80,7 @@ def _untimed(entries: Sequence[LedgerEntry], now: datetime, etl: EtlLines) -> It
             # Ids of runs sort by time.
             number = 0 if run.replayed.get("run", "") > later.run else number - later.counts.get("untimed", 0)
             text = f"{plural(number, 'item')} {UNTIMED} in quarantine of {run.label}, and not in the next run's"
-            remedy = "If they were corrected, maybe no window loads them. This command does:"
+            remedy = "If you corrected them, maybe no window loads them. This command does:"
         if number > 0:
             yield Finding("timestamps", "warning", text, remedy, etl.line("quarantine", "replay", run.label))
 

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
-from etl_cli.html_report.scale import Axis
 from etl_cli.html_report.svg import bar, chart, join, text, tick
+from etl_cli.html_report.time_axis import Axis
 from etl_cli.runs.coverage import OVERDUE_HOURS, Coverage, covered_by, find_coverage, merged
 from etl_cli.runs.ledger import LedgerEntry, Watermark
+from etl_cli.terminal.formats import duration, plural
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import duration, plural
 
 DAYS = timedelta(days=30)
 _MOST_TICKS = 5

@@ -9,8 +9,9 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from etl.model.counts import NOT_REPLAYABLE
 from etl_cli.html_report.svg import chart, element, join, percent, text
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.outcome_words import UNTIMED
 
 # Positions of the columns, as fractions of the width.
 _COLUMNS = (0.0, 0.4, 1.0)
@@ -68,7 +69,7 @@ def flow_of(counts: Mapping[str, int], stopped: str = "") -> Flow:
         Node(UNTIMED.capitalize(), known["untimed"], 1, "rejected", "in no window: in quarantine until corrected"),
         Node("Dropped", known["dropped"], 1, "skipped", "transform() returned nothing for them"),
         Node("Ahead", known["ahead"], 1, "skipped", "their time is after the window: a later run reads them again"),
-        Node("Left", known["left"], 1, "skipped", "in quarantine: their items are not in the source table any more"),
+        Node("Not replayable", known[NOT_REPLAYABLE], 1, "skipped", "in quarantine: the source table lacks them"),
     )
     second = _given(
         Node("Rejected", known["rejected_load"], 2, "rejected", "set aside by Load, in quarantine"),

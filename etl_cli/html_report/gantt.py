@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from etl_cli.html_report.scale import Axis, clock
 from etl_cli.html_report.svg import bar, chart, element, percent, text, tick
+from etl_cli.html_report.time_axis import Axis, clock
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.workers import Invocation, MapRun
-from etl_cli.terminal.words import duration, plural
+from etl_cli.terminal.formats import duration, plural
 
 _MOMENTS = 500  # across; the largest number of workers in each is drawn
 MOST_ROWS = 40  # as many as an inline Map has workers at most

@@ -18,23 +18,23 @@ from etl_cli.costs.cost import Cost, money
 from etl_cli.html_report.coverage_chart import CoverageLine, coverage_line, coverage_words, draw_coverage, span_words
 from etl_cli.html_report.flow_chart import draw_flow, flow_of
 from etl_cli.html_report.gantt import draw_gantt, draw_map_runs, gantt_of, workers_note, workers_words
-from etl_cli.html_report.scale import Axis
+from etl_cli.html_report.time_axis import Axis
 from etl_cli.render.item import value_text
 from etl_cli.render.plan import uses
 from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED, report_commands
 from etl_cli.render.show import NO_RUN, NO_WINDOW, cost_notes
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import look_words
-from etl_cli.runs.item import compare
+from etl_cli.runs.item_changes import compare
 from etl_cli.runs.ledger import LedgerEntry
-from etl_cli.runs.phrases import UNTIMED, ended, verdict
+from etl_cli.runs.outcome_words import UNTIMED, ended, verdict
 from etl_cli.runs.progress import Snapshot
 from etl_cli.runs.workers import MapRun, read_map_runs
 from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import duration, number, plural
 from etl_cli.terminal.printable import printable, visible_lines
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, number, plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
@@ -69,7 +69,7 @@ class Page:
             return f"The run {ended(failure.status, failure.stage)}"
         if not self.summary.is_balanced:
             return UNBALANCED
-        return verdict(counts) if counts.get("read") else "Nothing to load: no item lay in the window"
+        return verdict(counts) if counts.get("read") else "Nothing to load: no item is in the window"
 
     @property
     def figures(self) -> Iterator[tuple[str, str]]:

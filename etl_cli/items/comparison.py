@@ -1,4 +1,4 @@
-"""The records of an earlier run beside the records that your transformation makes now, matched by their keys."""
+"""Compares the records of an earlier run with those that your transformation makes now, by their keys."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Container
 from dataclasses import dataclass, field
 
 from etl.model.schema import Key
-from etl_cli.aws.raw_items import without_alike
-from etl_cli.runs.item import Change, changes
+from etl_cli.aws.raw_items import without_equal
+from etl_cli.runs.item_changes import Change, changes
 from etl_cli.runs.staged import loaded_item, record_key
 from etl_cli.terminal.errors import UserError
-from etl_cli.terminal.words import size
+from etl_cli.terminal.formats import size
 
 # The most fields that are counted apart, with an example each.
 MOST_FIELDS = 1_000
@@ -134,7 +134,7 @@ class Comparison:
             return False
         named: set[tuple[str, str]] = set()
         further = False
-        for change in changes(*map(loaded_item, without_alike(then, now))):
+        for change in changes(*map(loaded_item, without_equal(then, now))):
             name = (_POSITION.sub("[]", change.path), change.mark)
             if name not in self.fields and len(self.fields) >= MOST_FIELDS:
                 further = True
@@ -149,7 +149,7 @@ class Comparison:
         self._waiting_bytes += len(line) - len(replaced)
         if len(self._then) + len(self._now) >= self.most_waiting or self._waiting_bytes > self.most_waiting_bytes:
             raise UserError(
-                f"Too many records of the run have another key or another place than then: more than "
+                f"Too many records have another key or position than in the run: more than "
                 f"{self.most_waiting:,}, or {size(self.most_waiting_bytes)}.",
                 "Compare a part of them: --sample 1000",
             )

@@ -13,10 +13,10 @@ import msgspec
 
 from etl.model.instants import parse_instant
 from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key
-from etl_cli.aws.raw_items import items_of, raw_client, without_alike
+from etl_cli.aws.raw_items import items_of, raw_client, without_equal
 from etl_cli.items.item_time import is_read_in, untimed
-from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Found, search
-from etl_cli.runs.item import Wire, differ
+from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, ItemInRun, search
+from etl_cli.runs.item_changes import Wire, differ
 from etl_cli.runs.staged import loaded_item, record_key, wire_key
 from etl_cli.terminal.errors import UserError
 
@@ -47,7 +47,7 @@ class Explanation:
     source: bytes | None
     timestamp: Wire | None
     untimed: Rejection | None
-    runs: list[Found] = field(default_factory=list)
+    runs: list[ItemInRun] = field(default_factory=list)
     destination: list[bytes] = field(default_factory=list)
     watermark: Watermark | None = None
 
@@ -57,7 +57,7 @@ class Explanation:
         return parse_instant(self.timestamp["S"]) if self.timestamp and not self.untimed else None
 
     @property
-    def latest(self) -> Found | None:
+    def latest(self) -> ItemInRun | None:
         """The latest run that has read the item, of the runs that were searched."""
         return next((found for found in self.runs if found.state == "read"), None)
 
@@ -70,7 +70,7 @@ class Explanation:
     def has_changed(self) -> bool:
         """Whether the source table holds another version than the latest run has read."""
         read = self.latest.line if self.latest else None
-        return bool(self.source and read and differ(*map(json.loads, without_alike(read, self.source))))
+        return bool(self.source and read and differ(*map(json.loads, without_equal(read, self.source))))
 
     @property
     def is_as_made(self) -> bool:
@@ -150,14 +150,14 @@ def _runs(
     identity: str,
     most_runs: int,
     on_progress: Callable[[int], None],
-) -> tuple[list[Found], int]:
+) -> tuple[list[ItemInRun], int]:
     """The item in each run, and the number of runs that were searched."""
-    runs: list[Found] = []
+    runs: list[ItemInRun] = []
     searched = 0
     for entry in entries:
-        found = (
-            search(deployment, entry, identity, on_progress) if searched < most_runs else Found(entry, "not searched")
-        )
+        found = ItemInRun(entry, "not searched")
+        if searched < most_runs:
+            found = search(deployment, entry, identity, on_progress)
         searched += found.state in ("read", "not read")
         # A replay reads only records of quarantine: one that hasn't read the item says nothing about it.
         if found.state == "read" or not entry.replay:

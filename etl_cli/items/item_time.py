@@ -12,7 +12,7 @@ from etl.model.schema import TIME
 from etl.tables.timestamps import FIRST, NO_SIGNS, SHORTEST, SIGNS, check_timestamps
 from etl.values.attribute_values import from_wire
 from etl_cli.items.rejections import Rejection
-from etl_cli.runs.item import Wire
+from etl_cli.runs.item_changes import Wire
 from etl_cli.terminal.times import Span
 
 EVER = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")

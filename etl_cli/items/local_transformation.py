@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,9 @@ import msgspec
 from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
+from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, Settings
-from etl.model.settings_sources import CONTEXT_PREFIX, cdk_context
-from etl.model.settings_sources import TRANSFORMATION as FILE_NAME
+from etl.model.settings_sources import CONTEXT_PREFIX, TRANSFORMATION, cdk_context, parse, pipeline_folder
 from etl.staging.batches import cut_batches
 from etl.user.accumulator import accumulators
 from etl.user.isolation import IsolatedTransformer
@@ -25,16 +25,27 @@ from etl.values.plain_json import encode
 from etl_cli.items.rejections import Rejection
 from etl_cli.items.transformation_file import broken, load
 from etl_cli.runs.staged import item_id
-from etl_cli.terminal.console import printing_aside
+from etl_cli.terminal.console import printing_to_stderr
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT
 
 if TYPE_CHECKING:
     from etl.model.run import Run
-    from etl_cli.runs.item import Item
+    from etl_cli.runs.item_changes import Item
 
-TRANSFORMATION = ROOT / cdk_context(ROOT).get(f"{CONTEXT_PREFIX}pipeline", SETTINGS["pipeline"].default) / FILE_NAME
-"""Your file, in the folder that the setting ``pipeline`` names."""
+
+def transformation_path(context: Mapping[str, str]) -> Path:
+    """Your file, in the folder that ``-c etl:pipeline=FOLDER``, cdk.json or the default names, as in a deployment.
+
+    Raises:
+        UserError: the folder isn't in the checkout, or has no transformation.
+    """
+    key = f"{CONTEXT_PREFIX}pipeline"
+    given = {key: SETTINGS["pipeline"].default, **cdk_context(ROOT), **context}
+    try:
+        return pipeline_folder(parse("pipeline", given[key]), ROOT) / TRANSFORMATION
+    except SettingsError as error:
+        raise UserError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -68,21 +79,21 @@ class Outcome:
 
     @property
     def item(self) -> Item:
-        """The item, made anew each time: as objects it takes a hundred times the line's bytes."""
+        """The item, made again at each call: as objects it takes a hundred times the line's bytes."""
         found: Item = json.loads(self.line)
         return found
 
 
 class LocalTransformation:
-    """The transformation file of the checkout, as it is now.
+    """A transformation file, as it is now.
 
     Raises:
         UserError: the file can't be used. The message says where it is wrong, and how.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path = path or TRANSFORMATION
-        with printing_aside():
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with printing_to_stderr():
             module = load(path, RECORD_SECONDS)
             try:
                 self._user = Transformation(module)
@@ -101,7 +112,7 @@ class LocalTransformation:
         ) as transformer:
             for batch in cut_batches(lines):
                 while batch:
-                    with printing_aside():
+                    with printing_to_stderr():
                         outcomes = self._transformed(transformer, batch)
                     del batch[: len(outcomes)]  # a record that had to be stopped ends the answer early
                     yield from outcomes

@@ -18,8 +18,8 @@ from etl_cli.items.comparison import Comparison
 from etl_cli.items.quarantine import records_of
 from etl_cli.items.rejections import Tally
 from etl_cli.items.sample import OnProgress, Sample
-from etl_cli.runs.item import changes
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.item_changes import changes
+from etl_cli.runs.outcome_words import UNTIMED
 from etl_cli.runs.staged import before_and_after, staged_lines, staged_parts
 from etl_cli.terminal.errors import UserError
 
@@ -112,7 +112,7 @@ class EarlierRun:
     """A run that has ended, whose items your transformation takes once more, in the window of that run.
 
     Raises:
-        UserError: the run still goes on, has read nothing, or its staged objects have expired.
+        UserError: the run is still running, has read nothing, or its staged objects have expired.
     """
 
     def __init__(self, deployment: Deployment, entry: LedgerEntry) -> None:
@@ -122,7 +122,7 @@ class EarlierRun:
         self._extract = staged_parts(deployment, EXTRACT, entry.run) if run else {}
         if run is None or not self._extract:
             raise UserError(
-                f"Nothing is staged of the items of run {entry.label}.",
+                f"Run {entry.label} has no staged items.",
                 "It ended before it read anything, or its staged objects have expired, which they do after 30 days.",
             )
         self._deployment = deployment

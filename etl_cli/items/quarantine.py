@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from etl.model.counts import set_aside
+from etl.model.counts import NOT_REPLAYABLE, set_aside
 from etl.model.stages import TRANSFORM
 from etl.staging.keys import QUARANTINE, quarantine_prefix, run_of
 from etl_cli.items.rejections import MOST_REJECTED, Rejection, Tally
@@ -117,4 +117,4 @@ def quarantined(line: bytes) -> QuarantinedRecord:
 
 def not_loaded_by_replay(entry: LedgerEntry) -> int:
     """Number of records that a replay has set aside again, or couldn't take up."""
-    return set_aside(entry.counts) + entry.counts.get("left", 0)
+    return set_aside(entry.counts) + entry.counts.get(NOT_REPLAYABLE, 0)

@@ -9,7 +9,7 @@ from typing import Any
 from etl.model.rejection import RejectedError, UntimedError
 from etl.model.stages import TRANSFORM
 
-# Rejected records are rare. If they aren't, so many are looked at, and so many reasons are told apart.
+# Rejected records are rare. If they aren't, this limits the records that are read and the reasons that are counted.
 MOST_REJECTED = 100_000
 MOST_REASONS = 1_000
 FURTHER = "further reasons, counted together"

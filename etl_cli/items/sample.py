@@ -15,15 +15,15 @@ from etl.tables.timestamps import window_filter
 from etl_cli.aws.raw_items import items_of, raw_client
 from etl_cli.items.item_time import EVER
 from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.printable import shell_words
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
 
-# Each look costs a scan, and a window may hold little of a large table: a sample looks at so many items.
+# The most items that are scanned for a sample. A window may hold few items of a large table.
 MOST_SCANNED = 500_000
 # The most that a sample keeps, as JSON: 100,000 items of 500 bytes, or 14 of 400,000 values each.
 MOST_SAMPLE_BYTES = 50_000_000

@@ -21,13 +21,13 @@ State = Literal["read", "not read", "gone", "not searched"]
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.:#@+=, -]+")
 _PROGRESS_LINES = 5000
-# One item becomes few records; so many are looked at.
+# One item becomes few records. This limits those that are kept.
 MOST_RECORDS = 25
 MOST_RECORDS_BYTES = 16_000_000
 
 
 @dataclass
-class Made:
+class MadeRecords:
     """The records that a run made of an item: their number, and the first of them, lines of plain JSON."""
 
     related: bool = False  # the records have other ids, which contain the item's id as a word
@@ -42,13 +42,13 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Found:
+class ItemInRun:
     """One item in one run, with the rejections of the item or of its records."""
 
     entry: LedgerEntry
     state: State  # ``gone`` if the run's staged objects have expired, or never existed
     line: bytes | None = None  # the item as the run read it, in DynamoDB JSON
-    made: Made = field(default_factory=Made)
+    made: MadeRecords = field(default_factory=MadeRecords)
     rejections: list[Rejection] = field(default_factory=list)
 
     @property
@@ -57,11 +57,11 @@ class Found:
         return self.made.records
 
 
-def search(deployment: Deployment, entry: LedgerEntry, identity: str, on_progress: Callable[[int], None]) -> Found:
+def search(deployment: Deployment, entry: LedgerEntry, identity: str, on_progress: Callable[[int], None]) -> ItemInRun:
     """Search the staged objects of a run for an item. Progress is the number of records looked at."""
     parts = staged_parts(deployment, EXTRACT, entry.run) if entry.run else {}
     if not parts:
-        return Found(entry, "gone")
+        return ItemInRun(entry, "gone")
     # JSON has an id of these characters as it is: lines without it needn't be decoded.
     needle = identity.encode() if _PLAIN_ID.fullmatch(identity) else b""
     numbers = count(1)
@@ -78,13 +78,13 @@ def search(deployment: Deployment, entry: LedgerEntry, identity: str, on_progres
             if item_id(line) == identity:
                 transformed = staged_parts(deployment, TRANSFORM, entry.run).get(segment, [])
                 made = _made(lines_of(transformed), identity)
-                return Found(entry, "read", line, made, _rejections(deployment, entry.run, identity))
-    return Found(entry, "not read")
+                return ItemInRun(entry, "read", line, made, _rejections(deployment, entry.run, identity))
+    return ItemInRun(entry, "not read")
 
 
-def _made(lines: Iterator[bytes], identity: str) -> Made:
+def _made(lines: Iterator[bytes], identity: str) -> MadeRecords:
     """The records with the item's id, or else the records whose ids contain it as a word."""
-    own, related = Made(), Made(related=True)
+    own, related = MadeRecords(), MadeRecords(related=True)
     for line in lines:
         found = record_id(line)
         if found == identity:

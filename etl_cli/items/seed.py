@@ -1,7 +1,7 @@
 """Made-up items for the source table: orders of a coffee shop, always the same.
 
 An order is a function of the seed, its number and the reference time. By default, 93 of every hundred are good and
-lie in the 23 hours before the reference time, 6 are late by days, and 1 is invalid.
+are from the 23 hours before the reference time, 6 are late by days, and 1 is invalid.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.model.schema import TIME
 from etl.staging.batches import BATCH_RECORDS
-from etl_cli.items.orders import make_order
+from etl_cli.items.seed_orders import make_order
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ Item = dict[str, Any]
 DAY = timedelta(days=1)
 # A run within the hour after the reference time reads them too.
 _SPARE = timedelta(hours=1)
-# The late orders lie between these times before the first good one.
+# The late orders are between these times before the first good one.
 _LATE = (timedelta(days=2), timedelta(days=29))
 
 WRITERS = 4
@@ -46,7 +46,7 @@ _STEP, _OFFSET = 37, 83
 class Mix:
     """The shares of late items, older by days than all good ones, and of those without a usable value or time.
 
-    The good ones lie in so many days.
+    The good ones are spread over these days.
     """
 
     late_percent: int = 6

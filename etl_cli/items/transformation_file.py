@@ -36,7 +36,7 @@ class _Source(SourceFileLoader):
 
 
 def load(path: Path, seconds: float) -> ModuleType:
-    """Load the file within so many seconds, and once more each module next to it that it imports.
+    """Load the file within a time limit, and again each module of its folder that it imports.
 
     Raises:
         UserError: the file is missing, or can't be imported. The message says in which line, and why.
@@ -92,7 +92,7 @@ def _load(path: Path) -> ModuleType:
 
 
 def files(path: Path) -> list[Path]:
-    """The file, and the files beside it that it has imported."""
+    """The file, and the files of its folder that it has imported."""
     return [path, *(Path(str(sys.modules[name].__file__)) for name in _own_modules(path))]
 
 

@@ -48,7 +48,7 @@ class CdkRunner:
         self._assembly = state_dir / "cdk.out"
         self._home = state_dir / "cdk-home"
         self._fingerprint = state_dir / "cdk.out.fingerprint"
-        # The app reads and writes UTF-8, whatever the user's terminal does.
+        # The app reads and writes UTF-8, even if the user's terminal uses another encoding.
         self._environment = {**environment, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
         self._on_line = on_line or (lambda _: None)
 

@@ -7,7 +7,7 @@ import secrets
 import string
 from typing import Any, NamedTuple
 
-from etl_cli.local.received import Received, Refusal
+from etl_cli.local.request import Received, Refusal
 
 
 class AccessKey(NamedTuple):

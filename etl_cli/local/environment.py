@@ -19,13 +19,20 @@ from etl_cli.local.variables import child_environment, client_variables
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import command
 
+_STATES = {
+    "up": "is up",
+    "down": "is down",
+    "died": "ended without being stopped",
+    "unresponsive": "runs, but doesn't answer",
+}
+
 
 @dataclass(frozen=True)
 class Status:
     """The state of a local environment.
 
-    It is "up"; "down" (not started, or stopped); "died" (ended without being stopped); or "unresponsive" (its process
-    runs and doesn't answer). Endpoint and uptime are None unless it is up.
+    Its state is a key of `_STATES`; it is down if it wasn't started, or was stopped. Endpoint and uptime are None
+    unless it is up.
     """
 
     state: str
@@ -42,6 +49,11 @@ class Status:
     def is_up(self) -> bool:
         """Whether the environment can be used."""
         return self.state == "up"
+
+    @property
+    def words(self) -> str:
+        """The state as a predicate: ``is up``."""
+        return _STATES[self.state]
 
 
 class LocalEnvironment:

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape
 
 from etl_cli.local.credentials import AccessKey, presented_key, refusal_of_key
 from etl_cli.local.identity import IDENTITY_PATH, NONCE_HEADER, PROOF_HEADER, proof, proves
-from etl_cli.local.received import Received, Refusal
+from etl_cli.local.request import Received, Refusal
 from etl_cli.local.signatures import refusal_of_signature
 
 Scope = MutableMapping[str, Any]

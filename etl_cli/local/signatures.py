@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from etl_cli.local.credentials import account_of, resolve_key
-from etl_cli.local.received import Received, Refusal
+from etl_cli.local.request import Received, Refusal
 
 _MOST_SECONDS_PRESIGNED = 604_800
 _CLOCK_SKEW_SECONDS = 900

@@ -56,7 +56,7 @@ class Supervisor:
         if process.is_alive(record):
             raise UserError(
                 f"The local environment (process {record.pid}) runs but doesn't answer on port {record.port}.",
-                f"Start it anew: {command()} local reset",
+                f"Start it again: {command()} local reset",
             )
         raise UserError(
             f"The local environment ended without being stopped. The last lines of {self.log}:",

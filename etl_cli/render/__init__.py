@@ -1,1 +1,1 @@
-"""What people see in a terminal, and the JSON that programs read."""
+"""The views of a terminal, and the JSON documents for programs."""

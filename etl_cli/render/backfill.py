@@ -13,14 +13,15 @@ from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.render.board import IN_ALL, Board, State, Step
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.history import execution_name
-from etl_cli.runs.phrases import ended, untimed_words
+from etl_cli.runs.outcome_words import ended, untimed_words
 from etl_cli.runs.progress import Snapshot
 from etl_cli.summary.backfill import BackfillWork, Ended, Planned
 from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.formats import duration, length, plural
 from etl_cli.terminal.times import Span, Times
-from etl_cli.terminal.words import duration, length, plural
 
-STATUSES = ("done", "failed", "running", "left")
+_NOT_RUN = "left"
+STATUSES = ("done", "failed", "running", _NOT_RUN)
 _DATE, _MINUTE, _SECOND = 10, 16, 19  # the first characters of an instant
 
 
@@ -147,7 +148,7 @@ def print_success(console: Terminal, work: BackfillWork) -> None:
         console.print("  To run them again: --redo")
 
 
-def standing(work: BackfillWork) -> str:
+def progress_sentence(work: BackfillWork) -> str:
     """The progress of a backfill in one sentence."""
     parts = [f"{work.done:,} of {plural(len(work.planned), 'window')} done"]
     parts += [f"{len(work.failed):,} failed"] if work.failed else []
@@ -170,7 +171,7 @@ def work_document(span: Span, work: BackfillWork) -> dict[str, Any]:
         elif each.window in work.running:
             shown = {"status": "running", "execution": execution_name(work.running[each.window])}
         else:
-            shown = _before(each) if each.done else {"status": "left"}
+            shown = _before(each) if each.done else {"status": _NOT_RUN}
         windows.append(each.window.document() | shown)
     return _document(span, windows)
 
@@ -187,7 +188,7 @@ def _before(planned: Planned) -> dict[str, Any]:
         return {"status": "done", "execution": last.name, "run": last.run, "counts": last.counts}
     if last and last.status == RUNNING:
         return {"status": "running", "execution": last.name}
-    return {"status": "left"}
+    return {"status": _NOT_RUN}
 
 
 def _ended(over: Ended) -> dict[str, Any]:

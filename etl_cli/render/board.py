@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.formats import duration
 from etl_cli.terminal.grid import Grid
-from etl_cli.terminal.words import duration
 
 State = Literal["waiting", "running", "succeeded", "failed"]
 

@@ -13,18 +13,18 @@ from rich.padding import Padding
 
 from etl.model.schema import DESTINATION_KEY, TIME
 from etl.model.statuses import SUCCEEDED, words_for
-from etl_cli.items.search import Found
+from etl_cli.items.search import ItemInRun
 from etl_cli.render.item import changes_table, item_table, value_text
 from etl_cli.render.rejections import rejected_by
-from etl_cli.runs.item import Item, compare
+from etl_cli.runs.item_changes import Item, compare
 from etl_cli.runs.staged import loaded_item, wire_key
-from etl_cli.terminal.console import Later, Terminal, Text
+from etl_cli.terminal.console import Lazy, Terminal, Text
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import Grid, table_width
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.items.explanation import Explanation
-    from etl_cli.items.verdict import Verdict
+    from etl_cli.items.explanation_verdict import Verdict
     from etl_cli.terminal.times import Times
 
 _STYLES = {"loaded": "green", "dropped": "green", "unknown": "", "overwritten": ""}
@@ -62,11 +62,11 @@ def explanation_document(explanation: Explanation, verdict: Verdict) -> dict[str
     }
 
 
-def _later(make: Callable[[bytes], Item], line: bytes | None) -> Later | None:
-    return None if line is None else Later(partial(make, line))
+def _later(make: Callable[[bytes], Item], line: bytes | None) -> Lazy | None:
+    return None if line is None else Lazy(partial(make, line))
 
 
-def _run_document(found: Found) -> dict[str, Any]:
+def _run_document(found: ItemInRun) -> dict[str, Any]:
     return {
         "run": found.entry.run,
         "execution": found.entry.execution,
@@ -121,7 +121,7 @@ def _run_rows(explanation: Explanation, times: Times) -> Iterator[tuple[str, Ren
         yield "-", f"none covers its timestamp{later}"
 
 
-def _run(found: Found, times: Times) -> Group:
+def _run(found: ItemInRun, times: Times) -> Group:
     entry = found.entry
     status = "" if entry.status == SUCCEEDED else f"; {words_for(entry.status).word}"
     status += f" in {entry.stage}" if entry.stage else ""
@@ -129,15 +129,15 @@ def _run(found: Found, times: Times) -> Group:
     return Group(_state_words(found) + status, f"replay of {entry.replay}" if entry.replay else window)
 
 
-def _state_words(found: Found) -> str:
+def _state_words(found: ItemInRun) -> str:
     if found.rejections:
         return f"read it, {rejected_by(found.rejections[0])}"
     if found.state != "read":
         return "did not read it" if found.state == "not read" else "its staged objects have expired"
     if not found.records:
-        return "read it, no record of this id came of it"
+        return "read it, and made no record of this id"
     ids = " with other ids" if found.made.related else ""
-    return f"read it, {plural(found.made.number, 'record')} came of it{ids}"
+    return f"read it, and made {plural(found.made.number, 'record')}{ids}"
 
 
 def _destination_rows(explanation: Explanation) -> Iterator[str]:
@@ -152,7 +152,7 @@ def _destination_rows(explanation: Explanation) -> Iterator[str]:
 
 
 def _items(explanation: Explanation, tables: tuple[str, str], width: int) -> Iterator[RenderableType]:
-    """The item beside its records in the destination, or beside those that the latest run made if there are none."""
+    """The item next to its records in the destination. If there are none, next to the records of the latest run."""
     latest = explanation.latest
     is_rejected = latest is not None and bool(latest.rejections)
     before = (latest.line if latest and not is_rejected else None) or explanation.source

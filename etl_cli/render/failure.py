@@ -9,11 +9,10 @@ from etl_cli.aws.cli_lines import ShellLine
 from etl_cli.render.sections import print_section
 from etl_cli.runs.failure import Failure, look_words
 from etl_cli.runs.history import execution_name
-from etl_cli.runs.phrases import ended
+from etl_cli.runs.outcome_words import ended
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
-from etl_cli.terminal.grid import WIDEST
-from etl_cli.terminal.printable import wrapped
+from etl_cli.terminal.grid import readable
 
 
 def print_commands(console: Terminal, commands: Sequence[ShellLine], title: str = "Look further") -> None:
@@ -27,7 +26,7 @@ def print_failure(console: Terminal, failure: Failure) -> None:
     console.print()
     verdict = f"✘ The run {ended(failure.status, failure.stage, failure.error)}"
     console.print(Text.assemble("  ", (verdict, "bold red")), soft_wrap=True)
-    message = wrapped(failure.message, min(console.width, WIDEST) - 6)
+    message = readable(console, failure.message, 6)
     for lines, style in ((message, ""), (failure.where, "dim")):
         if lines:
             console.print()
@@ -39,4 +38,4 @@ def print_advice(console: Terminal, failure: Failure, lines: EtlLines) -> None:
     """Print the remedy of a failure, and commands that show more."""
     name = failure.run or execution_name(failure.execution)
     commands = [lines.line(*words) for words in (look_words(failure), ["show", name])]
-    print_section(console, "What to do", [*wrapped(failure.remedy, min(console.width, WIDEST) - 4), *commands])
+    print_section(console, "What to do", [*readable(console, failure.remedy, 4), *commands])

@@ -10,11 +10,11 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from etl_cli.runs.item import Change, Item, Wire, keys_first
+from etl_cli.runs.item_changes import Change, Item, Wire, keys_first
 from etl_cli.terminal.console import Text
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import Grid
 from etl_cli.terminal.printable import MOST_OF_VALUE, printable
-from etl_cli.terminal.words import plural
 
 # The most lines of one item: a map may have 40,000 names.
 MOST_LINES = 200

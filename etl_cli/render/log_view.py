@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
 from etl.model.counts import reported_by
+from etl.model.errors import Reason
+from etl.model.stages import EXTRACT, FINISH, GATE, LOAD, TRANSFORM
 from etl_cli.runs.log_lines import LogLine
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.outcome_words import UNTIMED
 from etl_cli.terminal.console import Text
+from etl_cli.terminal.formats import duration, size
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, size
 
 # Facts with a place of their own in a line, or with none.
 _PLACED = {
@@ -21,11 +24,11 @@ _PLACED = {
 # The counts that a line shows, by action: the first always, the others unless they are 0; and their words. A stage that
 # isn't here shows the counts of its reports.
 _SHOWN = {
-    "extract": ("read", "extract_bytes"),
-    "transform": ("records", "dropped", "ahead", "untimed", "rejected_transform"),
-    "gate": ("read", "rejected_transform"),
-    "load": ("loaded", "superseded", "rejected_load", "load_throttled"),
-    "finish": ("loaded", "superseded", "untimed", "rejected_transform", "rejected_load"),
+    EXTRACT: ("read", "extract_bytes"),
+    TRANSFORM: ("records", "dropped", "ahead", "untimed", "rejected_transform"),
+    GATE: ("read", "rejected_transform"),
+    LOAD: ("loaded", "superseded", "rejected_load", "load_throttled"),
+    FINISH: ("loaded", "superseded", "untimed", "rejected_transform", "rejected_load"),
 }
 _WORDS = {
     "untimed": UNTIMED,
@@ -34,6 +37,7 @@ _WORDS = {
     "load_throttled": "throttled",
 }
 _STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
+_REASON = re.compile(rf"\.? \[({'|'.join(Reason)})\]\Z")
 _ACTION_WIDTH, _SEGMENT_WIDTH, _MESSAGE_WIDTH = 9, 4, 8
 _INDENT = 4
 
@@ -44,9 +48,9 @@ def joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
     def kind(line: LogLine) -> tuple[Any, ...]:
         return line.at, line.function, bool(line.facts) or line.is_routine or line.end is not None
 
-    for (at, function, alone), group in groupby(lines, kind):
+    for (at, function, is_whole), group in groupby(lines, kind):
         together = list(group)
-        if alone:
+        if is_whole:
             yield from together
         else:
             yield LogLine(at, function, "\n".join(line.text for line in together))
@@ -102,7 +106,16 @@ def _rendered(line: LogLine, clock: str) -> Iterator[Text]:
         (f"{message:<{_MESSAGE_WIDTH}}", _STYLES.get(str(facts.get("level")), "")),
         f"  {', '.join(_facts(action, facts))}",
     )
-    yield from (Text(" " * _INDENT + each, "dim") for each in str(facts.get("traceback") or "").split("\n") if each)
+    yield from (
+        Text(" " * _INDENT + _spelled_out(each), "dim")
+        for each in str(facts.get("traceback") or "").split("\n")
+        if each
+    )
+
+
+def _spelled_out(line: str) -> str:
+    """A line of a traceback; the reason at the end of an error's message becomes a sentence."""
+    return _REASON.sub(r". Reason: \1.", line)
 
 
 def _facts(action: str, facts: Mapping[str, Any]) -> Iterator[str]:

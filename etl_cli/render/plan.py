@@ -7,24 +7,26 @@ from datetime import timedelta
 from typing import Any
 
 from etl.model.limits import STAGED_DAYS
+from etl.model.stages import STAGES
 from etl_cli.costs.capacity import TABLE_UNITS
 from etl_cli.costs.capacity_advice import needs_quota
 from etl_cli.costs.cost import Cost, money, plain
 from etl_cli.costs.deployed import OLDEST_SIZE
 from etl_cli.costs.function_room import SEEN_BY
+from etl_cli.costs.planned_window import hours
 from etl_cli.costs.planning import Outlook, Plan, advice_lines, parts_line
 from etl_cli.costs.prices import NAMES
 from etl_cli.costs.usage import STEPS, Usage
-from etl_cli.costs.window import hours
-from etl_cli.render.sections import print_sum, readable
+from etl_cli.render.sections import print_sum
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.etl_lines import EtlLines
-from etl_cli.terminal.grid import Grid
+from etl_cli.terminal.formats import duration, plural, size
+from etl_cli.terminal.grid import Grid, readable
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, plural, size
 
 _WIDEST = 100
 _FACT_WIDTH = 12
+_STEP_NAMES = ", ".join(stage.state for stage in STAGES if not stage.is_map)
 _OLDEST_HOURS = OLDEST_SIZE // timedelta(hours=1)
 
 
@@ -140,7 +142,7 @@ def _stages(outlook: Outlook) -> list[list[str]]:
             [stage.name.capitalize(), duration(stage.seconds), f"{stage.invocations:,}", stage.bound_by]
             for stage in found.stages
         ),
-        ["Plan, Gate, Finish", duration(between), f"{STEPS}", ""],
+        [_STEP_NAMES, duration(between), f"{STEPS}", ""],
         ["In all", duration(found.seconds), f"{found.invocations + STEPS:,}", limit],
     ]
 
@@ -206,5 +208,5 @@ def _print_lines(console: Terminal, title: str, lines: Sequence[str]) -> None:
 
 
 def _print_wrapped(console: Terminal, texts: Sequence[str]) -> None:
-    for line in (part for text in texts for part in readable(console, text)):
+    for line in (part for text in texts for part in readable(console, text, 2)):
         console.print(f"  {line}", soft_wrap=True)

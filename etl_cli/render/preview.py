@@ -15,12 +15,12 @@ from etl_cli.items.preview import OTHER_KINDS, kind_of
 from etl_cli.render.item import changes_table, item_table
 from etl_cli.render.rejections import rejections_table
 from etl_cli.render.sections import aggregate_section, section
-from etl_cli.runs.item import compare
-from etl_cli.runs.phrases import UNTIMED, untimed_words
+from etl_cli.runs.item_changes import compare
+from etl_cli.runs.outcome_words import UNTIMED, untimed_words
 from etl_cli.runs.staged import before_and_after
 from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import Grid, table_width
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.items.preview import Preview
@@ -62,7 +62,7 @@ def verdict(preview: Preview) -> Text:
     line += f", {rejected:,} rejected ({100 * rejected / own:.1f} %)" if rejected else ", none rejected"
     line += untimed_words(untimed)
     line += f", {preview.dropped:,} dropped" if preview.dropped else ""
-    line += f", {preview.ahead:,} ahead of their time" if preview.ahead else ""
+    line += f", {preview.ahead:,} with a time in the future" if preview.ahead else ""
     forgotten = bool(preview.dropped and not preview.records)
     line += ". A run would load nothing, and fail: does transform() lack a return?" if forgotten else ""
     doubtful = bool(rejected or untimed) or forgotten

@@ -6,9 +6,9 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from etl_cli.runs.item import changes
+from etl_cli.runs.item_changes import changes
 from etl_cli.runs.staged import before_and_after, loaded_item, named_key
-from etl_cli.terminal.console import Later
+from etl_cli.terminal.console import Lazy
 
 if TYPE_CHECKING:
     from etl.model.schema import Key
@@ -22,7 +22,7 @@ MOST_CHANGES = 1_000
 
 def preview_document(preview: Preview) -> dict[str, Any]:
     """The document of `etl preview --json`."""
-    items = [Later(partial(_outcome, each)) for each in preview.outcomes]
+    items = [Lazy(partial(_outcome, each)) for each in preview.outcomes]
     return _summary(preview) | {"items": items, "items_left_out": preview.items - len(preview.outcomes)}
 
 
@@ -45,7 +45,7 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
         "gone": _keys(comparison.gone_count, comparison.gone),
         "fields": [_field(each) for each in comparison.fields.values()],
         "further": comparison.further,
-        "examples": [Later(partial(_changed, each)) for each in comparison.examples],
+        "examples": [Lazy(partial(_changed, each)) for each in comparison.examples],
     }
 
 
@@ -83,8 +83,8 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
         "outcome": outcome.fate,
         "reason": outcome.rejection.facts() if outcome.rejection else None,
-        "item": Later(lambda: outcome.item),
-        "records": [Later(partial(_record, outcome, record)) for record in outcome.records],
+        "item": Lazy(lambda: outcome.item),
+        "records": [Lazy(partial(_record, outcome, record)) for record in outcome.records],
     }
 
 

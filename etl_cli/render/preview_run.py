@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 
 from etl.model.schema import Key
-from etl_cli.aws.raw_items import without_alike
+from etl_cli.aws.raw_items import without_equal
 from etl_cli.items.comparison import Comparison, FieldChanges
 from etl_cli.items.preview import has_transformed
 from etl_cli.render.item import changes_table, value_text
 from etl_cli.render.preview import as_in_a_run, summary_parts, verdict
 from etl_cli.render.sections import section
-from etl_cli.runs.item import changes
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.item_changes import changes
+from etl_cli.runs.outcome_words import UNTIMED
 from etl_cli.runs.staged import loaded_item
 from etl_cli.terminal.console import Terminal, Text
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import Grid, table_width
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.items.preview import RunPreview
@@ -50,7 +50,7 @@ def _examples(comparison: Comparison, width: int) -> Iterator[RenderableType]:
     for example in comparison.examples:
         identity, *others = example.key
         yield from ("", Text.assemble("  ", (identity, "bold"), f"  {' '.join(others)}"))
-        yield changes_table(changes(*map(loaded_item, without_alike(example.then, example.now))), _TITLES, width)
+        yield changes_table(changes(*map(loaded_item, without_equal(example.then, example.now))), _TITLES, width)
 
 
 def _fields(fields: Sequence[FieldChanges], further: int, width: int) -> Iterator[RenderableType]:

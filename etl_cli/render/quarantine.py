@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 
-from etl.model.counts import set_aside
+from etl.model.counts import NOT_REPLAYABLE, set_aside
 from etl.model.stages import TRANSFORM
 from etl_cli.render.item import item_table, record_table
 from etl_cli.render.rejections import rejected_by, rejections_table
-from etl_cli.runs.phrases import replay_words, untimed_words
-from etl_cli.terminal.console import Later, Terminal, Text
+from etl_cli.runs.outcome_words import replay_words, untimed_words
+from etl_cli.terminal.console import Lazy, Terminal, Text
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import table_width
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.items.quarantine import Quarantine, QuarantinedRecord
@@ -72,12 +72,12 @@ def print_records(console: Terminal, records: Iterable[QuarantinedRecord], *, ha
         table = item_table(item, width) if record.stage == TRANSFORM else record_table(item, width)
         console.print(Group(heading, table, ""), width=width, soft_wrap=False)
     if has_more:
-        console.print(Text("There are more: --limit says how many to show.", "dim"), width=width, soft_wrap=False)
+        console.print(Text("There are more records; a larger --limit shows them.", "dim"), width=width, soft_wrap=False)
 
 
-def record_document(record: QuarantinedRecord) -> Later:
+def record_document(record: QuarantinedRecord) -> Lazy:
     """A record of quarantine, for programs. In plain JSON, a number with a fraction is text."""
-    return Later(lambda: _exact(record.whole()))
+    return Lazy(lambda: _exact(record.whole()))
 
 
 def _exact(value: Any) -> Any:
@@ -104,5 +104,5 @@ def _replayed(entry: LedgerEntry | None) -> list[Text]:
     if not entry or not entry.replayed:
         return []
     counts = entry.replayed
-    not_loaded = set_aside(counts) + counts.get("ahead", 0) + counts.get("left", 0)
+    not_loaded = set_aside(counts) + counts.get("ahead", 0) + counts.get(NOT_REPLAYABLE, 0)
     return [Text(f"  {replay_words(counts)}", "yellow" if not_loaded else "green")]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from etl.model.stages import BY_ACTION
 from etl_cli.items.rejections import Rejection
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.outcome_words import UNTIMED
 from etl_cli.terminal.console import Text
 from etl_cli.terminal.grid import Grid
 

@@ -11,17 +11,17 @@ from etl_cli.aws.cli_lines import ShellLine
 from etl_cli.render.item import changes_table
 from etl_cli.render.rejections import rejections_table
 from etl_cli.render.sections import aggregate_section, section
-from etl_cli.runs.item import compare
-from etl_cli.runs.phrases import untimed_words, verdict
+from etl_cli.runs.item_changes import compare
+from etl_cli.runs.outcome_words import untimed_words, verdict
 from etl_cli.summary.balance import BalanceLine
 from etl_cli.summary.contents import Contents
 from etl_cli.summary.run_summary import RunSummary
 from etl_cli.summary.verify import Verified
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import duration, number
 from etl_cli.terminal.grid import NARROWEST, Grid, fitting, table_width
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, number
 
 _MOST_GROUPS = 8
 SAMPLE_TITLES = ("as the run read it", "as the run made it")
@@ -92,8 +92,8 @@ def _durations(summary: RunSummary) -> Iterator[Grid]:
     """The stages in one line, or one below the other."""
     shown = summary.stage_seconds | {"in all": summary.seconds or 0.0}
     across, down = _grid(), _grid()
-    for name in shown:
-        across.whole("right", least=8 if name != "Plan" else 0)
+    for position in range(len(shown)):
+        across.whole("right", least=8 if position else 0)
     across.add_row("", *(Text(name, "dim") for name in shown))
     across.add_row("", *(duration(seconds) for seconds in shown.values()))
     down.whole()

@@ -16,7 +16,7 @@ from etl_cli.summary.balance import BalanceLine
 from etl_cli.summary.contents import Sample
 from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.summary.verify import Verified
-from etl_cli.terminal.console import Later
+from etl_cli.terminal.console import Lazy
 
 
 def entry_document(entry: LedgerEntry) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def report_document(summary: RunSummary, verified: Verified | None = None) -> di
         "rejections": [asdict(each) for each in contents.rejections],
         "rejections_cut": contents.is_cut,
         "aggregates": contents.aggregates,
-        "sample": Later(lambda: _sample(sample)) if sample else None,
+        "sample": Lazy(lambda: _sample(sample)) if sample else None,
         "replay": summary.entry.replay,
         "left_out": next(iter(contents.notes), None),
         "rejected": rejected(summary.counts),

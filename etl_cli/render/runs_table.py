@@ -8,12 +8,12 @@ from datetime import datetime
 from etl.model.counts import rejected
 from etl.model.statuses import RUNNING, SUCCEEDED, UNKNOWN, words_for
 from etl_cli.runs.ledger import LedgerEntry
-from etl_cli.runs.phrases import UNTIMED, ended, replay_words
+from etl_cli.runs.outcome_words import UNTIMED, ended, replay_words
 from etl_cli.terminal.console import Text
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import duration
 from etl_cli.terminal.printable import wrapped
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration
 
 _STYLES = {SUCCEEDED: "green", RUNNING: "cyan"}
 _MARKS = {SUCCEEDED: "✔", RUNNING: "…"}

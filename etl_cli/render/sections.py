@@ -8,9 +8,8 @@ from typing import Any
 from rich.console import RenderableType
 
 from etl_cli.terminal.console import Terminal, Text
-from etl_cli.terminal.grid import NARROWEST, WIDEST, Grid, fitting
-from etl_cli.terminal.printable import wrapped
-from etl_cli.terminal.words import plural
+from etl_cli.terminal.formats import plural
+from etl_cli.terminal.grid import NARROWEST, Grid, fitting
 
 
 def section(title: str, *body: RenderableType) -> list[RenderableType]:
@@ -30,11 +29,6 @@ def print_section(console: Terminal, title: str, lines: Iterable[Text | str]) ->
         if number == 0:
             print_title(console, title)
         console.print(Text.assemble("  ", line), soft_wrap=True)
-
-
-def readable(console: Terminal, text: str) -> list[str]:
-    """A text in lines for a section."""
-    return wrapped(text, min(console.width, WIDEST) - 2)
 
 
 def aggregate_section(

@@ -12,17 +12,18 @@ from etl_cli.render.board import Board
 from etl_cli.render.failure import print_failure
 from etl_cli.render.plan import uses
 from etl_cli.render.report import print_report
-from etl_cli.render.sections import print_section, print_sum, print_title, readable
+from etl_cli.render.sections import print_section, print_sum, print_title
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import Failure, look_words
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.phrases import replay_words
+from etl_cli.runs.outcome_words import replay_words
 from etl_cli.runs.progress import Snapshot
 from etl_cli.summary.run_summary import Account, RunSummary
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import duration, plural
+from etl_cli.terminal.grid import readable
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import duration, plural
 
 _UNKNOWN = "-"
 NO_RUN = "none: it ended before Plan had named it"
@@ -54,7 +55,7 @@ def _advice(
     console: Terminal, summary: RunSummary, account: Account, failure: Failure, times: Times, etl: EtlLines
 ) -> Iterator[str]:
     """The remedy of a failure, and commands that cover the missing time."""
-    yield from readable(console, failure.remedy)
+    yield from readable(console, failure.remedy, 2)
     yield f"  {etl.line(*look_words(failure))}"
     if summary.entry.window and not account.missing:
         yield "Nothing is missing: other runs have covered its window."
@@ -63,7 +64,7 @@ def _advice(
         how = "No scheduled run will cover it; this does:"
         if mark is not None and span.start >= mark.end:
             how = "The next scheduled run covers it too, or at once:"
-        yield from readable(console, f"Missing: {times.window(*span)}. {how}")
+        yield from readable(console, f"Missing: {times.window(*span)}. {how}", 2)
         yield f"  {etl.run(span)}"
 
 
@@ -104,7 +105,7 @@ def _quarantine(console: Terminal, summary: RunSummary, etl: EtlLines) -> Iterat
     if number:
         yield f"{plural(number, 'item')}: {etl.line('quarantine', 'show', entry.run)}"
     if entry.replayed:
-        yield from readable(console, replay_words(entry.replayed))
+        yield from readable(console, replay_words(entry.replayed), 2)
     elif number:
         yield f"not replayed yet: {etl.line('quarantine', 'replay', entry.run)}"
 
@@ -118,7 +119,7 @@ def _print_cost(console: Terminal, account: Account, *, so_far: bool) -> None:
     rows.append(["in all", "", money(cost.total), money(predicted.total) if predicted else _UNKNOWN])
     print_title(console, f"Capacity and cost{' so far' if so_far else ''}")
     print_sum(console, rows, "ltrr")
-    for line in readable(console, cost_notes(cost, predicted)):
+    for line in readable(console, cost_notes(cost, predicted), 2):
         console.print(Text(f"  {line}", "dim"), soft_wrap=True)
 
 

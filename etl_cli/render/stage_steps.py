@@ -7,10 +7,10 @@ from etl.model.instants import parse_instant
 from etl.model.stages import BY_STATE, EXTRACT, FINISH, GATE, LOAD, PLAN, TRANSFORM
 from etl_cli.render.board import Step
 from etl_cli.runs.history import StageProgress
-from etl_cli.runs.phrases import untimed_words
+from etl_cli.runs.outcome_words import untimed_words
 from etl_cli.runs.progress import Snapshot
+from etl_cli.terminal.formats import plural, size
 from etl_cli.terminal.times import Times
-from etl_cli.terminal.words import plural, size
 
 # By the stage's action: the count that the stage works off, and the counts that add up to it.
 _WORKED_OFF = {equation.stage: equation for equation in BALANCE}

@@ -12,7 +12,7 @@ import msgspec
 
 from etl.model.counts import by_name
 from etl.model.run import Run
-from etl.model.stages import STATES
+from etl.model.stages import BY_STATE, FINISH, GATE, PLAN, STATES
 from etl.model.statuses import ABORTED, FAILED, RUNNING, SUCCEEDED, TIMED_OUT
 from etl_cli.runs.events import CALL_FAILED, CALL_SCHEDULED, CALL_SUCCEEDED, Event, details_of, is_throttled, output_of
 from etl_cli.runs.workers import Workers
@@ -95,6 +95,11 @@ class Timeline:
         return (self.stopped - self.started).total_seconds() if self.started and self.stopped else None
 
     @property
+    def counts(self) -> dict[str, int]:
+        """The counts of all stages so far, by name."""
+        return {name: number for stage in self.stages.values() for name, number in stage.counts.items()}
+
+    @property
     def segments(self) -> int:
         """Number of the run's segments; 1 before Plan has fixed it."""
         return self.run.segments if self.run else 1
@@ -153,11 +158,12 @@ class Timeline:
         stage.end("succeeded", at)
         if "run" in output and not self.run:
             self.run = _run_of(output["run"])
-        if stage.name == "Gate":
-            stage.counts = output.get("gate", {}).get("counts", {})
-        elif stage.name != "Plan" and isinstance(output.get("segments"), list):
+        action = BY_STATE[stage.name].action
+        if action == GATE:
+            stage.counts = output.get(GATE, {}).get("counts", {})
+        elif action != PLAN and isinstance(output.get("segments"), list):
             stage.add_work(output["segments"], at)
-        elif stage.name == "Finish":
+        elif action == FINISH:
             stage.counts = output.get("counts", {})
 
     def _call(self, stage: StageProgress, event: Event) -> None:

@@ -114,6 +114,12 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[LedgerEnt
         raise UserError(str(error)) from None
 
 
+def read_run(dynamodb: DynamoDBClient, name: str, now: datetime) -> LedgerEntry:
+    """Read the ledger, and find the entry of a run as `find_run` does."""
+    entries, _ = read_ledger(dynamodb, now)
+    return find_run(entries, name)
+
+
 def find_run(entries: Iterable[LedgerEntry], name: str) -> LedgerEntry:
     """Find the entry of a run by its id, its execution's name or ARN, or ``latest``; the latest entry comes first.
 

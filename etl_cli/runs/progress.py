@@ -53,13 +53,13 @@ def follow(deployment: Deployment, execution: str, interval_seconds: float = 1.0
 class Watch:
     """Looks at one execution, and remembers the history that it has read."""
 
-    def __init__(self, deployment: Deployment, execution: str, *, alone: bool = True) -> None:
-        """Prepare to look at an execution (an ARN); ``alone`` if no other run writes the destination meanwhile."""
+    def __init__(self, deployment: Deployment, execution: str, *, sole_writer: bool = True) -> None:
+        """Prepare to look at an execution (an ARN). The destination's growth is the work of a ``sole_writer``."""
         self._deployment = deployment
         self._execution = execution
         self._timeline = Timeline()
-        self._alone = alone
-        self._items_before = self._destination_items() if alone else 0
+        self._is_sole_writer = sole_writer
+        self._items_before = self._destination_items() if sole_writer else 0
         self._looked_at = ("", 0.0)
         self._arrived_first: tuple[int, float] | None = None
         self._seen = Snapshot(self._timeline)
@@ -93,7 +93,7 @@ class Watch:
             self._count_segments(progress)
         if stage.stages_records:
             return Snapshot(self._timeline, *self._staged(stage_prefix(stage.action, run.id)))
-        return self._arrived() if stage.action == LOAD and self._alone else Snapshot(self._timeline)
+        return self._arrived() if stage.action == LOAD and self._is_sole_writer else Snapshot(self._timeline)
 
     def _arrived(self) -> Snapshot:
         arrived, now = max(0, self._destination_items() - self._items_before), time.monotonic()

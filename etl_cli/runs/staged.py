@@ -18,7 +18,7 @@ from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
-    from etl_cli.runs.item import Item
+    from etl_cli.runs.item_changes import Item
 
 _source_key = reader(SOURCE_KEY, wire=True)
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)

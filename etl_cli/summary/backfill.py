@@ -158,7 +158,7 @@ class BackfillWork:
             window = self._queue[0].window
             execution = self.running[window] = self._start(self._queue[0])
             self._queue.popleft()
-            self._watches[window] = Watch(self._deployment, execution, alone=self._parallel == 1)
+            self._watches[window] = Watch(self._deployment, execution, sole_writer=self._parallel == 1)
         for window, execution in list(self.running.items()):
             snapshot = self._watches[window].look()
             if snapshot.timeline.status != RUNNING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from etl.model.counts import BALANCE, REJECTED, REPORTED
+from etl.model.counts import BALANCE, NOT_REPLAYABLE, REJECTED, REPORTED
 
 _SHOWN = dict.fromkeys(REJECTED.values(), "rejected")
 
@@ -29,7 +29,7 @@ def balance_of(counts: Mapping[str, int], *, replay: bool) -> list[BalanceLine]:
 
     A run of an earlier version may lack the counts of a stage, and so that line.
     """
-    always = {*REPORTED, *(["left"] if replay else [])}
+    always = {*REPORTED, *([NOT_REPLAYABLE] if replay else [])}
     return [
         BalanceLine(
             equation.total,

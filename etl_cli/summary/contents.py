@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from etl.model.schema import SOURCE_KEY
+from etl.model.stages import EXTRACT, TRANSFORM
 from etl.model.statuses import SUCCEEDED
 from etl.staging.keys import quarantine_prefix
 from etl_cli.items.quarantine import Quarantine, quarantine_of
 from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.item import Item
+from etl_cli.runs.item_changes import Item
 from etl_cli.runs.staged import before_and_after, item_id, named_key, record_key, staged_keys, staged_lines
 from etl_cli.terminal.errors import UserError
 
@@ -121,9 +122,9 @@ def _sample(deployment: Deployment, keys: dict[str, str]) -> Sample | None:
 
     Both are staged ones: other runs and programs may have written the tables since.
     """
-    for made in staged_lines(deployment, keys["transform"]):
+    for made in staged_lines(deployment, keys[TRANSFORM]):
         key = named_key(record_key(made))
-        for read in staged_lines(deployment, keys["extract"]):
+        for read in staged_lines(deployment, keys[EXTRACT]):
             if item_id(read) == key.get(SOURCE_KEY):
                 return Sample(key, read, made)
         break

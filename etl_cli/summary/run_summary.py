@@ -62,10 +62,7 @@ class RunSummary:
     @property
     def counts(self) -> dict[str, int]:
         """Its counts by name. Those of a failed run are from the workers that ended."""
-        counts = dict(self.entry.counts)
-        for stage in self.timeline.stages.values() if self.timeline and not counts else ():
-            counts |= stage.counts
-        return counts
+        return self.entry.counts or (self.timeline.counts if self.timeline else {})
 
     @property
     def seconds(self) -> float | None:

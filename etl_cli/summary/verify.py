@@ -15,13 +15,14 @@ import msgspec
 
 from etl.model.instants import format_instant
 from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key, reader
-from etl.model.stages import TRANSFORM
+from etl.model.stages import LOAD, STAGED, TRANSFORM
+from etl.staging.keys import stage_prefix
 from etl_cli.items.quarantine import records_of
-from etl_cli.runs.phrases import UNTIMED
+from etl_cli.runs.outcome_words import UNTIMED
 from etl_cli.runs.staged import record_key, staged_lines, staged_parts
 from etl_cli.terminal.errors import UserError
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.printable import printable
-from etl_cli.terminal.words import plural
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
@@ -47,11 +48,11 @@ def verify(deployment: Deployment, summary: RunSummary) -> Verified:
         UserError: they differ; the message names the difference.
     """
     in_window = set(_source_keys(deployment, summary))
-    refused: dict[str, set[Key]] = {"transform": set(), "load": set()}
+    refused: dict[str, set[Key]] = {TRANSFORM: set(), LOAD: set()}
     for record in records_of(deployment, summary.entry.run):
         refused[record.stage].add(_item_key(record.item) if record.stage == TRANSFORM else record_key(record.item))
     outside = {
-        UNTIMED: summary.counts.get("untimed", len(refused["transform"] - in_window)),
+        UNTIMED: summary.counts.get("untimed", len(refused[TRANSFORM] - in_window)),
         "ahead of the window": summary.counts.get("ahead", 0),
     }
     extracted = summary.counts["extracted"] - sum(outside.values())
@@ -63,10 +64,10 @@ def verify(deployment: Deployment, summary: RunSummary) -> Verified:
         )
     staged, marks = _staged(deployment, summary)
     if staged <= in_window and not summary.counts["dropped"]:  # the transformation keeps ids and timestamps
-        missing = in_window - refused["transform"] - staged
-        _require(summary, missing, f"of {deployment.source_table} went neither on nor to quarantine")
+        missing = in_window - refused[TRANSFORM] - staged
+        _require(summary, missing, f"of {deployment.source_table} went neither to the next stage nor to quarantine")
     arrived = set(_destination_keys(deployment, marks))
-    _require(summary, staged - refused["load"] - arrived, f"should be in {deployment.destination_table} and aren't")
+    _require(summary, staged - refused[LOAD] - arrived, f"should be in {deployment.destination_table} and aren't")
     found = len(staged & arrived)
     if len(staged) == summary.counts["records"] and found != summary.counts["loaded"]:
         raise _differs(
@@ -88,10 +89,11 @@ def _require(summary: RunSummary, missing: set[Key], what: str) -> None:
 
 
 def _differs(summary: RunSummary, problem: str) -> UserError:
+    prefixes = " and ".join(stage_prefix(action, summary.entry.run) for action in STAGED)
     return UserError(
         f"The tables and the counts of run {summary.entry.run} differ: {problem}.",
         "Unless something else writes to these tables, this is a fault of the pipeline; "
-        f"the run's records are under extract/{summary.entry.run}/ and transform/{summary.entry.run}/ in the bucket.",
+        f"the run's records are under {prefixes} in the bucket.",
     )
 
 

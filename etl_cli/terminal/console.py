@@ -50,7 +50,7 @@ class Text(RichText):
 
 
 class Terminal(Console):
-    """A terminal, a file or a pipe. It prints text, and never obeys it."""
+    """A terminal, a file or a pipe. Text that it prints can't control it."""
 
     def __init__(self, *, styled: bool = True, **options: Any) -> None:
         """Make a terminal with Rich's options; even if ``styled``, colours need a terminal, and no NO_COLOR."""
@@ -118,7 +118,7 @@ err = Terminal(soft_wrap=True, stderr=True)
 _PARTS = 10_000
 
 
-class Later:
+class Lazy:
     """A part of a document that is made when it is printed. An item takes a hundred times its bytes in memory."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -139,7 +139,7 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
 
 
 def _made(value: Any) -> Any:
-    if isinstance(value, Later):
+    if isinstance(value, Lazy):
         return value.make()
     raise TypeError(f"JSON has no {type(value).__name__}")
 
@@ -172,20 +172,15 @@ def print_error(error: UserError) -> None:
         err.print(f"  {line}")
 
 
-def beside(title: str, detail: str) -> Text:
-    """A title, and dimmed the progress."""
-    return Text.assemble(title, "  ", (detail, "dim"))
-
-
 @contextmanager
-def printing_aside() -> Iterator[None]:
+def printing_to_stderr() -> Iterator[None]:
     """Send the output of foreign code to the error output, printable."""
-    aside = _Aside(sys.stderr)
+    aside = _ToStderr(sys.stderr)
     with redirect_stdout(aside), redirect_stderr(aside):
         yield
 
 
-class _Aside(io.TextIOBase):
+class _ToStderr(io.TextIOBase):
     """Passes text on to another output."""
 
     def __init__(self, output: TextIO) -> None:

@@ -10,7 +10,12 @@ from etl_cli.terminal.errors import UserError
 
 Context = Annotated[
     list[str] | None,
-    typer.Option("--context", "-c", metavar="KEY=VALUE", help="CDK context for the deployment; you may repeat it."),
+    typer.Option(
+        "--context",
+        "-c",
+        metavar="KEY=VALUE",
+        help="A value of the CDK's context, as for cdk deploy. Repeat the option for more values.",
+    ),
 ]
 
 

@@ -13,7 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Column, Table
 
 from etl_cli.terminal.console import Terminal, Text
-from etl_cli.terminal.printable import MOST_OF_VALUE, printable
+from etl_cli.terminal.printable import MOST_OF_VALUE, printable, wrapped
 
 WIDEST = 110
 NARROWEST = 78
@@ -29,6 +29,11 @@ def table_width(console: Terminal) -> int:
     return min(max(console.width, NARROWEST), WIDEST)
 
 
+def readable(console: Terminal, text: str, indent: int = 0) -> list[str]:
+    """A text in lines of a readable width, which have room for an indentation."""
+    return wrapped(text, min(console.width, WIDEST) - indent)
+
+
 class Grid(Table):
     """A table without lines, with whole columns and columns of text, and ``gap`` blanks between them."""
 
@@ -42,7 +47,7 @@ class Grid(Table):
         self.add_column(justify=side, style=style, min_width=least, no_wrap=True)
 
     def text(self, side: Side = "left", *, style: str = "", most: int | None = None, width: int | None = None) -> None:
-        """Add a column of text, which wraps; a word longer than the column goes on in the next line."""
+        """Add a column of text, which wraps; a word longer than the column continues in the next line."""
         self.add_column(justify=side, style=style, max_width=most, width=width, overflow="fold")
 
     def add_row(self, *cells: RenderableType | None, **options: Any) -> None:

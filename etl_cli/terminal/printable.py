@@ -32,7 +32,7 @@ def printable(text: str, most: int = MOST) -> str:
     if len(text) <= most and text.isascii() and text.isprintable():
         return text
     shown, length = [], 0
-    for part in _visible(text[: most + 1], _MOST_MARKS):  # no mark leans on earlier output
+    for part in _visible(text[: most + 1], _MOST_MARKS):  # no mark joins earlier output
         shown.append(part)
         length += len(part)
     if len(text) <= most and length <= most:
@@ -72,7 +72,7 @@ def escaped(char: str) -> str:
 
 
 def _visible(text: str, marks: int = 0) -> Iterator[str]:
-    """The characters of a text, with hidden ones escaped; ``marks`` of them lean on earlier output."""
+    """The characters of a text, with hidden ones escaped; ``marks`` of them join earlier output."""
     for char in text:
         marks = marks + 1 if unicodedata.category(char).startswith("M") else 0
         yield escaped(char) if marks > _MOST_MARKS or is_hidden(char) else char

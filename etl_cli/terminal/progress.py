@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from etl_cli.terminal.console import beside, err, out
+from etl_cli.terminal.console import Text, err, out
 from etl_cli.terminal.printable import printable
 
 
@@ -17,7 +17,7 @@ def counting(title: str, total: int | None = None) -> Iterator[Callable[[int], N
         return
     of = f" of {total:,}" if total else ""
     with err.status(title) as status:
-        yield lambda number: status.update(beside(title, f"{number:,}{of} items"))
+        yield lambda number: status.update(_with_detail(title, f"{number:,}{of} items"))
 
 
 @contextmanager
@@ -29,4 +29,9 @@ def progress(title: str) -> Iterator[Callable[[str], None]]:
         return
     width = max(20, out.width - len(title) - 6)
     with out.status(title) as status:
-        yield lambda line: status.update(beside(title, printable(" ".join(line.split()))[:width]))
+        yield lambda line: status.update(_with_detail(title, printable(" ".join(line.split()))[:width]))
+
+
+def _with_detail(title: str, detail: str) -> Text:
+    """A title, and dimmed the progress."""
+    return Text.assemble(title, "  ", (detail, "dim"))

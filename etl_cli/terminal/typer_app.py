@@ -1,4 +1,4 @@
-"""Typer for this command: help has examples and all exit codes, fits the terminal, and shows no type of Python."""
+"""Typer for this command: help has examples and exit codes, fits the terminal, and shows no type of Python."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from etl_cli.terminal.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_READ
 
 EXITS = {
     0: "done",
-    EXIT_FAILED: "failed, the message has the reason",
+    EXIT_FAILED: "failed, or there is something to do; the output says what",
     2: "wrong usage",
-    EXIT_UNWRITABLE: "the output can't be written, as on a full disk",
+    EXIT_UNWRITABLE: "the output can't be written: the disk may be full",
     129: "hung up",
     EXIT_INTERRUPTED: "interrupted",
-    EXIT_READER_GONE: "the reader of the output has gone, as head does",
+    EXIT_READER_GONE: "the program that reads the output has ended, such as head",
     143: "terminated",
 }
 
@@ -30,7 +30,8 @@ def verb(*, examples: Sequence[str], exits: Mapping[int, str] | None = None) -> 
     """Describe a function that is a verb: lines to type, and exit codes whose meanings differ from `EXITS`."""
 
     def described(function: _Verb) -> _Verb:
-        _epilogs[function] = "\n\n".join([_exit_codes(exits or {}), "Examples:", *examples])
+        own = [f"{_exit_codes(exits)}.  The others: etl --help"] if exits else []
+        _epilogs[function] = "\n\n".join([*own, "Examples:", *examples])
         return function
 
     return described
@@ -55,12 +56,12 @@ class _Group(_PlainHelp, TyperGroup):
 
 
 class Commands(typer.Typer):
-    """A command that has verbs."""
+    """A command that has verbs. The help of the command itself has all exit codes."""
 
-    def __init__(self, help: str) -> None:  # noqa: A002 - as Typer calls it
+    def __init__(self, help: str, exits: Mapping[int, str] | None = None) -> None:  # noqa: A002 - as Typer calls it
         super().__init__(
             help=help,
-            epilog=_exit_codes({}),
+            epilog=_exit_codes(exits) if exits else None,
             cls=_Group,
             no_args_is_help=True,
             pretty_exceptions_enable=False,
@@ -75,7 +76,7 @@ class Commands(typer.Typer):
 
 
 def _exit_codes(exits: Mapping[int, str]) -> str:
-    return "Exit codes:  " + "  ·  ".join(f"{code} {meaning}" for code, meaning in sorted({**EXITS, **exits}.items()))
+    return "Exit codes:  " + "  ·  ".join(f"{code} {meaning}" for code, meaning in sorted(exits.items()))
 
 
 def _reflowed(text: str | None) -> str | None:
@@ -84,12 +85,12 @@ def _reflowed(text: str | None) -> str | None:
 
 
 def _in_plain_words(parameters: list[Any]) -> list[Any]:
-    """Replace the names of Python's types: `<bool>` beside a flag, which takes no value, `<int range>`, `<str>`."""
+    """Replace the names of Python's types: `<bool>` after a flag, which takes no value, `<int range>`, `<str>`."""
     for parameter in parameters:
         if parameter.type_descriptor.is_choice:
             continue
         if parameter.param_type_name == "argument":
-            parameter.display_type_rich = lambda **_: None  # its name is shown beside it
+            parameter.display_type_rich = lambda **_: None  # its name is shown already
         elif parameter.metavar is None:
             is_number = parameter.type_descriptor.annotation is int
             parameter.metavar = "" if parameter.is_flag else "NUMBER" if is_number else "TEXT"

@@ -14,6 +14,7 @@ from etl.handler import Context, Event, run_action, run_of, work_of
 from etl.invocation.code_version import check_engine
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
+from etl.model.counts import NOT_REPLAYABLE
 from etl.model.run import Run, Work
 from etl.model.stages import EXTRACT, PLAN
 from etl.plan import plan
@@ -60,7 +61,7 @@ def extract_segment(run: Run, work: Work, pages: Iterator[Page], staging: Stagin
 def _count(taken: Work, page: Page) -> None:
     taken.count("scanned", page.scanned)
     taken.count("read", page.read)
-    taken.count("left", page.not_replayable)
+    taken.count(NOT_REPLAYABLE, page.not_replayable)
     taken.count("extracted", len(page.items))
     taken.cursor = page.cursor
 

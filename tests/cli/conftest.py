@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from etl_cli.commands import backfill
-from etl_cli.commands import follow as following
 from etl_cli.items import local_transformation
+from etl_cli.render import live_run
 from tests.fakes.state_machine import FakeStateMachine
 from tests.support import PIPELINE, ROOT
 
@@ -24,7 +24,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> FakeStateMachine:
     """The state machine that the commands find; they look at it without a pause, and print on 80 columns."""
     made = FakeStateMachine()
     monkeypatch.setattr(boto3, "Session", lambda **_: made.aws.session)
-    monkeypatch.setattr(following, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(live_run, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(backfill, "LOOK_SECONDS", 0.0)
     monkeypatch.setenv("COLUMNS", "80")
     return made
@@ -47,7 +47,7 @@ def no_local_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def suites_transformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The command and other tests find the suite's transformation, whichever files a test has loaded."""
-    monkeypatch.setattr(local_transformation, "TRANSFORMATION", FILE)
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: FILE)
     before = sys.modules.get(_TRANSFORMATION)
     yield
     if before:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from etl_cli.aws.raw_items import items_of, without_alike
+from etl_cli.aws.raw_items import items_of, without_equal
 from etl_cli.items import rejections
 from etl_cli.items.quarantine import quarantine_of, quarantined
 from etl_cli.items.rejections import FURTHER, MOST_REASONS, Rejection, Tally
-from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, Made
+from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, MadeRecords
 from etl_cli.runs.staged import item_id, record_key, wire_key
-from etl_cli.terminal.console import Later, print_json
+from etl_cli.terminal.console import Lazy, print_json
 from tests.cli.documents import as_read
 from tests.fakes.past_runs import PastRuns, edited, items
 
@@ -53,18 +53,18 @@ def test_a_tally_without_items_has_summaries_alone() -> None:
 
 
 def test_records_of_an_item_are_bounded() -> None:
-    made = Made()
+    made = MadeRecords()
     for _ in range(MOST_RECORDS + 5):
         made.take(b"{}")
     assert (made.number, len(made.records)) == (MOST_RECORDS + 5, MOST_RECORDS)
-    made = Made()
+    made = MadeRecords()
     for _ in range(5):
         made.take(b"x" * (MOST_RECORDS_BYTES // 2))
     assert (made.number, len(made.records)) == (5, 3)
 
 
 def test_a_part_of_a_document_is_made_when_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    document = {"a": [Later(lambda: {"b": "x\n y  "}), 2], "c": Later(lambda: None)}
+    document = {"a": [Lazy(lambda: {"b": "x\n y  "}), 2], "c": Lazy(lambda: None)}
     print_json(document)
 
     assert capsys.readouterr().out == json.dumps({"a": [{"b": "x\n y  "}, 2], "c": None}, indent=2) + "\n"
@@ -92,7 +92,7 @@ def test_items_of_an_answer(answer: dict[str, Any], expected: list[bytes]) -> No
 
 
 def test_attributes_that_are_written_alike_need_not_be_decoded() -> None:
-    assert without_alike(b'{"a":1,"b":[1, 2],"c":3}', b'{"b":[1, 2],"a":2}') == (b'{"a":1,"c":3}', b'{"a":2}')
+    assert without_equal(b'{"a":1,"b":[1, 2],"c":3}', b'{"b":[1, 2],"a":2}') == (b'{"a":1,"c":3}', b'{"a":2}')
 
 
 def test_keys_are_read_without_the_rest_of_an_item() -> None:
@@ -107,4 +107,4 @@ def test_a_record_of_quarantine_is_as_it_lies_there() -> None:
     record = quarantined(json.dumps(found | {"more": 1}).encode())
 
     assert (record.identity, record.field, record.untimed) == ("a", "v", False)
-    assert as_read(Later(lambda: {name: str(value) for name, value in record.whole().items()}))["more"] == "1"
+    assert as_read(Lazy(lambda: {name: str(value) for name, value in record.whole().items()}))["more"] == "1"

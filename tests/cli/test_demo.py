@@ -16,8 +16,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from etl_cli.aws.deployment import Deployment
 from etl_cli.commands import demo as demo_module
-from etl_cli.commands import follow as following
 from etl_cli.commands.demo import Demonstration, demo
+from etl_cli.render import live_run
 from etl_cli.summary.verify import Verified
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
@@ -185,9 +185,9 @@ def test_an_execution_that_fails_is_explained(environment: FakeEnvironment, run:
 def as_etl_run_says_it(recording: Recording) -> str:
     console = Terminal(file=io.StringIO(), width=80)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(following, "console_of_progress", lambda **_: console)
+        patch.setattr(live_run, "console_of_progress", lambda **_: console)
         with pytest.raises(typer.Exit):
-            following.follow_to_end(recording.deployment, recording.execution, EtlLines(), Times())
+            live_run.follow_to_end(recording.deployment, recording.execution, EtlLines(), Times())
     assert isinstance(console.file, io.StringIO)
     _, failed, told = console.file.getvalue().partition("  ✘ The run failed at ")
     assert failed

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from etl_cli.app import app
 from etl_cli.aws.deployment import Deployment
 from etl_cli.items.explanation import Explanation, explain_item
+from etl_cli.items.explanation_verdict import Verdict, judge
 from etl_cli.items.search import occurs_in
-from etl_cli.items.verdict import Verdict, judge
 from etl_cli.render.explain import explanation_document, print_explanation
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.runs.staged import wire_key
@@ -380,7 +380,7 @@ def test_a_loaded_item_is_shown_before_and_after(past: PastRuns) -> None:
     past.run(NEXT_DAY, number=2)
     output = shown(past, "item-0001")
 
-    assert f"runs         {RUN}   read it, 1 record came of it\n" in " " + output.replace("  runs", "runs")
+    assert f"runs         {RUN}   read it, and made 1 record\n" in " " + output.replace("  runs", "runs")
     assert " + as_of" in output
     assert "as it was read" in output
     assert SECOND not in output  # its window is another

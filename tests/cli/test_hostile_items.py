@@ -113,8 +113,7 @@ def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     text = 'record["name"]'
     reject = f'    if record["id"][:1] == "b":\n        raise RejectedError({text}, field={text}, got={text})\n'
     file = edited(tmp_path / "transformation.py", ('    record["date"]', f'{reject}    record["date"]'))
-    monkeypatch.setattr(local_transformation, "TRANSFORMATION", file)
-    monkeypatch.setattr(local_transformation.LocalTransformation.__init__, "__defaults__", (file,))
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: file)
 
     def made(text: str) -> PastRuns:
         past = PastRuns(items_with(text), file)

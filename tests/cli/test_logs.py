@@ -47,6 +47,7 @@ def report(status: str) -> str:
     return f"REPORT RequestId: 7\tDuration: 9000 ms\tBilled Duration: 9000 ms\t{memory}\t{status}\n"
 
 
+REASONED = "Traceback (most recent call last):\netl.model.errors.SourceError: The table is busy. [source-busy]"
 TRACEBACK = (
     'Traceback (most recent call last):\n  File "/var/task/etl/load.py", line 90, in load_segment\n'
     "etl.model.errors.StagingError: transform/0001.json is cut off"
@@ -268,3 +269,10 @@ def test_a_line_that_only_msgspec_takes_ends_nothing(odd: str) -> None:
     line = LogLine.of("etl-load", {"message": text, "timestamp": 1795485600000})
 
     assert json.loads(json.dumps(line.document(), allow_nan=False))
+
+
+def test_a_reason_is_a_sentence() -> None:
+    line = LogLine.of("extract", event(1, fact(1, "extract", message="failed", traceback=REASONED)))
+
+    *_, last = LogView(Times()).show(line)
+    assert last.plain.strip() == "etl.model.errors.SourceError: The table is busy. Reason: source-busy."

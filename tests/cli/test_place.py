@@ -20,8 +20,8 @@ from etl_cli.aws import place
 from etl_cli.aws import shell_settings as aws_settings
 from etl_cli.aws.cli_lines import aws as aws_line
 from etl_cli.aws.deployment import deploy_line, is_local
+from etl_cli.aws.error_messages import explained, explained_midway
 from etl_cli.aws.place import find_place
-from etl_cli.aws.refusals import explained, explained_midway
 from etl_cli.aws.shell_settings import has_aws_settings
 from etl_cli.local.environment import Status
 from etl_cli.terminal.errors import UserError
@@ -119,9 +119,9 @@ def test_an_option_keeps_it_from_being_used() -> None:
 @pytest.mark.parametrize(
     ("state", "says", "start"),
     [
-        ("down", "the local environment is not up", "local start"),
+        ("down", "the local environment is down", "local start"),
         ("died", "the local environment ended without being stopped", "local start"),
-        ("unresponsive", "the local environment runs, but does not answer", "local reset"),
+        ("unresponsive", "the local environment runs, but doesn't answer", "local reset"),
     ],
 )
 def test_without_settings_and_environment_both_ways_out_are_told(

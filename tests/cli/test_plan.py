@@ -20,11 +20,11 @@ from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.cost import cost_of
 from etl_cli.costs.deployed import Deployed, SourceSize, read_deployed
 from etl_cli.costs.function_room import Room
+from etl_cli.costs.planned_window import PlannedWindow, planned_window
 from etl_cli.costs.planning import Outlook, Plan, advice_lines, make_plan, parts_line, predicted_cost
 from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import GB
-from etl_cli.costs.window import PlannedWindow, planned_window
-from etl_cli.costs.workload import RECENT, expect, pace, telling
+from etl_cli.costs.workload import RECENT, expect, pace, representative_runs
 from etl_cli.render.plan import plan_document, print_plan
 from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.terminal.console import Terminal
@@ -115,8 +115,8 @@ def test_only_ended_successful_runs_with_a_window_count() -> None:
         night(23),  # ends after the present
     ]
 
-    assert telling([*others, night(17)], NOW) == [night(17)]
-    assert len(telling([night(day) for day in range(22, 8, -1)], NOW)) == RECENT
+    assert representative_runs([*others, night(17)], NOW) == [night(17)]
+    assert len(representative_runs([night(day) for day in range(22, 8, -1)], NOW)) == RECENT
 
 
 def test_a_window_holds_the_median_of_earlier_runs_per_hour() -> None:
@@ -472,7 +472,7 @@ def test_a_plan_says_that_workers_take_turns() -> None:
 def test_a_run_whose_function_may_not_run_does_not_fit() -> None:
     found = made(room=Room(quota=1_000, unreserved=1_000, reserved={"etl-load": 0}))
 
-    assert "etl-load can't run: no executions are reserved for it" in " ".join(printed(found).split())
+    assert "etl-load can't run: its reserved concurrency is 0" in " ".join(printed(found).split())
     assert plan_document(found, ETL)["fits"] is False
 
 

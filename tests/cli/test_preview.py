@@ -241,4 +241,4 @@ def test_an_item_of_the_future_is_ahead(file: Path) -> None:
     found = previewed(file, order(1), order(2, timestamp={"S": "2999-01-01T00:00:00Z"}))
 
     assert (found.ahead, found.dropped, found.records) == (1, 0, 1)
-    assert "1 ahead of their time" in " ".join(shown(found).split())
+    assert "1 with a time in the future" in " ".join(shown(found).split())

@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text as RichText
 
 from etl_cli.terminal import console
-from etl_cli.terminal.console import Terminal, Text, print_error, print_json, print_page, printing_aside
+from etl_cli.terminal.console import Terminal, Text, print_error, print_json, print_page, printing_to_stderr
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.printable import MOST, printable, shell_words, visible_lines, wrapped
 from tests.cli.screens import assert_harmless
@@ -187,7 +187,7 @@ def test_plain_words_are_quoted_as_ever() -> None:
 
 
 def test_what_others_print_goes_aside(capsys: pytest.CaptureFixture[str]) -> None:
-    with printing_aside():
+    with printing_to_stderr():
         print("seen \x1b[31m", file=sys.stdout)
     said = capsys.readouterr()
 

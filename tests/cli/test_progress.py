@@ -12,8 +12,8 @@ import pytest
 
 from etl.model.run import Run
 from etl.model.stages import STATES
-from etl_cli.commands.follow import show_execution
 from etl_cli.render.board import Board, Step
+from etl_cli.render.live_run import show_execution
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.progress import Snapshot, Watch, follow
@@ -198,7 +198,7 @@ def test_the_rate_of_arrival_is_known_from_the_second_look(monkeypatch: pytest.M
 
 def test_growth_is_unknown_while_other_runs_write() -> None:
     recording = loading_recording()
-    watch = Watch(recording.deployment, recording.execution, alone=False)
+    watch = Watch(recording.deployment, recording.execution, sole_writer=False)
     recording.dynamodb.tables["etl-destination-data"] += [{}] * 30
 
     assert watch.look().arrived is None
@@ -230,10 +230,10 @@ def ended(name: str) -> Timeline:
     return last.timeline
 
 
-@pytest.mark.parametrize("alone", [True, False])
-def test_a_board_of_one_execution_is_as_old_as_that(alone: bool) -> None:
+@pytest.mark.parametrize("sets_clock", [True, False])
+def test_a_board_of_one_execution_is_as_old_as_that(sets_clock: bool) -> None:
     recording = Recording("succeeded", step=10)
     board = Board(Terminal(file=io.StringIO()), STATES)
-    timeline = show_execution(board, recording.deployment, recording.execution, Times(), 0, alone=alone)
+    timeline = show_execution(board, recording.deployment, recording.execution, Times(), 0, sets_clock=sets_clock)
 
-    assert (board.seconds == pytest.approx(timeline.seconds, abs=0.5)) is alone
+    assert (board.seconds == pytest.approx(timeline.seconds, abs=0.5)) is sets_clock

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from etl_cli.html_report.coverage_chart import CoverageLine, coverage_words, draw_coverage, long_duration
 from etl_cli.html_report.flow_chart import Node, draw_flow, flow_of
 from etl_cli.html_report.gantt import MOST_ROWS, SLOWEST, draw_gantt, draw_map_runs, gantt_of, workers_words
-from etl_cli.html_report.scale import Axis, clock
+from etl_cli.html_report.time_axis import Axis, clock
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.workers import Invocation, MapRun

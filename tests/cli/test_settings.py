@@ -22,21 +22,8 @@ from etl_cli.terminal.errors import UserError
 from tests.fakes.aws import FakeAws, RefusalError
 from tests.fakes.pipeline import NAMES
 from tests.fakes.state_machine import OUTPUTS
+from tests.tuned import TUNED
 
-TUNED = Settings(
-    schedule="rate(6 hours)",
-    schedule_enabled=False,
-    lookback_hours=48,
-    concurrency=7,
-    reject_threshold_percent=2.5,
-    memory_mb=1024,
-    log_retention_days=90,
-    alarm_email="ops@example.com",
-    late_hours=9,
-    reject_alarm_percent=0.5,
-    architecture="arm64",
-    log_level="DEBUG",
-)
 UNREADABLE = {"pipeline", "removal_policy", "lambda_platform"}
 
 

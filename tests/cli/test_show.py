@@ -228,7 +228,7 @@ def test_a_run_that_ended_before_it_had_a_window() -> None:
         ("UNKNOWN", False, "EndNotRecorded"),
     ],
 )
-def test_a_failure_without_an_entry_has_the_reason_of_the_history(status: str, known: bool, error: str) -> None:
+def test_a_failure_without_an_entry_has_its_historys_reason(status: str, known: bool, error: str) -> None:
     failed, entry = failed_at_gate(status=status, stage="", error="", cause="")
     changes: dict[str, Answer] = {} if known else {"sfn.DescribeExecution": RefusalError("ExecutionDoesNotExist")}
     summary = shown_of(failed, entry, changes=changes).summary

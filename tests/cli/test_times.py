@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from etl_cli.app import app
-from etl_cli.terminal import words as wording
+from etl_cli.terminal import formats
 from etl_cli.terminal.time_options import parse_length, parse_since, parse_time
 from etl_cli.terminal.times import Times
 
@@ -91,7 +91,7 @@ def test_a_length_has_a_unit_that_means_one_thing(text: str) -> None:
 )
 def test_lengths_in_words(text: str, length: timedelta, words: str) -> None:
     assert parse_length(text, "--step") == length
-    assert wording.length(length) == words
+    assert formats.length(length) == words
 
 
 @pytest.mark.parametrize("text", ["2026-12-01T02:00Z", "2026-12-01T03:00:00+01:00", "20261201T020000Z"])

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from etl.model.run import Run
-from etl_cli.items.local_transformation import LocalTransformation, Outcome
+from etl_cli.app import app
+from etl_cli.items import local_transformation
+from etl_cli.items.local_transformation import LocalTransformation, Outcome, transformation_path
 from etl_cli.items.transformation_file import files, load
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT
@@ -32,6 +35,27 @@ def refusal(file: Path, text: str) -> str:
         LocalTransformation(file)
     assert "docs/transformations.md" in caught.value.remedy
     return "\n".join([caught.value.message, *(f"  {line}" for line in caught.value.lines)])
+
+
+def test_the_file_is_that_of_the_configured_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("mine", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "transformation.py").touch()
+    (tmp_path / "cdk.json").write_text('{"context": {"etl:pipeline": "mine"}}')
+    monkeypatch.setattr(local_transformation, "ROOT", tmp_path)
+
+    assert transformation_path({}) == tmp_path / "mine" / "transformation.py"
+    assert transformation_path({"etl:pipeline": "other"}) == tmp_path / "other" / "transformation.py"
+    with pytest.raises(UserError, match="pipeline must be"):
+        transformation_path({"etl:pipeline": "nowhere"})
+
+
+def test_a_preview_takes_the_pipeline_of_its_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_transformation, "transformation_path", transformation_path)
+
+    done = CliRunner().invoke(app, ["preview", "-c", "etl:pipeline=nowhere"])
+    assert isinstance(done.exception, UserError)
+    assert "pipeline must be" in str(done.exception)
 
 
 def test_an_edit_of_the_same_size_in_the_same_second_is_seen(file: Path) -> None:

@@ -26,10 +26,10 @@ from etl_cli.costs.prices import price_list
 from etl_cli.costs.usage import Usage
 from etl_cli.doctor.findings import Finding
 from etl_cli.items.explanation import Explanation
+from etl_cli.items.explanation_verdict import Verdict
 from etl_cli.items.quarantine import Quarantine, quarantined
 from etl_cli.items.rejections import Rejection, Tally
-from etl_cli.items.search import Found
-from etl_cli.items.verdict import Verdict
+from etl_cli.items.search import ItemInRun
 from etl_cli.render import backfill
 from etl_cli.render.board import Board, Step
 from etl_cli.render.explain import print_explanation
@@ -174,7 +174,7 @@ def show_quarantine(console: Terminal) -> None:
 def show_explanation(console: Terminal) -> None:
     item = {"id": {"S": ID}, "timestamp": {"S": "2026-11-01T00:00:00Z"}, "value": {"N": DIGITS}, "name": {"S": WIDE}}
     line = json.dumps(item).encode()
-    found = Found(entry(), "read", line, rejections=[Rejection("transform", "value", WIDE, WIDE)])
+    found = ItemInRun(entry(), "read", line, rejections=[Rejection("transform", "value", WIDE, WIDE)])
     explanation = Explanation(ID, WINDOW.end, line, item["timestamp"], None, [found])
     verdict = Verdict("quarantined", WIDE, "Do it.", [ETL.line("quarantine", "replay", RUN)])
     print_explanation(console, explanation, verdict, TABLES, Times())

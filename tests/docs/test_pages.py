@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from etl_cli.app import app
-from etl_cli.commands.demo import next_commands
+from etl_cli.render.demo import next_commands
 from etl_cli.terminal.etl_lines import EtlLines
 from tests.support import ROOT
 

@@ -12,8 +12,8 @@ from etl.model.settings import SETTINGS
 from etl.model.stages import FUNCTIONS
 from etl.model.statuses import INVOCATION_LIMIT
 from etl.settings import BY_FUNCTION, environment
-from tests.infrastructure.conftest import TUNED
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
+from tests.tuned import TUNED
 
 BUCKET = f"etl-staging-{ACCOUNT}-{REGION}"
 NAMES = {

@@ -29,7 +29,8 @@ DIGITS = "1.2345678912345678912345678912345678912"
 @pytest.fixture(autouse=True)
 def shell(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shell whose AWS variables point at the local environment; `etl preview` takes the deployed transformation."""
-    monkeypatch.setattr(local_transformation, "TRANSFORMATION", ROOT / PIPELINE / "transformation.py")
+    deployed = ROOT / PIPELINE / "transformation.py"
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: deployed)
     for name, value in pipeline.deployed.environment.variables().items():
         monkeypatch.setenv(name, value)
 
@@ -115,7 +116,7 @@ def test_the_tutorials_transformation_takes_the_demos_items(
     pipeline.put(order | {"id": {"S": f"{pipeline.token}{order['id']['S']}"}} for order in orders)
     file = tmp_path / "transformation.py"
     file.write_text(tutorial())
-    monkeypatch.setattr(local_transformation, "LocalTransformation", lambda: LocalTransformation(file))
+    monkeypatch.setattr(local_transformation, "LocalTransformation", lambda _: LocalTransformation(file))
 
     whole = ("--start", window.start, "--end", window.end, "--sample", "1000")
     previewed = etl("preview", *whole, exits=3)["counts"]

@@ -9,7 +9,7 @@ from typing import Any
 from etl_cli.local.corrections.upstream import Properties, after_deployment
 
 
-class _Ending(threading.local):
+class _InvocationEnd(threading.local):
     """The end of the invocation that this thread waits for."""
 
     payload: dict[str, Any] | None = None  # AWS's description of a failure; None for ministack's own
@@ -21,7 +21,7 @@ class _Ending(threading.local):
         self.payload, self.timed_out, self.memory_mb = None, False, None
 
 
-ENDING = _Ending()
+INVOCATION_END = _InvocationEnd()
 
 
 def report_ends() -> None:
@@ -41,7 +41,7 @@ def report_ends() -> None:
             emit(func, request_id, log_text, error, duration_ms, log_source=log_source)
             return
         config = func.get("config") or func
-        used = ENDING.memory_mb if ENDING.memory_mb is not None else probe(func)
+        used = INVOCATION_END.memory_mb if INVOCATION_END.memory_mb is not None else probe(func)
         report = (
             f"REPORT RequestId: {request_id}\tDuration: {duration_ms} ms\tBilled Duration: {duration_ms} ms\t"
             f"Memory Size: {config['MemorySize']} MB\tMax Memory Used: {min(used, config['MemorySize'])} MB"
@@ -59,11 +59,12 @@ def report_ends() -> None:
 
 
 def _status(failed: bool) -> str:
-    if ENDING.timed_out:
+    if INVOCATION_END.timed_out:
         return "\tStatus: timeout"
     if not failed:
         return ""
-    return "\tStatus: error" + (f"\tError Type: {ENDING.payload['errorType']}" if ENDING.payload else "")
+    payload = INVOCATION_END.payload
+    return "\tStatus: error" + (f"\tError Type: {payload['errorType']}" if payload else "")
 
 
 def name_throttled_starts() -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from etl_cli.local.corrections.function_ends import ENDING
+from etl_cli.local.corrections.function_ends import INVOCATION_END
 from etl_cli.local.corrections.upstream import replaced
 
 _INIT_FAILED = "Worker init failed: "
@@ -40,9 +40,9 @@ def name_function_errors() -> None:
         except RuntimeError as error:
             text = str(error)
             if text.startswith(_INIT_FAILED + "{"):
-                ENDING.payload = json.loads(text.removeprefix(_INIT_FAILED))
+                INVOCATION_END.payload = json.loads(text.removeprefix(_INIT_FAILED))
             elif text.startswith("Worker process exited immediately"):
-                ENDING.payload = _exit_payload(worker._proc)
+                INVOCATION_END.payload = _exit_payload(worker._proc)
             raise
         worker.etl_process = worker._proc
 
@@ -50,22 +50,22 @@ def name_function_errors() -> None:
         result = invoke(worker, *args, **kwargs)
         if result["status"] != "error":
             return result
-        ENDING.timed_out = str(result.get("error", "")).startswith("Task timed out after ")
+        INVOCATION_END.timed_out = str(result.get("error", "")).startswith("Task timed out after ")
         if "payload" in result:
-            ENDING.payload = result["payload"]
+            INVOCATION_END.payload = result["payload"]
         elif "trace" not in result:  # it gave no reason
             result["trace"] = ""
-            if not ENDING.timed_out:
-                ENDING.payload = _exit_payload(worker.etl_process)
+            if not INVOCATION_END.timed_out:
+                INVOCATION_END.payload = _exit_payload(worker.etl_process)
         return result
 
     def naming_execute(func: Any, event: Any, request_id: str) -> Any:
-        ENDING.begin()
+        INVOCATION_END.begin()
         result = execute(func, event, request_id)
-        if result.get("error") and ENDING.payload:
-            result["body"] = ENDING.payload
-            if "stackTrace" in ENDING.payload:  # ministack doesn't log a failed import
-                result["log"] = result["log"] or "[ERROR] {errorType}: {errorMessage}".format(**ENDING.payload)
+        if result.get("error") and INVOCATION_END.payload:
+            result["body"] = INVOCATION_END.payload
+            if "stackTrace" in INVOCATION_END.payload:  # ministack doesn't log a failed import
+                result["log"] = result["log"] or "[ERROR] {errorType}: {errorMessage}".format(**INVOCATION_END.payload)
         return result
 
     lambda_runtime.Worker._spawn, lambda_runtime.Worker.invoke = remembering_spawn, remembering_invoke

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from etl_cli.local.corrections.function_ends import ENDING
+from etl_cli.local.corrections.function_ends import INVOCATION_END
 
 _LOOK_SECONDS = 0.2
 _KIBIBYTES_PER_MB = 1024
@@ -93,10 +93,10 @@ def limit_memory() -> None:
             with watch.at_work(use):
                 result = invoke(worker, event, request_id, **context)
         finally:
-            ENDING.memory_mb = use.peak_mb
+            INVOCATION_END.memory_mb = use.peak_mb
             if use.outgrown:
                 reason = f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
-                ENDING.payload = {"errorMessage": reason, "errorType": "Runtime.OutOfMemory"}
+                INVOCATION_END.payload = {"errorMessage": reason, "errorType": "Runtime.OutOfMemory"}
         if use.outgrown:
             return {"status": "error", "error": reason, "trace": "", "log": result.get("log", "")}
         return result

@@ -58,7 +58,7 @@ def measure_tables() -> None:
 
 
 def blocks(size_bytes: int) -> int:
-    """Return the number of 4 KB blocks that hold so many bytes, at least one."""
+    """Return the number of 4 KB blocks for a number of bytes, at least one."""
     return max(1, math.ceil(size_bytes / UNIT_BYTES))
 
 

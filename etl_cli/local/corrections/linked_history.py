@@ -1,4 +1,4 @@
-"""Links the events of an execution's history as AWS does. Without links, a Map's items can't be told apart."""
+"""Links the events of an execution's history as AWS does. Without links, a Map's items are mixed."""
 
 from __future__ import annotations
 

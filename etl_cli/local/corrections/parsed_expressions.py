@@ -10,7 +10,7 @@ _MOST_EXPRESSIONS = 256
 
 
 def parse_expressions_once() -> None:
-    """Cache a filter, which is parsed anew for each item: a scan of some thousand items takes a quarter of the time."""
+    """Cache a filter, which is parsed for each item. A scan of some thousand items then takes a quarter of the time."""
     from ministack.services import dynamodb
 
     tokenize = lru_cache(_MOST_EXPRESSIONS)(dynamodb._tokenize)

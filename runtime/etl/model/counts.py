@@ -29,13 +29,16 @@ class Count(NamedTuple):
     outcome: bool = False
 
 
+NOT_REPLAYABLE = "left"
+"""The count of quarantined records that a replay can't take up."""
+
 # The state of an execution holds the counts by position, and its history can be read for 90 days: add a count at the
-# end, and never move one. "left" counts the quarantined records that a replay can't take up.
+# end, and never move one.
 TABLE = (
     Count("scanned", EXTRACT, "ItemsScanned", reported=True),
     Count("read", EXTRACT, "ItemsRead", reported=True, outcome=True),
     Count("read_units", EXTRACT),
-    Count("left", EXTRACT, outcome=True),
+    Count(NOT_REPLAYABLE, EXTRACT, outcome=True),
     Count("extracted", EXTRACT, reported=True),
     Count("extract_parts", EXTRACT),
     Count("extract_bytes", EXTRACT, "BytesStaged", "Bytes"),
@@ -89,7 +92,7 @@ class Equation(NamedTuple):
 
 
 BALANCE = (
-    Equation(EXTRACT, "read", ("extracted", "left")),
+    Equation(EXTRACT, "read", ("extracted", NOT_REPLAYABLE)),
     Equation(TRANSFORM, "extracted", ("transformed", "dropped", "ahead", "untimed", "rejected_transform")),
     Equation(LOAD, "records", ("loaded", "superseded", "rejected_load")),
 )

@@ -12,8 +12,8 @@ from etl.model.instants import format_instant
 from etl.model.windows import WindowRules, resolve_window
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
+from etl_cli.terminal.formats import plural
 from etl_cli.terminal.times import Span
-from etl_cli.terminal.words import plural
 
 _HOUR, _MINUTE = timedelta(hours=1), timedelta(minutes=1)
 

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.stages import STATES
 from etl.model.statuses import SUCCEEDED
-from etl_cli.aws.refusals import explained_midway
+from etl_cli.aws.error_messages import explained_midway
 from etl_cli.render.board import Board
 from etl_cli.render.failure import print_advice, print_failure
 from etl_cli.render.report import print_report
@@ -45,7 +45,7 @@ def follow_to_end(
     try:
         again = lines.line("watch", execution_name(execution))
         with _resumable(deployment, again), Board(console, STATES, owns=False) as board:
-            timeline = show_execution(board, deployment, execution, times, LOOK_SECONDS, alone=True)
+            timeline = show_execution(board, deployment, execution, times, LOOK_SECONDS, sets_clock=True)
     except ExecutionError as error:
         print_failed(console, error.failure, lines, as_json=as_json)
         raise typer.Exit(EXIT_FAILED) from None
@@ -90,14 +90,22 @@ def console_of_progress(*, as_json: bool) -> Terminal:
 
 
 def show_execution(
-    board: Board, deployment: Deployment, execution: str, times: Times, interval_seconds: float, *, alone: bool = False
+    board: Board,
+    deployment: Deployment,
+    execution: str,
+    times: Times,
+    interval_seconds: float,
+    *,
+    sets_clock: bool = False,
 ) -> Timeline:
-    """Show an execution's stages on a board until it has ended; the board's clock is the execution's if ``alone``.
+    """Show an execution's stages on a board until it has ended.
+
+    ``sets_clock`` gives the board the execution's age.
 
     Raises:
         ExecutionError: it ended without success.
     """
-    timeline, aged = Timeline(), not alone
+    timeline, aged = Timeline(), not sets_clock
     for snapshot in follow(deployment, execution, interval_seconds):
         timeline = snapshot.timeline
         if timeline.started and not aged:
@@ -106,7 +114,7 @@ def show_execution(
         for step in stage_steps(snapshot, times):
             if step.state != "waiting":
                 board.show(step)
-    if alone and timeline.seconds is not None:
+    if sets_clock and timeline.seconds is not None:
         board.count_from(timeline.seconds)
     if timeline.status != SUCCEEDED:
         raise ExecutionError(explain(deployment, execution, timeline))

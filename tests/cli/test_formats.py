@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from etl_cli.terminal.words import duration, number, plural, size
+from etl_cli.terminal.formats import duration, number, plural, size
 
 
 @pytest.mark.parametrize(

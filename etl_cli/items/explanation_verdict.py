@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from etl.model.statuses import RUNNING, SUCCEEDED
 from etl_cli.items.item_time import smallest_window, sorts_as_time
-from etl_cli.runs.phrases import ended
+from etl_cli.runs.outcome_words import ended
 
 if TYPE_CHECKING:
     from etl_cli.items.explanation import Explanation
-    from etl_cli.items.search import Found
+    from etl_cli.items.search import ItemInRun
     from etl_cli.terminal.etl_lines import EtlLines
 
 
@@ -35,7 +35,7 @@ def judge(explanation: Explanation, lines: EtlLines) -> Verdict:
     return _read(explanation, found, lines) if found else _not_read(explanation, lines)
 
 
-def _read(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
+def _read(explanation: Explanation, found: ItemInRun, lines: EtlLines) -> Verdict:
     entry = found.entry
     run = entry.run
     if found.rejections:
@@ -51,7 +51,7 @@ def _read(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
     return _loaded(explanation, found, lines)
 
 
-def _quarantined(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
+def _quarantined(explanation: Explanation, found: ItemInRun, lines: EtlLines) -> Verdict:
     run, rejection = found.entry.run, found.rejections[0]
     correct = "Correct the item or transformation.py"
     if rejection.untimed:
@@ -67,7 +67,7 @@ def _quarantined(explanation: Explanation, found: Found, lines: EtlLines) -> Ver
     )
 
 
-def _loaded(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
+def _loaded(explanation: Explanation, found: ItemInRun, lines: EtlLines) -> Verdict:
     run = found.entry.run
     if not found.records:
         returned = "nothing for it" if found.entry.counts.get("dropped", 0) else "only records with other ids"
@@ -83,7 +83,7 @@ def _loaded(explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
     return _run_again("deleted", says, explanation, found, lines)
 
 
-def _run_again(outcome: str, says: str, explanation: Explanation, found: Found, lines: EtlLines) -> Verdict:
+def _run_again(outcome: str, says: str, explanation: Explanation, found: ItemInRun, lines: EtlLines) -> Verdict:
     """The verdict on an item that another run of its window puts right."""
     if explanation.instant and explanation.instant >= explanation.now:
         return Verdict(outcome, says, "Its timestamp is in the future: the first run after it reads it.")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etl_cli.render.item import MOST_LINES, changes_table, item_table, record_table, value_text
-from etl_cli.runs.item import Change, Item, changes, compare, same
+from etl_cli.runs.item_changes import Change, Item, changes, compare, same
 from tests.cli.screens import printed
 
 

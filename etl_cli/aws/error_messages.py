@@ -9,7 +9,13 @@ from botocore import exceptions as aws
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl_cli.aws.deployment import deploy_line, is_local
-from etl_cli.aws.shell_settings import explain_settings, has_aws_settings, or_local, own_environment, whose_credentials
+from etl_cli.aws.shell_settings import (
+    explain_settings,
+    has_aws_settings,
+    own_environment,
+    whose_credentials,
+    with_local_hint,
+)
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import command, environment_line
 
@@ -46,16 +52,16 @@ def explained(error: Exception, profile: str | None = None, endpoint: str = "") 
     if is_local(endpoint) and (refused or is_unreachable(error)):
         return _refused_by_local(error, endpoint) if refused else _local_does_not_answer(endpoint)
     if isinstance(error, ClientError):
-        return or_local(_refused_by_aws(error, profile))
-    return or_local(_aws_does_not_answer(error) if is_unreachable(error) else explain_settings(error, profile))
+        return with_local_hint(_refused_by_aws(error, profile))
+    return with_local_hint(_aws_does_not_answer(error) if is_unreachable(error) else explain_settings(error, profile))
 
 
-def explained_midway(error: Exception, endpoint: str, standing: str, lines: Sequence[str]) -> UserError:
+def explained_midway(error: Exception, endpoint: str, progress: str, lines: Sequence[str]) -> UserError:
     """The reason why AWS doesn't answer any more, with the progress of work that goes on, and how to continue it."""
     reason = explained(error, endpoint=endpoint)
     if is_local(endpoint) and is_unreachable(error):  # its runs have ended with it
         return reason
-    return UserError(reason.message, f"{reason.remedy} {standing}", remedy_lines=[*reason.remedy_lines, *lines])
+    return UserError(reason.message, f"{reason.remedy} {progress}", remedy_lines=[*reason.remedy_lines, *lines])
 
 
 def is_unreachable(error: Exception) -> bool:
@@ -85,8 +91,8 @@ def denied_action(error: ClientError, service: str = "") -> str:
 def _local_does_not_answer(endpoint: str) -> UserError:
     message, own = f"The local environment does not answer at {endpoint}.", own_environment()
     if own.is_up and own.endpoint != endpoint:
-        return UserError(message, f"This checkout's is at {own.endpoint}:", remedy_lines=_taking())
-    lines = [f"{command()} local {'reset' if own.state == 'unresponsive' else 'start'}", *_taking()]
+        return UserError(message, f"This checkout's is at {own.endpoint}:", remedy_lines=_lines_to_load_variables())
+    lines = [f"{command()} local {'reset' if own.state == 'unresponsive' else 'start'}", *_lines_to_load_variables()]
     return UserError(
         message,
         "Start it, and deploy into it, since its data went with it:",
@@ -94,7 +100,7 @@ def _local_does_not_answer(endpoint: str) -> UserError:
     )
 
 
-def _taking() -> list[str]:
+def _lines_to_load_variables() -> list[str]:
     """The line that loads the variables of this start into a shell that has those of another."""
     return [environment_line()] if has_aws_settings() else []
 

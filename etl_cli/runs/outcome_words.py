@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from etl.model.counts import rejected
+from etl.model.counts import NOT_REPLAYABLE, rejected
 from etl.model.statuses import words_for
 
 UNTIMED = "without a time"
@@ -39,7 +39,7 @@ def replay_words(replayed: Mapping[str, Any]) -> str:
     shown = {name: counts.get(name, 0) for name in ("dropped", "ahead", "superseded")} | {
         "rejected again": rejected(counts),
         UNTIMED: counts.get("untimed", 0),
-        "left, not in the source table any more": counts.get("left", 0),
+        "not replayable, since the source table lacks them": counts.get(NOT_REPLAYABLE, 0),
     }
     more = "".join(f", {number:,} {name}" for name, number in shown.items() if number)
     return f"replayed by {replayed['run']}: {counts.get('loaded', 0):,} loaded{more}"
