@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -65,7 +66,7 @@ def local_environment(make_environment: MakeEnvironment) -> LocalEnvironment:
 
 
 @pytest.fixture(scope="session")
-def deployed(make_environment: MakeEnvironment, assemblies: SharedAssemblies) -> Deployed:
+def deployed(make_environment: MakeEnvironment, assemblies: SharedAssemblies) -> Iterator[Deployed]:
     """A local environment with the stack deployed into it by the real CDK CLI; IAM policies are enforced in it.
 
     Tests share it: they tell their data apart by keys, windows or executions, and leave the stack as it is. A test
@@ -73,4 +74,6 @@ def deployed(make_environment: MakeEnvironment, assemblies: SharedAssemblies) ->
     """
     environment = make_environment()
     environment.start(strict=True, settings=PROXIED)
-    return Deployed(environment, environment.clients(), assemblies.deploy(environment))
+    made = Deployed(environment, environment.clients(), assemblies.deploy(environment))
+    with closing(made.relays):
+        yield made

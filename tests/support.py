@@ -9,11 +9,13 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from etl_cli.local.clients import Clients
 from etl_cli.local.environment import LocalEnvironment
+from tests.pipeline.interposer import Relays
 
 ROOT = Path(__file__).resolve().parent.parent
 # The transformation of the suite, in place of the user's.
@@ -64,6 +66,11 @@ class Deployed:
     @property
     def state_machine_arn(self) -> str:
         return self.outputs["StateMachineArn"]
+
+    @cached_property
+    def relays(self) -> Relays:
+        """Between the functions and the environment; close them at the end."""
+        return Relays(self.environment.variables())
 
 
 class SharedAssemblies:

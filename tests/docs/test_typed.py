@@ -136,7 +136,10 @@ def test_an_output_without_what_matters_is_a_fault(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("states", "fault"), [("SUCCEEDED FAILED", ""), ("FAILED SUCCEEDED", "the execution that it started FAILED")]
 )
-def test_an_execution_that_is_started_has_to_succeed(shell: Shell, tmp_path: Path, states: str, fault: str) -> None:
+def test_an_execution_that_is_started_has_to_succeed(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, states: str, fault: str
+) -> None:
+    monkeypatch.setattr(typist, "LOOK_SECONDS", 0.0)
     executions = tmp_path / "executions"
     executions.write_text("SUCCEEDED")
     (tmp_path / "then").write_text(states)

@@ -39,6 +39,8 @@ _SECONDS = 900.0
 _PROMPT_SECONDS = 60.0
 # How long an endless command is watched, and how long one waits for it to end before one presses Ctrl-C again.
 WATCHED_SECONDS, AGAIN_SECONDS = 8.0, 5.0
+# Before each look at the executions: most end by then, and a look takes the AWS CLI a second of processor time.
+LOOK_SECONDS = 1.5
 
 
 @dataclass(frozen=True)
@@ -275,10 +277,10 @@ class Typist:
         """Wait for one more execution than there were, and say how it ended unless it succeeded."""
         deadline = time.monotonic() + _PROMPT_SECONDS
         while time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
             found = self._executions()
             if len(found) > before and "RUNNING" not in found:
                 return "" if found[0] == "SUCCEEDED" else f"the execution that it started {found[0]}"
-            time.sleep(0.5)
         return f"it started no execution that ended within {_PROMPT_SECONDS:.0f} s"
 
 

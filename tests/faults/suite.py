@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
@@ -199,7 +199,7 @@ def running(environment: LocalEnvironment) -> Iterator[tuple[Suite, Row]]:
     pipeline = Pipeline(deployed, "")
     put_ballast(pipeline)
     switchboard = Switchboard()
-    with switchboard.connected(pipeline):
+    with closing(deployed.relays), switchboard.connected(pipeline):
         suite = Suite(deployed, switchboard)
         yield suite, suite.rehearse()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,12 +20,14 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def distributed(make_environment: Callable[[], LocalEnvironment], assemblies: SharedAssemblies) -> Deployed:
+def distributed(make_environment: Callable[[], LocalEnvironment], assemblies: SharedAssemblies) -> Iterator[Deployed]:
     """As `deployed`, but with so many workers that the Maps are Distributed Maps."""
     environment = make_environment()
     environment.start(strict=True, settings=PROXIED)
     outputs = assemblies.deploy(environment, {"etl:concurrency": "100"})
-    return Deployed(environment, environment.clients(), outputs)
+    made = Deployed(environment, environment.clients(), outputs)
+    with closing(made.relays):
+        yield made
 
 
 @pytest.fixture

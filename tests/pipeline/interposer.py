@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
@@ -86,6 +87,43 @@ def interposer(variables: Mapping[str, str], behaviour: Behaviour) -> Iterator[s
 
     with closing(Handler.pool), serving(Server((HOST, 0), Handler)) as url:
         yield url
+
+
+class Relays:
+    """Interposers that stay while their environment does: functions keep their processes when the behaviour changes."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        """Start none yet. `variables` are those with which clients use the emulator."""
+        self._variables = variables
+        self._urls: dict[tuple[str, str], str] = {}
+        self._behaviours: dict[tuple[str, str], Behaviour] = {}
+        self._servers = ExitStack()
+
+    def url(self, function: str, service: str) -> str:
+        """The URL for a function's requests to a service."""
+        line = function, service
+        if line not in self._urls:
+            self._urls[line] = self._servers.enter_context(interposer(self._variables, partial(self._behave, line)))
+        return self._urls[line]
+
+    @contextmanager
+    def behaving(self, function: str, service: str, behaviour: Behaviour) -> Iterator[None]:
+        """Answer these requests as `behaviour` says; before and afterwards the emulator answers them."""
+        line = function, service
+        assert line not in self._behaviours
+        self._behaviours[line] = behaviour
+        try:
+            yield
+        finally:
+            del self._behaviours[line]
+
+    def _behave(self, line: tuple[str, str], request: Request) -> Answer | None:
+        behaviour = self._behaviours.get(line)
+        return behaviour(request) if behaviour else request.forward()
+
+    def close(self) -> None:
+        """End the servers."""
+        self._servers.close()
 
 
 class Server(ThreadingHTTPServer):

@@ -7,14 +7,14 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from tests.etl_pipeline.sample import expected_loaded, expected_record
 from tests.etl_pipeline.values import Canonical, Item, Key, canonical, compare, of_boto3
 from tests.pipeline.execution import Execution, Window
-from tests.pipeline.interposer import Behaviour, interposer
+from tests.pipeline.interposer import Behaviour
 from tests.pipeline.processes import processes
 from tests.support import Deployed
 
@@ -233,11 +233,21 @@ class Pipeline:
     def interposed(
         self, function: str, service: str, behaviour: Behaviour, *, timeout_seconds: int | None = None, **variables: str
     ) -> Iterator[None]:
-        """A function whose requests to a service ("S3", "DYNAMODB") are answered as `behaviour` says."""
-        with interposer(self.deployed.environment.variables(), behaviour) as url:
-            redirected = {f"AWS_ENDPOINT_URL_{service}": url} | variables
-            with self.configured(function, timeout_seconds=timeout_seconds, **redirected):
-                yield
+        """A function whose requests to a service ("S3", "DYNAMODB") are answered as `behaviour` says.
+
+        The function is sent to the interposer once, and stays with it: other settings would end its processes.
+        """
+        relays = self.deployed.relays
+        found = self.clients.lambda_.get_function_configuration(FunctionName=function)
+        redirected = {f"AWS_ENDPOINT_URL_{service}": relays.url(function, service)}
+        own = found["Environment"]["Variables"]
+        if not redirected.items() <= own.items():
+            self._configure(function, found["Timeout"], own | redirected)
+        with ExitStack() as stack:
+            if timeout_seconds or variables:
+                stack.enter_context(self.configured(function, timeout_seconds=timeout_seconds, **variables))
+            stack.enter_context(relays.behaving(function, service, behaviour))
+            yield
 
     def kill(self, function: str) -> int:
         """Kill the processes of a function of this environment, as a crash would; gives their number."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import NamedTuple
+
+import pytest
 
 from tests.etl_pipeline.sample import expected_groups
 from tests.etl_pipeline.values import Item
@@ -10,6 +14,23 @@ from tests.pipeline.execution import Execution, Window
 from tests.pipeline.interposer import Answer, Numbering, Request
 from tests.pipeline.modes import both_modes_within_maps
 from tests.pipeline.pipeline import Pipeline
+from tests.pipeline.transformations import FUNCTIONS
+from tests.support import Deployed
+
+
+@pytest.fixture(scope="module")
+def small_parts() -> Iterator[Callable[[Pipeline], None]]:
+    """Makes an environment's functions write small parts: once for all tests, since it ends their processes."""
+    done: list[Deployed] = []
+    with ExitStack() as stack:
+
+        def make(pipeline: Pipeline) -> None:
+            if pipeline.deployed not in done:
+                done.append(pipeline.deployed)
+                for function in FUNCTIONS:
+                    stack.enter_context(pipeline.configured(function, PART_BYTES="1"))
+
+        yield make
 
 
 def put_three_pages(pipeline: Pipeline, window: Window) -> list[Item]:
@@ -51,8 +72,11 @@ CRASHES = {
 
 
 @both_modes_within_maps(("state",), *((state,) for state in CRASHES))
-def test_a_worker_that_is_killed_in_the_middle_is_run_again(pipeline: Pipeline, window: Window, state: str) -> None:
+def test_a_worker_that_is_killed_in_the_middle_is_run_again(
+    pipeline: Pipeline, window: Window, small_parts: Callable[[Pipeline], None], state: str
+) -> None:
     crash = CRASHES[state]
+    small_parts(pipeline)
     items = put_three_pages(pipeline, window)
     numbers, killed = Numbering(), []
 
@@ -63,10 +87,14 @@ def test_a_worker_that_is_killed_in_the_middle_is_run_again(pipeline: Pipeline, 
             return None  # the work is done, and its worker never learns of it
         return answer
 
+<<<<<<< HEAD
     with (
         pipeline.configured("etl-extract", PART_BYTES="1024"),
         pipeline.interposed(crash.function, crash.service, kill_after_the_deed, PART_BYTES="1024"),
     ):
+=======
+    with pipeline.interposed(crash.function, crash.service, kill_after_the_deed):
+>>>>>>> 8ade351f728cf551d322b392dc28929aeac5adff
         execution = pipeline.run(window.input)
 
     assert killed == [1]

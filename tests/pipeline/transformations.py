@@ -19,7 +19,7 @@ def code(folder: Path, changed: Mapping[str, str]) -> bytes:
     """The functions' zip, in which these files have other contents."""
     compiled = tuple(f"{Path(name).parent}/__pycache__/{Path(name).stem}." for name in changed)
     body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(body, "w") as archive:  # compressing takes longer than anything that is done with it
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
             if path.is_file() and name not in changed and not name.startswith(compiled):
@@ -33,8 +33,9 @@ def deploy(pipeline: Pipeline, changed: Mapping[str, str], functions: tuple[str,
     """Give functions their own code with these files changed."""
     assembly = pipeline.deployed.environment.state_dir / ASSEMBLY
     (folder,) = {path.parents[1] for path in assembly.glob(f"asset.*/{FILE}")}
+    body = code(folder, changed)
     for name in functions:
-        pipeline.clients.lambda_.update_function_code(FunctionName=name, ZipFile=code(folder, changed))
+        pipeline.clients.lambda_.update_function_code(FunctionName=name, ZipFile=body)
 
 
 @contextmanager
