@@ -103,6 +103,18 @@ def is_known(words: str, rest: str) -> bool:
     return set(re.findall(r"(?<= )--[a-z-]+", rest)) <= known
 
 
+def test_each_verb_of_the_command_has_a_section() -> None:
+    assert set(verbs(typer.main.get_command(app), "etl")) == set(
+        re.findall(r"^## (etl .+)$", page("docs/commands.md"), re.M)
+    )
+
+
+def verbs(command: Any, name: str) -> list[str]:
+    """The lines that run a command's verbs, without their arguments."""
+    inner = getattr(command, "commands", None)
+    return [name] if inner is None else [line for verb, each in inner.items() for line in verbs(each, f"{name} {verb}")]
+
+
 def test_the_picture_of_the_demo_ends_as_the_demo_does() -> None:
     drawn = unescape(re.sub(r"<[^>]+>", "", (ROOT / "docs" / "images" / "demo.svg").read_text())).replace("\xa0", " ")
 

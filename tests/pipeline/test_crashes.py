@@ -28,7 +28,7 @@ def small_parts() -> Iterator[Callable[[Pipeline], None]]:
             if pipeline.deployed not in done:
                 done.append(pipeline.deployed)
                 for function in FUNCTIONS:
-                    stack.enter_context(pipeline.configured(function, PART_BYTES="1"))
+                    stack.enter_context(pipeline.configured(function, PART_BYTES="1024"))
 
         yield make
 
@@ -87,14 +87,7 @@ def test_a_worker_that_is_killed_in_the_middle_is_run_again(
             return None  # the work is done, and its worker never learns of it
         return answer
 
-<<<<<<< HEAD
-    with (
-        pipeline.configured("etl-extract", PART_BYTES="1024"),
-        pipeline.interposed(crash.function, crash.service, kill_after_the_deed, PART_BYTES="1024"),
-    ):
-=======
     with pipeline.interposed(crash.function, crash.service, kill_after_the_deed):
->>>>>>> 8ade351f728cf551d322b392dc28929aeac5adff
         execution = pipeline.run(window.input)
 
     assert killed == [1]
