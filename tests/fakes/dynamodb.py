@@ -110,8 +110,8 @@ class FakeDynamoDB:
                 raise left
             self._check(items)
             taken, undone = items[: len(items) - left], items[len(items) - left :]
-            for item in taken:
-                self.tables[table] = [other for other in self.tables[table] if _key(other) != _key(item)] + [item]
+            replaced = {_key(item) for item in taken}
+            self.tables[table] = [other for other in self.tables[table] if _key(other) not in replaced] + taken
             # DynamoDB writes unprocessed items anew: other spaces, another order, other escapes.
             answer: dict[str, Any] = {"UnprocessedItems": {}}
             if undone:
