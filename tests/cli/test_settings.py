@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from etl.model.settings import DAILY, SETTINGS, Settings
+from etl.model.stages import FUNCTIONS, log_group_of
 from etl.settings import environment
 from etl_cli.app import app
 from etl_cli.aws.deployed_settings import deployed_settings
@@ -47,7 +48,9 @@ def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None) -> Fake
     ]
     emails = [{"Protocol": "email", "Endpoint": values.alarm_email}] if values.alarm_email else []
     state = "ENABLED" if values.schedule_enabled else "DISABLED"
-    group = {"logGroupName": "/aws/lambda/etl-load", "retentionInDays": values.log_retention_days}
+    groups = [
+        {"logGroupName": log_group_of(function), "retentionInDays": values.log_retention_days} for function in FUNCTIONS
+    ]
     outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
     usual: dict[str, Any] = {
         "cloudformation.DescribeStacks": {"Stacks": [{"Outputs": outputs}]},
@@ -58,7 +61,7 @@ def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None) -> Fake
         },
         "cloudwatch.DescribeAlarms": {"MetricAlarms": alarms},
         "sns.ListSubscriptionsByTopic": {"Subscriptions": emails},
-        "cloudwatch-logs.DescribeLogGroups": {"logGroups": [group]},
+        "cloudwatch-logs.DescribeLogGroups": {"logGroups": groups},
     }
     return FakeAws(usual | (answers or {}))
 
