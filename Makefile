@@ -19,11 +19,11 @@ NODE_VERSION := $(shell PATH="$(USER_PATH)"; command -v npm >/dev/null 2>&1 && n
 NODE := $(if $(filter $(NODE_SUPPORTED),$(NODE_VERSION)),system,wheel)
 NODE_LOCK := $(if $(filter wheel,$(NODE)),requirements/node.txt)
 
-# The AWS CLI likewise: that of the system, unless it can't be pointed at the local environment. The demo needs none.
+# The system's AWS CLI serves too, unless it can't be pointed at the local environment. The demo needs none.
 AWS := $(if $(filter-out demo help clean,$(or $(MAKECMDGOALS),help)),$(shell PATH="$(USER_PATH)" sh requirements/aws.sh))
 AWS_LOCK := $(if $(filter wheel,$(AWS)),requirements/aws.txt)
 
-# An environment is made anew if its interpreter is gone or isn't the named one, if its checkout has moved, or if an
+# An environment is made again if its interpreter is gone or isn't the named one, if its checkout has moved, or if an
 # interrupted make began to install into it: pip and uv mistake a part of a package for the whole.
 VERSION := -c 'import sys; print(sys.version)' 2>/dev/null
 VENV_STATE := $(shell PATH="$(USER_PATH)"; [ "$$(cat $(STAMPS)/venv 2>/dev/null)" = "$(CURDIR)" ] && \
@@ -39,7 +39,7 @@ LINT := .venv-lint/.stamp
 BROWSER := tests/browser/node_modules/.stamp
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(USER_PATH)
-# Container images often disable bytecode; then each synthesis would compile the CDK anew.
+# Container images often disable bytecode; then each synthesis would compile the CDK again.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONOPTIMIZE PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
 # Megabytes of disk for each step, which it announces.
@@ -74,9 +74,9 @@ test: unit pipelines suites ## Run all tests, the engine's and yours
 unit: setup ## Run the unit tests; they must cover 95 % of runtime/etl, branches included
 	@$(PY) -m pytest tests/unit -n 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-# Each folder by itself: its tests import the transformation beside them.
+# Each folder by itself: its tests import the transformation next to them.
 .PHONY: pipelines
-pipelines: setup ## Run your tests, which are beside your code in pipelines/
+pipelines: setup ## Run your tests, which are next to your code in pipelines/
 	@for folder in pipelines/*/; do echo "$$folder" && $(PY) -m pytest -q "$$folder" || [ $$? = 5 ] || exit 1; done
 
 # Three processes for two cores: they wait a quarter of the time.

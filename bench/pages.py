@@ -125,7 +125,7 @@ TABLES: dict[str, Callable[[Document], str]] = {
 
 
 def updated(page: str, document: Document) -> str:
-    """The page with every table made anew.
+    """The page with every table made again.
 
     Raises:
         KeyError: a mark names a table that there isn't.

@@ -43,7 +43,7 @@ class CdkRunner:
     def __init__(
         self, root: Path, state_dir: Path, environment: Mapping[str, str], on_line: Callable[[str], None] | None = None
     ) -> None:
-        """Prepare the CDK CLI for a checkout. It gets `environment` and no variable besides."""
+        """Prepare the CDK CLI for a checkout. It gets the variables of `environment` alone."""
         self._root = root
         self._assembly = state_dir / "cdk.out"
         self._home = state_dir / "cdk-home"

@@ -1,4 +1,4 @@
-"""Tests of the transformation beside this file. `make test` runs them; edit them together."""
+"""Tests of the transformation next to this file. `make test` runs them; edit them together."""
 
 from decimal import Decimal
 

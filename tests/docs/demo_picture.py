@@ -1,4 +1,4 @@
-"""Makes docs/images/demo.svg anew, from a real demo: `.venv/bin/python -m tests.docs.demo_picture`."""
+"""Makes docs/images/demo.svg again, from a real demo: `.venv/bin/python -m tests.docs.demo_picture`."""
 
 from __future__ import annotations
 
