@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from etl.model.instants import format_instant
-from etl.model.run import Run
+from etl.model.run import Run, run_id
 from etl.model.schema import SOURCE_KEY
 from etl.tables.source import SourceTable
 from etl.tables.timestamps import window_filter
@@ -52,7 +52,7 @@ def preview_run(window: Span | None, now: datetime) -> Run:
     """The run that ``transform()`` gets: one of this window, or of the last day, that starts now."""
     start, end = window or Span(now - timedelta(days=1), now)
     return Run(
-        id=now.strftime("%Y%m%dT%H%M%S000Z"),
+        id=run_id(now),
         start=format_instant(start),
         end=format_instant(end),
         time=format_instant(now),

@@ -9,7 +9,7 @@ import msgspec
 from etl.invocation.code_version import check_code, code_version
 from etl.ledger import Ledger
 from etl.model.instants import format_instant
-from etl.model.run import Run, Work
+from etl.model.run import Run, Work, run_id
 from etl.model.windows import is_event, requested_replay, resolve_window
 from etl.replay import plan_replay
 from etl.settings import ExtractSettings
@@ -72,7 +72,7 @@ def claim(run: Run, started_at: datetime, staging: Staging) -> Run:
         CodeChangedError: the attempt before had other code.
     """
     while True:
-        run = msgspec.structs.replace(run, id=f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03d}Z")
+        run = msgspec.structs.replace(run, id=run_id(started_at))
         key = manifest_key(run.id)
         if staging.put_if_absent(key, msgspec.json.encode(run)):
             return run

@@ -1,5 +1,6 @@
 """The state of the workflow: the run, and the work on each segment."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -19,11 +20,16 @@ class Replayed(msgspec.Struct, frozen=True):
     execution: str
 
 
+def run_id(started_at: datetime) -> str:
+    """The id of a run that starts at an instant in UTC, to the millisecond: ``20261123T020000123Z``."""
+    return f"{started_at:%Y%m%dT%H%M%S}{started_at.microsecond // 1000:03d}Z"
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One execution of the pipeline, fixed by Plan and the same for every worker and every retry.
 
     Attributes:
-        id: the start of the execution in compact UTC, ``20261123T020000123Z``; ``timestamp`` in JSON.
+        id: the start of the execution: see ``run_id``; ``timestamp`` in JSON.
         start: first instant of the window, a whole second in UTC: ``2026-11-22T01:45:00Z``.
         end: first instant after the window, in the same form.
         time: the start of the execution: the only "now" that a stage knows.
