@@ -106,7 +106,7 @@ async def test_at_first_there_are_as_many_places_as_may_be() -> None:
 
 
 @in_loop
-async def test_throttling_halves_the_places_once_for_what_was_under_way_together() -> None:
+async def test_throttling_halves_the_places_once_for_requests_together() -> None:
     flight = InFlight(16)
     for place in entered(flight):
         flight.leave(place, throttled=True)
@@ -115,7 +115,7 @@ async def test_throttling_halves_the_places_once_for_what_was_under_way_together
 
 
 @in_loop
-async def test_throttling_of_what_was_sent_after_that_halves_them_again_down_to_one() -> None:
+async def test_throttling_of_later_requests_halves_them_down_to_one() -> None:
     flight = InFlight(16)
     for _ in range(10):
         for place in entered(flight):
@@ -125,7 +125,7 @@ async def test_throttling_of_what_was_sent_after_that_halves_them_again_down_to_
 
 
 @in_loop
-async def test_answers_without_throttling_bring_the_places_back_one_a_round_and_no_more_than_there_were() -> None:
+async def test_each_round_without_throttling_gives_one_place_back() -> None:
     flight = InFlight(4)
     for place in entered(flight):
         flight.leave(place, throttled=True)
