@@ -26,6 +26,7 @@ from etl.model.errors import (
 )
 from etl.model.run import Run, Work, totals
 from etl.model.stages import PLAN
+from etl.settings import log_level
 
 
 class Context(Protocol):
@@ -55,7 +56,7 @@ def run_action(event: Any, context: Context, actions: Mapping[str, Action]) -> A
     Raises:
         EtlError: the invocation failed. The class decides how the workflow continues.
     """
-    log.configure(os.environ.get("LOG_LEVEL", "INFO"))
+    log.configure(log_level(os.environ))
     name = event.get("action", "") if isinstance(event, Mapping) else None
     if not isinstance(name, str) or name not in actions:
         _keep_to_code(event)  # other code may have other actions

@@ -12,6 +12,8 @@ from etl.model.setting import Setting, SettingsError, declared
 from etl.model.stages import BY_ACTION, EXTRACT, LOAD, TRANSFORM
 from etl.model.windows import WindowRules
 
+_OF_ALL = declared(ReadByAll)
+
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionSettings(ReadByAll):
@@ -85,6 +87,16 @@ class LoadSettings(FunctionSettings, ReadByLoad):
 
     destination_table: str
     ledger_table: str
+
+
+def log_level(env: Mapping[str, str]) -> str:
+    """The level of the log, which is needed before the other settings. The default serves if it is missing.
+
+    Raises:
+        ConfigurationError: the value isn't allowed.
+    """
+    setting = _OF_ALL["log_level"]
+    return str(_parse(setting.name, setting, {setting.variable: setting.default, **env}))
 
 
 BY_FUNCTION: Mapping[str, type[FunctionSettings]] = {

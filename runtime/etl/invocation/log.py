@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from etl.model.errors import ConfigurationError, EtlError, class_name
+from etl.model.errors import EtlError, class_name
 
 # The lines of this logger are metrics too, so they are written at every level.
 INVOCATIONS = "etl.invocations"
@@ -58,13 +58,7 @@ def configure(level: str, stream: TextIO | None = None) -> logging.Logger:
 
     The handler is on the logger ``etl`` and not on the root. Lambda's runtime has a handler there, so each line would
     be written twice.
-
-    Raises:
-        ConfigurationError: there is no such level.
     """
-    levels = logging.getLevelNamesMapping()
-    if level not in levels:
-        raise ConfigurationError(f"LOG_LEVEL must be one of {', '.join(levels)}, got {level!r}")
     logger = logging.getLogger("etl")
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter())
