@@ -14,8 +14,12 @@ UNTRACED = {
     "test_hostile_staging.py",
     "test_isolation.py::test_a_record_that_no_memory_holds_is_told_by_its_size",
     "test_isolation.py::test_a_transformation_that_keeps_memory_costs_no_record",
+    "test_load.py::test_a_request_is_always_less_than_16_mb",
     "test_pipeline.py::test_a_crash_at_any_call_to_aws_changes_nothing",
     "test_scan_pace.py",
+    "test_transformer.py::test_the_results_of_one_record_stay_within_their_memory",
+    "test_user_code.py::test_a_record_larger_than_an_item_is_rejected_with_its_size",
+    "test_user_code.py::test_maps_of_nothing_reject_a_record_whose_line_is_too_long",
     "test_worker_memory.py",
 }
 
