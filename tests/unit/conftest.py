@@ -1,6 +1,9 @@
 """Property tests run the same examples every time, so that a failure in CI is one that everybody sees."""
 
+from collections.abc import Generator
+
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 # They run code that other tests cover, thousands of times or in other processes. Tracing it would double their time.
@@ -34,9 +37,20 @@ settings.register_profile(
 settings.load_profile("repeatable")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave tests that cover nothing of their own out of the measurement of coverage."""
-    for item in items:
-        test = item.nodeid.rpartition("/")[2].partition("[")[0]
-        if test in UNTRACED or test.partition("::")[0] in UNTRACED:
-            item.add_marker("no_cover")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Pause every measurement of coverage for an untraced test.
+
+    A process of pytest-xdist has two measurements by pytest-cov, whose marker ``no_cover`` pauses one of them.
+    """
+    test = item.nodeid.rpartition("/")[2].partition("[")[0]
+    paused: list[Coverage] = []
+    if test in UNTRACED or test.partition("::")[0] in UNTRACED:
+        while measurement := Coverage.current():
+            measurement.stop()
+            paused.append(measurement)
+    try:
+        return (yield)
+    finally:
+        for measurement in reversed(paused):
+            measurement.start()
