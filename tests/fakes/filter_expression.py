@@ -3,10 +3,12 @@
 Source of the rules: DynamoDB Developer Guide, "Condition and filter expressions, operators, and functions".
 """
 
+import json
 import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
@@ -20,6 +22,14 @@ _COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": g
 
 def matches(request: Mapping[str, Any]) -> Test:
     """The filter of a Scan request, as a test of an item."""
+    parts = ("FilterExpression", "ExpressionAttributeNames", "ExpressionAttributeValues")
+    return _parsed(json.dumps({part: request[part] for part in parts}))
+
+
+@lru_cache
+def _parsed(filter_of_request: str) -> Test:
+    """The test that an expression with its names and values makes. All Scans of a run have the same."""
+    request = json.loads(filter_of_request)
     parser = _Parser(request)
     test = parser.disjunction()
     if parser.tokens:

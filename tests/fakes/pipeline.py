@@ -114,6 +114,7 @@ class FakePipeline:
             patch.setattr(extract, "dynamodb_client", lambda: self.dynamodb)
             # The context counts looks at the clock: a page that another thread fetches might come after the last.
             patch.setattr(extract, "SourceTable", partial(SourceTable, passing=VirtualThreads().passing()))
+            patch.setattr(load, "get_session", lambda: None)
             patch.setattr(load, "dynamodb_client", lambda *_: self.dynamodb)
             patch.setattr(load, "open_batch_writer", lambda *_: FakeChannel(self.dynamodb))
             if module:

@@ -1,6 +1,5 @@
 import asyncio
 import json
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +27,7 @@ from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.faults import Crash, client_error
 from tests.fakes.s3 import FakeS3
 from tests.unit.builders import Units, array, destination, hold, keys, run, staged, staging, unlimited, work
+from tests.unit.virtual_time import in_virtual_time
 
 TIMESTAMP = "20240116T020000123Z"
 Record = dict[str, Any]
@@ -186,7 +186,7 @@ def test_when_staging_cannot_be_read_at_all_the_invocation_fails() -> None:
 def loaded_through(channel: FakeChannel, records_of: list[Record]) -> Work:
     s3, given_work = transformed(records_of)
     table = DestinationTable(channel, "destination", Pacer(None), lambda: 300_000)
-    return asyncio.run(load_segment(run(), given_work, table, staging(s3), unlimited()))
+    return in_virtual_time(load_segment(run(), given_work, table, staging(s3), unlimited()))
 
 
 def test_the_number_of_batches_in_flight_is_bounded() -> None:
@@ -243,7 +243,7 @@ def test_a_retry_has_as_many_small_records_in_flight() -> None:
 def test_a_key_that_comes_again_much_later_holds_nothing_up() -> None:
     many = records(25 * 60)
     many[25 * 50] = record(0)
-    channel = FakeChannel(FakeDynamoDB(), 0.001)
+    channel = FakeChannel(FakeDynamoDB(), 1)
     loaded_through(channel, many)
 
     assert channel.under_way[50] > 2
@@ -403,54 +403,61 @@ def test_the_next_invocation_begins_at_an_unwritten_batch() -> None:
     assert (result.done, result.counted("loaded"), len(held(dynamodb))) == (True, 75, 75)
 
 
-def test_a_ceiling_does_not_make_an_invocation_miss_its_end() -> None:
-    s3, given_work = transformed(records(1000))
-    end = time.monotonic() + 1.5
-    deadline = Deadline(lambda: int((end - time.monotonic()) * 1000))
-    table = DestinationTable(FakeChannel(FakeDynamoDB()), "destination", Pacer(100), deadline.remaining_ms)
-    result = asyncio.run(load_segment(run(), given_work, table, staging(s3), deadline))
+def loaded_in_time(
+    channel: FakeChannel, given: list[Record], *, seconds: float, ceiling: float | None = None
+) -> tuple[Work, float]:
+    """One invocation of so many virtual seconds, and the second in which it ended."""
+    s3, given_work = transformed(given)
 
-    assert time.monotonic() < end
+    async def load() -> tuple[Work, float]:
+        clock = asyncio.get_running_loop().time
+        deadline = Deadline(lambda: int((seconds - clock()) * 1000), clock)
+        table = DestinationTable(channel, "destination", Pacer(ceiling, clock), deadline.remaining_ms)
+        return await load_segment(run(), given_work, table, staging(s3), deadline), clock()
+
+    return in_virtual_time(load())
+
+
+def test_a_ceiling_does_not_make_an_invocation_miss_its_end() -> None:
+    result, ended = loaded_in_time(FakeChannel(FakeDynamoDB()), records(1000), seconds=1.5, ceiling=100)
+
+    assert ended < 1.5
     assert not result.done
     assert result.counted("loaded") >= 25
 
 
+class Hanging(FakeChannel):
+    """A channel whose request with one of the records isn't answered in time."""
+
+    async def batch_write_item(self, body: bytes) -> bytes:
+        if b"item-0030" in body:
+            await asyncio.sleep(30)
+        return await super().batch_write_item(body)
+
+
 def test_hanging_answers_do_not_delay_the_end() -> None:
-    s3, given_work = transformed(records(75))
-    end = time.monotonic() + 1.5
-    deadline = Deadline(lambda: int((end - time.monotonic()) * 1000))
+    result, ended = loaded_in_time(Hanging(FakeDynamoDB()), records(75), seconds=1.5)
 
-    class Hanging(FakeChannel):
-        async def batch_write_item(self, body: bytes) -> bytes:
-            if b"item-0030" in body:
-                await asyncio.sleep(30)
-            return await super().batch_write_item(body)
-
-    table = DestinationTable(Hanging(FakeDynamoDB()), "destination", Pacer(None), deadline.remaining_ms)
-    result = asyncio.run(load_segment(run(), given_work, table, staging(s3), deadline))
-
-    assert time.monotonic() < end
+    assert ended < 1.5
     assert (result.done, result.counted("loaded")) == (False, 25)
 
 
+class ThrottlingThenHanging(FakeChannel):
+    """A channel that takes the first batch alone."""
+
+    async def batch_write_item(self, body: bytes) -> bytes:
+        if b"item-0000" in body:
+            return await super().batch_write_item(body)
+        self.under_way.append(1)
+        if len(self.under_way) > 40:
+            await asyncio.sleep(30)
+        raise client_error("ThrottlingException")
+
+
 def test_waiting_batches_are_not_sent_when_time_is_over() -> None:
-    s3, given_work = transformed(records(425))
-    end = time.monotonic() + 2
-    deadline = Deadline(lambda: int((end - time.monotonic()) * 1000))
+    result, ended = loaded_in_time(ThrottlingThenHanging(FakeDynamoDB()), records(425), seconds=2)
 
-    class Hanging(FakeChannel):
-        async def batch_write_item(self, body: bytes) -> bytes:
-            if b"item-0000" in body:
-                return await super().batch_write_item(body)
-            self.under_way.append(1)
-            if len(self.under_way) > 40:
-                await asyncio.sleep(30)
-            raise client_error("ThrottlingException")
-
-    table = DestinationTable(Hanging(FakeDynamoDB()), "destination", Pacer(None), deadline.remaining_ms)
-    result = asyncio.run(load_segment(run(), given_work, table, staging(s3), deadline))
-
-    assert time.monotonic() < end + 0.5
+    assert ended < 2
     assert (result.done, result.counted("loaded")) == (False, 25)
 
 

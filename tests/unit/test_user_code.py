@@ -109,6 +109,12 @@ def test_a_record_larger_than_an_item_is_rejected_with_its_size(value: Any, reje
     assert 409_600 < int(reason.got.removesuffix(" bytes").replace(",", "")) < 2_000_000
 
 
+def test_the_size_of_a_record_is_that_of_its_names_and_values() -> None:
+    assert least_size({"é": "é", "bytes": b"abc", "none": None, "yes": True}) == 4 + 8 + 4
+    assert least_size({"list": [1, None, "a"], "set": {b"a", b"bc"}}) == (4 + 3 + 3 + 3) + (3 + 3)
+    assert least_size({"map": {"a": 1, "none": None}}) == 3 + 3 + 2 + 1
+
+
 @pytest.mark.parametrize("nothing", [None, [], ()])
 def test_a_record_becomes_none(nothing: Any) -> None:
     assert results(lambda *_: nothing) == []
