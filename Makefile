@@ -70,16 +70,16 @@ demo: $(COMMAND) ## Run the whole pipeline on this machine: deploy, fill, execut
 .PHONY: test
 test: unit pipelines suites ## Run all tests, the engine's and yours
 
+# Three processes for two cores, here and in suites: they wait a quarter of the time.
 .PHONY: unit
 unit: setup ## Run the unit tests; they must cover 95 % of runtime/etl, branches included
-	@$(PY) -m pytest tests/unit -n 2 --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
+	@$(PY) -m pytest tests/unit -n 3 --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 # Each folder by itself: its tests import the transformation next to them.
 .PHONY: pipelines
 pipelines: setup ## Run your tests, which are next to your code in pipelines/
 	@for folder in pipelines/*/; do echo "$$folder" && $(PY) -m pytest -q "$$folder" || [ $$? = 5 ] || exit 1; done
 
-# Three processes for two cores: they wait a quarter of the time.
 .PHONY: suites
 suites: setup $(BROWSER) ## Run all other tests: of the command, the stack, and the pipeline in local environments
 	@$(PY) -m pytest tests --ignore=tests/unit -n 3 --dist loadfile
