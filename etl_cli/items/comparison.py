@@ -7,7 +7,7 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass, field
 
-from etl.model.schema import Key
+from etl.model.keys import Key
 from etl_cli.aws.raw_items import without_equal
 from etl_cli.runs.item_changes import Change, changes
 from etl_cli.runs.staged import loaded_item, record_key

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from etl.model.instants import parse_instant
-from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key
+from etl.model.keys import Key
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME
 from etl_cli.aws.raw_items import items_of, raw_client, without_equal
 from etl_cli.items.item_time import is_read_in, untimed
 from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, ItemInRun, search

@@ -11,7 +11,7 @@ from etl_cli.runs.staged import before_and_after, loaded_item, named_key
 from etl_cli.terminal.console import Lazy
 
 if TYPE_CHECKING:
-    from etl.model.schema import Key
+    from etl.model.keys import Key
     from etl_cli.items.comparison import ChangedRecord, Comparison, FieldChanges
     from etl_cli.items.local_transformation import Outcome
     from etl_cli.items.preview import Preview, RunPreview

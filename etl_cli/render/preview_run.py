@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
-from etl.model.schema import Key
+from etl.model.keys import Key
 from etl_cli.aws.raw_items import without_equal
 from etl_cli.items.comparison import Comparison, FieldChanges
 from etl_cli.items.preview import has_transformed

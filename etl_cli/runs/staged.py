@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, Key, reader
+from etl.model.keys import Key, plain_reader, wire_reader
+from etl.model.schema import DESTINATION_KEY, SPECIFIED
 from etl.staging.keys import part_of, stage_prefix
 from etl.values.attribute_values import Number, to_wire
 from etl_cli.terminal.errors import UserError
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
     from etl_cli.runs.item_changes import Item
 
-_source_key = reader(SOURCE_KEY, wire=True)
+_source_key = wire_reader(SPECIFIED.source)
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
 
-_record_id = reader(DESTINATION_KEY[0], wire=False)
+_record_id = plain_reader(SPECIFIED.destination[:1])
 
-record_key = reader(*DESTINATION_KEY, wire=False)
+record_key = plain_reader(SPECIFIED.destination)
 """The key of a record of plain JSON, as Transform stages it."""
 
-wire_key = reader(*DESTINATION_KEY, wire=True)
+wire_key = wire_reader(SPECIFIED.destination)
 """The key of a record of the destination table, in DynamoDB JSON."""
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from etl.model.instants import format_instant
-from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, Key, reader
+from etl.model.keys import Key, KeyAttribute, wire_reader
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, SPECIFIED, TIME
 from etl.model.stages import LOAD, STAGED, TRANSFORM
 from etl.staging.keys import stage_prefix
 from etl_cli.items.quarantine import records_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from etl_cli.summary.run_summary import RunSummary
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_item_key = reader(SOURCE_KEY, TIME, wire=True)
+_item_key = wire_reader((*SPECIFIED.source, KeyAttribute(TIME)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from etl.model.counts import PASSED_ON, REJECTED, Counts, Share, rejected_share
 from etl.model.errors import Reason, StagingError, TransformationError
 from etl.model.rejection import RejectedError
 from etl.model.run import Run, Work, totals
-from etl.model.schema import DESTINATION_KEY
 from etl.model.stages import BEFORE_GATE, GATE, read_by
 from etl.rejection_checks import READERS, check_rejected, check_set_aside, quarantine_keys
 from etl.staging.bucket import Staging
@@ -189,7 +188,7 @@ def aggregate_record(run: Run, aggregate: Aggregate, row: Record) -> dict[str, A
     """
     # As JSON, so that two groups never have the same key.
     group = encode([row[name] for name in aggregate.by]).decode()
-    key = zip(DESTINATION_KEY, (f"aggregate#{aggregate.name}#{group}", run.end), strict=False)
+    key = zip(run.schema.destination_names, (f"aggregate#{aggregate.name}#{group}", run.end), strict=False)
     try:
         return to_plain(row | dict(key))
     except RejectedError as error:

@@ -18,9 +18,9 @@ from etl.handler import Context, Event, run_action, run_of, segments_of, work_of
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
 from etl.model.errors import Reason, TransientError
+from etl.model.keys import Key, key_of, plain_reader
 from etl.model.limits import IN_FLIGHT
 from etl.model.run import Run, Work
-from etl.model.schema import DESTINATION_KEY, Key, key_of, reader
 from etl.model.stages import FINISH, LOAD, read_by
 from etl.settings import LoadSettings
 from etl.staging.batches import RETRY_SHARE, Batch
@@ -47,7 +47,6 @@ _QUARANTINE_BYTES = 16 * 1024 * 1024
 IN_FLIGHT_BYTES = 8 * 1024 * 1024
 _records = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Number)
 _encoder = msgspec.json.Encoder()
-_staged_key = reader(*DESTINATION_KEY, wire=False)
 
 
 class _Pending(NamedTuple):
@@ -117,6 +116,7 @@ class _Loader:
         in_flight_bytes: int,
     ) -> None:
         self._run = run
+        self._key_of = key_of(run.schema.destination)
         self._work = work
         self._destination = destination
         self._staging = staging
@@ -160,7 +160,7 @@ class _Loader:
         """A batch as items of DynamoDB JSON by key: of two with one key, the last."""
         try:
             records = _records.decode(b"[" + b",".join(batch.lines) + b"]")
-            keys = [key_of(record) for record, _ in zip(records, batch.lines, strict=True)]
+            keys = [self._key_of(record) for record, _ in zip(records, batch.lines, strict=True)]
             "".join(chain.from_iterable(keys))  # fails unless all are text
             items = _encoder.encode_lines([to_wire(record) for record in records]).split(b"\n")
             return dict(zip(keys, items))  # noqa: B905 - the last line has an end too
@@ -200,7 +200,7 @@ class _Loader:
         self._work.count("load_throttled", outcome.throttled)
         self._work.count("write_units", round(outcome.units))  # DynamoDB counts whole units of writes
         for key, reason in outcome.rejected.items():
-            line = _staged_line(pending.batch, key)
+            line = _staged_line(pending.batch, key, self._run)
             self._rejected.write([rejected_line(LOAD, self._run, self._work.segment, reason, line)])
         if self._rejected.full:
             self._rejected.close()
@@ -213,9 +213,10 @@ class _Loader:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _staged_line(batch: Batch, key: Key) -> bytes:
+def _staged_line(batch: Batch, key: Key, run: Run) -> bytes:
     """The last record with this key as it was staged, which is the one that was sent."""
-    return next(line for line in reversed(batch.lines) if _staged_key(line) == key)
+    staged_key = plain_reader(run.schema.destination)
+    return next(line for line in reversed(batch.lines) if staged_key(line) == key)
 
 
 @cache
@@ -238,7 +239,9 @@ def _load(event: Event, deadline: Deadline) -> Work:
 
     async def load() -> Work:
         async with open_batch_writer(session, client) as writer:
-            destination = DestinationTable(writer, settings.destination_table, pacer, deadline.remaining_ms)
+            destination = DestinationTable(
+                writer, settings.destination_table, pacer, deadline.remaining_ms, key=run.schema.destination
+            )
             return await load_segment(run, work, destination, staging, deadline, in_flight_bytes)
 
     return asyncio.run(load())

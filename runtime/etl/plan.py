@@ -10,6 +10,7 @@ from etl.invocation.code_version import check_code, code_version
 from etl.ledger import Ledger
 from etl.model.instants import format_instant
 from etl.model.run import Run, Work, run_id
+from etl.model.schema import Schema
 from etl.model.windows import is_event, requested_replay, resolve_window
 from etl.replay import plan_replay
 from etl.settings import ExtractSettings
@@ -45,16 +46,19 @@ def plan(
     """
     started_at = datetime.fromisoformat(execution["started_at"]).astimezone(UTC)
     replayed, first_watermark = requested_replay(given), None
+    facts = source.describe()
+    schema = Schema(source=facts.key, time=settings.time)
     objects: list[str] = []
     if replayed:
         run, objects = plan_replay(replayed, started_at, staging, ledger, settings.concurrency)
     else:
         window = resolve_window(given, started_at=started_at, rules=settings.windows, watermark=ledger.watermark)
         first_watermark = window.first_watermark
-        segments = source.segments(settings.segment_bytes, settings.concurrency)
+        segments = facts.segments(settings.segment_bytes, settings.concurrency)
         run = Run(id="", start=window.start_text, end=window.end_text, time="", execution="", segments=segments)
     time, code = format_instant(started_at), code_version(settings.stores)
-    run = claim(msgspec.structs.replace(run, time=time, execution=execution["id"], code=code), started_at, staging)
+    run = msgspec.structs.replace(run, time=time, execution=execution["id"], code=code, schema=schema)
+    run = claim(run, started_at, staging)
     if objects:  # listed once, so that all workers share the same list
         staging.put(replayed_key(run.id), msgspec.json.encode(objects))
     started_by = "schedule" if first_watermark else "event" if is_event(given) else "execution"

@@ -17,23 +17,18 @@ from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
 from etl.model.errors import InputError, Reason, StagingError
 from etl.model.instants import InstantError, format_instant, parse_instant
+from etl.model.keys import Key, fits, plain_reader, wire_reader
 from etl.model.run import Replayed, Run, Work
-from etl.model.schema import SOURCE_KEY, TIME, reader
 from etl.model.stages import BY_STATE, TRANSFORM
 from etl.model.statuses import INVOCATION_LIMIT, LONGEST_RUN, RUNNING, SUCCEEDED
 from etl.staging.batches import Batch
 from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, quarantine_prefix, replayed_key
 from etl.staging.quarantine import Quarantined
+from etl.tables.change_time import bounds_of, rule_of
 from etl.tables.source import Page, SourceTable
 
-# Source: DynamoDB developer guide, "Constraints in Amazon DynamoDB", partition key.
-_LONGEST_KEY_BYTES = 2048
-
 _lines = msgspec.json.Decoder(list[Quarantined])
-# Transform sets aside items of the source table in DynamoDB JSON. Later stages set aside records of plain JSON.
-_item_key_and_time = reader(SOURCE_KEY, TIME, wire=True)
-_record_key = reader(SOURCE_KEY, wire=False)
 
 
 def plan_replay(
@@ -123,14 +118,13 @@ def quarantined_pages(
 def _page(run: Run, position: dict[str, int], key: str, batch: Batch, source: SourceTable, staging: Staging) -> Page:
     try:
         records = _lines.decode(b"[" + b",".join(batch.lines) + b"]")
-        ids = [_id(record) for record in records]
-        possible = {each for each in ids if 0 < len(each.encode()) <= _LONGEST_KEY_BYTES}
+        ids = [_key(record, run) for record in records]
+        possible = {each for each in ids if each and fits(run.schema.source, each)}
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise staging.malformed_records(key, batch, error) from None
-    found, units = source.items(possible)
-    # The same comparison as in the filter of a window: see tables/timestamps.py.
-    end = run.end.removesuffix("Z")
-    usable = {each for each, item in found.items() if _item_key_and_time(item)[1] < end}
+    found, units = source.items(run.schema.source, possible)
+    rule, window = rule_of(run.schema.time), bounds_of(run)
+    usable = {each for each, item in found.items() if not rule.is_after(item, window)}
     items = [
         found[each] if each in usable or (record.untimed and each in found) else bytes(record.item)
         for record, each in zip(records, ids, strict=True)
@@ -139,8 +133,12 @@ def _page(run: Run, position: dict[str, int], key: str, batch: Batch, source: So
     return Page(items, len(records), len(found), position, units, len(records) - len(items))
 
 
-def _id(record: Quarantined) -> str:
+def _key(record: Quarantined, run: Run) -> Key:
     """The key of the item from which a quarantined record comes; empty if the record doesn't have it."""
+    # Transform sets aside items of the source table in DynamoDB JSON. Later stages set aside records of plain JSON.
     if record.stage == TRANSFORM:
-        return _item_key_and_time(record.item)[0]
-    return _record_key(record.item)[0]
+        return wire_reader(run.schema.source)(record.item)
+    try:
+        return plain_reader(run.schema.source)(record.item)
+    except msgspec.ValidationError:  # transform() names it otherwise
+        return ()

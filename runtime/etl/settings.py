@@ -6,8 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Self
 
+from etl.model.change_time import ChangeTime, parse_path, zone_of
 from etl.model.errors import ConfigurationError
-from etl.model.function_settings import ReadByAll, ReadByExtract, ReadByLoad, ReadByTransform
+from etl.model.function_settings import OfTables, ReadByAll, ReadByExtract, ReadByLoad, ReadByTransform
 from etl.model.setting import Setting, SettingsError, declared
 from etl.model.stages import BY_ACTION, EXTRACT, LOAD, TRANSFORM
 from etl.model.windows import WindowRules
@@ -49,6 +50,25 @@ class ExtractSettings(FunctionSettings, ReadByExtract):
 
     source_table: str
     ledger_table: str
+
+    @property
+    def time(self) -> ChangeTime:
+        """The attribute with the time of an item's last change.
+
+        Raises:
+            ConfigurationError: the path isn't one, or there is no such time zone.
+        """
+        try:
+            path = parse_path(self.source_cursor)
+            zone_of(self.source_cursor_zone)
+        except ValueError as error:
+            raise ConfigurationError(f"{error}; correct the setting and deploy the stack again") from None
+        return ChangeTime(
+            path=path,
+            format=self.source_cursor_format,
+            zone=self.source_cursor_zone,
+            missing=self.source_cursor_missing,
+        )
 
     @property
     def windows(self) -> WindowRules:
@@ -114,7 +134,12 @@ def environment(function: str, values: Mapping[str, Any]) -> dict[str, str]:
         values: all settings, and the names of bucket and tables, by the attributes of the classes here.
     """
     names = [field.name for field in fields(BY_FUNCTION[function])]
-    return {name.upper(): str(values[name]) for name in names}
+    optional = declared(OfTables)
+    return {
+        name.upper(): str(values[name])
+        for name in names
+        if name not in optional or values[name] != optional[name].default
+    }
 
 
 def _exact(percent: float) -> Decimal:
@@ -124,6 +149,8 @@ def _exact(percent: float) -> Decimal:
 def _parse(name: str, setting: Setting | None, env: Mapping[str, str]) -> Any:
     variable = name.upper()
     text = env.get(variable, "").strip()
+    if not text and setting and name in declared(OfTables):
+        return setting.default
     if not text:
         raise ConfigurationError(
             f"the environment variable {variable} is missing or empty; the stack sets it: deploy the stack again"

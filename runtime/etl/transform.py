@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +18,7 @@ from etl.invocation.deadline import Deadline
 from etl.model.errors import Reason, TransformationError
 from etl.model.rejection import RejectedError, TooSlowError, UntimedError
 from etl.model.run import Run, Work
+from etl.model.schema import Schema
 from etl.model.stages import GATE, TRANSFORM, read_by
 from etl.settings import TransformSettings
 from etl.staging.batches import Batch
@@ -26,7 +28,7 @@ from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
 from etl.user.accumulator import Prepared, accumulators, partial
 from etl.user.transformation import Transformation
-from etl.user.transformer import TOGETHER_SECONDS, InProcessTransformer, Transformer
+from etl.user.transformer import TOGETHER_SECONDS, Included, InProcessTransformer, Transformer
 
 # Your folder comes last, so that none of your files can replace another module.
 sys.path.append(str(ZIP / USER_CODE))
@@ -118,21 +120,25 @@ class _Worker:
         except (msgspec.DecodeError, ValueError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
         good: list[tuple[bytes, list[Prepared]]] = []
-        bad, transformed, ahead, untimed = [], 0, 0, 0
+        bad, transformed, included, untimed = [], 0, 0, 0
+        left_out: Counter[str] = Counter()
         for line, results in zip(lines, made, strict=False):
-            if type(results) is list:
+            if isinstance(results, list):
                 good += results
                 transformed += bool(results)
+                included += type(results) is Included
             elif isinstance(results, RejectedError):
                 bad.append(rejected_line(TRANSFORM, self._run, self._work.segment, results, line))
                 untimed += isinstance(results, UntimedError)
             else:
-                ahead += 1
+                left_out[results] += 1
         if isinstance(made[-1], TooSlowError):
             self._slow.append(made[-1])
         self._work.count("transformed", transformed)
-        self._work.count("dropped", len(made) - len(bad) - ahead - transformed)
-        self._work.count("ahead", ahead)
+        self._work.count("dropped", len(made) - len(bad) - left_out.total() - transformed)
+        for name, count in left_out.items():
+            self._work.count(name, count)
+        self._work.count("included", included)
         self._work.count("records", len(good))
         self._work.count("untimed", untimed)
         self._work.count("rejected_transform", len(bad) - untimed)
@@ -192,13 +198,18 @@ def _transformer(run: Run, user: Transformation, seconds: int, *, isolated: bool
 
 
 @cache
-def _adapters() -> tuple[TransformSettings, Transformation, Staging]:
+def _adapters() -> tuple[TransformSettings, Staging]:
     settings = TransformSettings.from_env(os.environ)
-    return settings, Transformation(transformation), Staging(s3_client(), settings.staging_bucket)
+    return settings, Staging(s3_client(), settings.staging_bucket)
+
+
+@cache
+def _user(schema: Schema) -> Transformation:
+    return Transformation(transformation, schema)
 
 
 def _transform(event: Event, deadline: Deadline) -> Work:
-    settings, user, staging = _adapters()
+    settings, staging = _adapters()
     run, work, seconds = run_of(event), work_of(event), settings.record_seconds
     # The workflow doesn't say why it retries. If Lambda had no room, no attempt has begun, so none can have died.
     began_before = not staging.begins(TRANSFORM, run, work)
@@ -208,14 +219,15 @@ def _transform(event: Event, deadline: Deadline) -> Work:
     deadline.reserve(2 * seconds + _MORE_IN_A_CHILD if may_have_died else seconds)
     if may_have_died:
         staging = staging.for_retry()
-    with _transformer(run, user, seconds, isolated=may_have_died) as transformer:
+    with _transformer(run, _user(run.schema), seconds, isolated=may_have_died) as transformer:
         return transform_segment(run, work, transformer, staging, deadline, settings.part_bytes)
 
 
 def _gate(event: Event, _: Deadline) -> dict[str, Any]:
-    settings, user, staging = _adapters()
+    settings, staging = _adapters()
+    run = run_of(event)
     allowed = Allowed(settings.reject_threshold, settings.drop_threshold)
-    return pass_gate(run_of(event), segments_of(event), staging, user.aggregates, allowed)
+    return pass_gate(run, segments_of(event), staging, _user(run.schema).aggregates, allowed)
 
 
 def handler(event: Event, context: Context) -> Any:

@@ -55,7 +55,8 @@ class FakeDynamoDB:
         with self.faults.call("DescribeTable"):
             self._items(TableName, "DescribeTable")
             size = {} if self.size_bytes is None else {"TableSizeBytes": self.size_bytes}
-            return {"Table": {"TableName": TableName} | size}
+            key = (SOURCE_KEY,) if TableName == "source" else DESTINATION_KEY
+            return {"Table": {"TableName": TableName, **_key_schema(key), **size}}
 
     def scan(self, **request: Any) -> dict[str, Any]:
         with self.faults.call("Scan"):
@@ -143,6 +144,14 @@ class FakeDynamoDB:
             if len(json.dumps(item)) > self.most_item_bytes:
                 raise _refusal("Item size has exceeded the maximum allowed size")
             _check_values(item.values())
+
+
+def _key_schema(names: Iterable[str]) -> dict[str, Any]:
+    kinds = zip(names, ("HASH", "RANGE"), strict=False)
+    return {
+        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in kinds],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+    }
 
 
 def _key(item: Item) -> tuple[str, ...]:

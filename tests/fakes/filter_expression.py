@@ -16,7 +16,7 @@ Wire = Mapping[str, Any]
 Test = Callable[[Mapping[str, Wire]], bool]
 Operand = Callable[[Mapping[str, Wire]], Wire | None]
 
-_TOKEN = re.compile(r"[#:]\w+|\w+|<=|>=|<>|[()<>=,]")
+_TOKEN = re.compile(r"#\w+(?:\.#\w+)*|:\w+|\w+|<=|>=|<>|[()<>=,]")
 _COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
 
 
@@ -104,12 +104,12 @@ class _Parser:
             operand = self._operand()
             self._expect(")")
             return lambda item: _size(operand(item))
-        self.used.add(token)
+        self.used.update(token.split("."))
         if token[0] == ":":
             value = self._values[token]
             return lambda _: value
-        name = self._names[token]
-        return lambda item: item.get(name)
+        path = [self._names[each] for each in token.split(".")]
+        return lambda item: _at(item, path)
 
     def _skip(self, token: str) -> bool:
         found = self.tokens[:1] == [token]
@@ -119,6 +119,16 @@ class _Parser:
 
     def _expect(self, token: str) -> None:
         assert self._skip(token), (token, self.tokens)
+
+
+def _at(item: Mapping[str, Wire], path: list[str]) -> Wire | None:
+    value: Any = {"M": item}
+    for name in path:
+        value = value.get("M", {}).get(name)
+        if value is None:
+            return None
+    found: Wire = value
+    return found
 
 
 def _ordered(value: Wire) -> Any:

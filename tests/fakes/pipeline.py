@@ -124,5 +124,5 @@ class FakePipeline:
 
 
 def _forget_adapters() -> None:
-    for adapters in (extract._adapters, transform._adapters, load._adapters):
+    for adapters in (extract._adapters, transform._adapters, transform._user, load._adapters):
         adapters.cache_clear()

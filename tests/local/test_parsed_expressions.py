@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from ministack.services import dynamodb
 
-from etl.tables.timestamps import window_filter
+from etl.model.schema import SPECIFIED
+from etl.tables.change_time import bounds, rule_of
 from etl_cli.local.corrections.parsed_expressions import parse_expressions_once
 
-REQUEST = window_filter("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z", "2024-01-16T02:00:00Z")
+REQUEST = rule_of(SPECIFIED.time).filter(bounds("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z", "2024-01-16T02:00:00Z"))
 
 
 def picked(text: str) -> bool:

@@ -13,13 +13,14 @@ from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
 from etl.model.limits import READ_BYTES
 from etl.model.run import Run, Work
+from etl.model.schema import SPECIFIED
 from etl.staging.batches import BATCH_BYTES
 from etl.staging.bucket import Staging
 from etl.staging.keys import seal_key
 from etl.staging.seal import Seal
+from etl.tables.change_time import bounds, rule_of
 from etl.tables.destination import DestinationTable
 from etl.tables.source import SourceTable
-from etl.tables.timestamps import window_filter
 from etl.tables.write_pace import Pacer
 from etl.user.transformation import Transformation
 from etl.user.transformer import InProcessTransformer
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 START, END = "2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z"
 TIME = "2024-01-16T02:00:00.123Z"
-PICKED = window_filter(START, END, TIME)
+PICKED = rule_of(SPECIFIED.time).filter(bounds(START, END, TIME))
 ANY_SHARE = Allowed(Decimal(100), Decimal(100))
 
 

@@ -3,14 +3,16 @@ import random
 import tracemalloc
 from decimal import Decimal, localcontext
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.model.errors import TransformationError
+from etl.model.keys import KeyAttribute
 from etl.model.rejection import RejectedError
+from etl.model.schema import SPECIFIED, Schema
 from etl.user.accumulator import MAX_GROUPS, MOST_BYTES, Accumulator, Room, accumulators, partial
 from etl.user.aggregates import Aggregate
 from etl.values.plain_json import encode
@@ -254,12 +256,25 @@ def test_results_do_not_depend_on_the_users_arithmetic(values: list[Decimal]) ->
         ({"of": {"value": "sum"}}, r"of\['value'\] .*sum, min, max, avg, got \['sum'\]"),
         ({"of": {"value": ["sum", "median"]}}, r"of\['value'\] .*sum, min, max, avg, got \['median'\]"),
         ({"by": ["records"]}, "by .*records"),
-        ({"by": ["timestamp", "id"], "load": True}, "by .*id, timestamp"),
     ],
 )
 def test_a_definition_that_means_nothing_is_refused(definition: dict[str, Any], facts: str) -> None:
     with pytest.raises(TransformationError, match=f"aggregate a: {facts}"):
         Aggregate(name="a", **definition)
+
+
+def test_a_group_to_load_has_no_attribute_of_the_key() -> None:
+    with pytest.raises(TransformationError, match=r"aggregate a: by .*id, timestamp"):
+        Aggregate(name="a", by=["timestamp", "id"], load=True).check_loadable(SPECIFIED)
+
+
+@pytest.mark.parametrize("kind", ["N", "B"])
+def test_groups_are_loaded_into_a_table_whose_key_is_text(kind: Literal["N", "B"]) -> None:
+    schema = Schema(destination=(KeyAttribute("pk"), KeyAttribute("sk", kind)))
+    with pytest.raises(TransformationError, match=f"aggregate a: .*sk is of type {kind}"):
+        Aggregate(name="a", by=["day"], load=True).check_loadable(schema)
+
+    Aggregate(name="a", by=["day"]).check_loadable(schema)
 
 
 def test_an_aggregate_that_is_not_loaded_may_group_by_the_key() -> None:

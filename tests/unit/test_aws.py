@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from etl.aws import clients as aws
 from etl.aws.clients import dynamodb_client, explained, is_transient, s3_client
 from etl.model.errors import ConfigurationError, Reason, TransientError
+from etl.model.schema import SPECIFIED
 from etl.tables.batch_writer import ClientBatchWriter
 from etl.tables.destination import DestinationTable
 from etl.tables.source import SourceTable
@@ -94,7 +95,9 @@ def test_a_replay_fetches_items_through_the_hooks(monkeypatch: pytest.MonkeyPatc
         assert dict(client(server, monkeypatch).batch_get_item(RequestItems=request))["RawBody"] == answer
 
     with endpoint(Answer(answer)) as server:
-        found, units = SourceTable(client(server, monkeypatch), "source").items([json.loads(ITEM)["id"]["S"]])
+        found, units = SourceTable(client(server, monkeypatch), "source").items(
+            SPECIFIED.source, [(json.loads(ITEM)["id"]["S"],)]
+        )
 
     assert (list(found.values()), units) == ([ITEM], Decimal("1.5"))
     assert json.loads(server.requests[0][1])["RequestItems"]["source"]["ConsistentRead"]

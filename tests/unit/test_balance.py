@@ -15,6 +15,8 @@ TRANSFORMED = {
     "transformed": 6,
     "dropped": 3,
     "ahead": 2,
+    "outside": 0,
+    "excluded": 0,
     "untimed": 5,
     "rejected_transform": 1,
 }

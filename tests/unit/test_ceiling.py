@@ -10,8 +10,8 @@ from functools import cache
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
+from etl.model.keys import Key
 from etl.model.limits import IN_FLIGHT
-from etl.model.schema import Key
 from etl.tables.destination import DestinationTable, Outcome
 from etl.tables.write_pace import Pacer
 from tests.consumption import Consumed, most_within, units_between

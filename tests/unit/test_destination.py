@@ -14,8 +14,9 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.model.keys import Key
 from etl.model.limits import IN_FLIGHT
-from etl.model.schema import DESTINATION_KEY, Key
+from etl.model.schema import DESTINATION_KEY
 from etl.tables.destination import DestinationTable, Outcome
 from etl.tables.write_pace import Pacer
 from tests.fakes.channel import FakeChannel

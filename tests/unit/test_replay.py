@@ -76,9 +76,7 @@ def test_a_record_without_an_item_is_taken_up_from_quarantine() -> None:
     assert (found[0].read, found[0].scanned, found[0].not_replayable) == (1, 0, 0)
 
 
-@pytest.mark.parametrize(
-    "moved_to", ["2024-01-16T00:00:00", "2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"]
-)
+@pytest.mark.parametrize("moved_to", ["2024-01-16T00:00:00Z", "2024-01-16T00:00:00.5Z", "2031-05-05T00:00:00Z"])
 def test_an_item_after_the_window_belongs_to_a_later_run(moved_to: str) -> None:
     s3 = FakeS3()
     plain = made("item-0002")
@@ -171,7 +169,6 @@ def test_a_quarantine_that_was_changed_is_refused() -> None:
         b"5",
         b"{}",
         b'{"stage":"transform"}',
-        b'{"stage":"load","item":{}}',
         b'{"stage":"load"',
         b'{"stage":"load","item":{"id":"\\ud800"}}',
     ],

@@ -8,10 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import etl
-from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME, key_of, reader
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, TIME
 
 RUNTIME = Path(etl.__file__).parent
 ROOT = Path(__file__).parents[2]
@@ -93,17 +91,3 @@ def test_no_other_module_names_the_keys_or_the_time() -> None:
     found = {str(path.relative_to(RUNTIME)): spelt(path) for path in RUNTIME.rglob("*.py")}
 
     assert {module: count for module, count in found.items() if count > ALIKE.get(module, 0)} == {}
-
-
-def test_a_key_is_read_from_plain_json_and_from_dynamodb_json() -> None:
-    names = DESTINATION_KEY
-    plain = {names[0]: "a", "x": [1], names[1]: "b"}
-
-    assert key_of(plain) == ("a", "b")
-    assert reader(*names, wire=False)(json.dumps(plain).encode()) == ("a", "b")
-    assert reader(*names, wire=True)(json.dumps({name: {"S": name} for name in names}).encode()) == names
-
-
-@pytest.mark.parametrize("item", [{}, {TIME: {"N": "5"}}, {TIME: {"M": {"S": {"S": "x"}}}}])
-def test_an_attribute_that_is_no_text_is_read_as_empty(item: dict[str, object]) -> None:
-    assert reader(TIME, wire=True)(json.dumps(item).encode()) == ("",)

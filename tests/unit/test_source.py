@@ -8,6 +8,7 @@ import pytest
 
 from etl.invocation.deadline import Deadline
 from etl.model.errors import TransientError
+from etl.model.schema import SPECIFIED
 from etl.tables.source import Page
 from tests.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.builders import PICKED, Units, item, source
@@ -40,7 +41,7 @@ def test_a_table_has_a_segment_per_size_and_at_most_all_workers(size: int | None
     dynamodb = FakeDynamoDB()
     dynamodb.size_bytes = size
 
-    assert source(dynamodb).segments(1000, most=40) == segments
+    assert source(dynamodb).describe().segments(1000, most=40) == segments
 
 
 def test_the_items_of_the_window_are_read() -> None:
@@ -89,8 +90,8 @@ def test_reading_goes_on_behind_a_key() -> None:
 
 
 def fetched(dynamodb: FakeDynamoDB, *ids: str) -> tuple[dict[str, Any], Decimal]:
-    found, units = source(dynamodb).items(ids, lambda _: None)
-    return {key: json.loads(line) for key, line in found.items()}, units
+    found, units = source(dynamodb).items(SPECIFIED.source, [(each,) for each in ids], lambda _: None)
+    return {key: json.loads(line) for (key,), line in found.items()}, units
 
 
 def test_items_are_fetched_by_their_ids_as_they_are() -> None:
@@ -104,9 +105,9 @@ def test_items_are_fetched_by_their_ids_as_they_are() -> None:
 def test_unprocessed_keys_are_requested_again_after_a_wait() -> None:
     dynamodb, waits = table([item(n) for n in range(9)]), list[float]()
     dynamodb.undone_keys = [5, 2]
-    found, units = source(dynamodb).items([f"item-{n:04d}" for n in range(9)], waits.append)
+    found, units = source(dynamodb).items(SPECIFIED.source, [(f"item-{n:04d}",) for n in range(9)], waits.append)
 
-    assert sorted(found) == [f"item-{n:04d}" for n in range(9)]
+    assert sorted(found) == [(f"item-{n:04d}",) for n in range(9)]
     assert units == 9
     assert len(waits) == 2
     assert all(0 <= wait <= 0.4 for wait in waits)
@@ -114,7 +115,7 @@ def test_unprocessed_keys_are_requested_again_after_a_wait() -> None:
 
 def test_few_items_are_fetched_together_since_each_may_be_large() -> None:
     dynamodb = table([item(n) for n in range(25)])
-    found, units = source(dynamodb).items([f"item-{n:04d}" for n in range(25)])
+    found, units = source(dynamodb).items(SPECIFIED.source, [(f"item-{n:04d}",) for n in range(25)])
 
     assert (len(found), units) == (25, Decimal(25))
     assert dynamodb.faults.calls == ["BatchGetItem"] * 4

@@ -29,7 +29,7 @@ def results(transform: Any, record: dict[str, Any] | None = None, **more: Any) -
 def applied(user: Transformation, record: dict[str, Any] | None = None) -> list[tuple[bytes, dict[str, Any]]]:
     """The results of a record: the line of each result, and the result as it was when it came."""
     checked = dict(record or RECORD)
-    (breach,) = user.check([checked], run().time)
+    (breach,) = user.check([checked], run())
     if isinstance(breach, RejectedError):
         raise breach
     return [(line, result) for line, (result,) in user.apply(checked, run(), [dict])]
@@ -195,7 +195,7 @@ class WithNumber(TypedDict):
 
 
 def test_the_timestamp_is_checked_before_the_contract() -> None:
-    (reason,) = user_code(lambda *_: None, contract=WithNumber).check([{"timestamp": 5}], run().time)
+    (reason,) = user_code(lambda *_: None, contract=WithNumber).check([{"timestamp": 5}], run())
 
     assert isinstance(reason, RejectedError)
     assert reason.got == "an attribute of type N"

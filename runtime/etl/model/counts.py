@@ -59,6 +59,9 @@ TABLE = (
     Count("load_quarantine_parts", LOAD),
     Count("ahead", TRANSFORM, outcome=True),
     Count("untimed", TRANSFORM, "ItemsUntimed", outcome=True),
+    Count("outside", TRANSFORM),
+    Count("excluded", TRANSFORM),
+    Count("included", TRANSFORM),
 )
 COUNTS = tuple(count.name for count in TABLE)
 POSITIONS = {name: position for position, name in enumerate(COUNTS)}
@@ -91,9 +94,11 @@ class Equation(NamedTuple):
     parts: tuple[str, ...]
 
 
+# The counts of items that a run leaves out for their time.
+_LEFT_OUT = ("ahead", "outside", "excluded", "untimed")
 BALANCE = (
     Equation(EXTRACT, "read", ("extracted", NOT_REPLAYABLE)),
-    Equation(TRANSFORM, "extracted", ("transformed", "dropped", "ahead", "untimed", "rejected_transform")),
+    Equation(TRANSFORM, "extracted", ("transformed", "dropped", *_LEFT_OUT, "rejected_transform")),
     Equation(LOAD, "records", ("loaded", "superseded", "rejected_load")),
 )
 
@@ -104,8 +109,8 @@ def by_name(counts: Iterable[int]) -> dict[str, int]:
 
 
 def judged(counts: Counts) -> int:
-    """How many of the items read are the run's own: neither a later run's, nor without a time."""
-    return counts.get("read", 0) - counts.get("ahead", 0) - counts.get("untimed", 0)
+    """How many of the items read are the run's own: neither another run's, nor left out for their time."""
+    return counts.get("read", 0) - sum(counts.get(name, 0) for name in _LEFT_OUT)
 
 
 def rejected(counts: Counts, stage: str | None = None) -> int:

@@ -7,7 +7,9 @@ setting's name in capitals.
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from etl.model.change_time import Format, Missing
 from etl.model.limits import MOST_INLINE_WORKERS, MOST_WORKERS
+from etl.model.schema import TIME
 from etl.model.setting import number, percent, says
 
 _KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
@@ -39,7 +41,28 @@ class _ReadByStaging:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadByExtract(_ReadByStaging, ReadByAll):
+class OfTables:
+    """Settings that describe the tables. A function has the variable of such a setting only if you set it."""
+
+    source_cursor: Annotated[
+        str,
+        says(
+            "The attribute with the time of an item's last change, or a path into maps such as `audit.updated`.",
+            r"the name of an attribute, or names joined by dots, with \. for a dot within a name",
+        ),
+    ] = TIME
+    source_cursor_format: Annotated[
+        Format,
+        says("The format of that time; `none` if there is none, so that each run reads the whole table."),
+    ] = "iso"
+    source_cursor_zone: Annotated[
+        str, says("The time zone in which `iso_local` is written.", "an IANA time zone such as Europe/Berlin")
+    ] = "UTC"
+    source_cursor_missing: Annotated[Missing, says("The treatment of an item without a valid time.")] = "quarantine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadByExtract(OfTables, _ReadByStaging, ReadByAll):
     """Settings of ``etl-extract``."""
 
     lookback_hours: Annotated[int, number("hours", 1, 8784, "The length of the default window.")] = 24

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from etl.model.counts import COUNTS, POSITIONS, by_name
+from etl.model.schema import SPECIFIED, Schema
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -36,6 +37,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         execution: ARN of the execution.
         segments: number of segments in which the source table, or the quarantine, is read.
         code: version of the code that planned the run; empty if unknown.
+        schema: the attributes of the tables that the pipeline itself uses.
         replay: the run whose quarantine this run takes up, in that run's window; None for a run of a window.
     """
 
@@ -46,6 +48,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     execution: str
     segments: int
     code: str = ""
+    schema: Schema = SPECIFIED
     replay: Replayed | None = None
 
 

@@ -9,9 +9,10 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from etl.aws.backoff import full_jitter
 from etl.aws.clients import is_transient
+from etl.model.keys import Key, KeyAttributes, wire_reader
 from etl.model.limits import IN_FLIGHT
 from etl.model.rejection import RejectedError
-from etl.model.schema import DESTINATION_KEY, Key, reader
+from etl.model.schema import SPECIFIED
 from etl.tables.batch_writer import BatchWriter
 from etl.tables.write_pace import InFlight, Pacer, units_at_most
 
@@ -43,7 +44,6 @@ class _Answer(msgspec.Struct, rename="pascal"):
 
 
 _answers = msgspec.json.Decoder(_Answer)
-_key_of_item = reader(*DESTINATION_KEY, wire=True)
 
 
 @dataclass
@@ -76,6 +76,7 @@ class DestinationTable:
         pacer: the ceiling.
         remaining_ms: the remaining time of the invocation, in milliseconds.
         sleep: waits for a number of seconds.
+        key: the table's key.
     """
 
     def __init__(
@@ -85,8 +86,11 @@ class DestinationTable:
         pacer: Pacer,
         remaining_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        key: KeyAttributes = SPECIFIED.destination,
     ) -> None:
         self._writer = writer
+        self._key_of_item = wire_reader(key)
         self._name = name
         self._pacer = pacer
         self._remaining_ms = remaining_ms
@@ -152,7 +156,7 @@ class DestinationTable:
             unwritten = pending
             outcome.requests += 1
             answer = _answers.decode(await self._answered(first + between.join(pending.values()) + last))
-            unwritten = {key: pending[key] for key in _unprocessed(answer, self._name)}
+            unwritten = {key: pending[key] for key in self._unprocessed(answer)}
             if answer.consumed_capacity:
                 consumed = sum(capacity.capacity_units for capacity in answer.consumed_capacity)
                 outcome.units += consumed
@@ -205,6 +209,11 @@ class DestinationTable:
         for half in (keys[:middle], keys[middle:]):
             await self._write({key: pending[key] for key in half}, outcome)
 
+    def _unprocessed(self, answer: _Answer) -> list[Key]:
+        """The keys of the items that DynamoDB did not write."""
+        requests = answer.unprocessed_items.get(self._name, ())
+        return [self._key_of_item(request.put_request.item) for request in requests]
+
     def _spare_seconds(self) -> float:
         return (self._remaining_ms() - self._last_ms) / 1000
 
@@ -216,11 +225,6 @@ class DestinationTable:
             return False
         await self._sleep(seconds)
         return True
-
-
-def _unprocessed(answer: _Answer, table: str) -> list[Key]:
-    """The keys of the items that DynamoDB did not write."""
-    return [_key_of_item(request.put_request.item) for request in answer.unprocessed_items.get(table, ())]
 
 
 def _is_refused(error: Exception) -> bool:

@@ -13,7 +13,7 @@ from etl.aws.backoff import full_jitter
 from etl.aws.raw_bodies import raw_body
 from etl.invocation.deadline import Deadline
 from etl.model.errors import Reason, TransientError
-from etl.model.schema import SOURCE_KEY, reader
+from etl.model.keys import Key, KeyAttribute, KeyAttributes, wire_key, wire_reader
 from etl.tables.scan import MACHINE, PageRequests, Passing
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ class _RawItems(msgspec.Struct, rename="pascal"):
 
 _pages = msgspec.json.Decoder(_RawPage)
 _answers = msgspec.json.Decoder(_RawItems)
-_id_of = reader(SOURCE_KEY, wire=True)
 
 
 class Page(NamedTuple):
@@ -68,6 +67,34 @@ class Page(NamedTuple):
     not_replayable: int = 0
 
 
+class TableFacts(NamedTuple):
+    """Facts about a table.
+
+    Attributes:
+        key: its key.
+        size: its bytes.
+    """
+
+    key: KeyAttributes
+    size: int
+
+    def segments(self, segment_bytes: int, most: int) -> int:
+        """The number of segments to read the table in: one for each ``segment_bytes`` of it, at most ``most``.
+
+        A table that has grown since is still read whole, in a longer time.
+        """
+        return max(1, min(most, math.ceil(self.size / segment_bytes)))
+
+
+def described(dynamodb: "DynamoDBClient", name: str) -> TableFacts:
+    """Facts about a table, as DescribeTable knows them."""
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
+    # The partition key comes first (API reference, CreateTable).
+    names = [each["AttributeName"] for each in table["KeySchema"]]
+    return TableFacts(tuple(KeyAttribute(each, types[each]) for each in names), table.get("TableSizeBytes", 0))
+
+
 class SourceTable:
     """The source table.
 
@@ -82,14 +109,9 @@ class SourceTable:
         self._name = name
         self._passing = passing
 
-    def segments(self, segment_bytes: int, most: int) -> int:
-        """The number of segments to read the table in: one for each ``segment_bytes`` of it, at most ``most``.
-
-        DynamoDB's figure of the size is up to six hours old. A table that has grown since is still read whole, in a
-        longer time.
-        """
-        size = self._dynamodb.describe_table(TableName=self._name)["Table"].get("TableSizeBytes", 0)
-        return max(1, min(most, math.ceil(size / segment_bytes)))
+    def describe(self) -> TableFacts:
+        """The key of the table, and its size: DynamoDB's figure of the size is up to six hours old."""
+        return described(self._dynamodb, self._name)
 
     def pages(
         self,
@@ -138,41 +160,45 @@ class SourceTable:
                 raise requests.nothing_came(self._name)
 
     def items(
-        self, ids: Collection[str], sleep: Callable[[float], None] = time.sleep
-    ) -> tuple[dict[str, bytes], Decimal]:
-        """Read the items with these ids as they are now; return them by id, and the read units.
+        self, key: KeyAttributes, wanted: Collection[Key], sleep: Callable[[float], None] = time.sleep
+    ) -> tuple[dict[Key, bytes], Decimal]:
+        """Read the items with these keys as they are now; return them by key, and the read units.
 
         Args:
-            ids: no two alike.
+            key: the table's key.
+            wanted: its values, no two alike.
             sleep: waits for a number of seconds.
 
         Raises:
             TransientError: DynamoDB left some of them unprocessed again and again.
         """
-        found: dict[str, bytes] = {}
+        found: dict[Key, bytes] = {}
+        key_of_item = wire_reader(key)
         units = Decimal(0)
-        rest = iter(ids)
-        while some := list(islice(rest, _KEYS_TOGETHER)):
-            units += self._take_items(some, found, sleep)
+        rest = iter(wanted)
+        while some := [wire_key(key, values) for values in islice(rest, _KEYS_TOGETHER)]:
+            items, consumed = self._get(some, sleep)
+            found |= {key_of_item(item): _one_line(item) for item in items}
+            units += consumed
         return found, units
 
-    def _take_items(self, ids: list[str], found: dict[str, bytes], sleep: Callable[[float], None]) -> Decimal:
-        """Add the items with a few ids to the found ones; return the read units."""
+    def _get(self, keys: list[Any], sleep: Callable[[float], None]) -> tuple[list[msgspec.Raw], Decimal]:
+        """Read the items with a few keys; return them and the read units."""
+        items: list[msgspec.Raw] = []
         units = Decimal(0)
         # A consistent read sees corrections of a moment ago.
-        unread: Any = {self._name: {"Keys": [{SOURCE_KEY: {"S": each}} for each in ids], "ConsistentRead": True}}
+        unread: Any = {self._name: {"Keys": keys, "ConsistentRead": True}}
         for attempt in range(_UNPROCESSED_ATTEMPTS):
             if attempt:
                 sleep(full_jitter(attempt))
             answer = _answers.decode(
                 raw_body(self._dynamodb.batch_get_item(RequestItems=unread, ReturnConsumedCapacity="TOTAL"))
             )
-            for item in answer.responses.get(self._name, ()):
-                found[_id_of(item)[0]] = _one_line(item)
+            items += answer.responses.get(self._name, ())
             units += sum(each.capacity_units for each in answer.consumed_capacity)
             unread = answer.unprocessed_keys
             if not unread:
-                return units
+                return items, units
         raise TransientError(
             f"the source table {self._name} left keys of a BatchGetItem unprocessed {_UNPROCESSED_ATTEMPTS} times: "
             "look at its throttling metrics",

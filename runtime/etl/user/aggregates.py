@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from etl.model.errors import TransformationError
-from etl.model.schema import DESTINATION_KEY
+from etl.model.schema import Schema
 
 _FUNCTIONS = ("count", "sum", "min", "max", "avg")
 
@@ -30,15 +30,34 @@ class Aggregate:
         """Check the rules that a type can't express."""
         if isinstance(self.by, str):
             raise TransformationError(f'aggregate {self.name}: by must be a list of attributes, got "{self.by}"')
-        taken = {"records", *(DESTINATION_KEY if self.load else ())} & set(self.by)
-        if taken:
-            raise TransformationError(
-                f"aggregate {self.name}: by can't name {', '.join(sorted(taken))}, since its own records have that: "
-                "let transform() add the same under another name"
-            )
+        self._check_names({"records"})
         for attribute, functions in self.of.items():
             unknown = [functions] if isinstance(functions, str) else [f for f in functions if f not in _FUNCTIONS]
             if unknown:
                 raise TransformationError(
                     f"aggregate {self.name}: of[{attribute!r}] must be a list of {', '.join(_FUNCTIONS)}, got {unknown}"
                 )
+
+    def check_loadable(self, schema: Schema) -> None:
+        """Check that its groups can be loaded, if they shall be.
+
+        Raises:
+            TransformationError: a group has an attribute of the destination's key, or the key isn't text.
+        """
+        if not self.load:
+            return
+        self._check_names(set(schema.destination_names))
+        for attribute in schema.destination:
+            if attribute.type != "S":
+                raise TransformationError(
+                    f"aggregate {self.name}: load=True needs a destination whose key is text, and {attribute.name} is "
+                    f"of type {attribute.type}: leave load out, and read the aggregates in the run's report"
+                )
+
+    def _check_names(self, reserved: set[str]) -> None:
+        taken = reserved & set(self.by)
+        if taken:
+            raise TransformationError(
+                f"aggregate {self.name}: by can't name {', '.join(sorted(taken))}, since its own records have that: "
+                "let transform() add the same under another name"
+            )

@@ -3,14 +3,15 @@
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
-from decimal import Context, getcontext, setcontext
+from decimal import Context, Decimal, getcontext, setcontext
 from typing import Any
 
 from etl.model.errors import TransformationError
+from etl.model.keys import MOST_KEY_BYTES, KeyType
 from etl.model.rejection import RejectedError
 from etl.model.run import Run
-from etl.model.schema import DESTINATION_KEY
-from etl.tables.timestamps import Verdict, check_timestamps
+from etl.model.schema import SPECIFIED, Schema
+from etl.tables.change_time import INCLUDED, Verdict, bounds_of, rule_of
 from etl.user.accumulator import Accumulator
 from etl.user.aggregates import Aggregate
 from etl.user.contract import Checker
@@ -38,6 +39,14 @@ _MOST_SIZE = f"must have at most {MAX_ITEM_BYTES:,} bytes, as DynamoDB counts th
 _MOST_LINE = f"must have at most {MOST_LINE_BYTES:,} bytes of JSON, None included"
 _MOST_RESULTS = f"its results must take at most {MOST_RESULTS_BYTES // 1024**2} MB of memory together"
 _NOTHING = object()
+_NUMBERS = (int, Decimal)
+# The types of a key's values, by DynamoDB's types.
+_KEY_VALUES: dict[KeyType, tuple[tuple[type, ...], str]] = {
+    "S": ((str,), "text that isn't empty"),
+    "N": (_NUMBERS, "a number"),
+    "B": ((bytes,), "bytes that aren't empty"),
+}
+_MOST_UTF8 = 4  # bytes of a character
 EXAMPLE_RUN = Run(
     id="20240116T020000000Z",
     start="2024-01-15T00:00:00Z",
@@ -58,12 +67,13 @@ class Transformation:
 
     Args:
         module: the module, or anything with its ``Contract``, ``transform`` and, if any, ``AGGREGATES``.
+        schema: the keys of the tables, and the time of an item.
 
     Raises:
         TransformationError: one of them is missing or can't be used.
     """
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, schema: Schema = SPECIFIED) -> None:
         for name in ("Contract", "transform"):
             if not callable(getattr(module, name, None)):
                 raise TransformationError(
@@ -72,27 +82,36 @@ class Transformation:
                 )
         self._transform = module.transform
         self._checker = Checker(module.Contract)
-        self.aggregates: list[Aggregate] = _aggregates(getattr(module, "AGGREGATES", []))
+        self.aggregates: list[Aggregate] = _aggregates(getattr(module, "AGGREGATES", []), schema)
         added_bytes = (_OBJECT_BYTES + _NUMBER_BYTES * len(each.of) for each in self.aggregates)
         self.around_bytes = _OBJECT_BYTES + sum(added_bytes)
         names = [aggregate.name for aggregate in self.aggregates]
         if len(set(names)) < len(names):
             raise TransformationError(f"AGGREGATES: each needs a name of its own, got {', '.join(names)}")
-        self._summaries = Summaries(module.Contract, self.aggregates, DESTINATION_KEY, code_of(module))
+        names_shown = (*schema.destination_names, *schema.time.path)
+        self._summaries = Summaries(module.Contract, self.aggregates, names_shown, code_of(module))
+        self._time = rule_of(schema.time)
+        self._key = [
+            (attribute.name, *_KEY_VALUES[attribute.type], most)
+            for attribute, most in zip(schema.destination, MOST_KEY_BYTES, strict=False)
+        ]
 
-    def check(self, records: list[Record], now: str) -> list[Verdict]:
+    def check(self, records: list[Record], run: Run) -> list[Verdict]:
         """Check the time of each record, and then the contract.
 
         Args:
             records: the records.
-            now: when the run started.
+            run: the run.
 
         Returns:
-            For each record the reason to reject it, ``AHEAD`` if it belongs to a later run, None if it passes.
+            For each record the reason to reject it or to leave it out, None or ``INCLUDED`` if it passes.
         """
-        times = check_timestamps(records, now)
-        breaches = iter(self._checker.check([record for record, time in zip(records, times, strict=True) if not time]))
-        verdicts = [time or next(breaches) for time in times]
+        times = self._time.check(records, bounds_of(run))
+        passed = (None, INCLUDED)
+        breaches = iter(
+            self._checker.check([record for record, time in zip(records, times, strict=True) if time in passed])
+        )
+        verdicts = [(next(breaches) or time) if time in passed else time for time in times]
         for verdict in filter(None, verdicts):
             if isinstance(verdict, RejectedError):
                 self._summaries.own(verdict)
@@ -154,10 +173,14 @@ class Transformation:
             raise RejectedError(_MOST_SIZE, got=f"{size:,} bytes")
         if len(line) > MOST_LINE_BYTES:
             raise RejectedError(_MOST_LINE, got=f"{len(line):,} bytes")
-        for name in DESTINATION_KEY:
-            if type(result.get(name)) is not str or not result[name]:
+        for name, types, expected, most in self._key:
+            value: Any = result.get(name)
+            if type(value) not in types or not (value or types is _NUMBERS):
                 got = repr(to_plain(result, self._checker.floats).get(name))[:60]
-                raise RejectedError("expected text that isn't empty, for the destination's key", field=name, got=got)
+                raise RejectedError(f"expected {expected}, for the destination's key", field=name, got=got)
+            if types is not _NUMBERS and len(value) * _MOST_UTF8 > most and (size := _size(value)) > most:
+                rule = f"expected at most {most:,} bytes, for the destination's key"
+                raise RejectedError(rule, field=name, got=f"{size:,} bytes")
         return line
 
     def _sound(self, error: RejectedError, checked: Any) -> RejectedError:
@@ -204,9 +227,9 @@ def preview(module: Any, record: Record, run: Run = EXAMPLE_RUN) -> list[Record]
         RejectedError: the record would go to quarantine.
         TransformationError: the file can't be used.
     """
-    user = Transformation(module)
+    user = Transformation(module, run.schema)
     copied = deepcopy(record)
-    (verdict,) = user.check([copied], run.time)
+    (verdict,) = user.check([copied], run)
     if isinstance(verdict, RejectedError):
         raise verdict
     aggregates = [Accumulator(aggregate).prepare for aggregate in user.aggregates]
@@ -221,7 +244,13 @@ def _several(returned: Any) -> Iterable[Any]:
     return returned if several else (returned,)
 
 
-def _aggregates(given: Any) -> list[Aggregate]:
+def _size(value: str | bytes) -> int:
+    return len(value.encode() if isinstance(value, str) else value)
+
+
+def _aggregates(given: Any, schema: Schema) -> list[Aggregate]:
     if not isinstance(given, (list, tuple)) or not all(isinstance(each, Aggregate) for each in given):
         raise TransformationError("AGGREGATES must be a list of Aggregate(...); see docs/transformations.md")
+    for each in given:
+        each.check_loadable(schema)
     return list(given)

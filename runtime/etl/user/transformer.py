@@ -4,12 +4,12 @@ Transform and the command's preview both use it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 from etl.model.function_settings import ReadByTransform
 from etl.model.rejection import OutOfMemoryError, RejectedError, TooSlowError
 from etl.model.run import Run
-from etl.tables.timestamps import Verdict
+from etl.tables.change_time import INCLUDED, LeftOut, Verdict
 from etl.user.accumulator import Accumulator, Prepared
 from etl.user.aggregates import Aggregate
 from etl.user.time_limit import OverTimeError, TimeLimit
@@ -26,10 +26,16 @@ TOGETHER_BYTES = 4 * 1024 * 1024
 """The most bytes of memory that the results of records may have together, by an estimate. The record that exceeds them
 is the last."""
 
-Fate = list[tuple[bytes, list[Prepared]]] | RejectedError | Literal["ahead"]
-"""The fate of a record: its results, the reason why it goes to quarantine, or ``ahead`` if it belongs to a later run.
+Results = list[tuple[bytes, list[Prepared]]]
+"""The results of a record: lines of plain JSON, each with its addition to every aggregate; none of a dropped one."""
 
-A result is a line of plain JSON with its addition to every aggregate. A dropped record has none."""
+
+class Included(Results):
+    """The results of a record without a time."""
+
+
+Fate = Results | RejectedError | LeftOut
+"""The fate of a record: its results, the reason why it goes to quarantine, or the reason why the run leaves it out."""
 
 
 class Transformer(Protocol):
@@ -106,7 +112,7 @@ class InProcessTransformer:
         try:
             for verdict in verdicts:
                 record = records.pop()  # it is freed when it is done: transform() may have made it large
-                if verdict is not None:
+                if verdict is not None and verdict != INCLUDED:
                     fates.append(verdict)
                     if type(verdict) is TooSlowError:
                         break
@@ -119,7 +125,7 @@ class InProcessTransformer:
                 except RejectedError as reason:
                     fates.append(self._freed(reason, lines[len(fates)]))
                 else:
-                    fates.append(results)
+                    fates.append(Included(results) if verdict is INCLUDED else results)
                     for line, _ in results:
                         result_bytes += len(line) + around
                     if result_bytes > TOGETHER_BYTES:
@@ -144,7 +150,7 @@ class InProcessTransformer:
         limit = self._limit
         try:
             limit.work = records
-            verdicts = self._user.check(records, self._run.time)
+            verdicts = self._user.check(records, self._run)
             limit.work = None
         except OverTimeError:
             limit.work = None
@@ -155,7 +161,7 @@ class InProcessTransformer:
         limit = self._limit
         try:
             limit.work = record
-            (verdict,) = self._user.check([record], self._run.time)
+            (verdict,) = self._user.check([record], self._run)
             limit.work = None
         except OverTimeError:
             limit.work = None

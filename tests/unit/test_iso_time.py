@@ -7,26 +7,28 @@ from hypothesis import strategies as st
 
 from etl.model.instants import format_instant
 from etl.model.rejection import RejectedError, UntimedError
-from etl.tables.timestamps import check_timestamps, window_filter
+from etl.model.schema import SPECIFIED
+from etl.tables.change_time import EVER, bounds, rule_of
 from etl.values.attribute_values import from_wire
 from tests.fakes.filter_expression import matches
 from tests.unit.builders import array
 
+RULE = rule_of(SPECIFIED.time)
 START, END, NOW = "2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z", "2024-01-16T02:00:00.123Z"
 # After every time that there is.
-LAST = "9999-12-31T23:59:60Z"
+LAST = "9999-12-31T23:59:59Z"
 
 
 def picked(timestamp: dict[str, Any] | None, start: str = START, end: str = END, now: str = NOW) -> bool:
     """Whether the window's filter picks an item with this timestamp."""
     item = {"id": {"S": "x"}} | ({"timestamp": timestamp} if timestamp else {})
-    return matches(window_filter(start, end, now))(item)
+    return matches(RULE.filter(bounds(start, end, now)))(item)
 
 
 def checked(*timestamps: dict[str, Any] | None, now: str = LAST) -> list[str | None]:
     """The finding for each of these timestamps in quarantine; None for a time, "ahead" for one after ``now``."""
     items = [{"id": {"S": "x"}} | ({"timestamp": each} if each else {}) for each in timestamps]
-    verdicts = check_timestamps(from_wire(array(items)), now)
+    verdicts = RULE.check(from_wire(array(items)), bounds(*EVER, now))
     return [verdict.got if isinstance(verdict, RejectedError) else verdict for verdict in verdicts]
 
 
@@ -153,14 +155,14 @@ def test_a_rejection_says_what_was_there(timestamp: dict[str, Any] | None, got: 
 
 
 def test_a_rejection_says_what_is_expected() -> None:
-    (reason,) = check_timestamps([{"timestamp": "soon"}], NOW)
+    (reason,) = RULE.check([{"timestamp": "soon"}], bounds(START, END, NOW))
 
     assert isinstance(reason, UntimedError)
     assert (reason.field, reason.got) == ("timestamp", "'soon'")
 
 
 def test_no_records_have_nothing_to_reject() -> None:
-    assert check_timestamps([], NOW) == []
+    assert RULE.check([], bounds(START, END, NOW)) == []
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_one_bad_text_among_times_is_noticed_wherever_it_is(bad: str, position: 
 
 
 def test_the_reserved_word_is_written_as_an_alias() -> None:
-    request = window_filter(START, END, NOW)
+    request = RULE.filter(bounds(START, END, NOW))
 
     assert request["ExpressionAttributeNames"] == {"#time": "timestamp"}
     assert " timestamp" not in request["FilterExpression"]

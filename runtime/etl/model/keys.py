@@ -1,0 +1,194 @@
+"""The key of a table, and the values of a key as text: equal texts are equal keys to DynamoDB.
+
+Text stays as it is. A number has one spelling: ``1``, ``1.0`` and ``1E0`` are one key. A binary value is base64.
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Context, Decimal, Inexact, InvalidOperation
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Literal
+
+import msgspec
+
+KeyType = Literal["S", "N", "B"]
+Key = tuple[str, ...]
+"""The values of a key: one, or two if the table has a sort key."""
+
+# Source: DynamoDB developer guide, "Constraints in Amazon DynamoDB", partition key and sort key.
+MOST_KEY_BYTES = (2048, 1024)
+
+
+class KeyAttribute(msgspec.Struct, frozen=True):
+    """An attribute of a key.
+
+    Attributes:
+        name: its name, up to 255 bytes of any characters.
+        type: its type in DynamoDB.
+    """
+
+    name: str
+    type: KeyType = "S"
+
+
+KeyAttributes = tuple[KeyAttribute, ...]
+"""The partition key, and the sort key if there is one."""
+
+
+class _WireText(msgspec.Struct, frozen=True):
+    text: str = msgspec.field(name="S", default="")
+
+
+class _WireNumber(msgspec.Struct, frozen=True):
+    text: str = msgspec.field(name="N", default="")
+
+
+class _WireBinary(msgspec.Struct, frozen=True):
+    text: str = msgspec.field(name="B", default="")
+
+
+class _PlainBinary(msgspec.Struct, frozen=True):
+    text: str = msgspec.field(name="$binary")
+
+
+_WIRE: dict[KeyType, Any] = {"S": _WireText, "N": _WireNumber, "B": _WireBinary}
+_PLAIN: dict[KeyType, Any] = {"S": str, "N": msgspec.Raw, "B": _PlainBinary}
+
+
+def names_of(key: KeyAttributes) -> tuple[str, ...]:
+    """The names of a key's attributes."""
+    return tuple(attribute.name for attribute in key)
+
+
+def canonical(number: str) -> str:
+    """The one spelling of a number.
+
+    Raises:
+        decimal.DecimalException: it is no number, or has more than 38 digits.
+    """
+    value = _EXACT.normalize(Decimal(number)) or Decimal(0)  # zero has several spellings
+    return f"{value:f}" if -_SHORT < value.adjusted() < _SHORT else str(value)
+
+
+# A number has at most 38 digits (DynamoDB developer guide, "Number").
+_EXACT = Context(prec=38, traps=[Inexact, InvalidOperation])
+_SHORT = 21
+
+
+def fits(key: KeyAttributes, values: Key) -> bool:
+    """Whether DynamoDB may have an item with these values: none is empty or too long."""
+    return all(
+        attribute.type == "N" or len(b64decode(value) if attribute.type == "B" else value.encode()) <= most
+        for attribute, value, most in zip(key, values, MOST_KEY_BYTES, strict=False)
+    ) and all(values)
+
+
+def wire_key(key: KeyAttributes, values: Key) -> dict[str, dict[str, str]]:
+    """A key in DynamoDB JSON."""
+    return {attribute.name: {attribute.type: value} for attribute, value in zip(key, values, strict=True)}
+
+
+@lru_cache
+def key_of(key: KeyAttributes) -> Callable[[Mapping[str, Any]], Key]:
+    """Make a function that gets the key of a record of decoded plain JSON, as Load has it.
+
+    The function raises KeyError, TypeError, AttributeError or ValueError for a record without such a key.
+    """
+    names = names_of(key)
+    if all(attribute.type == "S" for attribute in key):
+        first = names[0]
+        return itemgetter(*names) if len(names) > 1 else lambda record: (record[first],)
+    readers = [(attribute.name, _DECODED[attribute.type]) for attribute in key]
+    return lambda record: tuple(read(record[name]) for name, read in readers)
+
+
+def _decoded_number(value: Any) -> str:
+    return canonical(str(value) if type(value) is int else value.N)
+
+
+_DECODED: dict[KeyType, Callable[[Any], str]] = {
+    "S": lambda value: value,
+    "N": _decoded_number,
+    "B": lambda value: value["$binary"],
+}
+
+
+@lru_cache
+def wire_reader(key: KeyAttributes) -> Callable[[bytes | msgspec.Raw], Key]:
+    """Make a function that reads the key of an item of DynamoDB JSON, and skips the rest of its JSON.
+
+    An attribute that is missing or has another type is read as empty.
+    """
+    decode = _attributes(key, _WIRE, [_WIRE[attribute.type]() for attribute in key])
+    numbers = [attribute.type == "N" for attribute in key]
+    if not any(numbers):
+        return lambda line: tuple(value.text for value in decode(line))
+    return lambda line: tuple(
+        canonical(value.text) if is_number and value.text else value.text
+        for is_number, value in zip(numbers, decode(line), strict=True)
+    )
+
+
+@lru_cache
+def plain_reader(key: KeyAttributes) -> Callable[[bytes | msgspec.Raw], Key]:
+    """Make a function that reads the key of a record of plain JSON, and skips the rest of its JSON.
+
+    The function raises msgspec.ValidationError for a record without such a key.
+    """
+    decode = _attributes(key, _PLAIN)
+    if all(attribute.type == "S" for attribute in key):
+        return decode
+    readers = [_READ[attribute.type] for attribute in key]
+    return lambda line: tuple(read(value) for read, value in zip(readers, decode(line), strict=True))
+
+
+_READ: dict[KeyType, Callable[[Any], str]] = {
+    "S": lambda value: value,
+    "N": lambda value: canonical(bytes(value).decode()),
+    "B": lambda value: value.text,
+}
+
+
+def raw_reader(name: str) -> Callable[[bytes | msgspec.Raw], tuple[msgspec.Raw]]:
+    """Make a function that gets an attribute of an item of DynamoDB JSON; ``{}`` if it is missing."""
+    return _attributes((KeyAttribute(name),), {"S": msgspec.Raw}, [msgspec.Raw(b"{}")])
+
+
+# msgspec's structs can't have fields of such names.
+_UNFIT = re.compile(r'[\x00-\x1f"\\]')
+
+
+def _attributes(
+    key: KeyAttributes, types: Mapping[KeyType, Any], defaults: Sequence[Any] = ()
+) -> Callable[[bytes | msgspec.Raw], tuple[Any, ...]]:
+    """Make a function that decodes the attributes of a key and skips the rest.
+
+    Args:
+        key: the key.
+        types: the types to decode, by DynamoDB's types.
+        defaults: the values of attributes that are missing or have another shape; without them the function raises
+            msgspec.ValidationError.
+    """
+    kinds = [types[attribute.type] for attribute in key]
+    if any(map(_UNFIT.search, names_of(key))):
+        document = msgspec.json.Decoder(dict[str, msgspec.Raw])
+        missing = msgspec.Raw(b"{}" if defaults else b"null")
+        decoders = [(attribute.name, msgspec.json.Decoder(kind)) for attribute, kind in zip(key, kinds, strict=True)]
+
+        def decode(line: bytes | msgspec.Raw) -> tuple[Any, ...]:
+            found = document.decode(line)
+            return tuple(decoder.decode(found.get(name, missing)) for name, decoder in decoders)
+
+        return decode
+    fields: list[Any] = [
+        (
+            f"field{number}",
+            kind,
+            msgspec.field(name=attribute.name, **({"default": defaults[number]} if defaults else {})),
+        )
+        for number, (attribute, kind) in enumerate(zip(key, kinds, strict=True))
+    ]
+    read = msgspec.json.Decoder(msgspec.defstruct("Attributes", fields)).decode
+    return lambda line: msgspec.structs.astuple(read(line))
