@@ -36,6 +36,13 @@ ALLOWED: list[tuple[str, Any]] = [
     ("part_bytes", 5 * 1024**3),
     *(("log_retention_days", days) for days in RETENTIONS),
     ("alarm_email", "data-team+etl@example.co.uk"),
+    ("source_cursor", r"a\.b.c"),
+    ("source_cursor", ".".join("abcdef")),
+    ("source_cursor_zone", "Europe/Berlin"),
+    ("source_filter", None),
+    ("source_filter", '{"expression": "begins_with(sk, :p)", "values": {":p": "ORDER#"}}'),
+    ("destination_keys", "pk:S,sk:N"),
+    ("destination_keys", "x" * 255 + ":B"),
 ]
 # Values that are refused, typed or as a text.
 REFUSED: list[tuple[str, Any]] = [
@@ -85,6 +92,22 @@ REFUSED: list[tuple[str, Any]] = [
     ("architecture", "arm"),
     ("log_level", "info"),
     ("lambda_platform", "laptop"),
+]
+# Texts that are refused with a reason.
+REASONED = [
+    ("source_cursor", "a..b", "names joined by dots"),
+    ("source_cursor", r"a\b", "a backslash"),
+    ("source_cursor", ".".join("abcdefg"), "7 names"),
+    ("source_cursor_zone", "Europe/Berlim", "Europe/Berlim"),
+    ("source_cursor_zone", "../../etc/passwd", "no time zone"),
+    ("source_filter", "x", "no JSON"),
+    ("destination_keys", "pk", "NAME:TYPE"),
+    ("destination_keys", "pk:M", "S, N, B"),
+    ("destination_keys", ":S", "1 to 255 bytes"),
+    ("destination_keys", "ä" * 128 + ":S", "1 to 255 bytes"),
+    ("destination_keys", "a:S,b:S,c:S", "one or two"),
+    ("destination_keys", "a:S,", "one or two"),
+    ("destination_keys", "a:S, a:N", "the name 'a'"),
 ]
 
 
@@ -139,6 +162,16 @@ def test_a_refusal_says_what_is_allowed_and_what_was_got(name: str, value: Any) 
 
         assert str(refused.value).startswith(f"{name} must be {SETTINGS[name].allowed}")
         assert str(refused.value).endswith(f", got {value!a}")
+
+
+@pytest.mark.parametrize(("name", "text", "reason"), REASONED)
+def test_a_refusal_gives_the_reason(name: str, text: str, reason: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        SETTINGS[name].parse(text, strict=True)
+
+    said, _, why = str(refused.value).partition(", got ")
+    assert said == f"{name} must be {SETTINGS[name].allowed}"
+    assert reason in why
 
 
 def test_too_many_workers_are_refused_with_the_reason() -> None:
