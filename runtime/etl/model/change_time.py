@@ -1,13 +1,14 @@
 """The attribute with the time of an item's last change: its path, its format, and items without one."""
 
 import re
-from datetime import UTC, tzinfo
+from datetime import timezone, tzinfo
 from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
 Format = Literal["iso", "iso_offset", "iso_local", "date", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "none"]
+UTC = "UTC"
 Missing = Literal["quarantine", "include", "exclude"]
 
 MOST_STEPS = 6
@@ -28,7 +29,7 @@ class ChangeTime(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     path: tuple[str, ...]
     format: Format = "iso"
-    zone: str = "UTC"
+    zone: str = UTC
     missing: Missing = "quarantine"
 
     @property
@@ -58,10 +59,10 @@ def zone_of(name: str) -> tzinfo:
     Raises:
         ValueError: there is none.
     """
-    if name == "UTC":
-        return UTC
-    # Not at every cold start. The data of zones is in the functions' zip, since not every runtime of Lambda has it
-    # (github.com/aws/aws-lambda-dotnet/issues/1620).
+    if name == UTC:
+        return timezone.utc  # noqa: UP017 - UTC is the name here
+    # Not at every cold start. The functions' zip has the data of zones, if a setting needs them: not every runtime of
+    # Lambda has it (github.com/aws/aws-lambda-dotnet/issues/1620).
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
