@@ -15,10 +15,15 @@ from tests.fakes.faults import client_error
 from tests.fakes.filter_expression import matches
 from tests.fakes.pipeline import FakePipeline
 from tests.unit.builders import PICKED, item
-from tests.unit.test_pipeline import MODULE
+from tests.unit.test_any_table import as_it_is, module
+
+MODULE = module(as_it_is)
 
 RUN = bounds("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z", "2024-01-16T02:00:00Z")
 ORDERS = {"expression": "begins_with(sk, :start)", "values": {":start": "ORDER#"}}
+
+
+UNFIT: list[Any] = [None, [], {}, {"S": 1}, {"N": "x"}, {"N": 1}, {"B": "?"}, {"SS": []}, {"M": []}, {"X": "a"}]
 
 
 def parsed(expression: str, names: Any = (), values: Any = ()) -> SourceFilter:
@@ -70,7 +75,7 @@ def test_a_value_is_plain_or_dynamodb_json(value: Any, wire: Any) -> None:
         ('{"expression": "a = :b", "values": {":b": NaN}}', "exact"),
         *(
             (json.dumps({"expression": "a = :b", "values": {":b": value}}), "the value of :b must be text")
-            for value in (None, [], {}, {"S": 1}, {"N": "x"}, {"N": 1}, {"B": "?"}, {"SS": []}, {"M": []}, {"X": "a"})
+            for value in UNFIT
         ),
         (json.dumps({"expression": "a = :b", "values": {":b": 10**38 + 1}}), "the value of :b"),
         (json.dumps({"expression": "a = b" + " " * MOST_FILTER_BYTES}), "at most 2,048 bytes"),
