@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from aws_cdk import App
+from aws_cdk import App, Stack
+from aws_cdk.assertions import Template
 
+from etl.model.names import DESTINATION_TABLE
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
+from serverless_app.constructs.storage import Storage
 from serverless_app.settings import CHECKOUT, PipelineSettings
 from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
 
