@@ -98,6 +98,8 @@ def canonical(number: str) -> str:
     Raises:
         decimal.DecimalException: it is no number, or has more than 38 digits.
     """
+    if number.isascii() and number.isdigit() and len(number) <= _SHORT and number[0] != "0":
+        return number  # nearly all numbers of keys
     value = _EXACT.normalize(Decimal(number)) or Decimal(0)  # zero has several spellings
     return f"{value:f}" if -_SHORT < value.adjusted() < _SHORT else str(value)
 
