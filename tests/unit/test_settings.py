@@ -95,7 +95,10 @@ REFUSED: list[tuple[str, Any]] = [
 ]
 # Texts that are refused with a reason.
 REASONED = [
+    ("source_cursor", "", "names joined by dots"),
     ("source_cursor", "a..b", "names joined by dots"),
+    ("source_cursor_zone", "", "no time zone"),
+    ("destination_keys", "", "one or two"),
     ("source_cursor", r"a\b", "a backslash"),
     ("source_cursor", ".".join("abcdefg"), "7 names"),
     ("source_cursor_zone", "Europe/Berlim", "Europe/Berlim"),

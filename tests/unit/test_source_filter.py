@@ -67,6 +67,7 @@ def test_a_value_is_plain_or_dynamodb_json(value: Any, wire: Any) -> None:
         ('{"expression": "begins_with(sk, \\"ORDER#\\")"}', "a placeholder"),
         ('{"expression": "a = 5"}', "a placeholder"),
         ('{"expression": "a = :b"}', ":b, which values must declare"),
+        ('{"expression": "a = :b", "names": {":b": "c"}}', "doesn't use :b"),
         ('{"expression": "#a = b"}', "#a, which names must declare"),
         ('{"expression": "a = b", "values": {":c": 1}}', "doesn't use :c"),
         ('{"expression": "#a = b", "names": {"#a": ""}}', "the name of an attribute"),

@@ -45,7 +45,7 @@ def parse_path(text: str) -> tuple[str, ...]:
         ValueError: a name is empty, a backslash precedes another character, or there are too many names.
     """
     names = _STEP.findall(text)
-    if ".".join(names) != text or re.search(r"\\[^.\\]", text.replace("\\\\", "")):
+    if not names or ".".join(names) != text or re.search(r"\\[^.\\]", text.replace("\\\\", "")):
         raise ValueError(r"write names joined by dots, with \. for a dot within a name and \\ for a backslash")
     if len(names) > MOST_STEPS:
         raise ValueError(f"it has {len(names)} names, and a path has at most {MOST_STEPS}")

@@ -49,7 +49,7 @@ def parse_keys(text: str) -> KeyAttributes:
         ValueError: the text is no key that a table may have.
     """
     entries = _ENTRY.findall(text)
-    if ",".join(entries) != text or len(entries) > len(MOST_KEY_BYTES):
+    if ",".join(entries) != text or not 1 <= len(entries) <= len(MOST_KEY_BYTES):
         raise ValueError("write one or two attributes, with a comma between them")
     key = tuple(map(_key_attribute, entries))
     if len(set(names_of(key))) < len(key):

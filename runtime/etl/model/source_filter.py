@@ -60,7 +60,7 @@ def parse_filter(text: str) -> SourceFilter:
     for placeholder, name in names.items():
         if not isinstance(name, str) or not name:
             raise ValueError(f"the value of {placeholder[:80]} must be the name of an attribute")
-    _check_expression(expression, {*names, *values})
+    _check_expression(expression, set(names), set(values))
     return SourceFilter(
         expression=expression,
         names=names,
@@ -72,7 +72,7 @@ def _no_float(number: str) -> None:
     raise ValueError(f'a number with a fraction must be exact: write {{"N": "{number[:40]}"}}')
 
 
-def _check_expression(expression: str, declared: set[str]) -> None:
+def _check_expression(expression: str, names: set[str], values: set[str]) -> None:
     tokens, end = [], 0
     while found := _TOKEN.match(expression, end):
         tokens.append(found[0])
@@ -92,11 +92,12 @@ def _check_expression(expression: str, declared: set[str]) -> None:
     if depth:
         raise ValueError("the parentheses of the expression aren't balanced")
     used = {each for each in tokens if each[0] in "#:"}
-    if missing := used - declared:
-        where = "names" if min(missing)[0] == "#" else "values"
-        raise ValueError(f"the expression uses {min(missing)[:80]}, which {where} must declare")
-    if unused := declared - used:
-        raise ValueError(f"the expression doesn't use {min(unused)[:80]}: take it out of names and values")
+    for sign, where, declared in (("#", "names", names), (":", "values", values)):
+        wanted = {each for each in used if each[0] == sign}
+        if wanted - declared:
+            raise ValueError(f"the expression uses {min(wanted - declared)[:80]}, which {where} must declare")
+        if declared - wanted:
+            raise ValueError(f"the expression doesn't use {min(declared - wanted)[:80]}: take it out of {where}")
 
 
 def _wire(placeholder: str, value: Any) -> dict[str, Any]:
