@@ -12,6 +12,7 @@ import pytest
 
 from etl.model.keys import KeyAttribute, KeyAttributes, KeyType
 from etl.model.rejection import RejectedError
+from etl.user.aggregates import Aggregate
 from tests.fakes.dynamodb import Item
 from tests.fakes.pipeline import EXECUTION, FakePipeline
 from tests.unit.builders import keys, staged
@@ -27,8 +28,8 @@ class Nothing(TypedDict):
     """A contract that accepts every item."""
 
 
-def module(transform: Callable[[dict[str, Any], Any], Any]) -> Any:
-    return SimpleNamespace(Contract=Nothing, transform=transform)
+def module(transform: Callable[[dict[str, Any], Any], Any], *aggregates: Aggregate) -> Any:
+    return SimpleNamespace(Contract=Nothing, transform=transform, AGGREGATES=aggregates)
 
 
 def as_it_is(record: dict[str, Any], _: Any) -> Any:
@@ -197,13 +198,15 @@ def test_a_number_key_is_one_key_in_every_spelling(spellings: list[str]) -> None
     table = Table(key(("n", "N")), "timestamp", "none", {"S": "x"}, {"S": "x"})
     pipeline = pipeline_of(table, [table.item(n, table.inside) for n in range(9)], segments=1)
     pipeline.dynamodb.script = [1]
-    with pipeline.deployed(table.settings | {"PART_BYTES": "1024"}, module(respelt)):
+    with pipeline.deployed(table.settings | {"PART_BYTES": "1024"}, module(respelt, Aggregate(name="all", by=["n"]))):
         output = pipeline.run()
 
     last = staged(pipeline.s3, f"transform/{RUN}/data")[-1]
     (loaded,) = pipeline.dynamodb.tables["destination"]
     assert loaded["last"] == {"N": str(last["last"])}
     assert (output["counts"]["loaded"], output["counts"]["superseded"]) == (1, 8)
+    (group,) = json.loads(pipeline.s3.objects[output["keys"]["aggregates"]])["aggregates"][0]["groups"]
+    assert group["records"] == 9
 
 
 @pytest.mark.parametrize(

@@ -238,3 +238,53 @@ def test_a_zone_is_found_where_the_system_has_none() -> None:
         assert datetime(2024, 7, 1, tzinfo=zone_of.__wrapped__("Asia/Kolkata")).utcoffset() == timedelta(hours=5.5)
     finally:
         zoneinfo.reset_tzpath()
+
+
+def epoch_bounds(unit: int) -> list[str]:
+    start, end = 1_705_276_800 * unit, 1_705_363_200 * unit
+    return [str(start - 1), str(start), str(end - 1), str(end)]
+
+
+BOUNDS: list[tuple[Format, list[str]]] = [
+    *(
+        (form, [f"2024-01-{day}{clock}Z" for day, clock in days])
+        for form in ("iso", "iso_offset")
+        for days in [
+            [("14", "T23:59:59"), ("15", "T00:00:00"), ("15", "T23:59:59"), ("16", "T00:00:00")],
+            [
+                ("14", "T23:59:59.999999999"),
+                ("15", "T00:00:00.0"),
+                ("15", "T23:59:59.999999999"),
+                ("16", "T00:00:00.0"),
+            ],
+        ]
+    ),
+    ("iso_offset", [f"2024-01-{each}+01:00" for each in ("15 00:59", "15 01:00", "16 00:59", "16 01:00")]),
+    ("iso_offset", [f"2024-01-{each}-0530" for each in ("14T18:29", "14T18:30", "15T18:29", "15T18:30")]),
+    ("iso_local", [f"2024-01-{each}" for each in ("15 00:59:59.9", "15 01:00:00", "16T00:59:59.9", "16 01:00")]),
+    ("date", ["2024-01-14", "2024-01-15", "2024-01-15", "2024-01-16"]),
+    ("epoch_s", epoch_bounds(1)),
+    ("epoch_s", ["1705276799.999999999", "1705276800.0", "1705363199.999999999", "1.7053632E9"]),
+    ("epoch_ms", epoch_bounds(10**3)),
+    ("epoch_us", epoch_bounds(10**6)),
+    ("epoch_ns", epoch_bounds(10**9)),
+]
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "values"),
+    [(form, kind, values) for form, values in BOUNDS for kind in ("SN" if form.startswith("epoch") else "S")],
+)
+def test_the_bounds_of_a_window_are_right_to_one_unit(form: Format, kind: str, values: list[str]) -> None:
+    rule = rule_of(ChangeTime(path=("t",), format=form, zone="Europe/Berlin"))
+    run = bounds("2024-01-15T00:00:00Z", "2024-01-16T00:00:00Z", "2024-01-16T02:00:00Z")
+    items = [{"t": {kind: value}} for value in values]
+    verdicts = rule.check(from_wire(array(items)), run)
+
+    picks = matches(rule.filter(run))
+    assert [picks(item) and verdict is None for item, verdict in zip(items, verdicts, strict=True)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
