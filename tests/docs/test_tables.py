@@ -11,7 +11,8 @@ from typing import get_args
 import pytest
 
 from etl.model.change_time import ChangeTime, Format, Missing
-from etl.model.settings_sources import configured
+from etl.model.settings import SETTINGS
+from etl.model.settings_sources import FILE, TRANSFORMATION, configured
 from etl.settings import schema_of
 from etl.tables.change_time import EVER, bounds, rule_of
 from etl.tables.selection import check_length, selection
@@ -26,15 +27,15 @@ WINDOW = bounds(*EVER, EVER[1])
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "pipelines" / "etl"
+    folder = tmp_path / SETTINGS["pipeline"].default
     folder.mkdir(parents=True)
-    (folder / "transformation.py").touch()
+    (folder / TRANSFORMATION).touch()
     return tmp_path
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_of_settings_is_accepted(checkout: Path, example: str) -> None:
-    (checkout / "pipelines" / "etl" / "pipeline.toml").write_text(example)
+    (checkout / SETTINGS["pipeline"].default / FILE).write_text(example)
 
     given = configured({}, checkout)
 

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from etl.model.errors import ConfigurationError
+from etl.model.schema import SPECIFIED
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, ReadByStack, Settings
-from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment
+from etl.model.source_filter import parse_filter
+from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment, schema_of
 from tests.fakes.pipeline import ENVIRONMENT, NAMES
 
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -205,6 +207,20 @@ def test_a_function_parses_the_environment_that_the_stack_writes(function: str) 
     parsed = kind.from_env(environment(function, values))
 
     assert parsed == kind(**{each.name: values[each.name] for each in fields(kind)})
+
+
+def test_a_setting_of_the_tables_is_a_variable_only_if_it_is_set() -> None:
+    text = '{"expression": "begins_with(sk, :p)", "values": {":p": "ORDER#"}}'
+    values = {name: setting.default for name, setting in SETTINGS.items()} | NAMES
+    given = {"source_cursor": r"a\.b.c", "source_filter": text, "destination_keys": "pk:S,sk:N"}
+
+    before, after = (environment("etl-extract", each) for each in (values, values | given))
+
+    assert dict(after.items() - before.items()) == {name.upper(): value for name, value in given.items()}
+    schema = schema_of(ExtractSettings.from_env(after))
+    assert (schema.time.path, schema.destination_names) == (("a.b", "c"), ("pk", "sk"))
+    assert schema.filter == parse_filter(text)
+    assert schema_of(ExtractSettings.from_env(before)) == SPECIFIED
 
 
 def test_a_setting_is_read_by_the_stack_or_by_a_function() -> None:
