@@ -16,6 +16,7 @@ from etl.replay import plan_replay
 from etl.settings import ExtractSettings
 from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, replayed_key
+from etl.tables.read_pace import readers
 from etl.tables.source import SourceTable
 
 
@@ -49,12 +50,13 @@ def plan(
     facts = source.describe()
     schema = Schema(source=facts.key, time=settings.time)
     objects: list[str] = []
+    workers = readers(settings.source_read_units_per_second, settings.concurrency)
     if replayed:
-        run, objects = plan_replay(replayed, started_at, staging, ledger, settings.concurrency)
+        run, objects = plan_replay(replayed, started_at, staging, ledger, workers)
     else:
         window = resolve_window(given, started_at=started_at, rules=settings.windows, watermark=ledger.watermark)
         first_watermark = window.first_watermark
-        segments = facts.segments(settings.segment_bytes, settings.concurrency)
+        segments = facts.segments(settings.segment_bytes, workers)
         run = Run(id="", start=window.start_text, end=window.end_text, time="", execution="", segments=segments)
     time, code = format_instant(started_at), code_version(settings.stores)
     run = msgspec.structs.replace(run, time=time, execution=execution["id"], code=code, schema=schema)

@@ -59,6 +59,16 @@ class OfTables:
         str, says("The time zone in which `iso_local` is written.", "an IANA time zone such as Europe/Berlin")
     ] = "UTC"
     source_cursor_missing: Annotated[Missing, says("The treatment of an item without a valid time.")] = "quarantine"
+    source_read_units_per_second: Annotated[
+        int,
+        number(
+            "read units",
+            0,
+            10_000_000,
+            "The ceiling of reads from the source table, which all workers share.",
+            "0 is no ceiling",
+        ),
+    ] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
