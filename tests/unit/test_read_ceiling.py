@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from etl.invocation.deadline import Deadline
 from etl.model.errors import TransientError
+from etl.model.schema import SPECIFIED
 from etl.tables.read_pace import LEAST_SHARE, read_pacer, readers
 from etl.tables.source import SourceTable
 from tests.consumption import Consumed, most_within, units_between
@@ -254,3 +255,40 @@ def test_each_invocation_makes_progress_below_an_item_a_minute(sizes: list[int])
 )
 def test_no_more_workers_share_it_than_may_read_the_largest_page(ceiling: int, most: int, workers: int) -> None:
     assert readers(ceiling, most) == workers
+
+
+@dataclass
+class Keyed:
+    """The source table, asked for single items of one size: a unit for 4 KB."""
+
+    threads: VirtualThreads
+    size: int
+    consumed: list[Consumed] = field(default_factory=list)
+
+    def batch_get_item(self, *, RequestItems: Any, ReturnConsumedCapacity: str) -> dict[str, Any]:  # noqa: ARG002, N803 - boto3's names
+        self.threads.sleep(READ_SECONDS / 10)
+        units = -(-self.size // 4096) * len(RequestItems["source"]["Keys"])
+        self.consumed.append(Consumed(self.threads.now, units))
+        return {"RawBody": json.dumps({"ConsumedCapacity": [{"CapacityUnits": units}]}).encode()}
+
+
+@pytest.mark.parametrize("size", [100, 400 * KB], ids=["100 B", "400 KB"])
+@pytest.mark.parametrize("ceiling", [LEAST_SHARE, 200])
+def test_a_replay_keeps_it_as_well(size: int, ceiling: int) -> None:
+    threads = VirtualThreads()
+    table = Keyed(threads, size)
+    source = SourceTable(cast("DynamoDBClient", table), "source", threads.passing())
+    keys = [(f"item-{n:04d}",) for n in range(25)]
+
+    def one(_: int) -> None:
+        ends = threads.now + INVOCATION
+        deadline = Deadline(lambda: int((ends - threads.now) * 1000), lambda: threads.now)
+        pacer = read_pacer(ceiling, 1, lambda: threads.now)
+        source.items(SPECIFIED.source, keys, pacer=pacer, deadline=deadline)
+        while deadline.allows_another():
+            source.items(SPECIFIED.source, keys, pacer=pacer, deadline=deadline)
+
+    threads.run([lambda: list(map(one, range(3)))])
+
+    assert most_in_a_minute(cast("Table", table), ceiling) <= 1.1
+    assert units_between(table.consumed, 0, threads.now) >= 0.9 * threads.now * ceiling
