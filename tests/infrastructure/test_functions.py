@@ -11,7 +11,7 @@ import pytest
 from etl.model.settings import SETTINGS
 from etl.model.stages import FUNCTIONS
 from etl.model.statuses import INVOCATION_LIMIT
-from etl.settings import BY_FUNCTION, environment
+from etl.settings import BY_FUNCTION, OPTIONAL, environment
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 from tests.tuned import TUNED
 
@@ -71,7 +71,8 @@ def test_the_environment_has_the_functions_settings(stack: Synthesized, function
     found = stack.environment(function)
 
     assert found.items() >= (DEFAULTS[function] | OF_ALL).items()
-    assert found.keys() == {each.name.upper() for each in fields(BY_FUNCTION[function])}
+    optional = {each.variable for each in OPTIONAL.values()}
+    assert found.keys() == {each.name.upper() for each in fields(BY_FUNCTION[function])} - optional
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
