@@ -45,6 +45,7 @@ class Table:
         sizes: of its items, which repeat.
         seconds: until an answer.
         fate: raises the error of a request that shall fail; it is asked before and after the read.
+        work: returns the time that the worker takes for a page.
         consumed: the units of each request.
         limits: of each request.
     """
@@ -53,6 +54,7 @@ class Table:
     sizes: Sequence[int]
     seconds: float = READ_SECONDS
     fate: Callable[[str], None] = lambda _: None
+    work: Callable[[], float] = lambda: WORK_SECONDS
     consumed: list[Consumed] = field(default_factory=list)
     limits: list[int | None] = field(default_factory=list)
 
@@ -97,7 +99,7 @@ def invocation(table: Table, ceiling: int, workers: int, segment: int, cursor: A
     pacer = read_pacer(ceiling, workers, lambda: threads.now)
     source = SourceTable(cast("DynamoDBClient", table), "source", threads.passing())
     for page in source.pages(PICKED, segment, workers, cursor, deadline, pacer):
-        threads.sleep(WORK_SECONDS)
+        threads.sleep(table.work())
         cursor = page.cursor
     assert threads.now < ends
     return cursor
@@ -207,18 +209,30 @@ def test_a_refused_request_takes_nothing_of_it() -> None:
     assert max(later - time for time, later in pairwise(times)) < 1.5
 
 
-def test_idle_time_is_not_made_up_for_later() -> None:
+@pytest.mark.parametrize(
+    "error", [client_error("InternalServerError", 500, operation="Scan"), ReadTimeoutError(endpoint_url="x")]
+)
+def test_a_request_without_an_answer_takes_its_estimate(error: Exception) -> None:
     table = Table(VirtualThreads(), SMALL)
 
-    def fail_for_half_a_minute(_: str) -> None:
-        if 60 <= table.threads.now < 90:
-            raise client_error("ProvisionedThroughputExceededException", operation="Scan")
+    def lose_one(when: str) -> None:
+        if when == "after" and len(table.limits) == 20:
+            raise error
 
-    table.fate = fail_for_half_a_minute
-    read(table, 100, 1)
+    table.fate = lose_one
+    read(table, LEAST_SHARE, 1, 30)
 
-    assert units_between(table.consumed, 61, 90) == 0
-    assert units_between(table.consumed, 90, 120) <= 1.1 * 30 * 100
+    times = [each.at for each in table.consumed[10:]]
+    assert min(later - time for time, later in pairwise(times)) > 0.8
+
+
+def test_idle_time_is_not_made_up_for_later() -> None:
+    table = Table(VirtualThreads(), SMALL)
+    table.work = lambda: 40.0 if 60 <= table.threads.now < 100 else WORK_SECONDS
+    read(table, 200, 1)
+
+    assert units_between(table.consumed, 70, 100) < 2 * 200
+    assert most_in_a_minute(table, 200) <= 1.1
 
 
 @pytest.mark.parametrize("sizes", [LARGE, LARGE_LATER, MIXED], ids=["400 KB", "large later", "mixed"])
