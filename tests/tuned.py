@@ -12,6 +12,7 @@ TUNED = PipelineSettings(
     event_window_days=3,
     lateness_minutes=30,
     concurrency=7,
+    source_read_units_per_second=300,
     max_write_units_per_second=500,
     reject_threshold_percent=2.5,
     drop_threshold_percent=12.5,

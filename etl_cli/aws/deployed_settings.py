@@ -13,7 +13,7 @@ from etl.model.names import ALARMS, SCHEDULE_RULE
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
 from etl.model.stages import FUNCTIONS, log_group_of
-from etl.settings import BY_FUNCTION
+from etl.settings import BY_FUNCTION, OPTIONAL
 from etl_cli.aws.deployment import Deployment, deploy_line
 from etl_cli.aws.error_messages import is_denied
 from etl_cli.terminal.errors import UserError
@@ -46,6 +46,8 @@ def setting_of(function: Mapping[str, Any], name: str, endpoint: str) -> Any:
     """
     setting = SETTINGS[name]
     text = function.get("Environment", {}).get("Variables", {}).get(setting.variable, "")
+    if not text and name in OPTIONAL:
+        return setting.default
     try:
         return setting.parse(text, called=setting.variable)
     except SettingsError as error:

@@ -14,6 +14,7 @@ from etl.model.limits import IN_FLIGHT, MOST_INLINE_WORKERS, READ_BYTES, RESERVE
 from etl.model.stages import EXTRACT, LOAD, MAPS, TRANSFORM
 from etl.model.statuses import INVOCATION_LIMIT
 from etl.staging.batches import BATCH_RECORDS
+from etl.tables.read_pace import readers
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 from etl_cli.costs.usage import (
     BYTES_PER_READ_UNIT,
@@ -30,7 +31,7 @@ from etl_cli.costs.usage import (
     transitions,
 )
 
-Bound = Literal["CPU", "latency", "source table", "destination table"]
+Bound = Literal["CPU", "latency", "source table", "ceiling on reads", "destination table"]
 
 # Source: API reference of Scan.
 PAGE_BYTES = MB
@@ -98,9 +99,14 @@ def write_seconds(units: float, first: float, most: float) -> float:
     return seconds + units / rate
 
 
+def most_segments(settings: CapacitySettings) -> int:
+    """The most segments of a table of any size."""
+    return readers(settings.source_read_units_per_second, settings.concurrency)
+
+
 def estimate(workload: Workload, settings: CapacitySettings, costs: Costs) -> Estimate:
     """Estimate a run."""
-    segments = max(1, min(settings.concurrency, math.ceil(workload.table_bytes / settings.segment_bytes)))
+    segments = max(1, min(most_segments(settings), math.ceil(workload.table_bytes / settings.segment_bytes)))
     waves = math.ceil(segments / settings.functions_at_once)
     read_units = workload.table_bytes / BYTES_PER_READ_UNIT
     by_size = math.ceil((workload.item_bytes + workload.added_bytes) / KB)
@@ -145,8 +151,10 @@ def _needs(
     page = 1e-6 / settings.cpu_share * costs.page_us
     get = settings.s3_ms / 1000 / READ_BYTES
     reads = settings.read_units_per_second or table_read_units(workload.table_bytes)
-    # A worker keeps its segment's share of the ceiling while others wait for their turn.
-    ceiling = (settings.max_write_units_per_second or math.inf) * min(1, settings.functions_at_once / segments)
+    # A worker keeps its segment's share of a ceiling while others wait for their turn.
+    at_work = min(1, settings.functions_at_once / segments)
+    most_reads = (settings.source_read_units_per_second or math.inf) * at_work
+    ceiling = (settings.max_write_units_per_second or math.inf) * at_work
     most_writes = min(max(TABLE_UNITS, settings.write_units_per_second), ceiling)
     from_raw, from_plain = read * workload.wire_bytes * get, records * workload.record_bytes * get
     return {
@@ -155,6 +163,7 @@ def _needs(
             "CPU": pages * page + read * costs.extract_us * cpu,
             "latency": pages * settings.scan_ms / 1000,
             "source table": read_units / reads,
+            "ceiling on reads": read_units / most_reads,
         },
         TRANSFORM: {"CPU": read * costs.transform_us * cpu + from_raw},
         LOAD: {

@@ -6,13 +6,14 @@ import math
 from dataclasses import replace
 
 from etl.model.limits import HISTORY_EVENTS, MOST_INLINE_WORKERS, STATE_BYTES
-from etl_cli.costs.capacity import TABLE_UNITS, Bound, Estimate, estimate, table_read_units
+from etl_cli.costs.capacity import TABLE_UNITS, Bound, Estimate, estimate, most_segments, table_read_units
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 
 REMEDIES: dict[Bound, str] = {
     "CPU": "raise etl:concurrency or lower etl:segment_bytes; a larger etl:memory_mb gives more CPU, up to 1769",
     "latency": "raise etl:concurrency or lower etl:segment_bytes",
     "source table": "raise the source table's warm throughput, and above 40,000 units a second its quota; or export it",
+    "ceiling on reads": "raise etl:source_read_units_per_second, or set it to 0 for no ceiling",
     "destination table": "raise the destination table's warm throughput, and above 40,000 units a second its quota",
 }
 
@@ -55,6 +56,9 @@ def _remedy(found: Estimate, settings: CapacitySettings) -> str:
     bound_by = found.slowest.bound_by
     if bound_by in ("CPU", "latency") and found.waves > 1:
         return "workers take turns: ask Service Quotas for more concurrent executions of Lambda"
+    if bound_by in ("CPU", "latency") and found.segments == most_segments(settings) < settings.concurrency:
+        ceiling = f"{settings.source_read_units_per_second:,} read units a second"
+        return f"a ceiling of {ceiling} allows {found.segments:,} workers: {REMEDIES['ceiling on reads']}"
     if bound_by == "destination table" and _ceiling_binds(settings):
         return "raise etl:max_write_units_per_second, or set it to 0 for no ceiling"
     return REMEDIES[bound_by]
@@ -88,18 +92,26 @@ def _raised(workload: Workload, settings: CapacitySettings, found: Estimate) -> 
         if stage.bound_by == "source table":
             units = settings.read_units_per_second or table_read_units(workload.table_bytes)
             raised = replace(settings, read_units_per_second=_next(_UNITS, units))
+        elif stage.bound_by == "ceiling on reads":
+            raised = _with_more_reads(settings)
         elif stage.bound_by == "destination table" and _ceiling_binds(settings):
             raised = replace(settings, max_write_units_per_second=_next(_UNITS, settings.max_write_units_per_second))
         elif stage.bound_by == "destination table":
             raised = replace(settings, write_units_per_second=_next(_UNITS, settings.write_units_per_second))
-        elif found.segments < min(settings.concurrency, at_once):
+        elif found.segments < min(most_segments(settings), at_once):
             raised = replace(settings, segment_bytes=settings.segment_bytes / 2)
+        elif found.segments < min(settings.concurrency, at_once):
+            raised = _with_more_reads(settings)
         else:
             more = min(int(_next(_WORKERS, settings.concurrency)), at_once)
             raised = replace(settings, concurrency=max(settings.concurrency, more))
         if raised != settings:
             return raised
     return settings
+
+
+def _with_more_reads(settings: CapacitySettings) -> CapacitySettings:
+    return replace(settings, source_read_units_per_second=2 * settings.source_read_units_per_second)
 
 
 def _next(steps: tuple[int, ...], value: float) -> float:

@@ -64,6 +64,7 @@ class CapacitySettings:
     Attributes:
         concurrency: workers of one stage at a time (``etl:concurrency``).
         segment_bytes: size of table that one worker scans, in bytes (``etl:segment_bytes``).
+        source_read_units_per_second: ceiling on reads; 0 for none (``etl:source_read_units_per_second``).
         max_write_units_per_second: ceiling on writes; 0 for none (``etl:max_write_units_per_second``).
         memory_mb: memory of the functions, which decides their share of a CPU (``etl:memory_mb``).
         architecture: of the functions, ``x86_64`` or ``arm64``; for their price (``etl:architecture``).
@@ -83,6 +84,7 @@ class CapacitySettings:
 
     concurrency: int = Settings.concurrency
     segment_bytes: float = Settings.segment_bytes
+    source_read_units_per_second: int = Settings.source_read_units_per_second
     max_write_units_per_second: float = Settings.max_write_units_per_second
     memory_mb: int = Settings.memory_mb
     architecture: str = "x86_64"

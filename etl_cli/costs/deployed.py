@@ -81,6 +81,7 @@ def read_deployed(deployment: Deployment) -> Deployed:
         capacity=CapacitySettings(
             concurrency=whole(extract, "concurrency"),
             segment_bytes=whole(extract, "segment_bytes"),
+            source_read_units_per_second=whole(extract, "source_read_units_per_second"),
             max_write_units_per_second=whole(load, "max_write_units_per_second"),
             memory_mb=load["MemorySize"],
             architecture=load.get("Architectures", [CapacitySettings.architecture])[0],

@@ -24,7 +24,7 @@ from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.printable import shell_words
 
-_CONTEXT = ("concurrency", "segment_bytes", "max_write_units_per_second")
+_CONTEXT = ("concurrency", "segment_bytes", "source_read_units_per_second", "max_write_units_per_second")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from etl.model.limits import STAGED_DAYS
 from etl.model.stages import STAGES
-from etl_cli.costs.capacity import TABLE_UNITS
+from etl_cli.costs.capacity import TABLE_UNITS, most_segments
 from etl_cli.costs.capacity_advice import needs_quota
 from etl_cli.costs.cost import Cost, money, plain
 from etl_cli.costs.deployed import OLDEST_SIZE
@@ -71,6 +71,7 @@ def _advice_document(advised: Outlook, commands: list[str]) -> dict[str, Any]:
         "segment_bytes": round(settings.segment_bytes),
         "read_units_per_second": settings.read_units_per_second,
         "write_units_per_second": settings.write_units_per_second,
+        "source_read_units_per_second": settings.source_read_units_per_second,
         "max_write_units_per_second": settings.max_write_units_per_second,
         "timeout_seconds": settings.timeout_seconds,
         "commands": commands,
@@ -119,8 +120,15 @@ def _facts(plan: Plan, times: Times) -> dict[str, list[str]]:
             f"from DynamoDB, up to {_OLDEST_HOURS} hours old",
         ],
         "Finds": [f"about {plural(round(float(f'{expected.workload.read:.3g}')), 'item')}", why],
-        "Segments": [f"{plan.outlook.found.segments}, with a worker each", *_turns(plan)],
+        "Segments": [f"{plan.outlook.found.segments}, with a worker each", *_few(plan), *_turns(plan)],
     }
+
+
+def _few(plan: Plan) -> Iterator[str]:
+    """A line if the ceiling on reads allows no more workers."""
+    settings, segments = plan.outlook.settings, plan.outlook.found.segments
+    if segments == most_segments(settings) < settings.concurrency:
+        yield f"no more may share a ceiling of {settings.source_read_units_per_second:,} read units a second"
 
 
 def _turns(plan: Plan) -> Iterator[str]:

@@ -24,6 +24,7 @@ from etl.staging.bucket import Staging
 from etl.staging.keys import part_key
 from etl.staging.writer import PartWriter
 from etl.tables.change_time import bounds_of
+from etl.tables.read_pace import read_pacer
 from etl.tables.selection import selection
 from etl.tables.source import Page, SourceTable
 
@@ -92,11 +93,12 @@ def _plan(event: Event, _: Deadline) -> dict[str, Any]:
 def _extract(event: Event, deadline: Deadline) -> Work:
     settings, source, staging, _ = _adapters()
     run, work = run_of(event), work_of(event)
+    pacer = read_pacer(settings.source_read_units_per_second, run.segments)
     if run.replay:
-        pages = quarantined_pages(run, work, source, staging, deadline)
+        pages = quarantined_pages(run, work, source, staging, deadline, pacer)
     else:
         picked = selection(run.schema, bounds_of(run))
-        pages = source.pages(picked, work.segment, run.segments, work.cursor, deadline)
+        pages = source.pages(picked, work.segment, run.segments, work.cursor, deadline, pacer)
     return extract_segment(run, work, pages, staging, settings.part_bytes)
 
 

@@ -29,8 +29,8 @@ from etl.staging.keys import quarantine_key
 from etl.staging.quarantine import rejected_line
 from etl.staging.writer import PartWriter
 from etl.tables.batch_writer import open_batch_writer
+from etl.tables.ceiling import Pacer
 from etl.tables.destination import DestinationTable, Outcome
-from etl.tables.write_pace import Pacer
 from etl.values.attribute_values import Number, to_wire
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from etl.settings import ExtractSettings, schema_of
 from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, replayed_key
 from etl.tables.change_time import bounds
+from etl.tables.read_pace import readers
 from etl.tables.selection import selection
 from etl.tables.source import SourceTable
 
@@ -52,14 +53,15 @@ def plan(
     facts = source.describe()
     schema = msgspec.structs.replace(schema_of(settings), source=facts.key)
     objects: list[str] = []
+    workers = readers(settings.source_read_units_per_second, settings.concurrency)
     if replayed:
-        run, objects = plan_replay(replayed, started_at, staging, ledger, settings.concurrency)
+        run, objects = plan_replay(replayed, started_at, staging, ledger, workers)
     else:
         window = resolve_window(given, started_at=started_at, rules=settings.windows, watermark=ledger.watermark)
         first_watermark = window.first_watermark
         if schema.filter:
             source.check_filter(selection(schema, bounds(window.start_text, window.end_text, time)))
-        segments = facts.segments(settings.segment_bytes, settings.concurrency)
+        segments = facts.segments(settings.segment_bytes, workers)
         run = Run(id="", start=window.start_text, end=window.end_text, time="", execution="", segments=segments)
     code = code_version(settings.stores)
     run = msgspec.structs.replace(run, time=time, execution=execution["id"], code=code, schema=schema)

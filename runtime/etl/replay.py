@@ -7,9 +7,10 @@ since that may be in a window that has run already. Records that Load rejected a
 transformed twice. If their item is gone, they can't be replayed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -25,14 +26,16 @@ from etl.staging.batches import Batch
 from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, quarantine_prefix, replayed_key
 from etl.staging.quarantine import Quarantined
+from etl.tables.ceiling import NO_CEILING, Pacer
 from etl.tables.change_time import bounds_of, rule_of
 from etl.tables.source import Page, SourceTable
 
+_Read = Callable[[Collection[Key]], tuple[dict[Key, bytes], Decimal]]
 _lines = msgspec.json.Decoder(list[Quarantined])
 
 
 def plan_replay(
-    replayed: str, started_at: datetime, staging: Staging, ledger: Ledger, concurrency: int
+    replayed: str, started_at: datetime, staging: Staging, ledger: Ledger, workers: int
 ) -> tuple[Run, list[str]]:
     """Plan a replay: in the window of the other run, with a segment for each object of its quarantine.
 
@@ -41,7 +44,7 @@ def plan_replay(
         started_at: the start of the replay.
         staging: the staging bucket.
         ledger: has the end of the other run.
-        concurrency: the largest number of segments.
+        workers: the largest number of segments.
 
     Returns:
         A run that lacks its own id, time and execution, and the keys of the objects that it takes up.
@@ -65,7 +68,7 @@ def plan_replay(
             f"replay: run {replayed} has no records in quarantine, so there is nothing to replay",
             Reason.NOTHING_QUARANTINED,
         )
-    segments = min(len(objects), concurrency)
+    segments = min(len(objects), workers)
     return msgspec.structs.replace(run, segments=segments, replay=Replayed(run.id, run.execution)), objects
 
 
@@ -94,7 +97,12 @@ def _had_workers(state: str) -> bool:
 
 
 def quarantined_pages(
-    run: Run, work: Work, source: SourceTable, staging: Staging, deadline: Deadline
+    run: Run,
+    work: Work,
+    source: SourceTable,
+    staging: Staging,
+    deadline: Deadline,
+    pacer: Pacer = NO_CEILING,
 ) -> Iterator[Page]:
     """A segment's share of the other run's quarantine, as pages of items. They use the cursor of staged records.
 
@@ -103,11 +111,12 @@ def quarantined_pages(
         TransientError: DynamoDB was too busy.
     """
     keys: list[str] = msgspec.json.decode(staging.get(replayed_key(run.id)), type=list[str])
+    read = partial(source.items, run.schema.source, pacer=pacer, deadline=deadline)
     batches = staging.batches_of(keys[work.segment :: run.segments], work.cursor)
     while True:
         try:
             taken = next(batches, None)
-            page = _page(run, *taken, source, staging) if taken else Page((), 0, 0, None, Decimal(0))
+            page = _page(run, *taken, read, staging) if taken else Page((), 0, 0, None, Decimal(0))
         except StagingError as error:
             raise StagingError(str(error), Reason.QUARANTINE_LOST) from error
         yield page
@@ -115,14 +124,14 @@ def quarantined_pages(
             return
 
 
-def _page(run: Run, position: dict[str, int], key: str, batch: Batch, source: SourceTable, staging: Staging) -> Page:
+def _page(run: Run, position: dict[str, int], key: str, batch: Batch, read: _Read, staging: Staging) -> Page:
     try:
         records = _lines.decode(b"[" + b",".join(batch.lines) + b"]")
         ids = [_key(record, run) for record in records]
         possible = {each for each in ids if each and fits(run.schema.source, each)}
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise staging.malformed_records(key, batch, error) from None
-    found, units = source.items(run.schema.source, possible)
+    found, units = read(possible)
     rule, window = rule_of(run.schema.time), bounds_of(run)
     usable = {each for each, item in found.items() if not rule.is_after(item, window)}
     items = [

@@ -16,6 +16,9 @@ from etl.model.source_filter import parse_filter
 from etl.model.stages import BY_ACTION, EXTRACT, LOAD, TRANSFORM
 from etl.model.windows import WindowRules
 
+OPTIONAL = declared(OfTables)
+"""The settings whose variable a function has only if you set them."""
+
 _OF_ALL = declared(ReadByAll)
 
 
@@ -132,11 +135,10 @@ def environment(function: str, values: Mapping[str, Any]) -> dict[str, str]:
         values: all settings, and the names of bucket and tables, by the attributes of the classes here.
     """
     names = [field.name for field in fields(BY_FUNCTION[function])]
-    optional = declared(OfTables)
     return {
         name.upper(): str(values[name])
         for name in names
-        if name not in optional or values[name] != optional[name].default
+        if name not in OPTIONAL or values[name] != OPTIONAL[name].default
     }
 
 
@@ -147,7 +149,7 @@ def _exact(percent: float) -> Decimal:
 def _parse(name: str, setting: Setting | None, env: Mapping[str, str]) -> Any:
     variable = name.upper()
     text = env.get(variable, "").strip()
-    if not text and setting and name in declared(OfTables):
+    if not text and setting and name in OPTIONAL:
         return setting.default
     if not text:
         raise ConfigurationError(

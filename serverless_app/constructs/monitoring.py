@@ -150,7 +150,7 @@ class Monitoring(Construct):
                 "SourceThrottled",
                 storage.source,
                 "ReadThrottleEvents",
-                "Lower `concurrency`, run at another time, or find out which other program reads it.",
+                "Set `source_read_units_per_second`, run at another time, or find out which other program reads it.",
             ),
             (
                 "DestinationThrottled",

@@ -128,6 +128,27 @@ def test_the_ceiling_on_writes_binds_where_it_is_lower() -> None:
     assert stage(run(of(MILLION), max_write_units_per_second=1_000), "load").seconds == pytest.approx(1_000, rel=0.01)
 
 
+def test_the_ceiling_on_reads_binds_where_it_is_lower() -> None:
+    table = Workload(table_bytes=8192 * 1_000 * 60)
+    found = stage(run(table, source_read_units_per_second=1_000), "extract")
+    assert found.seconds == pytest.approx(60)
+    assert found.bound_by == "ceiling on reads"
+    higher = stage(run(table, source_read_units_per_second=1_000, read_units_per_second=500), "extract")
+    assert higher.seconds == pytest.approx(120)
+    assert higher.bound_by == "source table"
+
+
+@pytest.mark.parametrize(("ceiling", "segments"), [(0, 40), (10, 1), (36, 1), (100, 2), (1_000, 27), (10_000, 40)])
+def test_a_ceiling_on_reads_allows_so_many_workers(ceiling: int, segments: int) -> None:
+    assert run(Workload(table_bytes=10 * GB), source_read_units_per_second=ceiling).segments == segments
+
+
+def test_workers_that_take_turns_have_their_share_of_the_reads_alone() -> None:
+    ceiling = {"source_read_units_per_second": 2_000, "start_ms": 0}
+    whole, fewer = (run(of(40 * MILLION), CapacitySettings(), **ceiling, functions_at_once=room) for room in (40, 10))
+    assert stage(fewer, "extract").seconds == pytest.approx(whole.segments / 10 * stage(whole, "extract").seconds)
+
+
 def test_an_on_demand_table_doubles_each_half_hour_to_the_quota() -> None:
     assert write_seconds(4_000 * 1800, 4_000, 40_000) == 1800
     assert write_seconds(4_000 * 1800 + 8_000 * 100, 4_000, 40_000) == 1900
@@ -318,6 +339,26 @@ def test_a_ceiling_on_writes_is_raised_before_the_table() -> None:
     assert advised == replace(low, max_write_units_per_second=4_000)
     (problem,) = problems(run(of(4 * MILLION), low), low)
     assert "raise etl:max_write_units_per_second" in problem
+
+
+def test_a_ceiling_on_reads_is_doubled_until_the_run_fits() -> None:
+    low, table = CapacitySettings(source_read_units_per_second=100), Workload(table_bytes=8192 * 400_000, share=0.01)
+    assert recommend(table, low, COSTS) == replace(low, source_read_units_per_second=400)
+    (problem,) = problems(run(table, low), low)
+    assert "because of the ceiling on reads: raise etl:source_read_units_per_second" in problem
+
+
+def test_a_ceiling_on_reads_that_allows_too_few_workers_is_raised() -> None:
+    slow = CapacitySettings(source_read_units_per_second=100, cpu_speed=0.01, write_units_per_second=320_000)
+    workload = of(2 * MILLION)
+    found = run(workload, slow)
+    assert (found.segments, found.slowest.bound_by) == (2, "CPU")
+    (problem,) = problems(found, slow)
+    assert "100 read units a second allows 2 workers: raise etl:source_read_units_per_second" in problem
+    advised = recommend(workload, slow, COSTS)
+    assert advised.source_read_units_per_second > 100
+    assert advised.concurrency == slow.concurrency
+    assert run(workload, advised).seconds <= 0.8 * advised.timeout_seconds
 
 
 def test_an_export_bills_changes_and_a_scan_bills_the_table() -> None:

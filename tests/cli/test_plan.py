@@ -244,6 +244,22 @@ def test_a_ceiling_that_binds_is_raised_by_a_deployment(endpoint: str, line: str
     assert advice_lines(found, EtlLines("night", None, "etl")) == [line.format("etl:max_write_units_per_second=4000")]
 
 
+def test_a_ceiling_on_reads_is_shown_and_raised_by_a_deployment() -> None:
+    low = CapacitySettings(source_read_units_per_second=100)
+
+    found = made(runs=(night(22),), capacity=low)
+
+    assert found.advice
+    raised = found.advice.settings.source_read_units_per_second
+    assert raised > 100
+    assert f"etl:source_read_units_per_second={raised}" in advice_lines(found, ETL)[-1]
+    told = " ".join(printed(found).split())
+    assert "2, with a worker each no more may share a ceiling of 100 read units a second" in told
+    assert "ceiling on reads" in told
+    assert plan_document(found, ETL)["advice"]["source_read_units_per_second"] == raised
+    assert "may share a ceiling" not in printed(made(runs=(night(22),)))
+
+
 def test_workers_and_source_are_raised_where_they_bind() -> None:
     slow = CapacitySettings(concurrency=4, segment_bytes=GB, read_units_per_second=100, write_units_per_second=40_000)
 
@@ -432,6 +448,16 @@ def test_settings_are_those_of_the_deployed_functions() -> None:
         timeout_seconds=7200,
     )
     assert (found.region, found.destination) == ("eu-west-1", "etl-destination-data")
+
+
+def test_a_ceiling_on_reads_is_a_variable_only_if_it_is_set() -> None:
+    function = {"FunctionName": "etl-extract", "MemorySize": 512}
+    ceiling = {"Environment": {"Variables": SETTINGS | {"SOURCE_READ_UNITS_PER_SECOND": "200"}}}
+
+    found = read_deployed(Deployment.find(aws(**{"lambda.GetFunctionConfiguration": function | ceiling}).session))
+
+    assert found.capacity.source_read_units_per_second == 200
+    assert read_deployed(Deployment.find(aws().session)).capacity.source_read_units_per_second == 0
 
 
 def test_a_function_s_reservation_limits_its_workers() -> None:

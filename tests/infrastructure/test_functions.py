@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from etl.model.function_settings import OfTables
-from etl.model.setting import declared
 from etl.model.settings import SETTINGS
 from etl.model.stages import FUNCTIONS
 from etl.model.statuses import INVOCATION_LIMIT
-from etl.settings import BY_FUNCTION, environment
+from etl.settings import BY_FUNCTION, OPTIONAL, environment
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 from tests.tuned import TUNED
 
@@ -73,8 +71,8 @@ def test_the_environment_has_the_functions_settings(stack: Synthesized, function
     found = stack.environment(function)
 
     assert found.items() >= (DEFAULTS[function] | OF_ALL).items()
-    unset = declared(OfTables)
-    assert found.keys() == {each.name.upper() for each in fields(BY_FUNCTION[function]) if each.name not in unset}
+    optional = {each.variable for each in OPTIONAL.values()}
+    assert found.keys() == {each.name.upper() for each in fields(BY_FUNCTION[function])} - optional
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

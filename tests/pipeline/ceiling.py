@@ -1,4 +1,4 @@
-"""Measures the ceiling on write units: a run of several workers, and every batch seen on its way."""
+"""Measures the ceilings on units: a run of several workers, and every request seen on its way."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ SIZES = (1, 2, 12, 1, 5, 3, 9, 3)
 UNITS = sum(SIZES) / len(SIZES)
 
 
+READERS = 2
+
+
 @dataclass(frozen=True)
 class Batch:
-    """A BatchWriteItem that was done.
+    """A BatchWriteItem that was done, or a page of a Scan.
 
     Attributes:
         at: seconds on a clock.
         units: the units that it consumed, by the emulator.
         connection: of the worker.
         ids: of its items.
+        segment: of the page.
     """
 
     at: float
     units: float
     connection: str
     ids: list[str]
+    segment: int = -1
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Measured:
     """The consumption of a run.
 
     Attributes:
-        ceiling: write units a second.
+        ceiling: units a second.
         processes: of the function that were at work.
         batches: all that were done.
         start, end: between these, each segment had records left.
@@ -65,7 +70,7 @@ class Measured:
         """The result in words."""
         lasted = f"{self.processes} workers, {self.end - self.start:.0f} s"
         found = f"{self.most(seconds):.1%} of it in the fullest {seconds:g} s, {self.used:.1%} over all"
-        return f"A ceiling of {self.ceiling:g} write units a second, {lasted}: {found}"
+        return f"A ceiling of {self.ceiling:g} units a second, {lasted}: {found}"
 
     @property
     def used(self) -> float:
@@ -109,6 +114,43 @@ def measure(pipeline: Pipeline, window: Window, ceiling: int, seconds: float) ->
     times = [sorted(batch.at for batch in batches if segments[batch.ids[0]] == segment) for segment in range(WORKERS)]
     return Measured(
         ceiling, processes, batches, start=max(each[0] for each in times), end=min(each[-1] for each in times)
+    )
+
+
+def measure_reads(pipeline: Pipeline, window: Window, ceiling: int, seconds: float) -> Measured:
+    """Run the pipeline over so many items that Extract takes about so long with this ceiling, with two workers.
+
+    Args:
+        pipeline: with no items of its own yet.
+        window: nobody else's.
+        ceiling: read units a second, of all workers together.
+        seconds: of Extract.
+    """
+    count = int(seconds * ceiling * 8 * KB / (sum(SIZES) / len(SIZES) * KB))
+    pipeline.put(
+        pipeline.item(f"{n:05d}", window.at(n / count), text={"S": "x" * (size * KB - 200)})
+        for n, size in enumerate(islice(cycle(SIZES), count))
+    )
+    pages: list[Batch] = []
+
+    def record(request: Request) -> Answer:
+        answer = request.forward()
+        if request.operation == "Scan":
+            units = json.loads(answer.body)["ConsumedCapacity"]["CapacityUnits"]
+            pages.append(Batch(time.monotonic(), units, request.client, [], json.loads(request.body)["Segment"]))
+        return answer
+
+    with (
+        pipeline.configured("etl-extract", SEGMENT_BYTES="1024", SOURCE_READ_UNITS_PER_SECOND=str(ceiling)),
+        pipeline.interposed("etl-extract", "DYNAMODB", record),
+    ):
+        execution = pipeline.run(window.input)
+        processes = len(pipeline.processes("etl-extract"))
+    assert execution.counts["loaded"] == count
+    times = [[page.at for page in pages if page.segment == segment] for segment in range(READERS)]
+    assert sum(map(len, times)) == len(pages)
+    return Measured(
+        ceiling, processes, pages, start=max(each[0] for each in times), end=min(each[-1] for each in times)
     )
 
 

@@ -1,8 +1,9 @@
-"""The ceiling on write units of real workers, by the emulator's measure, batch by batch."""
+"""The ceilings on units of real workers, by the emulator's measure, request by request."""
 
 from __future__ import annotations
 
-from tests.pipeline.ceiling import WORKERS, measure
+from etl.tables.read_pace import LEAST_SHARE
+from tests.pipeline.ceiling import READERS, WORKERS, measure, measure_reads
 from tests.pipeline.execution import Window
 from tests.pipeline.pipeline import Pipeline
 
@@ -16,3 +17,11 @@ def test_it_holds_across_workers_within_a_tenth_and_is_used(pipeline: Pipeline, 
 
     assert measured.processes == WORKERS
     assert measured.is_held(SPAN_SECONDS), measured.told(SPAN_SECONDS)
+
+
+def test_readers_hold_theirs_and_no_more_of_them_share_it(pipeline: Pipeline, window: Window) -> None:
+    """Over any ten seconds, in which each may have read one page too early, and have saved up a second."""
+    measured = measure_reads(pipeline, window, ceiling=READERS * LEAST_SHARE, seconds=16)
+
+    assert measured.most(SPAN_SECONDS) <= (SPAN_SECONDS + 2) / SPAN_SECONDS, measured.told(SPAN_SECONDS)
+    assert measured.used >= 0.9, measured.told(SPAN_SECONDS)

@@ -18,10 +18,10 @@ from etl.staging.batches import BATCH_BYTES
 from etl.staging.bucket import Staging
 from etl.staging.keys import seal_key
 from etl.staging.seal import Seal
+from etl.tables.ceiling import Pacer
 from etl.tables.change_time import bounds, rule_of
 from etl.tables.destination import DestinationTable
 from etl.tables.source import SourceTable
-from etl.tables.write_pace import Pacer
 from etl.user.transformation import Transformation
 from etl.user.transformer import InProcessTransformer
 from tests.fakes.channel import FakeChannel

@@ -16,9 +16,9 @@ from etl.aws.clients import dynamodb_client, explained, is_transient, s3_client
 from etl.model.errors import ConfigurationError, Reason, TransientError
 from etl.model.schema import SPECIFIED
 from etl.tables.batch_writer import ClientBatchWriter
+from etl.tables.ceiling import Pacer
 from etl.tables.destination import DestinationTable
 from etl.tables.source import SourceTable
-from etl.tables.write_pace import Pacer
 from tests.fakes.faults import client_error
 from tests.unit.builders import PICKED, no_waiting, unlimited
 from tests.unit.http_server import Answer, Endpoint, endpoint

@@ -12,8 +12,8 @@ from botocore.exceptions import ReadTimeoutError
 
 from etl.model.keys import Key
 from etl.model.limits import IN_FLIGHT
+from etl.tables.ceiling import Pacer
 from etl.tables.destination import DestinationTable, Outcome
-from etl.tables.write_pace import Pacer
 from tests.consumption import Consumed, most_within, units_between
 from tests.fakes.faults import client_error
 from tests.unit.virtual_time import in_virtual_time

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from etl.model.keys import Key
 from etl.model.limits import IN_FLIGHT
 from etl.model.schema import DESTINATION_KEY
+from etl.tables.ceiling import Pacer
 from etl.tables.destination import DestinationTable, Outcome
-from etl.tables.write_pace import Pacer
 from tests.fakes.channel import FakeChannel
 from tests.fakes.dynamodb import FakeDynamoDB, Item
 from tests.fakes.faults import client_error

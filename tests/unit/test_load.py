@@ -19,8 +19,8 @@ from etl.model.schema import DESTINATION_KEY
 from etl.model.stages import LOAD, read_by
 from etl.staging.batches import BATCH_BYTES, RETRY_SHARE
 from etl.staging.keys import aggregates_key, part_key
+from etl.tables.ceiling import Pacer
 from etl.tables.destination import DestinationTable
-from etl.tables.write_pace import Pacer
 from etl.values.plain_json import encode
 from tests.fakes.channel import FakeChannel
 from tests.fakes.dynamodb import FakeDynamoDB

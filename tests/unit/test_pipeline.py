@@ -16,7 +16,8 @@ from etl import extract, load, transform
 from etl.handler import run_of, work_of
 from etl.model.errors import CodeChangedError, ConfigurationError, EtlError
 from etl.model.rejection import RejectedError
-from etl.tables.write_pace import Pacer
+from etl.tables.ceiling import NO_CEILING, Pacer
+from etl.tables.read_pace import read_pacer
 from etl.user.aggregates import Aggregate
 from etl.user.contract import Number
 from tests.fakes.dynamodb import Item
@@ -382,6 +383,26 @@ def test_the_workers_of_a_run_share_the_ceiling(ceiling: str, rate: float | None
         pipeline.run()
 
     assert rates == [rate, rate]
+
+
+@pytest.mark.parametrize(("ceiling", "rates"), [("0", [None, None]), ("100", [50.0, 50.0]), ("71", [71.0])])
+def test_the_workers_of_a_run_share_the_ceiling_on_reads(ceiling: str, rates: list[float | None]) -> None:
+    found: list[float | None] = []
+
+    def recording(units_per_second: int, workers: int) -> Pacer:
+        found.append(read_pacer(units_per_second, workers).units_per_second)
+        return NO_CEILING
+
+    pipeline = FakePipeline(items(), segments=2)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pipeline.deployed(ENVIRONMENT | {"SOURCE_READ_UNITS_PER_SECOND": ceiling}, MODULE),
+    ):
+        patch.setattr(extract, "read_pacer", recording)
+        output = pipeline.run()
+
+    assert found == rates
+    assert output["segments"] == len(rates)
 
 
 def test_clients_and_settings_are_made_once() -> None:

@@ -15,6 +15,7 @@ from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSe
 from tests.fakes.pipeline import ENVIRONMENT, NAMES
 
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+CEILING = "source_read_units_per_second"
 # Values at the limits of what is allowed.
 ALLOWED: list[tuple[str, Any]] = [
     ("schedule", "rate(1 hour)"),
@@ -25,6 +26,8 @@ ALLOWED: list[tuple[str, Any]] = [
     ("lateness_minutes", 0),
     ("concurrency", 1),
     ("concurrency", 1000),
+    ("source_read_units_per_second", 0),
+    ("source_read_units_per_second", 10_000_000),
     ("max_write_units_per_second", 0),
     ("max_write_units_per_second", 10_000_000),
     ("memory_mb", 512),
@@ -67,6 +70,8 @@ REFUSED: list[tuple[str, Any]] = [
     ("concurrency", 1001),
     ("concurrency", "1_000"),
     ("concurrency", "٣"),
+    ("source_read_units_per_second", -1),
+    ("source_read_units_per_second", 0.5),
     ("max_write_units_per_second", -1),
     ("max_write_units_per_second", None),
     ("event_window_days", 0),
@@ -126,6 +131,7 @@ def test_defaults_are_those_of_the_specification() -> None:
         catch_up_days=30,
         event_window_days=31,
         concurrency=40,
+        source_read_units_per_second=0,
         max_write_units_per_second=0,
         reject_threshold_percent=5,
         drop_threshold_percent=99,
@@ -242,6 +248,15 @@ def test_a_missing_variable_is_named(given: dict[str, str]) -> None:
 def test_a_setting_without_its_variable_has_no_default() -> None:
     with pytest.raises(ConfigurationError, match="MAX_WRITE_UNITS_PER_SECOND is missing"):
         LoadSettings.from_env({name: ENVIRONMENT[name] for name in ENVIRONMENT if not name.startswith("MAX")})
+
+
+def test_a_ceiling_on_reads_has_a_variable_only_if_it_is_set() -> None:
+    values = {name: setting.default for name, setting in SETTINGS.items()} | NAMES
+    without, limited = (environment("etl-extract", values | {CEILING: units}) for units in (0, 200))
+
+    assert limited == without | {"SOURCE_READ_UNITS_PER_SECOND": "200"}
+    assert ExtractSettings.from_env(without).source_read_units_per_second == 0
+    assert ExtractSettings.from_env(limited).source_read_units_per_second == 200
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from etl.invocation.deadline import Deadline
 from etl.model.errors import TransientError
 from etl.model.schema import SPECIFIED
+from etl.tables.ceiling import Pacer
 from etl.tables.source import Page
 from tests.fakes.dynamodb import FakeDynamoDB, Item
 from tests.unit.builders import PICKED, Units, item, source
@@ -119,6 +120,51 @@ def test_few_items_are_fetched_together_since_each_may_be_large() -> None:
 
     assert (len(found), units) == (25, Decimal(25))
     assert dynamodb.faults.calls == ["BatchGetItem"] * 4
+
+
+@pytest.mark.parametrize(("share", "requests"), [(1, 9), (36, 9), (40, 5), (160, 2), (10_000, 2)])
+def test_a_ceiling_makes_requests_small_enough_for_large_items(share: float, requests: int) -> None:
+    dynamodb = table([item(n) for n in range(9)])
+    wanted = [(f"item-{n:04d}",) for n in range(9)]
+
+    found, _ = source(dynamodb).items(SPECIFIED.source, wanted, lambda _: None, Pacer(share, lambda: 0.0))
+
+    assert len(found) == 9
+    assert dynamodb.faults.calls == ["BatchGetItem"] * requests
+
+
+def test_items_are_fetched_at_the_pace_of_the_ceiling() -> None:
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    pacer = Pacer(2, lambda: clock[0])
+    for _ in range(2):
+        source(table([item(n) for n in range(9)])).items(
+            SPECIFIED.source, [(f"item-{n:04d}",) for n in range(9)], sleep, pacer
+        )
+
+    assert clock[0] == 17 / 2  # a unit each, and nothing to wait for after the last
+
+
+def test_waits_for_the_ceiling_never_take_the_whole_time() -> None:
+    clock = [0.0]
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    deadline = Deadline(lambda: int((300 - clock[0]) * 1000), lambda: clock[0])
+    found, _ = source(table([item(n) for n in range(9)])).items(
+        SPECIFIED.source,
+        [(f"item-{n:04d}",) for n in range(9)],
+        sleep,
+        Pacer(0.001, lambda: clock[0]),
+        deadline,
+    )
+
+    assert len(found) == 9
+    assert 290 < clock[0] < 300
 
 
 def test_keys_that_are_left_undone_for_ever_end_the_invocation() -> None:

@@ -5,67 +5,23 @@ from typing import Any
 
 import pytest
 
-from etl.tables.write_pace import InFlight, Pacer, units_at_most
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_without_a_ceiling_nobody_waits() -> None:
-    pacer = Pacer(None)
-    pacer.correct(1e9)
-
-    assert pacer.reserve(1e9) == 0
-
-
-def test_the_first_reservation_does_not_wait() -> None:
-    assert Pacer(10, Clock()).reserve(1000) == 0
-
-
-def test_a_reservation_waits_for_those_before_it() -> None:
-    pacer = Pacer(10, Clock())
-    pacer.reserve(25)
-    pacer.reserve(25)
-
-    assert pacer.reserve(25) == 5
-
-
-def test_time_that_passed_is_not_saved_up() -> None:
-    clock = Clock()
-    pacer = Pacer(10, clock)
-    clock.now = 1000
-    pacer.reserve(25)
-
-    assert pacer.reserve(25) == 2.5
-
-
-def test_a_correction_moves_the_next_reservation() -> None:
-    pacer = Pacer(10, Clock())
-    pacer.reserve(25)
-    pacer.correct(50)
-
-    assert pacer.reserve(25) == 7.5
+from etl.tables.write_pace import InFlight, portions, units_at_most
 
 
 def test_a_batch_of_at_most_a_second_is_one_request() -> None:
     items = dict.fromkeys(range(25), b"x" * 1024)
 
-    assert Pacer(25, Clock()).portions(items) == [items]
-    assert Pacer(None).portions(items) == [items]
+    assert portions(items, 25) == [items]
+    assert portions(items, None) == [items]
 
 
 def test_a_larger_batch_is_sent_in_portions_of_a_second() -> None:
     sizes = [1024, 1025, 1024, 10_000, 1, 2048, 1024]
     items = {number: b"x" * size for number, size in enumerate(sizes)}
-    portions = Pacer(3, Clock()).portions(items)
+    divided = portions(items, 3)
 
-    assert [list(portion) for portion in portions] == [[0, 1], [2], [3], [4, 5], [6]]
-    assert {key: item for portion in portions for key, item in portion.items()} == items
+    assert [list(portion) for portion in divided] == [[0, 1], [2], [3], [4, 5], [6]]
+    assert {key: item for portion in divided for key, item in portion.items()} == items
 
 
 @pytest.mark.parametrize(("size", "units"), [(1, 1), (1024, 1), (1025, 2), (400 * 1024, 400)])

@@ -62,7 +62,7 @@ TRANSIENT_CODES = frozenset(
     )
 )
 _TOO_MANY_REQUESTS = 429
-_SERVER_ERROR = 500
+_CLIENT_ERROR, _SERVER_ERROR = 400, 500
 
 # The code for an upload that was completed or aborted. Source: S3 API Reference, "CompleteMultipartUpload".
 _UPLOAD_GONE = "NoSuchUpload"
@@ -134,6 +134,14 @@ def is_transient(error: Exception) -> bool:
         FlexibleChecksumError,
     )
     return isinstance(error, passing)
+
+
+def is_refused(error: Exception) -> bool:
+    """Whether certainly nothing was done, and no unit consumed. After another error, DynamoDB may have answered."""
+    status = (
+        error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(error, ClientError) else 0
+    )
+    return _CLIENT_ERROR <= status < _SERVER_ERROR
 
 
 def is_upload_gone(error: Exception) -> bool:

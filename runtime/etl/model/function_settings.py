@@ -78,6 +78,16 @@ class OfTables:
             parse_keys,
         ),
     ] = ",".join(f"{name}:S" for name in DESTINATION_KEY)
+    source_read_units_per_second: Annotated[
+        int,
+        number(
+            "read units",
+            0,
+            10_000_000,
+            "The ceiling of reads from the source table, which all workers share.",
+            "0 is no ceiling",
+        ),
+    ] = 0
 
 
 @dataclass(frozen=True, kw_only=True)

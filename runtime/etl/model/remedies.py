@@ -89,7 +89,9 @@ REMEDIES = {
     Reason.DESTINATION_BUSY: Remedy(
         "Give the destination table more throughput, or lower max_write_units_per_second; then {again}."
     ),
-    Reason.SOURCE_BUSY: Remedy("Give the source table more throughput; then {again}."),
+    Reason.SOURCE_BUSY: Remedy(
+        "Give the source table more throughput, or runs a lower ceiling, source_read_units_per_second; then {again}."
+    ),
     "TransientError": Remedy(
         "AWS was out of reach or too busy for minutes. See whether a table is throttled; then {again}."
     ),

@@ -8,13 +8,14 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from etl.aws.backoff import full_jitter
-from etl.aws.clients import is_transient
+from etl.aws.clients import is_refused, is_transient
 from etl.model.keys import Key, KeyAttributes, wire_reader
 from etl.model.limits import IN_FLIGHT
 from etl.model.rejection import RejectedError
 from etl.model.schema import SPECIFIED
 from etl.tables.batch_writer import BatchWriter
-from etl.tables.write_pace import InFlight, Pacer, units_at_most
+from etl.tables.ceiling import Pacer
+from etl.tables.write_pace import InFlight, portions, units_at_most
 
 # DynamoDB refuses a whole batch because of one item with these codes. Source: API reference of BatchWriteItem.
 _REFUSALS = frozenset(("ValidationException", "RequestEntityTooLargeException"))
@@ -117,13 +118,13 @@ class DestinationTable:
         """
         outcome = Outcome()
         self._first = self._first or outcome
-        portions = self._pacer.portions(items)
-        if len(portions) == 1:
+        in_portions = portions(items, self._pacer.units_per_second)
+        if len(in_portions) == 1:
             await self._write(items, outcome)
             return outcome
         # One batch after the other: only whole batches count, so two half-written batches would be no progress.
         async with self._in_portions:
-            for portion in portions:
+            for portion in in_portions:
                 await self._write(portion, outcome)
         return outcome
 
@@ -162,7 +163,7 @@ class DestinationTable:
                 outcome.units += consumed
                 self._pacer.correct(consumed - reserved)
         except (ClientError, BotoCoreError) as error:
-            if _is_refused(error):
+            if is_refused(error):
                 self._pacer.correct(-reserved)
             if not is_transient(error):
                 unwritten = {}
@@ -225,11 +226,3 @@ class DestinationTable:
             return False
         await self._sleep(seconds)
         return True
-
-
-def _is_refused(error: Exception) -> bool:
-    """Whether certainly nothing was written. After any other error, DynamoDB may have done the request."""
-    status = (
-        error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(error, ClientError) else 0
-    )
-    return 400 <= status < 500

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl.aws.clients import is_transient
+from etl.aws.clients import is_refused, is_transient
 from etl.invocation.deadline import Deadline
 from etl.model.errors import Reason, TransientError
-from etl.tables.read_pace import Pace
+from etl.tables.ceiling import Pacer
+from etl.tables.read_pace import PAGE_UNITS, Pace, PageSize
 
 Request = dict[str, Any]
 _NO_END_MS = 10**9
@@ -37,14 +38,20 @@ class PageRequests:
         send: makes one attempt and returns the page's bytes.
         deadline: the end of the invocation; None for one attempt at each page.
         passing: the clock, the sleep and the threads.
+        pacer: the ceiling.
     """
 
-    def __init__(self, send: Callable[[Request], bytes], deadline: Deadline | None, passing: Passing) -> None:
+    def __init__(
+        self, send: Callable[[Request], bytes], deadline: Deadline | None, passing: Passing, pacer: Pacer
+    ) -> None:
         self._send = send
         self._tries_again = deadline is not None
         self._deadline = deadline or Deadline(lambda: _NO_END_MS)
         self._sleep = passing.sleep
         self._pace = Pace(passing.clock)
+        self._pacer = pacer
+        self._page_size = PageSize(pacer.units_per_second)
+        self._estimate = min(pacer.units_per_second or 0.0, PAGE_UNITS)
         self._reader = passing.reader()
         self._request: Request = {}
         self._answer: Future[bytes] | None = None
@@ -62,10 +69,15 @@ class PageRequests:
 
     def ask(self, request: Request) -> None:
         """Request a page: at once, unless a pause comes first. :meth:`page` makes that pause."""
-        self._request = request
+        self._request = request | self._page_size.limit()
         self._answer = None
-        if not self._pace.pause():
+        if not self._pause():
             self._begin()
+
+    def consumed(self, units: float, items: int) -> None:
+        """Note how many units the last page consumed, and how many items DynamoDB read for it."""
+        self._pacer.correct(units - self._estimate)
+        self._page_size.learn(units, items)
 
     def page(self) -> bytes | None:
         """The page that was requested; None if time runs out before it arrives.
@@ -86,6 +98,8 @@ class PageRequests:
                 if not self._tries_again or not is_transient(error):
                     raise
                 self._pace.ended(refused=True)
+                if is_refused(error):
+                    self._pacer.correct(-self._estimate)
                 self._answer, self._refusal = None, error
             else:
                 self._pace.ended(refused=False)
@@ -104,12 +118,16 @@ class PageRequests:
 
     def _begin(self) -> Future[bytes]:
         self._pace.began()
+        self._pacer.reserve(self._estimate)
         self._answer = self._reader.submit(self._send, self._request)
         return self._answer
 
+    def _pause(self) -> float:
+        return max(self._pace.pause(), self._pacer.pause())
+
     def _take_pause(self) -> bool:
         """Wait until the next request may begin; False if there is no time for it."""
-        pause = self._pace.pause()
+        pause = self._pause()
         if pause > self._deadline.spare_seconds():
             return False
         with self._deadline.waiting():

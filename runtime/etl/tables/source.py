@@ -1,9 +1,9 @@
 """The source table, read page by page as the bytes that DynamoDB sent."""
 
 import math
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +15,8 @@ from etl.aws.raw_bodies import raw_body
 from etl.invocation.deadline import Deadline
 from etl.model.errors import ConfigurationError, Reason, TransientError
 from etl.model.keys import Key, KeyAttribute, KeyAttributes, wire_key, wire_reader
+from etl.tables.ceiling import NO_CEILING, Pacer
+from etl.tables.read_pace import keys_together
 from etl.tables.scan import MACHINE, PageRequests, Passing
 from etl.tables.selection import as_written
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 
 _UNPROCESSED_ATTEMPTS = 8
-# An item of 400 KB may have 4 MB of JSON; BatchGetItem would take 100 keys (API reference).
-_KEYS_TOGETHER = 8
 
 
 class _Consumed(msgspec.Struct, rename="pascal", frozen=True):
@@ -139,6 +139,7 @@ class SourceTable:
         segments: int,
         cursor: dict[str, Any] | None,
         deadline: Deadline | None = None,
+        pacer: Pacer = NO_CEILING,
     ) -> Iterator[Page]:
         """Read the pages of one segment with the items that a filter picks, until the segment or the time ends.
 
@@ -152,6 +153,7 @@ class SourceTable:
             cursor: the cursor of the page before, ``{"key": …}`` with a key in DynamoDB JSON; None for the segment's
                 beginning.
             deadline: the end of the invocation; None for no end, and for one attempt at each page.
+            pacer: the ceiling.
 
         Raises:
             ClientError: DynamoDB refuses a page, and not only for now; or the first one until the time ended.
@@ -165,10 +167,11 @@ class SourceTable:
             **picked,
         }
         first = True
-        with PageRequests(self._scan, deadline, self._passing) as requests:
+        with PageRequests(self._scan, deadline, self._passing, pacer) as requests:
             requests.ask(request | ({"ExclusiveStartKey": cursor["key"]} if cursor else {}))
             while (body := requests.page()) is not None:
                 page, first = _page(body), False
+                requests.consumed(float(page.units), page.scanned)
                 continues = bool(page.cursor) and (deadline is None or deadline.allows_another())
                 if page.cursor and continues:
                     requests.ask(request | {"ExclusiveStartKey": page.cursor["key"]})
@@ -179,14 +182,22 @@ class SourceTable:
                 raise requests.nothing_came(self._name)
 
     def items(
-        self, key: KeyAttributes, wanted: Collection[Key], sleep: Callable[[float], None] = time.sleep
+        self,
+        key: KeyAttributes,
+        wanted: Collection[Key],
+        sleep: Callable[[float], object] | None = None,
+        pacer: Pacer = NO_CEILING,
+        deadline: Deadline | None = None,
     ) -> tuple[dict[Key, bytes], Decimal]:
         """Read the items with these keys as they are now; return them by key, and the read units.
 
         Args:
             key: the table's key.
             wanted: its values, no two alike.
-            sleep: waits for a number of seconds.
+            sleep: waits for a number of seconds; the machine's own if None.
+            pacer: the ceiling.
+            deadline: the end of the invocation. A wait for the ceiling takes at most half of the remaining time, so
+                that any number of requests end in time, at any ceiling.
 
         Raises:
             TransientError: DynamoDB left some of them unprocessed again and again.
@@ -195,13 +206,16 @@ class SourceTable:
         key_of_item = wire_reader(key)
         units = Decimal(0)
         rest = iter(wanted)
-        while some := [wire_key(key, values) for values in islice(rest, _KEYS_TOGETHER)]:
-            items, consumed = self._get(some, sleep)
+        get = partial(self._get, sleep=sleep or self._passing.sleep, pacer=pacer, deadline=deadline)
+        while some := [wire_key(key, values) for values in islice(rest, keys_together(pacer))]:
+            items, consumed = get(some)
             found |= {key_of_item(item): _one_line(item) for item in items}
             units += consumed
         return found, units
 
-    def _get(self, keys: list[Any], sleep: Callable[[float], None]) -> tuple[list[msgspec.Raw], Decimal]:
+    def _get(
+        self, keys: list[Any], *, sleep: Callable[[float], object], pacer: Pacer, deadline: Deadline | None
+    ) -> tuple[list[msgspec.Raw], Decimal]:
         """Read the items with a few keys; return them and the read units."""
         items: list[msgspec.Raw] = []
         units = Decimal(0)
@@ -210,11 +224,15 @@ class SourceTable:
         for attempt in range(_UNPROCESSED_ATTEMPTS):
             if attempt:
                 sleep(full_jitter(attempt))
+            if wait := pacer.reserve(0):
+                sleep(min(wait, deadline.remaining_ms() / 1000 / 2) if deadline else wait)
             answer = _answers.decode(
                 raw_body(self._dynamodb.batch_get_item(RequestItems=unread, ReturnConsumedCapacity="TOTAL"))
             )
             items += answer.responses.get(self._name, ())
-            units += sum(each.capacity_units for each in answer.consumed_capacity)
+            consumed = sum((each.capacity_units for each in answer.consumed_capacity), Decimal(0))
+            pacer.correct(float(consumed))
+            units += consumed
             unread = answer.unprocessed_keys
             if not unread:
                 return items, units

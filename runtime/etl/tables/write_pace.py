@@ -1,8 +1,7 @@
-"""The speed at which a worker may write: a ceiling that is set, and a number of requests in flight that it learns."""
+"""The requests in which a worker writes: their size below a ceiling, and the number in flight, which it learns."""
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 # Source: DynamoDB Developer Guide, "Read and write operations".
@@ -10,61 +9,25 @@ _UNIT_BYTES = 1024
 _Key = TypeVar("_Key")
 
 
-class Pacer:
-    """Limits the writers of one worker to a number of write units a second.
-
-    A writer reserves the units of a request by an estimate, waits, sends the request, and corrects the reservation by
-    the answer. The wait comes first, so a writer with too little time doesn't send. Only one writer at a time may
-    reserve and wait: the next one then knows all corrections so far.
+def portions(items: Mapping[_Key, bytes], most_units: float | None) -> Sequence[Mapping[_Key, bytes]]:
+    """Divide a batch into portions, one for each request.
 
     Args:
-        units_per_second: the worker's share of the ceiling; None for no ceiling.
-        clock: a clock that never goes back, in seconds.
+        items: items of DynamoDB JSON, by key.
+        most_units: the units of a second, so that a portion isn't a burst; a portion has at least one item. None for
+            no ceiling.
     """
-
-    def __init__(self, units_per_second: float | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = units_per_second
-        self._clock = clock
-        self._free_at = clock()
-
-    @property
-    def has_ceiling(self) -> bool:
-        """Whether the consumption of requests matters."""
-        return self._rate is not None
-
-    def portions(self, items: Mapping[_Key, bytes]) -> Sequence[Mapping[_Key, bytes]]:
-        """Divide a batch into portions, one for each request.
-
-        A portion has at most the units of a second, so that it isn't a burst, but at least one item.
-
-        Args:
-            items: items of DynamoDB JSON, by key.
-        """
-        if self._rate is None or sum(map(units_at_most, items.values())) <= self._rate:
-            return [items]
-        portions: list[dict[_Key, bytes]] = [{}]
-        units = 0
-        for key, item in items.items():
-            units += units_at_most(item)
-            if portions[-1] and units > self._rate:
-                portions.append({})
-                units = units_at_most(item)
-            portions[-1][key] = item
-        return portions
-
-    def reserve(self, units: float) -> float:
-        """Take ``units`` of the ceiling and return the wait until they may be consumed, in seconds."""
-        if self._rate is None:
-            return 0.0
-        now = self._clock()
-        starts = max(now, self._free_at)
-        self._free_at = starts + units / self._rate
-        return starts - now
-
-    def correct(self, units: float) -> None:
-        """Note that ``units`` more were consumed than reserved; fewer when negative."""
-        if self._rate is not None:
-            self._free_at += units / self._rate
+    if most_units is None or sum(map(units_at_most, items.values())) <= most_units:
+        return [items]
+    portions: list[dict[_Key, bytes]] = [{}]
+    units = 0
+    for key, item in items.items():
+        units += units_at_most(item)
+        if portions[-1] and units > most_units:
+            portions.append({})
+            units = units_at_most(item)
+        portions[-1][key] = item
+    return portions
 
 
 def units_at_most(item: bytes) -> int:
