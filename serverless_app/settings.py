@@ -8,6 +8,7 @@ from typing import Self
 from etl.model.limits import MOST_INLINE_WORKERS
 from etl.model.settings import Settings
 from etl.model.settings_sources import configured, parse, pipeline_folder
+from etl.model.table_access import check_tables
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -30,6 +31,7 @@ class PipelineSettings(Settings):
         for each in fields(self):
             parse(each.name, getattr(self, each.name), strict=True)
         pipeline_folder(self.pipeline, CHECKOUT)
+        check_tables(self.source, self.destination)
 
     @classmethod
     def from_context(cls, context: Mapping[str, object], checkout: Path = CHECKOUT) -> Self:

@@ -16,16 +16,18 @@ from etl.replay import plan_replay
 from etl.settings import ExtractSettings
 from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, replayed_key
-from etl.tables.source import SourceTable
+from etl.tables.source import ExistingTable, SourceTable
 
 
-def plan(
+def plan(  # noqa: PLR0913 - the tables and the bucket that it asks
     given: Any,
     execution: Mapping[str, str],
     settings: ExtractSettings,
     source: SourceTable,
     staging: Staging,
     ledger: Ledger,
+    *,
+    destination: ExistingTable | None = None,
 ) -> dict[str, Any]:
     """Fix the run: its window, its number of segments, and an id that no other run has; and enter it in the ledger.
 
@@ -36,6 +38,7 @@ def plan(
         source: the table to read.
         staging: the bucket in which the run claims its id.
         ledger: has the watermark, and gets the run's entry.
+        destination: the table to write, unless the stack made it.
 
     Returns:
         ``{"run": Run, "segments": [Work, …]}``.
@@ -47,7 +50,11 @@ def plan(
     started_at = datetime.fromisoformat(execution["started_at"]).astimezone(UTC)
     replayed, first_watermark = requested_replay(given), None
     facts = source.describe()
+    if settings.existing_source is not None:
+        source.try_to_read()
     schema = Schema(source=facts.key, time=settings.time)
+    if destination is not None:
+        schema = msgspec.structs.replace(schema, destination=destination.key())
     objects: list[str] = []
     if replayed:
         run, objects = plan_replay(replayed, started_at, staging, ledger, settings.concurrency)

@@ -11,6 +11,7 @@ from etl.model.errors import ConfigurationError
 from etl.model.function_settings import OfTables, ReadByAll, ReadByExtract, ReadByLoad, ReadByTransform
 from etl.model.setting import Setting, SettingsError, declared
 from etl.model.stages import BY_ACTION, EXTRACT, LOAD, TRANSFORM
+from etl.model.table_access import EXISTING, TableAccess
 from etl.model.windows import WindowRules
 
 _OF_ALL = declared(ReadByAll)
@@ -44,12 +45,28 @@ class ExtractSettings(FunctionSettings, ReadByExtract):
     """Settings of ``etl-extract``.
 
     Attributes:
-        source_table: name of the table that is read.
+        source_table: name or ARN of the table that is read.
         ledger_table: name of the table of the run ledger.
+        existing_source: the same as ``source_table`` if the stack didn't make that table.
+        existing_destination: name or ARN of the table that is written, if the stack didn't make it.
     """
 
     source_table: str
     ledger_table: str
+    existing_source: str | None = None
+    existing_destination: str | None = None
+
+    @property
+    def source(self) -> TableAccess:
+        """The way to the table that is read."""
+        return TableAccess(self.source_table, self.source_role_arn, self.source_role_external_id)
+
+    @property
+    def destination(self) -> TableAccess | None:
+        """The way to the table that is written; None if the stack made it, and so knows its key."""
+        if self.existing_destination is None:
+            return None
+        return TableAccess(self.existing_destination, self.destination_role_arn, self.destination_role_external_id)
 
     @property
     def time(self) -> ChangeTime:
@@ -101,12 +118,19 @@ class LoadSettings(FunctionSettings, ReadByLoad):
     """Settings of ``etl-load``.
 
     Attributes:
-        destination_table: name of the table that is written.
+        destination_table: name or ARN of the table that is written.
         ledger_table: name of the table of the run ledger.
+        existing_destination: the same as ``destination_table`` if the stack didn't make that table.
     """
 
     destination_table: str
     ledger_table: str
+    existing_destination: str | None = None
+
+    @property
+    def destination(self) -> TableAccess:
+        """The way to the table that is written."""
+        return TableAccess(self.destination_table, self.destination_role_arn, self.destination_role_external_id)
 
 
 def log_level(env: Mapping[str, str]) -> str:
@@ -134,12 +158,18 @@ def environment(function: str, values: Mapping[str, Any]) -> dict[str, str]:
         values: all settings, and the names of bucket and tables, by the attributes of the classes here.
     """
     names = [field.name for field in fields(BY_FUNCTION[function])]
-    optional = declared(OfTables)
+    unset = _unset()
     return {
         name.upper(): str(values[name])
         for name in names
-        if name not in optional or values[name] != optional[name].default
+        if name not in unset or values.get(name, unset[name]) != unset[name]
     }
+
+
+def _unset() -> dict[str, Any]:
+    """The values whose variables a function lacks: those of settings that describe the tables, unless you set them."""
+    settings = {name: setting.default for name, setting in declared(OfTables).items()}
+    return settings | dict.fromkeys(name.lower() for name in EXISTING)
 
 
 def _exact(percent: float) -> Decimal:
@@ -149,8 +179,8 @@ def _exact(percent: float) -> Decimal:
 def _parse(name: str, setting: Setting | None, env: Mapping[str, str]) -> Any:
     variable = name.upper()
     text = env.get(variable, "").strip()
-    if not text and setting and name in declared(OfTables):
-        return setting.default
+    if not text and name in (unset := _unset()):
+        return unset[name]
     if not text:
         raise ConfigurationError(
             f"the environment variable {variable} is missing or empty; the stack sets it: deploy the stack again"

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from etl.aws.backoff import full_jitter
 from etl.aws.raw_bodies import raw_body
 from etl.invocation.deadline import Deadline
-from etl.model.errors import Reason, TransientError
+from etl.model.errors import ConfigurationError, Reason, TransientError
 from etl.model.keys import Key, KeyAttribute, KeyAttributes, wire_key, wire_reader
 from etl.tables.scan import MACHINE, PageRequests, Passing
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
+# Source: DynamoDB API reference, TableDescription, TableStatus; SSEDescription, InaccessibleEncryptionDateTime.
+_USABLE = ("ACTIVE", "UPDATING")
+_KEY_GONE = "INACCESSIBLE_ENCRYPTION_CREDENTIALS"
 _UNPROCESSED_ATTEMPTS = 8
 # An item of 400 KB may have 4 MB of JSON; BatchGetItem would take 100 keys (API reference).
 _KEYS_TOGETHER = 8
@@ -87,12 +90,54 @@ class TableFacts(NamedTuple):
 
 
 def described(dynamodb: "DynamoDBClient", name: str) -> TableFacts:
-    """Facts about a table, as DescribeTable knows them."""
+    """Facts about a table, as DescribeTable knows them.
+
+    Args:
+        dynamodb: a client that reaches the table.
+        name: the table's name or ARN.
+
+    Raises:
+        ConfigurationError: the table can't be used now.
+    """
     table = dynamodb.describe_table(TableName=name)["Table"]
+    _check_usable(name, table)
     types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
     # The partition key comes first (API reference, CreateTable).
     names = [each["AttributeName"] for each in table["KeySchema"]]
     return TableFacts(tuple(KeyAttribute(each, types[each]) for each in names), table.get("TableSizeBytes", 0))
+
+
+def _check_usable(name: str, table: Mapping[str, Any]) -> None:
+    status = table.get("TableStatus", "ACTIVE")
+    if status in _USABLE:
+        return
+    if status == _KEY_GONE:
+        key = table.get("SSEDescription", {}).get("KMSMasterKeyArn", "its key")
+        raise ConfigurationError(
+            f"the table {name} is {status}: DynamoDB can't use {key} in KMS any more. Enable that key, or cancel its "
+            "deletion, within seven days: then DynamoDB archives the table",
+            Reason.KEY_DENIED,
+        )
+    raise ConfigurationError(
+        f"the table {name} must be {' or '.join(_USABLE)}, got {status}: wait, or restore the table",
+        Reason.TABLE_UNUSABLE,
+    )
+
+
+class ExistingTable(NamedTuple):
+    """A table that the stack didn't make.
+
+    Attributes:
+        dynamodb: a client that reaches it.
+        name: its name or ARN.
+    """
+
+    dynamodb: "DynamoDBClient"
+    name: str
+
+    def key(self) -> KeyAttributes:
+        """Its key, as DescribeTable knows it."""
+        return described(self.dynamodb, self.name).key
 
 
 class SourceTable:
@@ -100,7 +145,7 @@ class SourceTable:
 
     Args:
         dynamodb: client of DynamoDB, made by ``etl.aws.clients.dynamodb_client``.
-        name: name of the table.
+        name: name or ARN of the table.
         passing: the clock, the sleep and the threads.
     """
 
@@ -112,6 +157,14 @@ class SourceTable:
     def describe(self) -> TableFacts:
         """The key of the table, and its size: DynamoDB's figure of the size is up to six hours old."""
         return described(self._dynamodb, self._name)
+
+    def try_to_read(self) -> None:
+        """Read one item and forget it: DescribeTable says neither whether the items may be read, nor their key used.
+
+        Raises:
+            ClientError: DynamoDB refuses it.
+        """
+        self._scan({"TableName": self._name, "Limit": 1})
 
     def pages(
         self,
@@ -194,7 +247,8 @@ class SourceTable:
             answer = _answers.decode(
                 raw_body(self._dynamodb.batch_get_item(RequestItems=unread, ReturnConsumedCapacity="TOTAL"))
             )
-            items += answer.responses.get(self._name, ())
+            # By the name or ARN of the one table that was asked for (API reference, BatchGetItem).
+            items += chain.from_iterable(answer.responses.values())
             units += sum(each.capacity_units for each in answer.consumed_capacity)
             unread = answer.unprocessed_keys
             if not unread:
