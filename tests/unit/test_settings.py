@@ -165,11 +165,12 @@ def test_a_text_is_converted_but_no_typed_value(name: str, text: str, value: obj
 @pytest.mark.parametrize("function", BY_FUNCTION)
 def test_a_function_parses_the_environment_that_the_stack_writes(function: str) -> None:
     values: dict[str, Any] = {name: setting.default for name, setting in SETTINGS.items()} | NAMES
+    values |= dict.fromkeys(name.lower() for name in EXISTING)
     kind = BY_FUNCTION[function]
 
     parsed = kind.from_env(environment(function, values))
 
-    assert parsed == kind(**{each.name: values.get(each.name) for each in fields(kind)})
+    assert parsed == kind(**{each.name: values[each.name] for each in fields(kind)})
 
 
 def test_a_setting_is_read_by_the_stack_or_by_a_function() -> None:

@@ -56,9 +56,6 @@ def _session_of(role: str, external_id: str | None) -> Session:
     renews them 15 minutes before that. A signature takes the credentials of its moment, so a run goes on.
     """
     own = get_session()
-    # The STS of the function's own region answers even when another region fails, and within a VPC. Older versions of
-    # botocore ask the global one. Source: AWS SDKs and Tools Reference Guide, "AWS STS Regional endpoints".
-    own.set_config_variable("sts_regional_endpoints", "regional")
     credentials = own.get_credentials()
     if credentials is None:
         raise NoCredentialsError

@@ -129,7 +129,12 @@ def dynamodb_client(session: Session | None = None, region: str | None = None) -
 
 
 def sts_creator(session: Session) -> Callable[..., Any]:
-    """Makes clients of STS with given credentials, which bridge faults for ``BRIDGED_SECONDS``."""
+    """Makes clients of STS with given credentials, which bridge faults for ``BRIDGED_SECONDS``.
+
+    They ask the STS of their own region, which answers even when another region fails. Older versions of botocore ask
+    the global one. Source: AWS SDKs and Tools Reference Guide, "AWS STS Regional endpoints".
+    """
+    session.set_config_variable("sts_regional_endpoints", "regional")
     return partial(_session("sts", session).client, config=_CONFIG)
 
 

@@ -8,8 +8,10 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from etl.aws.backoff import full_jitter
+from etl.aws.clients import is_transient
 from etl.aws.raw_bodies import raw_body
 from etl.invocation.deadline import Deadline
 from etl.model.errors import ConfigurationError, Reason, TransientError
@@ -162,9 +164,13 @@ class SourceTable:
         """Read one item and forget it: DescribeTable says neither whether the items may be read, nor their key used.
 
         Raises:
-            ClientError: DynamoDB refuses it.
+            ClientError: DynamoDB refuses it, and not only for now.
         """
-        self._scan({"TableName": self._name, "Limit": 1})
+        try:
+            self._scan({"TableName": self._name, "Segment": 0, "TotalSegments": 1, "Limit": 1})
+        except ClientError as error:
+            if not is_transient(error):
+                raise
 
     def pages(
         self,
