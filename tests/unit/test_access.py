@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -15,13 +16,22 @@ from botocore.session import get_session
 from etl.aws import clients as aws
 from etl.aws.access import Reached, reach
 from etl.aws.clients import dynamodb_client, explained, sts_creator
+from etl.handler import run_action
 from etl.model.errors import ConfigurationError, Reason, reason_of
+from etl.model.run import Run
+from etl.model.schema import SPECIFIED
 from etl.model.table_access import TableAccess
+from etl.plan import plan
 from etl.tables.batch_writer import open_batch_writer
 from etl.tables.signature import Signer
 from etl.tables.source import ExistingTable, SourceTable, described
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.pipeline import ENVIRONMENT, Context
+from tests.fakes.s3 import FakeS3
+from tests.unit.builders import ledger, source, staging
 from tests.unit.http_server import Answer, Endpoint, endpoint
 from tests.unit.test_aws import DENIED, LAST, TAKEN, THROTTLED, settings
+from tests.unit.test_extract import EXECUTION, SETTINGS
 
 TABLE = "arn:aws:dynamodb:ap-south-1:444455556666:table/orders"
 ROLE = "arn:aws:iam::444455556666:role/reader"
@@ -286,3 +296,74 @@ def test_the_default_client_stays_as_it_was() -> None:
     aws._default_session.cache_clear()
 
     assert dynamodb_client().meta.region_name == "eu-central-1"
+
+
+class Refusing:
+    """A destination that may not be described."""
+
+    def describe_table(self, **_: Any) -> Any:
+        raise refused("AccessDeniedException", "no", "DescribeTable")
+
+
+def plan_of(existing: ExistingTable | None, s3: FakeS3, dynamodb: FakeDynamoDB) -> Run:
+    run: Run = plan({}, EXECUTION, SETTINGS, source(dynamodb), staging(s3), ledger(dynamodb), destination=existing)[
+        "run"
+    ]
+    return run
+
+
+def test_plan_fixes_the_key_of_an_existing_destination(monkeypatch: pytest.MonkeyPatch) -> None:
+    with endpoint(description()) as server:
+        run = plan_of(ExistingTable(client_of(monkeypatch, server), TABLE), FakeS3(), FakeDynamoDB())
+
+    assert run.schema.destination_names == ("pk", "at")
+    assert plan_of(None, FakeS3(), FakeDynamoDB()).schema == SPECIFIED
+
+
+def test_plan_asks_both_tables_before_it_writes_anything() -> None:
+    s3, dynamodb = FakeS3(), FakeDynamoDB()
+    table: Any = Refusing()
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        plan_of(ExistingTable(table, TABLE), s3, dynamodb)
+
+    assert not s3.objects
+    assert not dynamodb.ledger.items
+
+
+class Watched(SourceTable):
+    """A source that says whether an item was read from it."""
+
+    tried = False
+
+    def try_to_read(self) -> None:
+        self.tried = True
+
+
+@pytest.mark.parametrize("existing", [None, "source"])
+def test_plan_reads_from_a_source_that_exists(existing: str | None) -> None:
+    dynamodb: Any = FakeDynamoDB()
+    watched = Watched(dynamodb, "source")
+
+    plan({}, EXECUTION, replace(SETTINGS, existing_source=existing), watched, staging(FakeS3()), ledger(dynamodb))
+
+    assert watched.tried == bool(existing)
+
+
+@pytest.mark.parametrize(("existing", "reason"), [(True, Reason.TABLE_DENIED), (False, Reason.ACCESS_DENIED)])
+def test_a_function_knows_whose_table_refused_it(
+    monkeypatch: pytest.MonkeyPatch, existing: bool, reason: Reason
+) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    if existing:
+        monkeypatch.setenv("EXISTING_DESTINATION", TABLE)
+
+    def refuse(*_: Any) -> Any:
+        raise refused("AccessDeniedException", "no", "BatchWriteItem")
+
+    with pytest.raises(ConfigurationError) as told:
+        run_action({"action": "load"}, Context(), {"load": refuse})
+
+    assert reason_of("ConfigurationError", str(told.value)) is reason
+    assert (TABLE in str(told.value)) == existing
