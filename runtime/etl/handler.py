@@ -224,8 +224,9 @@ def _unexpected(error: Exception) -> UnexpectedError:
 
 
 def _resources(env: Mapping[str, str]) -> list[str]:
-    """The tables and the bucket that a function uses."""
-    names = ("SOURCE_TABLE", "DESTINATION_TABLE", "EXISTING_DESTINATION", "STAGING_BUCKET")
+    """The tables, the roles for them, and the bucket that a function uses."""
+    tables = ("SOURCE_TABLE", "SOURCE_ROLE_ARN", "DESTINATION_TABLE", "EXISTING_DESTINATION", "DESTINATION_ROLE_ARN")
+    names = (*tables, "STAGING_BUCKET")
     return list(dict.fromkeys(env[name] for name in names if name in env))
 
 
