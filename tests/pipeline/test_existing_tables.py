@@ -162,6 +162,26 @@ def test_a_run_fails_without_any_one_grant(named: Deployed, window: Window) -> N
     pipeline.run(window.input)
 
 
+def test_a_table_that_is_not_there_is_named(named: Deployed, window: Window) -> None:
+    pipeline = Pipeline(named, "missing-")
+    role = named.clients.lambda_.get_function_configuration(FunctionName="etl-extract")["Role"].rpartition("/")[2]
+    statement = {
+        "Effect": "Allow",
+        "Action": "dynamodb:DescribeTable",
+        "Resource": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/nowhere",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    named.clients.iam.put_role_policy(RoleName=role, PolicyName="nowhere", PolicyDocument=document)
+    try:
+        with pipeline.configured("etl-extract", EXISTING_DESTINATION="nowhere"):
+            execution = refused(pipeline, window.input, Reason.TABLE_NOT_FOUND)
+    finally:
+        named.clients.iam.delete_role_policy(RoleName=role, PolicyName="nowhere")
+
+    assert "nowhere" in execution.message
+    assert "destination_table" in execution.message
+
+
 @pytest.fixture(scope="module")
 def assumed(named: Deployed, existing: Existing, assemblies: SharedAssemblies) -> Deployed:
     """The same pipeline, which now reaches the tables by roles. They are of this account: it has no other."""
