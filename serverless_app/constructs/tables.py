@@ -80,13 +80,11 @@ class PipelineTable:
             return
         self.table.grant(function, *actions)
         if self.existing and self.existing.key and set(actions) != {_DESCRIBE}:
-            arn = arn_of(self.existing.key)
-            region = arn.region if arn else Stack.of(self.table).region
             function.add_to_role_policy(
                 iam.PolicyStatement(
                     actions=["kms:Decrypt"],
                     resources=[self.existing.key],
-                    conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{region}.amazonaws.com"}},
+                    conditions={"StringEquals": {"kms:ViaService": _dynamodb_of(self.existing.key)}},
                 )
             )
 
@@ -120,6 +118,16 @@ def existing_table(stack: Stack, construct_id: str, existing: Existing) -> Pipel
     else:
         table = dynamodb.Table.from_table_name(stack, construct_id, address)
     return PipelineTable(table, address, existing)
+
+
+def _dynamodb_of(key: str) -> str | list[str]:
+    """The names that DynamoDB may have as the caller of a key (KMS Developer Guide, "kms:ViaService").
+
+    In China some services have the domain of their endpoints in such names, and some have not.
+    """
+    _, partition, _, region, _ = key.split(":", 4)
+    name = f"dynamodb.{region}.amazonaws.com"
+    return [name, f"{name}.cn"] if partition == "aws-cn" else name
 
 
 def _differs(part: str, known: str) -> bool:

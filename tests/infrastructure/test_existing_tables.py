@@ -219,3 +219,12 @@ def test_a_table_known_to_be_elsewhere_is_not_measured(account: str) -> None:
     existing = PipelineSettings(source_table=SOURCE).source
 
     assert existing_table(stack, "Table", existing).is_measured is (account == ACCOUNT)
+
+
+def test_a_key_in_china_is_used_by_either_name_of_dynamodb() -> None:
+    from serverless_app.constructs.tables import _dynamodb_of
+
+    name = "dynamodb.cn-north-1.amazonaws.com"
+
+    assert _dynamodb_of(f"arn:aws-cn:kms:cn-north-1:{ACCOUNT}:key/k") == [name, f"{name}.cn"]
+    assert _dynamodb_of(f"arn:aws-us-gov:kms:us-gov-west-1:{ACCOUNT}:key/k") == "dynamodb.us-gov-west-1.amazonaws.com"
