@@ -102,6 +102,7 @@ def test_a_table_here_has_the_functions_own_client() -> None:
     own, session = dynamodb_client(), get_session()
 
     assert reach(TableAccess("orders"), own, session) == Reached(session, own)
+    assert reach(TableAccess(TABLE.replace("ap-south-1", "eu-central-1")), own, session) == Reached(session, own)
 
 
 def test_a_table_elsewhere_has_a_client_of_its_region() -> None:
@@ -178,6 +179,15 @@ def test_a_role_that_refuses_says_whom_to_ask(monkeypatch: pytest.MonkeyPatch) -
     assert reason_of("ConfigurationError", str(error)) is Reason.ROLE_DENIED
     assert "trust policy" in str(error)
     assert tables.requests == []
+
+
+def test_a_failure_of_sts_is_bridged(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = Answer(b"<ErrorResponse><Error><Code>InternalFailure</Code></Error></ErrorResponse>", 500, headers=XML)
+    with reached(monkeypatch, [busy, assumed(1, LIVES)], [LAST]) as (found, tokens, tables):
+        found.client.scan(TableName=TABLE)
+
+    assert len(tokens.requests) == 2
+    assert signed_with(tables) == [("ASIA1", "token1")]
 
 
 def test_sts_of_the_own_region_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,11 +42,12 @@ def reach(access: TableAccess, client: "DynamoDBClient", session: Session | None
         client: a client with the function's own credentials, in its own region.
         session: the source of those credentials; boto3's default session if None.
     """
-    if access.role is None and access.region is None:
-        return Reached(session, client)
+    region = access.region
     if access.role is not None:
         session = _session_of(access.role, access.external_id)
-    return Reached(session, dynamodb_client(session, access.region))
+    elif region is None or region == client.meta.region_name:
+        return Reached(session, client)
+    return Reached(session, dynamodb_client(session, region))
 
 
 def _session_of(role: str, external_id: str | None) -> Session:
