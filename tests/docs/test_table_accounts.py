@@ -14,7 +14,11 @@ from tests.infrastructure.test_existing_tables import READ
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "tables.md").read_text().partition("## Tables that you already have")[2]
-SETTINGS = [tomllib.loads(each)["settings"] for each in re.findall(r"^```toml\n(.*?)^```$", PAGE, re.M | re.S)]
+README = (ROOT / "README.md").read_text()
+SETTINGS, OF_README = (
+    [tomllib.loads(each)["settings"] for each in re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S)]
+    for page in (PAGE, README)
+)
 POLICIES = [json.loads(each) for each in re.findall(r"^```json\n(.*?)^```$", PAGE, re.M | re.S)]
 
 
@@ -27,7 +31,7 @@ def actions(policy: Any) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("settings", [*OF_README, *SETTINGS])
 def test_the_settings_are_accepted(settings: dict[str, str]) -> None:
     assert PipelineSettings(**settings).source.table == "orders"  # type: ignore[arg-type]
 
