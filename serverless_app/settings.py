@@ -9,6 +9,7 @@ from etl.model.limits import MOST_INLINE_WORKERS
 from etl.model.setting import SettingsError
 from etl.model.settings import Settings
 from etl.model.settings_sources import configured, parse, pipeline_folder
+from etl.model.table_access import check_tables
 from etl.settings import schema_of
 from etl.tables.change_time import EVER, bounds
 from etl.tables.selection import check_length, selection
@@ -34,6 +35,7 @@ class PipelineSettings(Settings):
         for each in fields(self):
             parse(each.name, getattr(self, each.name), strict=True)
         pipeline_folder(self.pipeline, CHECKOUT)
+        check_tables(self.source, self.destination)
         try:
             check_length(selection(schema_of(self), bounds(*EVER, EVER[-1])))
         except ValueError as error:

@@ -13,6 +13,7 @@ from etl.model.names import ALARMS, SCHEDULE_RULE
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
 from etl.model.stages import FUNCTIONS, log_group_of
+from etl.model.table_access import DESTINATION, SOURCE
 from etl.settings import BY_FUNCTION, OPTIONAL
 from etl_cli.aws.deployment import Deployment, deploy_line
 from etl_cli.aws.error_messages import is_denied
@@ -27,7 +28,7 @@ def deployed_settings(deployment: Deployment) -> dict[str, Any]:
 
     Returns:
         The value of each setting that a resource has and that you may read. No resource has ``pipeline``,
-        ``removal_policy`` and ``lambda_platform``.
+        ``removal_policy`` and ``lambda_platform``; the keys in KMS are in the roles' policies alone.
 
     Raises:
         UserError: a function hasn't the settings that the stack gives it.
@@ -40,6 +41,8 @@ def deployed_settings(deployment: Deployment) -> dict[str, Any]:
 
 def setting_of(function: Mapping[str, Any], name: str, endpoint: str) -> Any:
     """Read a setting from a function's configuration; ``endpoint`` is of any service where the function is.
+
+    A function lacks the variable of a setting of the tables that has its default.
 
     Raises:
         UserError: the variable is missing, or its value isn't allowed.
@@ -64,8 +67,16 @@ def _of_functions(deployment: Deployment) -> dict[str, Any]:
         function = client.get_function_configuration(FunctionName=name)
         own = [field.name for field in fields(kind) if field.name in SETTINGS]
         found |= {each: setting_of(function, each, client.meta.endpoint_url) for each in own}
+        found |= _tables(function)
         found |= {"memory_mb": function["MemorySize"], "architecture": function.get("Architectures", ["x86_64"])[0]}
     return found
+
+
+def _tables(function: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of a function that the stack names; None for one that it makes."""
+    variables = function.get("Environment", {}).get("Variables", {})
+    own = {side: f"{side}_table" for side in (SOURCE, DESTINATION) if f"{side}_table".upper() in variables}
+    return {name: variables.get(f"existing_{side}".upper()) for side, name in own.items()}
 
 
 def _of_rule(deployment: Deployment) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from etl.aws.access import reach
 from etl.aws.clients import AsFarAsPossible, dynamodb_client, is_transient, is_upload_gone, s3_client
 from etl.handler import Context, Event, run_action, run_of, work_of
 from etl.invocation.code_version import check_engine
@@ -26,7 +27,7 @@ from etl.staging.writer import PartWriter
 from etl.tables.change_time import bounds_of
 from etl.tables.read_pace import read_pacer
 from etl.tables.selection import selection
-from etl.tables.source import Page, SourceTable
+from etl.tables.source import ExistingTable, Page, SourceTable
 
 
 def extract_segment(run: Run, work: Work, pages: Iterator[Page], staging: Staging, part_bytes: int) -> Work:
@@ -80,14 +81,21 @@ def _staged(taken: Work, units: Decimal, writer: PartWriter, first: int) -> Work
 @cache
 def _adapters() -> tuple[ExtractSettings, SourceTable, Staging, Ledger]:
     settings, dynamodb = ExtractSettings.from_env(os.environ), dynamodb_client()
-    source, ledger = SourceTable(dynamodb, settings.source_table), Ledger(dynamodb, settings.ledger_table)
-    return settings, source, Staging(s3_client(), settings.staging_bucket), ledger
+    source = SourceTable(reach(settings.source, dynamodb).client, settings.source_table)
+    return settings, source, Staging(s3_client(), settings.staging_bucket), Ledger(dynamodb, settings.ledger_table)
+
+
+def _destination(settings: ExtractSettings) -> ExistingTable | None:
+    """The table to write, unless the stack made it and so knows its key; Plan alone asks it."""
+    access = settings.destination
+    return ExistingTable(reach(access, dynamodb_client()).client, access.table) if access else None
 
 
 def _plan(event: Event, _: Deadline) -> dict[str, Any]:
     check_engine(event)
     settings, source, staging, ledger = _adapters()
-    return plan(event.get("input"), event["execution"], settings, source, staging, ledger)
+    destination = _destination(settings)
+    return plan(event.get("input"), event["execution"], settings, source, staging, ledger, destination=destination)
 
 
 def _extract(event: Event, deadline: Deadline) -> Work:

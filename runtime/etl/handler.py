@@ -26,6 +26,7 @@ from etl.model.errors import (
 )
 from etl.model.run import Run, Work, totals
 from etl.model.stages import PLAN
+from etl.model.table_access import EXISTING
 from etl.settings import log_level
 
 
@@ -71,7 +72,8 @@ def run_action(event: Any, context: Context, actions: Mapping[str, Action]) -> A
         # The message of an error of ours has no contents of a record. No other message leaves the function.
         record.failed(error)
         if isinstance(error, (ClientError, BotoCoreError)):
-            raise explained(error, _resources(os.environ)) from None
+            existing = any(name in os.environ for name in EXISTING)
+            raise explained(error, _resources(os.environ), existing=existing) from None
         if isinstance(error, EtlError):
             # The log has the traceback, which would fill the execution's cause.
             raise error.with_traceback(None) from None
@@ -222,8 +224,10 @@ def _unexpected(error: Exception) -> UnexpectedError:
 
 
 def _resources(env: Mapping[str, str]) -> list[str]:
-    """The tables and the bucket that a function uses."""
-    return [env[name] for name in ("SOURCE_TABLE", "DESTINATION_TABLE", "STAGING_BUCKET") if name in env]
+    """The tables, the roles for them, and the bucket that a function uses."""
+    tables = ("SOURCE_TABLE", "SOURCE_ROLE_ARN", "DESTINATION_TABLE", "EXISTING_DESTINATION", "DESTINATION_ROLE_ARN")
+    names = (*tables, "STAGING_BUCKET")
+    return list(dict.fromkeys(env[name] for name in names if name in env))
 
 
 def _facts(name: str, event: Event) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from botocore.session import Session, get_session
 
+from etl.aws.access import reach
 from etl.aws.clients import AsFarAsPossible, dynamodb_client, s3_client
 from etl.finish import finish
 from etl.handler import Context, Event, run_action, run_of, segments_of, work_of
@@ -223,7 +224,9 @@ def _staged_line(batch: Batch, key: Key, run: Run) -> bytes:
 def _adapters() -> tuple[LoadSettings, Session, "DynamoDBClient", Staging, Ledger]:
     settings, session = LoadSettings.from_env(os.environ), get_session()
     client, staging = dynamodb_client(session), Staging(s3_client(), settings.staging_bucket)
-    return settings, session, client, staging, Ledger(client, settings.ledger_table)
+    ledger = Ledger(client, settings.ledger_table)
+    reached = reach(settings.destination, client, session)
+    return settings, reached.session or session, reached.client, staging, ledger
 
 
 def _load(event: Event, deadline: Deadline) -> Work:

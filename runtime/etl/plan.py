@@ -18,16 +18,18 @@ from etl.staging.keys import manifest_key, replayed_key
 from etl.tables.change_time import bounds
 from etl.tables.read_pace import readers
 from etl.tables.selection import selection
-from etl.tables.source import SourceTable
+from etl.tables.source import ExistingTable, SourceTable
 
 
-def plan(
+def plan(  # noqa: PLR0913 - the tables and the bucket that it asks
     given: Any,
     execution: Mapping[str, str],
     settings: ExtractSettings,
     source: SourceTable,
     staging: Staging,
     ledger: Ledger,
+    *,
+    destination: ExistingTable | None = None,
 ) -> dict[str, Any]:
     """Fix the run: its window, its number of segments, and an id that no other run has; and enter it in the ledger.
 
@@ -38,6 +40,7 @@ def plan(
         source: the table to read.
         staging: the bucket in which the run claims its id.
         ledger: has the watermark, and gets the run's entry.
+        destination: the table to write, unless the stack made it.
 
     Returns:
         ``{"run": Run, "segments": [Work, …]}``.
@@ -52,6 +55,10 @@ def plan(
     replayed, first_watermark = requested_replay(given), None
     facts = source.describe()
     schema = msgspec.structs.replace(schema_of(settings), source=facts.key)
+    if settings.existing_source is not None:
+        source.try_to_read()
+    if destination is not None:
+        schema = msgspec.structs.replace(schema, destination=destination.key())
     objects: list[str] = []
     workers = readers(settings.source_read_units_per_second, settings.concurrency)
     if replayed:

@@ -14,10 +14,13 @@ from etl.model.schema import Schema
 from etl.model.setting import Setting, SettingsError, declared
 from etl.model.source_filter import parse_filter
 from etl.model.stages import BY_ACTION, EXTRACT, LOAD, TRANSFORM
+from etl.model.table_access import EXISTING, TableAccess
 from etl.model.windows import WindowRules
 
 OPTIONAL = declared(OfTables)
 """The settings whose variable a function has only if you set them."""
+
+_UNSET = {name: setting.default for name, setting in OPTIONAL.items()} | dict.fromkeys(map(str.lower, EXISTING))
 
 _OF_ALL = declared(ReadByAll)
 
@@ -50,12 +53,28 @@ class ExtractSettings(FunctionSettings, ReadByExtract):
     """Settings of ``etl-extract``.
 
     Attributes:
-        source_table: name of the table that is read.
+        source_table: name or ARN of the table that is read.
         ledger_table: name of the table of the run ledger.
+        existing_source: the same as ``source_table`` if the stack didn't make that table.
+        existing_destination: name or ARN of the table that is written, if the stack didn't make it.
     """
 
     source_table: str
     ledger_table: str
+    existing_source: str | None = None
+    existing_destination: str | None = None
+
+    @property
+    def source(self) -> TableAccess:
+        """The way to the table that is read."""
+        return TableAccess(self.source_table, self.source_role_arn, self.source_role_external_id)
+
+    @property
+    def destination(self) -> TableAccess | None:
+        """The way to the table that is written; None if the stack made it, and so knows its key."""
+        if self.existing_destination is None:
+            return None
+        return TableAccess(self.existing_destination, self.destination_role_arn, self.destination_role_external_id)
 
     @property
     def windows(self) -> WindowRules:
@@ -88,12 +107,19 @@ class LoadSettings(FunctionSettings, ReadByLoad):
     """Settings of ``etl-load``.
 
     Attributes:
-        destination_table: name of the table that is written.
+        destination_table: name or ARN of the table that is written.
         ledger_table: name of the table of the run ledger.
+        existing_destination: the same as ``destination_table`` if the stack didn't make that table.
     """
 
     destination_table: str
     ledger_table: str
+    existing_destination: str | None = None
+
+    @property
+    def destination(self) -> TableAccess:
+        """The way to the table that is written."""
+        return TableAccess(self.destination_table, self.destination_role_arn, self.destination_role_external_id)
 
 
 def log_level(env: Mapping[str, str]) -> str:
@@ -138,7 +164,7 @@ def environment(function: str, values: Mapping[str, Any]) -> dict[str, str]:
     return {
         name.upper(): str(values[name])
         for name in names
-        if name not in OPTIONAL or values[name] != OPTIONAL[name].default
+        if name not in _UNSET or values.get(name, _UNSET[name]) != _UNSET[name]
     }
 
 
@@ -149,8 +175,8 @@ def _exact(percent: float) -> Decimal:
 def _parse(name: str, setting: Setting | None, env: Mapping[str, str]) -> Any:
     variable = name.upper()
     text = env.get(variable, "").strip()
-    if not text and setting and name in OPTIONAL:
-        return setting.default
+    if not text and name in _UNSET:
+        return _UNSET[name]
     if not text:
         raise ConfigurationError(
             f"the environment variable {variable} is missing or empty; the stack sets it: deploy the stack again"

@@ -71,7 +71,7 @@ class Dashboard(Construct):
         board.add_widgets(*_workers(settings))
         board.add_widgets(_errors(functions))
         board.add_widgets(workflow_graph(state_machine), *function_graphs(functions))
-        board.add_widgets(*table_graphs(storage.tables), *bucket_graphs(storage.bucket))
+        board.add_widgets(*table_graphs(storage.measured_tables), *bucket_graphs(storage.bucket))
 
 
 def _last_night(state_machine: sfn.IStateMachine) -> cloudwatch.IWidget:

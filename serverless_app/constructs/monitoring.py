@@ -144,7 +144,7 @@ class Monitoring(Construct):
         )
 
     def _watch_throttling(self, storage: Storage) -> None:
-        """Make the alarms on throttled tables."""
+        """Make the alarms on throttled tables; a table in another account has its metrics there."""
         for construct_id, table, metric, advice in (
             (
                 "SourceThrottled",
@@ -160,10 +160,12 @@ class Monitoring(Construct):
                 "`max_write_units_per_second`. To load faster, raise the table's warm throughput.",
             ),
         ):
+            if not table.is_measured:
+                continue
             self._alarm(
                 construct_id,
-                table.metric(metric, statistic="Sum", period=_PERIOD),
-                f"DynamoDB has throttled {table.table_name} for ten minutes. {advice} {_MORE}",
+                table.table.metric(metric, statistic="Sum", period=_PERIOD),
+                f"DynamoDB has throttled {table.address} for ten minutes. {advice} {_MORE}",
                 evaluation_periods=_LASTING,
             )
 

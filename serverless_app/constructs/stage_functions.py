@@ -30,6 +30,8 @@ def stage_functions(
 
 def _grant_extract(stage: StageFunction, storage: Storage) -> None:
     storage.source.grant(stage.function, "dynamodb:DescribeTable", "dynamodb:Scan", "dynamodb:BatchGetItem")
+    if storage.destination.existing:
+        storage.destination.grant_description(stage.function)
     storage.ledger.table.grant(stage.function, "dynamodb:GetItem", "dynamodb:PutItem")
     stage.may_read(storage.bucket, manifest_key("*"), sealed=False)
     stage.may_read(storage.bucket, replayed_key("*"), QUARANTINED)

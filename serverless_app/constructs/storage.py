@@ -12,9 +12,10 @@ from etl.model.keys import parse_keys
 from etl.model.limits import STAGED_DAYS
 from etl.model.names import DESTINATION_TABLE, SOURCE_TABLE, STAGING_BUCKET
 from etl.model.schema import SPECIFIED
+from etl.model.table_access import DESTINATION, SOURCE
 from serverless_app.constructs.platform_widgets import REQUEST_METRICS
 from serverless_app.constructs.run_ledger import RunLedger
-from serverless_app.constructs.tables import key_table
+from serverless_app.constructs.tables import PipelineTable, existing_table, key_table, own_table
 from serverless_app.settings import PipelineSettings
 
 _REMOVAL = {"destroy": RemovalPolicy.DESTROY, "retain": RemovalPolicy.RETAIN}
@@ -36,8 +37,8 @@ class Storage:
     """
 
     bucket: s3.Bucket
-    source: dynamodb.Table
-    destination: dynamodb.Table
+    source: PipelineTable
+    destination: PipelineTable
     ledger: RunLedger
 
     @classmethod
@@ -46,26 +47,49 @@ class Storage:
         removal_policy = _REMOVAL[settings.removal_policy]
         return cls(
             bucket=_staging_bucket(stack, retained=settings.removal_policy == "retain"),
-            source=key_table(stack, "SourceTable", SOURCE_TABLE, SPECIFIED.source, removal_policy),
-            destination=key_table(
-                stack, "DestinationTable", DESTINATION_TABLE, parse_keys(settings.destination_keys), removal_policy
+            source=(
+                existing_table(stack, "SourceTable", settings.source)
+                if settings.source.table
+                else own_table(key_table(stack, "SourceTable", SOURCE_TABLE, SPECIFIED.source, removal_policy))
+            ),
+            destination=(
+                existing_table(stack, "DestinationTable", settings.destination)
+                if settings.destination.table
+                else own_table(
+                    key_table(
+                        stack,
+                        "DestinationTable",
+                        DESTINATION_TABLE,
+                        parse_keys(settings.destination_keys),
+                        removal_policy,
+                    )
+                )
             ),
             ledger=RunLedger(stack, "RunLedger", removal_policy=removal_policy),
         )
 
     @property
-    def tables(self) -> Mapping[str, dynamodb.Table]:
-        """The tables, by the names that people give them."""
-        return {"source": self.source, "destination": self.destination, "ledger": self.ledger.table}
+    def measured_tables(self) -> Mapping[str, dynamodb.ITable]:
+        """The tables whose metrics the dashboard can show, by the names that people give them.
+
+        A table in another account has its metrics there.
+        """
+        tables = {SOURCE: self.source, DESTINATION: self.destination}
+        measured = {name: each.table for name, each in tables.items() if each.is_measured}
+        return {**measured, "ledger": self.ledger.table}
 
     @property
     def names(self) -> Mapping[str, str]:
-        """The names of bucket and tables, by the attributes of ``etl.settings``."""
+        """The names of bucket and tables, or the ARNs of tables, by the attributes of ``etl.settings``."""
         names = {
             "staging_bucket": self.bucket.bucket_name,
-            **{f"{each}_table": table.table_name for each, table in self.tables.items()},
+            "source_table": self.source.address,
+            "destination_table": self.destination.address,
+            "ledger_table": self.ledger.table.table_name,
         }
-        return {**names, "stores": Fn.join(" ", list(names.values()))}
+        sides = {SOURCE: self.source, DESTINATION: self.destination}
+        existing = {f"existing_{side}": table.address for side, table in sides.items() if table.existing}
+        return {**names, "stores": Fn.join(" ", list(names.values())), **existing}
 
 
 def _staging_bucket(stack: Stack, *, retained: bool) -> s3.Bucket:

@@ -158,8 +158,8 @@ class EtlPipelineStack(Stack):
 
     def _outputs(self) -> None:
         values = {
-            "SourceTableName": (self.storage.source.table_name, "The table that the pipeline reads"),
-            "DestinationTableName": (self.storage.destination.table_name, "The table that the pipeline writes"),
+            "SourceTableName": (self.storage.source.address, "The table that the pipeline reads"),
+            "DestinationTableName": (self.storage.destination.address, "The table that the pipeline writes"),
             "StagingBucketName": (self.storage.bucket.bucket_name, "The bucket between the stages"),
             "StateMachineArn": (self.state_machine.state_machine_arn, "The state machine that runs the pipeline"),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,14 @@ from tests.fakes.pipeline import NAMES
 from tests.fakes.state_machine import OUTPUTS
 from tests.tuned import TUNED
 
-UNREADABLE = {"pipeline", "removal_policy", "lambda_platform"}
+UNREADABLE = {"pipeline", "removal_policy", "lambda_platform", "source_kms_key_arn", "destination_kms_key_arn"}
 
 
-def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None) -> FakeAws:
+def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None, names: Mapping[str, str] = NAMES) -> FakeAws:
     """The resources of a pipeline that is deployed with these settings."""
 
     def function(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
-        variables = environment(FunctionName, asdict(values) | NAMES)
+        variables = environment(FunctionName, asdict(values) | dict(names))
         return {
             "FunctionName": FunctionName,
             "MemorySize": values.memory_mb,
@@ -97,6 +98,17 @@ def test_deployed_values_are_those_of_the_resources() -> None:
 )
 def test_a_value_that_you_may_not_read_is_left_out(operation: str, unread: set[str]) -> None:
     assert read(aws(answers={operation: RefusalError("AccessDenied")})).keys() == SETTINGS.keys() - UNREADABLE - unread
+
+
+def test_a_table_that_the_stack_only_names_is_a_setting() -> None:
+    table = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders"
+    role = "arn:aws:iam::111122223333:role/reader"
+    values = Settings(source_table="orders", source_role_arn=role)
+
+    found = read(aws(values, names=NAMES | {"source_table": table, "existing_source": table}))
+
+    assert (found["source_table"], found["source_role_arn"]) == (table, role)
+    assert (found["destination_table"], found["destination_role_arn"]) == (None, None)
 
 
 def test_an_alarm_without_its_topic_hides_the_email_alone() -> None:

@@ -17,7 +17,7 @@ class Policies:
         """Tell whether the role may do ``action`` on the resource of this ARN.
 
         A list of keys of a bucket is the resource ``arn:aws:s3:::bucket?prefix=the/prefix/``, a namespace of metrics
-        is ``*?namespace=Its Name``.
+        is ``*?namespace=Its Name``, and a key that DynamoDB uses for the role is ``arn:…?via=dynamodb…``.
         """
         effects = {each["Effect"] for each in self.statements if _covers(each, action, resource)}
         return effects == {"Allow"}
@@ -54,7 +54,11 @@ def _covers(statement: dict[str, Any], action: str, resource: str) -> bool:
 
 
 # The conditions that this stack's policies have: what of a request each is about, and the name of that here.
-_CONDITIONS = {("StringLike", "s3:prefix"): "prefix", ("StringEquals", "cloudwatch:namespace"): "namespace"}
+_CONDITIONS = {
+    ("StringLike", "s3:prefix"): "prefix",
+    ("StringEquals", "cloudwatch:namespace"): "namespace",
+    ("StringEquals", "kms:ViaService"): "via",
+}
 
 
 def _conditions(conditions: dict[str, Any]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ import pytest
 from etl.model.settings import SETTINGS
 from etl.model.stages import FUNCTIONS
 from etl.model.statuses import INVOCATION_LIMIT
+from etl.model.table_access import EXISTING
 from etl.settings import BY_FUNCTION, OPTIONAL, environment
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 from tests.tuned import TUNED
@@ -71,7 +72,7 @@ def test_the_environment_has_the_functions_settings(stack: Synthesized, function
     found = stack.environment(function)
 
     assert found.items() >= (DEFAULTS[function] | OF_ALL).items()
-    optional = {each.variable for each in OPTIONAL.values()}
+    optional = {*EXISTING, *(each.variable for each in OPTIONAL.values())}
     assert found.keys() == {each.name.upper() for each in fields(BY_FUNCTION[function])} - optional
 
 
@@ -81,6 +82,8 @@ def test_the_functions_read_the_settings_of_the_stack(tuned_stack: Synthesized, 
 
     assert found == environment(function, {**asdict(TUNED), **NAMES})
     parsed = asdict(BY_FUNCTION[function].from_env(found))
+    for name in EXISTING:
+        assert parsed.pop(name.lower(), None) is None
     assert parsed.keys() - NAMES.keys() <= SETTINGS.keys()
     assert parsed == {name: {**asdict(TUNED), **NAMES}[name] for name in parsed}
 

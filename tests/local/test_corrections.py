@@ -521,6 +521,71 @@ def test_uncorrected_function_logs_whatever_its_role_may(make_environment: MakeE
     environment.stop()
 
 
+ON_ITEMS = ("dynamodb:Scan", "dynamodb:BatchWriteItem", "dynamodb:DescribeTable")
+
+
+def refusals(environment: LocalEnvironment) -> list[str]:
+    """The requests to an encrypted table that a user without its key is refused; with it, none is."""
+    environment.start(strict=True)
+    clients = environment.clients()
+    kms: Any = clients.session.client("kms", **clients.options)
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    clients.dynamodb.create_table(
+        TableName="encrypted",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
+    )
+    clients.iam.create_user(UserName="reader")
+    made = clients.iam.create_access_key(UserName="reader")["AccessKey"]
+    secrets: Any = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
+    dynamodb: Any = clients.session.client("dynamodb", **secrets, **clients.options)
+    requests: dict[str, Any] = {
+        "describe": lambda: dynamodb.describe_table(TableName="encrypted"),
+        "scan": lambda: dynamodb.scan(TableName="encrypted"),
+        "write": lambda: dynamodb.batch_write_item(
+            RequestItems={"encrypted": [{"PutRequest": {"Item": {"id": {"S": "a"}}}}]}
+        ),
+    }
+
+    def refused(*statements: dict[str, Any]) -> list[str]:
+        table = {"Effect": "Allow", "Action": ON_ITEMS, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [table, *statements]})
+        clients.iam.put_user_policy(UserName="reader", PolicyName="table", PolicyDocument=document)
+        found = []
+        for name, request in requests.items():
+            try:
+                request()
+            except ClientError as error:
+                answer = error.response["Error"]
+                if answer["Code"] == "AccessDeniedException" and "KMS key access denied error" in answer["Message"]:
+                    found.append(name)
+        return found
+
+    decrypt = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key}
+    via = {"kms:ViaService": "dynamodb.us-east-1.amazonaws.com"}
+    elsewhere = {"kms:ViaService": "s3.us-east-1.amazonaws.com"}
+    without = refused()
+    assert refused(decrypt | {"Condition": {"StringEquals": via}}) == []
+    assert refused(decrypt | {"Condition": {"StringEquals": elsewhere}}) == without
+    return without
+
+
+def test_items_of_an_encrypted_table_need_its_key(make_environment: MakeEnvironment) -> None:
+    environment = make_environment()
+
+    assert refusals(environment) == ["scan", "write"]
+    environment.stop()
+
+
+def test_uncorrected_items_of_an_encrypted_table_need_no_key(make_environment: MakeEnvironment) -> None:
+    environment = make_environment(UncorrectedEnvironment)
+
+    assert refusals(environment) == []
+    environment.stop()
+
+
 def test_another_version_of_ministack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda _: "9.9.9")
 

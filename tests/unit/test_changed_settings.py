@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from etl import extract, load
+from etl.aws.access import Reached
 from etl.invocation.code_version import STORES
 from etl.model.errors import CodeChangedError
+from etl.model.table_access import TableAccess
 from etl.settings import OPTIONAL
 from tests.fakes.faults import Crash
 from tests.fakes.pipeline import ENVIRONMENT, FakePipeline, _forget_adapters
@@ -36,6 +39,14 @@ HARMLESS = {
 }
 # A run that finds another of these ends: STORES names them all, and is a part of the version of the run's code.
 FIXED = {"STAGING_BUCKET", "SOURCE_TABLE", "DESTINATION_TABLE", "LEDGER_TABLE", STORES}
+# The ways to the tables, which the functions have only if you set them. STORES has the table's account.
+_SAME = "Each worker takes the role that it finds, to the same table."
+WAYS = {
+    "SOURCE_ROLE_ARN": ("arn:aws:iam::111122223333:role/reader", _SAME),
+    "SOURCE_ROLE_EXTERNAL_ID": ("etl:7", _SAME),
+    "DESTINATION_ROLE_ARN": ("arn:aws:iam::111122223333:role/writer", _SAME),
+    "DESTINATION_ROLE_EXTERNAL_ID": ("etl:7", _SAME),
+}
 BASE = {"PART_BYTES": "3000", "REJECT_THRESHOLD_PERCENT": "40"}
 BEHIND = ("plan", "extract", "transform", "gate", "load")
 
@@ -87,6 +98,26 @@ def test_every_variable_is_either_harmless_or_fixed() -> None:
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_setting_that_changes_during_a_run_does_no_harm(unchanged: Any, name: str, behind: str) -> None:
     assert run({name: HARMLESS[name][0]}, behind) == unchanged
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("name", WAYS)
+def test_another_role_during_a_run_does_no_harm(
+    monkeypatch: pytest.MonkeyPatch, unchanged: Any, name: str, behind: str
+) -> None:
+    taken = []
+
+    def reach(access: TableAccess, client: Any, *_: Any) -> Reached:
+        taken.append(access)
+        return Reached(None, client)
+
+    for stage in (extract, load):
+        monkeypatch.setattr(stage, "reach", reach)
+
+    assert run({name: WAYS[name][0]}, behind) == unchanged
+    used = {value for access in taken for value in (access.role, access.external_id)}
+    late = name.startswith("SOURCE") and behind not in BEHIND[:1]  # Extract reads once, and Load alone is left
+    assert late or WAYS[name][0] in used
 
 
 @pytest.mark.parametrize("size", ["1024", "100000"])

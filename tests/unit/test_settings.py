@@ -11,6 +11,7 @@ from etl.model.schema import SPECIFIED
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, ReadByStack, Settings
 from etl.model.source_filter import parse_filter
+from etl.model.table_access import EXISTING
 from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment, schema_of
 from tests.fakes.pipeline import ENVIRONMENT, NAMES
 
@@ -207,7 +208,8 @@ def test_a_text_is_converted_but_no_typed_value(name: str, text: str, value: obj
 
 @pytest.mark.parametrize("function", BY_FUNCTION)
 def test_a_function_parses_the_environment_that_the_stack_writes(function: str) -> None:
-    values = {name: setting.default for name, setting in SETTINGS.items()} | NAMES
+    values: dict[str, Any] = {name: setting.default for name, setting in SETTINGS.items()} | NAMES
+    values |= dict.fromkeys(name.lower() for name in EXISTING)
     kind = BY_FUNCTION[function]
 
     parsed = kind.from_env(environment(function, values))
@@ -234,7 +236,8 @@ def test_a_setting_is_read_by_the_stack_or_by_a_function() -> None:
     for kind in BY_FUNCTION.values():
         read |= {each.name for each in fields(kind)}
 
-    assert read - NAMES.keys() == SETTINGS.keys()
+    names = NAMES.keys() - SETTINGS.keys() | {each.lower() for each in EXISTING}
+    assert read - names == SETTINGS.keys()
 
 
 @pytest.mark.parametrize("given", [{}, {"STAGING_BUCKET": ""}, {"STAGING_BUCKET": "  "}])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 
+from etl_cli.local.corrections.encrypted_tables import ask_for_table_keys
 from etl_cli.local.corrections.ended_executions import end_executions, time_executions_out
 from etl_cli.local.corrections.filters import refuse_filters
 from etl_cli.local.corrections.function_ends import name_throttled_starts, report_ends, reserve_concurrency
@@ -40,6 +41,7 @@ CORRECTIONS = (
     count_read_units,
     measure_tables,
     time_executions_out,
+    ask_for_table_keys,
 )
 
 

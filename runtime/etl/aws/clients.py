@@ -1,7 +1,7 @@
 """Clients of AWS, and the meaning of their errors for a run."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import boto3
@@ -68,6 +68,31 @@ _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 _UPLOAD_GONE = "NoSuchUpload"
 _RESTORE = "deploy the stack; resources deleted by hand come back when you destroy the stack and deploy it again"
 _DENIED = "the function's role doesn't allow it: deploy the stack again, and look for a policy that denies it"
+# The same, for tables that you named in the settings.
+_YOURS = "source_table and destination_table name the tables, with account and region where they are ARNs"
+_TABLE_NOT_FOUND = (f"a table isn't there: {_YOURS}", Reason.TABLE_NOT_FOUND)
+_TABLE_DENIED = (
+    "whoever owns the table must allow it: the function's own role has it from the stack, so look for a policy that "
+    "denies it; a role that the function assumes has its own policy; a table in another account needs such a role "
+    "(source_role_arn, destination_role_arn)",
+    Reason.TABLE_DENIED,
+)
+# DynamoDB decrypts a table's key in the caller's name, for reads and for writes. Source: DynamoDB Developer Guide,
+# "DynamoDB encryption at rest usage notes". Its words are "KMS key access denied error":
+# github.com/aws/aws-cdk/issues/10010.
+_KEY_DENIED = (
+    "the table is encrypted with a key that may not be used: set source_kms_key_arn or destination_kms_key_arn to the "
+    "table's key, and let the key's policy allow kms:Decrypt to the function's role, or to the role that it assumes",
+    Reason.KEY_DENIED,
+)
+# STS refuses a role that isn't there with the same words.
+_ROLE_DENIED = (
+    "the role can't be assumed: it must exist, and its trust policy must allow sts:AssumeRole to the function's role, "
+    "with the external id if there is one (source_role_arn, destination_role_arn)",
+    Reason.ROLE_DENIED,
+)
+_DENIALS = frozenset(("AccessDenied", "AccessDeniedException"))
+_TABLE_OPERATIONS = frozenset(("DescribeTable", "Scan", "BatchGetItem", "BatchWriteItem"))
 _REMEDIES = {
     "ResourceNotFoundException": (f"the table isn't there: {_RESTORE}", Reason.NOT_FOUND),
     "NoSuchBucket": (f"the staging bucket isn't there: {_RESTORE}", Reason.NOT_FOUND),
@@ -88,7 +113,7 @@ def s3_client() -> "S3Client":
     return client
 
 
-def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
+def dynamodb_client(session: Session | None = None, region: str | None = None) -> "DynamoDBClient":
     """A client of DynamoDB that can also take and return bytes: see ``etl.aws.raw_bodies``.
 
     It bridges faults for ``BRIDGED_SECONDS``. Scan and BatchWriteItem make one attempt: their callers know the
@@ -96,10 +121,21 @@ def dynamodb_client(session: Session | None = None) -> "DynamoDBClient":
 
     Args:
         session: the source of its credentials; boto3's default session if None.
+        region: the region of the tables; the session's if None.
     """
-    client = _session("dynamodb", session).client("dynamodb", config=_CONFIG)
+    client = _session("dynamodb", session).client("dynamodb", region_name=region, config=_CONFIG)
     take_raw_bodies(client)
     return client
+
+
+def sts_creator(session: Session) -> Callable[..., Any]:
+    """Makes clients of STS with given credentials, which bridge faults for ``BRIDGED_SECONDS``.
+
+    They ask the STS of their own region, which answers even when another region fails. Older versions of botocore ask
+    the global one. Source: AWS SDKs and Tools Reference Guide, "AWS STS Regional endpoints".
+    """
+    session.set_config_variable("sts_regional_endpoints", "regional")
+    return partial(_session("sts", session).client, config=_CONFIG)
 
 
 def _session(service: str, session: Session | None = None) -> boto3.Session:
@@ -183,25 +219,41 @@ class AsFarAsPossible(Iterator[_T]):
         return found
 
 
-def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = ()) -> EtlError:
+def explained(error: ClientError | BotoCoreError, resources: Sequence[str] = (), *, existing: bool = False) -> EtlError:
     """An error of AWS as the pipeline's own, with its remedy.
 
     Args:
         error: the error of botocore.
         resources: names of the table and the bucket that the function uses. AWS's message often lacks them.
+        existing: whether the settings name a table that the stack didn't make.
     """
     if is_transient(error):
         return TransientError(
             f"AWS was unreachable or throttled requests for longer than one invocation waits: {_shown(error)}"
         )
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
     if is_upload_gone(error):
         return TransientError(
             f"an upload has already ended, perhaps by a request whose answer was lost: {_shown(error)}"
         )
-    remedy, reason = _REMEDIES.get(code, ("this will probably not pass by itself", Reason.REFUSED))
+    remedy, reason = _remedy(error, existing=existing)
     used = f" (this function uses {' and '.join(resources)})" if resources else ""
     return ConfigurationError(f"{_shown(error)}: {remedy}{used}", reason)
+
+
+def _remedy(error: ClientError | BotoCoreError, *, existing: bool) -> tuple[str, Reason]:
+    """The remedy for an error that doesn't pass by itself, and its reason."""
+    code, operation, message = type(error).__name__, "", ""
+    if isinstance(error, ClientError):
+        code, operation = error.response["Error"]["Code"], error.operation_name
+        message = error.response["Error"].get("Message", "")
+    if code in _DENIALS and operation == "AssumeRole":
+        return _ROLE_DENIED
+    if existing and operation in _TABLE_OPERATIONS:
+        if code in _DENIALS:
+            return _KEY_DENIED if "kms" in message.lower() else _TABLE_DENIED
+        if code == "ResourceNotFoundException":
+            return _TABLE_NOT_FOUND
+    return _REMEDIES.get(code, ("this will probably not pass by itself", Reason.REFUSED))
 
 
 def _shown(error: ClientError | BotoCoreError) -> str:

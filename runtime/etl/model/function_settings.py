@@ -13,6 +13,7 @@ from etl.model.limits import MOST_INLINE_WORKERS, MOST_WORKERS
 from etl.model.schema import DESTINATION_KEY, TIME
 from etl.model.setting import number, percent, says
 from etl.model.source_filter import parse_filter
+from etl.model.table_access import ExternalId, Role
 
 _KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 
@@ -43,9 +44,36 @@ class _ReadByStaging:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfTables:
+class _OfDestination:
+    """Settings of the way to the destination table."""
+
+    destination_role_arn: Annotated[
+        Role | None,
+        says("The role that writes `destination_table`, if that is in another account.", "the ARN of a role"),
+    ] = None
+    destination_role_external_id: Annotated[
+        ExternalId | None,
+        says(
+            "The external id for `destination_role_arn`, if that role asks for one.",
+            "2 to 1,224 letters, digits and characters of _+=,.@:/-",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfTables(_OfDestination):
     """Settings that describe the tables. A function has the variable of such a setting only if you set it."""
 
+    source_role_arn: Annotated[
+        Role | None, says("The role that reads `source_table`, if that is in another account.", "the ARN of a role")
+    ] = None
+    source_role_external_id: Annotated[
+        ExternalId | None,
+        says(
+            "The external id for `source_role_arn`, if that role asks for one.",
+            "2 to 1,224 letters, digits and characters of _+=,.@:/-",
+        ),
+    ] = None
     source_cursor: Annotated[
         str,
         says(
@@ -160,7 +188,7 @@ class ReadByTransform(_ReadByStaging, ReadByAll):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadByLoad(ReadByAll):
+class ReadByLoad(_OfDestination, ReadByAll):
     """Settings of ``etl-load``."""
 
     max_write_units_per_second: Annotated[

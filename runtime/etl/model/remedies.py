@@ -49,6 +49,26 @@ REMEDIES = {
         "Deploy the stack again, and look for a policy outside the stack that denies the action; then {again}.",
         _DOCTOR,
     ),
+    Reason.TABLE_NOT_FOUND: Remedy(
+        "Correct source_table or destination_table: its name, account or region. Deploy, and {again}.", _DOCTOR
+    ),
+    Reason.TABLE_DENIED: Remedy(
+        "Let whoever owns the table allow the action that the message names, to the role that it names; then {again}.",
+        _DOCTOR,
+    ),
+    Reason.TABLE_UNUSABLE: Remedy(
+        "Wait until the table is ACTIVE, or restore it; its state is in the message. Then {again}.", _DOCTOR
+    ),
+    Reason.KEY_DENIED: Remedy(
+        "Set source_kms_key_arn or destination_kms_key_arn to the table's key and deploy, and let the key's policy "
+        "allow kms:Decrypt; then {again}.",
+        _DOCTOR,
+    ),
+    Reason.ROLE_DENIED: Remedy(
+        "Let the trust policy of the role allow sts:AssumeRole to the function's role, with the external id of the "
+        "settings; then {again}.",
+        _DOCTOR,
+    ),
     Reason.REFUSED: Remedy(
         "Correct the cause that the message names, which a deployment doesn't change; then {again}.", _DOCTOR
     ),

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from etl.model.function_settings import ReadByExtract, ReadByLoad, ReadByTransform
 from etl.model.setting import declared, number, percent, says
+from etl.model.table_access import DESTINATION, SOURCE, Existing, Key, Table
 
 DAILY = "cron(0 2 * * ? *)"
 """The schedule of a pipeline whose setting ``schedule`` isn't set."""
@@ -40,6 +41,31 @@ class ReadByStack:
     schedule_enabled: Annotated[
         bool, says("Whether the rule starts runs, by the schedule and by events.", "true or false")
     ] = True
+    source_table: Annotated[
+        Table | None,
+        says(
+            "The table to read, by its name or ARN; without it the stack makes one.",
+            "the name of a table that exists, or its ARN",
+        ),
+    ] = None
+    source_kms_key_arn: Annotated[
+        Key | None,
+        says("The key in KMS that encrypts `source_table`, if you manage that key.", "the ARN of a key, not an alias"),
+    ] = None
+    destination_table: Annotated[
+        Table | None,
+        says(
+            "The table to write, by its name or ARN; without it the stack makes one.",
+            "the name of a table that exists, or its ARN",
+        ),
+    ] = None
+    destination_kms_key_arn: Annotated[
+        Key | None,
+        says(
+            "The key in KMS that encrypts `destination_table`, if you manage that key.",
+            "the ARN of a key, not an alias",
+        ),
+    ] = None
     memory_mb: Annotated[
         int,
         number(
@@ -69,6 +95,24 @@ class ReadByStack:
 @dataclass(frozen=True, kw_only=True)
 class Settings(ReadByLoad, ReadByTransform, ReadByExtract, ReadByStack):
     """All settings. The defaults are the specification's values."""
+
+    @property
+    def source(self) -> Existing:
+        """The settings of the table to read."""
+        return Existing(
+            SOURCE, self.source_table, self.source_kms_key_arn, self.source_role_arn, self.source_role_external_id
+        )
+
+    @property
+    def destination(self) -> Existing:
+        """The settings of the table to write."""
+        return Existing(
+            DESTINATION,
+            self.destination_table,
+            self.destination_kms_key_arn,
+            self.destination_role_arn,
+            self.destination_role_external_id,
+        )
 
 
 SETTINGS = declared(Settings)

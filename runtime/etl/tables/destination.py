@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
@@ -73,7 +74,7 @@ class DestinationTable:
 
     Args:
         writer: sends a request once. The waits between attempts are here, where the remaining time is known.
-        name: name of the table.
+        name: name or ARN of the table.
         pacer: the ceiling.
         remaining_ms: the remaining time of the invocation, in milliseconds.
         sleep: waits for a number of seconds.
@@ -212,7 +213,8 @@ class DestinationTable:
 
     def _unprocessed(self, answer: _Answer) -> list[Key]:
         """The keys of the items that DynamoDB did not write."""
-        requests = answer.unprocessed_items.get(self._name, ())
+        # By the name or ARN of the one table that was written (API reference, BatchWriteItem).
+        requests = chain.from_iterable(answer.unprocessed_items.values())
         return [self._key_of_item(request.put_request.item) for request in requests]
 
     def _spare_seconds(self) -> float:

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from etl.aws.backoff import full_jitter
+from etl.aws.clients import is_transient
 from etl.aws.raw_bodies import raw_body
 from etl.invocation.deadline import Deadline
 from etl.model.errors import ConfigurationError, Reason, TransientError
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
+# Source: DynamoDB API reference, TableDescription, TableStatus; SSEDescription, InaccessibleEncryptionDateTime.
+_USABLE = ("ACTIVE", "UPDATING")
+_KEY_GONE = "INACCESSIBLE_ENCRYPTION_CREDENTIALS"
 _UNPROCESSED_ATTEMPTS = 8
 
 
@@ -89,12 +93,54 @@ class TableFacts(NamedTuple):
 
 
 def described(dynamodb: "DynamoDBClient", name: str) -> TableFacts:
-    """Facts about a table, as DescribeTable knows them."""
+    """Facts about a table, as DescribeTable knows them.
+
+    Args:
+        dynamodb: a client that reaches the table.
+        name: the table's name or ARN.
+
+    Raises:
+        ConfigurationError: the table can't be used now.
+    """
     table = dynamodb.describe_table(TableName=name)["Table"]
+    _check_usable(name, table)
     types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
     # The partition key comes first (API reference, CreateTable).
     names = [each["AttributeName"] for each in table["KeySchema"]]
     return TableFacts(tuple(KeyAttribute(each, types[each]) for each in names), table.get("TableSizeBytes", 0))
+
+
+def _check_usable(name: str, table: Mapping[str, Any]) -> None:
+    status = table.get("TableStatus", "ACTIVE")
+    if status in _USABLE:
+        return
+    if status == _KEY_GONE:
+        key = table.get("SSEDescription", {}).get("KMSMasterKeyArn", "its key")
+        raise ConfigurationError(
+            f"the table {name} is {status}: DynamoDB can't use {key} in KMS any more. Enable that key, or cancel its "
+            "deletion, within seven days: then DynamoDB archives the table",
+            Reason.KEY_DENIED,
+        )
+    raise ConfigurationError(
+        f"the table {name} must be {' or '.join(_USABLE)}, got {status}: wait, or restore the table",
+        Reason.TABLE_UNUSABLE,
+    )
+
+
+class ExistingTable(NamedTuple):
+    """A table that the stack didn't make.
+
+    Attributes:
+        dynamodb: a client that reaches it.
+        name: its name or ARN.
+    """
+
+    dynamodb: "DynamoDBClient"
+    name: str
+
+    def key(self) -> KeyAttributes:
+        """Its key, as DescribeTable knows it."""
+        return described(self.dynamodb, self.name).key
 
 
 class SourceTable:
@@ -102,7 +148,7 @@ class SourceTable:
 
     Args:
         dynamodb: client of DynamoDB, made by ``etl.aws.clients.dynamodb_client``.
-        name: name of the table.
+        name: name or ARN of the table.
         passing: the clock, the sleep and the threads.
     """
 
@@ -131,6 +177,18 @@ class SourceTable:
                 f"{as_written(error.response['Error']['Message'])}; correct source_filter and deploy the stack again",
                 Reason.FILTER_REFUSED,
             ) from None
+
+    def try_to_read(self) -> None:
+        """Read one item and forget it: DescribeTable says neither whether the items may be read, nor their key used.
+
+        Raises:
+            ClientError: DynamoDB refuses it, and not only for now.
+        """
+        try:
+            self._scan({"TableName": self._name, "Segment": 0, "TotalSegments": 1, "Limit": 1})
+        except ClientError as error:
+            if not is_transient(error):
+                raise
 
     def pages(
         self,
@@ -229,7 +287,8 @@ class SourceTable:
             answer = _answers.decode(
                 raw_body(self._dynamodb.batch_get_item(RequestItems=unread, ReturnConsumedCapacity="TOTAL"))
             )
-            items += answer.responses.get(self._name, ())
+            # By the name or ARN of the one table that was asked for (API reference, BatchGetItem).
+            items += chain.from_iterable(answer.responses.values())
             consumed = sum((each.capacity_units for each in answer.consumed_capacity), Decimal(0))
             pacer.correct(float(consumed))
             units += consumed
