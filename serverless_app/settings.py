@@ -7,7 +7,7 @@ from typing import Self
 
 from etl.model.limits import MOST_INLINE_WORKERS
 from etl.model.setting import SettingsError
-from etl.model.settings import Settings
+from etl.model.settings import SETTINGS, Settings
 from etl.model.settings_sources import configured, parse, pipeline_folder
 from etl.model.table_access import check_tables
 from etl.settings import schema_of
@@ -36,6 +36,11 @@ class PipelineSettings(Settings):
             parse(each.name, getattr(self, each.name), strict=True)
         pipeline_folder(self.pipeline, CHECKOUT)
         check_tables(self.source, self.destination)
+        if self.destination.table and self.destination_keys != SETTINGS["destination_keys"].default:
+            raise SettingsError(
+                "destination_keys is the key of a table that the stack creates, and destination_table names one that "
+                "exists, of which Plan reads the key: leave one of them out."
+            )
         try:
             check_length(selection(schema_of(self), bounds(*EVER, EVER[-1])))
         except ValueError as error:

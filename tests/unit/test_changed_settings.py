@@ -90,7 +90,7 @@ def unchanged() -> Any:
 
 
 def test_every_variable_is_either_harmless_or_fixed() -> None:
-    assert HARMLESS.keys() | FIXED == ENVIRONMENT.keys() | {each.variable for each in OPTIONAL.values()}
+    assert HARMLESS.keys() | WAYS.keys() | FIXED == ENVIRONMENT.keys() | {each.variable for each in OPTIONAL.values()}
     assert not HARMLESS.keys() & FIXED
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from decimal import Decimal
 
 
 class Pacer:
@@ -49,10 +50,10 @@ class Pacer:
         self._free_at = starts + units / self.units_per_second
         return max(0.0, starts - now)
 
-    def correct(self, units: float) -> None:
+    def correct(self, units: float | Decimal) -> None:
         """Note that ``units`` more were consumed than reserved; fewer when negative."""
         if self.units_per_second is not None:
-            self._free_at += units / self.units_per_second
+            self._free_at += float(units) / self.units_per_second
 
 
 NO_CEILING = Pacer(None)

@@ -290,7 +290,7 @@ class SourceTable:
             # By the name or ARN of the one table that was asked for (API reference, BatchGetItem).
             items += chain.from_iterable(answer.responses.values())
             consumed = sum((each.capacity_units for each in answer.consumed_capacity), Decimal(0))
-            pacer.correct(float(consumed))
+            pacer.correct(consumed)
             units += consumed
             unread = answer.unprocessed_keys
             if not unread:
