@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from etl.model.function_settings import OfTables
 from etl.model.names import ALARMS, SCHEDULE_RULE
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
@@ -19,6 +20,7 @@ from etl_cli.aws.error_messages import is_denied
 from etl_cli.terminal.errors import UserError
 
 _LATE, _REJECTED = f"{ALARMS}data-late", f"{ALARMS}rejected-share"
+_OF_TABLES = {field.name for field in fields(OfTables)}
 _LOG_GROUP = log_group_of(FUNCTIONS[0])  # all groups have the same retention
 
 
@@ -41,11 +43,15 @@ def deployed_settings(deployment: Deployment) -> dict[str, Any]:
 def setting_of(function: Mapping[str, Any], name: str, endpoint: str) -> Any:
     """Read a setting from a function's configuration; ``endpoint`` is of any service where the function is.
 
+    A function lacks the variable of a setting of the tables that has its default.
+
     Raises:
         UserError: the variable is missing, or its value isn't allowed.
     """
     setting = SETTINGS[name]
     text = function.get("Environment", {}).get("Variables", {}).get(setting.variable, "")
+    if not text and name in _OF_TABLES:
+        return setting.default
     try:
         return setting.parse(text, called=setting.variable)
     except SettingsError as error:

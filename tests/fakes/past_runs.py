@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,10 +126,11 @@ class _DynamoDB:
 
     def __init__(self, tables: FakeDynamoDB) -> None:
         self._tables = tables
-        self.scan = tables.scan
+        self.scan, self.describe_table = tables.scan, tables.describe_table
+        self.environment: dict[str, str] = {}
         another_protocol = SimpleNamespace(resolved_protocol="cbor", metadata={})  # answers are parsed
         events = SimpleNamespace(register=lambda *_: None)
-        self.meta = SimpleNamespace(events=events, service_model=another_protocol)
+        self.meta = SimpleNamespace(events=events, service_model=another_protocol, endpoint_url="https://aws.example")
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead
@@ -138,10 +140,15 @@ class _DynamoDB:
         return {"Item": found[0]} if found else {}
 
     def query(self, *, TableName: str, ExpressionAttributeValues: Item, **request: Any) -> dict[str, Any]:
-        assert request["KeyConditionExpression"] == "#id = :id"
-        found = [each for each in self._tables.tables[TableName] if each["id"] == ExpressionAttributeValues[":id"]]
-        found.sort(key=lambda each: each["timestamp"]["S"], reverse=not request["ScanIndexForward"])
+        names, parts = request["ExpressionAttributeNames"], request["KeyConditionExpression"].split(" AND ")
+        wanted = {names[name]: ExpressionAttributeValues[value] for name, _, value in map(str.split, parts)}
+        assert len(names) == len(ExpressionAttributeValues) == len(wanted)
+        found = [each for each in self._tables.tables[TableName] if wanted.items() <= each.items()]
+        found.sort(key=json.dumps, reverse=not request["ScanIndexForward"])
         return {"Items": found[: request["Limit"]]}
+
+    def get_function_configuration(self, *, FunctionName: str) -> dict[str, Any]:
+        return {"FunctionName": FunctionName, "Environment": {"Variables": self.environment}}
 
     def get_paginator(self, name: str) -> _DynamoDB:
         assert name == "query"
