@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
 
 from etl.model.errors import ConfigurationError
-from etl.model.function_settings import OfTables
-from etl.model.schema import Schema
+from etl.model.keys import KeyAttributes
+from etl.model.schema import SPECIFIED, Schema
 from etl.model.stages import BY_ACTION, EXTRACT
-from etl.settings import time_of
+from etl.settings import ExtractSettings
 from etl.tables.source import described
-from etl_cli.aws.deployed_settings import setting_of
 from etl_cli.aws.deployment import Deployment, deploy_line
 from etl_cli.terminal.errors import UserError
 
@@ -19,16 +18,43 @@ def deployed_schema(deployment: Deployment) -> Schema:
     """Read the keys of both tables by DescribeTable, and the time of an item from the settings of Extract.
 
     Raises:
-        UserError: the time's settings can't be used.
+        UserError: the settings can't be used.
     """
     source, destination = (
         described(deployment.dynamodb, table).key for table in (deployment.source_table, deployment.destination_table)
     )
     functions = deployment.client("lambda")
     extract = functions.get_function_configuration(FunctionName=BY_ACTION[EXTRACT].function)
-    endpoint = deployment.dynamodb.meta.endpoint_url
-    settings = OfTables(**{each.name: setting_of(extract, each.name, endpoint) for each in fields(OfTables)})
+    variables = extract.get("Environment", {}).get("Variables", {})
+    return schema_from(source, destination, variables, deploy_line(deployment.dynamodb.meta.endpoint_url))
+
+
+def schema_from(source: KeyAttributes, destination: KeyAttributes, variables: Mapping[str, str], deploy: str) -> Schema:
+    """The schema of tables with these keys, and of Extract with these variables; ``deploy`` deploys it again.
+
+    Raises:
+        UserError: the variables can't be used.
+    """
     try:
-        return Schema(source=source, destination=destination, time=time_of(settings))
+        return Schema(source=source, destination=destination, time=ExtractSettings.from_env(variables).time)
     except ConfigurationError as error:
-        raise UserError(f"{error}.", f"Deploy it again: {deploy_line(endpoint)}") from None
+        raise UserError(f"Extract can't run: {error}.", f"Deploy it again: {deploy}") from None
+
+
+def require_specified(schema: Schema, table: str, *, destination: bool = False) -> None:
+    """Refuse to make items up for a table with other keys or another change time than the specification's.
+
+    Raises:
+        UserError: the schema of the source differs, or that of the destination, if it counts.
+    """
+    named = {"key": (schema.source, SPECIFIED.source), "change time": (schema.time, SPECIFIED.time)}
+    if destination:
+        named["destination's key"] = (schema.destination, SPECIFIED.destination)
+    other = [name for name, (found, specified) in named.items() if found != specified]
+    if other:
+        raise UserError(
+            f"The items made up here are for the specification's tables: the {' and the '.join(other)} of {table} "
+            f"{'is' if len(other) == 1 else 'are'} another. Nothing was written.",
+            "Fill your own table yourself, and start a run: etl run. A pipeline without settings of tables has those "
+            "of the specification.",
+        )

@@ -58,7 +58,17 @@ class ExtractSettings(FunctionSettings, ReadByExtract):
         Raises:
             ConfigurationError: the path isn't one, or there is no such time zone.
         """
-        return time_of(self)
+        try:
+            path = parse_path(self.source_cursor)
+            zone_of(self.source_cursor_zone)
+        except ValueError as error:
+            raise ConfigurationError(f"{error}; correct the setting and deploy the stack again") from None
+        return ChangeTime(
+            path=path,
+            format=self.source_cursor_format,
+            zone=self.source_cursor_zone,
+            missing=self.source_cursor_missing,
+        )
 
     @property
     def windows(self) -> WindowRules:
@@ -97,25 +107,6 @@ class LoadSettings(FunctionSettings, ReadByLoad):
 
     destination_table: str
     ledger_table: str
-
-
-def time_of(settings: OfTables) -> ChangeTime:
-    """The attribute with the time of an item's last change.
-
-    Raises:
-        ConfigurationError: the path isn't one, or there is no such time zone.
-    """
-    try:
-        path = parse_path(settings.source_cursor)
-        zone_of(settings.source_cursor_zone)
-    except ValueError as error:
-        raise ConfigurationError(f"{error}; correct the setting and deploy the stack again") from None
-    return ChangeTime(
-        path=path,
-        format=settings.source_cursor_format,
-        zone=settings.source_cursor_zone,
-        missing=settings.source_cursor_missing,
-    )
 
 
 def log_level(env: Mapping[str, str]) -> str:

@@ -41,7 +41,9 @@ numbers = st.one_of(
     st.decimals(-(10**12), 10**21, allow_nan=False, places=3).map(str),
     instants.map(lambda each: str(int((each - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()))),
 ).map(lambda text: {"N": text})
-others = st.sampled_from([None, {"NULL": True}, {"BOOL": True}, {"SS": ["2024-01-15T10:00:00Z"]}, {"L": []}])
+others: st.SearchStrategy[dict[str, Any] | None] = st.sampled_from(
+    [None, {"NULL": True}, {"BOOL": True}, {"SS": ["2024-01-15T10:00:00Z"]}, {"L": []}]
+)
 
 
 def change_time(form: Format, path: tuple[str, ...] = ("timestamp",)) -> ChangeTime:

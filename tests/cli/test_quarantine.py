@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from tests.cli.documents import as_read
 from tests.cli.screens import printed
 from tests.docs.examples import example
 from tests.fakes.past_runs import PastRuns, edited
-from tests.fakes.recording import RecordedBucket, Recording
+from tests.fakes.recording import RecordedBucket, Recording, answer_of
 from tests.fakes.state_machine import FakeStateMachine
 from tests.unit.builders import item
 
@@ -211,7 +212,7 @@ def recorded(machine: FakeStateMachine, monkeypatch: pytest.MonkeyPatch) -> Fake
     files = RecordedBucket(recording.objects | {f"quarantine/{FIRST}/transform-0000-0000.json": lines})
     aws = machine.aws
     aws.answers["s3.ListObjectsV2"] = lambda **asked: next(iter(files._pages(**picked(asked, "Bucket", "Prefix"))))
-    aws.answers["s3.GetObject"] = lambda **asked: files.get_object(**picked(asked, "Bucket", "Key"))
+    aws.answers["s3.GetObject"] = partial(answer_of, files)
     monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
     monkeypatch.setattr("secrets.token_hex", lambda _: "3f9a")
     return machine

@@ -56,7 +56,7 @@ class FakeDynamoDB:
             self._items(TableName, "DescribeTable")
             size = {} if self.size_bytes is None else {"TableSizeBytes": self.size_bytes}
             key = (SOURCE_KEY,) if TableName == "source" else DESTINATION_KEY
-            return {"Table": {"TableName": TableName, **_key_schema(key), **size}}
+            return {"Table": {"TableName": TableName, **key_schema(key), **size}}
 
     def scan(self, **request: Any) -> dict[str, Any]:
         with self.faults.call("Scan"):
@@ -146,7 +146,8 @@ class FakeDynamoDB:
             _check_values(item.values())
 
 
-def _key_schema(names: Iterable[str]) -> dict[str, Any]:
+def key_schema(names: Iterable[str]) -> dict[str, Any]:
+    """The part of an answer to DescribeTable about a key of text."""
     kinds = zip(names, ("HASH", "RANGE"), strict=False)
     return {
         "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in kinds],

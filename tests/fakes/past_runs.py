@@ -16,7 +16,7 @@ from etl_cli.items.transformation_file import load
 from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger
 from etl_cli.terminal.paths import ROOT
 from tests.fakes.dynamodb import FakeDynamoDB, Item
-from tests.fakes.pipeline import FakePipeline
+from tests.fakes.pipeline import ENVIRONMENT, FakePipeline
 from tests.fakes.recording import RecordedBucket
 from tests.support import PIPELINE
 from tests.unit.builders import END, START, item
@@ -127,7 +127,7 @@ class _DynamoDB:
     def __init__(self, tables: FakeDynamoDB) -> None:
         self._tables = tables
         self.scan, self.describe_table = tables.scan, tables.describe_table
-        self.environment: dict[str, str] = {}
+        self.environment = dict(ENVIRONMENT)
         another_protocol = SimpleNamespace(resolved_protocol="cbor", metadata={})  # answers are parsed
         events = SimpleNamespace(register=lambda *_: None)
         self.meta = SimpleNamespace(events=events, service_model=another_protocol, endpoint_url="https://aws.example")

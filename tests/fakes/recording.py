@@ -9,11 +9,16 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from botocore.response import StreamingBody
 
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY
 from etl_cli.aws.deployment import Deployment
+from tests.fakes.aws import RefusalError
+from tests.fakes.dynamodb import key_schema
+from tests.fakes.pipeline import ENVIRONMENT
 
 RECORDED = Path(__file__).parent / "recorded"
 Item = dict[str, Any]
@@ -65,6 +70,13 @@ class RecordedBucket:
         yield {"Contents": found} if found else {}
 
 
+def answer_of(bucket: RecordedBucket, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:
+    """The answer of a bucket to GetObject, as S3 gives it."""
+    if Key not in bucket.objects:
+        raise RefusalError("NoSuchKey")
+    return bucket.get_object(Bucket=Bucket, Key=Key)
+
+
 class RecordedTables:
     """Tables; items by table.
 
@@ -74,6 +86,7 @@ class RecordedTables:
     """
 
     exceptions = _Exceptions
+    meta = SimpleNamespace(endpoint_url="http://127.0.0.1:4566")
 
     def __init__(self, tables: dict[str, list[Item]]) -> None:
         self.tables = tables
@@ -87,7 +100,8 @@ class RecordedTables:
     def describe_table(self, *, TableName: str) -> dict[str, Any]:
         if TableName not in self.tables:
             raise _ResourceNotFoundError
-        return {"Table": {"ItemCount": len(self.tables[TableName])}}
+        key = (SOURCE_KEY,) if "source" in TableName else DESTINATION_KEY
+        return {"Table": {"ItemCount": len(self.tables[TableName]), **key_schema(key)}}
 
     def batch_write_item(self, *, RequestItems: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         self.writes += 1
@@ -177,6 +191,7 @@ class Recording:
         self.s3 = RecordedBucket(read | recorded["objects"])
         empty: dict[str, list[Item]] = {names["source_table"]: [], names["destination_table"]: []}
         self.dynamodb = RecordedTables(empty | recorded["tables"])
+        self.function: dict[str, Any] = {"Environment": {"Variables": ENVIRONMENT}}
         self.stepfunctions = RecordedExecution(self.description, self.events, step)
         self.deployment = Deployment(
             **names,
@@ -187,6 +202,10 @@ class Recording:
         )
 
     def _client(self, service: str) -> Any:
+        if service == "lambda":
+            return SimpleNamespace(
+                get_function_configuration=lambda FunctionName: {"FunctionName": FunctionName} | self.function
+            )
         return getattr(self, service)
 
 

@@ -402,7 +402,7 @@ class _EpochRule(Rule):
         if type(value) not in (int, Decimal):
             return True
         start, end, first, last = self._edges(run)
-        return start <= value < end or value < first or value >= last
+        return bool(start <= value < end or value < first or value >= last)
 
     def _edges(self, run: Bounds) -> tuple[int, int, int, int]:
         """The numbers of a window's bounds, and those between which a number is a time."""
