@@ -9,7 +9,8 @@ from decimal import MAX_EMAX, MIN_EMIN, Context, InvalidOperation
 from typing import Any
 from zlib import crc32
 
-from etl.model.schema import DESTINATION_KEY, SOURCE_KEY
+from etl.model.keys import KeyAttributes
+from etl.model.schema import SPECIFIED
 from tests.fakes.faults import Faults, client_error
 from tests.fakes.filter_expression import matches
 from tests.fakes.ledger import FakeLedgerTable
@@ -26,6 +27,7 @@ class FakeDynamoDB:
 
     Attributes:
         tables: items by table; the destination's are replaced by key.
+        keys: the keys of the tables.
         page_items: items that one page of a Scan reads at most.
         most_item_bytes: size of an item above which it is refused.
         raw: whether answers come as bytes, as from the hooked client, or parsed, as from botocore without hooks.
@@ -37,6 +39,7 @@ class FakeDynamoDB:
 
     def __init__(self, faults: Faults | None = None, *, page_items: int = 1000, raw: bool = True) -> None:
         self.tables: dict[str, list[Item]] = {"source": [], "destination": []}
+        self.keys = {"source": SPECIFIED.source, "destination": SPECIFIED.destination}
         self.page_items = page_items
         self.raw = raw
         self.size_bytes: int | None = 0
@@ -55,29 +58,30 @@ class FakeDynamoDB:
         with self.faults.call("DescribeTable"):
             self._items(TableName, "DescribeTable")
             size = {} if self.size_bytes is None else {"TableSizeBytes": self.size_bytes}
-            key = (SOURCE_KEY,) if TableName == "source" else DESTINATION_KEY
-            return {"Table": {"TableName": TableName, **key_schema(key), **size}}
+            return {"Table": {"TableName": TableName, **_key_schema(self.keys[TableName]), **size}}
 
     def scan(self, **request: Any) -> dict[str, Any]:
         with self.faults.call("Scan"):
             self.scans.append(request)
-            segment, segments = request["Segment"], request["TotalSegments"]
+            assert {} not in request.values()  # DynamoDB refuses it
+            segment, segments = request.get("Segment", 0), request.get("TotalSegments", 1)
             assert 0 <= segment < segments
-            items = sorted(
-                (item for item in self._items(request["TableName"], "Scan") if _hash(item) % segments == segment),
-                key=_position,
-            )
+            table = self._items(request["TableName"], "Scan")
+            key = self.keys[request["TableName"]]
+            placed = sorted((_position(item, key), number) for number, item in enumerate(table))
             if "ExclusiveStartKey" in request:
-                after = _position(request["ExclusiveStartKey"])
-                items = [item for item in items if _position(item) > after]
-            page = items[: self.page_items]
+                assert request["ExclusiveStartKey"].keys() == {each.name for each in key}
+                after = _position(request["ExclusiveStartKey"], key)
+                placed = [each for each in placed if each[0] > after]
+            items = [table[number] for (place, *_), number in placed if place % segments == segment]
+            page = items[: min(self.page_items, request.get("Limit", self.page_items))]
             test = matches(request)
             answer: dict[str, Any] = {"Items": [item for item in page if test(item)], "ScannedCount": len(page)}
             answer["Count"] = len(answer["Items"])
             assert request["ReturnConsumedCapacity"] == "TOTAL"
             answer["ConsumedCapacity"] = {"TableName": request["TableName"], "CapacityUnits": len(page) / 2}
             if len(page) == self.page_items:  # as with DynamoDB, a full page may be the last, and not say so
-                answer["LastEvaluatedKey"] = {SOURCE_KEY: page[-1][SOURCE_KEY]}
+                answer["LastEvaluatedKey"] = {each.name: page[-1][each.name] for each in key}
             return self._answer(answer)
 
     def batch_get_item(self, *, RequestItems: dict[str, Any], ReturnConsumedCapacity: str) -> dict[str, Any]:
@@ -85,14 +89,15 @@ class FakeDynamoDB:
             assert ReturnConsumedCapacity == "TOTAL"
             ((table, request),) = RequestItems.items()
             assert request["ConsistentRead"]
-            ids = [key[SOURCE_KEY]["S"] for key in request["Keys"]]
-            if not 1 <= len(set(ids)) == len(ids) <= 100 or not all(ids):
+            keys = request["Keys"]
+            ids = [_key(each, self.keys[table]) for each in keys]
+            if not 1 <= len(set(ids)) == len(ids) <= 100 or any("" in each for each in ids):
                 raise _refusal("Too many items, duplicates, or an empty key")
-            undone = ids[max(0, len(ids) - self.undone_keys.pop(0)) :] if self.undone_keys else []
-            done = set(ids) - set(undone)
-            found = [item for item in self._items(table, "BatchGetItem") if item[SOURCE_KEY]["S"] in done]
-            left = {table: request | {"Keys": [{SOURCE_KEY: {"S": each}} for each in undone]}} if undone else {}
-            consumed = [{"TableName": table, "CapacityUnits": float(len(ids) - len(undone))}]
+            undone = max(0, len(ids) - self.undone_keys.pop(0)) if self.undone_keys else len(ids)
+            items = self._items(table, "BatchGetItem")
+            found = [item for item in items if _key(item, self.keys[table]) in ids[:undone]]
+            left = {table: request | {"Keys": keys[undone:]}} if keys[undone:] else {}
+            consumed = [{"TableName": table, "CapacityUnits": float(undone)}]
             return self._answer({"Responses": {table: found}, "UnprocessedKeys": left, "ConsumedCapacity": consumed})
 
     async def before_write(self) -> None:
@@ -109,10 +114,11 @@ class FakeDynamoDB:
             left = self.script.pop(0) if self.script else 0
             if isinstance(left, BaseException):
                 raise left
-            self._check(items)
+            key = self.keys[table]
+            self._check(items, key)
             taken, undone = items[: len(items) - left], items[len(items) - left :]
-            replaced = {_key(item) for item in taken}
-            self.tables[table] = [other for other in self.tables[table] if _key(other) not in replaced] + taken
+            replaced = {_key(item, key) for item in taken}
+            self.tables[table] = [other for other in self.tables[table] if _key(other, key) not in replaced] + taken
             # DynamoDB writes unprocessed items anew: other spaces, another order, other escapes.
             answer: dict[str, Any] = {"UnprocessedItems": {}}
             if undone:
@@ -131,40 +137,38 @@ class FakeDynamoDB:
             raise client_error("ResourceNotFoundException", message="Requested resource not found", operation=operation)
         return self.tables[table]
 
-    def _check(self, items: list[Item]) -> None:
-        keys = [_key(item) for item in items]
+    def _check(self, items: list[Item], key: KeyAttributes) -> None:
+        keys = [_key(item, key) for item in items]
         if not 1 <= len(items) <= 25:
             raise _refusal("Too many items requested for the BatchWriteItem call")
         if len(set(keys)) < len(keys):
             raise _refusal("Provided list of item keys contains duplicates")
         for item in items:
-            for name in DESTINATION_KEY:
-                if not item[name].get("S"):
-                    raise _refusal(f"Type mismatch, or an empty string value, for the key {name}")
+            for each in key:
+                if not item[each.name].get(each.type):
+                    raise _refusal(f"Type mismatch, or an empty string value, for the key {each.name}")
             if len(json.dumps(item)) > self.most_item_bytes:
                 raise _refusal("Item size has exceeded the maximum allowed size")
             _check_values(item.values())
 
 
-def key_schema(names: Iterable[str]) -> dict[str, Any]:
-    """The part of an answer to DescribeTable about a key of text."""
-    kinds = zip(names, ("HASH", "RANGE"), strict=False)
+def _key_schema(key: KeyAttributes) -> dict[str, Any]:
+    kinds = zip(key, ("HASH", "RANGE"), strict=False)
     return {
-        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in kinds],
-        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+        "KeySchema": [{"AttributeName": each.name, "KeyType": kind} for each, kind in kinds],
+        "AttributeDefinitions": [{"AttributeName": each.name, "AttributeType": each.type} for each in key],
     }
 
 
-def _key(item: Item) -> tuple[str, ...]:
-    return tuple(str(item[name].get("S")) for name in DESTINATION_KEY)
+def _key(item: Item, key: KeyAttributes) -> tuple[Any, ...]:
+    """The values of a key, alike where DynamoDB has them alike."""
+    values = [(each.type, item[each.name].get(each.type)) for each in key]
+    return tuple(_EXACT.create_decimal(value) if kind == "N" and value else value for kind, value in values)
 
 
-def _hash(item: Item) -> int:
-    return crc32(item[SOURCE_KEY]["S"].encode())
-
-
-def _position(item: Item) -> tuple[int, str]:
-    return _hash(item), item[SOURCE_KEY]["S"]
+def _position(item: Item, key: KeyAttributes) -> tuple[Any, ...]:
+    values = _key(item, key)
+    return crc32(format(values[0], "").encode()), *values
 
 
 def _refusal(message: str) -> Exception:

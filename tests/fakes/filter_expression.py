@@ -16,14 +16,17 @@ Wire = Mapping[str, Any]
 Test = Callable[[Mapping[str, Wire]], bool]
 Operand = Callable[[Mapping[str, Wire]], Wire | None]
 
-_TOKEN = re.compile(r"#\w+(?:\.#\w+)*|:\w+|\w+|<=|>=|<>|[()<>=,]")
+_TOKEN = re.compile(r"#?\w+(?:\.#?\w+)*|:\w+|<=|>=|<>|[()<>=,]|\S")
+_FUNCTIONS = ("attribute_exists", "attribute_not_exists", "attribute_type", "contains", "begins_with")
 _COMPARATORS: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge, "=": eq, "<>": ne}
 
 
 def matches(request: Mapping[str, Any]) -> Test:
     """The filter of a Scan request, as a test of an item."""
+    if "FilterExpression" not in request:
+        return lambda _: True
     parts = ("FilterExpression", "ExpressionAttributeNames", "ExpressionAttributeValues")
-    return _parsed(json.dumps({part: request[part] for part in parts}))
+    return _parsed(json.dumps({part: request.get(part, {}) for part in parts}))
 
 
 @lru_cache
@@ -67,7 +70,7 @@ class _Parser:
             test = self.disjunction()
             self._expect(")")
             return test
-        if self.tokens[0] in ("attribute_exists", "attribute_not_exists", "attribute_type", "contains"):
+        if self.tokens[0] in _FUNCTIONS:
             return self._function(self.tokens.pop(0))
         return self._comparison()
 
@@ -83,19 +86,29 @@ class _Parser:
         assert argument
         if name == "attribute_type":
             return lambda item: next(iter(operand(item) or {}), None) == argument["S"]
+        if name == "begins_with":
+            return lambda item: _begins(operand(item) or {}, argument)
         return lambda item: _contains(operand(item), argument)
 
     def _comparison(self) -> Test:
-        left, operator, right = self._operand(), self.tokens.pop(0), self._operand()
+        left, operator = self._operand(), self.tokens.pop(0)
+        if operator == "IN":
+            return self._membership(left)
+        right = self._operand()
+        if operator == "BETWEEN":
+            self._expect("AND")
+            last = self._operand()
+            return lambda item: _compared(ge, left(item), right(item)) and _compared(le, left(item), last(item))
         compare = _COMPARATORS[operator]
+        return lambda item: _compared(compare, left(item), right(item))
 
-        def test(item: Mapping[str, Wire]) -> bool:
-            one, other = left(item), right(item)
-            if one is None or other is None or one.keys() != other.keys():
-                return False
-            return compare(_ordered(one), _ordered(other))
-
-        return test
+    def _membership(self, left: Operand) -> Test:
+        self._expect("(")
+        members = [self._operand()]
+        while self._skip(","):
+            members.append(self._operand())
+        self._expect(")")
+        return lambda item: any(_compared(eq, left(item), member(item)) for member in members)
 
     def _operand(self) -> Operand:
         token = self.tokens.pop(0)
@@ -104,11 +117,11 @@ class _Parser:
             operand = self._operand()
             self._expect(")")
             return lambda item: _size(operand(item))
-        self.used.update(token.split("."))
+        self.used.update(each for each in token.split(".") if each[0] in "#:")
         if token[0] == ":":
             value = self._values[token]
             return lambda _: value
-        path = [self._names[each] for each in token.split(".")]
+        path = [self._names[each] if each[0] == "#" else each for each in token.split(".")]
         return lambda item: _at(item, path)
 
     def _skip(self, token: str) -> bool:
@@ -131,6 +144,12 @@ def _at(item: Mapping[str, Wire], path: list[str]) -> Wire | None:
     return found
 
 
+def _compared(compare: Callable[[Any, Any], bool], one: Wire | None, other: Wire | None) -> bool:
+    if one is None or other is None or one.keys() != other.keys():
+        return False
+    return compare(_ordered(one), _ordered(other))
+
+
 def _ordered(value: Wire) -> Any:
     ((kind, content),) = value.items()
     if kind == "S":
@@ -145,6 +164,10 @@ def _size(value: Wire | None) -> Wire | None:
     if kind == "B":
         content = b64decode(content)
     return {"N": str(len(content))} if kind in ("S", "B", "SS", "NS", "BS", "L", "M") else None
+
+
+def _begins(value: Wire, argument: Wire) -> bool:
+    return "S" in value and bool(value["S"].startswith(argument["S"]))
 
 
 def _contains(value: Wire | None, argument: Wire) -> bool:

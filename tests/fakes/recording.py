@@ -14,10 +14,9 @@ from typing import Any, cast
 
 from botocore.response import StreamingBody
 
-from etl.model.schema import DESTINATION_KEY, SOURCE_KEY
 from etl_cli.aws.deployment import Deployment
 from tests.fakes.aws import RefusalError
-from tests.fakes.dynamodb import key_schema
+from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.pipeline import ENVIRONMENT
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -100,8 +99,7 @@ class RecordedTables:
     def describe_table(self, *, TableName: str) -> dict[str, Any]:
         if TableName not in self.tables:
             raise _ResourceNotFoundError
-        key = (SOURCE_KEY,) if "source" in TableName else DESTINATION_KEY
-        return {"Table": {"ItemCount": len(self.tables[TableName]), **key_schema(key)}}
+        return {"Table": specified("source" in TableName) | {"ItemCount": len(self.tables[TableName])}}
 
     def batch_write_item(self, *, RequestItems: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         self.writes += 1
@@ -122,6 +120,12 @@ class RecordedTables:
         names = [aliases[alias] for alias in request["ProjectionExpression"].split(", ")]
         for item in self.tables[request["TableName"]]:  # a page each
             yield {"Items": [{name: item[name] for name in names if name in item}]}
+
+
+def specified(is_source: bool) -> dict[str, Any]:
+    """The description of one of the specification's tables."""
+    table: dict[str, Any] = FakeDynamoDB().describe_table(TableName="source" if is_source else "destination")["Table"]
+    return table
 
 
 class RecordedExecution:
