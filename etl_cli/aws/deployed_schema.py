@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from etl.model.change_time import ChangeTime
 from etl.model.errors import ConfigurationError
 from etl.model.keys import KeyAttributes
 from etl.model.schema import SPECIFIED, Schema
@@ -39,6 +40,20 @@ def schema_from(source: KeyAttributes, destination: KeyAttributes, variables: Ma
         return Schema(source=source, destination=destination, time=ExtractSettings.from_env(variables).time)
     except ConfigurationError as error:
         raise UserError(f"Extract can't run: {error}.", f"Deploy it again: {deploy}") from None
+
+
+def key_words(key: KeyAttributes) -> str:
+    """A key in words: ``pk (S), sk (N)``."""
+    return ", ".join(f"{each.name} ({each.type})" for each in key)
+
+
+def time_words(time: ChangeTime) -> str:
+    """A change time in words: ``updatedAt as epoch_ms``."""
+    if time.format == "none":
+        return "no change time"
+    zone = f" of {time.zone}" if time.format == "iso_local" else ""
+    missing = "" if time.missing == "quarantine" else f", {time.missing} items without it"
+    return f"{time.text} as {time.format}{zone}{missing}"
 
 
 def require_specified(schema: Schema, table: str, *, destination: bool = False) -> None:

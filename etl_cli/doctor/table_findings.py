@@ -10,9 +10,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from etl.aws.raw_bodies import take_raw_bodies
-from etl.model.keys import KeyAttributes
 from etl.model.schema import SPECIFIED, Schema
 from etl.tables.change_time import EVER, bounds, rule_of
+from etl_cli.aws.deployed_schema import key_words, time_words
 from etl_cli.aws.error_messages import denied_action, is_denied
 from etl_cli.aws.raw_items import items_of
 from etl_cli.doctor.findings import Finding, is_missing
@@ -105,15 +105,10 @@ class TableWay:
         return Finding(self.about, "problem", text, remedy)
 
 
-def key_words(key: KeyAttributes) -> str:
-    """A key in words: ``pk (S), sk (N)``."""
-    return ", ".join(f"{each.name} ({each.type})" for each in key)
-
-
 def keys_finding(schema: Schema) -> Finding:
     """The keys and the time of the tables."""
-    time = "no change time" if schema.time.format == "none" else f"{schema.time.text} as {schema.time.format}"
-    text = f"source {key_words(schema.source)} with {time}; destination {key_words(schema.destination)}"
+    source = f"source {key_words(schema.source)} with {time_words(schema.time)}"
+    text = f"{source}; destination {key_words(schema.destination)}"
     return Finding(ABOUT, "ok", text)
 
 
