@@ -37,10 +37,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--stage", action="append", choices=("extract", "transform", "load"), help="only this stage")
     parser.add_argument("--variant", action="append", default=[], help="only this module of bench/variants, or floor")
     parser.add_argument("--shapes", action="store_true", help="only our stages over sizes and shapes of items")
+    parser.add_argument("--tables", action="store_true", help="only our stages over tables of another key or time")
     parser.add_argument("--profile", metavar="FOLDER", help="only write a profile of each of our stages there")
     arguments = parser.parse_args()
-    if arguments.record and (arguments.stage or arguments.variant or arguments.profile):
-        parser.error("--record needs a whole run: leave out --stage, --variant and --profile")
+    if arguments.record and (arguments.stage or arguments.variant or arguments.tables or arguments.profile):
+        parser.error("--record needs a whole run: leave out --stage, --variant, --tables and --profile")
     return arguments
 
 
@@ -58,8 +59,8 @@ def _measure(arguments: argparse.Namespace) -> int:
     stages = tuple(arguments.stage or STAGES)
     if arguments.profile:
         return _profile(Path(arguments.profile), stages)
-    if arguments.shapes:
-        return _shapes(arguments, kind)
+    if arguments.shapes or arguments.tables:
+        return _alone(arguments, quick=kind == QUICK)
     plan = make_plan(kind, stages=stages, variants=tuple(arguments.variant))
     console = Console(stderr=arguments.json, width=None if sys.stdout.isatty() else 120)
     no_floor = floor.build()
@@ -85,19 +86,23 @@ def _measure(arguments: argparse.Namespace) -> int:
     return int(any(problem and not problem.startswith("left out") for problem in ours))
 
 
-def _shapes(arguments: argparse.Namespace, kind: str) -> int:
-    """Measure the sizes and shapes of items alone; `--record` puts their rows among those of the last full run."""
+def _alone(arguments: argparse.Namespace, *, quick: bool) -> int:
+    """Measure one group of our stages alone; `--record` puts the rows of shapes among those of the last full run."""
     from rich.console import Console
 
-    from bench.plan import FULL, shaped
+    from bench.plan import SHAPED, TABLED, shaped, tabled
     from bench.record import record_shapes
     from bench.report import print_group
     from bench.runner import run_plan, running_server
 
     console = Console(width=None if sys.stdout.isatty() else 120)
+    if arguments.shapes:
+        group, cases = SHAPED, shaped(10 if quick else 1)
+    else:
+        group, cases = TABLED, tabled(20_000 if quick else 100_000, rounds=2 if quick else 5)
     with running_server() as server:
-        results = run_plan(shaped(1 if kind == FULL else 10), server, [], lambda text: console.print(text, style="dim"))
-    print_group(console, results, "shape")
+        results = run_plan(cases, server, [], lambda text: console.print(text, style="dim"))
+    print_group(console, results, group)
     if arguments.record:
         record_shapes(results)
     return int(any(result.problem for result in results))

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.cold_start import ColdStart
+from bench.job import TABLES
 from bench.lambda_box import CPU
-from bench.plan import OURS, SHAPED, STAGES
+from bench.plan import OURS, SHAPED, STAGES, TABLED
 from bench.runner import Result
 
 INVOCATION_SECONDS = 300
@@ -94,11 +95,20 @@ def targets(results: list[Result], cold: ColdStart) -> list[Target]:
         stage: {line.result.case.variant.name: line for line in lines(results, "dense", stage)} for stage in STAGES
     }
     found = [*_ratio_targets(dense), *_peer_targets(dense), *_floor_targets(dense), *_box_targets(results, dense)]
-    found += [*_flatness_targets(results), *shape_targets(results), *_state_targets(dense)]
+    found += [*_flatness_targets(results), *shape_targets(results), *_table_targets(results), *_state_targets(dense)]
     if not cold.problem:
         found.append(Target("cold start: imports over boto3's, ms", max(cold.import_ms.values()), most=40))
         found.append(Target("zip: packages, MB", cold.packages_bytes / 1e6, most=2))
     return found
+
+
+def _table_targets(results: list[Result]) -> Iterable[Target]:
+    """Other tables than the specified ones cost at most a tenth more."""
+    for stage in STAGES:
+        cpu_us = {line.result.case.tables: line.cpu_us for line in lines(results, TABLED, stage)}
+        for tables in TABLES:
+            if cpu_us.get("") and cpu_us.get(tables):
+                yield Target(f"{stage}: CPU with a {tables}, × specified", cpu_us[tables] / cpu_us[""], most=1.1)
 
 
 Dense = dict[str, dict[str, Line]]

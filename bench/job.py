@@ -3,6 +3,21 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+TABLES: dict[str, dict[str, Any]] = {
+    "key of text and number": {
+        "schema": {
+            "source": [{"name": "id", "type": "S"}, {"name": "quantity", "type": "N"}],
+            "destination": [{"name": "id", "type": "S"}, {"name": "quantity", "type": "N"}],
+        }
+    },
+    # Quantities are below 40: seconds of a window that begins in 1970.
+    "epoch cursor": {
+        "schema": {"time": {"path": ["quantity"], "format": "epoch_s"}},
+        "start": "1970-01-01T00:00:00Z",
+    },
+}
+"""Descriptions of the dataset's tables, as a run has them, by name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -17,6 +32,7 @@ class Job:
         invocation_seconds: time that one invocation has.
         cgroups: folders of the control groups to join; none for the whole machine.
         profile: file to write a profile to; empty for none.
+        tables: name of a description of the tables; empty for the specification's.
     """
 
     variant: str
@@ -27,6 +43,7 @@ class Job:
     invocation_seconds: float = 300.0
     cgroups: list[str] = field(default_factory=list)
     profile: str = ""
+    tables: str = ""
 
 
 @dataclass(kw_only=True)

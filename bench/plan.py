@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from bench.job import TABLES
 from bench.shapes import hostile_shapes, sized_shapes
 
 
@@ -56,6 +57,7 @@ class Case:
         trouble_every: of so many batches one comes back with unprocessed items; 0 for none.
         invocation_seconds: time that one invocation of ours has.
         shape: name of the items' shape; empty for those of ``bench.dataset``.
+        tables: name of a description of the tables in ``bench.job``; empty for the specification's.
     """
 
     variant: Variant
@@ -69,16 +71,18 @@ class Case:
     trouble_every: int = 0
     invocation_seconds: float = 300.0
     shape: str = ""
+    tables: str = ""
 
     @property
     def label(self) -> str:
         """Its name in tables."""
-        return self.shape or self.variant.label
+        return self.shape or self.tables or self.variant.label
 
 
 QUICK, FULL = "quick", "full"
 SHAPED = "shape"
-GROUPS = ("dense", "sparse", "trouble", "continued", "size", SHAPED, "lambda")
+TABLED = "tables"
+GROUPS = ("dense", "sparse", "trouble", "continued", "size", SHAPED, TABLED, "lambda")
 # Enough of each that a bound by records alone would show.
 SHAPED_ITEMS = {"text-400B": 100_000, "text-4KB": 20_000, "text-40KB": 2_000, "text-400KB": 450}
 HOSTILE_ITEMS = 26
@@ -102,6 +106,7 @@ def _full() -> list[Case]:
         *_continued(500_000, 0.5),
         *(case for size in SIZES for case in _sized(size, rounds=1 if size >= LARGE else 3)),
         *shaped(1),
+        *tabled(100_000, rounds=5),
         *_boxed(50_000, TUTORIAL, rounds=2),
         *_boxed(50_000, OURS, rounds=3),
         *_boxed(300_000, OURS, rounds=1),
@@ -116,6 +121,7 @@ def _quick() -> list[Case]:
         *_continued(10_000, 0.1),
         *_sized(10_000, rounds=1),
         *shaped(10),
+        *tabled(20_000, rounds=2),
         *_boxed(3_000, TUTORIAL, rounds=1),
         *_boxed(3_000, OURS, rounds=1),
     ]
@@ -169,6 +175,15 @@ def shaped(share: int) -> list[Case]:
         Case(variant=OURS, stage=stage, items=-(-number // share), group=SHAPED, rounds=1, shape=name)
         for name, number in numbers.items()
         for stage in STAGES
+    ]
+
+
+def tabled(items: int, *, rounds: int) -> list[Case]:
+    """Our stages over tables with another key and another time, next to the specification's."""
+    return [
+        Case(variant=OURS, stage=stage, items=items, group=TABLED, rounds=rounds, tables=name)
+        for stage in STAGES
+        for name in ("", *TABLES)
     ]
 
 

@@ -101,6 +101,7 @@ def run_case(result: Result, server: Server, cgroups: list[str], profile: str = 
         invocation_seconds=case.invocation_seconds,
         cgroups=cgroups if case.boxed else [],
         profile=profile,
+        tables=case.tables,
     )
     try:
         done = subprocess.run(

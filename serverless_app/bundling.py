@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from etl.invocation.code_version import USER_CODE
+from etl.model.change_time import UTC
 from etl.model.settings_sources import FILE
 from serverless_app.grammar import FUNCTIONS_PYTHON, GrammarError, check_grammar
 from serverless_app.settings import CHECKOUT, PipelineSettings
@@ -33,6 +34,10 @@ _NOT_USER_CODE = (*_NOT_SOURCE, "test_*", "*_test.py", "conftest.py", FILE, "*.m
 _OF_AWS = frozenset({"boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six"})
 # Files about the installer and its run, and RECORD, which lists them. METADATA and licences stay.
 _NOT_PACKAGE = (".*", "__pycache__", "bin", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_*.json")
+
+
+# The data of time zones, in a bundle that needs another zone than UTC: some 300 KB of the zip.
+_ZONES = ("tzdata*",)
 
 
 class BundlingError(RuntimeError):
@@ -76,6 +81,7 @@ def bundle(
     # Bytecode of another version would stay unused.
     bytecode = settings.lambda_platform == "host" or sys.implementation.cache_tag == _CACHE_TAG
     packages_key = _digest(_LAYOUT, machine, lock.read_bytes())
+    not_needed = _ZONES if settings.source_cursor_zone == UTC else ()
     pipeline = pipeline or CHECKOUT / settings.pipeline
     trees = ((source, source.name, _NOT_SOURCE), (pipeline, USER_CODE, _NOT_USER_CODE))
     code = [
@@ -91,7 +97,7 @@ def bundle(
     _refuse_hidden(pipeline, {source.name, *(path.stem for path in packages.iterdir())})
 
     def combine(into: Path) -> None:
-        _copy(packages, into, ())
+        _copy(packages, into, not_needed)
         for tree, name, ignored in trees:
             _check(tree, ignored)
             _copy(tree, into / name, ignored)
@@ -99,7 +105,7 @@ def bundle(
             _compile(into)
 
     compiled = sys.implementation.cache_tag if bytecode else ""
-    return _once(output / f"bundle-{_digest(packages_key, compiled, *code)}", combine)
+    return _once(output / f"bundle-{_digest(packages_key, compiled, *not_needed, *code)}", combine)
 
 
 def _refuse_hidden(pipeline: Path, packages: set[str]) -> None:

@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Self
 
 from etl.model.limits import MOST_INLINE_WORKERS
+from etl.model.setting import SettingsError
 from etl.model.settings import Settings
 from etl.model.settings_sources import configured, parse, pipeline_folder
+from etl.settings import schema_of
+from etl.tables.change_time import EVER, bounds
+from etl.tables.selection import check_length, selection
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -26,10 +30,14 @@ class PipelineSettings(Settings):
         return self.concurrency > MOST_INLINE_WORKERS
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Check every value, and the length of the filter that they make."""
         for each in fields(self):
             parse(each.name, getattr(self, each.name), strict=True)
         pipeline_folder(self.pipeline, CHECKOUT)
+        try:
+            check_length(selection(schema_of(self), bounds(*EVER, EVER[-1])))
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
 
     @classmethod
     def from_context(cls, context: Mapping[str, object], checkout: Path = CHECKOUT) -> Self:

@@ -13,7 +13,7 @@ import msgspec
 
 from bench.dataset import BUCKET, DESTINATION_TABLE, RUN_TIME, SOURCE_TABLE, WINDOW_END, WINDOW_START
 from bench.environment import CHECKOUT
-from bench.job import Job
+from bench.job import TABLES, Job
 from etl.model.settings import Settings
 from etl.settings import BY_FUNCTION, environment
 
@@ -72,13 +72,14 @@ def _stage(name: str, job: Job) -> Callable[[], dict[str, Any]]:
     os.environ.update(ENVIRONMENT)
     sys.path.append(str(CHECKOUT / "tests" / "fixtures" / "pipeline"))
     module = importlib.import_module(f"etl.{name}")
+    given = RUN | TABLES.get(job.tables, {})
     module._adapters()  # a function's clients are made once, before its first invocation's work
 
     def run() -> dict[str, Any]:
         work = _work_before(name, job)
         invocations = 0
         while "cursor" in work or not invocations:
-            event = {"action": name, "run": RUN, "work": work}
+            event = {"action": name, "run": given, "work": work}
             work = module.handler(event, _Context(job.invocation_seconds))
             invocations += 1
         return {"invocations": invocations, "state_bytes": len(json.dumps(work)), "counts": work["counts"]}

@@ -23,7 +23,8 @@ from etl.settings import ExtractSettings
 from etl.staging.bucket import Staging
 from etl.staging.keys import part_key
 from etl.staging.writer import PartWriter
-from etl.tables.change_time import bounds_of, rule_of
+from etl.tables.change_time import bounds_of
+from etl.tables.selection import selection
 from etl.tables.source import Page, SourceTable
 
 
@@ -94,7 +95,7 @@ def _extract(event: Event, deadline: Deadline) -> Work:
     if run.replay:
         pages = quarantined_pages(run, work, source, staging, deadline)
     else:
-        picked = rule_of(run.schema.time).filter(bounds_of(run))
+        picked = selection(run.schema, bounds_of(run))
         pages = source.pages(picked, work.segment, run.segments, work.cursor, deadline)
     return extract_segment(run, work, pages, staging, settings.part_bytes)
 

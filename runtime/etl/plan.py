@@ -10,12 +10,13 @@ from etl.invocation.code_version import check_code, code_version
 from etl.ledger import Ledger
 from etl.model.instants import format_instant
 from etl.model.run import Run, Work, run_id
-from etl.model.schema import Schema
 from etl.model.windows import is_event, requested_replay, resolve_window
 from etl.replay import plan_replay
-from etl.settings import ExtractSettings
+from etl.settings import ExtractSettings, schema_of
 from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, replayed_key
+from etl.tables.change_time import bounds
+from etl.tables.selection import selection
 from etl.tables.source import SourceTable
 
 
@@ -43,20 +44,24 @@ def plan(
     Raises:
         InputError: the input isn't allowed.
         CatchUpError: the missing period is longer than a run may catch up on.
+        ConfigurationError: DynamoDB refuses the filter of the settings.
     """
     started_at = datetime.fromisoformat(execution["started_at"]).astimezone(UTC)
+    time = format_instant(started_at)
     replayed, first_watermark = requested_replay(given), None
     facts = source.describe()
-    schema = Schema(source=facts.key, time=settings.time)
+    schema = msgspec.structs.replace(schema_of(settings), source=facts.key)
     objects: list[str] = []
     if replayed:
         run, objects = plan_replay(replayed, started_at, staging, ledger, settings.concurrency)
     else:
         window = resolve_window(given, started_at=started_at, rules=settings.windows, watermark=ledger.watermark)
         first_watermark = window.first_watermark
+        if schema.filter:
+            source.check_filter(selection(schema, bounds(window.start_text, window.end_text, time)))
         segments = facts.segments(settings.segment_bytes, settings.concurrency)
         run = Run(id="", start=window.start_text, end=window.end_text, time="", execution="", segments=segments)
-    time, code = format_instant(started_at), code_version(settings.stores)
+    code = code_version(settings.stores)
     run = msgspec.structs.replace(run, time=time, execution=execution["id"], code=code, schema=schema)
     run = claim(run, started_at, staging)
     if objects:  # listed once, so that all workers share the same list

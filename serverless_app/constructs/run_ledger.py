@@ -8,6 +8,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from etl.model import ledger_fields as fields
+from etl.model.keys import KeyAttribute
 from etl.model.names import LEDGER_TABLE
 from serverless_app.constructs.tables import key_table
 
@@ -40,7 +41,7 @@ class RunLedger(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy) -> None:
         super().__init__(scope, construct_id)
-        self.table = key_table(self, "Table", LEDGER_TABLE, fields.KEY, removal_policy)
+        self.table = key_table(self, "Table", LEDGER_TABLE, tuple(map(KeyAttribute, fields.KEY)), removal_policy)
 
     def record(
         self,

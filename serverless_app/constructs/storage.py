@@ -8,9 +8,10 @@ from aws_cdk import Duration, Fn, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 
+from etl.model.keys import parse_keys
 from etl.model.limits import STAGED_DAYS
 from etl.model.names import DESTINATION_TABLE, SOURCE_TABLE, STAGING_BUCKET
-from etl.model.schema import DESTINATION_KEY, SOURCE_KEY
+from etl.model.schema import SPECIFIED
 from serverless_app.constructs.platform_widgets import REQUEST_METRICS
 from serverless_app.constructs.run_ledger import RunLedger
 from serverless_app.constructs.tables import key_table
@@ -45,8 +46,10 @@ class Storage:
         removal_policy = _REMOVAL[settings.removal_policy]
         return cls(
             bucket=_staging_bucket(stack, retained=settings.removal_policy == "retain"),
-            source=key_table(stack, "SourceTable", SOURCE_TABLE, [SOURCE_KEY], removal_policy),
-            destination=key_table(stack, "DestinationTable", DESTINATION_TABLE, DESTINATION_KEY, removal_policy),
+            source=key_table(stack, "SourceTable", SOURCE_TABLE, SPECIFIED.source, removal_policy),
+            destination=key_table(
+                stack, "DestinationTable", DESTINATION_TABLE, parse_keys(settings.destination_keys), removal_policy
+            ),
             ledger=RunLedger(stack, "RunLedger", removal_policy=removal_policy),
         )
 

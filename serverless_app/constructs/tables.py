@@ -1,16 +1,22 @@
 """DynamoDB tables: all of the stack's are on demand, encrypted, and recoverable."""
 
-from collections.abc import Sequence
-
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from etl.model.keys import KeyAttributes
+
+_TYPES = {
+    "S": dynamodb.AttributeType.STRING,
+    "N": dynamodb.AttributeType.NUMBER,
+    "B": dynamodb.AttributeType.BINARY,
+}
+
 
 def key_table(
-    scope: Construct, construct_id: str, name: str, key: Sequence[str], removal_policy: RemovalPolicy
+    scope: Construct, construct_id: str, name: str, key: KeyAttributes, removal_policy: RemovalPolicy
 ) -> dynamodb.Table:
-    """Make a table whose key attributes are text.
+    """Make a table.
 
     DynamoDB's own key encrypts the table. A key in KMS would cost a request for every page and batch that the pipeline
     moves, and every function would need a grant on it.
@@ -22,7 +28,7 @@ def key_table(
         key: the partition key, and the sort key if there is one.
         removal_policy: what happens to the table when the stack is destroyed.
     """
-    partition, *sort = (dynamodb.Attribute(name=each, type=dynamodb.AttributeType.STRING) for each in key)
+    partition, *sort = (dynamodb.Attribute(name=each.name, type=_TYPES[each.type]) for each in key)
     return dynamodb.Table(
         scope,
         construct_id,

@@ -81,6 +81,14 @@ def test_the_bundle_holds_the_code_and_its_locked_dependencies(checkout: dict[st
     assert {name.split("/")[0].split("-")[0] for name in names} == {"etl", "pipeline", "msgspec", "httptools"}
 
 
+def test_the_data_of_time_zones_is_there_for_a_zone_alone(checkout: dict[str, Any]) -> None:
+    zoned = PipelineSettings(source_cursor_format="iso_local", source_cursor_zone="Europe/Berlin")
+    names = contents(bundle(zoned, **checkout)).keys()
+
+    assert {"tzdata/zoneinfo/Europe/Berlin", "etl/extract.py"} <= names
+    assert bundle(zoned, **checkout) != bundle(FOR_LAMBDA, **checkout)
+
+
 def test_your_modules_and_data_are_in_the_bundle_but_no_tests(tmp_path: Path, checkout: dict[str, Any]) -> None:
     pipeline = tmp_path / "pipelines" / "etl"
     needed = {"transformation.py", "rates.py", "rates.toml", "shops/__init__.py"}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
-from aws_cdk import App
+from aws_cdk import App, Stack
+from aws_cdk.assertions import Template
 
+from etl.model.names import DESTINATION_TABLE
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
+from serverless_app.constructs.storage import Storage
 from serverless_app.settings import CHECKOUT, PipelineSettings
 from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
 
@@ -40,6 +44,36 @@ def test_the_stack_reads_its_settings_from_the_context(tmp_path: Path) -> None:
     stack = EtlPipelineStack(app, "EtlPipelineStack")
 
     assert stack.settings == PipelineSettings(lookback_hours=48, schedule_enabled=False)
+
+
+def test_a_filter_that_is_too_long_beside_that_of_the_window_is_refused() -> None:
+    long = json.dumps({"expression": " OR ".join(["attribute_exists(a)"] * 75)})
+
+    assert PipelineSettings(source_filter=long, source_cursor_format="epoch_s").source_filter == long
+    with pytest.raises(SettingsError, match=r"source_filter.*4,096 and 300"):
+        PipelineSettings(source_filter=long)
+
+
+@pytest.mark.parametrize(
+    ("keys", "schema", "types"),
+    [
+        ("pk:S,sk:N", [("pk", "HASH"), ("sk", "RANGE")], {"pk": "S", "sk": "N"}),
+        (r"#a\,b .c:B", [("#a,b .c", "HASH")], {"#a,b .c": "B"}),
+    ],
+)
+def test_the_destination_has_the_keys_of_the_settings(
+    keys: str, schema: list[tuple[str, str]], types: dict[str, str]
+) -> None:
+    stack = Stack(App())
+    Storage.make(stack, PipelineSettings(destination_keys=keys))
+
+    tables = Template.from_stack(stack).find_resources(
+        "AWS::DynamoDB::Table", {"Properties": {"TableName": DESTINATION_TABLE}}
+    )
+    (table,) = tables.values()
+    found = table["Properties"]
+    assert [(each["AttributeName"], each["KeyType"]) for each in found["KeySchema"]] == schema
+    assert {each["AttributeName"]: each["AttributeType"] for each in found["AttributeDefinitions"]} == types
 
 
 def test_log_retentions_are_those_that_cdk_knows() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from etl.model.errors import ConfigurationError
+from etl.model.schema import SPECIFIED
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, ReadByStack, Settings
-from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment
+from etl.model.source_filter import parse_filter
+from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment, schema_of
 from tests.fakes.pipeline import ENVIRONMENT, NAMES
 
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -36,6 +38,13 @@ ALLOWED: list[tuple[str, Any]] = [
     ("part_bytes", 5 * 1024**3),
     *(("log_retention_days", days) for days in RETENTIONS),
     ("alarm_email", "data-team+etl@example.co.uk"),
+    ("source_cursor", r"a\.b.c"),
+    ("source_cursor", ".".join("abcdef")),
+    ("source_cursor_zone", "Europe/Berlin"),
+    ("source_filter", None),
+    ("source_filter", '{"expression": "begins_with(sk, :p)", "values": {":p": "ORDER#"}}'),
+    ("destination_keys", "pk:S,sk:N"),
+    ("destination_keys", "x" * 255 + ":B"),
 ]
 # Values that are refused, typed or as a text.
 REFUSED: list[tuple[str, Any]] = [
@@ -85,6 +94,25 @@ REFUSED: list[tuple[str, Any]] = [
     ("architecture", "arm"),
     ("log_level", "info"),
     ("lambda_platform", "laptop"),
+]
+# Texts that are refused with a reason.
+REASONED = [
+    ("source_cursor", "", "names joined by dots"),
+    ("source_cursor", "a..b", "names joined by dots"),
+    ("source_cursor_zone", "", "no time zone"),
+    ("destination_keys", "", "one or two"),
+    ("source_cursor", r"a\b", "a backslash"),
+    ("source_cursor", ".".join("abcdefg"), "7 names"),
+    ("source_cursor_zone", "Europe/Berlim", "Europe/Berlim"),
+    ("source_cursor_zone", "../../etc/passwd", "no time zone"),
+    ("source_filter", "x", "no JSON"),
+    ("destination_keys", "pk", "NAME:TYPE"),
+    ("destination_keys", "pk:M", "S, N, B"),
+    ("destination_keys", ":S", "1 to 255 bytes"),
+    ("destination_keys", "ä" * 128 + ":S", "1 to 255 bytes"),
+    ("destination_keys", "a:S,b:S,c:S", "one or two"),
+    ("destination_keys", "a:S,", "one or two"),
+    ("destination_keys", "a:S, a:N", "the name 'a'"),
 ]
 
 
@@ -141,6 +169,16 @@ def test_a_refusal_says_what_is_allowed_and_what_was_got(name: str, value: Any) 
         assert str(refused.value).endswith(f", got {value!a}")
 
 
+@pytest.mark.parametrize(("name", "text", "reason"), REASONED)
+def test_a_refusal_gives_the_reason(name: str, text: str, reason: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        SETTINGS[name].parse(text, strict=True)
+
+    said, _, why = str(refused.value).partition(", got ")
+    assert said == f"{name} must be {SETTINGS[name].allowed}"
+    assert reason in why
+
+
 def test_too_many_workers_are_refused_with_the_reason() -> None:
     assert re.search(r"whole number of workers from 1 to 1000 \(an account", SETTINGS["concurrency"].allowed)
 
@@ -169,6 +207,20 @@ def test_a_function_parses_the_environment_that_the_stack_writes(function: str) 
     parsed = kind.from_env(environment(function, values))
 
     assert parsed == kind(**{each.name: values[each.name] for each in fields(kind)})
+
+
+def test_a_setting_of_the_tables_is_a_variable_only_if_it_is_set() -> None:
+    text = '{"expression": "begins_with(sk, :p)", "values": {":p": "ORDER#"}}'
+    values = {name: setting.default for name, setting in SETTINGS.items()} | NAMES
+    given = {"source_cursor": r"a\.b.c", "source_filter": text, "destination_keys": "pk:S,sk:N"}
+
+    before, after = (environment("etl-extract", each) for each in (values, values | given))
+
+    assert dict(after.items() - before.items()) == {name.upper(): value for name, value in given.items()}
+    schema = schema_of(ExtractSettings.from_env(after))
+    assert (schema.time.path, schema.destination_names) == (("a.b", "c"), ("pk", "sk"))
+    assert schema.filter == parse_filter(text)
+    assert schema_of(ExtractSettings.from_env(before)) == SPECIFIED
 
 
 def test_a_setting_is_read_by_the_stack_or_by_a_function() -> None:

@@ -1,5 +1,6 @@
 """The places where you set a setting: the context and ``pipeline.toml``."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
 from etl.model.settings_sources import configured
+from etl.model.source_filter import parse_filter
 
 
 @pytest.fixture
@@ -52,6 +54,38 @@ def test_pipeline_toml_is_that_of_the_pipeline(checkout: Path) -> None:
     found = configured({"etl:pipeline": "pipelines/other"}, checkout)
 
     assert found == {"pipeline": "pipelines/other", "lookback_hours": 72}
+
+
+FILTER = {"expression": "amount > :least", "names": {}, "values": {":least": {"N": "1.50"}}}
+
+
+def test_a_filter_may_be_a_table_an_object_or_its_json(checkout: Path) -> None:
+    write(checkout, '[settings.source_filter]\nexpression = "amount > :least"\nvalues = {":least" = {N = "1.50"}}\n')
+    of_table = configured({}, checkout)["source_filter"]
+    of_object = configured({"etl:source_filter": FILTER}, checkout)["source_filter"]
+    of_json = configured({"etl:source_filter": json.dumps(FILTER)}, checkout)["source_filter"]
+
+    assert parse_filter(of_table) == parse_filter(of_object) == parse_filter(of_json)
+    assert parse_filter(of_table).values == {":least": {"N": "1.50"}}
+
+
+@pytest.mark.parametrize(
+    ("value", "fact"),
+    [
+        ("1.5", '{"N": "1.5"}'),
+        ("2024-01-15", "a filter expression"),
+        ("[1]", "the value of :least"),
+        ("'a'\nother = 1", "doesn't use other"),
+    ],
+)
+def test_a_value_of_a_filter_that_is_not_exact_is_refused(checkout: Path, value: str, fact: str) -> None:
+    expression = 'expression = "amount > :least"'
+    write(checkout, f'[settings.source_filter]\n{expression}\n[settings.source_filter.values]\n":least" = {value}\n')
+
+    with pytest.raises(SettingsError) as refused:
+        configured({}, checkout)
+
+    assert fact in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,12 @@ import msgspec
 import pytest
 
 from etl.gate import pass_gate
+from etl.model.change_time import MOST_STEPS, ChangeTime
 from etl.model.counts import COUNTS, PASSED_ON, STAGE_OF
+from etl.model.keys import KeyAttribute
 from etl.model.run import Run, Work
+from etl.model.schema import SPECIFIED, Schema
+from etl.model.source_filter import MOST_FILTER_BYTES, SourceFilter
 from etl.model.stages import ACTIONS, BEFORE_GATE, FINISH, GATE, LOAD, PLAN
 from tests.fakes.s3 import FakeS3
 from tests.unit.builders import ANY_SHARE, staging
@@ -32,7 +36,18 @@ def counted(segments: list[Work], names: tuple[str, ...]) -> list[Work]:
     return segments
 
 
-def states(number: int) -> Iterator[tuple[str, Any]]:
+NAME = "й" * 127  # a name of 254 bytes, the longest of whole letters
+LARGEST_SCHEMA = Schema(
+    source=(KeyAttribute(NAME, "B"), KeyAttribute(NAME + "x", "B")),
+    destination=(KeyAttribute(NAME, "B"), KeyAttribute(NAME + "x", "B")),
+    time=ChangeTime(
+        path=(NAME,) * MOST_STEPS, format="iso_local", zone="America/Argentina/ComodRivadavia", missing="include"
+    ),
+    filter=SourceFilter(expression="й" * (MOST_FILTER_BYTES // 2)),
+)
+
+
+def states(number: int, schema: Schema = SPECIFIED) -> Iterator[tuple[str, Any]]:
     """The state after each stage, in an execution of so many segments."""
     run = Run(
         id="20261123T020000123Z",
@@ -41,6 +56,7 @@ def states(number: int) -> Iterator[tuple[str, Any]]:
         time="2026-11-23T02:00:00.123456Z",
         execution=EXECUTION,
         segments=number,
+        schema=schema,
     )
     segments = [Work(segment=segment) for segment in range(number)]
     yield PLAN, {"run": run, "segments": segments}
@@ -54,10 +70,14 @@ def states(number: int) -> Iterator[tuple[str, Any]]:
     yield LOAD, state | {"segments": counted(state["segments"], OF[LOAD])}
 
 
-@pytest.mark.parametrize(("segments", "most_kibibytes"), [(40, 16), (1000, 240)])
-def test_the_state_stays_below_the_limit_of_step_functions(segments: int, most_kibibytes: int) -> None:
+@pytest.mark.parametrize(
+    ("segments", "schema", "most_kibibytes"),
+    [(40, SPECIFIED, 16), (1000, SPECIFIED, 240), (1000, LARGEST_SCHEMA, 252)],
+    ids=["inline", "distributed", "any table"],
+)
+def test_the_state_stays_below_the_limit_of_step_functions(segments: int, schema: Schema, most_kibibytes: int) -> None:
     # As Lambda writes it, with a space after each comma and colon.
-    sizes = {stage: len(json.dumps(msgspec.to_builtins(state))) for stage, state in states(segments)}
+    sizes = {stage: len(json.dumps(msgspec.to_builtins(state))) for stage, state in states(segments, schema)}
 
     assert list(sizes) == [action for action in ACTIONS if action != FINISH]
     assert max(sizes.values()) < most_kibibytes * KIBIBYTE, sizes

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 
 from etl_cli.local.corrections.ended_executions import end_executions, time_executions_out
+from etl_cli.local.corrections.filters import refuse_filters
 from etl_cli.local.corrections.function_ends import name_throttled_starts, report_ends, reserve_concurrency
 from etl_cli.local.corrections.function_errors import name_function_errors
 from etl_cli.local.corrections.function_memory import limit_memory
@@ -35,6 +36,7 @@ CORRECTIONS = (
     link_history,
     end_executions,
     parse_expressions_once,
+    refuse_filters,
     count_read_units,
     measure_tables,
     time_executions_out,

@@ -1,14 +1,18 @@
 """The attribute with the time of an item's last change: its path, its format, and items without one."""
 
 import re
+from datetime import timezone, tzinfo
 from functools import lru_cache
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 Format = Literal["iso", "iso_offset", "iso_local", "date", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "none"]
+UTC = "UTC"
 Missing = Literal["quarantine", "include", "exclude"]
+
+MOST_STEPS = 6
+"""The longest path: the filter of a window names it in each of some 90 conditions, and DynamoDB takes 4 KB."""
 
 _STEP = re.compile(r"(?:[^.\\]|\\.)+")
 
@@ -25,7 +29,7 @@ class ChangeTime(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     path: tuple[str, ...]
     format: Format = "iso"
-    zone: str = "UTC"
+    zone: str = UTC
     missing: Missing = "quarantine"
 
     @property
@@ -38,21 +42,29 @@ def parse_path(text: str) -> tuple[str, ...]:
     r"""Parse the path of an attribute: ``audit.updated``, or ``a\.b`` for one name with a dot.
 
     Raises:
-        ValueError: a name is empty, or a backslash precedes another character.
+        ValueError: a name is empty, a backslash precedes another character, or there are too many names.
     """
     names = _STEP.findall(text)
-    if ".".join(names) != text or re.search(r"\\[^.\\]", text.replace("\\\\", "")):
-        raise ValueError(r"must be names joined by dots, with \. for a dot within a name and \\ for a backslash")
+    if not names or ".".join(names) != text or re.search(r"\\[^.\\]", text.replace("\\\\", "")):
+        raise ValueError(r"write names joined by dots, with \. for a dot within a name and \\ for a backslash")
+    if len(names) > MOST_STEPS:
+        raise ValueError(f"it has {len(names)} names, and a path has at most {MOST_STEPS}")
     return tuple(re.sub(r"\\(.)", r"\1", name) for name in names)
 
 
 @lru_cache
-def zone_of(name: str) -> ZoneInfo:
+def zone_of(name: str) -> tzinfo:
     """The time zone with an IANA name.
 
     Raises:
         ValueError: there is none.
     """
+    if name == UTC:
+        return timezone.utc  # noqa: UP017 - UTC is the name here
+    # Not at every cold start. The functions' zip has the data of zones, if a setting needs them: not every runtime of
+    # Lambda has it (github.com/aws/aws-lambda-dotnet/issues/1620).
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not-found"
     ACCESS_DENIED = "access-denied"
     REFUSED = "refused"
+    FILTER_REFUSED = "filter-refused"
     LEDGER_CHANGED = "ledger-changed"
     TOO_MANY_DROPPED = "too-many-dropped"
     TOO_SLOW = "too-slow"

@@ -7,10 +7,12 @@ setting's name in capitals.
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from etl.model.change_time import Format, Missing
+from etl.model.change_time import Format, Missing, parse_path, zone_of
+from etl.model.keys import parse_keys
 from etl.model.limits import MOST_INLINE_WORKERS, MOST_WORKERS
-from etl.model.schema import TIME
+from etl.model.schema import DESTINATION_KEY, TIME
 from etl.model.setting import number, percent, says
+from etl.model.source_filter import parse_filter
 
 _KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 
@@ -49,6 +51,7 @@ class OfTables:
         says(
             "The attribute with the time of an item's last change, or a path into maps such as `audit.updated`.",
             r"the name of an attribute, or names joined by dots, with \. for a dot within a name",
+            parse_path,
         ),
     ] = TIME
     source_cursor_format: Annotated[
@@ -56,9 +59,25 @@ class OfTables:
         says("The format of that time; `none` if there is none, so that each run reads the whole table."),
     ] = "iso"
     source_cursor_zone: Annotated[
-        str, says("The time zone in which `iso_local` is written.", "an IANA time zone such as Europe/Berlin")
+        str, says("The time zone in which `iso_local` is written.", "an IANA time zone such as Europe/Berlin", zone_of)
     ] = "UTC"
     source_cursor_missing: Annotated[Missing, says("The treatment of an item without a valid time.")] = "quarantine"
+    source_filter: Annotated[
+        str | None,
+        says(
+            "A condition of DynamoDB that picks the items to read, with its names and values; without it all are read.",
+            "a filter expression with its names and values",
+            parse_filter,
+        ),
+    ] = None
+    destination_keys: Annotated[
+        str,
+        says(
+            "The key of the destination table that the stack creates: `pk:S`, or `pk:S,sk:N` with a sort key.",
+            "a partition key and perhaps a sort key, each as NAME:TYPE, such as pk:S,sk:N",
+            parse_keys,
+        ),
+    ] = ",".join(f"{name}:S" for name in DESTINATION_KEY)
 
 
 @dataclass(frozen=True, kw_only=True)

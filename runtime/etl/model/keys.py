@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
@@ -35,6 +35,36 @@ class KeyAttribute(msgspec.Struct, frozen=True):
 
 KeyAttributes = tuple[KeyAttribute, ...]
 """The partition key, and the sort key if there is one."""
+
+
+# Source: DynamoDB developer guide, "Constraints in Amazon DynamoDB", naming rules.
+_MOST_NAME_BYTES = 255
+_ENTRY = re.compile(r"(?:[^,\\]|\\.)+", re.DOTALL)
+
+
+def parse_keys(text: str) -> KeyAttributes:
+    r"""Parse a key: ``pk:S``, or ``pk:S,sk:N`` with a sort key; a comma or a backslash of a name after a backslash.
+
+    Raises:
+        ValueError: the text is no key that a table may have.
+    """
+    entries = _ENTRY.findall(text)
+    if ",".join(entries) != text or not 1 <= len(entries) <= len(MOST_KEY_BYTES):
+        raise ValueError("write one or two attributes, with a comma between them")
+    key = tuple(map(_key_attribute, entries))
+    if len(set(names_of(key))) < len(key):
+        raise ValueError(f"both attributes have the name {key[0].name[:80]!r}")
+    return key
+
+
+def _key_attribute(entry: str) -> KeyAttribute:
+    name, colon, kind = entry.strip().rpartition(":")
+    name, kind = re.sub(r"\\(.)", r"\1", name.rstrip(), flags=re.DOTALL), kind.strip()
+    if not colon or kind not in get_args(KeyType):
+        raise ValueError(f"write NAME:TYPE with one of the types {', '.join(get_args(KeyType))}, got {entry[:80]!r}")
+    if not 1 <= len(name.encode(errors="replace")) <= _MOST_NAME_BYTES:
+        raise ValueError(f"a name must have 1 to {_MOST_NAME_BYTES} bytes, got {name[:80]!r}")
+    return KeyAttribute(name, cast(KeyType, kind))
 
 
 class _WireText(msgspec.Struct, frozen=True):
@@ -68,6 +98,8 @@ def canonical(number: str) -> str:
     Raises:
         decimal.DecimalException: it is no number, or has more than 38 digits.
     """
+    if number.isascii() and number.isdigit() and len(number) <= _SHORT and number[0] != "0":
+        return number  # nearly all numbers of keys
     value = _EXACT.normalize(Decimal(number)) or Decimal(0)  # zero has several spellings
     return f"{value:f}" if -_SHORT < value.adjusted() < _SHORT else str(value)
 

@@ -52,6 +52,7 @@ REMEDIES = {
     Reason.REFUSED: Remedy(
         "Correct the cause that the message names, which a deployment doesn't change; then {again}.", _DOCTOR
     ),
+    Reason.FILTER_REFUSED: Remedy("Correct the setting source_filter as the message says; deploy, and {again}."),
     Reason.LEDGER_CHANGED: Remedy("Correct the row of the ledger with the line that the message has; then {again}."),
     "ConfigurationError": Remedy(
         "Deploy the stack again: a setting, a resource or a permission isn't as the stack made it; then {again}.",

@@ -7,6 +7,7 @@ import msgspec
 
 from etl.model.change_time import ChangeTime
 from etl.model.keys import KeyAttribute, KeyAttributes, names_of
+from etl.model.source_filter import SourceFilter
 
 SOURCE_KEY = "id"
 """The partition key of the source table, text."""
@@ -25,11 +26,13 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         source: the key of the source table.
         destination: the key of the destination table.
         time: the attribute with the time of an item's last change.
+        filter: a condition that picks some of the source's items; None for all.
     """
 
     source: KeyAttributes = (KeyAttribute(SOURCE_KEY),)
     destination: KeyAttributes = tuple(map(KeyAttribute, DESTINATION_KEY))
     time: ChangeTime = ChangeTime(path=(TIME,))
+    filter: SourceFilter | None = None
 
     @property
     def source_names(self) -> tuple[str, ...]:

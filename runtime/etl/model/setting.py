@@ -1,6 +1,6 @@
 """A setting: its declaration, and the check of its values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_args, get_origin
 
@@ -29,9 +29,15 @@ def percent(sentence: str) -> Meta:
     return number("percent", 0, 100, sentence)
 
 
-def says(sentence: str, allowed: str = "") -> Meta:
-    """Declare the purpose of a setting that isn't a number, and its allowed values unless its type lists them."""
-    return Meta(description=sentence, extra={"allowed": allowed})
+def says(sentence: str, allowed: str = "", check: Callable[[str], object] | None = None) -> Meta:
+    """Declare a setting that isn't a number.
+
+    Args:
+        sentence: its purpose, in Markdown.
+        allowed: the allowed values in words; empty if its type lists them.
+        check: raises ValueError with the reason if a text isn't allowed.
+    """
+    return Meta(description=sentence, extra={"allowed": allowed, "check": check})
 
 
 class SettingsError(ValueError):
@@ -48,6 +54,7 @@ class Setting:
         default: its value if you don't set it.
         sentence: its purpose, in Markdown.
         allowed: the allowed values, in words.
+        check: raises ValueError with the reason if a text isn't allowed.
     """
 
     name: str
@@ -55,6 +62,7 @@ class Setting:
     default: Any
     sentence: str
     allowed: str
+    check: Callable[[str], object] | None = None
 
     @property
     def variable(self) -> str:
@@ -79,13 +87,20 @@ class Setting:
         try:
             if isinstance(value, str) and not strict and not is_text:
                 return msgspec.json.decode(value, type=self.kind)
-            return msgspec.convert(value, self.kind)
+            parsed = msgspec.convert(value, self.kind)
         except (ValueError, OverflowError, RecursionError):
             raise self.refusal(given, called) from None
+        if self.check and parsed is not None:
+            try:
+                self.check(parsed)
+            except (ValueError, RecursionError) as error:
+                raise self.refusal(given, called, str(error)) from None
+        return parsed
 
-    def refusal(self, given: object, called: str = "") -> SettingsError:
+    def refusal(self, given: object, called: str = "", reason: str = "") -> SettingsError:
         """The error that a value isn't allowed."""
-        return SettingsError(f"{called or self.name} must be {self.allowed}, got {_shown(given)}")
+        because = f": {reason}" if reason else ""
+        return SettingsError(f"{called or self.name} must be {self.allowed}, got {_shown(given)}{because}")
 
     def text(self, value: object) -> str:
         """Write a value as you type it."""
@@ -114,4 +129,4 @@ def _setting(name: str, kind: Any, default: Any) -> Setting:
     allowed = meta.extra["allowed"] or f"one of {', '.join(map(str, get_args(bare)))}"
     if bare in (int, float):
         allowed = f"a {'whole ' if bare is int else ''}number of {allowed}"
-    return Setting(name, kind, default, meta.description, allowed)
+    return Setting(name, kind, default, meta.description, allowed, meta.extra.get("check"))

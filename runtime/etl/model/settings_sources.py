@@ -20,6 +20,8 @@ FILE = "pipeline.toml"
 """Its table ``[settings]`` has the settings of one pipeline."""
 
 _MOST_SHOWN = 80
+_WITH_TABLES = frozenset({"source_filter"})
+"""Settings whose text is JSON: they may be a table of TOML, or an object in ``cdk.json``."""
 
 
 def cdk_context(checkout: Path) -> dict[str, Any]:
@@ -74,6 +76,8 @@ def parse(name: str, value: object, *, strict: bool = False) -> Any:
     setting = SETTINGS.get(name)
     if setting is None:
         raise SettingsError(_unknown(name))
+    if name in _WITH_TABLES and isinstance(value, Mapping) and not strict:
+        value = _json(value)
     try:
         parsed = setting.parse(value, strict=strict)
         if name == "schedule" and parsed is not None and not is_schedule(parsed):
@@ -81,6 +85,14 @@ def parse(name: str, value: object, *, strict: bool = False) -> Any:
     except SettingsError as error:
         raise _explained(name, error) from None
     return parsed
+
+
+def _json(table: Mapping[str, object]) -> object:
+    """The JSON of a table; the table itself if it has values that JSON lacks."""
+    try:
+        return json.dumps(table, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return table
 
 
 def _explained(name: str, error: SettingsError) -> SettingsError:

@@ -11,12 +11,11 @@ in common. So an item that changed after a run read its day is read again by the
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from string import ascii_letters, punctuation
 from typing import Any, Final, Literal, NamedTuple, cast
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -113,7 +112,9 @@ class Rule(ABC):
 
     def __init__(self, time: ChangeTime) -> None:
         self._time = time
-        self._names = {f"#time{number or ''}": name for number, name in enumerate(time.path)}
+        # A path has short placeholders: see MOST_STEPS.
+        placeholders = ("#time",) if len(time.path) == 1 else (f"#{letter}" for letter in ascii_letters)
+        self._names = dict(zip(placeholders, time.path, strict=False))
         self._path = ".".join(self._names)
         self._top = raw_reader(time.path[0])
 
@@ -477,7 +478,7 @@ def _offset(text: str) -> int:
     return -seconds if sign == "-" else seconds
 
 
-def _offsets(zone: ZoneInfo, wall: int) -> tuple[int, int]:
+def _offsets(zone: tzinfo, wall: int) -> tuple[int, int]:
     """The zone's offsets at a time of its clocks, in seconds: two in the hours of a change, otherwise two alike.
 
     A time that clocks show twice may be either. A time that they skip is read by both offsets too.

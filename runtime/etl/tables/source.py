@@ -8,13 +8,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from botocore.exceptions import ClientError
 
 from etl.aws.backoff import full_jitter
 from etl.aws.raw_bodies import raw_body
 from etl.invocation.deadline import Deadline
-from etl.model.errors import Reason, TransientError
+from etl.model.errors import ConfigurationError, Reason, TransientError
 from etl.model.keys import Key, KeyAttribute, KeyAttributes, wire_key, wire_reader
 from etl.tables.scan import MACHINE, PageRequests, Passing
+from etl.tables.selection import as_written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -113,6 +115,23 @@ class SourceTable:
         """The key of the table, and its size: DynamoDB's figure of the size is up to six hours old."""
         return described(self._dynamodb, self._name)
 
+    def check_filter(self, picked: Mapping[str, Any]) -> None:
+        """Check that DynamoDB accepts a filter, with a request that reads one item.
+
+        Raises:
+            ConfigurationError: it refuses the filter; the error has its message, which quotes no item.
+        """
+        try:
+            self._scan({"TableName": self._name, "Limit": 1, "ReturnConsumedCapacity": "TOTAL", **picked})
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            raise ConfigurationError(
+                f"DynamoDB refuses source_filter on the table {self._name}: "
+                f"{as_written(error.response['Error']['Message'])}; correct source_filter and deploy the stack again",
+                Reason.FILTER_REFUSED,
+            ) from None
+
     def pages(
         self,
         picked: Mapping[str, Any],
@@ -127,7 +146,7 @@ class SourceTable:
         DynamoDB refuses for now is requested again while there is time, so the pages before it are kept.
 
         Args:
-            picked: the filter, a part of a Scan request, as ``etl.tables.timestamps.window_filter`` makes it.
+            picked: the filter, a part of a Scan request, as ``etl.tables.selection.selection`` makes it.
             segment: number of the segment, from 0.
             segments: number of segments that the table is read in.
             cursor: the cursor of the page before, ``{"key": …}`` with a key in DynamoDB JSON; None for the segment's
