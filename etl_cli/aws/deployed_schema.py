@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from etl.model.change_time import ChangeTime
 from etl.model.errors import ConfigurationError
 from etl.model.keys import KeyAttributes
 from etl.model.schema import SPECIFIED, Schema
 from etl.model.stages import BY_ACTION, EXTRACT
-from etl.settings import ExtractSettings
+from etl.settings import ExtractSettings, schema_of
 from etl.tables.source import described
 from etl_cli.aws.deployment import Deployment, deploy_line
 from etl_cli.terminal.errors import UserError
@@ -37,9 +39,10 @@ def schema_from(source: KeyAttributes, destination: KeyAttributes, variables: Ma
         UserError: the variables can't be used.
     """
     try:
-        return Schema(source=source, destination=destination, time=ExtractSettings.from_env(variables).time)
+        found = schema_of(ExtractSettings.from_env(variables))
     except ConfigurationError as error:
         raise UserError(f"Extract can't run: {error}.", f"Deploy it again: {deploy}") from None
+    return replace(found, source=source, destination=destination)
 
 
 def key_words(key: KeyAttributes) -> str:

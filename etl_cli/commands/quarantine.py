@@ -17,7 +17,7 @@ from etl_cli.render.live_run import console_of_progress, follow_to_end
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.ledger import LedgerEntry, read_ledger, read_run
-from etl_cli.runs.staged import schema_of
+from etl_cli.runs.staged import run_schema
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -94,7 +94,7 @@ def show(  # noqa: PLR0913 - each is an option
     """
     with connected(profile, region) as deployment:
         entry = read_run(deployment.dynamodb, run, datetime.now(UTC))
-        schema = schema_of(deployment, entry.run)
+        schema = run_schema(deployment, entry.run)
         key = None if identity is None else parse_key_option(schema.source, identity, deployment.source_table)
         matching = records_of(deployment, entry.run, field, key, schema)
         records = list(islice(matching, limit))

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from etl.aws.raw_bodies import take_raw_bodies
 from etl.model.schema import SPECIFIED, Schema
-from etl.tables.change_time import EVER, bounds, rule_of
+from etl.tables.change_time import EVER, bounds
+from etl.tables.selection import as_written, selection
 from etl_cli.aws.deployed_schema import key_words, time_words
 from etl_cli.aws.error_messages import denied_action, is_denied
 from etl_cli.aws.raw_items import items_of
@@ -119,15 +120,15 @@ def first_item(dynamodb: Any, table: str, schema: Schema, now: str) -> list[byte
         ClientError: DynamoDB refuses the filter, or to read.
     """
     take_raw_bodies(dynamodb, ("Scan",))
-    picked = rule_of(schema.time).filter(bounds(*EVER, now))
-    return items_of(dynamodb.scan(TableName=table, Limit=1, **picked))
+    picked = selection(schema, bounds(*EVER, now))
+    return items_of(dynamodb.scan(TableName=table, Limit=1, ReturnConsumedCapacity="TOTAL", **picked))
 
 
 def filter_finding(error: ClientError, table: str, deploy: str) -> Finding | None:
     """The finding if DynamoDB refuses the filter; None for another error."""
     if error.response["Error"]["Code"] != _REFUSED:
         return None
-    text = f"DynamoDB refuses the filter on table {table}: {error.response['Error']['Message']}"
+    text = f"DynamoDB refuses the filter on table {table}: {as_written(error.response['Error']['Message'])}"
     return Finding("source", "problem", text, "Correct source_filter and source_cursor, and deploy:", deploy)
 
 

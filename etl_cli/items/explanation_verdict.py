@@ -168,7 +168,8 @@ def _why_not(explanation: Explanation) -> tuple[str, str]:
     if RUNNING in runs:
         return "running", f"Run {runs[RUNNING].entry.run} {covers_it}, and is still running."
     if succeeded:
-        says = f"Run {succeeded.entry.run} {covers_it} and didn't find it: it came into the table afterwards."
+        filtered = ", or source_filter doesn't pick it" if explanation.schema.filter else ""
+        says = f"Run {succeeded.entry.run} {covers_it} and didn't find it: it came into the table afterwards{filtered}."
         return "not read", says
     latest = explanation.runs[0].entry
     how = ended(latest.status, latest.stage, latest.error)

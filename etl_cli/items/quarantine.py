@@ -18,7 +18,7 @@ from etl.model.stages import TRANSFORM
 from etl.staging.keys import QUARANTINE, quarantine_prefix, run_of
 from etl_cli.items.item_key import ItemKey, item_of_record, key_of_item, key_of_record
 from etl_cli.items.rejections import MOST_REJECTED, Rejection, Tally
-from etl_cli.runs.staged import schema_of, staged_keys, staged_lines
+from etl_cli.runs.staged import run_schema, staged_keys, staged_lines
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
@@ -107,7 +107,7 @@ def records_of(
     schema it is the run's.
     """
     keys = staged_keys(deployment, quarantine_prefix(run_id)) if run_id else []
-    found = (schema or schema_of(deployment, run_id)) if keys else SPECIFIED
+    found = (schema or run_schema(deployment, run_id)) if keys else SPECIFIED
     for line in staged_lines(deployment, *keys):
         record = quarantined(line, found)
         if field in (None, record.field) and (key is None or record.key == key):

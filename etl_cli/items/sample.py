@@ -11,6 +11,7 @@ from etl.model.instants import format_instant
 from etl.model.run import Run, run_id
 from etl.model.schema import SPECIFIED, Schema
 from etl.tables.change_time import EVER, OUTSIDE, bounds, rule_of
+from etl.tables.selection import selection
 from etl.tables.source import SourceTable
 from etl_cli.aws.raw_items import items_of, raw_client
 from etl_cli.items.item_key import ItemKey
@@ -76,7 +77,7 @@ def take_sample(
     span = bounds(*((run.start, run.end) if window else EVER), run.time)
     time = run.schema.time
     rule = rule_of(time)
-    picked = rule.filter(span)
+    picked = selection(run.schema, span)
     table = SourceTable(raw_client(deployment), deployment.source_table)
     lines: list[bytes] = []
     scanned, size, full = 0, 0, False

@@ -46,7 +46,7 @@ def manifest(deployment: Deployment, run_id: str) -> Run | None:
     return msgspec.json.decode(body, type=Run)
 
 
-def schema_of(deployment: Deployment, run_id: str) -> Schema:
+def run_schema(deployment: Deployment, run_id: str) -> Schema:
     """The keys and the time of an item in a run; the specification's if the run has expired."""
     run = manifest(deployment, run_id) if run_id else None
     return run.schema if run else SPECIFIED

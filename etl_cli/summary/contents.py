@@ -17,7 +17,7 @@ from etl_cli.items.quarantine import Quarantine, quarantine_of
 from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.runs.history import Timeline
 from etl_cli.runs.item_changes import Change, Item, compare
-from etl_cli.runs.staged import before_and_after, schema_of, staged_keys, staged_lines
+from etl_cli.runs.staged import before_and_after, run_schema, staged_keys, staged_lines
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def read_staged(deployment: Deployment, run: str, keys: dict[str, str]) -> Conte
         keys=keys,
         quarantine=staged_keys(deployment, quarantine_prefix(run)),
         aggregates=_aggregates(deployment, keys["aggregates"]),
-        sample=_sample(deployment, keys, schema_of(deployment, run)),
+        sample=_sample(deployment, keys, run_schema(deployment, run)),
     )
 
 
