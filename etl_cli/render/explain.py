@@ -156,15 +156,10 @@ def _destination_rows(explanation: Explanation) -> Iterator[str]:
     if not explanation.destination:
         yield "not there"
     for line in explanation.destination:
-        key = explanation.key_of(line)
-        known = (
-            len(explanation.key.values) if key.values[: len(explanation.key.values)] == explanation.key.values else 0
-        )
-        parts = [
-            value if number == 0 and len(explanation.key.values) == 1 else f"{name} {value}"
-            for number, (name, value) in enumerate(zip(names_of(key.attributes), key.values, strict=True))
-            if number >= known
-        ]
+        key, own = explanation.key_of(line), explanation.key
+        known = len(own.values) if key.values[: len(own.values)] == own.values else 0
+        named = list(zip(names_of(key.attributes), key.values, strict=True))[known:]
+        parts = [value if (name,) == names_of(own.attributes) else f"{name} {value}" for name, value in named]
         parts += ["as the latest run made it"] if line in explanation.as_made else []
         yield ", ".join(parts)
 

@@ -286,3 +286,59 @@ def test_a_run_over_tables_with_other_keys_is_not_searched(untimed: PastRuns) ->
 
     assert [each.state for each in found.runs] == ["other keys"]
     assert "other keys" in said.says
+
+
+BY_CUSTOMER = (KeyAttribute("customer"), KeyAttribute("total", "N"))
+CUSTOMERS = CODE.replace(
+    '| {"timestamp": run.end}', '| {"customer": f"c-{record[\'value\']}", "total": record["value"]}'
+)
+
+
+@pytest.fixture
+def customers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PastRuns:
+    """A pipeline into a table by customer and total, after a run; the file then makes other totals and text."""
+    file = tmp_path / "transformation.py"
+    file.write_text(CUSTOMERS)
+    timed = {"timestamp": {"S": "2024-01-15T10:00:00Z"}}
+    items = [{"id": {"S": f"item-{number}"}, "value": {"N": str(number)}} | timed for number in range(4)]
+    kept = {"expression": "#value < :most", "names": {"#value": "value"}, "values": {":most": 3}}
+    settings = {"SOURCE_FILTER": json.dumps(kept)}
+    made = PastRuns(items, file, destination=BY_CUSTOMER, settings=settings)
+    made.run()
+    monkeypatch.setattr(Deployment, "find", lambda *_: made.deployment)
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: file)
+    file.write_text(CUSTOMERS.replace('"total": record["value"]', '"total": 2 * record["value"], "new": 1'))
+    return made
+
+
+def test_records_with_a_number_in_their_key_are_compared(customers: PastRuns) -> None:
+    found = json.loads(etl("preview", "--run", RUN, "--json").stdout)["differences"]
+
+    assert (found["changed"], found["come"]["count"], found["gone"]["count"]) == (1, 2, 2)
+    come = sorted(found["come"]["examples"], key=json.dumps)
+    assert come == [{"customer": f"c-{n}", "total": {"N": str(2 * n)}} for n in (1, 2)]
+    assert found["examples"][0]["key"] == {"customer": "c-0", "total": {"N": "0"}}
+    assert "such as c-2 4, c-1 2" in " ".join(etl("preview", "--run", RUN).stdout.split())
+    assert len(customers.runs.dynamodb.tables["destination"]) == 3
+
+
+def test_records_under_another_key_are_found(customers: PastRuns) -> None:
+    found, said = explained(customers, ["item-1"])
+
+    assert said.outcome == "loaded", said
+    assert [found.key_of(line).text for line in found.destination] == ["customer=c-1 total=1"]
+    assert "customer c-1, total 1, as" in " ".join(etl("explain", "item-1").stdout.split())
+
+
+def test_an_item_that_the_filter_leaves_out_was_not_read(customers: PastRuns) -> None:
+    said = explained(customers, ["item-3"])[1]
+
+    assert said.outcome == "not read"
+    assert "source_filter" in said.says
+
+
+@pytest.mark.usefixtures("customers")
+def test_a_sample_has_the_items_of_the_filter() -> None:
+    taken = json.loads(etl("preview", "--json").stdout)
+
+    assert sorted(each["key"]["id"] for each in taken["items"]) == ["item-0", "item-1", "item-2"]

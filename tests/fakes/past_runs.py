@@ -65,11 +65,14 @@ class PastRuns:
         *,
         segments: int = 1,
         source: KeyAttributes = SPECIFIED.source,
+        destination: KeyAttributes = SPECIFIED.destination,
         settings: dict[str, str] | None = None,
     ) -> None:
         self.runs = FakePipeline(found, segments=segments, page_items=7)
-        self.runs.dynamodb.keys["source"] = source
-        self._settings = settings or {}
+        self.runs.dynamodb.keys |= {"source": source, "destination": destination}
+        self._settings = (settings or {}) | {
+            "DESTINATION_KEYS": ",".join(f"{each.name}:{each.type}" for each in destination)
+        }
         self.runs.dynamodb.raw = False
         self._file = file
         self._s3 = RecordedBucket({})
