@@ -10,10 +10,10 @@ from etl.model.change_time import ChangeTime
 from etl.model.errors import ConfigurationError
 from etl.model.keys import KeyAttributes
 from etl.model.schema import SPECIFIED, Schema
-from etl.model.stages import BY_ACTION, EXTRACT
 from etl.settings import ExtractSettings, schema_of
 from etl.tables.source import described
 from etl_cli.aws.deployment import Deployment, deploy_line
+from etl_cli.aws.table_way import table_client
 from etl_cli.terminal.errors import UserError
 
 
@@ -23,13 +23,10 @@ def deployed_schema(deployment: Deployment) -> Schema:
     Raises:
         UserError: the settings can't be used.
     """
-    source, destination = (
-        described(deployment.dynamodb, table).key for table in (deployment.source_table, deployment.destination_table)
-    )
-    functions = deployment.client("lambda")
-    extract = functions.get_function_configuration(FunctionName=BY_ACTION[EXTRACT].function)
-    variables = extract.get("Environment", {}).get("Variables", {})
-    return schema_from(source, destination, variables, deploy_line(deployment.dynamodb.meta.endpoint_url))
+    source = described(table_client(deployment, "source"), deployment.source_table).key
+    destination = described(table_client(deployment, "destination"), deployment.destination_table).key
+    deploy = deploy_line(deployment.dynamodb.meta.endpoint_url)
+    return schema_from(source, destination, deployment.variables, deploy)
 
 
 def schema_from(source: KeyAttributes, destination: KeyAttributes, variables: Mapping[str, str], deploy: str) -> Schema:

@@ -30,6 +30,7 @@ from etl_cli.aws.deployment import deploy_line, is_local
 from etl_cli.aws.error_messages import are_unusable, is_unreachable
 from etl_cli.aws.place import Place
 from etl_cli.aws.shell_settings import with_local_hint
+from etl_cli.aws.table_way import Side, TableWay
 from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
@@ -37,12 +38,13 @@ from etl_cli.doctor.room_findings import room_finding
 from etl_cli.doctor.stack_findings import UNMADE, obstacle_findings, refusal_findings, stack_finding
 from etl_cli.doctor.table_findings import ABOUT as ABOUT_KEYS
 from etl_cli.doctor.table_findings import (
-    TableWay,
     fill_finding,
     filter_finding,
     first_item,
     is_usual,
     keys_finding,
+    not_assumed,
+    refused,
 )
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.errors import UserError
@@ -121,7 +123,8 @@ class Checkup:
         for name in FUNCTIONS:
             yield _Check(name, "lambda", f"function {name}", partial(self._function, name))
         yield _Check(ABOUT_ROOM, "lambda", "Lambda's room for functions", self._room)
-        for about, output in (("source", "SourceTableName"), ("destination", "DestinationTableName")):
+        tables: dict[Side, str] = {"source": "SourceTableName", "destination": "DestinationTableName"}
+        for about, output in tables.items():
             yield _Check(about, "dynamodb", f"table {self._output(output)}", partial(self._table, about, output))
         yield _Check(ABOUT_KEYS, "dynamodb", "the tables", self._keys)
         yield _Check("staging", "s3", f"bucket {self._output('StagingBucketName')}", self._bucket)
@@ -131,8 +134,8 @@ class Checkup:
     def _output(self, name: str) -> str:
         return self._outputs.get(name) or _NAMES[name].format_map(self._names)
 
-    def _client(self, service: str, credentials: Mapping[str, str] | None = None) -> Any:
-        return self._place.client(service, _PATIENCE, credentials)
+    def _client(self, service: str, options: Mapping[str, str] | None = None) -> Any:
+        return self._place.client(service, _PATIENCE, options)
 
     def _credentials(self) -> Iterator[Finding]:
         endpoint = ""
@@ -215,21 +218,21 @@ class Checkup:
             if not is_missing(error):  # otherwise the function's own finding says so
                 raise
 
-    def _table(self, about: str, output: str) -> Iterator[Finding]:
+    def _table(self, about: Side, output: str) -> Iterator[Finding]:
         way = TableWay.of(about, self._output(output), self._variables)
         try:
-            credentials = way.credentials(self._client("sts"))
+            options = way.options(self._client("sts"), "etl-doctor")
         except ClientError as error:
-            yield way.not_assumed(error, self._identity)
+            yield not_assumed(way, error, self._identity)
             return
-        client = self._client("dynamodb", credentials)
+        client = self._client("dynamodb", options)
         try:
             table = client.describe_table(TableName=way.name)["Table"]
         except ClientError as error:
-            refused = way.refused(error, self._identity, self._names["account"]) if way.exists else None
-            if not refused:
+            found = refused(way, error, self._identity, self._names["account"]) if way.exists else None
+            if not found:
                 raise
-            yield refused
+            yield found
             return
         self._tables[about] = way, client
         yield self._active(about, f"table {way.name}", table["TableStatus"], healthy=("ACTIVE", "UPDATING"))
@@ -249,11 +252,11 @@ class Checkup:
         try:
             lines = first_item(client, way.name, schema, format_instant(self._now))
         except ClientError as error:
-            refused = filter_finding(error, way.name, self._deploy)
-            refused = refused or way.refused(error, self._identity, self._names["account"])
-            if not refused:
+            found = filter_finding(error, way.name, self._deploy)
+            found = found or refused(way, error, self._identity, self._names["account"])
+            if not found:
                 raise
-            yield refused
+            yield found
             return
         if unfit := fill_finding(lines, schema, self._now, self._etl):
             yield unfit

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from etl.tables.selection import as_written, selection
 from etl_cli.aws.deployed_schema import key_words, time_words
 from etl_cli.aws.error_messages import denied_action, is_denied
 from etl_cli.aws.raw_items import items_of
+from etl_cli.aws.table_way import TableWay
 from etl_cli.doctor.findings import Finding, is_missing
 from etl_cli.items.local_transformation import LocalTransformation, transformation_path
 from etl_cli.items.sample import preview_run
@@ -26,84 +26,38 @@ ABOUT = "keys"
 _REFUSED = "ValidationException"
 
 
-@dataclass(frozen=True)
-class TableWay:
-    """The way to a table: ``about`` is source or destination, and the variables are those of Extract.
+def not_assumed(way: TableWay, error: ClientError, identity: str) -> Finding:
+    """The finding if the role of a table can't be assumed: the functions may still be able to."""
+    text = f"{identity} may not assume {way.role}, so table {way.name} can't be looked at"
+    code = error.response["Error"]["Code"]
+    remedy = (
+        f"The role must exist, and its trust policy must allow sts:AssumeRole to the functions' roles"
+        f"{' with the external id' if way.external_id else ''}. To look at the table from here, allow it to "
+        f"{identity}, too."
+    )
+    return Finding(way.about, "warning", f"{text} ({code})", remedy)
 
-    Attributes:
-        name: its name or ARN.
-        exists: whether it is a table that the stack didn't make.
-        role: the role that reaches it; empty for the functions' own roles.
-        external_id: the external id for that role.
-    """
 
-    about: str
-    name: str
-    exists: bool = False
-    role: str = ""
-    external_id: str = ""
-
-    @classmethod
-    def of(cls, about: str, name: str, variables: Mapping[str, str]) -> TableWay:
-        """The way as the stack gives it to the functions."""
-        prefix = about.upper()
-        role, external_id = (variables.get(f"{prefix}_ROLE_{each}", "") for each in ("ARN", "EXTERNAL_ID"))
-        return cls(about, name, f"EXISTING_{prefix}" in variables or bool(role), role, external_id)
-
-    @property
-    def account(self) -> str:
-        """The account of its ARN; empty if it has a name alone."""
-        return self.name.split(":")[4] if self.name.count(":") > 4 else ""
-
-    def credentials(self, sts: Any) -> dict[str, str]:
-        """The credentials of its role, as a client takes them; none without a role.
-
-        Raises:
-            ClientError: the role can't be assumed.
-        """
-        if not self.role:
-            return {}
-        external_id = {"ExternalId": self.external_id} if self.external_id else {}
-        found = sts.assume_role(RoleArn=self.role, RoleSessionName="etl-doctor", **external_id)["Credentials"]
-        return {
-            "aws_access_key_id": found["AccessKeyId"],
-            "aws_secret_access_key": found["SecretAccessKey"],
-            "aws_session_token": found["SessionToken"],
-        }
-
-    def not_assumed(self, error: ClientError, identity: str) -> Finding:
-        """The finding if the role can't be assumed: the functions may still be able to."""
-        text = f"{identity} may not assume {self.role}, so table {self.name} can't be looked at"
-        code = error.response["Error"]["Code"]
+def refused(way: TableWay, error: ClientError, identity: str, account: str) -> Finding | None:
+    """The finding if a table that the stack didn't make is missing or can't be read; None for another error."""
+    identity, table = way.role or identity, f"table {way.name}"
+    setting = f"{way.about}_table"
+    if is_missing(error):
+        remedy = f"The setting {setting} names it: correct the setting and deploy the stack again, or make the table."
+        return Finding(way.about, "problem", f"There is no {table}", remedy)
+    if not is_denied(error):
+        return None
+    action = denied_action(error, "dynamodb")
+    text = f"{action} is denied: {table} can't be read"
+    remedy = f"Allow {action} on it to {identity}."
+    if action.startswith("kms:"):
+        remedy = f"Allow {action} on the table's key to {identity}, and name the key in {way.about}_kms_key_arn."
+    elif way.account and way.account != account and not way.role:
         remedy = (
-            f"The role must exist, and its trust policy must allow sts:AssumeRole to the functions' roles"
-            f"{' with the external id' if self.external_id else ''}. To look at the table from here, allow it to "
-            f"{identity}, too."
+            f"The table is in account {way.account}, and the pipeline in {account}: name a role of "
+            f"{way.account} in {way.about}_role_arn, or allow {action} by the table's resource policy."
         )
-        return Finding(self.about, "warning", f"{text} ({code})", remedy)
-
-    def refused(self, error: ClientError, identity: str, account: str) -> Finding | None:
-        """The finding if a table that the stack didn't make is missing or can't be read; None for another error."""
-        identity, table = self.role or identity, f"table {self.name}"
-        setting = f"{self.about}_table"
-        if is_missing(error):
-            remedy = (
-                f"The setting {setting} names it: correct the setting and deploy the stack again, or make the table."
-            )
-            return Finding(self.about, "problem", f"There is no {table}", remedy)
-        if not is_denied(error):
-            return None
-        action = denied_action(error, "dynamodb")
-        text = f"{action} is denied: {table} can't be read"
-        remedy = f"Allow {action} on it to {identity}."
-        if action.startswith("kms:"):
-            remedy = f"Allow {action} on the table's key to {identity}, and name the key in {self.about}_kms_key_arn."
-        elif self.account and self.account != account and not self.role:
-            remedy = (
-                f"The table is in account {self.account}, and the pipeline in {account}: name a role of "
-                f"{self.account} in {self.about}_role_arn, or allow {action} by the table's resource policy."
-            )
-        return Finding(self.about, "problem", text, remedy)
+    return Finding(way.about, "problem", text, remedy)
 
 
 def keys_finding(schema: Schema) -> Finding:

@@ -123,14 +123,14 @@ def explain_item(  # noqa: PLR0913 - the item, the pipeline's state, and the lim
         UserError: there is no trace of the item.
     """
     entries, watermark = ledger
-    tables = raw_client(deployment)
+    sources, destinations = raw_client(deployment, "source"), raw_client(deployment, "destination")
     explanation = Explanation(
         key,
         schema,
         now,
-        _item(tables, deployment.source_table, key),
+        _item(sources, deployment.source_table, key),
         watermark=watermark,
-        destination=_of_item(tables, deployment.destination_table, key, schema),
+        destination=_of_item(destinations, deployment.destination_table, key, schema),
     )
     source, destination = explanation.source, explanation.destination
     values = [value for value in (value_of(schema.time, line) for line in destination) if value is not ABSENT]
@@ -141,7 +141,7 @@ def explain_item(  # noqa: PLR0913 - the item, the pipeline's state, and the lim
     records = next((found.records for found in runs if found.state == "read"), [])
     known = set(map(explanation.key_of, destination))
     made = (key_of_record(line, schema) for line in records)
-    destination += _with_keys(tables, deployment.destination_table, [each for each in made if each not in known])
+    destination += _with_keys(destinations, deployment.destination_table, [each for each in made if each not in known])
     if not source:
         runs = [found for found in runs if found.state == "read"]
     if not (source or runs or destination):

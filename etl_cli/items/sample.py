@@ -78,7 +78,7 @@ def take_sample(
     time = run.schema.time
     rule = rule_of(time)
     picked = selection(run.schema, span)
-    table = SourceTable(raw_client(deployment), deployment.source_table)
+    table = SourceTable(raw_client(deployment, "source"), deployment.source_table)
     lines: list[bytes] = []
     scanned, size, full = 0, 0, False
     for page in table.pages(picked, 0, 1, None):
@@ -116,7 +116,7 @@ def take_items(deployment: Deployment, keys: Iterable[ItemKey], run: Run) -> Sam
         UserError: one is missing.
     """
     lines: list[bytes] = []
-    table = raw_client(deployment)
+    table = raw_client(deployment, "source")
     for key in keys:
         found = items_of(table.get_item(TableName=deployment.source_table, Key=key.request, ConsistentRead=True))
         if not found:

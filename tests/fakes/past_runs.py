@@ -85,7 +85,7 @@ class PastRuns:
             client,
             cast(Any, self._s3),
             cast(Any, None),
-            lambda _: client,
+            lambda _, **__: client,
         )
 
     @property

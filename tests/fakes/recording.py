@@ -205,7 +205,7 @@ class Recording:
             client=self._client,
         )
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, **_: Any) -> Any:
         if service == "lambda":
             return SimpleNamespace(
                 get_function_configuration=lambda FunctionName: {"FunctionName": FunctionName} | self.function
