@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from etl.model.names import STACK
+from etl.model.stages import BY_ACTION, EXTRACT
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.printable import shell_words
@@ -47,7 +48,14 @@ class Deployment:
     dynamodb: DynamoDBClient
     s3: S3Client
     stepfunctions: SFNClient
-    client: Callable[[str], Any]
+    client: Callable[..., Any]
+
+    @cached_property
+    def variables(self) -> Mapping[str, str]:
+        """The variables of Extract, which have the settings of the tables."""
+        found = self.client("lambda").get_function_configuration(FunctionName=BY_ACTION[EXTRACT].function)
+        variables: Mapping[str, str] = found.get("Environment", {}).get("Variables", {})
+        return variables
 
     @classmethod
     def find(cls, session: boto3.Session, options: Mapping[str, Any] | None = None, stack: str = STACK) -> Deployment:

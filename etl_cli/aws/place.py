@@ -29,10 +29,10 @@ class Place:
     options: Mapping[str, Any] = field(default_factory=dict)
     profile: str | None = None
 
-    def client(self, service: str, config: Config) -> Any:
-        """A client of a service, with a configuration on top of the place's own."""
+    def client(self, service: str, config: Config, changes: Mapping[str, str] | None = None) -> Any:
+        """A client of a service, with a configuration on top of the place's own, and perhaps other options."""
         own = self.options.get("config")
-        options = {**self.options, "config": own.merge(config) if own else config}
+        options = {**self.options, "config": own.merge(config) if own else config, **(changes or {})}
         return self.session.client(service, **options)  # type: ignore[call-overload]
 
     @property

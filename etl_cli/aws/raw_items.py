@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from etl.aws.raw_bodies import raw_body, take_raw_bodies
+from etl_cli.aws.table_way import Side, table_client
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -26,9 +27,9 @@ _answers = msgspec.json.Decoder(_Answer)
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def raw_client(deployment: Deployment) -> DynamoDBClient:
-    """A client whose answers to Scan, Query and GetItem are the bytes that DynamoDB sent."""
-    client: DynamoDBClient = deployment.client("dynamodb")
+def raw_client(deployment: Deployment, about: Side) -> DynamoDBClient:
+    """A client for a table whose answers to Scan, Query and GetItem are the bytes that DynamoDB sent."""
+    client = table_client(deployment, about)
     take_raw_bodies(client, ("Scan", "Query", "GetItem"))
     return client
 

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.names import STACK
 from etl.model.stages import BY_ACTION, GATE, STATES
+from etl_cli.aws.deployed_schema import deployed_schema, require_specified
 from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.run import run_name
 from etl_cli.items.seed import make_items, write_items
@@ -51,6 +52,8 @@ def demo(
     strict: Annotated[bool, typer.Option("--strict", help="Enforce IAM and bucket policies, over HTTPS.")] = False,
 ) -> None:
     """Run the whole pipeline on this machine: start, deploy, fill the source table, execute, report.
+
+    The demo fills only tables with the specification's keys and change time; for others it ends with 1.
 
     The local environment stays up afterwards. The demo replaces items of the source table that have the same ids.
     If the demo's items don't fit your transformation, the demo says so and ends with 0.
@@ -153,6 +156,7 @@ class Demonstration:
         def show(written: int) -> None:
             board.update(SOURCE, f"{written:,} of {plural(self._items, 'item')}", written / self._items)
 
+        require_specified(deployed_schema(deployment), deployment.source_table, destination=True)
         show(0)
         # On the hour, so that a second demo within the hour writes the same items.
         reference = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

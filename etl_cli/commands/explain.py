@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.aws.deployed_schema import deployed_schema
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
@@ -17,11 +18,21 @@ from etl_cli.terminal.typer_app import verb
 
 
 @verb(
-    examples=("etl explain order-000042", "etl explain order-000042 --runs 30 --json"),
+    examples=(
+        "etl explain order-000042",
+        "etl explain customer-17 2024-01-15",
+        "etl explain pk=customer-17 sk=42 --runs 30 --json",
+    ),
     exits={1: "there is no trace of the item, or an error"},
 )
 def explain(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="The item's id.")],
+    key: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY...",
+            help="The item's key: ID, or PK SK or pk=PK sk=SK if the table has a sort key. Binary values are base64.",
+        ),
+    ],
     *,
     runs: Annotated[int, typer.Option(min=0, help="Number of recent runs to search.")] = 5,
     as_json: AsJson = False,
@@ -36,13 +47,16 @@ def explain(
     """
     from etl_cli.items.explanation import explain_item
     from etl_cli.items.explanation_verdict import judge
+    from etl_cli.items.item_key import parse_key
     from etl_cli.render.explain import explanation_document, print_explanation
 
     with connected(profile, region) as deployment:
         now = datetime.now(UTC)
+        schema = deployed_schema(deployment)
+        item = parse_key(schema.source, key, deployment.source_table)
         ledger = read_ledger(deployment.dynamodb, now)
         with counting("Searching the staged objects of runs") as progress:
-            explanation = explain_item(deployment, identity, ledger, now, runs, progress)
+            explanation = explain_item(deployment, item, schema, ledger, now=now, most_runs=runs, on_progress=progress)
     verdict = judge(explanation, EtlLines(profile, region))
     if as_json:
         print_json(explanation_document(explanation, verdict))

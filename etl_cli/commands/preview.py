@@ -10,6 +10,7 @@ import typer
 
 from etl.model.instants import parse_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.aws.deployed_schema import deployed_schema
 from etl_cli.runs.ledger import read_run
 from etl_cli.terminal.console import out, print_error, print_json
 from etl_cli.terminal.context_option import Context, parse_context
@@ -48,7 +49,12 @@ def preview(  # noqa: PLR0913 - each is an option
     ] = None,
     ids: Annotated[
         list[str] | None,
-        typer.Option("--id", metavar="ID", help="Take the item with this id. Repeat it for more items."),
+        typer.Option(
+            "--id",
+            metavar="KEY",
+            help="Take the item with this key: ID, or 'PK SK' or 'pk=PK sk=SK' in quotation marks if the table has a "
+            "sort key. Repeat it for more items.",
+        ),
     ] = None,
     run: Annotated[
         str | None,
@@ -104,11 +110,14 @@ def _window(start: datetime | None, end: datetime | None) -> Span | None:
 
 
 def _take(deployment: Deployment, most: int, ids: list[str] | None, window: Span | None) -> Sample:
+    from etl_cli.items.item_key import parse_key_option
     from etl_cli.items.sample import preview_run, take_items, take_sample
 
-    run = preview_run(window, datetime.now(UTC).replace(microsecond=0))
+    schema = deployed_schema(deployment)
+    run = preview_run(window, datetime.now(UTC).replace(microsecond=0), schema)
     if ids:
-        return take_items(deployment, ids, run)
+        keys = [parse_key_option(schema.source, each, deployment.source_table) for each in ids]
+        return take_items(deployment, keys, run)
     with counting("Reading the source table") as progress:
         return take_sample(deployment, most, window, run, progress)
 
@@ -123,7 +132,7 @@ def _of_sample(
     from etl_cli.render.preview_document import preview_document
 
     def show_preview() -> Preview:
-        found = preview_sample(LocalTransformation(file), sample)
+        found = preview_sample(LocalTransformation(file, sample.run.schema, whole=True), sample)
         if times is None:
             print_json(preview_document(found))
         else:
@@ -172,7 +181,8 @@ def _of_run(
 
     def show_preview() -> Preview:
         with counting("Transforming the items of the run") as progress:
-            found = earlier.preview(LocalTransformation(file), most, SHOWN if show is None else show, progress)
+            transformation = LocalTransformation(file, earlier.run.schema)
+            found = earlier.preview(transformation, most, SHOWN if show is None else show, progress)
         if times is None:
             print_json(run_preview_document(found))
         else:

@@ -11,11 +11,13 @@ import typer
 from etl.model.statuses import RUNNING
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, RunName, connected
 from etl_cli.commands.run import run_name
+from etl_cli.items.item_key import parse_key_option
 from etl_cli.items.quarantine import Quarantine, not_loaded_by_replay, quarantine_of, quarantines, records_of
 from etl_cli.render.live_run import console_of_progress, follow_to_end
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.runs.history import execution_name
 from etl_cli.runs.ledger import LedgerEntry, read_ledger, read_run
+from etl_cli.runs.staged import run_schema
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -72,7 +74,15 @@ def show(  # noqa: PLR0913 - each is an option
     field: Annotated[
         str | None, typer.Option(help="Show only records rejected for this attribute, such as value or tags[2].name.")
     ] = None,
-    identity: Annotated[str | None, typer.Option("--id", metavar="ID", help="Show only the item with this id.")] = None,
+    identity: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="KEY",
+            help="Show only the item with this key: ID, or 'PK SK' or 'pk=PK sk=SK' in quotation marks if the table "
+            "has a sort key.",
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Number of records to show.")] = 10,
     as_json: AsJson = False,
     profile: Profile = None,
@@ -84,7 +94,9 @@ def show(  # noqa: PLR0913 - each is an option
     """
     with connected(profile, region) as deployment:
         entry = read_run(deployment.dynamodb, run, datetime.now(UTC))
-        matching = records_of(deployment, entry.run, field, identity)
+        schema = run_schema(deployment, entry.run)
+        key = None if identity is None else parse_key_option(schema.source, identity, deployment.source_table)
+        matching = records_of(deployment, entry.run, field, key, schema)
         records = list(islice(matching, limit))
         has_more = next(matching, None) is not None
     if as_json:

@@ -10,6 +10,7 @@ import typer
 
 from etl.model.instants import format_instant
 from etl_cli.aws.connection import Profile, Region, connected
+from etl_cli.aws.deployed_schema import deployed_schema, require_specified
 from etl_cli.aws.deployment import is_local
 from etl_cli.items.seed import Mix, make_items, write_items
 from etl_cli.terminal.console import out
@@ -56,6 +57,9 @@ def seed(  # noqa: PLR0913 - each is an option
 ) -> None:
     """Put made-up items into the source table: orders of a coffee shop, with all types that an attribute can have.
 
+    The items fit a table with the specification's key and change time. For another table it ends with 1, and writes
+    nothing.
+
     The same options make the same items. Items with the same ids are replaced. Some items are late, and some are
     invalid: refunds, prices as text, times as people write them, missing attributes.
     """
@@ -67,6 +71,7 @@ def seed(  # noqa: PLR0913 - each is an option
     with connected(profile, region) as deployment:
         if not yes:
             require_local(deployment)
+        require_specified(deployed_schema(deployment), deployment.source_table)
         with counting(f"Putting items into {deployment.source_table}", count) as progress:
             write_items(
                 deployment.dynamodb, deployment.source_table, make_items(count, reference, number, mix), progress

@@ -77,7 +77,7 @@ def make_plan(
 ) -> Plan:
     """Plan a run by representative runs, the latest first; without costs by the latest measurement."""
     costs = costs or Costs.read()
-    expected = expect(window, deployed.source, runs, now)
+    expected = expect(window, deployed.source, runs, now, whole=deployed.schema.time.format == "none")
     factor, alike = pace(expected.workload, deployed.capacity, costs, runs)
     settings = replace(deployed.capacity, pace=factor)
 

@@ -46,11 +46,14 @@ def representative_runs(entries: Iterable[LedgerEntry], before: datetime) -> lis
     return found[:RECENT]
 
 
-def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[LedgerEntry], now: datetime) -> Expectation:
+def expect(
+    window: PlannedWindow, source: SourceSize, runs: Sequence[LedgerEntry], now: datetime, *, whole: bool = False
+) -> Expectation:
     """Estimate the contents of a window by representative runs, the latest first.
 
     Each hour holds the median of the runs. Items without a time, and those ahead, come along with any window. Without
-    such runs the window is taken to hold the whole table, the most that is possible.
+    such runs the window is taken to hold the whole table, the most that is possible; and so it does if the table has no
+    change time, which is ``whole``.
     """
     items = source.items
     # The last run may have read more than DescribeTable says.
@@ -59,7 +62,7 @@ def expect(window: PlannedWindow, source: SourceSize, runs: Sequence[LedgerEntry
     read, extracted, records = (_sum(runs, name) for name in ("read", "extracted", "records"))
     wire_bytes = _sum(runs, "extract_bytes") / extracted if extracted else 0.0
     item_bytes = _size(source.size_bytes / source.items if source.items else 0.0, wire_bytes)
-    rates = [judged(run.counts) / hours(run.window) for run in runs if run.window]
+    rates = [judged(run.counts) / hours(run.window) for run in runs if run.window and not whole]
     per_hour = median(rates) if rates else None
     along = runs[0].counts.get("read", 0) - judged(runs[0].counts) if runs else 0
     found = items if per_hour is None else min(items, per_hour * hours(window.span) + along)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from etl.model.instants import format_instant
 from etl.model.names import (
     DEAD_LETTERS,
     DESTINATION_TABLE,
@@ -20,18 +21,31 @@ from etl.model.names import (
     STAGING_BUCKET,
     STATE_MACHINE,
 )
-from etl.model.stages import FUNCTIONS
+from etl.model.stages import BY_ACTION, EXTRACT, FUNCTIONS
+from etl.tables.source import described
 from etl_cli.aws import error_messages
 from etl_cli.aws.cli_lines import aws
+from etl_cli.aws.deployed_schema import schema_from
 from etl_cli.aws.deployment import deploy_line, is_local
 from etl_cli.aws.error_messages import are_unusable, is_unreachable
 from etl_cli.aws.place import Place
 from etl_cli.aws.shell_settings import with_local_hint
+from etl_cli.aws.table_way import Side, TableWay
 from etl_cli.doctor.findings import Finding, explained, is_missing, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.doctor.room_findings import ABOUT as ABOUT_ROOM
 from etl_cli.doctor.room_findings import room_finding
 from etl_cli.doctor.stack_findings import UNMADE, obstacle_findings, refusal_findings, stack_finding
+from etl_cli.doctor.table_findings import ABOUT as ABOUT_KEYS
+from etl_cli.doctor.table_findings import (
+    fill_finding,
+    filter_finding,
+    first_item,
+    is_usual,
+    keys_finding,
+    not_assumed,
+    refused,
+)
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -76,6 +90,9 @@ class Checkup:
         self._names = {"account": "", "partition": "aws", "region": place.session.region_name or ""}
         self._deploy = deploy_line("")
         self._outputs: dict[str, str] = {}
+        # The variables of Extract, and the tables that were found, with a client that reaches each.
+        self._variables: dict[str, str] = {}
+        self._tables: dict[str, tuple[TableWay, Any]] = {}
         # The status of a stack without resources; empty if there is no stack, None if it has its resources.
         self._unmade: str | None = None
 
@@ -106,8 +123,10 @@ class Checkup:
         for name in FUNCTIONS:
             yield _Check(name, "lambda", f"function {name}", partial(self._function, name))
         yield _Check(ABOUT_ROOM, "lambda", "Lambda's room for functions", self._room)
-        for about, output in (("source", "SourceTableName"), ("destination", "DestinationTableName")):
+        tables: dict[Side, str] = {"source": "SourceTableName", "destination": "DestinationTableName"}
+        for about, output in tables.items():
             yield _Check(about, "dynamodb", f"table {self._output(output)}", partial(self._table, about, output))
+        yield _Check(ABOUT_KEYS, "dynamodb", "the tables", self._keys)
         yield _Check("staging", "s3", f"bucket {self._output('StagingBucketName')}", self._bucket)
         yield _Check("dead letters", "sqs", f"queue {DEAD_LETTERS}", self._dead_letters)
         yield _Check("ledger", "dynamodb", f"table {LEDGER_TABLE}", self._ledger)
@@ -115,8 +134,8 @@ class Checkup:
     def _output(self, name: str) -> str:
         return self._outputs.get(name) or _NAMES[name].format_map(self._names)
 
-    def _client(self, service: str) -> Any:
-        return self._place.client(service, _PATIENCE)
+    def _client(self, service: str, options: Mapping[str, str] | None = None) -> Any:
+        return self._place.client(service, _PATIENCE, options)
 
     def _credentials(self) -> Iterator[Finding]:
         endpoint = ""
@@ -184,6 +203,8 @@ class Checkup:
 
     def _function(self, name: str) -> Iterator[Finding]:
         found = self._client("lambda").get_function_configuration(FunctionName=name)
+        if name == BY_ACTION[EXTRACT].function:
+            self._variables = found.get("Environment", {}).get("Variables", {})
         reason = found.get("StateReason") or found.get("LastUpdateStatusReason") or ""
         state = found.get("State", "Active")
         if found.get("LastUpdateStatus") == "Failed":
@@ -197,10 +218,48 @@ class Checkup:
             if not is_missing(error):  # otherwise the function's own finding says so
                 raise
 
-    def _table(self, about: str, output: str) -> Iterator[Finding]:
-        name = self._output(output)
-        table = self._client("dynamodb").describe_table(TableName=name)["Table"]
-        yield self._active(about, f"table {name}", table["TableStatus"], healthy=("ACTIVE", "UPDATING"))
+    def _table(self, about: Side, output: str) -> Iterator[Finding]:
+        way = TableWay.of(about, self._output(output), self._variables)
+        try:
+            options = way.options(self._client("sts"), "etl-doctor")
+        except ClientError as error:
+            yield not_assumed(way, error, self._identity)
+            return
+        client = self._client("dynamodb", options)
+        try:
+            table = client.describe_table(TableName=way.name)["Table"]
+        except ClientError as error:
+            found = refused(way, error, self._identity, self._names["account"]) if way.exists else None
+            if not found:
+                raise
+            yield found
+            return
+        self._tables[about] = way, client
+        yield self._active(about, f"table {way.name}", table["TableStatus"], healthy=("ACTIVE", "UPDATING"))
+
+    def _keys(self) -> Iterator[Finding]:
+        """The keys of both tables, the time of an item, and its first item; nothing about the specification's."""
+        if len(self._tables) < 2 or not self._variables:
+            return
+        source, destination = (
+            described(client, way.name).key for way, client in map(self._tables.__getitem__, ("source", "destination"))
+        )
+        schema = schema_from(source, destination, self._variables, self._deploy)
+        if is_usual(schema, {about: way for about, (way, _) in self._tables.items()}):
+            return
+        yield keys_finding(schema)
+        way, client = self._tables["source"]
+        try:
+            lines = first_item(client, way.name, schema, format_instant(self._now))
+        except ClientError as error:
+            found = filter_finding(error, way.name, self._deploy)
+            found = found or refused(way, error, self._identity, self._names["account"])
+            if not found:
+                raise
+            yield found
+            return
+        if unfit := fill_finding(lines, schema, self._now, self._etl):
+            yield unfit
 
     def _bucket(self) -> Iterator[Finding]:
         bucket = self._output("StagingBucketName")

@@ -69,6 +69,8 @@ def flow_of(counts: Mapping[str, int], stopped: str = "") -> Flow:
         Node(UNTIMED.capitalize(), known["untimed"], 1, "rejected", "in no window: in quarantine until corrected"),
         Node("Dropped", known["dropped"], 1, "skipped", "transform() returned nothing for them"),
         Node("Ahead", known["ahead"], 1, "skipped", "their time is after the window: a later run reads them again"),
+        Node("Outside", known["outside"], 1, "skipped", "their time isn't in the window"),
+        Node("Excluded", known["excluded"], 1, "skipped", "they have no time, and the settings exclude such items"),
         Node("Not replayable", known[NOT_REPLAYABLE], 1, "skipped", "in quarantine: the source table lacks them"),
     )
     second = _given(

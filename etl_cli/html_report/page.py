@@ -25,7 +25,6 @@ from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED, report_commands
 from etl_cli.render.show import NO_RUN, NO_WINDOW, cost_notes
 from etl_cli.render.stage_steps import stage_steps
 from etl_cli.runs.failure import look_words
-from etl_cli.runs.item_changes import compare
 from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.runs.outcome_words import UNTIMED, ended, verdict
 from etl_cli.runs.progress import Snapshot
@@ -134,7 +133,7 @@ def render(page: Page) -> str:
         draw_flow=draw_flow,
         draw_coverage=partial(draw_coverage, times=times),
         coverage_words=partial(coverage_words, times=times),
-        changes=list(compare(*sample.sides())) if sample else [],
+        changes=list(sample.compared()) if sample else [],
         fates=_FATES,
         value=partial(value_text, most=LONGEST),
         number=number,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from etl.model.keys import Key
+from etl.model.keys import Key, plain_reader
+from etl.model.schema import SPECIFIED, Schema
 from etl_cli.aws.raw_items import without_equal
+from etl_cli.items.item_key import ItemKey, item_of_record
 from etl_cli.runs.item_changes import Change, changes
-from etl_cli.runs.staged import loaded_item, record_key
+from etl_cli.runs.staged import loaded_item
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.formats import size
 
@@ -51,6 +54,7 @@ class Comparison:
     Both come in about the same order, so that few records wait for their counterpart.
 
     Attributes:
+        schema: the keys of the run's tables.
         fields: the fields that differ, by path and mark; the first ``MOST_FIELDS``.
         further: number of records in which further fields differ.
         examples, gone, come: the first ``most_examples`` records that differ, and keys of records that are no longer
@@ -58,6 +62,7 @@ class Comparison:
     """
 
     most_examples: int = 3
+    schema: Schema = SPECIFIED
     most_waiting: int = 200_000
     most_waiting_bytes: int = 64 * 1024 * 1024
     unchanged: int = 0
@@ -75,6 +80,14 @@ class Comparison:
     _last_matched: int = 0
     _waiting_bytes: int = 0
 
+    @cached_property
+    def _key_of(self) -> Callable[[bytes], Key]:
+        return plain_reader(self.schema.destination)
+
+    def named(self, key: Key) -> ItemKey:
+        """The key of a record, with its attributes."""
+        return ItemKey(self.schema.destination, key)
+
     @property
     def is_waiting(self) -> bool:
         """Whether a record of now has no counterpart yet."""
@@ -82,7 +95,7 @@ class Comparison:
 
     def take_then(self, line: bytes) -> None:
         """Take a record of the earlier run."""
-        key = record_key(line)
+        key = self._key_of(line)
         self.taken_then += 1
         now = self._now.pop(key, None)
         if now is None:
@@ -94,7 +107,7 @@ class Comparison:
 
     def take_now(self, line: bytes) -> None:
         """Take a record that is made now."""
-        key = record_key(line)
+        key = self._key_of(line)
         then = self._then.pop(key, None)
         if then is None:
             self._wait(self._now.get(key, b""), line)
@@ -103,16 +116,16 @@ class Comparison:
             self._waiting_bytes -= len(then[1])
             self._match(key, *then, line)
 
-    def finish(self, ids: Container[str] | None = None) -> None:
+    def finish(self, taken: Container[Key] | None = None) -> None:
         """End the comparison: records without a counterpart are new, or gone.
 
-        Of some items, given by their ids, a record of then may belong to another item if it has none of these ids and
-        comes after all matched records.
+        Of some items, given by their keys, a record of then may belong to another item if it has none of these keys
+        and comes after all matched records.
         """
         gone = [
             key
-            for key, (position, _) in self._then.items()
-            if ids is None or key[0] in ids or position < self._last_matched
+            for key, (position, line) in self._then.items()
+            if taken is None or position < self._last_matched or item_of_record(line, self.schema).values in taken
         ]
         self.gone_count, self.gone = len(gone), gone[: self.most_examples]
         self.come_count, self.come = len(self._now), list(self._now)[: self.most_examples]

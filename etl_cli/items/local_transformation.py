@@ -13,18 +13,20 @@ import msgspec
 from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
+from etl.model.schema import SPECIFIED, Schema
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, Settings
 from etl.model.settings_sources import CONTEXT_PREFIX, TRANSFORMATION, cdk_context, parse, pipeline_folder
 from etl.staging.batches import cut_batches
+from etl.tables.change_time import LeftOut
 from etl.user.accumulator import accumulators
 from etl.user.isolation import IsolatedTransformer
 from etl.user.transformation import Transformation
-from etl.user.transformer import RECORD_SECONDS, Fate, InProcessTransformer
+from etl.user.transformer import RECORD_SECONDS, Fate, Included, InProcessTransformer
 from etl.values.plain_json import encode
+from etl_cli.items.item_key import ItemKey, key_of_item
 from etl_cli.items.rejections import Rejection
 from etl_cli.items.transformation_file import broken, load
-from etl_cli.runs.staged import item_id
 from etl_cli.terminal.console import printing_to_stderr
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT
@@ -52,25 +54,28 @@ def transformation_path(context: Mapping[str, str]) -> Path:
 class Outcome:
     """The outcome of your transformation for one item, a line of DynamoDB JSON. Records are lines of plain JSON.
 
-    The time of an item ``ahead`` is yet to come: a later run takes it.
+    An item that a run leaves out is ``ahead`` (its time is yet to come: a later run takes it), ``outside`` of the
+    window, or ``excluded`` since it has no time.
     """
 
     line: bytes
     records: list[bytes] = field(default_factory=list)
     rejection: Rejection | None = None
-    ahead: bool = False
+    left_out: LeftOut | None = None
+    included: bool = False  # though it has no time
+    schema: Schema = SPECIFIED
 
     @property
     def fate(self) -> str:
-        """The outcome in a word: ``rejected``, ``untimed``, ``ahead``, ``dropped`` or ``transformed``."""
+        """The outcome in a word: ``rejected``, ``untimed``, ``dropped``, ``transformed``, or why it is left out."""
         if self.rejection:
             return "untimed" if self.rejection.untimed else "rejected"
-        return "ahead" if self.ahead else "transformed" if self.records else "dropped"
+        return self.left_out or ("transformed" if self.records else "dropped")
 
     @property
-    def identity(self) -> str:
-        """The item's id."""
-        return item_id(self.line)
+    def key(self) -> ItemKey:
+        """The item's key."""
+        return key_of_item(self.line, self.schema)
 
     @property
     def size(self) -> int:
@@ -85,18 +90,23 @@ class Outcome:
 
 
 class LocalTransformation:
-    """A transformation file, as it is now.
+    """A transformation file, as it is now, for tables with these keys and times.
+
+    Args:
+        path: the file.
+        schema: the keys of the tables, and the time of an item.
+        whole: whether items of any window are transformed, as in a replay.
 
     Raises:
         UserError: the file can't be used. The message says where it is wrong, and how.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, schema: Schema = SPECIFIED, *, whole: bool = False) -> None:
+        self._path, self._schema = path, schema
         with printing_to_stderr():
             module = load(path, RECORD_SECONDS)
             try:
-                self._user = Transformation(module)
+                self._user = Transformation(module, schema, whole=whole)
             except TransformationError as error:
                 raise broken(path, str(error)) from error
         self._accumulators = accumulators(self._user.aggregates)
@@ -129,12 +139,14 @@ class LocalTransformation:
 
     def _outcome(self, line: bytes, fate: Fate) -> Outcome:
         if isinstance(fate, RejectedError):
-            return Outcome(line, rejection=Rejection.of(fate, item_id(line)))
+            rejection = Rejection.of(fate, key_of_item(line, self._schema))
+            return Outcome(line, rejection=rejection, schema=self._schema)
         if isinstance(fate, str):
-            return Outcome(line, ahead=True)
+            return Outcome(line, left_out=fate, schema=self._schema)
         for position, accumulator in enumerate(self._accumulators):
             accumulator.add(prepared[position] for _, prepared in fate)
-        return Outcome(line, [result for result, _ in fate])
+        records = [result for result, _ in fate]
+        return Outcome(line, records, included=isinstance(fate, Included), schema=self._schema)
 
     def aggregates(self) -> list[dict[str, Any]]:
         """The aggregates so far: ``name``, ``by``, ``groups``. A number with a fraction is text with every digit."""

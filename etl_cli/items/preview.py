@@ -8,19 +8,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
+from etl.model.keys import Key
 from etl.model.run import Run
 from etl.model.stages import BY_ACTION, EXTRACT, STATES, TRANSFORM
 from etl.model.statuses import RUNNING, SUCCEEDED
-from etl.staging.keys import manifest_key
 from etl_cli.items.comparison import Comparison
 from etl_cli.items.quarantine import records_of
 from etl_cli.items.rejections import Tally
 from etl_cli.items.sample import OnProgress, Sample
 from etl_cli.runs.item_changes import changes
 from etl_cli.runs.outcome_words import UNTIMED
-from etl_cli.runs.staged import before_and_after, staged_lines, staged_parts
+from etl_cli.runs.staged import before_and_after, manifest, staged_lines, staged_parts
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,6 +41,8 @@ class Preview:
     """The outcomes of items: their numbers, the rejections, and the aggregates.
 
     Attributes:
+        left_out: number of items that a run leaves out, by the reason.
+        included: number of items that pass without a time.
         kinds: number of items by the kind of their change.
         outcomes: one for each item, as long as they have ``MOST_KEPT_BYTES`` at most.
     """
@@ -50,7 +50,8 @@ class Preview:
     run: Run
     items: int = 0
     dropped: int = 0
-    ahead: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    included: int = 0
     records: int = 0
     aside: Tally = field(default_factory=Tally)
     kinds: Counter[str] = field(default_factory=Counter)
@@ -64,7 +65,9 @@ class Preview:
         if outcome.rejection:
             self.aside.add(outcome.rejection)
         self.dropped += outcome.fate == "dropped"
-        self.ahead += outcome.fate == "ahead"
+        self.included += outcome.included
+        if outcome.left_out:
+            self.left_out[outcome.left_out] += 1
 
 
 @dataclass
@@ -118,7 +121,7 @@ class EarlierRun:
     def __init__(self, deployment: Deployment, entry: LedgerEntry) -> None:
         if entry.status == RUNNING:
             raise UserError(f"Run {entry.label} is still running.", "Try again when it has ended.")
-        run = _manifest(deployment, entry.run) if entry.run else None
+        run = manifest(deployment, entry.run) if entry.run else None
         self._extract = staged_parts(deployment, EXTRACT, entry.run) if run else {}
         if run is None or not self._extract:
             raise UserError(
@@ -141,9 +144,9 @@ class EarlierRun:
 
         Each kind of difference gets some examples. Progress is the number of items so far.
         """
-        comparison = Comparison(most_examples) if self._transform else None
+        comparison = Comparison(most_examples, self.run.schema) if self._transform else None
         preview = RunPreview(self.run, entry=self._entry, comparison=comparison)
-        ids: set[str] = set()
+        keys: set[Key] = set()
         for segment, parts in self._extract.items():
             then = staged_lines(self._deployment, *(self._transform or {}).get(segment, ()))
             remaining = None if most is None else most - preview.items
@@ -151,7 +154,7 @@ class EarlierRun:
             for outcome in transformation.outcomes(lines, self.run):
                 preview.take(outcome)
                 if most is not None:
-                    ids.add(outcome.identity)
+                    keys.add(outcome.key.values)
                 if comparison:
                     _compare_in_step(comparison, outcome, then)
                 if preview.items % _PROGRESS_ITEMS == 0:
@@ -161,7 +164,7 @@ class EarlierRun:
                 _compare_rest(comparison, then, preview)
             if not preview.complete:
                 break
-        taken = None if preview.complete else ids
+        taken = None if preview.complete else keys
         if comparison:
             for line in transformation.aggregate_records(self.run) if preview.complete else ():
                 comparison.take_now(line)
@@ -170,21 +173,12 @@ class EarlierRun:
         preview.aside_then = self._aside_then(taken)
         return preview
 
-    def _aside_then(self, ids: set[str] | None) -> Tally:
+    def _aside_then(self, keys: set[Key] | None) -> Tally:
         tally = Tally()
-        for record in records_of(self._deployment, self._entry.run):
-            if record.stage == TRANSFORM and (ids is None or record.identity in ids):
+        for record in records_of(self._deployment, self._entry.run, schema=self.run.schema):
+            if record.stage == TRANSFORM and (keys is None or record.key.values in keys):
                 tally.add(record.rejection)
         return tally
-
-
-def _manifest(deployment: Deployment, run_id: str) -> Run | None:
-    """A run as Plan fixed it; None after that has expired."""
-    try:
-        body = deployment.s3.get_object(Bucket=deployment.staging_bucket, Key=manifest_key(run_id))["Body"].read()
-    except deployment.s3.exceptions.NoSuchKey:
-        return None
-    return msgspec.json.decode(body, type=Run)
 
 
 def has_transformed(entry: LedgerEntry) -> bool:

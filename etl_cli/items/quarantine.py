@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from etl.model.counts import NOT_REPLAYABLE, set_aside
+from etl.model.schema import SPECIFIED, Schema
 from etl.model.stages import TRANSFORM
 from etl.staging.keys import QUARANTINE, quarantine_prefix, run_of
+from etl_cli.items.item_key import ItemKey, item_of_record, key_of_item, key_of_record
 from etl_cli.items.rejections import MOST_REJECTED, Rejection, Tally
-from etl_cli.runs.staged import item_id, record_id, staged_keys, staged_lines
+from etl_cli.runs.staged import run_schema, staged_keys, staged_lines
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
@@ -37,22 +39,23 @@ class QuarantinedRecord(msgspec.Struct):
     summary: str = Rejection.summary
     untimed: bool = False
     line: bytes = b""
+    schema: Schema = SPECIFIED
 
     @property
-    def identity(self) -> str:
-        """The record's id; empty if it has none."""
+    def key(self) -> ItemKey:
+        """The key of the item, or of the record if it names no item; false if it has none."""
         if self.stage == TRANSFORM:
-            return item_id(self.item)
-        try:
-            return record_id(self.item)
-        except msgspec.ValidationError:
-            return ""
+            return key_of_item(self.item, self.schema)
+        return item_of_record(self.item, self.schema) or key_of_record(self.item, self.schema)
 
     @property
     def rejection(self) -> Rejection:
         """The reason why the stage set the record aside."""
         rule = self.rule or f"expected {self.expected}"
-        return Rejection(self.stage, self.field, rule, self.got, self.summary, self.untimed, self.identity)
+        key = self.key
+        return Rejection(
+            *(self.stage, self.field, rule, self.got, self.summary, self.untimed), key.text, key=key.document()
+        )
 
     def whole(self) -> dict[str, Any]:
         """The whole line as objects; numbers are exact."""
@@ -92,26 +95,33 @@ def quarantine_of(deployment: Deployment, run_id: str, entry: LedgerEntry | None
 
 
 def records_of(
-    deployment: Deployment, run_id: str, field: str | None = None, identity: str | None = None
+    deployment: Deployment,
+    run_id: str,
+    field: str | None = None,
+    key: ItemKey | None = None,
+    schema: Schema | None = None,
 ) -> Iterator[QuarantinedRecord]:
     """The records that a run has in quarantine; none if it ended before it had an id.
 
-    Take only those with an id, or those rejected for an attribute, which is empty for the whole record.
+    Take only those with a key, or those rejected for an attribute, which is empty for the whole record. Without a
+    schema it is the run's.
     """
     keys = staged_keys(deployment, quarantine_prefix(run_id)) if run_id else []
-    for record in map(quarantined, staged_lines(deployment, *keys)):
-        if field in (None, record.field) and identity in (None, record.identity):
+    found = (schema or run_schema(deployment, run_id)) if keys else SPECIFIED
+    for line in staged_lines(deployment, *keys):
+        record = quarantined(line, found)
+        if field in (None, record.field) and (key is None or record.key == key):
             yield record
 
 
-def quarantined(line: bytes) -> QuarantinedRecord:
+def quarantined(line: bytes, schema: Schema = SPECIFIED) -> QuarantinedRecord:
     """Read a line of quarantine. Half characters, which JSON allows and UTF-8 doesn't, become visible."""
     try:
         record = _decode(line)
     except msgspec.DecodeError:
         text = json.dumps(json.loads(line), ensure_ascii=False)
         record = _decode(_HALF_CHARACTERS.sub(lambda half: rf"\\u{ord(half[0]):04x}", text))
-    record.line = line
+    record.line, record.schema = line, schema
     return record
 
 

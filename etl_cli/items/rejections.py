@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
 from etl.model.rejection import RejectedError, UntimedError
 from etl.model.stages import TRANSFORM
+from etl_cli.items.item_key import ItemKey
 
 # Rejected records are rare. If they aren't, this limits the records that are read and the reasons that are counted.
 MOST_REJECTED = 100_000
@@ -25,7 +27,8 @@ class Rejection:
         got: the value that was found, or words for it; empty if there is nothing to show.
         summary: the reason without any content of the record.
         untimed: whether the timestamp isn't a time. The pipeline checks that before your transformation runs.
-        example: id of the record, or of the first of several; empty if it has none.
+        example: the key of the record, or of the first of several; empty if it has none.
+        key: the same for programs.
     """
 
     stage: str
@@ -36,12 +39,14 @@ class Rejection:
     untimed: bool = False
     example: str = ""
     count: int = 1
+    key: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, error: RejectedError, example: str = "") -> Rejection:
+    def of(cls, error: RejectedError, key: ItemKey | None = None) -> Rejection:
         """The rejection of an item by the contract, or by ``transform()``."""
         is_untimed = isinstance(error, UntimedError)
-        return cls(TRANSFORM, error.field, error.rule, error.got, error.summary, is_untimed, example)
+        made = cls(TRANSFORM, error.field, error.rule, error.got, error.summary, is_untimed)
+        return replace(made, example=key.text, key=key.document()) if key else made
 
     def __str__(self) -> str:
         """The reason with the value found: ``value: expected a number, got text``."""
@@ -62,7 +67,7 @@ class Rejection:
             "rule": self.rule,
             "untimed": self.untimed,
             "count": self.count,
-            "example": {"id": self.example, "got": self.got},
+            "example": {"id": self.example, "key": self.key, "got": self.got},
         }
 
 

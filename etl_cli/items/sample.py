@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from etl.model.instants import format_instant
 from etl.model.run import Run, run_id
-from etl.model.schema import SOURCE_KEY
+from etl.model.schema import SPECIFIED, Schema
+from etl.tables.change_time import EVER, OUTSIDE, bounds, rule_of
+from etl.tables.selection import selection
 from etl.tables.source import SourceTable
-from etl.tables.timestamps import window_filter
 from etl_cli.aws.raw_items import items_of, raw_client
-from etl_cli.items.item_time import EVER
+from etl_cli.items.item_key import ItemKey
+from etl_cli.items.item_time import value_of
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.formats import plural
 from etl_cli.terminal.paths import command
@@ -48,7 +50,7 @@ class Sample:
     full: bool = False
 
 
-def preview_run(window: Span | None, now: datetime) -> Run:
+def preview_run(window: Span | None, now: datetime, schema: Schema = SPECIFIED) -> Run:
     """The run that ``transform()`` gets: one of this window, or of the last day, that starts now."""
     start, end = window or Span(now - timedelta(days=1), now)
     return Run(
@@ -58,6 +60,7 @@ def preview_run(window: Span | None, now: datetime) -> Run:
         time=format_instant(now),
         execution="preview",
         segments=1,
+        schema=schema,
     )
 
 
@@ -71,14 +74,20 @@ def take_sample(
     Raises:
         UserError: there are none.
     """
-    picked = window_filter(*((run.start, run.end) if window else EVER), run.time)
-    table = SourceTable(raw_client(deployment), deployment.source_table)
+    span = bounds(*((run.start, run.end) if window else EVER), run.time)
+    time = run.schema.time
+    rule = rule_of(time)
+    picked = selection(run.schema, span)
+    table = SourceTable(raw_client(deployment, "source"), deployment.source_table)
     lines: list[bytes] = []
     scanned, size, full = 0, 0, False
     for page in table.pages(picked, 0, 1, None):
         scanned += page.scanned
         on_progress(scanned)
-        for line in map(bytes, page.items[: most - len(lines)]):
+        for line in map(bytes, page.items):
+            # A filter may pick more than the window.
+            if len(lines) == most or rule.verdict_on(value_of(time, line), span) == OUTSIDE:
+                continue
             size += len(line)
             if full := bool(lines) and size > MOST_SAMPLE_BYTES:
                 break
@@ -100,21 +109,20 @@ def _no_items(table: str, scanned: int, window: Span | None) -> UserError:
     )
 
 
-def take_items(deployment: Deployment, ids: Iterable[str], run: Run) -> Sample:
-    """Take the items of the source table with these ids.
+def take_items(deployment: Deployment, keys: Iterable[ItemKey], run: Run) -> Sample:
+    """Take the items of the source table with these keys.
 
     Raises:
         UserError: one is missing.
     """
     lines: list[bytes] = []
-    table = raw_client(deployment)
-    for each in ids:
-        key = {SOURCE_KEY: {"S": each}}
-        found = items_of(table.get_item(TableName=deployment.source_table, Key=key, ConsistentRead=True))
+    table = raw_client(deployment, "source")
+    for key in keys:
+        found = items_of(table.get_item(TableName=deployment.source_table, Key=key.request, ConsistentRead=True))
         if not found:
             raise UserError(
-                f"{deployment.source_table} has no item {each!r}.",
-                f"See its way: {command()} explain {shell_words(each)}",
+                f"{deployment.source_table} has no item {key.text!r}.",
+                f"See its way: {command()} explain {shell_words(*key.options)}",
             )
         lines += found
     return Sample(run, lines)

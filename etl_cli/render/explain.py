@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from etl.model.schema import DESTINATION_KEY, TIME
+from etl.model.keys import names_of
 from etl.model.statuses import SUCCEEDED, words_for
+from etl.tables.change_time import ABSENT
+from etl_cli.items.item_time import in_words
 from etl_cli.items.search import ItemInRun
-from etl_cli.render.item import changes_table, item_table, value_text
+from etl_cli.render.item import changes_table, item_table
 from etl_cli.render.rejections import rejected_by
 from etl_cli.runs.item_changes import Item, compare
-from etl_cli.runs.staged import loaded_item, wire_key
+from etl_cli.runs.staged import loaded_item
 from etl_cli.terminal.console import Lazy, Terminal, Text
 from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import Grid, table_width
+from etl_cli.terminal.printable import MOST_OF_VALUE, printable
 
 if TYPE_CHECKING:
     from etl_cli.items.explanation import Explanation
@@ -35,7 +38,7 @@ def print_explanation(
 ) -> None:
     """Print an item's way."""
     width = table_width(console)
-    head = Group(Text(explanation.identity, "bold"), "", _way(explanation, tables, times))
+    head = Group(Text(explanation.key.text, "bold"), "", _way(explanation, tables, times))
     says = Text(verdict.says, f"bold {_STYLES.get(verdict.outcome, 'yellow')}".strip())
     advice = Group("", *(Padding(text, (0, 0, 0, 2)) for text in (says, Text(verdict.advice)) if text))
     for part in chain([head], _items(explanation, tables, width), [advice]):
@@ -47,7 +50,8 @@ def print_explanation(
 def explanation_document(explanation: Explanation, verdict: Verdict) -> dict[str, Any]:
     """An item's way, for programs. Items are DynamoDB JSON, binaries in base64."""
     return {
-        "id": explanation.identity,
+        "id": explanation.key.text,
+        "key": explanation.key.document(),
         "outcome": verdict.outcome,
         "says": verdict.says,
         "advice": verdict.advice,
@@ -103,8 +107,11 @@ def _source_rows(explanation: Explanation) -> Iterator[str]:
     if explanation.source is None:
         yield "not there"
         return
-    timestamp = explanation.timestamp
-    yield f"{TIME} {value_text(timestamp)}" if timestamp else f"without a {TIME}"
+    time = explanation.schema.time
+    if time.format != "none":
+        yield f"{time.text} {_shown(explanation.time)}" if explanation.time is not ABSENT else f"without a {time.text}"
+    if words := in_words(time, explanation.span):
+        yield words
     if explanation.has_changed:
         yield "another version than the latest run read"
 
@@ -118,7 +125,8 @@ def _run_rows(explanation: Explanation, times: Times) -> Iterator[tuple[str, Ren
     if not explanation.runs:
         ahead = explanation.instant is not None and explanation.instant >= explanation.now
         later = " yet: each run leaves it to a later one" if ahead else ""
-        yield "-", f"none covers its timestamp{later}"
+        time = explanation.schema.time
+        yield "-", "none yet" if time.format == "none" else f"none covers its {time.text}{later}"
 
 
 def _run(found: ItemInRun, times: Times) -> Group:
@@ -132,11 +140,15 @@ def _run(found: ItemInRun, times: Times) -> Group:
 def _state_words(found: ItemInRun) -> str:
     if found.rejections:
         return f"read it, {rejected_by(found.rejections[0])}"
+    if found.excluded:
+        return "read it, and left it out since it had no time"
+    if found.state == "other keys":
+        return "read tables with other keys than now"
     if found.state != "read":
         return "did not read it" if found.state == "not read" else "its staged objects have expired"
     if not found.records:
-        return "read it, and made no record of this id"
-    ids = " with other ids" if found.made.related else ""
+        return "read it, and made no record of this key"
+    ids = " with other keys" if found.made.related else ""
     return f"read it, and made {plural(found.made.number, 'record')}{ids}"
 
 
@@ -144,16 +156,22 @@ def _destination_rows(explanation: Explanation) -> Iterator[str]:
     if not explanation.destination:
         yield "not there"
     for line in explanation.destination:
-        identity, *others = wire_key(line)
-        parts = [identity] if identity != explanation.identity else []
-        parts += [f"{name} {text}" for name, text in zip(DESTINATION_KEY[1:], others, strict=True)]
+        key, own = explanation.key_of(line), explanation.key
+        known = len(own.values) if key.values[: len(own.values)] == own.values else 0
+        named = list(zip(names_of(key.attributes), key.values, strict=True))[known:]
+        parts = [value if (name,) == names_of(own.attributes) else f"{name} {value}" for name, value in named]
         parts += ["as the latest run made it"] if line in explanation.as_made else []
         yield ", ".join(parts)
 
 
+def _shown(value: Any) -> str:
+    """A value of a time in one printable line."""
+    return printable(value if isinstance(value, str) and value else json.dumps(value, default=str), MOST_OF_VALUE)
+
+
 def _items(explanation: Explanation, tables: tuple[str, str], width: int) -> Iterator[RenderableType]:
     """The item next to its records in the destination. If there are none, next to the records of the latest run."""
-    latest = explanation.latest
+    latest, first = explanation.latest, explanation.schema.shown_first
     is_rejected = latest is not None and bool(latest.rejections)
     before = (latest.line if latest and not is_rejected else None) or explanation.source
     after = explanation.as_made or explanation.destination[:1]
@@ -161,11 +179,11 @@ def _items(explanation: Explanation, tables: tuple[str, str], width: int) -> Ite
     if not after:
         after, make = explanation.made, loaded_item
     if before is None:
-        yield from (Group("", item_table(make(line), width)) for line in after)
+        yield from (Group("", item_table(make(line), width, first)) for line in after)
     elif not after or is_rejected:
-        yield Group("", item_table(json.loads(before), width))
+        yield Group("", item_table(json.loads(before), width, first))
     else:
         titles = "as it was read" if latest else tables[0], tables[1] if explanation.destination else "made, not there"
         for line in after:
             made = make(line)  # takes most memory, and so comes first
-            yield Group("", changes_table(compare(json.loads(before), made), titles, width))
+            yield Group("", changes_table(compare(json.loads(before), made, first), titles, width))

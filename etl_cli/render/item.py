@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from rich.console import Group, RenderableType
 
-from etl_cli.runs.item_changes import Change, Item, Wire, keys_first
+from etl.model.schema import SPECIFIED
+from etl_cli.runs.item_changes import Change, Item, Wire, some_first
 from etl_cli.terminal.console import Text
 from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import Grid
@@ -73,14 +74,14 @@ def _change_row(change: Change, first: int, half: int) -> Grid:
     return row
 
 
-def item_table(item: Item, width: int) -> Group:
-    """One item as a table of names, types and values."""
-    return _values_table(item, lambda value: (next(iter(value)), value_text(value)), width)
+def item_table(item: Item, width: int, first: Sequence[str] = SPECIFIED.shown_first) -> Group:
+    """One item as a table of names, types and values; some attributes come first."""
+    return _values_table(item, lambda value: (next(iter(value)), value_text(value)), width, first)
 
 
-def record_table(record: dict[str, Any], width: int) -> Group:
-    """One record of plain JSON as a table of names and values."""
-    return _values_table(record, lambda value: ("", printable(_json_text(value), MOST_OF_VALUE)), width)
+def record_table(record: dict[str, Any], width: int, first: Sequence[str] = SPECIFIED.shown_first) -> Group:
+    """One record of plain JSON as a table of names and values; some attributes come first."""
+    return _values_table(record, lambda value: ("", printable(_json_text(value), MOST_OF_VALUE)), width, first)
 
 
 def _json_text(value: Any) -> str:
@@ -92,10 +93,12 @@ def _json_text(value: Any) -> str:
     return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
 
 
-def _values_table(attributes: dict[str, Any], type_and_text: Callable[[Any], tuple[str, str]], width: int) -> Group:
-    names = sorted(attributes, key=keys_first)[:MOST_LINES]
-    first = _first_width(names, width)
-    table = _table(2, first, 4, max(8, width - first - 9))
+def _values_table(
+    attributes: dict[str, Any], type_and_text: Callable[[Any], tuple[str, str]], width: int, first: Sequence[str]
+) -> Group:
+    names = sorted(attributes, key=some_first(first))[:MOST_LINES]
+    widest = _first_width(names, width)
+    table = _table(2, widest, 4, max(8, width - widest - 9))
     for name in names:
         kind, text = type_and_text(attributes[name])
         table.add_row("", Text(name), Text(kind, "dim"), Text(text))

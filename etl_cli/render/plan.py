@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
+from etl.model.keys import KeyAttributes
 from etl.model.limits import STAGED_DAYS
+from etl.model.schema import SPECIFIED, Schema
 from etl.model.stages import STAGES
+from etl_cli.aws.deployed_schema import key_words, time_words
 from etl_cli.costs.capacity import TABLE_UNITS, most_segments
 from etl_cli.costs.capacity_advice import needs_quota
 from etl_cli.costs.cost import Cost, money, plain
@@ -33,11 +36,16 @@ _OLDEST_HOURS = OLDEST_SIZE // timedelta(hours=1)
 def plan_document(plan: Plan, etl: EtlLines) -> dict[str, Any]:
     """The plan for `etl plan --json`."""
     settings, found, expected = plan.outlook.settings, plan.outlook.found, plan.expected
-    source = plan.deployed.source
+    source, time = plan.deployed.source, plan.deployed.schema.time
     return {
         "fits": not plan.problems,
         "window": plan.window.span.document() | {"why": plan.window.why},
         "table": vars(source) | {"oldest_hours": _OLDEST_HOURS},
+        "tables": {
+            "source": {"name": source.name, "key": _key(plan.deployed.schema.source)},
+            "destination": {"name": plan.deployed.destination, "key": _key(plan.deployed.schema.destination)},
+            "change_time": {"attribute": time.text, "format": time.format, "zone": time.zone, "missing": time.missing},
+        },
         "expected": {
             "items": round(expected.workload.read),
             "records": round(expected.workload.records),
@@ -62,6 +70,10 @@ def plan_document(plan: Plan, etl: EtlLines) -> dict[str, Any]:
             "command": parts_line(plan, etl),
         },
     }
+
+
+def _key(key: KeyAttributes) -> list[dict[str, str]]:
+    return [{"name": each.name, "type": each.type} for each in key]
 
 
 def _advice_document(advised: Outlook, commands: list[str]) -> dict[str, Any]:
@@ -107,7 +119,10 @@ def print_plan(console: Terminal, plan: Plan, times: Times, etl: EtlLines) -> No
 def _facts(plan: Plan, times: Times) -> dict[str, list[str]]:
     span, expected, source = plan.window.span, plan.expected, plan.deployed.source
     runs = "run" if expected.runs == 1 else f"{expected.runs} runs"
-    if expected.per_hour is None:
+    schema = plan.deployed.schema
+    if schema.time.format == "none":
+        why = "the whole table: it has no change time"
+    elif expected.per_hour is None:
         why = "the whole table, as the upper limit: no run has shown yet how much a window holds"
     elif expected.per_hour * hours(span) > expected.workload.items:
         why = f"the whole table: the last {runs} found {expected.per_hour:,.0f} in an hour of window"
@@ -118,6 +133,7 @@ def _facts(plan: Plan, times: Times) -> dict[str, list[str]]:
         "Table": [
             f"{source.name}: {plural(source.items, 'item')}, {size(source.size_bytes)}",
             f"from DynamoDB, up to {_OLDEST_HOURS} hours old",
+            *([] if schema == SPECIFIED else _schema_lines(schema, plan.deployed.destination)),
         ],
         "Finds": [f"about {plural(round(float(f'{expected.workload.read:.3g}')), 'item')}", why],
         "Segments": [f"{plan.outlook.found.segments}, with a worker each", *_few(plan), *_turns(plan)],
@@ -129,6 +145,14 @@ def _few(plan: Plan) -> Iterator[str]:
     settings, segments = plan.outlook.settings, plan.outlook.found.segments
     if segments == most_segments(settings) < settings.concurrency:
         yield f"no more may share a ceiling of {settings.source_read_units_per_second:,} read units a second"
+
+
+def _schema_lines(schema: Schema, destination: str) -> list[str]:
+    """The keys and the change time, where they aren't the specification's."""
+    return [
+        f"key {key_words(schema.source)}, {time_words(schema.time)}",
+        f"into {destination}, key {key_words(schema.destination)}",
+    ]
 
 
 def _turns(plan: Plan) -> Iterator[str]:

@@ -30,7 +30,15 @@ _MOST_GROUPS = 20
 _MOST_KINDS = 12
 _NO_RECORDS = {
     "dropped": "dropped: transform() returns nothing for it",
-    "ahead": "ahead: its timestamp is in the future, and a later run reads it again",
+    "ahead": "ahead: its time is in the future, and a later run reads it again",
+    "outside": "outside: its time isn't in the window",
+    "excluded": "excluded: it has no time, and the setting source_cursor_missing is exclude",
+}
+_OTHERS = {
+    "ahead": "with a time in the future",
+    "outside": "outside of the window",
+    "excluded": "left out without a time",
+    "included": "without a time included",
 }
 
 
@@ -57,12 +65,13 @@ def as_in_a_run(preview: Preview, times: Times) -> str:
 def verdict(preview: Preview) -> Text:
     """The preview in one line."""
     rejected, untimed = preview.aside.rejected, preview.aside.untimed
-    own = judged({"read": preview.items, "ahead": preview.ahead, "untimed": untimed})
+    own = judged({"read": preview.items, "untimed": untimed, **preview.left_out})
     line = f"{plural(preview.records, 'record')} of {plural(preview.items, 'item')}"
     line += f", {rejected:,} rejected ({100 * rejected / own:.1f} %)" if rejected else ", none rejected"
     line += untimed_words(untimed)
     line += f", {preview.dropped:,} dropped" if preview.dropped else ""
-    line += f", {preview.ahead:,} with a time in the future" if preview.ahead else ""
+    shown = preview.left_out | Counter(included=preview.included)
+    line += "".join(f", {shown[name]:,} {words}" for name, words in _OTHERS.items() if shown[name])
     forgotten = bool(preview.dropped and not preview.records)
     line += ". A run would load nothing, and fail: does transform() lack a return?" if forgotten else ""
     doubtful = bool(rejected or untimed) or forgotten
@@ -104,8 +113,8 @@ def _kinds(kinds: Counter[str]) -> Grid:
 
 
 def _outcome(outcome: Outcome, width: int) -> Iterator[RenderableType]:
-    head = Text.assemble("  ", (outcome.identity, "bold"), "  ")
-    records = outcome.records
+    head = Text.assemble("  ", (outcome.key.text, "bold"), "  ")
+    records, first = outcome.records, outcome.schema.shown_first
     if len(records) == 1:
         yield head
     else:
@@ -113,8 +122,8 @@ def _outcome(outcome: Outcome, width: int) -> Iterator[RenderableType]:
         if outcome.rejection:
             words = f"{UNTIMED if outcome.rejection.untimed else 'rejected'}: {outcome.rejection}"
         yield head + Text(words, "yellow")
-        yield item_table(outcome.item, width)
+        yield item_table(outcome.item, width, first)
     for number, record in enumerate(records, 1):
         if len(records) > 1:
             yield Text(f"  record {number} of {len(records)}", "dim")
-        yield changes_table(compare(*before_and_after(outcome.line, record)), ("before", "after"), width)
+        yield changes_table(compare(*before_and_after(outcome.line, record), first), ("before", "after"), width)

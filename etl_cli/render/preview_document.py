@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from etl.tables.change_time import AHEAD, EXCLUDED, OUTSIDE
 from etl_cli.runs.item_changes import changes
-from etl_cli.runs.staged import before_and_after, loaded_item, named_key
+from etl_cli.runs.staged import before_and_after, loaded_item
 from etl_cli.terminal.console import Lazy
 
 if TYPE_CHECKING:
-    from etl.model.keys import Key
     from etl_cli.items.comparison import ChangedRecord, Comparison, FieldChanges
+    from etl_cli.items.item_key import ItemKey
     from etl_cli.items.local_transformation import Outcome
     from etl_cli.items.preview import Preview, RunPreview
 
+LEFT_OUT = (AHEAD, OUTSIDE, EXCLUDED)
 # The most changes of one record.
 MOST_CHANGES = 1_000
 
@@ -41,26 +44,31 @@ def comparison_document(comparison: Comparison) -> dict[str, Any]:
     return {
         "unchanged": comparison.unchanged,
         "changed": comparison.changed,
-        "come": _keys(comparison.come_count, comparison.come),
-        "gone": _keys(comparison.gone_count, comparison.gone),
-        "fields": [_field(each) for each in comparison.fields.values()],
+        "come": _keys(comparison.come_count, map(comparison.named, comparison.come)),
+        "gone": _keys(comparison.gone_count, map(comparison.named, comparison.gone)),
+        "fields": [_field(each, comparison.named(each.key)) for each in comparison.fields.values()],
         "further": comparison.further,
-        "examples": [Lazy(partial(_changed, each)) for each in comparison.examples],
+        "examples": [Lazy(partial(_changed, each, comparison.named(each.key))) for each in comparison.examples],
     }
 
 
-def _keys(number: int, examples: list[Key]) -> dict[str, Any]:
-    return {"count": number, "examples": list(map(named_key, examples))}
+def _keys(number: int, examples: Iterable[ItemKey]) -> dict[str, Any]:
+    return {"count": number, "examples": [each.document() for each in examples]}
 
 
-def _field(found: FieldChanges) -> dict[str, Any]:
+def _keyed(key: ItemKey, values: dict[str, Any]) -> dict[str, Any]:
+    """Values of a record with its key: among them, and apart for a key whose attributes have the same names."""
+    return key.document() | values | {"key": key.document()}
+
+
+def _field(found: FieldChanges, key: ItemKey) -> dict[str, Any]:
     change = found.example
     values = {"then": change.before, "now": change.after} if change else {"then": None, "now": None, "too_large": True}
-    return {"path": found.path, "mark": found.mark, "count": found.count, "example": named_key(found.key) | values}
+    return {"path": found.path, "mark": found.mark, "count": found.count, "example": _keyed(key, values)}
 
 
-def _changed(record: ChangedRecord) -> dict[str, Any]:
-    return named_key(record.key) | {"then": loaded_item(record.then), "now": loaded_item(record.now)}
+def _changed(record: ChangedRecord, key: ItemKey) -> dict[str, Any]:
+    return _keyed(key, {"then": loaded_item(record.then), "now": loaded_item(record.now)})
 
 
 def _summary(preview: Preview) -> dict[str, Any]:
@@ -70,7 +78,8 @@ def _summary(preview: Preview) -> dict[str, Any]:
             "items": preview.items,
             "records": preview.records,
             "dropped": preview.dropped,
-            "ahead": preview.ahead,
+            **{name: preview.left_out[name] for name in LEFT_OUT},
+            "included": preview.included,
             "untimed": preview.aside.untimed,
             "rejected": preview.aside.rejected,
         },
@@ -81,6 +90,7 @@ def _summary(preview: Preview) -> dict[str, Any]:
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
+        "key": outcome.key.document(),
         "outcome": outcome.fate,
         "reason": outcome.rejection.facts() if outcome.rejection else None,
         "item": Lazy(lambda: outcome.item),

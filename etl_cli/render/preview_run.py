@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 
-from etl.model.keys import Key
 from etl_cli.aws.raw_items import without_equal
 from etl_cli.items.comparison import Comparison, FieldChanges
 from etl_cli.items.preview import has_transformed
@@ -22,6 +21,7 @@ from etl_cli.terminal.formats import plural
 from etl_cli.terminal.grid import Grid, table_width
 
 if TYPE_CHECKING:
+    from etl_cli.items.item_key import ItemKey
     from etl_cli.items.preview import RunPreview
     from etl_cli.terminal.times import Times
 
@@ -39,8 +39,8 @@ def print_run_preview(console: Terminal, preview: RunPreview, times: Times) -> N
     if comparison:
         parts += _examples(comparison, width)
         parts += _fields(list(comparison.fields.values()), comparison.further, width)
-        parts += _keys("New records", comparison.come_count, comparison.come)
-        parts += _keys("Records no longer made", comparison.gone_count, comparison.gone)
+        parts += _keys("New records", comparison.come_count, map(comparison.named, comparison.come))
+        parts += _keys("Records no longer made", comparison.gone_count, map(comparison.named, comparison.gone))
     parts += [*summary_parts(console, preview, width), "", _numbers(preview), "", verdict(preview)]
     parts.append(_difference(comparison) if comparison else Text(f"  {_nothing_to_compare(preview)}"))
     console.print(Group(*parts), width=width, soft_wrap=False)
@@ -48,8 +48,8 @@ def print_run_preview(console: Terminal, preview: RunPreview, times: Times) -> N
 
 def _examples(comparison: Comparison, width: int) -> Iterator[RenderableType]:
     for example in comparison.examples:
-        identity, *others = example.key
-        yield from ("", Text.assemble("  ", (identity, "bold"), f"  {' '.join(others)}"))
+        first, *others = example.key
+        yield from ("", Text.assemble("  ", (first, "bold"), f"  {' '.join(others)}"))
         yield changes_table(changes(*map(loaded_item, without_equal(example.then, example.now))), _TITLES, width)
 
 
@@ -78,9 +78,9 @@ def _example(found: FieldChanges) -> Text:
     return Text(" → ".join(values))
 
 
-def _keys(title: str, number: int, keys: Iterable[Key]) -> Iterator[RenderableType]:
+def _keys(title: str, number: int, keys: Iterable[ItemKey]) -> Iterator[RenderableType]:
     if number:
-        such = ", ".join(identity for identity, *_ in keys)
+        such = ", ".join(" ".join(key.values) for key in keys)
         yield from ("", Text.assemble((f"  {title}: {number:,}", "bold"), f"  such as {such}" if such else ""))
 
 

@@ -66,18 +66,19 @@ def print_records(console: Terminal, records: Iterable[QuarantinedRecord], *, ha
     width = table_width(console)
     for record in records:
         heading = Text.assemble(
-            (record.identity or "(without an id)", "bold"), "  ", (rejected_by(record.rejection), "yellow")
+            (record.key.text or "(without a key)", "bold"), "  ", (rejected_by(record.rejection), "yellow")
         )
         item = record.whole()["item"]
-        table = item_table(item, width) if record.stage == TRANSFORM else record_table(item, width)
+        first = record.schema.shown_first
+        table = item_table(item, width, first) if record.stage == TRANSFORM else record_table(item, width, first)
         console.print(Group(heading, table, ""), width=width, soft_wrap=False)
     if has_more:
         console.print(Text("There are more records; a larger --limit shows them.", "dim"), width=width, soft_wrap=False)
 
 
 def record_document(record: QuarantinedRecord) -> Lazy:
-    """A record of quarantine, for programs. In plain JSON, a number with a fraction is text."""
-    return Lazy(lambda: _exact(record.whole()))
+    """A record of quarantine with its key, for programs. In plain JSON, a number with a fraction is text."""
+    return Lazy(lambda: {"key": record.key.document()} | _exact(record.whole()))
 
 
 def _exact(value: Any) -> Any:

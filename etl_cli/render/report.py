@@ -11,7 +11,6 @@ from etl_cli.aws.cli_lines import ShellLine
 from etl_cli.render.item import changes_table
 from etl_cli.render.rejections import rejections_table
 from etl_cli.render.sections import aggregate_section, section
-from etl_cli.runs.item_changes import compare
 from etl_cli.runs.outcome_words import untimed_words, verdict
 from etl_cli.summary.balance import BalanceLine
 from etl_cli.summary.contents import Contents
@@ -50,7 +49,7 @@ def print_report(
     for aggregate in contents.aggregates:
         parts += aggregate_section(console, width, aggregate, _MOST_GROUPS, number)
     if contents.sample:
-        item = changes_table(compare(*contents.sample.sides()), SAMPLE_TITLES, width)
+        item = changes_table(contents.sample.compared(), SAMPLE_TITLES, width)
         parts += section("One item, before and after", item)
     for note in contents.notes:
         parts += ["", Padding(Text(note, "dim"), (0, 0, 0, 2))]
@@ -66,7 +65,9 @@ def report_commands(summary: RunSummary, lines: EtlLines) -> list[ShellLine]:
     if contents.aside.total:
         commands.append(ShellLine("items in quarantine, with the reasons", lines.line("quarantine", "show", run)))
     if contents.sample:
-        commands.append(ShellLine("the way of the item above", lines.line("explain", contents.sample.item_id)))
+        commands.append(
+            ShellLine("the way of the item above", lines.line("explain", *contents.sample.item_key.options))
+        )
     return [*commands, ShellLine("the log", lines.line("logs", "--run", run))]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from etl.model.schema import KEYS_FIRST
+from etl.model.schema import SPECIFIED
+
+_FIRST = SPECIFIED.shown_first
 
 Wire = dict[str, Any]
 """An attribute value of DynamoDB JSON, such as {"N": "12.50"}; binaries are base64."""
@@ -59,12 +61,12 @@ def _comparable(value: Wire) -> Any:
     return kind, content
 
 
-def compare(before: Item, after: Item) -> Iterator[Change]:
-    """Compare two items: the attributes of the first, keys at the head, then the new ones.
+def compare(before: Item, after: Item, first: Sequence[str] = _FIRST) -> Iterator[Change]:
+    """Compare two items: the attributes of the first, some of them at the head, then the new ones.
 
     A change within a map, or a list of the same length, has a path of its own. Equal values there are left out.
     """
-    names = sorted(before, key=keys_first) + sorted(after.keys() - before.keys())
+    names = sorted(before, key=some_first(first)) + sorted(after.keys() - before.keys())
     return (change for name in names for change in _within(name, before.get(name), after.get(name)))
 
 
@@ -78,9 +80,9 @@ def differ(before: Item, after: Item) -> bool:
     return any(True for _ in changes(before, after))
 
 
-def keys_first(name: str) -> tuple[int, str]:
-    """The sorting key of an attribute's name: keys come first, the others follow by name."""
-    return KEYS_FIRST.index(name) if name in KEYS_FIRST else len(KEYS_FIRST), name
+def some_first(first: Sequence[str]) -> Callable[[str], tuple[int, str]]:
+    """The sorting key of an attribute's name: these come first, the others follow by name."""
+    return lambda name: (first.index(name) if name in first else len(first), name)
 
 
 def _within(path: str, before: Wire | None, after: Wire | None) -> Iterator[Change]:

@@ -23,8 +23,9 @@ def verdict(counts: Mapping[str, int], *, reasons: bool = False) -> str:
     aside = f"{number:,} rejected" if number else "none rejected"
     if number and reasons and not untimed:  # with untimed items the line would be longer than 80 columns
         aside += " with its reason" if number == 1 else " with their reasons"
-    ahead = f", {counts['ahead']:,} left to a later run" if counts.get("ahead") else ""
-    return f"{counts.get('loaded', 0):,} loaded, {aside}{untimed_words(untimed)}{ahead}, nothing unaccounted for"
+    others = {"left to a later run": counts.get("ahead"), "left out without a time": counts.get("excluded")}
+    more = "".join(f", {others[words]:,} {words}" for words in others if others[words])
+    return f"{counts.get('loaded', 0):,} loaded, {aside}{untimed_words(untimed)}{more}, nothing unaccounted for"
 
 
 def ended(status: str, stage: str = "", error: str = "") -> str:
@@ -36,7 +37,7 @@ def ended(status: str, stage: str = "", error: str = "") -> str:
 def replay_words(replayed: Mapping[str, Any]) -> str:
     """The result of a replay, as the ledger has it: ``replayed by 20261106T…: 150 loaded, 1 rejected again``."""
     counts = {name: number for name, number in replayed.items() if isinstance(number, int)}
-    shown = {name: counts.get(name, 0) for name in ("dropped", "ahead", "superseded")} | {
+    shown = {name: counts.get(name, 0) for name in ("dropped", "ahead", "excluded", "superseded")} | {
         "rejected again": rejected(counts),
         UNTIMED: counts.get("untimed", 0),
         "not replayable, since the source table lacks them": counts.get(NOT_REPLAYABLE, 0),

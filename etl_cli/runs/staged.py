@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from etl.model.keys import Key, plain_reader, wire_reader
-from etl.model.schema import DESTINATION_KEY, SPECIFIED
-from etl.staging.keys import part_of, stage_prefix
+from etl.model.run import Run
+from etl.model.schema import SPECIFIED, Schema
+from etl.staging.keys import manifest_key, part_of, stage_prefix
 from etl.values.attribute_values import Number, to_wire
 from etl_cli.terminal.errors import UserError
 
@@ -21,31 +21,7 @@ if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
     from etl_cli.runs.item_changes import Item
 
-_source_key = wire_reader(SPECIFIED.source)
 _plain = msgspec.json.Decoder(dict[str, Any], float_hook=Number)
-
-_record_id = plain_reader(SPECIFIED.destination[:1])
-
-record_key = plain_reader(SPECIFIED.destination)
-"""The key of a record of plain JSON, as Transform stages it."""
-
-wire_key = wire_reader(SPECIFIED.destination)
-"""The key of a record of the destination table, in DynamoDB JSON."""
-
-
-def item_id(line: bytes | msgspec.Raw) -> str:
-    """The key of an item of the source table, in DynamoDB JSON; empty if it isn't text."""
-    return _source_key(line)[0]
-
-
-def record_id(line: bytes | msgspec.Raw) -> str:
-    """The id of a record of plain JSON, which is the first attribute of its key."""
-    return _record_id(line)[0]
-
-
-def named_key(key: Key) -> dict[str, str]:
-    """A record's key as programs get it."""
-    return dict(zip(DESTINATION_KEY, key, strict=True))
 
 
 def loaded_item(line: bytes) -> Item:
@@ -59,6 +35,21 @@ def before_and_after(read: bytes, made: bytes) -> tuple[Item, Item]:
     after = loaded_item(made)  # first, since making it takes several times its own memory
     before: Item = json.loads(read)
     return before, after
+
+
+def manifest(deployment: Deployment, run_id: str) -> Run | None:
+    """A run as Plan fixed it; None if there is no such run, or it has expired."""
+    try:
+        body = deployment.s3.get_object(Bucket=deployment.staging_bucket, Key=manifest_key(run_id))["Body"].read()
+    except deployment.s3.exceptions.NoSuchKey:
+        return None
+    return msgspec.json.decode(body, type=Run)
+
+
+def run_schema(deployment: Deployment, run_id: str) -> Schema:
+    """The keys and the time of an item in a run; the specification's if the run has expired."""
+    run = manifest(deployment, run_id) if run_id else None
+    return run.schema if run else SPECIFIED
 
 
 def staged_keys(deployment: Deployment, prefix: str) -> list[str]:

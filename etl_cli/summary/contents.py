@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from etl.model.schema import SOURCE_KEY
+from etl.model.schema import SPECIFIED, Schema
 from etl.model.stages import EXTRACT, TRANSFORM
 from etl.model.statuses import SUCCEEDED
 from etl.staging.keys import quarantine_prefix
+from etl_cli.items.item_key import ItemKey, item_of_record, key_of_item, key_of_record
 from etl_cli.items.quarantine import Quarantine, quarantine_of
 from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.runs.history import Timeline
-from etl_cli.runs.item_changes import Item
-from etl_cli.runs.staged import before_and_after, item_id, named_key, record_key, staged_keys, staged_lines
+from etl_cli.runs.item_changes import Change, Item, compare
+from etl_cli.runs.staged import before_and_after, run_schema, staged_keys, staged_lines
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,14 +37,19 @@ LEFT_OUT = (
 class Sample:
     """One item before and after, in bytes: as objects it takes a hundred times as much memory."""
 
-    key: dict[str, str]
+    key: dict[str, Any]
     read: bytes  # the item as the run read it, a line of DynamoDB JSON
     made: bytes  # the record as the run made it, a line of plain JSON
+    schema: Schema = SPECIFIED
 
     @property
-    def item_id(self) -> str:
-        """The item's id."""
-        return item_id(self.read)
+    def item_key(self) -> ItemKey:
+        """The item's key."""
+        return key_of_item(self.read, self.schema)
+
+    def compared(self) -> Iterator[Change]:
+        """Both sides, compared: the keys come first."""
+        return compare(*self.sides(), self.schema.shown_first)
 
     def sides(self) -> tuple[Item, Item]:
         """The item, and the record as it is for the destination table, in DynamoDB JSON, binaries in base64."""
@@ -103,7 +110,7 @@ def read_staged(deployment: Deployment, run: str, keys: dict[str, str]) -> Conte
         keys=keys,
         quarantine=staged_keys(deployment, quarantine_prefix(run)),
         aggregates=_aggregates(deployment, keys["aggregates"]),
-        sample=_sample(deployment, keys),
+        sample=_sample(deployment, keys, run_schema(deployment, run)),
     )
 
 
@@ -117,15 +124,15 @@ def _aggregates(deployment: Deployment, key: str) -> list[dict[str, Any]]:
     return aggregates
 
 
-def _sample(deployment: Deployment, keys: dict[str, str]) -> Sample | None:
-    """The first record that was transformed and its item, if an item of that id is there.
+def _sample(deployment: Deployment, keys: dict[str, str], schema: Schema) -> Sample | None:
+    """The first record that was transformed and its item, if the record names an item by its key.
 
     Both are staged ones: other runs and programs may have written the tables since.
     """
     for made in staged_lines(deployment, keys[TRANSFORM]):
-        key = named_key(record_key(made))
-        for read in staged_lines(deployment, keys[EXTRACT]):
-            if item_id(read) == key.get(SOURCE_KEY):
-                return Sample(key, read, made)
+        item = item_of_record(made, schema)
+        for read in staged_lines(deployment, keys[EXTRACT]) if item else ():
+            if key_of_item(read, schema) == item:
+                return Sample(key_of_record(made, schema).document(), read, made, schema)
         break
     return None

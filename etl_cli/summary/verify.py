@@ -1,6 +1,7 @@
 """Compares a run of the demo with the two tables, independently of the run's own counts.
 
-Reads both tables whole. Use it for small tables, soon after the run, while nobody else writes to them.
+Reads both tables whole. Use it for small tables with the specification's keys, soon after the run, while nobody else
+writes to them.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from etl.model.instants import format_instant
-from etl.model.keys import Key, KeyAttribute, wire_reader
+from etl.model.keys import Key, KeyAttribute, plain_reader, wire_reader
 from etl.model.schema import DESTINATION_KEY, SOURCE_KEY, SPECIFIED, TIME
 from etl.model.stages import LOAD, STAGED, TRANSFORM
 from etl.staging.keys import stage_prefix
 from etl_cli.items.quarantine import records_of
 from etl_cli.runs.outcome_words import UNTIMED
-from etl_cli.runs.staged import record_key, staged_lines, staged_parts
+from etl_cli.runs.staged import staged_lines, staged_parts
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.formats import plural
 from etl_cli.terminal.printable import printable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from etl_cli.summary.run_summary import RunSummary
 
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_record_key = plain_reader(SPECIFIED.destination)
 _item_key = wire_reader((*SPECIFIED.source, KeyAttribute(TIME)))
 
 
@@ -51,7 +53,7 @@ def verify(deployment: Deployment, summary: RunSummary) -> Verified:
     in_window = set(_source_keys(deployment, summary))
     refused: dict[str, set[Key]] = {TRANSFORM: set(), LOAD: set()}
     for record in records_of(deployment, summary.entry.run):
-        refused[record.stage].add(_item_key(record.item) if record.stage == TRANSFORM else record_key(record.item))
+        refused[record.stage].add(_item_key(record.item) if record.stage == TRANSFORM else _record_key(record.item))
     outside = {
         UNTIMED: summary.counts.get("untimed", len(refused[TRANSFORM] - in_window)),
         "ahead of the window": summary.counts.get("ahead", 0),
@@ -123,7 +125,7 @@ def _staged(deployment: Deployment, summary: RunSummary) -> tuple[set[Key], dict
     marks: dict[str, str] | None = None
     for parts in staged_parts(deployment, TRANSFORM, summary.entry.run).values():
         for line in staged_lines(deployment, *parts):
-            keys.add(record_key(line))
+            keys.add(_record_key(line))
             own = {name: own_time for name, value in _attributes.decode(line).items() if bytes(value) == mark}
             marks = own if marks is None else dict(marks.items() & own.items())
     marks = marks or {}

@@ -10,10 +10,10 @@ import pytest
 
 from etl_cli.aws.raw_items import items_of, without_equal
 from etl_cli.items import rejections
+from etl_cli.items.item_key import item_of_record, key_of_item, key_of_record
 from etl_cli.items.quarantine import quarantine_of, quarantined
 from etl_cli.items.rejections import FURTHER, MOST_REASONS, Rejection, Tally
 from etl_cli.items.search import MOST_RECORDS, MOST_RECORDS_BYTES, MadeRecords
-from etl_cli.runs.staged import item_id, record_key, wire_key
 from etl_cli.terminal.console import Lazy, print_json
 from tests.cli.documents import as_read
 from tests.fakes.past_runs import PastRuns, edited, items
@@ -96,15 +96,16 @@ def test_attributes_that_are_written_alike_need_not_be_decoded() -> None:
 
 
 def test_keys_are_read_without_the_rest_of_an_item() -> None:
-    assert item_id(b'{"id":{"S":"a"},"x":{"L":[]}}') == "a"
-    assert item_id(b"{}") == ""
-    assert record_key(b'{"x":[],"timestamp":"t","id":"a"}') == ("a", "t")
-    assert wire_key(b'{"id":{"S":"a"},"timestamp":{"S":"t"}}') == ("a", "t")
+    assert key_of_item(b'{"id":{"S":"a"},"x":{"L":[]}}').text == "a"
+    assert not key_of_item(b"{}")
+    assert key_of_record(b'{"x":[],"timestamp":"t","id":"a"}').values == ("a", "t")
+    assert item_of_record(b'{"x":[],"timestamp":"t","id":"a"}').values == ("a",)
+    assert not key_of_record(b'{"id":"a"}')
 
 
 def test_a_record_of_quarantine_is_as_it_lies_there() -> None:
     found = {"stage": "load", "field": "v", "rule": "expected less", "got": "more", "item": {"id": "a", "v": 1.5}}
     record = quarantined(json.dumps(found | {"more": 1}).encode())
 
-    assert (record.identity, record.field, record.untimed) == ("a", "v", False)
+    assert (record.key.text, record.field, record.untimed) == ("a", "v", False)
     assert as_read(Lazy(lambda: {name: str(value) for name, value in record.whole().items()}))["more"] == "1"

@@ -37,7 +37,7 @@ def test_of_a_part_only_records_of_its_items_are_gone() -> None:
     for number in range(6):
         made.take_then(line(number))
     made.take_now(line(2))
-    made.finish({"2", "4"})
+    made.finish({("2",), ("4",)})
 
     # 0 and 1 come before the last that has a counterpart, 4 is one of the items; 3 and 5 may belong to another.
     assert [identity for identity, _ in made.gone] == ["0", "1", "4"]
@@ -117,7 +117,8 @@ def test_an_example_that_is_too_large_is_left_out() -> None:
 
 def test_programs_get_all_of_it_in_dynamodb_json() -> None:
     document = as_read(comparison_document(compared([line(1, v=1), line(2)], [line(1, v=2.5), line(3)])))
-    example = {"id": "1", "timestamp": "2024-01-15T10:00:00Z", "then": {"N": "1"}, "now": {"N": "2.5"}}
+    key = {"id": "1", "timestamp": "2024-01-15T10:00:00Z"}
+    example = {**key, "then": {"N": "1"}, "now": {"N": "2.5"}, "key": key}
 
     assert document["fields"] == [{"path": "v", "mark": "~", "count": 1, "example": example}]
     assert document["come"] == {"count": 1, "examples": [{"id": "3", "timestamp": "2024-01-15T10:00:00Z"}]}

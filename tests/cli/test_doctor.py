@@ -6,6 +6,7 @@ import io
 import json
 import shlex
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import boto3
@@ -24,6 +25,9 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
 from tests.fakes.aws import ROOM, Answer, FakeAws, RefusalError, account, unreachable
+from tests.fakes.pipeline import ENVIRONMENT
+from tests.fakes.recording import specified
+from tests.unit.builders import item
 
 NOW = datetime(2026, 11, 5, 8, tzinfo=UTC)
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
@@ -41,7 +45,12 @@ STORES = ["source", "destination", "staging", "dead letters", "ledger"]
 ABOUT = [*PLACE, *STORES, "last run", "watermark", "gaps"]
 
 
-FUNCTION = {"State": "Active", "Environment": {"Variables": {"CONCURRENCY": "40"}}}
+FUNCTION = {"State": "Active", "Environment": {"Variables": ENVIRONMENT | {"CONCURRENCY": "40"}}}
+
+
+def described(TableName: str, status: str = "ACTIVE") -> dict[str, Any]:  # noqa: N803 - boto3's name
+    """A table with the specification's key."""
+    return {"Table": specified("source" in TableName) | {"TableName": TableName, "TableStatus": status}}
 
 
 def run_item(day: int, **attributes: str) -> dict[str, Any]:
@@ -72,7 +81,7 @@ def well() -> dict[str, Answer]:
         "eventbridge.ListTargetsByRule": {"Targets": [{"Id": "0", "Arn": MACHINE}]},
         "sfn.DescribeStateMachine": {"status": "ACTIVE"},
         "lambda.GetFunctionConfiguration": FUNCTION | {"LastUpdateStatus": "Successful"},
-        "dynamodb.DescribeTable": {"Table": {"TableStatus": "ACTIVE"}},
+        "dynamodb.DescribeTable": described,
         "s3.HeadBucket": {},
         "sqs.GetQueueUrl": {"QueueUrl": QUEUE},
         "sqs.GetQueueAttributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
@@ -166,7 +175,7 @@ def test_a_table_that_is_gone(table: str, about: str) -> None:
     def answer(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         if TableName == table:
             raise RefusalError("ResourceNotFoundException")
-        return {"Table": {"TableStatus": "ACTIVE"}}
+        return described(TableName)
 
     found = wrong(look({"dynamodb.DescribeTable": answer}))
 
@@ -207,7 +216,7 @@ def test_a_function_without_concurrency_is_a_problem() -> None:
 
 
 def test_a_table_that_is_being_changed_is_there() -> None:
-    found = look({"dynamodb.DescribeTable": {"Table": {"TableStatus": "UPDATING"}}})
+    found = look({"dynamodb.DescribeTable": partial(described, status="UPDATING")})
 
     assert {finding.level for finding in found} == {"ok"}
 
@@ -294,7 +303,7 @@ def retained(**arguments: Any) -> dict[str, Any]:
     """The answer of a table that a stack before has left; that of the ledger is gone."""
     if arguments["TableName"] == "etl-run-ledger":
         raise RefusalError("ResourceNotFoundException")
-    return {"Table": {"TableStatus": "ACTIVE"}}
+    return described(**arguments)
 
 
 def log_groups(**arguments: Any) -> dict[str, Any]:
@@ -689,3 +698,122 @@ def test_without_credentials_the_command_exits_with_1(monkeypatch: pytest.Monkey
     assert not document["well"]
     assert [finding["about"] for finding in document["findings"]] == ["credentials"]
     assert "nobody" in no_profile.stdout
+
+
+OTHERS = "arn:aws:dynamodb:eu-west-1:444455556666:table/orders"
+ROLE = "arn:aws:iam::444455556666:role/reader"
+EXISTING = {"EXISTING_SOURCE": "orders", "SOURCE_CURSOR": "updatedAt", "SOURCE_CURSOR_FORMAT": "epoch_ms"}
+ORDERS = {
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    "AttributeDefinitions": [
+        {"AttributeName": "sk", "AttributeType": "N"},
+        {"AttributeName": "pk", "AttributeType": "S"},
+    ],
+}
+
+
+def over_existing(changes: dict[str, Answer] | None = None, name: str = "orders", **variables: str) -> list[Finding]:
+    """What is found in a pipeline over a table that the stack didn't make."""
+
+    def answer(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        return {"Table": ORDERS | {"TableStatus": "ACTIVE"}} if TableName == name else described(TableName)
+
+    outputs = [each if each["OutputKey"] != "SourceTableName" else each | {"OutputValue": name} for each in OUTPUTS]
+    function = {"Environment": {"Variables": ENVIRONMENT | {"CONCURRENCY": "40"} | EXISTING | variables}}
+    return look(
+        {
+            "cloudformation.DescribeStacks": {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": outputs}]},
+            "lambda.GetFunctionConfiguration": FUNCTION | function,
+            "dynamodb.DescribeTable": answer,
+            "dynamodb.Scan": {"Items": []},
+            **(changes or {}),
+        }
+    )
+
+
+def not_ok(findings: list[Finding]) -> Finding:
+    (found,) = [finding for finding in findings if finding.level != "ok"]
+    return found
+
+
+def test_an_existing_table_is_described() -> None:
+    found = over_existing()
+
+    assert {finding.level for finding in found} == {"ok"}
+    (keys,) = [finding for finding in found if finding.about == "keys"]
+    assert keys.text == "source pk (S), sk (N) with updatedAt as epoch_ms; destination id (S), timestamp (S)"
+
+
+@pytest.mark.parametrize(
+    ("operation", "refusal", "name", "says", "helps"),
+    [
+        ("DescribeTable", ("ResourceNotFoundException", ""), "orders", "There is no table orders", "source_table"),
+        ("DescribeTable", ("AccessDeniedException", ""), "orders", "dynamodb:DescribeTable is denied", "user/oncall"),
+        ("DescribeTable", ("AccessDeniedException", ""), OTHERS, OTHERS, "is in account 444455556666"),
+        ("Scan", ("ValidationException", "Invalid FilterExpression: #x"), "orders", "#x", "source_filter"),
+        (
+            "Scan",
+            ("AccessDeniedException", "User: u is not authorized to perform: kms:Decrypt on resource: k"),
+            "orders",
+            "kms:Decrypt is denied",
+            "source_kms_key_arn",
+        ),
+    ],
+)
+def test_an_existing_table_that_cannot_be_read(
+    operation: str, refusal: tuple[str, str], name: str, says: str, helps: str
+) -> None:
+    def answer(TableName: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        if TableName == name:
+            raise RefusalError(*refusal)
+        return described(TableName)
+
+    found = not_ok(over_existing({f"dynamodb.{operation}": answer}, name))
+
+    assert (found.about, found.level) == ("source", "problem")
+    assert says in found.text
+    assert helps in found.remedy
+
+
+def test_a_table_of_another_account_is_read_by_its_role() -> None:
+    asked: dict[str, Any] = {}
+
+    def assume(**request: Any) -> dict[str, Any]:
+        asked.update(request)
+        secret = {"AccessKeyId": "ASIA", "SecretAccessKey": "s", "SessionToken": "t", "Expiration": NOW}
+        return {"Credentials": secret}
+
+    variables = {"SOURCE_ROLE_ARN": ROLE, "SOURCE_ROLE_EXTERNAL_ID": "etl-1"}
+    found = over_existing({"sts.AssumeRole": assume}, OTHERS, **variables)
+
+    assert {finding.level for finding in found} == {"ok"}
+    assert asked == {"RoleArn": ROLE, "RoleSessionName": "etl-doctor", "ExternalId": "etl-1"}
+
+
+def test_a_role_that_cannot_be_assumed_is_named() -> None:
+    found = not_ok(over_existing({"sts.AssumeRole": RefusalError("AccessDenied")}, OTHERS, SOURCE_ROLE_ARN=ROLE))
+
+    assert (found.about, found.level) == ("source", "warning")
+    assert ROLE in found.text
+    assert "trust policy" in found.remedy
+
+
+def test_an_unknown_time_zone_is_a_problem() -> None:
+    found = not_ok(over_existing(SOURCE_CURSOR_FORMAT="iso_local", SOURCE_CURSOR_ZONE="Europe/Atlantis"))
+
+    assert found.level == "problem"
+    assert "Atlantis" in found.text
+    assert "cdk deploy" in f"{found.remedy} {found.command}"
+
+
+def test_a_transformation_that_does_not_fill_the_key_is_a_problem() -> None:
+    def answer(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        return {"Table": ORDERS | {"TableStatus": "ACTIVE"}} if "destination" in TableName else described(TableName)
+
+    scanned = {"Items": [item(1, updatedAt={"N": "1705312800000"})]}
+    found = not_ok(over_existing({"dynamodb.DescribeTable": answer, "dynamodb.Scan": scanned}, "etl-source-data"))
+
+    assert (found.about, found.level) == ("transformation", "problem")
+    assert "pk (S), sk (N)" in found.text
+    assert found.command == "etl preview"
+    assert "Item 1" not in found.text

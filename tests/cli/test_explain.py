@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from etl.model.schema import SPECIFIED
 from etl_cli.app import app
 from etl_cli.aws.deployment import Deployment
 from etl_cli.items.explanation import Explanation, explain_item
 from etl_cli.items.explanation_verdict import Verdict, judge
+from etl_cli.items.item_key import ItemKey
 from etl_cli.items.search import occurs_in
 from etl_cli.render.explain import explanation_document, print_explanation
 from etl_cli.runs.ledger import read_ledger
-from etl_cli.runs.staged import wire_key
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Times
@@ -44,7 +45,8 @@ def past(file: Path) -> PastRuns:
 
 
 def explained(past: PastRuns, identity: str, most_runs: int = 5) -> tuple[Explanation, Verdict]:
-    found = explain_item(past.deployment, identity, read_ledger(past.deployment.dynamodb, READ), NOW, most_runs)
+    key, ledger = ItemKey(SPECIFIED.source, (identity,)), read_ledger(past.deployment.dynamodb, READ)
+    found = explain_item(past.deployment, key, SPECIFIED, ledger, now=NOW, most_runs=most_runs)
     return found, judge(found, EtlLines(program="etl"))
 
 
@@ -146,7 +148,7 @@ def test_an_item_that_becomes_records_with_other_ids(file: Path) -> None:
     found, said = explained(past, "item-0001")
 
     assert said.outcome == "loaded"
-    assert [wire_key(each)[0] for each in found.destination] == ["item-0001#0", "item-0001#1"]
+    assert [found.key_of(each).values[0] for each in found.destination] == ["item-0001#0", "item-0001#1"]
     assert found.runs[0].made.related
 
 
@@ -165,7 +167,7 @@ def test_an_item_whose_records_do_not_name_it(file: Path) -> None:
     past = PastRuns([item(1)], file)
     past.run()
 
-    assert "other ids" in verdict(past, "item-0001").says
+    assert "other keys" in verdict(past, "item-0001").says
 
 
 def test_an_item_that_a_failed_run_has_read(past: PastRuns) -> None:
@@ -353,7 +355,7 @@ def test_ids_may_have_any_characters(file: Path, identity: str) -> None:
     ],
 )
 def test_an_id_occurs_as_a_word(identity: str, other: str, occurs: bool) -> None:
-    assert occurs_in(identity, other) is occurs
+    assert occurs_in((identity,), (other,)) is occurs
 
 
 def test_programs_get_all_of_it(past: PastRuns) -> None:

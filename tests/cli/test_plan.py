@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from etl.model.change_time import ChangeTime
+from etl.model.keys import KeyAttribute
+from etl.model.schema import Schema
 from etl.model.windows import WindowRules
 from etl_cli.app import app
 from etl_cli.aws.deployment import Deployment
@@ -33,6 +36,8 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
 from tests.fakes.aws import FakeAws, RefusalError, account
+from tests.fakes.pipeline import ENVIRONMENT
+from tests.fakes.recording import specified
 from tests.fakes.state_machine import OUTPUTS
 
 NOW = datetime(2026, 11, 23, 2, 0, 5, tzinfo=UTC)
@@ -407,11 +412,15 @@ SETTINGS = {
 
 def aws(**answers: Any) -> FakeAws:
     table = {"TableName": "t", "TableSizeBytes": 4_000_000, "ItemCount": 20_000, "TableStatus": "ACTIVE"}
+
+    def described(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        return {"Table": specified("source" in TableName) | table}
+
     function = {
         "FunctionName": "etl-extract",
         "MemorySize": 1024,
         "Architectures": ["arm64"],
-        "Environment": {"Variables": SETTINGS},
+        "Environment": {"Variables": ENVIRONMENT | SETTINGS},
     }
     definition = json.dumps({"TimeoutSeconds": 7200})
     outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
@@ -420,7 +429,7 @@ def aws(**answers: Any) -> FakeAws:
         "lambda.GetFunctionConfiguration": function,
         "lambda.GetAccountSettings": account(400, 300),
         "lambda.GetFunctionConcurrency": {},
-        "dynamodb.DescribeTable": {"Table": table},
+        "dynamodb.DescribeTable": described,
         "sfn.DescribeStateMachine": {"definition": definition, "status": "ACTIVE"},
         "dynamodb.Query": {"Items": []},
         "dynamodb.GetItem": {},
@@ -505,7 +514,8 @@ def test_a_run_whose_function_may_not_run_does_not_fit() -> None:
 def test_what_the_tables_can_take_is_what_dynamodb_tells() -> None:
     def described(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         units = 15_000 if TableName == "etl-source-data" else 9_000
-        return {"Table": {"WarmThroughput": {"ReadUnitsPerSecond": units, "WriteUnitsPerSecond": units}}}
+        warm = {"WarmThroughput": {"ReadUnitsPerSecond": units, "WriteUnitsPerSecond": units}}
+        return {"Table": specified("source" in TableName) | warm}
 
     found = read_deployed(Deployment.find(aws(**{"dynamodb.DescribeTable": described}).session))
 
@@ -567,3 +577,28 @@ def test_the_command_takes_a_window_and_prices(tmp_path: Any) -> None:
     assert first["cost"]["services"]["DynamoDB writes"] == "0.0141"
     assert second["cost"]["services"]["DynamoDB writes"] == "20.00"
     assert CliRunner().invoke(app, ["plan", "--start", "2026-11-01"]).exit_code == 2
+
+
+ORDERS = Schema(
+    source=(KeyAttribute("pk"), KeyAttribute("sk", "N")),
+    time=ChangeTime(path=("updatedAt",), format="epoch_ms", missing="include"),
+)
+
+
+def test_a_plan_shows_tables_of_other_keys() -> None:
+    found = made(schema=ORDERS)
+
+    told = " ".join(printed(found).split())
+    assert "key pk (S), sk (N), updatedAt as epoch_ms, include items without it" in told
+    assert "into etl-destination-data, key id (S), timestamp (S)" in told
+    tables = plan_document(found, ETL)["tables"]
+    assert tables["source"]["key"] == [{"name": "pk", "type": "S"}, {"name": "sk", "type": "N"}]
+    assert tables["change_time"]["format"] == "epoch_ms"
+    assert "key id (S)" not in printed(made())
+
+
+def test_a_run_over_a_table_without_a_change_time_takes_all_of_it() -> None:
+    found = made(runs=(night(22),), schema=Schema(time=ChangeTime(path=("timestamp",), format="none")))
+
+    assert round(found.expected.workload.read) == SOURCE.items
+    assert "it has no change time" in " ".join(printed(found).split())

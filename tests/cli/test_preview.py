@@ -111,7 +111,11 @@ def test_programs_get_each_item_with_what_changed(file: Path) -> None:
     good, bad = document["items"]
 
     assert document["window"] == {"start": RUN.start, "end": RUN.end}
-    assert document["counts"] == {"items": 2, "records": 1, "dropped": 0, "ahead": 0, "untimed": 0, "rejected": 1}
+    assert document["counts"] == {"items": 2, "records": 1, "dropped": 0, "ahead": 0, "untimed": 0, "rejected": 1} | {
+        "outside": 0,
+        "excluded": 0,
+        "included": 0,
+    }
     assert (good["outcome"], good["reason"]) == ("transformed", None)
     assert good["item"]["barcode"] == good["records"][0]["record"]["barcode"] == {"B": "AAE="}
     assert {"path": "size", "mark": "+", "before": None, "after": {"S": "small"}} in good["records"][0]["changes"]
@@ -240,5 +244,5 @@ def test_an_item_without_a_time_is_not_rejected(file: Path) -> None:
 def test_an_item_of_the_future_is_ahead(file: Path) -> None:
     found = previewed(file, order(1), order(2, timestamp={"S": "2999-01-01T00:00:00Z"}))
 
-    assert (found.ahead, found.dropped, found.records) == (1, 0, 1)
+    assert (found.left_out["ahead"], found.dropped, found.records) == (1, 0, 1)
     assert "1 with a time in the future" in " ".join(shown(found).split())

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from etl.model import statuses
+from etl.model.schema import SPECIFIED
 from etl_cli.app import app
 from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.quarantine import EXIT_NOT_LOADED
 from etl_cli.items import quarantine as quarantine_content
+from etl_cli.items.item_key import ItemKey
 from etl_cli.items.quarantine import not_loaded_by_replay, quarantine_of, quarantined, quarantines, records_of
 from etl_cli.render.quarantine import print_quarantines, print_records, quarantine_document, record_document
 from etl_cli.runs.ledger import LedgerEntry
@@ -28,7 +31,7 @@ from tests.cli.documents import as_read
 from tests.cli.screens import printed
 from tests.docs.examples import example
 from tests.fakes.past_runs import PastRuns, edited
-from tests.fakes.recording import RecordedBucket, Recording
+from tests.fakes.recording import RecordedBucket, Recording, answer_of
 from tests.fakes.state_machine import FakeStateMachine
 from tests.unit.builders import item
 
@@ -116,20 +119,24 @@ def test_an_empty_quarantine_is_said_to_be_empty(past: PastRuns) -> None:
     assert listed(past) == "Nothing is in quarantine.\n"
 
 
-def shown(past: PastRuns, run: str = RUN, **options: str) -> list[str]:
-    return [record.identity for record in records_of(past.deployment, run, **options)]
+def key(text: str) -> ItemKey:
+    return ItemKey(SPECIFIED.source, (text,))
+
+
+def shown(past: PastRuns, run: str = RUN, field: str | None = None, key: ItemKey | None = None) -> list[str]:
+    return [record.key.text for record in records_of(past.deployment, run, field, key)]
 
 
 def test_records_are_picked_by_attribute_and_by_id(past: PastRuns) -> None:
     assert len(shown(past)) == 5
     assert shown(past, field="timestamp") == ["item-0004"]
-    assert shown(past, identity="item-0003") == ["item-0003"]
-    assert shown(past, field="timestamp", identity="item-0003") == []
+    assert shown(past, key=key("item-0003")) == ["item-0003"]
+    assert shown(past, field="timestamp", key=key("item-0003")) == []
     assert shown(past, "20990101T000000000Z") == []
 
 
 def test_the_documented_example_of_show_is_exact(past: PastRuns) -> None:
-    records = list(records_of(past.deployment, RUN, identity="item-0001"))
+    records = list(records_of(past.deployment, RUN, key=key("item-0001")))
 
     assert printed(lambda console: print_records(console, records, has_more=False)) == example("etl quarantine show")
 
@@ -156,7 +163,7 @@ def test_a_record_of_an_earlier_version_has_a_rule() -> None:
 
 
 def test_programs_get_a_record_with_every_digit(past: PastRuns) -> None:
-    (record,) = records_of(past.deployment, RUN, identity="item-0001")
+    (record,) = records_of(past.deployment, RUN, key=key("item-0001"))
     document = as_read(record_document(record))
 
     assert document["item"] == item(1, value="-96.75")
@@ -205,7 +212,7 @@ def recorded(machine: FakeStateMachine, monkeypatch: pytest.MonkeyPatch) -> Fake
     files = RecordedBucket(recording.objects | {f"quarantine/{FIRST}/transform-0000-0000.json": lines})
     aws = machine.aws
     aws.answers["s3.ListObjectsV2"] = lambda **asked: next(iter(files._pages(**picked(asked, "Bucket", "Prefix"))))
-    aws.answers["s3.GetObject"] = lambda **asked: files.get_object(**picked(asked, "Bucket", "Key"))
+    aws.answers["s3.GetObject"] = partial(answer_of, files)
     monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
     monkeypatch.setattr("secrets.token_hex", lambda _: "3f9a")
     return machine

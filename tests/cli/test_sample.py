@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 import etl_cli.items.preview as preview_module
+from etl.model.schema import SPECIFIED
 from etl_cli.items import sample as sample_module
+from etl_cli.items.item_key import ItemKey
 from etl_cli.items.local_transformation import LocalTransformation
 from etl_cli.items.preview import OTHER_KINDS, preview_sample
 from etl_cli.items.sample import Sample, preview_run, take_items, take_sample
@@ -34,6 +36,10 @@ def past(file: Path) -> PastRuns:
 
 def ids(sample: Sample) -> list[str]:
     return [json.loads(line)["id"]["S"] for line in sample.lines]
+
+
+def key(text: str) -> ItemKey:
+    return ItemKey(SPECIFIED.source, (text,))
 
 
 def made_up(number: int, **more: Any) -> Sample:
@@ -84,9 +90,9 @@ def test_a_table_without_items_is_an_error(file: Path) -> None:
 
 
 def test_items_come_in_the_order_of_the_given_ids(past: PastRuns) -> None:
-    assert ids(take_items(past.deployment, ["item-0005", "item-0001"], RUN)) == ["item-0005", "item-0001"]
+    assert ids(take_items(past.deployment, [key("item-0005"), key("item-0001")], RUN)) == ["item-0005", "item-0001"]
     with pytest.raises(UserError, match="nobody"):
-        take_items(past.deployment, ["nobody"], RUN)
+        take_items(past.deployment, [key("nobody")], RUN)
 
 
 def test_transform_gets_the_run_of_the_window() -> None:

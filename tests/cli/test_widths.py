@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from etl.model.schema import SPECIFIED
 from etl_cli.commands import gaps
 from etl_cli.commands.doctor import print_findings
 from etl_cli.commands.runs import print_runs
@@ -27,6 +28,7 @@ from etl_cli.costs.usage import Usage
 from etl_cli.doctor.findings import Finding
 from etl_cli.items.explanation import Explanation
 from etl_cli.items.explanation_verdict import Verdict
+from etl_cli.items.item_key import ItemKey
 from etl_cli.items.quarantine import Quarantine, quarantined
 from etl_cli.items.rejections import Rejection, Tally
 from etl_cli.items.search import ItemInRun
@@ -175,7 +177,7 @@ def show_explanation(console: Terminal) -> None:
     item = {"id": {"S": ID}, "timestamp": {"S": "2026-11-01T00:00:00Z"}, "value": {"N": DIGITS}, "name": {"S": WIDE}}
     line = json.dumps(item).encode()
     found = ItemInRun(entry(), "read", line, rejections=[Rejection("transform", "value", WIDE, WIDE)])
-    explanation = Explanation(ID, WINDOW.end, line, item["timestamp"], None, [found])
+    explanation = Explanation(ItemKey(SPECIFIED.source, (ID,)), SPECIFIED, WINDOW.end, line, [found])
     verdict = Verdict("quarantined", WIDE, "Do it.", [ETL.line("quarantine", "replay", RUN)])
     print_explanation(console, explanation, verdict, TABLES, Times())
 

@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from etl.model.keys import KeyAttributes
 from etl.model.names import LEDGER_TABLE
+from etl.model.schema import SPECIFIED
 from etl_cli.aws import deployment
 from etl_cli.items.transformation_file import load
+from etl_cli.runs.item_changes import same
 from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger
 from etl_cli.terminal.paths import ROOT
 from tests.fakes.dynamodb import FakeDynamoDB, Item
-from tests.fakes.pipeline import FakePipeline
+from tests.fakes.pipeline import ENVIRONMENT, FakePipeline
 from tests.fakes.recording import RecordedBucket
 from tests.support import PIPELINE
 from tests.unit.builders import END, START, item
@@ -53,12 +58,25 @@ class PastRuns:
         deployment: the command's side.
     """
 
-    def __init__(self, found: list[Item], file: Path, *, segments: int = 1) -> None:
+    def __init__(
+        self,
+        found: list[Item],
+        file: Path,
+        *,
+        segments: int = 1,
+        source: KeyAttributes = SPECIFIED.source,
+        destination: KeyAttributes = SPECIFIED.destination,
+        settings: dict[str, str] | None = None,
+    ) -> None:
         self.runs = FakePipeline(found, segments=segments, page_items=7)
+        self.runs.dynamodb.keys |= {"source": source, "destination": destination}
+        self._settings = (settings or {}) | {
+            "DESTINATION_KEYS": ",".join(f"{each.name}:{each.type}" for each in destination)
+        }
         self.runs.dynamodb.raw = False
         self._file = file
         self._s3 = RecordedBucket({})
-        client = cast(Any, _DynamoDB(self.runs.dynamodb))
+        client = cast(Any, _DynamoDB(self.runs.dynamodb, ENVIRONMENT | self._settings))
         self.deployment = deployment.Deployment(
             "source",
             "destination",
@@ -67,7 +85,7 @@ class PastRuns:
             client,
             cast(Any, self._s3),
             cast(Any, None),
-            lambda _: client,
+            lambda _, **__: client,
         )
 
     @property
@@ -101,7 +119,7 @@ class PastRuns:
             "started_at": f"2024-01-16T{number + 1:02}:00:00.123Z",
         }
         try:
-            with self.runs.deployed(LENIENT | (environment or {}), load(self._file, 10)):
+            with self.runs.deployed(LENIENT | self._settings | (environment or {}), load(self._file, 10)):
                 return self.runs.run(given, execution)
         finally:
             self._s3.objects.update({key: body.decode() for key, body in self.runs.s3.objects.items()})
@@ -123,25 +141,31 @@ class _DynamoDB:
         class ResourceNotFoundException(Exception):  # noqa: N818 - boto3's name
             pass
 
-    def __init__(self, tables: FakeDynamoDB) -> None:
+    def __init__(self, tables: FakeDynamoDB, environment: dict[str, str]) -> None:
         self._tables = tables
-        self.scan = tables.scan
+        self.scan, self.describe_table = tables.scan, tables.describe_table
+        self.environment = environment
         another_protocol = SimpleNamespace(resolved_protocol="cbor", metadata={})  # answers are parsed
         events = SimpleNamespace(register=lambda *_: None)
-        self.meta = SimpleNamespace(events=events, service_model=another_protocol)
+        self.meta = SimpleNamespace(events=events, service_model=another_protocol, endpoint_url="https://aws.example")
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead
         if TableName == LEDGER_TABLE:
             return self._tables.ledger.get_item(TableName="ledger", Key=Key, ConsistentRead=True)
-        found = [each for each in self._tables.tables[TableName] if Key.items() <= each.items()]
+        found = [each for each in self._tables.tables[TableName] if _has(each, Key)]
         return {"Item": found[0]} if found else {}
 
     def query(self, *, TableName: str, ExpressionAttributeValues: Item, **request: Any) -> dict[str, Any]:
-        assert request["KeyConditionExpression"] == "#id = :id"
-        found = [each for each in self._tables.tables[TableName] if each["id"] == ExpressionAttributeValues[":id"]]
-        found.sort(key=lambda each: each["timestamp"]["S"], reverse=not request["ScanIndexForward"])
+        names, parts = request["ExpressionAttributeNames"], request["KeyConditionExpression"].split(" AND ")
+        wanted = {names[name]: ExpressionAttributeValues[value] for name, _, value in map(str.split, parts)}
+        assert len(names) == len(ExpressionAttributeValues) == len(wanted)
+        found = [each for each in self._tables.tables[TableName] if _has(each, wanted)]
+        found.sort(key=json.dumps, reverse=not request["ScanIndexForward"])
         return {"Items": found[: request["Limit"]]}
+
+    def get_function_configuration(self, *, FunctionName: str) -> dict[str, Any]:
+        return {"FunctionName": FunctionName, "Environment": {"Variables": self.environment}}
 
     def get_paginator(self, name: str) -> _DynamoDB:
         assert name == "query"
@@ -151,3 +175,13 @@ class _DynamoDB:
         assert TableName == LEDGER_TABLE
         ledger = self._tables.ledger.items
         yield {"Items": [entry for (kind, _), entry in ledger.items() if kind == "run"]}
+
+
+def _has(item: Item, values: dict[str, Any]) -> bool:
+    """Whether an item has these values, in which binary ones are bytes, as in a request."""
+    wired = {
+        name: {kind: b64encode(content).decode() if kind == "B" else content}
+        for name, value in values.items()
+        for kind, content in value.items()
+    }
+    return all(name in item and same(item[name], value) for name, value in wired.items())

@@ -9,11 +9,15 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from botocore.response import StreamingBody
 
 from etl_cli.aws.deployment import Deployment
+from tests.fakes.aws import RefusalError
+from tests.fakes.dynamodb import FakeDynamoDB
+from tests.fakes.pipeline import ENVIRONMENT
 
 RECORDED = Path(__file__).parent / "recorded"
 Item = dict[str, Any]
@@ -65,6 +69,13 @@ class RecordedBucket:
         yield {"Contents": found} if found else {}
 
 
+def answer_of(bucket: RecordedBucket, Bucket: str, Key: str, **_: Any) -> dict[str, Any]:
+    """The answer of a bucket to GetObject, as S3 gives it."""
+    if Key not in bucket.objects:
+        raise RefusalError("NoSuchKey")
+    return bucket.get_object(Bucket=Bucket, Key=Key)
+
+
 class RecordedTables:
     """Tables; items by table.
 
@@ -74,6 +85,7 @@ class RecordedTables:
     """
 
     exceptions = _Exceptions
+    meta = SimpleNamespace(endpoint_url="http://127.0.0.1:4566")
 
     def __init__(self, tables: dict[str, list[Item]]) -> None:
         self.tables = tables
@@ -87,7 +99,7 @@ class RecordedTables:
     def describe_table(self, *, TableName: str) -> dict[str, Any]:
         if TableName not in self.tables:
             raise _ResourceNotFoundError
-        return {"Table": {"ItemCount": len(self.tables[TableName])}}
+        return {"Table": specified("source" in TableName) | {"ItemCount": len(self.tables[TableName])}}
 
     def batch_write_item(self, *, RequestItems: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         self.writes += 1
@@ -108,6 +120,12 @@ class RecordedTables:
         names = [aliases[alias] for alias in request["ProjectionExpression"].split(", ")]
         for item in self.tables[request["TableName"]]:  # a page each
             yield {"Items": [{name: item[name] for name in names if name in item}]}
+
+
+def specified(is_source: bool) -> dict[str, Any]:
+    """The description of one of the specification's tables."""
+    table: dict[str, Any] = FakeDynamoDB().describe_table(TableName="source" if is_source else "destination")["Table"]
+    return table
 
 
 class RecordedExecution:
@@ -177,6 +195,7 @@ class Recording:
         self.s3 = RecordedBucket(read | recorded["objects"])
         empty: dict[str, list[Item]] = {names["source_table"]: [], names["destination_table"]: []}
         self.dynamodb = RecordedTables(empty | recorded["tables"])
+        self.function: dict[str, Any] = {"Environment": {"Variables": ENVIRONMENT}}
         self.stepfunctions = RecordedExecution(self.description, self.events, step)
         self.deployment = Deployment(
             **names,
@@ -186,7 +205,11 @@ class Recording:
             client=self._client,
         )
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, **_: Any) -> Any:
+        if service == "lambda":
+            return SimpleNamespace(
+                get_function_configuration=lambda FunctionName: {"FunctionName": FunctionName} | self.function
+            )
         return getattr(self, service)
 
 

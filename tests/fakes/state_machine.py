@@ -7,11 +7,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from tests.fakes.aws import Answer, FakeAws, RefusalError
-from tests.fakes.recording import Recording
+from tests.fakes.recording import Recording, answer_of
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:etl-pipeline"
 OUTPUTS = {
@@ -114,7 +114,7 @@ class FakeStateMachine:
             ),
             "dynamodb.DescribeTable": {"Table": {"ItemCount": 0}},
             "s3.ListObjectsV2": lambda Bucket, Prefix, **_: next(iter(files.s3._pages(Bucket=Bucket, Prefix=Prefix))),
-            "s3.GetObject": lambda Bucket, Key, **_: files.s3.get_object(Bucket=Bucket, Key=Key),
+            "s3.GetObject": partial(answer_of, files.s3),
         }
         return FakeAws(answers, region="us-east-1")
 

@@ -116,7 +116,11 @@ def test_the_tutorials_transformation_takes_the_demos_items(
     pipeline.put(order | {"id": {"S": f"{pipeline.token}{order['id']['S']}"}} for order in orders)
     file = tmp_path / "transformation.py"
     file.write_text(tutorial())
-    monkeypatch.setattr(local_transformation, "LocalTransformation", lambda _: LocalTransformation(file))
+    monkeypatch.setattr(
+        local_transformation,
+        "LocalTransformation",
+        lambda _, *given, **options: LocalTransformation(file, *given, **options),
+    )
 
     whole = ("--start", window.start, "--end", window.end, "--sample", "1000")
     previewed = etl("preview", *whole, exits=3)["counts"]

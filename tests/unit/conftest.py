@@ -27,7 +27,7 @@ UNTRACED = {
     "test_scan_pace.py",
     "test_staging.py::test_an_array_that_was_cut_off_anywhere_is_a_staging_error",
     "test_staging.py::test_any_read_size_and_resumption_give_the_same_records",
-    "test_timestamps.py::test_a_time_is_picked_if_and_only_if_it_is_in_the_window",
+    "test_iso_time.py::test_a_time_is_picked_if_and_only_if_it_is_in_the_window",
     "test_transform.py::test_a_crash_at_any_call_changes_nothing",
     "test_transformer.py::test_the_results_of_one_record_stay_within_their_memory",
     "test_user_code.py::test_a_record_larger_than_an_item_is_rejected_with_its_size",

@@ -18,9 +18,6 @@ TIME = "timestamp"
 DESTINATION_KEY: tuple[str, ...] = ("id", "timestamp")
 """The partition key and the sort key of the destination table, both text. A table may have no sort key."""
 
-KEYS_FIRST = tuple(dict.fromkeys((SOURCE_KEY, TIME, *DESTINATION_KEY)))
-"""The attributes to show first."""
-
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The attributes of a run's tables that the pipeline itself uses. The defaults are the specification's.
@@ -46,6 +43,11 @@ class Schema(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def destination_names(self) -> tuple[str, ...]:
         """The names of the destination key's attributes."""
         return names_of(self.destination)
+
+    @property
+    def shown_first(self) -> tuple[str, ...]:
+        """The names of the attributes to show first."""
+        return tuple(dict.fromkeys((*self.source_names, self.time.path[0], *self.destination_names)))
 
 
 SPECIFIED = Schema()

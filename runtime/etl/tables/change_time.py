@@ -133,13 +133,25 @@ class Rule(ABC):
 
     def verdict(self, record: Record, run: Bounds) -> Verdict:
         """The verdict on the time of one record."""
-        value = self.value(record)
+        return self.verdict_on(self.value(record), run)
+
+    def verdict_on(self, value: Any, run: Bounds) -> Verdict:
+        """The verdict on a value, or on ``ABSENT``."""
         span = self.span(value)
         if span is not None:
             return run.verdict(span)
         if self._time.missing == "include":
             return INCLUDED
-        return EXCLUDED if self._time.missing == "exclude" else self._untimed(value)
+        return EXCLUDED if self._time.missing == "exclude" else self.untimed(value)
+
+    def takes(self, value: Any, run: Bounds) -> bool:
+        """Whether a run reads an item with this value as one of its own; an item without a time is one."""
+        span = self.span(value)
+        return self.picks(value, run) and (span is None or run.verdict(span) is None)
+
+    @abstractmethod
+    def picks(self, value: Any, run: Bounds) -> bool:
+        """Whether the filter of a run picks an item with this value, or with ``ABSENT``, as DynamoDB decides it."""
 
     def value(self, record: Record) -> Any:
         """The attribute's value; ``ABSENT`` if there is none."""
@@ -162,7 +174,8 @@ class Rule(ABC):
         span = self.span(value)
         return span is not None and span.first >= run.end
 
-    def _untimed(self, value: Any) -> UntimedError:
+    def untimed(self, value: Any) -> UntimedError:
+        """The reason why a value isn't a time."""
         field = self._time.text
         if value is ABSENT:
             return UntimedError("is missing", field=field)
@@ -188,6 +201,10 @@ _DATE, _CLOCK, _SECONDS = (
 )
 
 
+_EARLIEST = "0001-01-01"
+"""No text of a time sorts before it."""
+
+
 class _TextFormat(NamedTuple):
     """A format of text.
 
@@ -198,6 +215,7 @@ class _TextFormat(NamedTuple):
         signs: characters of every value.
         others: further characters of some values, besides digits.
         margin: the most seconds between the time as it is written and UTC; 0 if text orders exactly by time.
+        longer: a character of every longer value; empty if there is none, None if no value is longer.
     """
 
     shape: str
@@ -206,11 +224,21 @@ class _TextFormat(NamedTuple):
     signs: str
     others: str
     margin: int = 0
+    longer: str | None = ""
+
+    def may_be_longer(self, value: str) -> bool:
+        """Whether a text that is longer than the shortest values may be a value."""
+        return self.longer is not None and self.longer in value
 
 
 _TEXTS: dict[Format, _TextFormat] = {
     "iso": _TextFormat(
-        rf"{_DATE}T{_CLOCK}{_SECONDS}Z", "expected a time in UTC such as 2024-01-15T10:00:00Z", 20, "-T:Z", "."
+        rf"{_DATE}T{_CLOCK}{_SECONDS}Z",
+        "expected a time in UTC such as 2024-01-15T10:00:00Z",
+        20,
+        "-T:Z",
+        ".",
+        longer=".",
     ),
     # No zone of today is more than 14 hours from UTC; the text may say up to 23:59.
     "iso_offset": _TextFormat(
@@ -230,7 +258,7 @@ _TEXTS: dict[Format, _TextFormat] = {
         "T .",
         _DAY,
     ),
-    "date": _TextFormat(_DATE, "expected a date such as 2024-01-15", 10, "-", ""),
+    "date": _TextFormat(_DATE, "expected a date such as 2024-01-15", 10, "-", "", longer=None),
 }
 
 
@@ -245,6 +273,7 @@ class _TextRule(Rule):
         self._expected = self._format.expected
         self._shapes = re.compile(rf"(?:{self._format.shape}\n)*+")
         self._zone = zone_of(time.zone)
+        self._foreign = sorted({*ascii_letters, *punctuation, " "} - {*self._format.signs, *self._format.others})
         self._known = lru_cache(maxsize=4096)(self._span)
 
     def check(self, records: Sequence[Record], run: Bounds) -> list[Verdict]:
@@ -283,19 +312,37 @@ class _TextRule(Rule):
         offset = _offset(text)
         return Span(wall - offset, wall - offset + last)
 
-    def _conditions(self, run: Bounds) -> tuple[Sequence[str], dict[str, Any]]:
-        form = self._format
+    def picks(self, value: Any, run: Bounds) -> bool:
+        """Whether the filter picks an item with this value: the conditions of the filter, in Python."""
+        if type(value) is not str:
+            return True
+        form, (start, end, now) = self._format, self._edges(run)
+        return (
+            start <= value < end
+            or value >= now
+            or value < _EARLIEST
+            or len(value) < form.shortest
+            or not all(sign in value for sign in form.signs)
+            or any(sign in value for sign in self._foreign)
+            or (len(value) > form.shortest and not form.may_be_longer(value))
+        )
+
+    def _edges(self, run: Bounds) -> tuple[str, str, str]:
+        """The texts between which DynamoDB looks for a window, and the text from which it looks for no time."""
         if self._time.format == "date":
             start, end, now = (_text(each, "T")[:10] for each in (run.start, run.end + _DAY - 1, run.now + _DAY - 1))
-        elif form.margin:
-            start = _text(run.start - form.margin, " ")[:16]
-            end, now = (_text(each + form.margin + _MINUTE, "T")[:16] for each in (run.end, run.now))
+        elif margin := self._format.margin:
+            start = _text(run.start - margin, " ")[:16]
+            end, now = (_text(each + margin + _MINUTE, "T")[:16] for each in (run.end, run.now))
         else:
             start, end, now = (_text(each, "T") for each in (run.start, run.end, run.now))
-        foreign = sorted({*ascii_letters, *punctuation, " "} - {*form.signs, *form.others})
+        return start, end, now
+
+    def _conditions(self, run: Bounds) -> tuple[Sequence[str], dict[str, Any]]:
+        form, (start, end, now) = self._format, self._edges(run)
         signs = {f":sign{number}": sign for number, sign in enumerate(form.signs)}
-        no_signs = {f":no{number}": sign for number, sign in enumerate(foreign)}
-        texts = {":start": start, ":end": end, ":now": now, ":string": "S", ":first": "0001-01-01", **signs, **no_signs}
+        no_signs = {f":no{number}": sign for number, sign in enumerate(self._foreign)}
+        texts = {":start": start, ":end": end, ":now": now, ":string": "S", ":first": _EARLIEST, **signs, **no_signs}
         conditions = [
             "(@ >= :start AND @ < :end)",
             "@ >= :now",
@@ -306,10 +353,10 @@ class _TextRule(Rule):
             *(f"NOT contains(@, {name})" for name in signs),
             *(f"contains(@, {name})" for name in no_signs),
         ]
-        if self._time.format == "iso":
+        if form.longer == ".":
             conditions.append("(size(@) > :shortest AND NOT contains(@, :dot))")
-            texts[":dot"] = "."
-        if self._time.format == "date":
+            texts[":dot"] = form.longer
+        if form.longer is None:
             conditions.append("size(@) > :shortest")
         values = {name: {"S": text} for name, text in texts.items()}
         return conditions, values | {":shortest": {"N": str(form.shortest)}}
@@ -351,9 +398,21 @@ class _EpochRule(Rule):
         second = _floor(value, self._unit)
         return Span(second, second)
 
+    def picks(self, value: Any, run: Bounds) -> bool:
+        """Whether the filter picks an item with this value: the conditions of the filter, in Python."""
+        if type(value) not in (int, Decimal):
+            return True
+        start, end, first, last = self._edges(run)
+        return bool(start <= value < end or value < first or value >= last)
+
+    def _edges(self, run: Bounds) -> tuple[int, int, int, int]:
+        """The numbers of a window's bounds, and those between which a number is a time."""
+        start, end, first, last = (second * self._unit for second in (run.start, run.end, _FIRST, _LAST + 1))
+        return start, end, first, last
+
     def _conditions(self, run: Bounds) -> tuple[Sequence[str], dict[str, Any]]:
-        numbers = {":start": run.start, ":end": run.end, ":first": _FIRST, ":last": _LAST + 1}
-        values = {name: {"N": str(second * self._unit)} for name, second in numbers.items()}
+        edges = zip((":start", ":end", ":first", ":last"), self._edges(run), strict=True)
+        values = {name: {"N": str(number)} for name, number in edges}
         return ("(@ >= :start AND @ < :end)", "NOT attribute_type(@, :number)", "@ < :first", "@ >= :last"), {
             **values,
             ":number": {"S": "N"},
@@ -371,9 +430,17 @@ class _NoRule(Rule):
         """Every item passes."""
         return [None] * len(records)
 
+    def verdict_on(self, _value: Any, _run: Bounds) -> Verdict:
+        """Every item passes."""
+        return None
+
     def span(self, _value: Any) -> Span | None:
         """No value has a time."""
         return None
+
+    def picks(self, _value: Any, _run: Bounds) -> bool:
+        """Every item is picked."""
+        return True
 
     def _conditions(self, _run: Bounds) -> tuple[Sequence[str], dict[str, Any]]:
         return (), {}

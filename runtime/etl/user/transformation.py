@@ -68,12 +68,14 @@ class Transformation:
     Args:
         module: the module, or anything with its ``Contract``, ``transform`` and, if any, ``AGGREGATES``.
         schema: the keys of the tables, and the time of an item.
+        whole: whether to take items of any window in a run that isn't a replay.
 
     Raises:
         TransformationError: one of them is missing or can't be used.
     """
 
-    def __init__(self, module: Any, schema: Schema = SPECIFIED) -> None:
+    def __init__(self, module: Any, schema: Schema = SPECIFIED, *, whole: bool = False) -> None:
+        self._whole = whole
         for name in ("Contract", "transform"):
             if not callable(getattr(module, name, None)):
                 raise TransformationError(
@@ -106,7 +108,8 @@ class Transformation:
         Returns:
             For each record the reason to reject it or to leave it out, None or ``INCLUDED`` if it passes.
         """
-        times = self._time.check(records, bounds_of(run))
+        window = bounds_of(run)
+        times = self._time.check(records, window._replace(whole=True) if self._whole else window)
         passed = (None, INCLUDED)
         breaches = iter(
             self._checker.check([record for record, time in zip(records, times, strict=True) if time in passed])
