@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.aws.deployed_schema import deployed_schema
 from etl_cli.costs.deployed import read_deployed
 from etl_cli.costs.planned_window import planned_window
 from etl_cli.costs.planning import make_plan
@@ -59,7 +61,7 @@ def plan(  # noqa: PLR0913 - each is an option
     now = datetime.now(UTC)
     given = execution_input(start, end, lookback, now)
     with connected(profile, region) as deployment:
-        deployed = read_deployed(deployment)
+        deployed = replace(read_deployed(deployment), schema=deployed_schema(deployment))
         entries, watermark = read_ledger(deployment.dynamodb, now)
     etl = EtlLines(profile, region)
     window = planned_window(given, deployed.rules, watermark.end if watermark else None, now, etl)

@@ -12,7 +12,6 @@ from botocore.exceptions import ClientError
 from etl.model.schema import SPECIFIED, Schema
 from etl.model.stages import BY_ACTION, EXTRACT, LOAD
 from etl.model.windows import WindowRules
-from etl_cli.aws.deployed_schema import deployed_schema
 from etl_cli.aws.deployed_settings import setting_of
 from etl_cli.aws.deployment import Deployment
 from etl_cli.aws.error_messages import is_denied
@@ -94,7 +93,6 @@ def read_deployed(deployment: Deployment) -> Deployed:
             write_units_per_second=_warm(destination, "WriteUnitsPerSecond") or CapacitySettings.write_units_per_second,
         ),
         room=room,
-        schema=deployed_schema(deployment),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,6 @@ from etl_cli.aws.error_messages import denied_action, is_denied
 from etl_cli.aws.raw_items import items_of
 from etl_cli.aws.table_way import TableWay
 from etl_cli.doctor.findings import Finding, is_missing
-from etl_cli.items.local_transformation import LocalTransformation, transformation_path
 from etl_cli.items.sample import preview_run
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -86,13 +85,13 @@ def filter_finding(error: ClientError, table: str, deploy: str) -> Finding | Non
     return Finding("source", "problem", text, "Correct source_filter and source_cursor, and deploy:", deploy)
 
 
-def fill_finding(
-    lines: list[bytes], schema: Schema, now: datetime, etl: EtlLines, load: Callable[..., Any] = LocalTransformation
-) -> Finding | None:
+def fill_finding(lines: list[bytes], schema: Schema, now: datetime, etl: EtlLines) -> Finding | None:
     """The finding if the transformation of this checkout doesn't fill the key of the destination, by one item."""
+    from etl_cli.items.local_transformation import LocalTransformation, transformation_path
+
     about = "transformation"
     try:
-        transformation = load(transformation_path({}), schema, whole=True)
+        transformation = LocalTransformation(transformation_path({}), schema, whole=True)
         outcomes = list(transformation.outcomes(lines, preview_run(None, now, schema)))
     except UserError as error:
         return Finding(about, "problem", error.message, error.remedy)
