@@ -43,12 +43,15 @@ def test_a_time_is_that_of_the_model(gigabytes: int, ceiling: int, shown: str) -
 def test_its_settings_are_allowed(tmp_path: Path) -> None:
     (typed,) = re.findall(r"^cdk deploy EtlPipelineStack -c (etl:\w+)=(\d+)$", SECTION, re.MULTILINE)
     (toml,) = re.findall(r"```toml\n(.*?)```", SECTION, re.DOTALL)
-    pipeline = tmp_path / "pipelines" / "etl"
-    pipeline.mkdir(parents=True)
-    (pipeline / "transformation.py").touch()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "transformation.py").touch()
+    (mine / FILE).write_text(toml)
+    chosen = {"etl:pipeline": "mine"}
 
-    by_context = configured(dict([typed]), tmp_path)
-    (pipeline / FILE).write_text(toml)
+    by_file = configured(chosen, tmp_path)
 
     assert tomllib.loads(toml)
-    assert by_context == configured({}, tmp_path) == {"source_read_units_per_second": 500}
+    assert by_file == {"pipeline": "mine", "source_read_units_per_second": 500}
+    (mine / FILE).unlink()
+    assert configured(chosen | dict([typed]), tmp_path) == by_file
