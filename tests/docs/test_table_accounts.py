@@ -13,7 +13,7 @@ from serverless_app.settings import PipelineSettings
 from tests.infrastructure.test_existing_tables import READ
 from tests.support import ROOT
 
-PAGE = (ROOT / "docs" / "tables.md").read_text().partition("## Tables that you already have")[2]
+PAGE = (ROOT / "docs" / "tables.md").read_text().partition("## Tables that you already have")[2].partition("\n## ")[0]
 README = (ROOT / "README.md").read_text()
 SETTINGS, OF_README = (
     [tomllib.loads(each)["settings"] for each in re.findall(r"^```toml\n(.*?)^```$", page, re.M | re.S)]

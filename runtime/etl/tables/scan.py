@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -74,10 +75,10 @@ class PageRequests:
         if not self._pause():
             self._begin()
 
-    def consumed(self, units: float, items: int) -> None:
+    def consumed(self, units: Decimal, items: int) -> None:
         """Note how many units the last page consumed, and how many items DynamoDB read for it."""
-        self._pacer.correct(units - self._estimate)
-        self._page_size.learn(units, items)
+        self._pacer.correct(float(units) - self._estimate)
+        self._page_size.learn(float(units), items)
 
     def page(self) -> bytes | None:
         """The page that was requested; None if time runs out before it arrives.

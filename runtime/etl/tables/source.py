@@ -229,7 +229,7 @@ class SourceTable:
             requests.ask(request | ({"ExclusiveStartKey": cursor["key"]} if cursor else {}))
             while (body := requests.page()) is not None:
                 page, first = _page(body), False
-                requests.consumed(float(page.units), page.scanned)
+                requests.consumed(page.units, page.scanned)
                 continues = bool(page.cursor) and (deadline is None or deadline.allows_another())
                 if page.cursor and continues:
                     requests.ask(request | {"ExclusiveStartKey": page.cursor["key"]})
