@@ -22,6 +22,7 @@ USER_CODE = "pipeline"
 STORES = "STORES"
 
 
+@cache
 def code_version(stores: str, folder: Path = ZIP) -> str:
     """A digest of the functions' sources, of your data files, and of the names of bucket and tables, in 16 digits."""
     sha = _engine(folder).copy()
