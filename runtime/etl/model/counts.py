@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from etl.model.stages import BEFORE_GATE, EXTRACT, GATE, LOAD, TRANSFORM, read_by
+from etl.model.stages import BEFORE_GATE, EXTRACT, GATE, LOAD, MAPS, TRANSFORM, read_by
 
 Counts = Mapping[str, int]
 
@@ -67,8 +67,9 @@ REPORTED = tuple(count.name for count in TABLE if count.reported)
 OUTCOMES = tuple(count.name for count in TABLE if count.outcome)
 REJECTED = {count.stage: count.name for count in TABLE if count.name == f"rejected_{count.stage}"}
 """The count of rejected records, by the action of the stage that rejects them."""
+_FIRST_AFTER_GATE = next(stage.action for stage in MAPS if stage.action not in BEFORE_GATE)
 PASSED_ON = (
-    f"{read_by(LOAD)}_parts",
+    f"{read_by(_FIRST_AFTER_GATE)}_parts",
     *(f"{stage}_quarantine_parts" for stage in REJECTED if stage in BEFORE_GATE),
 )
 """The counts that Gate passes on for each segment, since later stages need them."""
