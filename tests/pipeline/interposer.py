@@ -96,7 +96,7 @@ class Relays:
         """Start none yet. `variables` are those with which clients use the emulator."""
         self._variables = variables
         self._urls: dict[tuple[str, str], str] = {}
-        self._behaviours: dict[tuple[str, str], Behaviour] = {}
+        self._behaviours: dict[tuple[str, str], list[Behaviour]] = {}
         self._servers = ExitStack()
 
     def url(self, function: str, service: str) -> str:
@@ -108,18 +108,17 @@ class Relays:
 
     @contextmanager
     def behaving(self, function: str, service: str, behaviour: Behaviour) -> Iterator[None]:
-        """Answer these requests as `behaviour` says; before and afterwards the emulator answers them."""
-        line = function, service
-        assert line not in self._behaviours
-        self._behaviours[line] = behaviour
+        """Answer these requests as `behaviour` says, in place of an outer one; otherwise the emulator answers them."""
+        behaviours = self._behaviours.setdefault((function, service), [])
+        behaviours.append(behaviour)
         try:
             yield
         finally:
-            del self._behaviours[line]
+            behaviours.pop()
 
     def _behave(self, line: tuple[str, str], request: Request) -> Answer | None:
-        behaviour = self._behaviours.get(line)
-        return behaviour(request) if behaviour else request.forward()
+        behaviours = self._behaviours.get(line)
+        return behaviours[-1](request) if behaviours else request.forward()
 
     def close(self) -> None:
         """End the servers."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
-from tests.pipeline.interposer import HOST, Answer, Behaviour, Request, Server, interposer
+from tests.pipeline.interposer import HOST, Answer, Behaviour, Relays, Request, Server, interposer
 from tests.pipeline.pipeline import wait_for
 from tests.serving import serving
 
@@ -105,6 +106,21 @@ def test_an_answer_that_is_lost_is_not_given_to_the_next_request(echo: Echo) -> 
         with pytest.raises(ConnectionError):
             post(url, "/lost")
         assert post(url, "/next") == b"/next "
+
+
+def test_an_inner_behaviour_answers_in_place_of_an_outer_one(echo: Echo) -> None:
+    def answers(body: bytes) -> Behaviour:
+        return lambda request: request.forward()._replace(body=body)
+
+    with closing(Relays({"AWS_ENDPOINT_URL": f"http://{HOST}:{echo.server_address[1]}"})) as relays:
+        url = relays.url("load", "S3")
+        with relays.behaving("load", "S3", answers(b"outer")):
+            with relays.behaving("load", "S3", answers(b"inner")):
+                inner = post(url, "/1")
+            outer = post(url, "/2")
+        none = post(url, "/3")
+
+    assert (inner, outer, none) == (b"inner", b"outer", b"/3 ")
 
 
 def test_a_request_that_is_forwarded_twice_is_answered_twice(echo: Echo) -> None:
