@@ -36,6 +36,8 @@ class Aws:
     def answer(self, method: str, target: str, headers: Any, body: bytes) -> Answer:
         """Answer any request."""
         operation = headers.get("X-Amz-Target", "").partition(".")[2]
+        if target.endswith("/configuration"):  # of a function, by Lambda's own protocol
+            operation = "GetFunctionConfiguration"
         if not operation and target != "/":
             return self.objects.answer(method, target, headers, body)
         try:
@@ -48,7 +50,7 @@ class Aws:
     def _found(self, operation: str, body: bytes) -> bytes | Answer:
         if operation == "BatchWriteItem":
             return self.items.write(body)
-        request = json.loads(body) if operation else {}
+        request = json.loads(body) if body and operation else {}
         if operation == "Scan":
             return self.items.scan(request)
         if operation == "BatchGetItem":

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 
 from bench.shapes import hostile_shapes, sized_shapes
+from etl.model.schema import DESTINATION_KEY, SOURCE_KEY
+from etl.model.settings import Settings
+from etl.settings import environment as function_variables
 from tests.cli.report_pages import run_of
 from tests.cli.test_report_command import ledger_of
 from tests.fakes.recording import RECORDED, Recording
@@ -92,9 +96,11 @@ def answers_of(run: str, aws: Aws) -> dict[str, Any]:
     def query(request: Any) -> Any:
         if request["TableName"] != DESTINATION:
             return entry
-        identity = request["ExpressionAttributeValues"][":id"]
+        identity = request["ExpressionAttributeValues"][":key0"]
         return b'{"Items":[%b]}' % aws.items.get({"id": identity})[len(b'{"Item":') : -1]
 
+    names = {"staging_bucket": BUCKET, "source_table": SOURCE, "ledger_table": "ledger", "stores": "stores"}
+    variables = function_variables("etl-extract", asdict(Settings()) | names)
     return {
         "": Answer(
             b"<DescribeStacksResponse><DescribeStacksResult><Stacks><member>%b</member></Stacks></DescribeStacksResult>"
@@ -106,7 +112,21 @@ def answers_of(run: str, aws: Aws) -> dict[str, Any]:
             "events": recorded["events"][::-1] if request.get("reverseOrder") else recorded["events"]
         },
         "DescribeExecution": recorded["description"],
+        "GetFunctionConfiguration": {"FunctionName": "etl-extract", "Environment": {"Variables": variables}},
+        "DescribeTable": described,
         "ListMapRuns": {"mapRuns": []},
+    }
+
+
+def described(request: Any) -> dict[str, Any]:
+    """A table with the specification's key."""
+    names = DESTINATION_KEY if request["TableName"] == DESTINATION else (SOURCE_KEY,)
+    return {
+        "Table": {
+            "TableName": request["TableName"],
+            "KeySchema": [{"AttributeName": name, "KeyType": "HASH"} for name in names],
+            "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in names],
+        }
     }
 
 
