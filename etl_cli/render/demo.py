@@ -11,7 +11,7 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.grid import readable
 from etl_cli.terminal.paths import command, environment_line
 
-_OWN_TABLE = "# your own table: README.md, Deploy to AWS and Make it yours"
+_OWN_TABLE = "# your own table: README.md, Use it on your own table"
 
 
 def print_unfit(console: Terminal, reason: str) -> None:
