@@ -713,7 +713,7 @@ ORDERS = {
 
 
 def over_existing(changes: dict[str, Answer] | None = None, name: str = "orders", **variables: str) -> list[Finding]:
-    """What is found in a pipeline over a table that the stack didn't make."""
+    """The findings in a pipeline over a table that the stack didn't make."""
 
     def answer(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         return {"Table": ORDERS | {"TableStatus": "ACTIVE"}} if TableName == name else described(TableName)

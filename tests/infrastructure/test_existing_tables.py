@@ -57,7 +57,7 @@ def source_only(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
 
 
 def granted(stack: Synthesized, stage: str) -> set[tuple[str, str]]:
-    """What a function may do to tables, keys and roles: the action, and the resource with its condition."""
+    """Permissions of a function on tables, keys and roles: the action, and the resource with its condition."""
     found = set()
     for statement in policies_of(stack, role_of_function(stack, f"etl-{stage}")).statements:
         assert statement["Effect"] == "Allow"

@@ -463,6 +463,7 @@ def _seconds(text: str) -> int:
     return passed.days * _DAY + passed.seconds
 
 
+@lru_cache(maxsize=64)  # each batch of records asks for the same bound
 def _text(second: int, separator: str) -> str:
     """A second as text of UTC without a zone; the nearest one of the years 1 to 9999."""
     instant = _EPOCH + timedelta(seconds=min(max(second, _FIRST), _LAST))
