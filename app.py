@@ -8,12 +8,14 @@ from cdk_nag import AwsSolutionsChecks
 
 from etl.model.setting import SettingsError
 from serverless_app.bundling import BundlingError
-from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack
+from serverless_app.stacks.etl_pipeline_stack import EtlPipelineStack, other_pipelines
 
 app = App()
 Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 try:
     EtlPipelineStack(app, "EtlPipelineStack")
+    for names in other_pipelines(app):
+        EtlPipelineStack(app, names.stack_id, pipeline=names.pipeline)
 except (BundlingError, SettingsError) as error:
     sys.exit(f"error: {error}")
 app.synth()

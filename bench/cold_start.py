@@ -17,9 +17,9 @@ from etl.invocation.code_version import USER_CODE
 _BUNDLE = """
 from serverless_app.bundling import bundle
 from serverless_app.settings import PipelineSettings
-code = "tests/fixtures/pipeline"
-print(bundle(PipelineSettings(lambda_platform="host", pipeline=code)))
-print(bundle(PipelineSettings(pipeline=code)))
+code = "tests/fixtures/pipelines"
+print(bundle(PipelineSettings(lambda_platform="host", pipelines=code)))
+print(bundle(PipelineSettings(pipelines=code)))
 """
 # boto3 comes first: it belongs to the runtime, and costs the same without this project.
 _IMPORTS = """

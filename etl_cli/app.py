@@ -25,6 +25,7 @@ from etl_cli.commands import (
     show,
     watch,
 )
+from etl_cli.terminal.chosen_pipeline import VARIABLE, choose
 from etl_cli.terminal.console import out
 from etl_cli.terminal.paths import ROOT
 from etl_cli.terminal.typer_app import EXITS, Commands
@@ -54,8 +55,19 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def _options(
     *,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            envvar=VARIABLE,
+            help="The pipeline: the beginning of its names, such as orders, or orders-dev with a stage. Default: the "
+            "only one.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the versions and exit.")
     ] = False,
 ) -> None:
     """Options of the command itself."""
+    del version  # its callback has ended the command
+    choose(pipeline)

@@ -82,7 +82,7 @@ def bundle(
     bytecode = settings.lambda_platform == "host" or sys.implementation.cache_tag == _CACHE_TAG
     packages_key = _digest(_LAYOUT, machine, lock.read_bytes())
     not_needed = _ZONES if settings.source_cursor_zone == UTC else ()
-    pipeline = pipeline or CHECKOUT / settings.pipeline
+    pipeline = pipeline or CHECKOUT / settings.folder
     trees = ((source, source.name, _NOT_SOURCE), (pipeline, USER_CODE, _NOT_USER_CODE))
     code = [
         part

@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 from aws_cdk import Acknowledgment, CfnElement, Stack, Validations
 from constructs import IConstruct
 
-from etl.model.names import STATE_MACHINE
+from etl.model.names import Names
 from etl.model.stages import MAPS
 from serverless_app.constructs.stage_function import StageFunction
 
@@ -43,7 +43,7 @@ _ALWAYS = (
     ("RunRecorder", "IAM5[Resource::*]", _DELIVERY),
     (
         "RunRecorder",
-        f"{_STATES}:execution:{STATE_MACHINE}:*]",
+        f"{_STATES}:execution:{{names.state_machine}}:*]",
         "The history of the pipeline's executions, whose ids are unknown at deployment. The verb only reads.",
     ),
     (
@@ -64,9 +64,9 @@ _IF_DISTRIBUTED = (
         ("Workflow", f"{_STATES}:execution:{{machine_name}}{suffix}:*]", _EXECUTIONS)
         for suffix in ("", *(f"/{stage.state}" for stage in MAPS))
     ),
-    ("Workflow", f"{_STATES}:execution:{STATE_MACHINE}:*]", _LOOKING),
-    ("Workflow", f"{_STATES}:execution:{STATE_MACHINE}/*:*]", _LOOKING),
-    ("Workflow", f"{_STATES}:mapRun:{STATE_MACHINE}/*:*]", _LOOKING),
+    ("Workflow", f"{_STATES}:execution:{{names.state_machine}}:*]", _LOOKING),
+    ("Workflow", f"{_STATES}:execution:{{names.state_machine}}/*:*]", _LOOKING),
+    ("Workflow", f"{_STATES}:mapRun:{{names.state_machine}}/*:*]", _LOOKING),
 )
 
 
@@ -85,13 +85,14 @@ class Acknowledged(NamedTuple):
 
 
 def acknowledge_findings(
-    stack: Stack, functions: Iterable[StageFunction], *, distributed: bool
+    stack: Stack, functions: Iterable[StageFunction], names: Names, *, distributed: bool
 ) -> Sequence[Acknowledged]:
     """Acknowledge each finding on its own construct, and nowhere else.
 
     Args:
         stack: the stack.
         functions: its functions with all their grants.
+        names: the names of its resources.
         distributed: whether its Maps are Distributed Maps.
     """
     machine = _logical_id(stack, "Workflow/StateMachine/Resource")
@@ -103,7 +104,7 @@ def acknowledge_findings(
         *(_IF_DISTRIBUTED if distributed else ()),
     ]
     acknowledged = [
-        Acknowledged(path, f"AwsSolutions::AwsSolutions-{rule.format(machine_name=machine_name)}", reason)
+        Acknowledged(path, f"AwsSolutions::AwsSolutions-{rule.format(machine_name=machine_name, names=names)}", reason)
         for path, rule, reason in findings
     ]
     for each in acknowledged:

@@ -1,14 +1,15 @@
 """The settings of the stack, read from the context and from ``pipeline.toml``."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from etl.model.limits import MOST_INLINE_WORKERS
+from etl.model.names import SPECIFIED, Names
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, Settings
-from etl.model.settings_sources import configured, parse, pipeline_folder
+from etl.model.settings_sources import check_name, configured, parse, pipeline_folder
 from etl.model.table_access import check_tables
 from etl.settings import schema_of
 from etl.tables.change_time import EVER, bounds
@@ -21,9 +22,24 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 class PipelineSettings(Settings):
     """The checked settings of a stack.
 
+    Attributes:
+        name: the pipeline's name.
+
     Raises:
         SettingsError: a value isn't allowed.
     """
+
+    name: str = SPECIFIED
+
+    @property
+    def names(self) -> Names:
+        """The names of the resources."""
+        return Names(self.name, self.stage)
+
+    @property
+    def folder(self) -> str:
+        """The folder of your code, in the checkout."""
+        return f"{self.pipelines}/{self.name}"
 
     @property
     def distributed(self) -> bool:
@@ -32,10 +48,11 @@ class PipelineSettings(Settings):
 
     def __post_init__(self) -> None:
         """Check every value, and the length of the filter that they make."""
-        for each in fields(self):
-            parse(each.name, getattr(self, each.name), strict=True)
-        pipeline_folder(self.pipeline, CHECKOUT)
-        check_tables(self.source, self.destination)
+        check_name(self.name)
+        for name in SETTINGS:
+            parse(name, getattr(self, name), of=self.name, strict=True)
+        pipeline_folder(self.pipelines, self.name, CHECKOUT)
+        check_tables(self.source, self.destination, own=self.names.tables)
         if self.destination.table and self.destination_keys != SETTINGS["destination_keys"].default:
             raise SettingsError(
                 "destination_keys is the key of a table that the stack creates, and destination_table names one that "
@@ -47,10 +64,12 @@ class PipelineSettings(Settings):
             raise SettingsError(str(error)) from None
 
     @classmethod
-    def from_context(cls, context: Mapping[str, object], checkout: Path = CHECKOUT) -> Self:
-        """Read the context keys ``etl:<setting>`` and the pipeline's ``pipeline.toml``.
+    def from_context(
+        cls, context: Mapping[str, object], checkout: Path = CHECKOUT, *, pipeline: str = SPECIFIED
+    ) -> Self:
+        """Read the context keys ``PIPELINE:SETTING`` and the pipeline's ``pipeline.toml``.
 
         Raises:
             SettingsError: a value isn't allowed, or there is no such setting.
         """
-        return cls(**configured(context, checkout))
+        return cls(name=pipeline, **configured(context, checkout, pipeline))

@@ -19,7 +19,8 @@ from tests.pipeline.interposer import Relays
 
 ROOT = Path(__file__).resolve().parent.parent
 # The transformation of the suite, in place of the user's.
-PIPELINE = "tests/fixtures/pipeline"
+PIPELINES = "tests/fixtures/pipelines"
+PIPELINE = f"{PIPELINES}/etl"
 # Of an environment's folder: see etl_cli/local/cdk.py.
 ASSEMBLY, FINGERPRINT = "cdk.out", "cdk.out.fingerprint"
 # For environments whose functions are sent elsewhere: a proxy's requests name its own port of 127.0.0.1.
@@ -33,7 +34,7 @@ def make_home(folder: Path) -> Path:
     It has no AWS settings, and the caches of the real one.
     """
     (folder / ".cache").symlink_to(Path("~/.cache").expanduser())
-    (folder / ".cdk.json").write_text(json.dumps({"context": {"etl:pipeline": PIPELINE}}))
+    (folder / ".cdk.json").write_text(json.dumps({"context": {"etl:pipelines": PIPELINES}}))
     return folder
 
 
@@ -85,7 +86,7 @@ class SharedAssemblies:
 
     def deploy(self, environment: LocalEnvironment, context: Mapping[str, str] | None = None) -> dict[str, str]:
         """As `LocalEnvironment.deploy`."""
-        context = {"etl:pipeline": PIPELINE} | dict(context or {})
+        context = {"etl:pipelines": PIPELINES} | dict(context or {})
         self._bootstrap(environment.clients())
         settings = json.dumps(sorted(context.items()))
         kept = self._folder / f"assembly-{hashlib.sha256(settings.encode()).hexdigest()[:16]}"

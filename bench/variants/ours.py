@@ -70,7 +70,7 @@ def _work_before(name: str, job: Job) -> dict[str, Any]:
 
 def _stage(name: str, job: Job) -> Callable[[], dict[str, Any]]:
     os.environ.update(ENVIRONMENT)
-    sys.path.append(str(CHECKOUT / "tests" / "fixtures" / "pipeline"))
+    sys.path.append(str(CHECKOUT / "tests" / "fixtures" / "pipelines" / "etl"))
     module = importlib.import_module(f"etl.{name}")
     given = RUN | TABLES.get(job.tables, {})
     module._adapters()  # a function's clients are made once, before its first invocation's work

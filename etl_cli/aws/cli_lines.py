@@ -26,8 +26,12 @@ def failure_lines(deployment: Deployment, execution: str, run: str, function: st
     history = aws("stepfunctions", "get-execution-history", "--execution-arn", execution, "--reverse-order")
     lines = [ShellLine("its history, the last event first", f"{history} --max-items 10")]
     if function:
-        log = aws("logs", "filter-log-events", "--log-group-name", f"/aws/lambda/{function}")
-        lines.append(ShellLine(f"the log of {function}", f"{log} --query 'events[].message' --output text"))
+        log = aws("logs", "filter-log-events", "--log-group-name", deployment.names.log_group(function))
+        lines.append(
+            ShellLine(
+                f"the log of {deployment.names.function(function)}", f"{log} --query 'events[].message' --output text"
+            )
+        )
     if run:
         objects = aws("s3", "ls", "--recursive", f"s3://{deployment.staging_bucket}/")
         lines.append(ShellLine("the objects of the run", f"{objects} | grep {run}"))

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli.aws.deployment import Deployment, MissingStackError, is_local
+from etl_cli.aws.deploy_line import is_local
+from etl_cli.aws.deployment import Deployment, MissingStackError
 from etl_cli.aws.place import find_place
 from etl_cli.aws.shell_settings import with_local_hint
+from etl_cli.terminal.chosen_pipeline import chosen_pipeline
 
 Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="Profile of the AWS CLI, instead of the shell's AWS variables.")
@@ -32,11 +34,11 @@ def connected(profile: str | None = None, region: str | None = None) -> Iterator
     """Connect to the deployed pipeline, and turn errors of AWS into messages.
 
     Raises:
-        UserError: there is no such profile or stack, or AWS refused a request.
+        UserError: there is no such profile or pipeline, or AWS refused a request.
     """
     place = find_place(profile, region)
     try:
-        yield Deployment.find(place.session, place.options)
+        yield Deployment.find(place.session, place.options, chosen_pipeline())
     except MissingStackError as error:
         raise (error if is_local(place.endpoint) else with_local_hint(error)) from None
     except (BotoCoreError, ClientError) as error:

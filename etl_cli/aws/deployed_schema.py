@@ -12,7 +12,7 @@ from etl.model.keys import KeyAttributes
 from etl.model.schema import SPECIFIED, Schema
 from etl.settings import ExtractSettings, schema_of
 from etl.tables.source import described
-from etl_cli.aws.deployment import Deployment, deploy_line
+from etl_cli.aws.deployment import Deployment
 from etl_cli.aws.table_way import table_client
 from etl_cli.terminal.errors import UserError
 
@@ -25,8 +25,7 @@ def deployed_schema(deployment: Deployment) -> Schema:
     """
     source = described(table_client(deployment, "source"), deployment.source_table).key
     destination = described(table_client(deployment, "destination"), deployment.destination_table).key
-    deploy = deploy_line(deployment.dynamodb.meta.endpoint_url)
-    return schema_from(source, destination, deployment.variables, deploy)
+    return schema_from(source, destination, deployment.variables, deployment.deploy_line())
 
 
 def schema_from(source: KeyAttributes, destination: KeyAttributes, variables: Mapping[str, str], deploy: str) -> Schema:

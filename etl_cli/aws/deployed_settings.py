@@ -9,38 +9,36 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from etl.model.names import ALARMS, SCHEDULE_RULE
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
-from etl.model.stages import FUNCTIONS, log_group_of
+from etl.model.stages import FUNCTIONS
 from etl.model.table_access import DESTINATION, SOURCE
 from etl.settings import BY_FUNCTION, OPTIONAL
-from etl_cli.aws.deployment import Deployment, deploy_line
+from etl_cli.aws.deployment import Deployment
 from etl_cli.aws.error_messages import is_denied
 from etl_cli.terminal.errors import UserError
 
-_LATE, _REJECTED = f"{ALARMS}data-late", f"{ALARMS}rejected-share"
-_LOG_GROUP = log_group_of(FUNCTIONS[0])  # all groups have the same retention
+_LATE, _REJECTED = "data-late", "rejected-share"
 
 
 def deployed_settings(deployment: Deployment) -> dict[str, Any]:
     """Read the settings of a deployed pipeline.
 
     Returns:
-        The value of each setting that a resource has and that you may read. No resource has ``pipeline``,
+        The value of each setting that a resource has and that you may read. No resource has ``pipelines``,
         ``removal_policy`` and ``lambda_platform``; the keys in KMS are in the roles' policies alone.
 
     Raises:
         UserError: a function hasn't the settings that the stack gives it.
     """
-    found = _of_functions(deployment)
+    found = _of_functions(deployment) | {"stage": deployment.names.stage}
     for read in (_of_rule, _of_alarms, _of_logs):
         found |= _if_allowed(read, deployment)
     return {name: found[name] for name in SETTINGS if name in found}
 
 
-def setting_of(function: Mapping[str, Any], name: str, endpoint: str) -> Any:
-    """Read a setting from a function's configuration; ``endpoint`` is of any service where the function is.
+def setting_of(function: Mapping[str, Any], name: str, deploy: str) -> Any:
+    """Read a setting from a function's configuration; ``deploy`` is the line that deploys it again.
 
     A function lacks the variable of a setting of the tables that has its default.
 
@@ -56,7 +54,7 @@ def setting_of(function: Mapping[str, Any], name: str, endpoint: str) -> Any:
     except SettingsError as error:
         raise UserError(
             f"The function {function['FunctionName']} has no valid setting {name}: {error}.",
-            f"The stack sets it: {deploy_line(endpoint)}",
+            f"The stack sets it: {deploy}",
         ) from None
 
 
@@ -64,9 +62,9 @@ def _of_functions(deployment: Deployment) -> dict[str, Any]:
     client = deployment.client("lambda")
     found: dict[str, Any] = {}
     for name, kind in BY_FUNCTION.items():
-        function = client.get_function_configuration(FunctionName=name)
+        function = client.get_function_configuration(FunctionName=deployment.names.function(name))
         own = [field.name for field in fields(kind) if field.name in SETTINGS]
-        found |= {each: setting_of(function, each, client.meta.endpoint_url) for each in own}
+        found |= {each: setting_of(function, each, deployment.deploy_line()) for each in own}
         found |= _tables(function)
         found |= {"memory_mb": function["MemorySize"], "architecture": function.get("Architectures", ["x86_64"])[0]}
     return found
@@ -80,13 +78,15 @@ def _tables(function: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_rule(deployment: Deployment) -> dict[str, Any]:
-    rule = deployment.client("events").describe_rule(Name=SCHEDULE_RULE)
+    rule = deployment.client("events").describe_rule(Name=deployment.names.schedule_rule)
     return {"schedule": rule.get("ScheduleExpression"), "schedule_enabled": rule["State"] != "DISABLED"}
 
 
 def _of_alarms(deployment: Deployment) -> dict[str, Any]:
-    found = deployment.client("cloudwatch").describe_alarms(AlarmNames=[_LATE, _REJECTED])["MetricAlarms"]
-    alarms = {alarm["AlarmName"]: alarm for alarm in found}
+    beginning = deployment.names.alarms
+    named = [beginning + each for each in (_LATE, _REJECTED)]
+    found = deployment.client("cloudwatch").describe_alarms(AlarmNames=named)["MetricAlarms"]
+    alarms = {alarm["AlarmName"].removeprefix(beginning): alarm for alarm in found}
     values: dict[str, Any] = {}
     if _LATE in alarms:
         values["late_hours"] = int(alarms[_LATE]["Threshold"] // 3600)
@@ -103,8 +103,9 @@ def _of_topic(topic: str, deployment: Deployment) -> dict[str, Any]:
 
 
 def _of_logs(deployment: Deployment) -> dict[str, Any]:
-    groups = deployment.client("logs").describe_log_groups(logGroupNamePrefix=_LOG_GROUP)["logGroups"]
-    kept = [group["retentionInDays"] for group in groups if group["logGroupName"] == _LOG_GROUP]
+    name = deployment.names.log_group(FUNCTIONS[0])  # all groups have the same retention
+    groups = deployment.client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
+    kept = [group["retentionInDays"] for group in groups if group["logGroupName"] == name]
     return {"log_retention_days": kept[0]} if kept else {}
 
 

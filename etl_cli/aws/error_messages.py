@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from botocore import exceptions as aws
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl_cli.aws.deployment import deploy_line, is_local
+from etl_cli.aws.deploy_line import deploy_line, is_local
 from etl_cli.aws.shell_settings import (
     explain_settings,
     has_aws_settings,

@@ -96,7 +96,7 @@ def backfill(  # noqa: PLR0913 - each is an option
     done_by = _done_by(done_since, now, redo=redo)
     lines, times, console = EtlLines(profile, region), Times(local_time), console_of_progress(as_json=as_json)
     with connected(profile, region) as deployment:
-        entries, _ = read_ledger(deployment.dynamodb, now)
+        entries, _ = read_ledger(deployment.dynamodb, deployment.names, now)
         planned = plan(windows, entries, done_by)
         print_title(console, span, planned, length, times)
         if not dry_run:

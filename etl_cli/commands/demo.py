@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl.model.names import STACK
+from etl.model.names import SPECIFIED
 from etl.model.stages import BY_ACTION, GATE, STATES
 from etl_cli.aws.deployed_schema import deployed_schema, require_specified
 from etl_cli.aws.deployment import Deployment
@@ -148,8 +148,8 @@ class Demonstration:
         self._environment.deploy(self._context, on_line=progress.take)
         self._deployed = True
         clients = self._environment.clients()
-        deployment = Deployment.find(clients.session, clients.options)
-        board.end(DEPLOYMENT, f"{STACK}, {progress.outcome}")
+        deployment = Deployment.find(clients.session, clients.options, SPECIFIED)
+        board.end(DEPLOYMENT, f"{deployment.names.stack}, {progress.outcome}")
         return deployment
 
     def _fill(self, board: Board, deployment: Deployment) -> None:

@@ -54,7 +54,7 @@ def explain(
         now = datetime.now(UTC)
         schema = deployed_schema(deployment)
         item = parse_key(schema.source, key, deployment.source_table)
-        ledger = read_ledger(deployment.dynamodb, now)
+        ledger = read_ledger(deployment.dynamodb, deployment.names, now)
         with counting("Searching the staged objects of runs") as progress:
             explanation = explain_item(deployment, item, schema, ledger, now=now, most_runs=runs, on_progress=progress)
     verdict = judge(explanation, EtlLines(profile, region))

@@ -49,7 +49,7 @@ def gaps(
     """
     now = datetime.now(UTC).replace(microsecond=0)
     with connected(profile, region) as deployment:
-        runs, watermark = read_ledger(deployment.dynamodb, now)
+        runs, watermark = read_ledger(deployment.dynamodb, deployment.names, now)
     coverage = find_coverage(runs, watermark, now, timedelta(hours=overdue_hours), since or EARLIEST)
     fill = partial(fill_lines, deployment.state_machine, EtlLines(profile, region))
     if as_json:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from etl.model.names import STACK
+from etl.model.names import SPECIFIED, Names
+from etl.model.setting import SettingsError
+from etl.model.settings_sources import cdk_context, configured, pipelines_of
+from etl_cli.aws.pipelines import candidate_names
 from etl_cli.local.environment import LocalEnvironment, Status
 from etl_cli.local.variables import is_shell_name, restored_variables, saved_variables, unset_variables
+from etl_cli.terminal.chosen_pipeline import chosen_pipeline
 from etl_cli.terminal.console import Text, err, out, print_json, print_table
 from etl_cli.terminal.context_option import Context, parse_context
 from etl_cli.terminal.errors import UserError
@@ -115,27 +120,63 @@ def _variables(*, for_shell: bool) -> dict[str, str]:
         raise
 
 
-@verb(examples=("etl local deploy", "etl local deploy --context etl:lookback_hours=48"))
+@verb(
+    examples=(
+        "etl local deploy",
+        "etl local deploy --context etl:lookback_hours=48",
+        "etl --pipeline orders-dev local deploy",
+    )
+)
 def deploy(context: Context = None) -> None:
-    """Deploy the stack into the local environment, with the real CDK CLI."""
-    values = parse_context(context)
+    """Deploy the pipelines of this checkout into the local environment, with the real CDK CLI; with --pipeline one."""
+    pipelines, values = _of_checkout(parse_context(context))
     environment = _environment()
     environment.variables()  # fails at once if it isn't up
     began = time.monotonic()
-    with progress(f"Deploying {STACK}") as show:
-        outputs = environment.deploy(values, on_line=show)
-    out.print(f"{STACK} is deployed ({time.monotonic() - began:.0f} s). Its outputs:")
-    print_table(outputs)
+    with progress(f"Deploying {_stacks(pipelines)}") as show:
+        outputs = environment.deploy_all(pipelines, values, on_line=show)
+    for stack, each in outputs.items():
+        out.print(f"{stack} is deployed ({time.monotonic() - began:.0f} s). Its outputs:")
+        print_table(each)
 
 
-@verb(examples=("etl local destroy",))
-def destroy() -> None:
-    """Remove the stack and its data from the local environment, with the real CDK CLI."""
+@verb(examples=("etl local destroy", "etl --pipeline orders-dev local destroy"))
+def destroy(context: Context = None) -> None:
+    """Remove the pipelines of this checkout and their data from the local environment; with --pipeline one.
+
+    The real CDK CLI does it. The tables, stages and pipelines that you leave out stay.
+    """
+    pipelines, values = _of_checkout(parse_context(context))
     environment = _environment()
     environment.variables()
-    with progress(f"Destroying {STACK}") as show:
-        environment.destroy(on_line=show)
-    out.print(f"{STACK} is destroyed.")
+    with progress(f"Destroying {_stacks(pipelines)}") as show:
+        environment.destroy(values, show, pipelines)
+    out.print(f"{_stacks(pipelines)} {'is' if len(pipelines) == 1 else 'are'} destroyed.")
+
+
+def _of_checkout(context: dict[str, str]) -> tuple[list[Names], dict[str, str]]:
+    """The chosen pipelines of this checkout, and the context that chooses their stage too.
+
+    Raises:
+        UserError: there is no such pipeline, or a setting is wrong.
+    """
+    key, chosen = f"{SPECIFIED}:stage", chosen_pipeline()
+    try:
+        values = {**cdk_context(ROOT), **context}
+        folders = pipelines_of(values, ROOT)
+        for names in candidate_names(chosen) if chosen else ():
+            if names.pipeline in folders:
+                context = context | ({key: names.stage} if names.stage else {})
+                return [Names(names.pipeline, configured(values | context, ROOT, names.pipeline).get("stage"))], context
+        if chosen:
+            raise UserError(f"There is no pipeline {chosen} in this checkout: there is {', '.join(folders)}.")
+        return [Names(each, configured(values, ROOT, each).get("stage")) for each in folders], context
+    except SettingsError as error:
+        raise UserError(str(error)) from None
+
+
+def _stacks(pipelines: Sequence[Names]) -> str:
+    return ", ".join(names.stack for names in pipelines)
 
 
 def _print_way_back() -> None:

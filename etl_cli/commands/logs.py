@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from etl.model.stages import FUNCTIONS, log_group_of, module_of
+from etl.model.names import Names
+from etl.model.stages import FUNCTIONS
 from etl_cli.aws.connection import LocalTime, Profile, Region, connected
-from etl_cli.aws.deployment import deploy_line
+from etl_cli.aws.deploy_line import deploy_line
 from etl_cli.render.log_view import LogView, joined
 from etl_cli.runs.ledger import LedgerEntry, read_run
 from etl_cli.runs.log_lines import LogLine
@@ -33,7 +34,7 @@ _OVERLAP = timedelta(seconds=30)
 class Function(StrEnum):
     """The functions, as you type them."""
 
-    vars().update({function: module_of(function) for function in FUNCTIONS})
+    vars().update({function: function for function in FUNCTIONS})
 
 
 @verb(examples=("etl logs", "etl logs load --since 1d", "etl logs --run latest", "etl logs --follow"))
@@ -60,10 +61,11 @@ def logs(  # noqa: PLR0913 - each is an option
     """
     with connected(profile, region) as deployment:
         now = datetime.now(UTC)
-        entry = read_run(deployment.dynamodb, run, now) if run else None
+        entry = read_run(deployment.dynamodb, deployment.names, run, now) if run else None
         start = since or (entry.started - _MARGIN if entry and entry.started else now - _DEFAULT_SINCE)
         end = entry.finished + _MARGIN if entry and entry.finished else None
-        reader = LogReader(deployment.client("logs"), [function] if function else list(Function), start, end)
+        functions = [function] if function else list(Function)
+        reader = LogReader(deployment.client("logs"), deployment.names, functions, start, end)
         show = _printer(entry, Times(local_time), as_json=as_json)
         shown = show(reader.new_lines())
         while follow:
@@ -77,9 +79,9 @@ class LogReader:
     """Reads the new lines in the logs of functions, between two times."""
 
     def __init__(
-        self, client: Any, functions: Sequence[Function], start: datetime, end: datetime | None = None
+        self, client: Any, names: Names, functions: Sequence[Function], start: datetime, end: datetime | None = None
     ) -> None:
-        self._client = client
+        self._client, self._names = client, names
         self._functions = functions
         self._start, self._end = start, end
         self._seen: dict[tuple[str, ...], datetime] = {}
@@ -97,7 +99,7 @@ class LogReader:
         return found
 
     def _read(self, function: Function) -> Iterator[LogLine]:
-        group = log_group_of(function.name)
+        group = self._names.log_group(function.value)
         period = {"startTime": _milliseconds(self._start)} | (
             {"endTime": _milliseconds(self._end)} if self._end else {}
         )
@@ -113,7 +115,7 @@ class LogReader:
         except self._client.exceptions.ResourceNotFoundException:
             raise UserError(
                 f"There is no log group {group}.",
-                f"Deploy the stack again: {deploy_line(self._client.meta.endpoint_url)}",
+                f"Deploy the stack again: {deploy_line(self._client.meta.endpoint_url, self._names)}",
             ) from None
 
 

@@ -62,7 +62,7 @@ def plan(  # noqa: PLR0913 - each is an option
     given = execution_input(start, end, lookback, now)
     with connected(profile, region) as deployment:
         deployed = replace(read_deployed(deployment), schema=deployed_schema(deployment))
-        entries, watermark = read_ledger(deployment.dynamodb, now)
+        entries, watermark = read_ledger(deployment.dynamodb, deployment.names, now)
     etl = EtlLines(profile, region)
     window = planned_window(given, deployed.rules, watermark.end if watermark else None, now, etl)
     made = make_plan(window, deployed, representative_runs(entries, now), price_list(deployed.region, prices), now)

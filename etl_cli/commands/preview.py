@@ -78,8 +78,8 @@ def preview(  # noqa: PLR0913 - each is an option
     A preview writes nothing. It takes items from the source table as they are now: the first items of a scan, or of a
     window. It gives the result of a run, because the same code checks, transforms and adds up.
 
-    With --run, you see how the records of an earlier run would differ. With -c etl:pipeline=FOLDER, you preview
-    another pipeline of this checkout.
+    With --run, you see how the records of an earlier run would differ. With -c etl:pipelines=FOLDER, you preview
+    the pipeline of that name in another folder of this checkout.
     """
     span = _window(start, end)
     if sum(map(bool, (ids, run, span))) > 1:
@@ -90,8 +90,9 @@ def preview(  # noqa: PLR0913 - each is an option
         raise typer.BadParameter("--watch and --json don't go together.")
     from etl_cli.items.local_transformation import transformation_path
 
-    file, times = transformation_path(parse_context(context)), Times(local_time)
+    values, times = parse_context(context), Times(local_time)
     with connected(profile, region) as deployment:
+        file = transformation_path(values, deployment.names.pipeline)
         if run:
             show_preview = _of_run(deployment, file, run, sample, show, None if as_json else times)
         else:
@@ -177,7 +178,7 @@ def _of_run(
     from etl_cli.render.preview_document import run_preview_document
     from etl_cli.render.preview_run import print_run_preview
 
-    earlier = EarlierRun(deployment, read_run(deployment.dynamodb, run, datetime.now(UTC)))
+    earlier = EarlierRun(deployment, read_run(deployment.dynamodb, deployment.names, run, datetime.now(UTC)))
 
     def show_preview() -> Preview:
         with counting("Transforming the items of the run") as progress:

@@ -52,9 +52,11 @@ def list_(
     with connected(profile, region) as deployment:
         now = datetime.now(UTC)
         if run:
-            found = [_of(deployment, read_run(deployment.dynamodb, run, now))]
+            found = [_of(deployment, read_run(deployment.dynamodb, deployment.names, run, now))]
         else:
-            found = list(islice(quarantines(deployment, read_ledger(deployment.dynamodb, now)[0]), limit))
+            found = list(
+                islice(quarantines(deployment, read_ledger(deployment.dynamodb, deployment.names, now)[0]), limit)
+            )
     if as_json:
         print_json({"runs": [quarantine_document(each) for each in found]})
     else:
@@ -93,7 +95,7 @@ def show(  # noqa: PLR0913 - each is an option
     They are real data: be careful with whom you share them.
     """
     with connected(profile, region) as deployment:
-        entry = read_run(deployment.dynamodb, run, datetime.now(UTC))
+        entry = read_run(deployment.dynamodb, deployment.names, run, datetime.now(UTC))
         schema = run_schema(deployment, entry.run)
         key = None if identity is None else parse_key_option(schema.source, identity, deployment.source_table)
         matching = records_of(deployment, entry.run, field, key, schema)
@@ -132,7 +134,7 @@ def replay(
     """
     lines, times = EtlLines(profile, region), Times(local_time)
     with connected(profile, region) as deployment:
-        quarantine = _of(deployment, read_run(deployment.dynamodb, run, datetime.now(UTC)))
+        quarantine = _of(deployment, read_run(deployment.dynamodb, deployment.names, run, datetime.now(UTC)))
         if not quarantine.aside.total:
             raise UserError(
                 f"Run {quarantine.run} has nothing in quarantine, or it has expired after 30 days.",
@@ -144,7 +146,7 @@ def replay(
         console.print(f"  Replays    quarantine of run {quarantine.run}", soft_wrap=True)
         console.print()
         follow_to_end(deployment, execution, lines, times, as_json=as_json)
-        entry = read_run(deployment.dynamodb, execution, datetime.now(UTC))
+        entry = read_run(deployment.dynamodb, deployment.names, execution, datetime.now(UTC))
     if not_loaded_by_replay(entry):
         raise typer.Exit(EXIT_NOT_LOADED)
 

@@ -55,7 +55,7 @@ def report(  # noqa: PLR0913 - each is an option
         check_file(Path(html), force=force)
     now, times, etl = datetime.now(UTC).replace(microsecond=0), Times(local_time), EtlLines(profile, region)
     with connected(profile, region) as deployment:
-        entries, watermark = read_ledger(deployment.dynamodb, now)
+        entries, watermark = read_ledger(deployment.dynamodb, deployment.names, now)
         entry = find_run(entries, run)
         summary = summarize(deployment, entry)
         if not summary.succeeded and not summary.failure:

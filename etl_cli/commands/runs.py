@@ -50,7 +50,7 @@ def runs(  # noqa: PLR0913 - each is an option
     The ledger keeps an entry of every execution without limit, even if it failed before it read anything.
     """
     with connected(profile, region) as deployment:
-        entries, _ = read_ledger(deployment.dynamodb, datetime.now(UTC))
+        entries, _ = read_ledger(deployment.dynamodb, deployment.names, datetime.now(UTC))
     found = select(entries, status or STATUSES, since)
     if as_json:
         print_json({"total": len(found), "runs": [entry_document(entry) for entry in found[:limit]]})

@@ -10,8 +10,8 @@ import typer
 
 from etl.model.instants import format_instant
 from etl_cli.aws.connection import Profile, Region, connected
+from etl_cli.aws.deploy_line import is_local
 from etl_cli.aws.deployed_schema import deployed_schema, require_specified
-from etl_cli.aws.deployment import is_local
 from etl_cli.items.seed import Mix, make_items, write_items
 from etl_cli.terminal.console import out
 from etl_cli.terminal.errors import UserError

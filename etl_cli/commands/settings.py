@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from etl.model.names import SPECIFIED, Names
 from etl.model.setting import Setting, SettingsError
 from etl.model.settings import DAILY, SETTINGS
 from etl.model.settings_sources import cdk_context, configured
 from etl_cli.aws.connection import AsJson, Profile, Region, connected
 from etl_cli.aws.deployed_settings import deployed_settings
-from etl_cli.aws.deployment import deploy_line
 from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.grid import readable
@@ -51,22 +51,22 @@ def settings(as_json: AsJson = False, profile: Profile = None, region: Region = 
     """
     with connected(profile, region) as deployment:
         deployed = deployed_settings(deployment)
-        endpoint = deployment.dynamodb.meta.endpoint_url
-    views = view(deployed, ROOT)
+    views = view(deployed, deployment.names, ROOT)
     if as_json:
         print_json({"settings": [document(each) for each in views]})
     else:
-        print_settings(out, views, deploy_line(endpoint))
+        print_settings(out, views, deployment.deploy_line())
 
 
-def view(deployed: Mapping[str, Any], checkout: Path) -> list[SettingView]:
-    """Put the deployed values that can be read together with those of a checkout.
+def view(deployed: Mapping[str, Any], names: Names, checkout: Path) -> list[SettingView]:
+    """Put the deployed values of a pipeline that can be read together with those of a checkout.
 
     Raises:
         UserError: a configured value isn't allowed.
     """
     try:
-        given = configured(cdk_context(checkout), checkout)
+        stage = {f"{SPECIFIED}:stage": names.stage} if names.stage else {}
+        given = configured({**cdk_context(checkout), **stage}, checkout, names.pipeline)
     except SettingsError as error:
         raise UserError(str(error)) from None
     return [

@@ -32,7 +32,7 @@ def show(
     Functions keeps for 90 days.
     """
     with connected(profile, region) as deployment:
-        entries, watermark = read_ledger(deployment.dynamodb, datetime.now(UTC))
+        entries, watermark = read_ledger(deployment.dynamodb, deployment.names, datetime.now(UTC))
         summary = summarize(deployment, find_run(entries, run))
         account = account_of(deployment, summary, entries, watermark)
     if as_json:

@@ -61,7 +61,7 @@ def find_execution(deployment: Deployment, name: str) -> str:
     if not name:
         return _latest(deployment)
     try:
-        execution = read_run(deployment.dynamodb, name, datetime.now(UTC)).execution
+        execution = read_run(deployment.dynamodb, deployment.names, name, datetime.now(UTC)).execution
     except UserError:
         # The ledger has an entry only once Plan has fixed the run.
         execution = name if name.startswith("arn:") else deployment.execution(name)

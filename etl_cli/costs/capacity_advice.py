@@ -10,10 +10,10 @@ from etl_cli.costs.capacity import TABLE_UNITS, Bound, Estimate, estimate, most_
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs, Workload
 
 REMEDIES: dict[Bound, str] = {
-    "CPU": "raise etl:concurrency or lower etl:segment_bytes; a larger etl:memory_mb gives more CPU, up to 1769",
-    "latency": "raise etl:concurrency or lower etl:segment_bytes",
+    "CPU": "raise concurrency or lower segment_bytes; a larger memory_mb gives more CPU, up to 1769",
+    "latency": "raise concurrency or lower segment_bytes",
     "source table": "raise the source table's warm throughput, and above 40,000 units a second its quota; or export it",
-    "ceiling on reads": "raise etl:source_read_units_per_second, or set it to 0 for no ceiling",
+    "ceiling on reads": "raise source_read_units_per_second, or set it to 0 for no ceiling",
     "destination table": "raise the destination table's warm throughput, and above 40,000 units a second its quota",
 }
 
@@ -36,11 +36,11 @@ def problems(found: Estimate, settings: CapacitySettings) -> list[str]:
     if found.history_events > HISTORY_EVENTS:
         against.append(
             f"its history would have {found.history_events:,} events and may have {HISTORY_EVENTS:,}: set "
-            f"etl:concurrency above {MOST_INLINE_WORKERS}, so that each segment has a history of its own"
+            f"concurrency above {MOST_INLINE_WORKERS}, so that each segment has a history of its own"
         )
     if found.state_bytes > STATE_BYTES:
         against.append(
-            f"its state would have {found.state_bytes:,.0f} bytes and may have {STATE_BYTES:,}: lower etl:concurrency"
+            f"its state would have {found.state_bytes:,.0f} bytes and may have {STATE_BYTES:,}: lower concurrency"
         )
     return against
 
@@ -60,7 +60,7 @@ def _remedy(found: Estimate, settings: CapacitySettings) -> str:
         ceiling = f"{settings.source_read_units_per_second:,} read units a second"
         return f"a ceiling of {ceiling} allows {found.segments:,} workers: {REMEDIES['ceiling on reads']}"
     if bound_by == "destination table" and _ceiling_binds(settings):
-        return "raise etl:max_write_units_per_second, or set it to 0 for no ceiling"
+        return "raise max_write_units_per_second, or set it to 0 for no ceiling"
     return REMEDIES[bound_by]
 
 

@@ -62,12 +62,12 @@ class CapacitySettings:
     """Settings of this stack and limits of AWS; the defaults are the stack's, and AWS's for a new account.
 
     Attributes:
-        concurrency: workers of one stage at a time (``etl:concurrency``).
-        segment_bytes: size of table that one worker scans, in bytes (``etl:segment_bytes``).
-        source_read_units_per_second: ceiling on reads; 0 for none (``etl:source_read_units_per_second``).
-        max_write_units_per_second: ceiling on writes; 0 for none (``etl:max_write_units_per_second``).
-        memory_mb: memory of the functions, which decides their share of a CPU (``etl:memory_mb``).
-        architecture: of the functions, ``x86_64`` or ``arm64``; for their price (``etl:architecture``).
+        concurrency: workers of one stage at a time (``concurrency``).
+        segment_bytes: size of table that one worker scans, in bytes (``segment_bytes``).
+        source_read_units_per_second: ceiling on reads; 0 for none (``source_read_units_per_second``).
+        max_write_units_per_second: ceiling on writes; 0 for none (``max_write_units_per_second``).
+        memory_mb: memory of the functions, which decides their share of a CPU (``memory_mb``).
+        architecture: of the functions, ``x86_64`` or ``arm64``; for their price (``architecture``).
         functions_at_once: workers of a stage that Lambda runs at once, by the account's quota and the functions'
             reservations. Source: Lambda Developer Guide, "Lambda quotas".
         timeout_seconds: time-out of the state machine.

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from etl.model.names import ETL, Names
 from etl.model.schema import SPECIFIED, Schema
 from etl.model.stages import BY_ACTION, EXTRACT, LOAD
 from etl.model.windows import WindowRules
@@ -43,6 +44,7 @@ class Deployed:
     capacity: CapacitySettings
     room: Room | None = None
     schema: Schema = SPECIFIED
+    names: Names = ETL
 
 
 def read_deployed(deployment: Deployment) -> Deployed:
@@ -53,7 +55,8 @@ def read_deployed(deployment: Deployment) -> Deployed:
     """
     functions = deployment.client("lambda")
     extract, load = (
-        functions.get_function_configuration(FunctionName=BY_ACTION[each].function) for each in (EXTRACT, LOAD)
+        functions.get_function_configuration(FunctionName=deployment.names.function(BY_ACTION[each].function))
+        for each in (EXTRACT, LOAD)
     )
     source, destination = (
         deployment.dynamodb.describe_table(TableName=name)["Table"]
@@ -62,10 +65,10 @@ def read_deployed(deployment: Deployment) -> Deployed:
     machine = deployment.stepfunctions.describe_state_machine(stateMachineArn=deployment.state_machine)
     place = deployment.dynamodb.meta
 
-    room = _room(functions)
+    room = _room(functions, deployment.names)
 
     def whole(function: Any, name: str) -> int:
-        return int(setting_of(function, name, place.endpoint_url))
+        return int(setting_of(function, name, deployment.deploy_line()))
 
     return Deployed(
         region=place.region_name,
@@ -93,13 +96,14 @@ def read_deployed(deployment: Deployment) -> Deployed:
             write_units_per_second=_warm(destination, "WriteUnitsPerSecond") or CapacitySettings.write_units_per_second,
         ),
         room=room,
+        names=deployment.names,
     )
 
 
-def _room(functions: Any) -> Room | None:
+def _room(functions: Any, names: Names) -> Room | None:
     """Lambda's room for workers, which a plan can do without."""
     try:
-        return read_room(functions)
+        return read_room(functions, names)
     except ClientError as error:
         if not is_denied(error):
             raise

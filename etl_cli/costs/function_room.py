@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from etl.model.names import ETL, Names
 from etl.model.stages import FUNCTIONS
 from etl_cli.terminal.formats import plural
 
@@ -23,6 +24,7 @@ class Room:
     quota: int
     unreserved: int
     reserved: Mapping[str, int]
+    functions: Sequence[str] = tuple(map(ETL.function, FUNCTIONS))
 
     def of(self, function: str) -> int:
         """The most invocations of a function at once."""
@@ -31,7 +33,7 @@ class Room:
     @property
     def tightest(self) -> str:
         """The function with the least room."""
-        return min(FUNCTIONS, key=self.of)
+        return min(self.functions, key=self.of)
 
     @property
     def least(self) -> int:
@@ -53,13 +55,15 @@ class Room:
         return f"the account's quota is {plural(self.quota, 'concurrent execution')}{others}"
 
 
-def read_room(client: Any) -> Room:
+def read_room(client: Any, names: Names) -> Room:
     """Read the room from Lambda (boto3's client), which is free."""
+    functions = tuple(map(names.function, FUNCTIONS))
     limits = client.get_account_settings()["AccountLimit"]
-    found = {name: client.get_function_concurrency(FunctionName=name) for name in FUNCTIONS}
+    found = {name: client.get_function_concurrency(FunctionName=name) for name in functions}
     key = "ReservedConcurrentExecutions"
     return Room(
         quota=limits["ConcurrentExecutions"],
         unreserved=limits["UnreservedConcurrentExecutions"],
         reserved={name: each[key] for name, each in found.items() if key in each},
+        functions=functions,
     )

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from etl.model.instants import format_instant
 from etl_cli.aws.cli_lines import aws
-from etl_cli.aws.deployment import deploy_line, is_local
+from etl_cli.aws.deploy_line import deploy_line, is_local
 from etl_cli.costs.capacity import Estimate, estimate
 from etl_cli.costs.capacity_advice import FILLED, problems, recommend
 from etl_cli.costs.capacity_inputs import CapacitySettings, Costs
@@ -152,7 +152,7 @@ def advice_lines(plan: Plan, etl: EtlLines) -> list[str]:
         lines.append(_warm(deployed.source.name, "ReadUnitsPerSecond", then.read_units_per_second, etl))
     changed = [name for name in _CONTEXT if getattr(then, name) != getattr(now, name)]
     if changed:
-        line = deploy_line(deployed.endpoint, [f"etl:{name}={getattr(then, name):.0f}" for name in changed])
+        line = deploy_line(deployed.endpoint, deployed.names, [f"{name}={getattr(then, name):.0f}" for name in changed])
         profile = ["--profile", shell_words(etl.profile)] if etl.profile and not is_local(deployed.endpoint) else []
         lines.append(" ".join([line, *profile]))
     return lines

@@ -11,23 +11,15 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.instants import format_instant
-from etl.model.names import (
-    DEAD_LETTERS,
-    DESTINATION_TABLE,
-    LEDGER_TABLE,
-    SCHEDULE_RULE,
-    SOURCE_TABLE,
-    STACK,
-    STAGING_BUCKET,
-    STATE_MACHINE,
-)
+from etl.model.names import SPECIFIED
 from etl.model.stages import BY_ACTION, EXTRACT, FUNCTIONS
 from etl.tables.source import described
 from etl_cli.aws import error_messages
 from etl_cli.aws.cli_lines import aws
+from etl_cli.aws.deploy_line import deploy_line, is_local
 from etl_cli.aws.deployed_schema import schema_from
-from etl_cli.aws.deployment import deploy_line, is_local
 from etl_cli.aws.error_messages import are_unusable, is_unreachable
+from etl_cli.aws.pipelines import candidate_names, chosen_stack
 from etl_cli.aws.place import Place
 from etl_cli.aws.shell_settings import with_local_hint
 from etl_cli.aws.table_way import Side, TableWay
@@ -47,18 +39,14 @@ from etl_cli.doctor.table_findings import (
     refused,
 )
 from etl_cli.runs.ledger import read_ledger
+from etl_cli.terminal.chosen_pipeline import chosen_pipeline
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.formats import plural
 from etl_cli.terminal.times import Times
 
-# The names of the stack's resources, by its outputs, for a stack that can't be read.
-_NAMES = {
-    "SourceTableName": SOURCE_TABLE,
-    "DestinationTableName": DESTINATION_TABLE,
-    "StagingBucketName": STAGING_BUCKET,
-    "StateMachineArn": f"arn:{{partition}}:states:{{region}}:{{account}}:stateMachine:{STATE_MACHINE}",
-}
+_BUCKET, _MACHINE = "StagingBucketName", "StateMachineArn"
+_OUTPUTS = ("SourceTableName", "DestinationTableName", _BUCKET, _MACHINE)
 # You are waiting: a service that doesn't answer soon is a finding.
 _PATIENCE = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 
@@ -87,8 +75,10 @@ class Checkup:
         self._place = place
         self._etl, self._times, self._now, self._late = etl, times, now, late
         self._identity = "these credentials"
-        self._names = {"account": "", "partition": "aws", "region": place.session.region_name or ""}
-        self._deploy = deploy_line("")
+        self._account, self._partition, self._region = "", "aws", place.session.region_name or ""
+        # The pipeline's names, as far as the choice says them; its stack says the rest.
+        self._names = candidate_names(chosen_pipeline() or SPECIFIED)[0]
+        self._deploy = deploy_line("", self._names)
         self._outputs: dict[str, str] = {}
         # The variables of Extract, and the tables that were found, with a client that reaches each.
         self._variables: dict[str, str] = {}
@@ -112,27 +102,35 @@ class Checkup:
     def _checks(self) -> Iterator[_Check]:
         """The checks; a generator, so that later ones know the results of earlier ones."""
         yield _Check("credentials", "sts", "the caller", self._credentials)
-        yield _Check("stack", "cloudformation", f"stack {STACK}", self._stack)
+        yield _Check("stack", "cloudformation", f"stack {self._names.stack}", self._stack)
         if self._unmade:
-            yield _Check("refused", "cloudformation", f"stack {STACK}", self._refusals)
+            yield _Check("refused", "cloudformation", f"stack {self._names.stack}", self._refusals)
         if self._unmade is not None:
             yield _Check("in the way", "dynamodb", "a table of the stack", self._obstacles)
             return  # everything else is missing too
-        yield _Check("schedule", "events", f"rule {SCHEDULE_RULE}", self._schedule)
-        yield _Check("workflow", "states", f"state machine {self._output('StateMachineArn')}", self._workflow)
-        for name in FUNCTIONS:
+        yield _Check("schedule", "events", f"rule {self._names.schedule_rule}", self._schedule)
+        yield _Check("workflow", "states", f"state machine {self._output(_MACHINE)}", self._workflow)
+        for name in map(self._names.function, FUNCTIONS):
             yield _Check(name, "lambda", f"function {name}", partial(self._function, name))
         yield _Check(ABOUT_ROOM, "lambda", "Lambda's room for functions", self._room)
         tables: dict[Side, str] = {"source": "SourceTableName", "destination": "DestinationTableName"}
         for about, output in tables.items():
             yield _Check(about, "dynamodb", f"table {self._output(output)}", partial(self._table, about, output))
         yield _Check(ABOUT_KEYS, "dynamodb", "the tables", self._keys)
-        yield _Check("staging", "s3", f"bucket {self._output('StagingBucketName')}", self._bucket)
-        yield _Check("dead letters", "sqs", f"queue {DEAD_LETTERS}", self._dead_letters)
-        yield _Check("ledger", "dynamodb", f"table {LEDGER_TABLE}", self._ledger)
+        yield _Check("staging", "s3", f"bucket {self._output(_BUCKET)}", self._bucket)
+        yield _Check("dead letters", "sqs", f"queue {self._names.dead_letters}", self._dead_letters)
+        yield _Check("ledger", "dynamodb", f"table {self._names.ledger_table}", self._ledger)
 
     def _output(self, name: str) -> str:
-        return self._outputs.get(name) or _NAMES[name].format_map(self._names)
+        """An output of the stack; for a stack that can't be read, the name that its own resource has."""
+        if name in self._outputs:
+            return self._outputs[name]
+        source, destination, _ = self._names.tables
+        machine = (
+            f"arn:{self._partition}:states:{self._region}:{self._account}:stateMachine:{self._names.state_machine}"
+        )
+        bucket = self._names.staging_bucket(self._account, self._region)
+        return dict(zip(_OUTPUTS, (source, destination, bucket, machine), strict=True))[name]
 
     def _client(self, service: str, options: Mapping[str, str] | None = None) -> Any:
         return self._place.client(service, _PATIENCE, options)
@@ -142,7 +140,7 @@ class Checkup:
         try:
             sts = self._client("sts")
             endpoint = sts.meta.endpoint_url
-            self._deploy = deploy_line(endpoint)
+            self._deploy = deploy_line(endpoint, self._names)
             identity = sts.get_caller_identity()
         except (BotoCoreError, ClientError) as error:
             if are_unusable(error) or (is_unreachable(error) and is_local(endpoint)):
@@ -150,60 +148,61 @@ class Checkup:
                 raise _HopelessError(problem("credentials", reason)) from None
             raise
         self._identity = identity["Arn"]
-        self._names |= {"account": identity["Account"], "partition": identity["Arn"].split(":")[1]}
+        self._account, self._partition = identity["Account"], identity["Arn"].split(":")[1]
         yield Finding("credentials", "ok", identity["Arn"])
-        region = self._names["region"]
+        region = self._region
         yield Finding("region", "ok", region + (f", the local environment at {endpoint}" if is_local(endpoint) else ""))
 
     def _stack(self) -> Iterator[Finding]:
-        client, region = self._client("cloudformation"), self._names["region"]
+        client = self._client("cloudformation")
         try:
-            (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationError":
-                raise
+            found = chosen_stack(client, chosen_pipeline())
+        except UserError as error:  # which pipeline is meant isn't clear
+            raise _HopelessError(problem("stack", error)) from None
+        self._names, self._outputs = found.names, dict(found.outputs)
+        self._deploy = deploy_line(client.meta.endpoint_url, self._names)
+        if not found.status:
             remedy = "Deploy it, or give another --profile or --region:"
-            absent = UserError(f"There is no stack {STACK} in {region}", remedy, remedy_lines=[self._deploy])
+            absent = UserError(
+                f"There is no stack {self._names.stack} in {self._region}", remedy, remedy_lines=[self._deploy]
+            )
             is_elsewhere = not is_local(client.meta.endpoint_url)
             self._unmade = ""
             yield problem("stack", with_local_hint(absent) if is_elsewhere else absent)
             return
-        self._outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-        missing = [name for name in _NAMES if name not in self._outputs]
-        yield stack_finding(stack["StackStatus"], missing, self._deploy)
-        self._unmade = stack["StackStatus"] if stack["StackStatus"] in UNMADE else None
+        missing = [name for name in _OUTPUTS if name not in self._outputs]
+        yield stack_finding(self._names.stack, found.status, missing, self._deploy)
+        self._unmade = found.status if found.status in UNMADE else None
 
     def _obstacles(self) -> Iterator[Finding]:
-        bucket, status = self._output("StagingBucketName"), self._unmade or ""
-        return obstacle_findings(self._client, bucket, status, self._etl.options)
+        bucket, status = self._output(_BUCKET), self._unmade or ""
+        return obstacle_findings(self._client, self._names, bucket, status, self._etl.options)
 
     def _refusals(self) -> Iterator[Finding]:
-        return refusal_findings(self._client("cloudformation"))
+        return refusal_findings(self._client("cloudformation"), self._names.stack)
 
     def _schedule(self) -> Iterator[Finding]:
-        events = self._client("events")
-        rule = events.describe_rule(Name=SCHEDULE_RULE)
+        events, name = self._client("events"), self._names.schedule_rule
+        rule = events.describe_rule(Name=name)
         if rule["State"] == "DISABLED":
             remedy = "If that isn't on purpose, enable it:"
-            line = aws("events", "enable-rule", "--name", SCHEDULE_RULE, options=self._etl.options)
-            yield Finding("schedule", "warning", f"{SCHEDULE_RULE} is disabled: it starts no run", remedy, line)
-        targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=SCHEDULE_RULE)["Targets"]]
-        if self._output("StateMachineArn") not in targets:
-            text = f"{SCHEDULE_RULE} does not start {self._output('StateMachineArn')}"
+            line = aws("events", "enable-rule", "--name", name, options=self._etl.options)
+            yield Finding("schedule", "warning", f"{name} is disabled: it starts no run", remedy, line)
+        targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=name)["Targets"]]
+        if self._output(_MACHINE) not in targets:
+            text = f"{name} does not start {self._output(_MACHINE)}"
             yield Finding("schedule", "problem", text, "The stack makes the target: deploy it again.", self._deploy)
         elif rule["State"] != "DISABLED":
-            yield Finding(
-                "schedule", "ok", f"{SCHEDULE_RULE} is enabled, {rule.get('ScheduleExpression', 'on events only')}"
-            )
+            yield Finding("schedule", "ok", f"{name} is enabled, {rule.get('ScheduleExpression', 'on events only')}")
 
     def _workflow(self) -> Iterator[Finding]:
-        arn = self._output("StateMachineArn")
+        arn = self._output(_MACHINE)
         status = self._client("stepfunctions").describe_state_machine(stateMachineArn=arn)["status"]
         yield self._active("workflow", f"state machine {arn.rpartition(':')[2]}", status)
 
     def _function(self, name: str) -> Iterator[Finding]:
         found = self._client("lambda").get_function_configuration(FunctionName=name)
-        if name == BY_ACTION[EXTRACT].function:
+        if name == self._names.function(BY_ACTION[EXTRACT].function):
             self._variables = found.get("Environment", {}).get("Variables", {})
         reason = found.get("StateReason") or found.get("LastUpdateStatusReason") or ""
         state = found.get("State", "Active")
@@ -213,7 +212,7 @@ class Checkup:
 
     def _room(self) -> Iterator[Finding]:
         try:
-            yield room_finding(self._client("lambda"), self._etl.options, self._deploy)
+            yield room_finding(self._client("lambda"), self._names, self._etl.options, self._deploy)
         except ClientError as error:
             if not is_missing(error):  # otherwise the function's own finding says so
                 raise
@@ -229,7 +228,7 @@ class Checkup:
         try:
             table = client.describe_table(TableName=way.name)["Table"]
         except ClientError as error:
-            found = refused(way, error, self._identity, self._names["account"]) if way.exists else None
+            found = refused(way, error, self._identity, self._account) if way.exists else None
             if not found:
                 raise
             yield found
@@ -253,35 +252,36 @@ class Checkup:
             lines = first_item(client, way.name, schema, format_instant(self._now))
         except ClientError as error:
             found = filter_finding(error, way.name, self._deploy)
-            found = found or refused(way, error, self._identity, self._names["account"])
+            found = found or refused(way, error, self._identity, self._account)
             if not found:
                 raise
             yield found
             return
-        if unfit := fill_finding(lines, schema, self._now, self._etl):
+        if unfit := fill_finding(lines, schema, self._names.pipeline, self._now, self._etl):
             yield unfit
 
     def _bucket(self) -> Iterator[Finding]:
-        bucket = self._output("StagingBucketName")
+        bucket = self._output(_BUCKET)
         self._client("s3").head_bucket(Bucket=bucket)
         yield Finding("staging", "ok", f"bucket {bucket} is there")
 
     def _dead_letters(self) -> Iterator[Finding]:
         sqs = self._client("sqs")
-        url = sqs.get_queue_url(QueueName=DEAD_LETTERS)["QueueUrl"]
+        queue = self._names.dead_letters
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
         attribute = "ApproximateNumberOfMessages"
         waiting = int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])["Attributes"][attribute])
         if not waiting:
-            yield Finding("dead letters", "ok", f"queue {DEAD_LETTERS} is empty")
+            yield Finding("dead letters", "ok", f"queue {queue} is empty")
             return
-        text = f"{plural(waiting, 'event')} in {DEAD_LETTERS} could not start anything"
+        text = f"{plural(waiting, 'event')} in {queue} could not start anything"
         remedy = "Read the reasons, list the missing time with etl gaps, then delete the events:"
         words = ("sqs", "receive-message", "--message-attribute-names", "All", "--queue-url", url)
         yield Finding("dead letters", "problem", text, remedy, aws(*words, options=self._etl.options))
 
     def _ledger(self) -> Iterator[Finding]:
-        entries, watermark = read_ledger(self._client("dynamodb"), self._now)
-        yield Finding("ledger", "ok", f"table {LEDGER_TABLE} has {plural(len(entries), 'run')}")
+        entries, watermark = read_ledger(self._client("dynamodb"), self._names, self._now)
+        yield Finding("ledger", "ok", f"table {self._names.ledger_table} has {plural(len(entries), 'run')}")
         yield from ledger_findings(entries, watermark, self._now, self._late, self._times, self._etl)
 
     def _active(

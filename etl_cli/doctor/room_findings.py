@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from etl.model.names import Names
 from etl.model.stages import FUNCTIONS
 from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.deployed_settings import setting_of
@@ -18,14 +19,14 @@ ABOUT = "concurrency"
 _QUOTA_CODE, _USUAL_QUOTA = "L-B99A9384", 1_000
 
 
-def room_finding(client: Any, options: Sequence[str], deploy: str) -> Finding:
+def room_finding(client: Any, names: Names, options: Sequence[str], deploy: str) -> Finding:
     """Compare Lambda's room for the functions with the setting ``concurrency``."""
-    function = client.get_function_configuration(FunctionName=FUNCTIONS[0])
+    function = client.get_function_configuration(FunctionName=names.function(FUNCTIONS[0]))
     try:
-        workers = setting_of(function, "concurrency", client.meta.endpoint_url)
+        workers = setting_of(function, "concurrency", deploy)
     except UserError as error:
         return Finding(ABOUT, "problem", error.message, "The stack sets it: deploy it again.", deploy)
-    return _compared(read_room(client), workers, options)
+    return _compared(read_room(client, names), workers, options)
 
 
 def _compared(room: Room, workers: int, options: Sequence[str]) -> Finding:

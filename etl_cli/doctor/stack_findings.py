@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from etl.model.names import DESTINATION_TABLE, LEDGER_TABLE, SOURCE_TABLE, STACK, STAGING_BUCKET, STATE_MACHINE
-from etl.model.stages import FUNCTIONS, log_group_of
+from etl.model.names import Names
+from etl.model.stages import FUNCTIONS
 from etl_cli.aws.cli_lines import aws
+from etl_cli.aws.deploy_line import context_words
 from etl_cli.doctor.findings import Finding, is_missing
 from etl_cli.terminal.printable import shell_words
 
 # A stack with these statuses has no resources, or none any more. A deleted stack can't be described.
 UNMADE = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
-_KEEP = ("-c", "etl:removal_policy=retain")
+_KEEP = "removal_policy=retain"
 
 
 class Obstacle(NamedTuple):
@@ -33,19 +34,8 @@ class Obstacle(NamedTuple):
 
 
 _TABLE, _BUCKET, _LOG_GROUP = "table", "bucket", "log group"
-_STATES = f"/aws/vendedlogs/states/{STATE_MACHINE}"
 # The ids of the functions' log groups, in the functions' order.
 _FUNCTION_LOGS = ("ExtractLogs56BFE9EB", "TransformLogs6C6200D4", "LoadLogsFED4C05A")
-OBSTACLES = (
-    Obstacle(_TABLE, SOURCE_TABLE, "SourceTable70380C26"),
-    Obstacle(_TABLE, DESTINATION_TABLE, "DestinationTableE41E7513"),
-    Obstacle(_TABLE, LEDGER_TABLE, "RunLedgerTable3162D107"),
-    Obstacle(_BUCKET, STAGING_BUCKET, "StagingBucket9644C37C"),
-    *(Obstacle(_LOG_GROUP, log_group_of(each), its) for each, its in zip(FUNCTIONS, _FUNCTION_LOGS, strict=True)),
-    Obstacle(_LOG_GROUP, _STATES, "WorkflowLogs8B0907C7"),
-    Obstacle(_LOG_GROUP, f"{_STATES}-recorder", "RunRecorderLogs0853A091"),
-    Obstacle(_LOG_GROUP, f"{_STATES}-watch", "WatermarkWatchLogs039FDCB3"),
-)
 # The property by which CloudFormation imports a resource (CloudFormation user guide, "Resource type support").
 IDENTIFIERS = {_TABLE: "TableName", _BUCKET: "BucketName", _LOG_GROUP: "LogGroupName"}
 _DELETE = {
@@ -55,9 +45,24 @@ _DELETE = {
 }
 
 
-def stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
+def obstacles(names: Names, bucket: str) -> list[Obstacle]:
+    """The resources with fixed names that a deployment would make, and that outlive a stack."""
+    functions = zip(FUNCTIONS, _FUNCTION_LOGS, strict=True)
+    return [
+        Obstacle(_TABLE, names.source_table, "SourceTable70380C26"),
+        Obstacle(_TABLE, names.destination_table, "DestinationTableE41E7513"),
+        Obstacle(_TABLE, names.ledger_table, "RunLedgerTable3162D107"),
+        Obstacle(_BUCKET, bucket, "StagingBucket9644C37C"),
+        *(Obstacle(_LOG_GROUP, names.log_group(each), its) for each, its in functions),
+        Obstacle(_LOG_GROUP, names.states_log_group(names.state_machine), "WorkflowLogs8B0907C7"),
+        Obstacle(_LOG_GROUP, names.states_log_group(names.recorder), "RunRecorderLogs0853A091"),
+        Obstacle(_LOG_GROUP, names.states_log_group(names.watch), "WatermarkWatchLogs039FDCB3"),
+    ]
+
+
+def stack_finding(stack: str, status: str, missing: list[str], deploy: str) -> Finding:
     """Judge the stack by its status and its missing outputs."""
-    text = f"{STACK} is {status}"
+    text = f"{stack} is {status}"
     if status.endswith("_IN_PROGRESS") and status not in UNMADE:
         remedy = "Check again when it is done. A run in progress ends with CodeChangedError if its code changes."
         return Finding("stack", "warning", text, remedy)
@@ -75,15 +80,15 @@ def stack_finding(status: str, missing: list[str], deploy: str) -> Finding:
 
 
 def obstacle_findings(
-    client: Callable[[str], Any], bucket: str, status: str, options: Sequence[str]
+    client: Callable[[str], Any], names: Names, bucket: str, status: str, options: Sequence[str]
 ) -> Iterator[Finding]:
     """Name the obstacles, and both ways out; `status` is the stack's, empty if there is none."""
-    found = list(_present(client, bucket))
+    found = list(_present(client, obstacles(names, bucket)))
     if not found:
         return
-    names = ", ".join(f"{each.kind} {each.name}" for each in found)
-    text = f"{names}: there already and not in the stack, so a deployment fails without naming them"
-    keep = [*_emptied(status, options), *_imported(found)]
+    listed = ", ".join(f"{each.kind} {each.name}" for each in found)
+    text = f"{listed}: there already and not in the stack, so a deployment fails without naming them"
+    keep = [*_emptied(names, status, options), *_imported(names, found)]
     yield Finding("in the way", "problem", text, "Take them into the stack, with their data:", " && ".join(keep))
     other = "The other way out is to delete them with all their data"
     remedy = "You can't undo that. Deploy the stack afterwards:"
@@ -91,9 +96,9 @@ def obstacle_findings(
     yield Finding("in the way", "problem", other, remedy, " && ".join(delete))
 
 
-def refusal_findings(cloudformation: Any) -> Iterator[Finding]:
+def refusal_findings(cloudformation: Any, stack: str) -> Iterator[Finding]:
     """The reasons why CloudFormation didn't begin to make the stack; only DescribeEvents has them."""
-    events = cloudformation.describe_events(StackName=STACK, Filters={"FailedEvents": True})["OperationEvents"]
+    events = cloudformation.describe_events(StackName=stack, Filters={"FailedEvents": True})["OperationEvents"]
     failed = (event for event in events if event.get("ValidationStatus") == "FAILED")
     for text in dict.fromkeys(
         f"{each.get('LogicalResourceId')}: {each.get('ValidationStatusReason')}" for each in failed
@@ -101,8 +106,8 @@ def refusal_findings(cloudformation: Any) -> Iterator[Finding]:
         yield Finding("refused", "problem", text, "Correct this, and deploy again.")
 
 
-def _present(client: Callable[[str], Any], bucket: str) -> Iterator[Obstacle]:
-    """The obstacles that exist; the name of the bucket has the account and the region."""
+def _present(client: Callable[[str], Any], possible: Sequence[Obstacle]) -> Iterator[Obstacle]:
+    """The obstacles that exist."""
     dynamodb, s3, logs = map(client, ("dynamodb", "s3", "logs"))
 
     def has_log_group(name: str) -> bool:
@@ -114,10 +119,7 @@ def _present(client: Callable[[str], Any], bucket: str) -> Iterator[Obstacle]:
         _BUCKET: lambda name: _is_there(partial(s3.head_bucket, Bucket=name)),
         _LOG_GROUP: has_log_group,
     }
-    for each in OBSTACLES:
-        named = each._replace(name=bucket) if each.kind == _BUCKET else each
-        if is_present[each.kind](named.name):
-            yield named
+    yield from (each for each in possible if is_present[each.kind](each.name))
 
 
 def _is_there(look: Callable[[], object]) -> bool:
@@ -130,20 +132,21 @@ def _is_there(look: Callable[[], object]) -> bool:
     return True
 
 
-def _emptied(status: str, options: Sequence[str]) -> list[str]:
+def _emptied(names: Names, status: str, options: Sequence[str]) -> list[str]:
     """Delete the stack of a failed deployment: it has a template, and nothing can be imported into it."""
     if not status:
         return []
     steps = (["delete-stack"], ["wait", "stack-delete-complete"])
-    return [aws("cloudformation", *step, "--stack-name", STACK, options=options) for step in steps]
+    return [aws("cloudformation", *step, "--stack-name", names.stack, options=options) for step in steps]
 
 
-def _imported(found: Sequence[Obstacle]) -> list[str]:
+def _imported(names: Names, found: Sequence[Obstacle]) -> list[str]:
     """Import them into a new stack without other resources, and let a deployment add the rest."""
+    keep = context_words(names, [_KEEP])
     mapping = json.dumps(
         {each.logical_id: {IDENTIFIERS[each.kind]: each.name} for each in found}, separators=(",", ":")
     )
     return [
-        shell_words("cdk", "import", STACK, *_KEEP, "--resource-mapping-inline", mapping),
-        shell_words("cdk", "deploy", STACK, *_KEEP),
+        shell_words("cdk", "import", names.stack_id, *keep, "--resource-mapping-inline", mapping),
+        shell_words("cdk", "deploy", names.stack_id, *keep),
     ]

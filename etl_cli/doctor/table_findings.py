@@ -85,13 +85,13 @@ def filter_finding(error: ClientError, table: str, deploy: str) -> Finding | Non
     return Finding("source", "problem", text, "Correct source_filter and source_cursor, and deploy:", deploy)
 
 
-def fill_finding(lines: list[bytes], schema: Schema, now: datetime, etl: EtlLines) -> Finding | None:
+def fill_finding(lines: list[bytes], schema: Schema, pipeline: str, now: datetime, etl: EtlLines) -> Finding | None:
     """The finding if the transformation of this checkout doesn't fill the key of the destination, by one item."""
     from etl_cli.items.local_transformation import LocalTransformation, transformation_path
 
     about = "transformation"
     try:
-        transformation = LocalTransformation(transformation_path({}), schema, whole=True)
+        transformation = LocalTransformation(transformation_path({}, pipeline), schema, whole=True)
         outcomes = list(transformation.outcomes(lines, preview_run(None, now, schema)))
     except UserError as error:
         return Finding(about, "problem", error.message, error.remedy)

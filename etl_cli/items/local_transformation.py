@@ -12,11 +12,12 @@ import msgspec
 
 from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
+from etl.model.names import SPECIFIED as SPECIFIED_PIPELINE
 from etl.model.rejection import RejectedError
 from etl.model.schema import SPECIFIED, Schema
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, Settings
-from etl.model.settings_sources import CONTEXT_PREFIX, TRANSFORMATION, cdk_context, parse, pipeline_folder
+from etl.model.settings_sources import TRANSFORMATION, cdk_context, parse, pipeline_folder
 from etl.staging.batches import cut_batches
 from etl.tables.change_time import LeftOut
 from etl.user.accumulator import accumulators
@@ -36,16 +37,20 @@ if TYPE_CHECKING:
     from etl_cli.runs.item_changes import Item
 
 
-def transformation_path(context: Mapping[str, str]) -> Path:
-    """Your file, in the folder that ``-c etl:pipeline=FOLDER``, cdk.json or the default names, as in a deployment.
+def transformation_path(context: Mapping[str, str], pipeline: str) -> Path:
+    """Your file, in the folder that ``-c etl:pipelines=FOLDER``, cdk.json or the default names, as in a deployment.
+
+    Args:
+        context: values of the CDK's context.
+        pipeline: the pipeline's name.
 
     Raises:
         UserError: the folder isn't in the checkout, or has no transformation.
     """
-    key = f"{CONTEXT_PREFIX}pipeline"
-    given = {key: SETTINGS["pipeline"].default, **cdk_context(ROOT), **context}
+    key = f"{SPECIFIED_PIPELINE}:pipelines"
+    given = {key: SETTINGS["pipelines"].default, **cdk_context(ROOT), **context}
     try:
-        return pipeline_folder(parse("pipeline", given[key]), ROOT) / TRANSFORMATION
+        return pipeline_folder(parse("pipelines", given[key]), pipeline, ROOT) / TRANSFORMATION
     except SettingsError as error:
         raise UserError(str(error)) from None
 

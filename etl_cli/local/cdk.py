@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from etl_cli.local.process import signals_deferred
@@ -24,9 +24,12 @@ KEPT_LINES = 30
 _NO_SOURCES = {"node_modules", "cdk.out", "bench", "docs", "etl_cli", "tests", "__pycache__"}
 
 
-def fingerprint_of(root: Path, context: Mapping[str, str]) -> str:
-    """Compute a digest of everything the synthesis depends on: files, context and interpreter."""
-    digest = hashlib.sha256(json.dumps([sys.version, sorted(context.items())]).encode())
+def fingerprint_of(root: Path, stacks: Sequence[str], context: Mapping[str, str]) -> str:
+    """Compute a digest of everything the synthesis depends on: files, stacks, context and interpreter.
+
+    A synthesis bundles the code of the chosen stacks alone.
+    """
+    digest = hashlib.sha256(json.dumps([sys.version, list(stacks), sorted(context.items())]).encode())
     for folder, names, files in os.walk(root):
         ignored = _NO_SOURCES if Path(folder) == root else {"__pycache__"}  # your folder may have names like these
         names[:] = sorted(name for name in names if name not in ignored and not name.startswith("."))
@@ -48,6 +51,7 @@ class CdkRunner:
         self._assembly = state_dir / "cdk.out"
         self._home = state_dir / "cdk-home"
         self._fingerprint = state_dir / "cdk.out.fingerprint"
+        self._outputs = self._home / "outputs.json"
         # The app reads and writes UTF-8, even if the user's terminal uses another encoding.
         self._environment = {**environment, "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8"}
         self._on_line = on_line or (lambda _: None)
@@ -58,19 +62,34 @@ class CdkRunner:
         self._home.mkdir(exist_ok=True)
         self._run(["bootstrap", f"aws://{ACCOUNT}/{REGION}"], folder=self._home)
 
-    def deploy(self, stack: str, context: Mapping[str, str]) -> None:
-        """Deploy a stack with `cdk deploy`. Synthesize it first if anything has changed."""
-        fingerprint = fingerprint_of(self._root, context)
-        self._run(
-            ["deploy", stack, "--require-approval", "never", "--progress", "events", *self._app(fingerprint, context)]
-        )
+    def deploy(self, stacks: Sequence[str], context: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """Deploy stacks with `cdk deploy`, and return their outputs. Synthesize first if anything has changed."""
+        fingerprint = fingerprint_of(self._root, stacks, context)
+        self._outputs.unlink(missing_ok=True)
+        options = ["--require-approval", "never", "--progress", "events", "--outputs-file", str(self._outputs)]
+        self._run(["deploy", *stacks, *options, *self._app(fingerprint, context)])
         with open_private(self._fingerprint, "w") as file:
             file.write(fingerprint)
+        outputs: dict[str, dict[str, str]] = json.loads(self._outputs.read_bytes())
+        return outputs
 
-    def destroy(self, stack: str) -> None:
-        """Delete a stack and its resources: `cdk destroy`, of the last deployed template."""
-        app = ["--app", str(self._assembly)] if self._fingerprint.exists() else ["--output", str(self._assembly)]
-        self._run(["destroy", stack, "--force", *app])
+    def destroy(self, stacks: Mapping[str, str], context: Mapping[str, str]) -> None:
+        """Delete stacks and their resources: `cdk destroy`, of the last deployed templates if these are theirs.
+
+        Args:
+            stacks: the name of each, by the name that the CDK CLI knows, which has no stage.
+            context: chooses the stage, if they have to be synthesized.
+        """
+        app = ["--app", str(self._assembly)] if self._has(stacks) else self._synthesis(context)
+        self._run(["destroy", *stacks, "--force", *app])
+
+    def _has(self, stacks: Mapping[str, str]) -> bool:
+        """Whether the last assembly is whole, and has these stacks."""
+        if not self._fingerprint.exists():
+            return False
+        artifacts = json.loads((self._assembly / "manifest.json").read_bytes())["artifacts"]
+        made = {stack: artifacts.get(stack, {}).get("properties", {}).get("stackName", stack) for stack in artifacts}
+        return stacks.items() <= made.items()
 
     def _app(self, fingerprint: str, context: Mapping[str, str]) -> list[str]:
         """Return the options that name the app: its last cloud assembly, if that is current."""
@@ -78,6 +97,9 @@ class CdkRunner:
             self._on_line("Nothing has changed since the last deployment: its template is used again")
             return ["--app", str(self._assembly)]
         self._on_line("Synthesizing the template")
+        return self._synthesis(context)
+
+    def _synthesis(self, context: Mapping[str, str]) -> list[str]:
         self._fingerprint.unlink(missing_ok=True)
         values = [part for key, value in context.items() for part in ("--context", f"{key}={value}")]
         return ["--output", str(self._assembly), *values]

@@ -103,7 +103,3 @@ class Clients:
     def has_stack(self, name: str) -> bool:
         """Whether a stack exists and is complete."""
         return any(stack.name == name and stack.status.endswith("_COMPLETE") for stack in self.stacks())
-
-    def outputs(self, name: str) -> dict[str, str]:
-        """Return a stack's outputs by OutputKey; empty if there is no such stack."""
-        return next((stack.outputs for stack in self.stacks() if stack.name == name), {})

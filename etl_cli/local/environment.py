@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from etl.model.names import STACK
+from etl.model.names import ETL, Names
 from etl_cli.local import process
 from etl_cli.local.cdk import CdkRunner
 from etl_cli.local.clients import Clients, StackSummary
@@ -137,17 +137,39 @@ class LocalEnvironment:
     def deploy(
         self, context: Mapping[str, str] | None = None, on_line: Callable[[str], None] | None = None
     ) -> dict[str, str]:
-        """Deploy the stack with CDK context values, and return its outputs by OutputKey. Bootstrap first if needed."""
+        """Deploy the specification's pipeline with CDK context values, and return its outputs by OutputKey."""
+        (outputs,) = self.deploy_all([ETL], context, on_line).values()
+        return outputs
+
+    def deploy_all(
+        self,
+        pipelines: Sequence[Names],
+        context: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> dict[str, dict[str, str]]:
+        """Deploy pipelines of the checkout with CDK context values, which choose the stage. Bootstrap first if needed.
+
+        Returns:
+            The outputs by OutputKey, for each stack's name.
+        """
         runner = CdkRunner(self.root, self.state_dir, self.environ(), on_line)
         if not self.clients().has_stack("CDKToolkit"):
             runner.bootstrap()
         # The functions run on this machine, with this interpreter.
-        runner.deploy(STACK, {"etl:lambda_platform": "host", **(context or {})})
-        return self.clients().outputs(STACK)
+        return runner.deploy(
+            [names.stack_id for names in pipelines], {"etl:lambda_platform": "host", **(context or {})}
+        )
 
-    def destroy(self, on_line: Callable[[str], None] | None = None) -> None:
-        """Destroy the stack with the CDK CLI."""
-        CdkRunner(self.root, self.state_dir, self.environ(), on_line).destroy(STACK)
+    def destroy(
+        self,
+        context: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+        pipelines: Sequence[Names] = (ETL,),
+    ) -> None:
+        """Destroy the stacks of pipelines with the CDK CLI; the context chooses their stage, as in a deployment."""
+        CdkRunner(self.root, self.state_dir, self.environ(), on_line).destroy(
+            {names.stack_id: names.stack for names in pipelines}, {"etl:lambda_platform": "host", **(context or {})}
+        )
 
     def _status_of(self, record: ServerRecord) -> Status:
         if not process.is_alive(record):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from etl.model.counts import set_aside
 from etl.model.stages import FUNCTIONS, STAGED, function_of
 from etl.staging.keys import quarantine_prefix, stage_prefix
-from etl_cli.aws.deployment import is_local
+from etl_cli.aws.deploy_line import is_local
 
 if TYPE_CHECKING:
     from etl_cli.aws.deployment import Deployment
@@ -34,7 +34,7 @@ def console_links(deployment: Deployment, entry: LedgerEntry) -> dict[str, str]:
     root = f"https://{region}.{_DOMAINS[partition]}"
     links = {"execution": f"{root}/states/home?region={region}#/v2/executions/details/{entry.execution}"}
     failed = function_of(entry.stage) if not entry.succeeded else None
-    for function in [failed] if failed else FUNCTIONS:
+    for function in map(deployment.names.function, [failed] if failed else FUNCTIONS):
         links[f"log of {function}"] = _log(root, region, function, entry)
     if entry.run:
         prefixes = {action: stage_prefix(action, entry.run) for action in STAGED}

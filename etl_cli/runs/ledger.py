@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from etl.model import ledger_fields as fields
 from etl.model.errors import ConfigurationError
 from etl.model.ledger_rows import instant_in, position_in
-from etl.model.names import LEDGER_TABLE
+from etl.model.names import Names
 from etl.model.statuses import SUCCEEDED, status_of
 from etl.model.windows import LATEST_DELIVERY
-from etl_cli.aws.deployment import deploy_line
+from etl_cli.aws.deploy_line import deploy_line
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.times import Span
@@ -81,7 +81,7 @@ class Watermark:
     end: datetime
 
 
-def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[LedgerEntry], Watermark | None]:
+def read_ledger(dynamodb: DynamoDBClient, names: Names, now: datetime) -> tuple[list[LedgerEntry], Watermark | None]:
     """Read all entries of the ledger, the latest start first, and the watermark; None before there is one.
 
     A run without a recorded end is running if it started a short while ago.
@@ -90,33 +90,38 @@ def read_ledger(dynamodb: DynamoDBClient, now: datetime) -> tuple[list[LedgerEnt
         UserError: there is no ledger, or a row was changed.
     """
     pages = dynamodb.get_paginator("query").paginate(
-        TableName=LEDGER_TABLE,
+        TableName=names.ledger_table,
         KeyConditionExpression="#kind = :run",
         ExpressionAttributeNames=fields.placeholders(fields.KIND),
         ExpressionAttributeValues={":run": {"S": fields.OF_RUN}},
         ConsistentRead=True,
     )
     try:
-        entries = [_entry(item, now) for page in pages for item in page["Items"]]
+        entries = [_entry(item, names, now) for page in pages for item in page["Items"]]
     except dynamodb.exceptions.ResourceNotFoundException:
-        deploy = deploy_line(dynamodb.meta.endpoint_url)
-        raise UserError(f"There is no table {LEDGER_TABLE}.", f"Deploy the stack: {deploy}") from None
+        deploy = deploy_line(dynamodb.meta.endpoint_url, names)
+        raise UserError(f"There is no table {names.ledger_table}.", f"Deploy the stack: {deploy}") from None
     except ConfigurationError as error:
         raise UserError(str(error)) from None
     entries.sort(key=lambda entry: (entry.started is not None, entry.started, entry.name), reverse=True)
-    found: Any = dynamodb.get_item(TableName=LEDGER_TABLE, Key=fields.WATERMARK_KEY, ConsistentRead=True).get("Item")
+    found: Any = dynamodb.get_item(TableName=names.ledger_table, Key=fields.WATERMARK_KEY, ConsistentRead=True).get(
+        "Item"
+    )
     try:
         if not found:
             return entries, None
-        since, end = instant_in(found, fields.SINCE, LEDGER_TABLE), position_in(found, fields.END, LEDGER_TABLE)
+        since, end = (
+            instant_in(found, fields.SINCE, names.ledger_table),
+            position_in(found, fields.END, names.ledger_table),
+        )
         return entries, Watermark(since, end)
     except ConfigurationError as error:
         raise UserError(str(error)) from None
 
 
-def read_run(dynamodb: DynamoDBClient, name: str, now: datetime) -> LedgerEntry:
+def read_run(dynamodb: DynamoDBClient, names: Names, name: str, now: datetime) -> LedgerEntry:
     """Read the ledger, and find the entry of a run as `find_run` does."""
-    entries, _ = read_ledger(dynamodb, now)
+    entries, _ = read_ledger(dynamodb, names, now)
     return find_run(entries, name)
 
 
@@ -139,11 +144,11 @@ def find_run(entries: Iterable[LedgerEntry], name: str) -> LedgerEntry:
     )
 
 
-def _entry(item: Any, now: datetime) -> LedgerEntry:
+def _entry(item: Any, names: Names, now: datetime) -> LedgerEntry:
     texts = {name: str(value["S"]) for name, value in item.items() if "S" in value}
 
     def instant(name: str) -> datetime | None:
-        return instant_in(item, name, LEDGER_TABLE) if name in item else None
+        return instant_in(item, name, names.ledger_table) if name in item else None
 
     start, end, started = map(instant, (fields.WINDOW_START, fields.WINDOW_END, fields.STARTED_AT))
     replayed = item.get(fields.REPLAYED, {}).get("M", {})

@@ -1,10 +1,11 @@
-"""Lines for a shell that call this command again, with the same profile and region."""
+"""Lines for a shell that call this command again, with the same pipeline, profile and region."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from etl.model.instants import format_instant
+from etl_cli.terminal.chosen_pipeline import option_words
 from etl_cli.terminal.paths import command
 from etl_cli.terminal.printable import shell_words
 from etl_cli.terminal.times import Span
@@ -12,11 +13,11 @@ from etl_cli.terminal.times import Span
 
 @dataclass(frozen=True)
 class EtlLines:
-    """Makes lines for a shell; ``program`` has the words to type for `etl`."""
+    """Makes lines for a shell; ``program`` has the words to type for `etl`, with the chosen pipeline."""
 
     profile: str | None = None
     region: str | None = None
-    program: str = field(default_factory=command)
+    program: str = field(default_factory=lambda: " ".join([command(), *map(shell_words, option_words())]))
 
     def line(self, *words: str) -> str:
         """A line such as ``etl show latest --profile night``."""

@@ -24,6 +24,7 @@ from etl.model.errors import (
     UnexpectedError,
     class_name,
 )
+from etl.model.names import SPECIFIED, namespace_of, prefix_of
 from etl.model.run import Run, Work, totals
 from etl.model.stages import PLAN
 from etl.model.table_access import EXISTING
@@ -41,6 +42,7 @@ class Context(Protocol):
 Event = Mapping[str, Any]
 # In MiB, which Lambda calls MB.
 MEMORY_SIZE = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+FUNCTION_NAME = "AWS_LAMBDA_FUNCTION_NAME"
 # You find the traces of a run, or of an error, by these.
 _ANNOTATED = ("run", "execution", "error")
 _T = TypeVar("_T")
@@ -131,6 +133,7 @@ class _InvocationRecord:
         values |= metrics.used(self._name, duration_ms, remaining_ms, metrics.peak_memory_mb(), float(limit_mb))
         values["Retries"] = int(bool(self._event.get("retry")))  # how often the workflow has tried before
         facts = self._facts | outcome | {"duration_ms": duration_ms}
+        namespace = namespace_of(prefix_of(os.environ.get(FUNCTION_NAME, f"{SPECIFIED}-{self._name}")))
         if self._trace:
             facts["trace"] = self._trace.root
             named = {name: str(facts[name]) for name in _ANNOTATED if facts.get(name) is not None}
@@ -139,7 +142,7 @@ class _InvocationRecord:
             level,
             message,
             exc_info=level == logging.ERROR,
-            extra=facts | metrics.embedded(self._name, values, round(ended * 1000)),
+            extra=facts | metrics.embedded(self._name, values, round(ended * 1000), namespace),
         )
 
 

@@ -157,7 +157,7 @@ def environment(function: str, values: Mapping[str, Any]) -> dict[str, str]:
     """The environment variables of a function, as ``from_env`` reads them.
 
     Args:
-        function: its name.
+        function: its name in the table of stages.
         values: all settings, and the names of bucket and tables, by the attributes of the classes here.
     """
     names = [field.name for field in fields(BY_FUNCTION[function])]

@@ -7,6 +7,8 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from etl.model.names import Names
+
 
 class AlarmTopic(Construct):
     """The topic ``etl-pipeline-alarms``.
@@ -15,25 +17,28 @@ class AlarmTopic(Construct):
         topic: the topic itself.
 
     Args:
-        alarms: pattern of the names of the alarms that may publish.
+        names: the pipeline's; its alarms may publish.
         email: address that gets the alarms; AWS asks it once to confirm. None for no address.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, alarms: str, email: str | None) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, names: Names, email: str | None) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
-        names = stack.format_arn(
-            service="cloudwatch", resource="alarm", resource_name=alarms, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        alarms = stack.format_arn(
+            service="cloudwatch",
+            resource="alarm",
+            resource_name=f"{names.alarms}*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         publisher = iam.ServicePrincipal(
             "cloudwatch.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": names}},
+            conditions={"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": alarms}},
         )
         # Alarms can't publish to a topic under the key that AWS manages for SNS.
         key = kms.Key(
             self,
             "Key",
-            description="Alarms of the ETL pipeline",
+            description=f"Alarms of the {names.title}",
             enable_key_rotation=True,
             pending_window=Duration.days(7),
             removal_policy=RemovalPolicy.DESTROY,
@@ -41,8 +46,8 @@ class AlarmTopic(Construct):
         self.topic = sns.Topic(
             self,
             "Topic",
-            topic_name="etl-pipeline-alarms",
-            display_name="ETL pipeline",
+            topic_name=names.alarm_topic,
+            display_name=names.title,
             enforce_ssl=True,
             master_key=key,
         )

@@ -9,6 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from etl.model.names import Names
 from etl.model.stages import STATES
 from etl.model.statuses import RUN_LIMIT
 from serverless_app.constructs.pipeline_metrics import NEAR_LIMIT, WATERMARK_AGE, pipeline_metric
@@ -19,7 +20,7 @@ from serverless_app.constructs.watermark_watch import PERIOD as WATCH_PERIOD
 from serverless_app.constructs.widgets import FIVE_MINUTES, NIGHT, graph, limit
 from serverless_app.settings import PipelineSettings
 
-_HEADLINE = """# ETL pipeline
+_HEADLINE = """# {title}
 A red alarm needs action: its description says what to do. Items are sums of a day in UTC.
 `etl runs` lists the runs. `etl gaps` lists periods that no run has covered. docs/monitoring.md explains each figure.
 """
@@ -58,14 +59,17 @@ class Dashboard(Construct):
         board = cloudwatch.Dashboard(
             self,
             "Dashboard",
-            # The name is unique in the account, across regions. Source: CloudWatch API reference, PutDashboard.
-            dashboard_name=f"etl-pipeline-{Stack.of(self).region}",
+            dashboard_name=settings.names.dashboard(Stack.of(self).region),
             default_interval=Duration.days(14),
         )
-        board.add_widgets(cloudwatch.TextWidget(markdown=_HEADLINE, width=24, height=3))
+        board.add_widgets(
+            cloudwatch.TextWidget(
+                markdown=settings.names.typed(_HEADLINE.format(title=settings.names.title)), width=24, height=3
+            )
+        )
         board.add_widgets(
             cloudwatch.AlarmStatusWidget(title="Alarms: red needs action", alarms=alarms, width=10, height=6),
-            _last_night(state_machine),
+            _last_night(state_machine, settings.names),
         )
         board.add_widgets(*_trend(state_machine, settings))
         board.add_widgets(*_workers(settings))
@@ -74,7 +78,7 @@ class Dashboard(Construct):
         board.add_widgets(*table_graphs(storage.measured_tables), *bucket_graphs(storage.bucket))
 
 
-def _last_night(state_machine: sfn.IStateMachine) -> cloudwatch.IWidget:
+def _last_night(state_machine: sfn.IStateMachine, names: Names) -> cloudwatch.IWidget:
     """Show the figures of the last day that has any."""
     items = {"ItemsRead": "Items read", "ItemsLoaded": "Items loaded", "ItemsRejected": "Items rejected"}
     return cloudwatch.SingleValueWidget(
@@ -82,9 +86,9 @@ def _last_night(state_machine: sfn.IStateMachine) -> cloudwatch.IWidget:
         metrics=[
             state_machine.metric_succeeded(statistic="Sum", period=NIGHT, label="Runs that succeeded"),
             state_machine.metric_failed(statistic="Sum", period=NIGHT, label="Runs that failed"),
-            *(pipeline_metric(name, "Sum", NIGHT, label=label) for name, label in items.items()),
+            *(pipeline_metric(names, name, "Sum", NIGHT, label=label) for name, label in items.items()),
             _minutes(state_machine, "Longest run, minutes"),
-            _age("Age of the watermark, hours"),
+            _age(names, "Age of the watermark, hours"),
         ],
         width=14,
         height=6,
@@ -95,11 +99,11 @@ def _trend(state_machine: sfn.IStateMachine, settings: PipelineSettings) -> list
     """Show one point for each day."""
     moved = ("ItemsRead", "ItemsTransformed", "ItemsLoaded", "ItemsSuperseded", "ItemsDropped")
     return [
-        graph("How much: items a day", [pipeline_metric(name, "Sum", NIGHT) for name in moved]),
+        graph("How much: items a day", [pipeline_metric(settings.names, name, "Sum", NIGHT) for name in moved]),
         graph(
             "Rejected items a day, and items without a time; largest share, %",
-            [pipeline_metric(name, "Sum", NIGHT) for name in ("ItemsRejected", "ItemsUntimed")],
-            [pipeline_metric("RejectedShare", "Maximum", NIGHT)],
+            [pipeline_metric(settings.names, name, "Sum", NIGHT) for name in ("ItemsRejected", "ItemsUntimed")],
+            [pipeline_metric(settings.names, "RejectedShare", "Maximum", NIGHT)],
             limits=[
                 limit(settings.reject_alarm_percent, "alarm", cloudwatch.Color.ORANGE),
                 limit(settings.reject_threshold_percent, "nothing is loaded"),
@@ -112,8 +116,8 @@ def _trend(state_machine: sfn.IStateMachine, settings: PipelineSettings) -> list
         ),
         graph(
             "Scanned items a day; bytes staged",
-            [pipeline_metric("ItemsScanned", "Sum", NIGHT)],
-            [pipeline_metric("BytesStaged", "Sum", NIGHT)],
+            [pipeline_metric(settings.names, "ItemsScanned", "Sum", NIGHT)],
+            [pipeline_metric(settings.names, "BytesStaged", "Sum", NIGHT)],
         ),
     ]
 
@@ -122,10 +126,12 @@ def _workers(settings: PipelineSettings) -> list[cloudwatch.IWidget]:
     """Show the workers' time, memory and retries."""
 
     def by_stage(name: str, statistic: str, period: Duration) -> list[cloudwatch.IMetric]:
-        return [pipeline_metric(name, statistic, period, stage=stage, label=stage) for stage in STATES]
+        return [pipeline_metric(settings.names, name, statistic, period, stage=stage, label=stage) for stage in STATES]
 
     return [
-        graph("Age of the watermark, hours", [_age("Hours")], limits=[limit(settings.late_hours, "late")]),
+        graph(
+            "Age of the watermark, hours", [_age(settings.names, "Hours")], limits=[limit(settings.late_hours, "late")]
+        ),
         graph("Workers' time a day, milliseconds", by_stage("Duration", "Sum", NIGHT)),
         graph(
             "Most memory, MB",
@@ -134,7 +140,10 @@ def _workers(settings: PipelineSettings) -> list[cloudwatch.IWidget]:
         ),
         graph(
             "Transient trouble",
-            [pipeline_metric(name, "Sum", FIVE_MINUTES) for name in ("Throttles", "Retries", NEAR_LIMIT)],
+            [
+                pipeline_metric(settings.names, name, "Sum", FIVE_MINUTES)
+                for name in ("Throttles", "Retries", NEAR_LIMIT)
+            ],
         ),
     ]
 
@@ -155,8 +164,8 @@ def _minutes(state_machine: sfn.IStateMachine, label: str) -> cloudwatch.IMetric
     return cloudwatch.MathExpression(expression="time / 60000", using_metrics={"time": time}, label=label, period=NIGHT)
 
 
-def _age(label: str) -> cloudwatch.IMetric:
-    age = pipeline_metric(WATERMARK_AGE, "Minimum", WATCH_PERIOD)
+def _age(names: Names, label: str) -> cloudwatch.IMetric:
+    age = pipeline_metric(names, WATERMARK_AGE, "Minimum", WATCH_PERIOD)
     return cloudwatch.MathExpression(
         expression="age / 3600", using_metrics={"age": age}, label=label, period=WATCH_PERIOD
     )

@@ -34,5 +34,5 @@ def workflow_logging(scope: Construct, name: str, settings: PipelineSettings) ->
         name: name of the state machine.
         settings: the pipeline's settings.
     """
-    group = log_group(scope, f"/aws/vendedlogs/states/{name}", settings)
+    group = log_group(scope, settings.names.states_log_group(name), settings)
     return sfn.LogOptions(destination=group, level=sfn.LogLevel.ALL, include_execution_data=False)

@@ -12,8 +12,6 @@ from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from etl.invocation.metrics import NAMESPACE
-from etl.model.names import ALARMS, DEAD_LETTERS, SCHEDULE_RULE
 from etl.model.statuses import RUN_LIMIT
 from serverless_app.constructs.alarm_topic import AlarmTopic
 from serverless_app.constructs.pipeline_metrics import NEAR_LIMIT, WATERMARK_AGE, pipeline_metric
@@ -61,8 +59,9 @@ class Monitoring(Construct):
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._names = settings.names
         self.alarms: list[cloudwatch.Alarm] = []
-        topic = AlarmTopic(self, "Alarms", alarms=f"{ALARMS}*", email=settings.alarm_email).topic
+        topic = AlarmTopic(self, "Alarms", names=self._names, email=settings.alarm_email).topic
         self._action = actions.SnsAction(topic)
         self._watch_executions(state_machine, recorder, dead_letters)
         self._watch_data(settings)
@@ -97,13 +96,14 @@ class Monitoring(Construct):
         self._alarm(
             "StartLost",
             dead_letters.metric_approximate_number_of_messages_visible(statistic="Maximum", period=_PERIOD),
-            f"EventBridge could not start etl-pipeline or its recorder. The queue {dead_letters.queue_name} has the "
-            "event and the reason. Remove the reason, then purge the queue. The next scheduled run covers the window.",
+            f"EventBridge could not start {self._names.state_machine} or its recorder. The queue "
+            f"{dead_letters.queue_name} has the event and the reason. Remove the reason, then purge the queue. The "
+            "next scheduled run covers the window.",
         )
         self._alarm(
             "RecorderFailed",
             recorder.metric_failed(**sums),
-            "etl-pipeline-recorder could not record or announce that a run was stopped, timed out or failed. No data "
+            f"{self._names.recorder} could not record or announce that a run was stopped, timed out or failed. No data "
             "is affected. The recorder's execution in Step Functions has the error: start it again with its input.",
         )
 
@@ -113,11 +113,11 @@ class Monitoring(Construct):
         self._alarm(
             "DataLate",
             # The period in which a run ends has two measurements.
-            pipeline_metric(WATERMARK_AGE, "Minimum", WATCH_PERIOD),
+            pipeline_metric(self._names, WATERMARK_AGE, "Minimum", WATCH_PERIOD),
             f"No data loaded for {hours} hours, or the watermark is no longer measured. `etl doctor` checks the rule "
-            f"{SCHEDULE_RULE} and the queue {DEAD_LETTERS}. `etl runs` shows whether runs fail, and `etl gaps` gives "
-            "the command that fills the gap. If all of these are fine, check the rule and the state machine "
-            f"etl-pipeline-watch. {_MORE}",
+            f"{self._names.schedule_rule} and the queue {self._names.dead_letters}. `etl runs` shows whether runs "
+            "fail, and `etl gaps` gives the command that fills the gap. If all of these are fine, check the rule and "
+            f"the state machine {self._names.watch}. {_MORE}",
             threshold=hours * 3600,
             evaluation_periods=_LASTING,
             # A broken watch measures nothing, and then late data would stay unnoticed.
@@ -127,16 +127,16 @@ class Monitoring(Construct):
         ).add_ok_action(self._action)
         self._alarm(
             "RejectedShare",
-            pipeline_metric("RejectedShare", "Maximum", _PERIOD),
+            pipeline_metric(self._names, "RejectedShare", "Maximum", _PERIOD),
             f"A run rejected more than {settings.reject_alarm_percent:g} % of its items. Above "
             f"{settings.reject_threshold_percent:g} % a run loads nothing. `etl quarantine show` lists the rejected "
-            f"items with their reasons. Correct the data, or the contract in {settings.pipeline}/transformation.py. "
+            f"items with their reasons. Correct the data, or the contract in {settings.folder}/transformation.py. "
             f"{_MORE}",
             threshold=settings.reject_alarm_percent,
         )
         self._alarm(
             "ItemsUntimed",
-            pipeline_metric("ItemsUntimed", "Sum", _PERIOD),
+            pipeline_metric(self._names, "ItemsUntimed", "Sum", _PERIOD),
             "A run read items whose timestamp is not a time, and put them into quarantine. This can wait for the "
             "morning: no run fails because of them. `etl quarantine list` shows the run and its items. Correct their "
             "timestamps in the source table. Then `etl quarantine replay RUN`, with the last run before the "
@@ -178,14 +178,14 @@ class Monitoring(Construct):
                 f"{stage.node.id}Stopped",
                 log_group=stage.function.log_group,
                 filter_pattern=logs.FilterPattern.any_term(*STOPPED_BY_LAMBDA),
-                metric_namespace=NAMESPACE,
+                metric_namespace=self._names.namespace,
                 metric_name=NEAR_LIMIT,
                 metric_value="1",
                 unit=cloudwatch.Unit.COUNT,
             )
         self._alarm(
             "FunctionLimit",
-            pipeline_metric(NEAR_LIMIT, "Sum", _PERIOD),
+            pipeline_metric(self._names, NEAR_LIMIT, "Sum", _PERIOD),
             f"A function came near the limit of its memory ({settings.memory_mb} MB) or of its time (5 minutes), or "
             "Lambda stopped it there. The dashboard shows the stage. Most often transform() keeps objects in memory "
             "or waits. A larger `memory_mb` gives each function more memory. A smaller `segment_bytes` gives each "
@@ -205,8 +205,8 @@ class Monitoring(Construct):
         alarm = cloudwatch.Alarm(
             self,
             construct_id,
-            alarm_name=ALARMS + _hyphened(construct_id),
-            alarm_description=description,
+            alarm_name=self._names.alarms + _hyphened(construct_id),
+            alarm_description=self._names.typed(description),
             metric=metric,
             **{**usual, **changed},
         )

@@ -3,7 +3,8 @@
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from etl.invocation.metrics import NAMESPACE, UNITS
+from etl.invocation.metrics import UNITS
+from etl.model.names import Names
 
 # The age of the watermark in seconds. Everything before the watermark is loaded. The watch measures it.
 WATERMARK_AGE = "WatermarkAge"
@@ -13,11 +14,12 @@ _KNOWN = {*UNITS, WATERMARK_AGE}
 
 
 def pipeline_metric(
-    name: str, statistic: str, period: Duration, *, stage: str | None = None, label: str | None = None
+    names: Names, name: str, statistic: str, period: Duration, *, stage: str | None = None, label: str | None = None
 ) -> cloudwatch.Metric:
     """Make one of the pipeline's own metrics.
 
     Args:
+        names: the pipeline's.
         name: its name: one of ``UNITS`` in runtime/etl/invocation/metrics.py, or a constant of this module.
         statistic: such as ``Sum``.
         period: the period of the statistic.
@@ -30,7 +32,7 @@ def pipeline_metric(
     if name not in _KNOWN:
         raise KeyError(name)
     return cloudwatch.Metric(
-        namespace=NAMESPACE,
+        namespace=names.namespace,
         metric_name=name,
         statistic=statistic,
         period=period,

@@ -8,11 +8,11 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from etl.model.errors import Reason
+from etl.model.names import Names
 from etl.model.remedies import REMEDIES, UNFORESEEN
 
-SOURCE = "etl-pipeline"
-SUCCEEDED = "ETL Pipeline Run Succeeded"
-FAILED = "ETL Pipeline Run Failed"
+SUCCEEDED, FAILED = "Run Succeeded", "Run Failed"
+"""The ends of the detail types; ``Names.event`` makes the whole ones."""
 
 _AGAIN = "start the run again, unless the next scheduled run covers its window"
 _TEXTS = {name: remedy.text.format(again=_AGAIN) for name, remedy in REMEDIES.items()}
@@ -55,22 +55,25 @@ _SUCCESS = (
 )
 
 
-def announce_success(scope: Construct) -> tasks.EventBridgePutEvents:
+def announce_success(scope: Construct, names: Names) -> tasks.EventBridgePutEvents:
     """Make the state that announces a success. It passes on its input, the run's report."""
-    return _announce(scope, "AnnounceSuccess", SUCCEEDED, _SUCCESS, "Announce that the run succeeded")
+    return _announce(scope, "AnnounceSuccess", names, SUCCEEDED, _SUCCESS, "Announce that the run succeeded")
 
 
-def announce_failure(scope: Construct, name: str) -> tasks.EventBridgePutEvents:
+def announce_failure(scope: Construct, name: str, names: Names) -> tasks.EventBridgePutEvents:
     """Make a state that announces a failure, which is in ``$.end``: see ``RunLedger.record``.
 
     Args:
         scope: the state's scope.
         name: the state's name.
+        names: the pipeline's.
     """
-    return _announce(scope, name, FAILED, _FAILURE, "Announce that the run failed, and what to do")
+    return _announce(scope, name, names, FAILED, names.typed(_FAILURE), "Announce that the run failed, and what to do")
 
 
-def _announce(scope: Construct, name: str, detail_type: str, detail: str, comment: str) -> tasks.EventBridgePutEvents:
+def _announce(
+    scope: Construct, name: str, names: Names, end: str, detail: str, comment: str
+) -> tasks.EventBridgePutEvents:
     state = tasks.EventBridgePutEvents.jsonata(
         scope,
         name,
@@ -78,7 +81,7 @@ def _announce(scope: Construct, name: str, detail_type: str, detail: str, commen
         comment=comment,
         entries=[
             tasks.EventBridgePutEventsEntry(
-                source=SOURCE, detail_type=detail_type, detail=sfn.TaskInput.from_text(detail)
+                source=names.state_machine, detail_type=names.event(end), detail=sfn.TaskInput.from_text(detail)
             )
         ],
         outputs="{% $states.input %}",

@@ -9,7 +9,6 @@ from constructs import Construct
 
 from etl.model import ledger_fields as fields
 from etl.model.keys import KeyAttribute
-from etl.model.names import LEDGER_TABLE
 from serverless_app.constructs.tables import key_table
 
 # The error of the state that records, if the entry has a status that it must keep.
@@ -36,12 +35,13 @@ class RunLedger(Construct):
     """The table ``etl-run-ledger``: an entry for each execution, and the watermark.
 
     Args:
+        name: the table's name.
         removal_policy: what happens to the table when the stack is destroyed.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, removal_policy: RemovalPolicy) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, name: str, removal_policy: RemovalPolicy) -> None:
         super().__init__(scope, construct_id)
-        self.table = key_table(self, "Table", LEDGER_TABLE, tuple(map(KeyAttribute, fields.KEY)), removal_policy)
+        self.table = key_table(self, "Table", name, tuple(map(KeyAttribute, fields.KEY)), removal_policy)
 
     def record(
         self,

@@ -8,7 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from etl.model.names import STATE_MACHINE
+from etl.model.names import Names
 from etl.model.stages import MAPS, STATES
 from etl.model.statuses import ABORTED, FAILED, STATUSES, TIMED_OUT
 from serverless_app.constructs.log_group import workflow_logging
@@ -17,8 +17,6 @@ from serverless_app.constructs.run_ledger import RECORDED, RunLedger
 from serverless_app.constructs.service_role import rule_role, state_machine_role
 from serverless_app.settings import PipelineSettings
 
-_NAME = f"{STATE_MACHINE}-recorder"
-_RULE = f"{STATE_MACHINE}-ended"
 # Statuses of an execution that ended without success.
 _FAILURES = [FAILED, TIMED_OUT, ABORTED]
 
@@ -50,22 +48,23 @@ class RunRecorder(Construct):
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._names = names = settings.names
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name=_NAME,
-            role=state_machine_role(self, _NAME),
+            state_machine_name=names.recorder,
+            role=state_machine_role(self, names.recorder),
             comment="Records and announces the end of a run that the run could not record itself.",
             definition_body=sfn.DefinitionBody.from_chainable(self._find_stage(self._record(ledger))),
             query_language=sfn.QueryLanguage.JSONATA,
             timeout=Duration.minutes(5),
             tracing_enabled=True,
-            logs=workflow_logging(self, _NAME, settings),
+            logs=workflow_logging(self, names.recorder, settings),
         )
         events.Rule(
             self,
             "Ended",
-            rule_name=_RULE,
+            rule_name=names.ended_rule,
             description="Records runs that were stopped, timed out, or failed outside of any Catch",
             event_pattern=events.EventPattern(
                 source=["aws.states"],
@@ -77,7 +76,9 @@ class RunRecorder(Construct):
                 },
             ),
             targets=[
-                targets.SfnStateMachine(self.state_machine, role=rule_role(self, _RULE), dead_letter_queue=dead_letters)
+                targets.SfnStateMachine(
+                    self.state_machine, role=rule_role(self, names.ended_rule), dead_letter_queue=dead_letters
+                )
             ],
         )
 
@@ -86,7 +87,7 @@ class RunRecorder(Construct):
         executions = Stack.of(self).format_arn(
             service="states",
             resource="execution",
-            resource_name=f"{STATE_MACHINE}:*",
+            resource_name=f"{self._names.state_machine}:*",
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
         state = tasks.CallAwsService.jsonata(
@@ -103,7 +104,7 @@ class RunRecorder(Construct):
                 "MaxResults": _EVENTS,
                 "IncludeExecutionData": False,
             },
-            outputs=f"{{% $merge([$states.input, {{'stage': {_LAST_STAGE}}}]) %}}",
+            outputs=f"{{% $merge([$states.input, {{'stage': {_last_stage(self._names)}}}]) %}}",
         )
         state.add_retry(errors=[sfn.Errors.ALL], interval=Duration.seconds(1), max_attempts=4, backoff_rate=2)
         state.add_catch(record, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")
@@ -131,7 +132,7 @@ class RunRecorder(Construct):
         )
         known = sfn.Succeed(self, "Known", state_name="Known", comment="The run recorded its end itself")
         record.add_catch(known, errors=[RECORDED])
-        record.next(announce_failure(self, "Announce"))
+        record.next(announce_failure(self, "Announce", self._names))
         return record
 
 
@@ -143,12 +144,15 @@ _ENTERED = "$states.result.Events.StateEnteredEventDetails.($substringBefore(Nam
 _STAGES = f"({_ENTERED})[$ in [{', '.join(repr(name) for name in STATES)}]]"
 # Workers that wait for room in Lambda fill the last events with their retries, which enter no state. Then the function
 # shows the stage, nearly always its Map: the other stages have one worker.
-_FUNCTIONS = {stage.function: stage.state for stage in MAPS}
 _CALLED = (
-    "$states.result.Events.LambdaFunctionScheduledEventDetails"
-    f".$lookup({_FUNCTIONS}, $substringAfter(Resource, ':function:'))"
+    "$states.result.Events.LambdaFunctionScheduledEventDetails.$lookup({}, $substringAfter(Resource, ':function:'))"
 )
-_LAST_STAGE = f"[{_STAGES}, {_CALLED}][0]"
+
+
+def _last_stage(names: Names) -> str:
+    functions = {names.function(stage.function): stage.state for stage in MAPS}
+    return f"[{_STAGES}, {_CALLED.format(functions)}][0]"
+
 
 # The causes that Step Functions leaves out. The remedies are in etl.model.remedies.
 _CAUSES = f"{{{', '.join(f'{name!r}: {STATUSES[name].cause!r}' for name in (ABORTED, TIMED_OUT, FAILED))}}}"

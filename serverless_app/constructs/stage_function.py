@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from etl.model.stages import STAGES, log_group_of, module_of
+from etl.model.stages import STAGES
 from etl.model.statuses import INVOCATION_LIMIT
 from etl.settings import environment
 from etl.staging.keys import seal_key
@@ -30,15 +30,15 @@ _ARCHITECTURES = {"x86_64": lambda_.Architecture.X86_64, "arm64": lambda_.Archit
 class StageFunction(Construct):
     """A Lambda function that may write its own logs and traces, and nothing else until it is granted more.
 
-    Its construct id follows from its name: ``etl-extract`` has the id ``Extract`` and runs ``etl.extract.handler``.
+    ``extract`` in the table of stages has the construct id ``Extract`` and runs ``etl.extract.handler``.
 
     Attributes:
-        name: its name.
+        name: its name in the table of stages.
         function: the function itself.
         granted_keys: the patterns of keys in its grants on the staging bucket.
 
     Args:
-        name: its name.
+        name: its name in the table of stages.
         code: the asset that all functions share.
         storage: the bucket and the tables, whose names its environment has.
         settings: the pipeline's settings.
@@ -53,16 +53,17 @@ class StageFunction(Construct):
         storage: Storage,
         settings: PipelineSettings,
     ) -> None:
-        super().__init__(scope, module_of(name).capitalize())
+        super().__init__(scope, name.capitalize())
         self.name = name
         self.granted_keys: list[str] = []
-        group = log_group(self, log_group_of(name), settings)
+        function_name = settings.names.function(name)
+        group = log_group(self, settings.names.log_group(name), settings)
         # The role lacks AWSLambdaBasicExecutionRole, which may write to every log group of the account.
         role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description=f"Permissions of {name}",
+            description=f"Permissions of {function_name}",
         )
         group.grant_write(role)
         # The log format stays TEXT: the functions write JSON lines, which arrive unchanged. Lambda's JSON format would
@@ -71,13 +72,13 @@ class StageFunction(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
-            function_name=name,
+            function_name=function_name,
             description="; ".join(f"{each.state}: {each.doing}" for each in STAGES if each.function == name),
             runtime=lambda_.Runtime.PYTHON_3_11,
             # The runtime has the AWS SDK. It changes only with a deployment, never between two.
             runtime_management_mode=lambda_.RuntimeManagementMode.FUNCTION_UPDATE,
             architecture=_ARCHITECTURES[settings.architecture],
-            handler=f"etl.{module_of(name)}.handler",
+            handler=f"etl.{name}.handler",
             code=code,
             memory_size=settings.memory_mb,
             timeout=Duration.seconds(INVOCATION_LIMIT.total_seconds()),

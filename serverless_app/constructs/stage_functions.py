@@ -13,7 +13,7 @@ from serverless_app.settings import PipelineSettings
 def stage_functions(
     stack: Stack, code: lambda_.Code, storage: Storage, settings: PipelineSettings
 ) -> dict[str, StageFunction]:
-    """Make the functions, by their names.
+    """Make the functions, by their names in the table of stages.
 
     Args:
         stack: the stack.

@@ -10,7 +10,7 @@ from aws_cdk import aws_s3 as s3
 
 from etl.model.keys import parse_keys
 from etl.model.limits import STAGED_DAYS
-from etl.model.names import DESTINATION_TABLE, SOURCE_TABLE, STAGING_BUCKET
+from etl.model.names import Names
 from etl.model.schema import SPECIFIED
 from etl.model.table_access import DESTINATION, SOURCE
 from serverless_app.constructs.platform_widgets import REQUEST_METRICS
@@ -44,13 +44,13 @@ class Storage:
     @classmethod
     def make(cls, stack: Stack, settings: PipelineSettings) -> Self:
         """Make the bucket and the tables in a stack."""
-        removal_policy = _REMOVAL[settings.removal_policy]
+        removal_policy, names = _REMOVAL[settings.removal_policy], settings.names
         return cls(
-            bucket=_staging_bucket(stack, retained=settings.removal_policy == "retain"),
+            bucket=_staging_bucket(stack, names, retained=settings.removal_policy == "retain"),
             source=(
                 existing_table(stack, "SourceTable", settings.source)
                 if settings.source.table
-                else own_table(key_table(stack, "SourceTable", SOURCE_TABLE, SPECIFIED.source, removal_policy))
+                else own_table(key_table(stack, "SourceTable", names.source_table, SPECIFIED.source, removal_policy))
             ),
             destination=(
                 existing_table(stack, "DestinationTable", settings.destination)
@@ -59,13 +59,13 @@ class Storage:
                     key_table(
                         stack,
                         "DestinationTable",
-                        DESTINATION_TABLE,
+                        names.destination_table,
                         parse_keys(settings.destination_keys),
                         removal_policy,
                     )
                 )
             ),
-            ledger=RunLedger(stack, "RunLedger", removal_policy=removal_policy),
+            ledger=RunLedger(stack, "RunLedger", name=names.ledger_table, removal_policy=removal_policy),
         )
 
     @property
@@ -92,7 +92,7 @@ class Storage:
         return {**names, "stores": Fn.join(" ", list(names.values())), **existing}
 
 
-def _staging_bucket(stack: Stack, *, retained: bool) -> s3.Bucket:
+def _staging_bucket(stack: Stack, names: Names, *, retained: bool) -> s3.Bucket:
     """Make the bucket between the stages. `cdk destroy` empties it first, unless it is retained.
 
     CDK's custom resource that empties the bucket exists either way, and so does its grant. If a deployment removed
@@ -103,7 +103,7 @@ def _staging_bucket(stack: Stack, *, retained: bool) -> s3.Bucket:
     bucket = s3.Bucket(
         stack,
         "StagingBucket",
-        bucket_name=STAGING_BUCKET.format(account=stack.account, region=stack.region),
+        bucket_name=names.staging_bucket(stack.account, stack.region),
         block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
         object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
         encryption=s3.BucketEncryption.S3_MANAGED,

@@ -10,17 +10,15 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from etl.invocation.metrics import NAMESPACE
 from etl.model import ledger_fields as fields
-from etl.model.names import STATE_MACHINE
+from etl.model.names import Names
 from serverless_app.constructs.log_group import workflow_logging
 from serverless_app.constructs.pipeline_metrics import WATERMARK_AGE
-from serverless_app.constructs.run_events import SOURCE, SUCCEEDED
+from serverless_app.constructs.run_events import SUCCEEDED
 from serverless_app.constructs.run_ledger import RunLedger
 from serverless_app.constructs.service_role import rule_role, state_machine_role
 from serverless_app.settings import PipelineSettings
 
-_NAME = f"{STATE_MACHINE}-watch"
 PERIOD = Duration.minutes(15)
 # In the middle of CloudWatch's periods, which begin at the full hour: each has one measurement, even a late one.
 _SCHEDULE = "cron(7/15 * * * ? *)"
@@ -56,7 +54,8 @@ class WatermarkWatch(Construct):
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, construct_id)
-        measure = self._measure()
+        names = settings.names
+        measure = self._measure(names)
         found = sfn.Choice.jsonata(
             self, "Found?", state_name="Found?", comment="Before the first run there is no watermark"
         )
@@ -65,8 +64,8 @@ class WatermarkWatch(Construct):
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name=_NAME,
-            role=state_machine_role(self, _NAME),
+            state_machine_name=names.watch,
+            role=state_machine_role(self, names.watch),
             # An express execution of a second, 96 times a day, costs next to nothing.
             state_machine_type=sfn.StateMachineType.EXPRESS,
             comment="Reports the age of the watermark to CloudWatch.",
@@ -74,26 +73,26 @@ class WatermarkWatch(Construct):
             query_language=sfn.QueryLanguage.JSONATA,
             timeout=Duration.minutes(2),
             tracing_enabled=True,
-            logs=workflow_logging(self, _NAME, settings),
+            logs=workflow_logging(self, names.watch, settings),
         )
         self.state_machine.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["cloudwatch:PutMetricData"],
                 resources=["*"],
-                conditions={"StringEquals": {"cloudwatch:namespace": NAMESPACE}},
+                conditions={"StringEquals": {"cloudwatch:namespace": names.namespace}},
             )
         )
         events.Rule(
             self,
             "Rule",
-            rule_name=_NAME,
+            rule_name=names.watch,
             description="Measures the age of the watermark every 15 minutes, and after each run",
             schedule=events.Schedule.expression(_SCHEDULE),
-            event_pattern=events.EventPattern(source=[SOURCE], detail_type=[SUCCEEDED]),
+            event_pattern=events.EventPattern(source=[names.state_machine], detail_type=[names.event(SUCCEEDED)]),
             # A late measurement is out of date. The alarm notices a lost one.
             targets=[
                 targets.SfnStateMachine(
-                    self.state_machine, role=rule_role(self, _NAME), max_event_age=PERIOD, retry_attempts=3
+                    self.state_machine, role=rule_role(self, names.watch), max_event_age=PERIOD, retry_attempts=3
                 )
             ],
         )
@@ -129,7 +128,7 @@ class WatermarkWatch(Construct):
         state.add_retry(**_RETRY)
         return state
 
-    def _measure(self) -> sfn.CustomState:
+    def _measure(self, names: Names) -> sfn.CustomState:
         """Make the state that reports to CloudWatch. CDK's own task would grant it every namespace."""
         data = {"MetricName": WATERMARK_AGE, "Unit": "Seconds", "Value": _AGE}
         state = sfn.CustomState(
@@ -138,7 +137,7 @@ class WatermarkWatch(Construct):
             state_json={
                 "Type": "Task",
                 "Resource": f"arn:{Aws.PARTITION}:states:::aws-sdk:cloudwatch:putMetricData",
-                "Arguments": {"Namespace": NAMESPACE, "MetricData": [data]},
+                "Arguments": {"Namespace": names.namespace, "MetricData": [data]},
             },
         )
         state.add_retry(**_RETRY)

@@ -9,7 +9,6 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from etl.model.names import STATE_MACHINE
 from etl.model.stages import FINISH, GATE, PLAN, STAGES, Stage
 from etl.model.statuses import RUN_LIMIT
 from serverless_app.constructs.failed_segment import CHILD_FAILED, FailedSegment
@@ -69,7 +68,7 @@ class Workflow(Construct):
         state_machine: the state machine.
 
     Args:
-        functions: the stages' functions, by their names.
+        functions: the stages' functions, by their names in the table of stages.
         ledger: the table that records a failure.
         engine: version of the functions' code that is deployed with this definition.
         settings: the pipeline's settings.
@@ -89,10 +88,11 @@ class Workflow(Construct):
         self._functions = functions
         self._concurrency = settings.concurrency
         self._distributed = settings.distributed
+        self._names = settings.names
         self._failed = self._record_failure(ledger)
         if self._distributed:
             self._failed_segment = FailedSegment(
-                self, "FailedSegment", state_machine_name=STATE_MACHINE, failed=self._failed
+                self, "FailedSegment", state_machine_name=self._names.state_machine, failed=self._failed
             )
         # An execution keeps its definition, while a deployment may replace the functions' code: Plan compares.
         more = {PLAN: {"engine": engine}}
@@ -106,14 +106,14 @@ class Workflow(Construct):
         self.state_machine = sfn.StateMachine(
             self,
             "StateMachine",
-            state_machine_name=STATE_MACHINE,
-            role=state_machine_role(self, STATE_MACHINE, distributed=self._distributed),
+            state_machine_name=self._names.state_machine,
+            role=state_machine_role(self, self._names.state_machine, distributed=self._distributed),
             state_machine_type=sfn.StateMachineType.STANDARD,
             definition_body=sfn.DefinitionBody.from_chainable(chain.next(self._announce_success())),
             comment="Copies the changed items of the source table, transformed, to the destination table.",
             timeout=Duration.seconds(RUN_LIMIT.total_seconds()),
             tracing_enabled=True,
-            logs=workflow_logging(self, STATE_MACHINE, settings),
+            logs=workflow_logging(self, self._names.state_machine, settings),
         )
 
     def _record_failure(self, ledger: RunLedger) -> sfn.State:
@@ -125,7 +125,7 @@ class Workflow(Construct):
             error_path="$.failure.Error",
             cause_path="$.failure.Cause",
         )
-        announce = announce_failure(self, "AnnounceFailure")
+        announce = announce_failure(self, "AnnounceFailure", self._names)
         announce.add_catch(failed, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")
         announce.next(failed)
         execution = "$states.context.Execution"
@@ -155,7 +155,7 @@ class Workflow(Construct):
     def _announce_success(self) -> sfn.IChainable:
         """Make the states in which a run succeeds, even if EventBridge refuses the event."""
         succeeded = sfn.Succeed(self, "Succeeded", comment="The output is the run's report")
-        announce = announce_success(self)
+        announce = announce_success(self, self._names)
         announce.add_catch(succeeded, errors=[sfn.Errors.ALL], outputs="{% $states.input %}")
         return announce.next(succeeded)
 

@@ -1,5 +1,6 @@
 """The stack of the ETL pipeline: its resources in the order of the specification, and its outputs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from etl.invocation.code_version import engine_version
-from etl.model.names import DEAD_LETTERS, SCHEDULE_RULE
+from etl.model.names import SPECIFIED, Names
+from etl.model.settings_sources import pipelines_of
 from etl.model.windows import LATEST_DELIVERY
 from serverless_app.bundling import bundle
 from serverless_app.constructs.dashboard import Dashboard
@@ -30,8 +32,9 @@ class EtlPipelineStack(Stack):
     """A daily pipeline from one DynamoDB table to another.
 
     Args:
-        settings: the settings. If None, they are read from the context (``-c etl:<setting>=<value>``) and from the
-            pipeline's ``pipeline.toml``.
+        settings: the settings. If None, they are read from the context (``-c etl:<setting>=<value>``, with the
+            pipeline's name for ``etl``) and from the pipeline's ``pipeline.toml``.
+        pipeline: the pipeline's name, if the settings are None.
         kwargs: arguments of every stack, such as ``env``.
 
     Raises:
@@ -40,11 +43,19 @@ class EtlPipelineStack(Stack):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: PipelineSettings | None = None, **kwargs: Any
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: PipelineSettings | None = None,
+        pipeline: str = SPECIFIED,
+        **kwargs: Any,
     ) -> None:
+        self.settings = settings or PipelineSettings.from_context(_context(scope), pipeline=pipeline)
+        self.names = self.settings.names
         kwargs.setdefault("description", "Daily ETL pipeline: DynamoDB to DynamoDB, by way of S3")
+        kwargs.setdefault("stack_name", self.names.stack)
         super().__init__(scope, construct_id, **kwargs)
-        self.settings = settings or PipelineSettings.from_context(self.node.get_all_context() or {})
 
         self.storage = Storage.make(self, self.settings)
         source = self._source()
@@ -69,7 +80,9 @@ class EtlPipelineStack(Stack):
         self._daily_schedule()
         self._monitoring()
         self._outputs()
-        self.acknowledged = acknowledge_findings(self, self.functions.values(), distributed=self.settings.distributed)
+        self.acknowledged = acknowledge_findings(
+            self, self.functions.values(), self.names, distributed=self.settings.distributed
+        )
 
     def _source(self) -> Path:
         """The functions' code. `cdk ls` and `cdk destroy` need no bundle of it."""
@@ -80,7 +93,7 @@ class EtlPipelineStack(Stack):
         return sqs.Queue(
             self,
             "DeadLetters",
-            queue_name=DEAD_LETTERS,
+            queue_name=self.names.dead_letters,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),
@@ -88,7 +101,9 @@ class EtlPipelineStack(Stack):
         )
 
     def _daily_schedule(self) -> None:
-        """Make the rule that starts a run every day, and at an event "ETL Pipeline Trigger" from "manual.trigger".
+        """Make the rule that starts a run every day, and at an event, "ETL Pipeline Trigger" from "manual.trigger".
+
+        Another pipeline has its own name in place of ETL.
 
         EventBridge delivers an event at least once, so one event may start two runs. Both have the same window and
         write the same items. Each has its own staging keys.
@@ -106,15 +121,15 @@ class EtlPipelineStack(Stack):
         events.Rule(
             self,
             "DailySchedule",
-            rule_name=SCHEDULE_RULE,
+            rule_name=self.names.schedule_rule,
             description="Starts the ETL pipeline every day, and on demand",
             enabled=self.settings.schedule_enabled,
             schedule=schedule,
-            event_pattern=events.EventPattern(source=["manual.trigger"], detail_type=["ETL Pipeline Trigger"]),
+            event_pattern=events.EventPattern(source=["manual.trigger"], detail_type=[self.names.event("Trigger")]),
             targets=[
                 targets.SfnStateMachine(
                     self.state_machine,
-                    role=rule_role(self, SCHEDULE_RULE),
+                    role=rule_role(self, self.names.schedule_rule),
                     input=events.RuleTargetInput.from_object(
                         {"time": events.EventField.time, "detail": events.EventField.from_path("$.detail")}
                     ),
@@ -165,3 +180,17 @@ class EtlPipelineStack(Stack):
         }
         for name, (value, description) in values.items():
             CfnOutput(self, name, value=value, description=description)
+
+
+def other_pipelines(app: Construct) -> list[Names]:
+    """The names of the checkout's pipelines but for the specification's, which ``app.py`` names itself.
+
+    Raises:
+        SettingsError: a folder's name can't be a pipeline's, or the context has a setting of no pipeline.
+    """
+    return [Names(name) for name in pipelines_of(_context(app), CHECKOUT) if name != SPECIFIED]
+
+
+def _context(scope: Construct) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = scope.node.get_all_context() or {}
+    return found

@@ -29,7 +29,7 @@ from tests.etl_pipeline.values import (
 )
 
 _FILE = "transformation.py"
-_SAMPLES = Path(__file__).resolve().parents[1] / "fixtures" / "pipeline"
+_SAMPLES = Path(__file__).resolve().parents[1] / "fixtures" / "pipelines" / "etl"
 
 
 def is_samples_transformation(folder: Path) -> bool:

@@ -1,6 +1,6 @@
 """The items of the complete test, and their expected results.
 
-They are those of the specification's transformation, in tests/fixtures/pipeline.
+They are those of the specification's transformation, in tests/fixtures/pipelines/etl.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from tests.faults.oracle import Count, Records, count, dynamodb_json, key_of, re
 from tests.pipeline.execution import Execution, text
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline
-from tests.support import PIPELINE, PROXIED, Deployed
+from tests.support import PIPELINES, PROXIED, Deployed
 
 # Of this one the emulator scales the waits between the retries of a state.
 SERVER_SETTINGS = {"SFN_WAIT_SCALE": "0.1", **PROXIED}
@@ -194,7 +194,7 @@ def _quarantine(pipeline: Pipeline, execution: Execution) -> Records:
 def running(environment: LocalEnvironment) -> Iterator[tuple[Suite, Row]]:
     """Start an environment, deploy into it and rehearse; gives the suite and the row of the run without faults."""
     environment.start(strict=True, settings=SERVER_SETTINGS)
-    outputs = environment.deploy({"etl:pipeline": PIPELINE} | SETTINGS)
+    outputs = environment.deploy({"etl:pipelines": PIPELINES} | SETTINGS)
     deployed = Deployed(environment, environment.clients(), outputs)
     pipeline = Pipeline(deployed, "")
     put_ballast(pipeline)

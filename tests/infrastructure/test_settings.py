@@ -24,7 +24,9 @@ def test_settings_do_not_change() -> None:
         PipelineSettings().concurrency = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("name", "value"), [("concurrency", 0), ("concurrency", "24"), ("pipeline", "serverless_app")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("concurrency", 0), ("concurrency", "24"), ("pipelines", "serverless_app")]
+)
 def test_a_wrong_argument_is_refused_with_what_to_do(name: str, value: object) -> None:
     with pytest.raises(SettingsError) as refused:
         PipelineSettings(**{name: value})  # type: ignore[arg-type]

@@ -17,14 +17,14 @@ from etl_cli.local.environment import LocalEnvironment
 from tests.docs.examples import example
 from tests.docs.typist import Command, Shell, Typist
 from tests.pipeline.pipeline import wait_for
-from tests.support import PIPELINE, ROOT
+from tests.support import PIPELINES, ROOT
 
 ETL = ROOT / ".venv" / "bin" / "etl"
 
 
 def demo(environment: LocalEnvironment, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [ETL, "demo", "--context", f"etl:pipeline={PIPELINE}", *options],
+        [ETL, "demo", "--context", f"etl:pipelines={PIPELINES}", *options],
         cwd=ROOT,
         env=os.environ | {"ETL_LOCAL_DIR": str(environment.state_dir)},
         stdout=subprocess.PIPE,

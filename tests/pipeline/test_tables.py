@@ -20,7 +20,7 @@ FILTER = {
     "values": {":start": "ORDER#", ":draft": "DRAFT"},
 }
 SETTINGS = {
-    "etl:pipeline": "tests/fixtures/as_it_is",
+    "etl:pipelines": "tests/fixtures/as_it_is",
     "etl:source_cursor": r"audit.changed\.at",
     "etl:source_cursor_format": "epoch_ms",
     "etl:source_cursor_missing": "exclude",

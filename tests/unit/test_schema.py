@@ -60,7 +60,7 @@ def test_another_destination_key_is_a_change_of_one_line(tmp_path: Path) -> None
     schema = tmp_path / "etl" / "model" / "schema.py"
     text, changes = re.subn(r"(?m)^DESTINATION_KEY\b.*$", 'DESTINATION_KEY = ("pk", "sk")', schema.read_text())
     schema.write_text(text)
-    path = [tmp_path, ROOT, ROOT / "tests" / "fixtures" / "pipeline"]
+    path = [tmp_path, ROOT, ROOT / "tests" / "fixtures" / "pipelines" / "etl"]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {[str(each) for each in path]}\n{ANOTHER_KEY}"],
         capture_output=True,

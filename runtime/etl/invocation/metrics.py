@@ -16,7 +16,6 @@ from etl.model.counts import TABLE, Counts, rejected_share
 from etl.model.run import Work
 from etl.model.stages import BY_ACTION, FINISH, GATE
 
-NAMESPACE = "EtlPipeline"
 # Every metric with its unit. Source of units: CloudWatch API reference, MetricDatum.
 UNITS = {
     **{count.metric: count.unit for count in TABLE if count.metric},
@@ -72,7 +71,7 @@ def used(action: str, duration_ms: int, remaining_ms: int, memory_mb: float, lim
     return {"Duration": duration_ms, "MemoryUsed": round(memory_mb, 1), "NearLimit": int(near)}
 
 
-def embedded(action: str, values: Mapping[str, float], at_ms: int) -> dict[str, Any]:
+def embedded(action: str, values: Mapping[str, float], at_ms: int, namespace: str) -> dict[str, Any]:
     """Metrics as fields of a log line, with the field ``_aws`` that describes them to CloudWatch.
 
     Source: Amazon CloudWatch user guide, "Specification: Embedded metric format".
@@ -81,10 +80,11 @@ def embedded(action: str, values: Mapping[str, float], at_ms: int) -> dict[str, 
         action: the action of the invocation. Its state's name is the dimension ``Stage``.
         values: metrics by name, each in ``UNITS``.
         at_ms: the time of the invocation's end, in milliseconds since 1970.
+        namespace: that of the pipeline.
     """
     directives = [
         {
-            "Namespace": NAMESPACE,
+            "Namespace": namespace,
             "Dimensions": [dimensions],
             "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in values if (name in BY_STAGE) is by_stage],
         }

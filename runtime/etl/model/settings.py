@@ -23,13 +23,38 @@ _LogRetention = Literal[
 ]
 
 
+# A bucket's name may have 63 characters (S3 user guide, "General purpose bucket naming rules"). "-staging-", an account
+# and a region of up to 15 take 37, a pipeline's name 15, and the hyphen before the stage 1.
+_Stage = Annotated[str, Meta(pattern=r"^[a-z0-9]{1,8}\Z")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadByApp:
+    """Settings of the whole app: they are the same for all of its pipelines, so no ``pipeline.toml`` has them."""
+
+    pipelines: Annotated[
+        str,
+        says(
+            "The folder that has a folder for each pipeline, with your code.",
+            "a folder in the checkout that has a folder with transformation.py for each pipeline",
+        ),
+    ] = "pipelines"
+    stage: Annotated[
+        _Stage | None,
+        says(
+            "A part of all names, such as `dev`, so that an account has room for more stages.",
+            "1 to 8 lower-case letters and digits",
+        ),
+    ] = None
+    lambda_platform: Annotated[
+        Literal["function", "host"], says("The platform of the functions' packages; the local environment sets `host`.")
+    ] = "function"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadByStack:
     """Settings of the stack's resources, which no function reads."""
 
-    pipeline: Annotated[str, says("The folder of your code.", "a folder in the checkout with transformation.py")] = (
-        "pipelines/etl"
-    )
     schedule: Annotated[
         str | None,
         says(
@@ -87,13 +112,10 @@ class ReadByStack:
     ] = 26
     reject_alarm_percent: Annotated[float, percent("The share of rejected items above which there is an alarm.")] = 1
     architecture: Annotated[Literal["x86_64", "arm64"], says("The processor of the functions.")] = "x86_64"
-    lambda_platform: Annotated[
-        Literal["function", "host"], says("The platform of the functions' packages; the local environment sets `host`.")
-    ] = "function"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ReadByLoad, ReadByTransform, ReadByExtract, ReadByStack):
+class Settings(ReadByLoad, ReadByTransform, ReadByExtract, ReadByStack, ReadByApp):
     """All settings. The defaults are the specification's values."""
 
     @property
@@ -117,3 +139,6 @@ class Settings(ReadByLoad, ReadByTransform, ReadByExtract, ReadByStack):
 
 SETTINGS = declared(Settings)
 """All settings by name, in the order of README.md."""
+
+OF_APP = declared(ReadByApp)
+"""The settings that all pipelines share."""

@@ -5,20 +5,27 @@ The functions don't import this module: they get their settings from their envir
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from etl.model.names import SPECIFIED, Names
 from etl.model.schedule import is_schedule
 from etl.model.setting import SettingsError
-from etl.model.settings import SETTINGS
+from etl.model.settings import OF_APP, SETTINGS
 
-CONTEXT_PREFIX = "etl:"
 TRANSFORMATION = "transformation.py"
 FILE = "pipeline.toml"
-"""Its table ``[settings]`` has the settings of one pipeline."""
+"""Its table ``[settings]`` has the settings of one pipeline, and ``[stage.dev]`` those of its stage ``dev``."""
 
+# A stack's name begins with a letter (CloudFormation user guide, "Stack name"). Without double hyphens, capitals at the
+# hyphens' places are reversible.
+_NAME = re.compile(r"(?=.{1,15}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
+# The CDK's own context has keys such as aws:cdk:bundling-stacks; no bucket may have a name that begins with the others
+# (S3 user guide, "General purpose bucket naming rules").
+_RESERVED = frozenset({"aws", "sthree", "amzn-s3-demo"})
 _MOST_SHOWN = 80
 _WITH_TABLES = frozenset({"source_filter"})
 """Settings whose text is JSON: they may be a table of TOML, or an object in ``cdk.json``."""
@@ -30,44 +37,109 @@ def cdk_context(checkout: Path) -> dict[str, Any]:
     return found
 
 
-def configured(context: Mapping[str, object], checkout: Path) -> dict[str, Any]:
-    """The settings that are set; ``-c`` and ``cdk.json`` win over ``pipeline.toml``.
+def configured(context: Mapping[str, object], checkout: Path, pipeline: str = SPECIFIED) -> dict[str, Any]:
+    """The settings that are set for a pipeline; ``-c`` and ``cdk.json`` win over ``pipeline.toml``.
 
     Args:
-        context: CDK's context; keys other than ``etl:<setting>`` are somebody else's.
-        checkout: the folder that has the pipeline's folder.
+        context: CDK's context; keys other than ``PIPELINE:SETTING``, and ``etl:SETTING`` for a setting of the whole
+            app, are somebody else's.
+        checkout: the folder that has the pipelines' folder.
+        pipeline: the pipeline's name.
 
     Raises:
         SettingsError: a value isn't allowed, or there is no such setting.
     """
+    of_app = {name: parse(name, value) for name, value in _given(context, SPECIFIED).items() if name in OF_APP}
     given = {
-        key.removeprefix(CONTEXT_PREFIX): value for key, value in context.items() if key.startswith(CONTEXT_PREFIX)
+        name: value for name, value in _given(context, pipeline).items() if pipeline != SPECIFIED or name not in OF_APP
     }
-    folder = pipeline_folder(parse("pipeline", given.get("pipeline", SETTINGS["pipeline"].default)), checkout)
-    return {name: parse(name, value) for name, value in {**_table(folder / FILE), **given}.items()}
+    for name in OF_APP.keys() & given.keys():
+        raise SettingsError(f"{name} is a setting of the whole app: set {SPECIFIED}:{name}, not {pipeline}:{name}.")
+    folder = pipeline_folder(of_app.get("pipelines", SETTINGS["pipelines"].default), pipeline, checkout)
+    table = _table(folder / FILE, of_app.get("stage"))
+    return of_app | {name: parse(name, value, of=pipeline) for name, value in {**table, **given}.items()}
 
 
-def pipeline_folder(pipeline: str, checkout: Path) -> Path:
-    """The folder of the setting ``pipeline``.
+def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
+    """The names of a checkout's pipelines: the folders that have a transformation or settings.
+
+    Raises:
+        SettingsError: a folder's name can't be a pipeline's, or two pipelines would have the same names in this stage,
+            or the context has a setting of a pipeline that doesn't exist.
+    """
+    of_app = {name: parse(name, value) for name, value in _given(context, SPECIFIED).items() if name in OF_APP}
+    folder = checkout / of_app.get("pipelines", SETTINGS["pipelines"].default)
+    found = sorted(each.parent.name for file in (TRANSFORMATION, FILE) for each in folder.glob(f"*/{file}"))
+    names = list(dict.fromkeys(found))
+    for name in names:
+        check_name(name)
+        twin = Names(name, of_app.get("stage")).prefix
+        if twin != name and twin in names:
+            raise SettingsError(
+                f"In the stage {of_app['stage']} the pipeline {name} would have the names of the pipeline {twin}: "
+                f"rename the folder {folder / twin}, or the stage."
+            )
+    for key in context:
+        name, _, setting = key.partition(":")
+        if setting in SETTINGS and name not in names:
+            raise SettingsError(
+                f"{key} is set, but there is no pipeline {name}: there is {', '.join(names) or 'none'}."
+            )
+    return names
+
+
+def check_name(pipeline: str) -> None:
+    """Refuse a name that can't be the beginning of all names.
+
+    Raises:
+        SettingsError: the name isn't allowed.
+    """
+    if _NAME.match(pipeline) and pipeline not in _RESERVED:
+        return
+    raise SettingsError(
+        "A pipeline's name must be 1 to 15 lower-case letters, digits and hyphens; it begins with a letter, a hyphen "
+        f"is between two of the others, and it isn't {', '.join(sorted(_RESERVED))}. Got {pipeline[:_MOST_SHOWN]!a}: "
+        "rename its folder."
+    )
+
+
+def pipeline_folder(pipelines: str, pipeline: str, checkout: Path) -> Path:
+    """The folder of a pipeline.
+
+    Args:
+        pipelines: the setting of that name.
+        pipeline: the pipeline's name.
+        checkout: the folder in which the folder of pipelines must be.
 
     Raises:
         SettingsError: it is outside of the checkout, or has no transformation.
     """
     try:
-        folder = (checkout / pipeline).resolve()
-        if folder.is_relative_to(checkout.resolve()) and (folder / TRANSFORMATION).is_file():
+        folder = (checkout / pipelines / pipeline).resolve()
+        is_inside = folder.is_relative_to(checkout.resolve())
+        if is_inside and (folder / TRANSFORMATION).is_file():
             return folder
-    except (OSError, ValueError):  # no name that a file can have
-        pass
-    raise _explained("pipeline", SETTINGS["pipeline"].refusal(pipeline))
+        if is_inside and folder.is_dir():
+            raise SettingsError(f"The pipeline {pipeline} has no {TRANSFORMATION}: write {folder / TRANSFORMATION}.")
+    except (OSError, ValueError) as error:  # no name that a file can have
+        if isinstance(error, SettingsError):
+            raise
+    raise _explained("pipelines", SETTINGS["pipelines"].refusal(pipelines), SPECIFIED)
 
 
-def parse(name: str, value: object, *, strict: bool = False) -> Any:
+def _given(context: Mapping[str, object], pipeline: str) -> dict[str, object]:
+    """The settings that the context has for a pipeline, by name."""
+    prefix = f"{pipeline}:"
+    return {key.removeprefix(prefix): value for key, value in context.items() if key.startswith(prefix)}
+
+
+def parse(name: str, value: object, *, of: str = SPECIFIED, strict: bool = False) -> Any:
     """Convert and check the value of a setting.
 
     Args:
         name: the setting's name.
         value: a typed value, or its text.
+        of: the pipeline, for the message.
         strict: whether to refuse the text of a number or of a switch.
 
     Raises:
@@ -83,7 +155,7 @@ def parse(name: str, value: object, *, strict: bool = False) -> Any:
         if name == "schedule" and parsed is not None and not is_schedule(parsed):
             raise setting.refusal(value)
     except SettingsError as error:
-        raise _explained(name, error) from None
+        raise _explained(name, error, of) from None
     return parsed
 
 
@@ -95,29 +167,38 @@ def _json(table: Mapping[str, object]) -> object:
         return table
 
 
-def _explained(name: str, error: SettingsError) -> SettingsError:
+def _explained(name: str, error: SettingsError, pipeline: str) -> SettingsError:
     setting = SETTINGS[name]
     default = "nothing" if setting.default is None else setting.text(setting.default)
+    file = "" if name in OF_APP else f", or below [settings] in the pipeline's {FILE}"
     return SettingsError(
-        f'{error}. Set it with `-c {CONTEXT_PREFIX}{name}=VALUE`, in "context" of cdk.json, or below [settings] in the '
-        f"pipeline's {FILE}; or leave it out: the default is {default}."
+        f'{error}. Set it with `-c {pipeline}:{name}=VALUE`{"" if file else " or"}, in "context" of cdk.json{file}; '
+        f"or leave it out: the default is {default}."
     )
 
 
-def _table(file: Path) -> Mapping[str, object]:
-    """The settings of a ``pipeline.toml``, if there is one."""
+def _table(file: Path, stage: str | None) -> Mapping[str, object]:
+    """The settings of a ``pipeline.toml``, if there is one; those of the stage win."""
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
         raise SettingsError(f"{file} can't be read: {error}. Correct it, or delete it.") from None
-    table = document.pop("settings", {})
-    if document or not isinstance(table, dict):
-        raise SettingsError(f"{file} must have the table [settings] and nothing else, got {', '.join(document)}.")
-    if "pipeline" in table:
-        raise SettingsError(f"{file} can't set pipeline, the folder that it is in: delete that line.")
-    return table
+    table, stages = document.pop("settings", {}), document.pop("stage", {})
+    tables = [table, *stages.values()] if isinstance(stages, dict) else [stages]
+    if document or not all(isinstance(each, dict) for each in tables):
+        raise SettingsError(
+            f"{file} must have the table [settings], tables such as [stage.dev], and nothing else, got "
+            f"{', '.join(document) or 'a value in place of a table'}."
+        )
+    for name in OF_APP:
+        if any(name in each for each in tables):
+            raise SettingsError(
+                f"{file} can't set {name}, which is the same for all pipelines: delete that line, and set "
+                f"`{SPECIFIED}:{name}` with `-c` or in cdk.json."
+            )
+    return {**table, **stages.get(stage, {})}
 
 
 def _unknown(name: str) -> str:

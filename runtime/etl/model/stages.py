@@ -4,9 +4,6 @@ from typing import NamedTuple
 
 PLAN, EXTRACT, TRANSFORM, GATE, LOAD, FINISH = "plan", "extract", "transform", "gate", "load", "finish"
 
-_PREFIX = "etl-"
-"""The beginning of the functions' names. Source: ``docs/specification.md``."""
-
 
 class Stage(NamedTuple):
     """A stage of a run.
@@ -14,7 +11,7 @@ class Stage(NamedTuple):
     Attributes:
         state: its name in the state machine, and for people.
         action: its name in a function's event, in S3 keys, in logs and in counts.
-        function: the Lambda function that runs it.
+        function: the function that runs it, by the module of ``etl`` with its handler. ``Names`` has its whole name.
         doing: its work in a few words, in the present participle.
         is_map: whether it has a worker for each segment. Otherwise it is one invocation.
         stages_records: whether its workers write records under ``{action}/`` in the staging bucket.
@@ -29,12 +26,12 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage("Plan", PLAN, "etl-extract", "fixing the window"),
-    Stage("Extract", EXTRACT, "etl-extract", "reading the source table", is_map=True, stages_records=True),
-    Stage("Transform", TRANSFORM, "etl-transform", "transforming", is_map=True, stages_records=True),
-    Stage("Gate", GATE, "etl-transform", "adding up the rejected records"),
-    Stage("Load", LOAD, "etl-load", "writing the destination table", is_map=True),
-    Stage("Finish", FINISH, "etl-load", "checking the balance"),
+    Stage("Plan", PLAN, "extract", "fixing the window"),
+    Stage("Extract", EXTRACT, "extract", "reading the source table", is_map=True, stages_records=True),
+    Stage("Transform", TRANSFORM, "transform", "transforming", is_map=True, stages_records=True),
+    Stage("Gate", GATE, "transform", "adding up the rejected records"),
+    Stage("Load", LOAD, "load", "writing the destination table", is_map=True),
+    Stage("Finish", FINISH, "load", "checking the balance"),
 )
 STATES = tuple(stage.state for stage in STAGES)
 ACTIONS = tuple(stage.action for stage in STAGES)
@@ -52,16 +49,6 @@ BEFORE_GATE = ACTIONS[: ACTIONS.index(GATE)]
 def read_by(action: str) -> str:
     """The action of the stage whose staged records a stage reads: the last one before it that stages any."""
     return [each for each in ACTIONS[: ACTIONS.index(action)] if each in STAGED][-1]
-
-
-def module_of(function: str) -> str:
-    """The module of ``etl`` with a function's handler. It is also the function's name as people type it."""
-    return function.removeprefix(_PREFIX)
-
-
-def log_group_of(function: str) -> str:
-    """The log group of a function."""
-    return f"/aws/lambda/{function}"
 
 
 def function_of(state: str) -> str:

@@ -1,10 +1,10 @@
 """The way to a table that the stack didn't make: its name or ARN, its key in KMS, and a role that may use it."""
 
+from collections.abc import Collection
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from etl.model.names import DESTINATION_TABLE, LEDGER_TABLE, SOURCE_TABLE
 from etl.model.setting import SettingsError
 
 SOURCE, DESTINATION = "source", "destination"
@@ -13,7 +13,6 @@ SOURCE, DESTINATION = "source", "destination"
 EXISTING = ("EXISTING_SOURCE", "EXISTING_DESTINATION")
 """The variables that a function has for a table of its own that the stack didn't make: see ``etl.settings``."""
 
-_OWN = frozenset((SOURCE_TABLE, DESTINATION_TABLE, LEDGER_TABLE))
 _ARN = "arn:aws[a-z-]*"
 # Sources: DynamoDB Developer Guide, "Naming rules"; API references of DynamoDB (TableArn) and of KMS (KeyMetadata); IAM
 # User Guide, "IAM and AWS STS quotas"; STS API reference, AssumeRole. A policy can't name a key by its alias: KMS
@@ -77,8 +76,11 @@ class Existing(NamedTuple):
     role: str | None
     external_id: str | None
 
-    def check(self) -> None:
+    def check(self, own: Collection[str]) -> None:
         """Check that the settings fit each other.
+
+        Args:
+            own: names of the tables that the stack may make.
 
         Raises:
             SettingsError: they don't; the message names them.
@@ -94,7 +96,7 @@ class Existing(NamedTuple):
                         f"own account: set {side}_table too, or leave out {name}."
                     )
             return
-        if self.role is None and self.table.rpartition("/")[2] in _OWN:
+        if self.role is None and self.table.rpartition("/")[2] in own:
             raise SettingsError(
                 f"{side}_table must not have the name of a table that the stack itself makes, got {self.table}: leave "
                 f"it out to have the stack make that table, or give your table another name."
@@ -120,14 +122,19 @@ class Existing(NamedTuple):
                 raise SettingsError(f"{name} must be in the region of {table}, {at.region}, got {text}.")
 
 
-def check_tables(source: Existing, destination: Existing) -> None:
+def check_tables(source: Existing, destination: Existing, own: Collection[str]) -> None:
     """Check the settings of both tables.
+
+    Args:
+        source: those of the table to read.
+        destination: those of the table to write.
+        own: names of the tables that the stack may make.
 
     Raises:
         SettingsError: they don't fit each other.
     """
     for each in (source, destination):
-        each.check()
+        each.check(own)
     if source.table and source.table == destination.table and source.role == destination.role:
         raise SettingsError(
             f"source_table and destination_table must be two tables, got {source.table} for both: the pipeline would "
