@@ -14,6 +14,7 @@ from etl_cli.commands import (
     gaps,
     local,
     logs,
+    pipelines,
     plan,
     preview,
     quarantine,
@@ -32,7 +33,16 @@ from etl_cli.terminal.typer_app import EXITS, Commands
 
 app = Commands("Run the ETL pipeline and look after it: on AWS, or on this machine without an account.", EXITS)
 app.add(run.run, watch.watch, backfill.backfill, plan.plan, panel="Run")
-app.add(runs.runs, show.show, report.report, logs.logs, explain.explain, settings.settings, panel="Look")
+app.add(
+    pipelines.pipelines,
+    runs.runs,
+    show.show,
+    report.report,
+    logs.logs,
+    explain.explain,
+    settings.settings,
+    panel="Look",
+)
 app.add(doctor.doctor, gaps.gaps, panel="Repair")
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Repair")
 app.add(preview.preview, seed.seed, panel="Develop")

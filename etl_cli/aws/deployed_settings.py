@@ -32,7 +32,7 @@ def deployed_settings(deployment: Deployment) -> dict[str, Any]:
         UserError: a function hasn't the settings that the stack gives it.
     """
     found = _of_functions(deployment) | {"stage": deployment.names.stage}
-    for read in (_of_rule, _of_alarms, _of_logs):
+    for read in (of_rule, of_alarms, _of_logs):
         found |= _if_allowed(read, deployment)
     return {name: found[name] for name in SETTINGS if name in found}
 
@@ -77,12 +77,14 @@ def _tables(function: Mapping[str, Any]) -> dict[str, Any]:
     return {name: variables.get(f"existing_{side}".upper()) for side, name in own.items()}
 
 
-def _of_rule(deployment: Deployment) -> dict[str, Any]:
+def of_rule(deployment: Deployment) -> dict[str, Any]:
+    """The settings of the schedule: ``schedule``, ``schedule_enabled``."""
     rule = deployment.client("events").describe_rule(Name=deployment.names.schedule_rule)
     return {"schedule": rule.get("ScheduleExpression"), "schedule_enabled": rule["State"] != "DISABLED"}
 
 
-def _of_alarms(deployment: Deployment) -> dict[str, Any]:
+def of_alarms(deployment: Deployment) -> dict[str, Any]:
+    """The settings of the alarms: ``late_hours``, ``reject_alarm_percent`` and ``alarm_email``, if they are there."""
     beginning = deployment.names.alarms
     named = [beginning + each for each in (_LATE, _REJECTED)]
     found = deployment.client("cloudwatch").describe_alarms(AlarmNames=named)["MetricAlarms"]

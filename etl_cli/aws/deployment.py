@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etl.model.names import ETL, Names
 from etl.model.stages import BY_ACTION, EXTRACT
 from etl_cli.aws.deploy_line import deploy_line, is_local
-from etl_cli.aws.pipelines import STATE_MACHINE, chosen_stack
+from etl_cli.aws.pipelines import STATE_MACHINE, DeployedStack, chosen_stack
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
@@ -86,13 +86,18 @@ class Deployment:
                 "incomplete.",
                 f"Deploy it again: {deploy}",
             )
+        return cls.of(found, session, options)
+
+    @classmethod
+    def of(cls, stack: DeployedStack, session: boto3.Session, options: Mapping[str, Any]) -> Deployment:
+        """The pipeline of a stack that has all outputs."""
         return cls(
-            **{attribute: found.outputs[name] for attribute, name in _OUTPUTS.items()},
+            **{attribute: stack.outputs[name] for attribute, name in _OUTPUTS.items()},
             dynamodb=session.client("dynamodb", **options),
             s3=session.client("s3", **options),
             stepfunctions=session.client("stepfunctions", **options),
             client=partial(session.client, **options),
-            names=names,
+            names=stack.names,
         )
 
     def deploy_line(self, settings: Sequence[str] = ()) -> str:

@@ -13,7 +13,7 @@ from etl.model.settings import Settings
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region
 from etl_cli.aws.place import find_place
 from etl_cli.doctor.checkup import Checkup
-from etl_cli.doctor.findings import Finding, Level, problem
+from etl_cli.doctor.findings import STYLES, Finding, problem
 from etl_cli.terminal.console import Terminal, Text, out, print_json
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -23,7 +23,6 @@ from etl_cli.terminal.grid import readable
 from etl_cli.terminal.times import Times
 from etl_cli.terminal.typer_app import verb
 
-_STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
 _LEVEL_WIDTH, _ABOUT_WIDTH = 7, 13
 _INDENT = 2 + _LEVEL_WIDTH + 2 + _ABOUT_WIDTH + 2
 
@@ -79,7 +78,7 @@ def print_findings(console: Terminal, findings: Sequence[Finding]) -> None:
     for finding in findings:
         lines = readable(console, finding.text, _INDENT)
         head = Text.assemble(
-            "  ", (f"{finding.level:<{_LEVEL_WIDTH}}", _STYLES[finding.level]), f"  {finding.about:<{_ABOUT_WIDTH}}  "
+            "  ", (f"{finding.level:<{_LEVEL_WIDTH}}", STYLES[finding.level]), f"  {finding.about:<{_ABOUT_WIDTH}}  "
         )
         console.print(head + Text(lines[0]), soft_wrap=True)
         rest = readable(console, finding.remedy, _INDENT) if finding.remedy else []

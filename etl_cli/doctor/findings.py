@@ -12,6 +12,10 @@ from etl_cli.terminal.errors import UserError
 
 Level = Literal["ok", "warning", "problem"]
 
+STYLES: dict[Level, str] = {"ok": "green", "warning": "yellow", "problem": "bold red"}
+LEVELS: tuple[Level, ...] = ("ok", "warning", "problem")
+"""From the best to the worst."""
+
 _MISSING = {
     "ResourceNotFoundException",
     "StateMachineDoesNotExist",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from etl.model.instants import format_instant
 from etl_cli.terminal.chosen_pipeline import option_words
@@ -18,6 +18,10 @@ class EtlLines:
     profile: str | None = None
     region: str | None = None
     program: str = field(default_factory=lambda: " ".join([command(), *map(shell_words, option_words())]))
+
+    def of(self, pipeline: str) -> EtlLines:
+        """The same for another pipeline, by the beginning of its names."""
+        return replace(self, program=f"{command()} {shell_words('--pipeline', pipeline)}")
 
     def line(self, *words: str) -> str:
         """A line such as ``etl show latest --profile night``."""
