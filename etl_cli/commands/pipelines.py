@@ -88,6 +88,8 @@ def print_pipelines(console: Terminal, found: Sequence[PipelineHealth], now: dat
             console.print(Text.assemble("  ", (f"{label:<{_LABEL_WIDTH}}", "dim"), f"  {first}"), soft_wrap=True)
             for line in rest:
                 console.print(Text(" " * _INDENT + line), soft_wrap=True)
+        if each.reason and each.reason.command:
+            console.print(Text(" " * _INDENT + each.reason.command), soft_wrap=True)
     console.print()
     troubled = sum(each.level != "ok" for each in found)
     health = f"{plural(troubled, 'of them needs', 'of them need')} a look" if troubled else "all well"
@@ -103,8 +105,7 @@ def _facts(found: PipelineHealth, now: datetime, times: Times) -> dict[str, str]
     else:
         facts["watermark"] = "none yet"
     if found.reason:
-        more = " ".join(part for part in (found.reason.remedy, found.reason.command) if part)
-        facts["health"] = f"{found.reason.text}. {more}"
+        facts["health"] = f"{found.reason.about}: {found.reason.text}. {found.reason.remedy}".rstrip()
     return facts
 
 

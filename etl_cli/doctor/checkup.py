@@ -110,8 +110,8 @@ class Checkup:
             return  # everything else is missing too
         yield _Check("schedule", "events", f"rule {self._names.schedule_rule}", self._schedule)
         yield _Check("workflow", "states", f"state machine {self._output(_MACHINE)}", self._workflow)
-        for name in map(self._names.function, FUNCTIONS):
-            yield _Check(name, "lambda", f"function {name}", partial(self._function, name))
+        for name in FUNCTIONS:
+            yield _Check(name, "lambda", f"function {self._names.function(name)}", partial(self._function, name))
         yield _Check(ABOUT_ROOM, "lambda", "Lambda's room for functions", self._room)
         tables: dict[Side, str] = {"source": "SourceTableName", "destination": "DestinationTableName"}
         for about, output in tables.items():
@@ -201,14 +201,15 @@ class Checkup:
         yield self._active("workflow", f"state machine {arn.rpartition(':')[2]}", status)
 
     def _function(self, name: str) -> Iterator[Finding]:
-        found = self._client("lambda").get_function_configuration(FunctionName=name)
-        if name == self._names.function(BY_ACTION[EXTRACT].function):
+        function = self._names.function(name)
+        found = self._client("lambda").get_function_configuration(FunctionName=function)
+        if name == BY_ACTION[EXTRACT].function:
             self._variables = found.get("Environment", {}).get("Variables", {})
         reason = found.get("StateReason") or found.get("LastUpdateStatusReason") or ""
         state = found.get("State", "Active")
         if found.get("LastUpdateStatus") == "Failed":
             state = "not updated"
-        yield self._active(name, "function", state, reason, healthy=("Active", "Inactive"))
+        yield self._active(name, f"function {function}", state, reason, healthy=("Active", "Inactive"))
 
     def _room(self) -> Iterator[Finding]:
         try:
