@@ -51,7 +51,7 @@ def chosen_stack(cloudformation: CloudFormationClient, chosen: str | None) -> De
     """
     if chosen is None:
         return _only_stack(cloudformation)
-    candidates = candidate_names(chosen)
+    candidates = Names.beginning(chosen)
     for names in candidates:
         found = _described(cloudformation, names)
         if found.status:
@@ -60,12 +60,6 @@ def chosen_stack(cloudformation: CloudFormationClient, chosen: str | None) -> De
     if others:
         raise UserError(f"There is no pipeline {chosen}. Deployed: {_listed(others)}.", "Choose one of these.")
     return DeployedStack(candidates[0])
-
-
-def candidate_names(prefix: str) -> list[Names]:
-    """The pipelines whose names begin like this: without a stage, and with the last part as the stage."""
-    pipeline, hyphen, stage = prefix.rpartition("-")
-    return [Names(prefix), *([Names(pipeline, stage)] if hyphen else [])]
 
 
 def _only_stack(cloudformation: CloudFormationClient) -> DeployedStack:

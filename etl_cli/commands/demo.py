@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from etl.model.names import SPECIFIED
+from etl.model.names import SPECIFIED, Names
 from etl.model.stages import BY_ACTION, GATE, STATES
 from etl_cli.aws.deployed_schema import deployed_schema, require_specified
 from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.run import run_name
 from etl_cli.items.seed import make_items, write_items
+from etl_cli.local.checkout import checkout_pipelines
 from etl_cli.local.deployment_progress import DeploymentProgress
 from etl_cli.local.environment import LocalEnvironment
 from etl_cli.render.board import Board
@@ -83,11 +84,12 @@ class Demonstration:
         strict: bool = False,
     ) -> None:
         """Prepare it, and start nothing."""
-        self._environment, self._items, self._context, self._strict = environment, items, context, strict
+        self._environment, self._items, self._context, self._strict = environment, items, context or {}, strict
         self._as_json = as_json
         self._console = console_of_progress(as_json=as_json)
         self._started_here = self._deployed = False
         self._running: tuple[Deployment, str] | None = None
+        self._lines = EtlLines()
 
     def run(self) -> int:
         """Run all steps, and return the exit code."""
@@ -145,10 +147,13 @@ class Demonstration:
 
     def _deploy(self, board: Board) -> Deployment:
         progress = DeploymentProgress(lambda detail, done: board.update(DEPLOYMENT, detail, done))
-        self._environment.deploy(self._context, on_line=progress.take)
+        (names,), context = checkout_pipelines(self._context, SPECIFIED)
+        self._environment.deploy(context, on_line=progress.take)
         self._deployed = True
         clients = self._environment.clients()
-        deployment = Deployment.find(clients.session, clients.options, SPECIFIED)
+        if sum(Names.of_stack(stack.name) is not None for stack in clients.stacks()) > 1:
+            self._lines = self._lines.of(names.prefix)
+        deployment = Deployment.find(clients.session, clients.options, names.prefix)
         board.end(DEPLOYMENT, f"{deployment.names.stack}, {progress.outcome}")
         return deployment
 
@@ -179,7 +184,7 @@ class Demonstration:
         return UserError(f"The local AWS refused a request: {error}", f"Its log: {self._environment.log}")
 
     def _print_report(self, deployment: Deployment, summary: RunSummary, verified: Verified) -> None:
-        commands = next_commands(EtlLines())
+        commands = next_commands(self._lines)
         if self._as_json:
             print_json(report_document(summary, verified) | {"commands": [each.line for each in commands]})
             return
@@ -188,14 +193,14 @@ class Demonstration:
 
     def _print_unfit(self, failure: Failure) -> None:
         """Print that the demo's items don't fit the transformation in place, why, and what to do."""
-        commands = unfit_commands(EtlLines(), failure.run)
+        commands = unfit_commands(self._lines, failure.run)
         if self._as_json:
             print_json(failure_document(failure) | {"status": "unfit", "commands": [each.line for each in commands]})
         print_unfit(self._console, failure.message)
         print_next(self._console, commands)
 
     def _print_failure(self, failure: Failure) -> None:
-        print_failed(self._console, failure, EtlLines(), as_json=self._as_json)
+        print_failed(self._console, failure, self._lines, as_json=self._as_json)
         print_how_to_stop(self._console)
 
     def _print_error(self, error: UserError) -> None:

@@ -9,10 +9,8 @@ from typing import Annotated
 
 import typer
 
-from etl.model.names import SPECIFIED, Names
-from etl.model.setting import SettingsError
-from etl.model.settings_sources import cdk_context, configured, pipelines_of
-from etl_cli.aws.pipelines import candidate_names
+from etl.model.names import Names
+from etl_cli.local.checkout import checkout_pipelines
 from etl_cli.local.environment import LocalEnvironment, Status
 from etl_cli.local.variables import is_shell_name, restored_variables, saved_variables, unset_variables
 from etl_cli.terminal.chosen_pipeline import chosen_pipeline
@@ -129,7 +127,7 @@ def _variables(*, for_shell: bool) -> dict[str, str]:
 )
 def deploy(context: Context = None) -> None:
     """Deploy the pipelines of this checkout into the local environment, with the real CDK CLI; with --pipeline one."""
-    pipelines, values = _of_checkout(parse_context(context))
+    pipelines, values = checkout_pipelines(parse_context(context), chosen_pipeline())
     environment = _environment()
     environment.variables()  # fails at once if it isn't up
     began = time.monotonic()
@@ -146,33 +144,12 @@ def destroy(context: Context = None) -> None:
 
     The real CDK CLI does it. The tables, stages and pipelines that you leave out stay.
     """
-    pipelines, values = _of_checkout(parse_context(context))
+    pipelines, values = checkout_pipelines(parse_context(context), chosen_pipeline())
     environment = _environment()
     environment.variables()
     with progress(f"Destroying {_stacks(pipelines)}") as show:
         environment.destroy(values, show, pipelines)
     out.print(f"{_stacks(pipelines)} {'is' if len(pipelines) == 1 else 'are'} destroyed.")
-
-
-def _of_checkout(context: dict[str, str]) -> tuple[list[Names], dict[str, str]]:
-    """The chosen pipelines of this checkout, and the context that chooses their stage too.
-
-    Raises:
-        UserError: there is no such pipeline, or a setting is wrong.
-    """
-    key, chosen = f"{SPECIFIED}:stage", chosen_pipeline()
-    try:
-        values = {**cdk_context(ROOT), **context}
-        folders = pipelines_of(values, ROOT)
-        for names in candidate_names(chosen) if chosen else ():
-            if names.pipeline in folders:
-                context = context | ({key: names.stage} if names.stage else {})
-                return [Names(names.pipeline, configured(values | context, ROOT, names.pipeline).get("stage"))], context
-        if chosen:
-            raise UserError(f"There is no pipeline {chosen} in this checkout: there is {', '.join(folders)}.")
-        return [Names(each, configured(values, ROOT, each).get("stage")) for each in folders], context
-    except SettingsError as error:
-        raise UserError(str(error)) from None
 
 
 def _stacks(pipelines: Sequence[Names]) -> str:

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.instants import format_instant
-from etl.model.names import SPECIFIED
+from etl.model.names import SPECIFIED, Names
 from etl.model.stages import BY_ACTION, EXTRACT, FUNCTIONS
 from etl.tables.source import described
 from etl_cli.aws import error_messages
@@ -19,7 +19,7 @@ from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.deploy_line import deploy_line, is_local
 from etl_cli.aws.deployed_schema import schema_from
 from etl_cli.aws.error_messages import are_unusable, is_unreachable
-from etl_cli.aws.pipelines import candidate_names, chosen_stack
+from etl_cli.aws.pipelines import chosen_stack
 from etl_cli.aws.place import Place
 from etl_cli.aws.shell_settings import with_local_hint
 from etl_cli.aws.table_way import Side, TableWay
@@ -77,7 +77,7 @@ class Checkup:
         self._identity = "these credentials"
         self._account, self._partition, self._region = "", "aws", place.session.region_name or ""
         # The pipeline's names, as far as the choice says them; its stack says the rest.
-        self._names = candidate_names(chosen_pipeline() or SPECIFIED)[0]
+        self._names = Names.beginning(chosen_pipeline() or SPECIFIED)[0]
         self._deploy = deploy_line("", self._names)
         self._outputs: dict[str, str] = {}
         # The variables of Extract, and the tables that were found, with a client that reaches each.

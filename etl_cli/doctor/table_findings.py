@@ -91,7 +91,12 @@ def fill_finding(lines: list[bytes], schema: Schema, pipeline: str, now: datetim
 
     about = "transformation"
     try:
-        transformation = LocalTransformation(transformation_path({}, pipeline), schema, whole=True)
+        path = transformation_path({}, pipeline)
+    except UserError:  # it was deployed from another checkout
+        text = f"this checkout has no pipeline {pipeline}, so its transformation.py isn't checked"
+        return Finding(about, "warning", text, "Check it in the checkout that you deploy it from.")
+    try:
+        transformation = LocalTransformation(path, schema, whole=True)
         outcomes = list(transformation.outcomes(lines, preview_run(None, now, schema)))
     except UserError as error:
         return Finding(about, "problem", error.message, error.remedy)

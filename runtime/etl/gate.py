@@ -91,7 +91,7 @@ def _check_dropped(run: Run, counts: Counts, most_percent: Decimal) -> None:
         raise TransformationError(
             f"run {run.id}: transform() returned nothing for {share.part:,} of {share.whole:,} items, "
             f"{share.percent} %, and {most_percent} % are allowed (DROP_THRESHOLD_PERCENT). Is its return missing? If "
-            "it should drop so many, deploy with -c etl:drop_threshold_percent=100. Then run the window "
+            "it should drop so many, set drop_threshold_percent to 100 and deploy. Then run the window "
             f"{run.start} to {run.end} again",
             Reason.TOO_MANY_DROPPED,
         )

@@ -502,7 +502,7 @@ def test_a_run_that_drops_more_than_allowed_is_stopped(dropped: int, percent: st
     words = str(stopped.value)
     assert f"nothing for {dropped} of 100 items" in words
     assert f"{percent} % are allowed (DROP_THRESHOLD_PERCENT)" in words
-    assert "etl:drop_threshold_percent=100" in words
+    assert "set drop_threshold_percent to 100" in words
 
 
 def test_rejected_items_are_not_counted_as_dropped() -> None:

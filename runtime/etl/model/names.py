@@ -31,6 +31,12 @@ class Names(NamedTuple):
         found = cls(re.sub(r"(?<!^)(?<!-)([A-Z])", r"-\1", capitals).lower(), stage.removeprefix("-") or None)
         return found if capitals and found.stack == stack else None
 
+    @classmethod
+    def beginning(cls, prefix: str) -> "list[Names]":
+        """All names that begin like this: without a stage, and with the last part as the stage."""
+        pipeline, hyphen, stage = prefix.rpartition("-")
+        return [cls(prefix), *([cls(pipeline, stage)] if hyphen else [])]
+
     @property
     def prefix(self) -> str:
         """The beginning of all names, and the name by which you choose a deployed pipeline."""
