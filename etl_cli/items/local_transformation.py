@@ -48,8 +48,8 @@ def transformation_path(context: Mapping[str, str], pipeline: str) -> Path:
         UserError: the folder isn't in the checkout, or has no transformation.
     """
     key = f"{SPECIFIED_PIPELINE}:pipelines"
-    given = {key: SETTINGS["pipelines"].default, **cdk_context(ROOT), **context}
     try:
+        given = {key: SETTINGS["pipelines"].default, **cdk_context(ROOT), **context}
         return pipeline_folder(parse("pipelines", given[key]), pipeline, ROOT) / TRANSFORMATION
     except SettingsError as error:
         raise UserError(str(error)) from None

@@ -148,3 +148,21 @@ def test_a_value_of_another_type_is_refused(checkout: Path) -> None:
 
     with pytest.raises(SettingsError, match=r"^late_hours must be .*too large to show"):
         configured({"etl:late_hours": given}, checkout)
+
+
+def test_the_context_of_the_home_is_below_that_of_the_checkout(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the CDK CLI merges them: CDK developer guide, "Save and retrieve context variable values"."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (checkout / "cdk.json").write_text('{"context": {"etl:late_hours": 3}}')
+    (home / ".cdk.json").write_text('{"context": {"etl:late_hours": 2, "etl:pipelines": "mine"}}')
+
+    assert cdk_context(checkout) == {"etl:late_hours": 3, "etl:pipelines": "mine"}
+    (home / ".cdk.json").write_text("{")
+    with pytest.raises(SettingsError, match=r"\.cdk\.json can't be read"):
+        cdk_context(checkout)
+    (home / ".cdk.json").unlink()
+    assert cdk_context(checkout) == {"etl:late_hours": 3}

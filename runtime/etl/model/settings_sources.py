@@ -5,6 +5,7 @@ The functions don't import this module: they get their settings from their envir
 
 import difflib
 import json
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -32,8 +33,20 @@ _WITH_TABLES = frozenset({"source_filter"})
 
 
 def cdk_context(checkout: Path) -> dict[str, Any]:
-    """The context in a checkout's ``cdk.json``."""
-    found: dict[str, Any] = json.loads((checkout / "cdk.json").read_bytes()).get("context", {})
+    """The context in ``~/.cdk.json`` and in a checkout's ``cdk.json``, which wins, as the CDK CLI reads them.
+
+    Raises:
+        SettingsError: a file can't be read.
+    """
+    found: dict[str, Any] = {}
+    # Without a home, expanduser leaves the path as it is.
+    for file in (Path(os.path.expanduser("~/.cdk.json")), checkout / "cdk.json"):  # noqa: PTH111
+        try:
+            found |= json.loads(file.read_bytes()).get("context", {})
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise SettingsError(f"{file} can't be read: {error}. Correct it.") from None
     return found
 
 
