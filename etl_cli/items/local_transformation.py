@@ -16,8 +16,8 @@ from etl.model.names import SPECIFIED as SPECIFIED_PIPELINE
 from etl.model.rejection import RejectedError
 from etl.model.schema import SPECIFIED, Schema
 from etl.model.setting import SettingsError
-from etl.model.settings import SETTINGS, Settings
-from etl.model.settings_sources import TRANSFORMATION, cdk_context, parse, pipeline_folder
+from etl.model.settings import Settings
+from etl.model.settings_sources import PIPELINES, TRANSFORMATION, cdk_context, parse, pipeline_folder
 from etl.staging.batches import cut_batches
 from etl.tables.change_time import LeftOut
 from etl.user.accumulator import accumulators
@@ -49,7 +49,7 @@ def transformation_path(context: Mapping[str, str], pipeline: str) -> Path:
     """
     key = f"{SPECIFIED_PIPELINE}:pipelines"
     try:
-        given = {key: SETTINGS["pipelines"].default, **cdk_context(ROOT), **context}
+        given = {key: PIPELINES, **cdk_context(ROOT), **context}
         return pipeline_folder(parse("pipelines", given[key]), pipeline, ROOT) / TRANSFORMATION
     except SettingsError as error:
         raise UserError(str(error)) from None

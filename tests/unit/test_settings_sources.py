@@ -8,7 +8,7 @@ import pytest
 
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
-from etl.model.settings_sources import configured
+from etl.model.settings_sources import cdk_context, configured
 from etl.model.source_filter import parse_filter
 
 

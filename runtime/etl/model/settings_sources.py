@@ -17,6 +17,9 @@ from etl.model.schedule import is_schedule
 from etl.model.setting import SettingsError
 from etl.model.settings import OF_APP, SETTINGS
 
+PIPELINES = SETTINGS["pipelines"].default
+"""The folder of the pipelines, if the setting doesn't name another."""
+
 TRANSFORMATION = "transformation.py"
 FILE = "pipeline.toml"
 """Its table ``[settings]`` has the settings of one pipeline, and ``[stage.dev]`` those of its stage ``dev``."""
@@ -62,13 +65,13 @@ def configured(context: Mapping[str, object], checkout: Path, pipeline: str = SP
     Raises:
         SettingsError: a value isn't allowed, or there is no such setting.
     """
-    of_app = {name: parse(name, value) for name, value in _given(context, SPECIFIED).items() if name in OF_APP}
+    of_app = _of_app(context)
     given = {
         name: value for name, value in _given(context, pipeline).items() if pipeline != SPECIFIED or name not in OF_APP
     }
     for name in OF_APP.keys() & given.keys():
         raise SettingsError(f"{name} is a setting of the whole app: set {SPECIFIED}:{name}, not {pipeline}:{name}.")
-    folder = pipeline_folder(of_app.get("pipelines", SETTINGS["pipelines"].default), pipeline, checkout)
+    folder = pipeline_folder(of_app.get("pipelines", PIPELINES), pipeline, checkout)
     table = _table(folder / FILE, of_app.get("stage"))
     return of_app | {name: parse(name, value, of=pipeline) for name, value in {**table, **given}.items()}
 
@@ -80,21 +83,21 @@ def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
         SettingsError: a folder's name can't be a pipeline's, or two pipelines would have the same names in this stage,
             or the context has a setting of a pipeline that doesn't exist.
     """
-    of_app = {name: parse(name, value) for name, value in _given(context, SPECIFIED).items() if name in OF_APP}
-    folder = checkout / of_app.get("pipelines", SETTINGS["pipelines"].default)
-    found = sorted(each.parent.name for file in (TRANSFORMATION, FILE) for each in folder.glob(f"*/{file}"))
-    names = list(dict.fromkeys(found))
+    of_app = _of_app(context)
+    folder, stage = _inside(of_app.get("pipelines", PIPELINES), checkout), of_app.get("stage")
+    found = {each.parent.name for file in (TRANSFORMATION, FILE) for each in folder.glob(f"*/{file}")}
+    names = sorted(found)
     for name in names:
         check_name(name)
-        twin = Names(name, of_app.get("stage")).prefix
-        if twin != name and twin in names:
+        twin = Names(name, stage).prefix
+        if stage and twin in names:
             raise SettingsError(
-                f"In the stage {of_app['stage']} the pipeline {name} would have the names of the pipeline {twin}: "
-                f"rename the folder {folder / twin}, or the stage."
+                f"In the stage {stage} the pipeline {name} would have the names of the pipeline {twin}: rename the "
+                f"folder {folder / twin}, or the stage."
             )
     for key in context:
         name, _, setting = key.partition(":")
-        if setting in SETTINGS and name not in names:
+        if setting in SETTINGS and name not in (*names, SPECIFIED):
             raise SettingsError(
                 f"{key} is set, but there is no pipeline {name}: there is {', '.join(names) or 'none'}."
             )
@@ -127,17 +130,28 @@ def pipeline_folder(pipelines: str, pipeline: str, checkout: Path) -> Path:
     Raises:
         SettingsError: it is outside of the checkout, or has no transformation.
     """
-    try:
-        folder = (checkout / pipelines / pipeline).resolve()
-        is_inside = folder.is_relative_to(checkout.resolve())
-        if is_inside and (folder / TRANSFORMATION).is_file():
-            return folder
-        if is_inside and folder.is_dir():
-            raise SettingsError(f"The pipeline {pipeline} has no {TRANSFORMATION}: write {folder / TRANSFORMATION}.")
-    except (OSError, ValueError) as error:  # no name that a file can have
-        if isinstance(error, SettingsError):
-            raise
+    folder = _inside(pipelines, checkout) / pipeline
+    if (folder / TRANSFORMATION).is_file():
+        return folder
+    if folder.is_dir():
+        raise SettingsError(f"The pipeline {pipeline} has no {TRANSFORMATION}: write {folder / TRANSFORMATION}.")
     raise _explained("pipelines", SETTINGS["pipelines"].refusal(pipelines), SPECIFIED)
+
+
+def _inside(pipelines: str, checkout: Path) -> Path:
+    """The folder of the pipelines, in the checkout."""
+    try:
+        folder = (checkout / pipelines).resolve()
+        if folder.is_relative_to(checkout.resolve()) and folder.is_dir():
+            return folder
+    except (OSError, ValueError):  # no name that a file can have
+        pass
+    raise _explained("pipelines", SETTINGS["pipelines"].refusal(pipelines), SPECIFIED)
+
+
+def _of_app(context: Mapping[str, object]) -> dict[str, Any]:
+    """The settings of the whole app that are set."""
+    return {name: parse(name, value) for name, value in _given(context, SPECIFIED).items() if name in OF_APP}
 
 
 def _given(context: Mapping[str, object], pipeline: str) -> dict[str, object]:
