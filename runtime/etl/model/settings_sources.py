@@ -65,12 +65,15 @@ def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
 
     Raises:
         SettingsError: a folder's name can't be a pipeline's, or two pipelines would have the same names in this stage,
-            or the context has a setting of a pipeline that doesn't exist.
+            or the context has a setting of a pipeline that doesn't exist, or there is none.
     """
     of_app = {name: parse(name, value) for name, value in _given(context, SPECIFIED).items() if name in OF_APP}
-    folder = checkout / of_app.get("pipelines", SETTINGS["pipelines"].default)
+    pipelines = of_app.get("pipelines", SETTINGS["pipelines"].default)
+    folder = checkout / pipelines
     found = sorted(each.parent.name for file in (TRANSFORMATION, FILE) for each in folder.glob(f"*/{file}"))
     names = list(dict.fromkeys(found))
+    if not names:
+        raise _explained("pipelines", SETTINGS["pipelines"].refusal(pipelines), SPECIFIED)
     for name in names:
         check_name(name)
         twin = Names(name, of_app.get("stage")).prefix
@@ -81,10 +84,9 @@ def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
             )
     for key in context:
         name, _, setting = key.partition(":")
-        if setting in SETTINGS and name not in names:
-            raise SettingsError(
-                f"{key} is set, but there is no pipeline {name}: there is {', '.join(names) or 'none'}."
-            )
+        of_all = name == SPECIFIED and setting in OF_APP
+        if setting in SETTINGS and name not in names and not of_all:
+            raise SettingsError(f"{key} is set, but there is no pipeline {name}: there is {', '.join(names)}.")
     return names
 
 
@@ -172,7 +174,7 @@ def _explained(name: str, error: SettingsError, pipeline: str) -> SettingsError:
     default = "nothing" if setting.default is None else setting.text(setting.default)
     file = "" if name in OF_APP else f", or below [settings] in the pipeline's {FILE}"
     return SettingsError(
-        f'{error}. Set it with `-c {pipeline}:{name}=VALUE`{"" if file else " or"}, in "context" of cdk.json{file}; '
+        f'{error}. Set it with `-c {pipeline}:{name}=VALUE`{"," if file else " or"} in "context" of cdk.json{file}; '
         f"or leave it out: the default is {default}."
     )
 
