@@ -47,7 +47,7 @@ def no_local_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def suites_transformation(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The command and other tests find the suite's transformation, whichever files a test has loaded."""
-    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: FILE)
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda *_: FILE)
     before = sys.modules.get(_TRANSFORMATION)
     yield
     if before:

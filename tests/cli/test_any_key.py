@@ -117,13 +117,13 @@ def past(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PastRun
     made = PastRuns(items, file, source=case.key, settings=settings)
     made.run()
     monkeypatch.setattr(Deployment, "find", lambda *_: made.deployment)
-    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: file)
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda *_: file)
     return made
 
 
 def explained(past: PastRuns, words: list[str]) -> tuple[Explanation, Verdict]:
     schema = deployed_schema(past.deployment)
-    ledger = read_ledger(past.deployment.dynamodb, READ)
+    ledger = read_ledger(past.deployment.dynamodb, past.deployment.names, READ)
     key = parse_key(schema.source, words, "source")
     found = explain_item(past.deployment, key, schema, ledger, now=NOW, most_runs=5)
     return found, judge(found, EtlLines(program="etl"))
@@ -306,7 +306,7 @@ def customers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PastRuns:
     made = PastRuns(items, file, destination=BY_CUSTOMER, settings=settings)
     made.run()
     monkeypatch.setattr(Deployment, "find", lambda *_: made.deployment)
-    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: file)
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda *_: file)
     file.write_text(CUSTOMERS.replace('"total": record["value"]', '"total": 2 * record["value"], "new": 1'))
     return made
 

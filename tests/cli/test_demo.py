@@ -56,7 +56,7 @@ class FakeEnvironment:
         self.deployment()
 
     def clients(self) -> Any:
-        return SimpleNamespace(session=None, options={})
+        return SimpleNamespace(session=None, options={}, stacks=list)
 
     def variables(self) -> dict[str, str]:
         if not self.up:

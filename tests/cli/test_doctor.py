@@ -24,7 +24,7 @@ from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
-from tests.fakes.aws import ROOM, Answer, FakeAws, RefusalError, account, unreachable
+from tests.fakes.aws import ROOM, Answer, FakeAws, RefusalError, account, stack, stacks, unreachable
 from tests.fakes.pipeline import ENVIRONMENT
 from tests.fakes.recording import specified
 from tests.unit.builders import item
@@ -32,12 +32,12 @@ from tests.unit.builders import item
 NOW = datetime(2026, 11, 5, 8, tzinfo=UTC)
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/111122223333/etl-pipeline-dead-letters"
-OUTPUTS = [
-    {"OutputKey": "SourceTableName", "OutputValue": "etl-source-data"},
-    {"OutputKey": "DestinationTableName", "OutputValue": "etl-destination-data"},
-    {"OutputKey": "StagingBucketName", "OutputValue": "etl-staging-111122223333-eu-west-1"},
-    {"OutputKey": "StateMachineArn", "OutputValue": MACHINE},
-]
+OUTPUTS = {
+    "SourceTableName": "etl-source-data",
+    "DestinationTableName": "etl-destination-data",
+    "StagingBucketName": "etl-staging-111122223333-eu-west-1",
+    "StateMachineArn": MACHINE,
+}
 ETL = EtlLines(program="etl")
 FUNCTIONS = ["etl-extract", "etl-transform", "etl-load"]
 PLACE = ["credentials", "region", "stack", "schedule", "workflow", *FUNCTIONS, "concurrency"]
@@ -76,7 +76,7 @@ def well() -> dict[str, Answer]:
     """What AWS answers when all is well."""
     return {
         "sts.GetCallerIdentity": {"Account": "111122223333", "Arn": "arn:aws:iam::111122223333:user/oncall"},
-        "cloudformation.DescribeStacks": {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": OUTPUTS}]},
+        "cloudformation.DescribeStacks": stacks(stack(OUTPUTS)),
         "eventbridge.DescribeRule": {"State": "ENABLED", "ScheduleExpression": "cron(0 2 * * ? *)"},
         "eventbridge.ListTargetsByRule": {"Targets": [{"Id": "0", "Arn": MACHINE}]},
         "sfn.DescribeStateMachine": {"status": "ACTIVE"},
@@ -274,8 +274,8 @@ def test_a_silent_service_is_a_problem_and_others_are_checked(operation: str) ->
     ],
 )
 def test_the_stack_has_a_status(status: str, level: str) -> None:
-    answer = {"Stacks": [{"StackStatus": status, "Outputs": OUTPUTS}]}
-    found = [each for each in look(NOTHING | {"cloudformation.DescribeStacks": answer}) if each.about == "stack"]
+    answer = {"cloudformation.DescribeStacks": stacks(stack(OUTPUTS, status))}
+    found = [each for each in look(NOTHING | answer) if each.about == "stack"]
 
     assert [(each.level, status in each.text) for each in found] == [(level, True)]
 
@@ -285,15 +285,15 @@ def test_the_rest_is_checked_where_the_stack_cannot_be_read() -> None:
 
 
 def test_a_stack_that_is_not_the_pipelines() -> None:
-    found = wrong(look({"cloudformation.DescribeStacks": {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}}))
+    found = wrong(look({"cloudformation.DescribeStacks": stacks(stack({}, "CREATE_COMPLETE"))}))
 
     assert "has no output SourceTableName, DestinationTableName, StagingBucketName, StateMachineArn" in found.text
 
 
 @pytest.mark.parametrize("status", ["", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
 def test_without_a_stack_s_resources_nothing_else_is_checked(status: str) -> None:
-    stack: Answer = {"Stacks": [{"StackStatus": status}]} if status else RefusalError("ValidationError")
-    found = look(NOTHING | {"cloudformation.DescribeStacks": stack})
+    answer = stacks(stack({}, status)) if status else stacks()
+    found = look(NOTHING | {"cloudformation.DescribeStacks": answer})
 
     assert [finding.about for finding in found] == ["credentials", "region", "stack"]
     assert found[-1].command == "cdk deploy EtlPipelineStack"
@@ -313,15 +313,15 @@ def log_groups(**arguments: Any) -> dict[str, Any]:
     return {"logGroups": [{"logGroupName": "/aws/lambda/etl-other"}], "nextToken": "2"}
 
 
-def in_the_way(stack: Answer, **place: Any) -> list[Finding]:
+def in_the_way(*found: dict[str, Any], **place: Any) -> list[Finding]:
     answers: dict[str, Answer] = {"dynamodb.DescribeTable": retained, "cloudwatch-logs.DescribeLogGroups": log_groups}
     answers["cloudformation.DescribeEvents"] = {"OperationEvents": []}
-    found = look(answers | {"cloudformation.DescribeStacks": stack}, **place)
-    return [finding for finding in found if finding.about == "in the way"]
+    findings = look(answers | {"cloudformation.DescribeStacks": stacks(*found)}, **place)
+    return [finding for finding in findings if finding.about == "in the way"]
 
 
 def test_without_a_stack_obstacles_come_with_both_ways_out() -> None:
-    keep, delete = in_the_way(RefusalError("ValidationError"))
+    keep, delete = in_the_way()
 
     names = "table etl-source-data, table etl-destination-data, bucket etl-staging-111122223333-eu-west-1, "
     assert keep.text.startswith(f"{names}log group /aws/lambda/etl-load:")
@@ -353,9 +353,9 @@ def test_without_a_stack_obstacles_come_with_both_ways_out() -> None:
 def test_cloudformation_s_reasons_for_a_refusal_are_shown() -> None:
     reason = "Resource of type 'AWS::SQS::Queue' with identifier 'etl-pipeline-dead-letters' already exists."
     failed = {"LogicalResourceId": "DeadLetters", "ValidationStatus": "FAILED", "ValidationStatusReason": reason}
-    stack = {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
+    failing = stacks(stack({}, "ROLLBACK_COMPLETE"))
     events = {"OperationEvents": [{"EventType": "PROVISIONING_ERROR"}, failed]}
-    found = look({"cloudformation.DescribeStacks": stack, "cloudformation.DescribeEvents": events} | GROUPS)
+    found = look({"cloudformation.DescribeStacks": failing, "cloudformation.DescribeEvents": events} | GROUPS)
 
     assert [each.text for each in found if each.about == "refused"] == [f"DeadLetters: {reason}"]
 
@@ -368,7 +368,7 @@ def test_the_room_for_a_function_that_is_gone_is_not_looked_for() -> None:
 
 @pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
 def test_a_failed_stack_is_removed_before_an_import(status: str) -> None:
-    keep, _ = in_the_way({"Stacks": [{"StackStatus": status}]})
+    keep, _ = in_the_way(stack({}, status))
 
     assert keep.command.startswith(
         "aws cloudformation delete-stack --stack-name EtlPipelineStack && "
@@ -377,12 +377,12 @@ def test_a_failed_stack_is_removed_before_an_import(status: str) -> None:
 
 
 def test_nothing_is_in_the_way_of_a_stack_that_has_its_resources() -> None:
-    assert in_the_way({"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": OUTPUTS}]}) == []
+    assert in_the_way(stack(OUTPUTS)) == []
 
 
 def test_a_look_for_obstacles_that_is_denied_is_told() -> None:
     denied: Answer = RefusalError("AccessDeniedException")
-    found = look({"cloudformation.DescribeStacks": RefusalError("ValidationError"), "dynamodb.DescribeTable": denied})
+    found = look({"cloudformation.DescribeStacks": stacks(), "dynamodb.DescribeTable": denied})
 
     assert [finding.about for finding in found] == ["credentials", "region", "stack", "in the way"]
     assert "dynamodb:DescribeTable is denied" in found[-1].text
@@ -718,11 +718,10 @@ def over_existing(changes: dict[str, Answer] | None = None, name: str = "orders"
     def answer(TableName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         return {"Table": ORDERS | {"TableStatus": "ACTIVE"}} if TableName == name else described(TableName)
 
-    outputs = [each if each["OutputKey"] != "SourceTableName" else each | {"OutputValue": name} for each in OUTPUTS]
     function = {"Environment": {"Variables": ENVIRONMENT | {"CONCURRENCY": "40"} | EXISTING | variables}}
     return look(
         {
-            "cloudformation.DescribeStacks": {"Stacks": [{"StackStatus": "UPDATE_COMPLETE", "Outputs": outputs}]},
+            "cloudformation.DescribeStacks": stacks(stack(OUTPUTS | {"SourceTableName": name})),
             "lambda.GetFunctionConfiguration": FUNCTION | function,
             "dynamodb.DescribeTable": answer,
             "dynamodb.Scan": {"Items": []},

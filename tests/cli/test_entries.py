@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from etl.model.names import ETL
 from etl_cli.runs.ledger import LedgerEntry, find_run, read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.times import Span
@@ -65,7 +66,7 @@ class Ledger(RecordedTables):
 
 
 def entries(*items: dict[str, Any]) -> list[LedgerEntry]:
-    return read_ledger(cast(Any, Ledger(*items)), NOW)[0]
+    return read_ledger(cast(Any, Ledger(*items)), ETL, NOW)[0]
 
 
 @pytest.mark.parametrize("name", ["window_start", "started_at", "finished_at"])
@@ -82,7 +83,7 @@ def test_a_watermark_changed_by_hand_is_refused(name: str, value: str) -> None:
     ledger.watermark = {"Item": row | times | {name: {"S": value}}}
 
     with pytest.raises(UserError, match=rf"^{name} must be a time .*got .*{value}.*aws dynamodb update-item"):
-        read_ledger(cast(Any, ledger), NOW)
+        read_ledger(cast(Any, ledger), ETL, NOW)
 
 
 def test_a_count_that_is_no_whole_number_is_left_out() -> None:

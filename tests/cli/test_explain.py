@@ -45,7 +45,8 @@ def past(file: Path) -> PastRuns:
 
 
 def explained(past: PastRuns, identity: str, most_runs: int = 5) -> tuple[Explanation, Verdict]:
-    key, ledger = ItemKey(SPECIFIED.source, (identity,)), read_ledger(past.deployment.dynamodb, READ)
+    key = ItemKey(SPECIFIED.source, (identity,))
+    ledger = read_ledger(past.deployment.dynamodb, past.deployment.names, READ)
     found = explain_item(past.deployment, key, SPECIFIED, ledger, now=NOW, most_runs=most_runs)
     return found, judge(found, EtlLines(program="etl"))
 

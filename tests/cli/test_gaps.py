@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from etl.model.names import ETL
 from etl_cli.commands.gaps import coverage_document, fill_lines, print_coverage
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.ledger import LedgerEntry, Watermark, read_ledger
@@ -52,7 +53,7 @@ def read(
         return {"Item": texts(watermark)} if watermark else {}
 
     aws = FakeAws({"dynamodb.Query": query, "dynamodb.GetItem": get_item}, **place)
-    return read_ledger(aws.session.client("dynamodb"), NOW)
+    return read_ledger(aws.session.client("dynamodb"), ETL, NOW)
 
 
 def texts(item: dict[str, str]) -> dict[str, dict[str, str]]:

@@ -27,7 +27,7 @@ from tests.cli.test_logs import event, fact
 from tests.cli.test_report_command import aws_with
 from tests.cli.test_show import LOCAL
 from tests.fakes import state_machine
-from tests.fakes.aws import Answer, FakeAws, RefusalError
+from tests.fakes.aws import Answer, FakeAws, RefusalError, stack, stacks
 from tests.fakes.past_runs import PastRuns, edited
 from tests.fakes.recording import Recording
 from tests.fakes.state_machine import FakeStateMachine
@@ -118,7 +118,7 @@ def past_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     text = 'record["name"]'
     reject = f'    if record["id"][:1] == "b":\n        raise RejectedError({text}, field={text}, got={text})\n'
     file = edited(tmp_path / "transformation.py", ('    record["date"]', f'{reject}    record["date"]'))
-    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: file)
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda *_: file)
 
     def made(text: str) -> PastRuns:
         past = PastRuns(items_with(text), file)
@@ -348,11 +348,10 @@ def printed_lines(text: str) -> list[str]:
 @pytest.fixture
 def logs_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], None]:
     def made(lines: list[str]) -> None:
-        stack = {"Outputs": [{"OutputKey": key, "OutputValue": "x"} for key in state_machine.OUTPUTS]}
         events = [event(1 + number / 1000, line) for number, line in enumerate(lines)]
         aws = FakeAws(
             {
-                "cloudformation.DescribeStacks": {"Stacks": [stack]},
+                "cloudformation.DescribeStacks": stacks(stack(state_machine.OUTPUTS)),
                 "cloudwatch-logs.FilterLogEvents": {"events": events},
             }
         )

@@ -6,19 +6,21 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from etl.model.names import ETL, Names
 from etl_cli.app import app
 from etl_cli.commands import local
 from etl_cli.local.clients import StackSummary
 from etl_cli.local.environment import Status
 from etl_cli.local.process import ServerRecord
 from etl_cli.local.variables import client_variables
+from etl_cli.terminal.errors import UserError
 from tests.docs.examples import example
 from tests.fakes.state_machine import OUTPUTS
 from tests.support import ROOT
@@ -66,18 +68,36 @@ class FakeEnvironment:
     def variables(self) -> dict[str, str]:
         return client_variables(CHECKOUT, FOLDER, SERVER)
 
-    def deploy(self, context: Mapping[str, str], *, on_line: Callable[[str], None]) -> dict[str, str]:
-        self.calls.append(("deploy", context))
+    def deploy_all(
+        self, pipelines: Sequence[Names], context: Mapping[str, str], on_line: Callable[[str], None]
+    ) -> dict[str, dict[str, str]]:
+        self.calls.append(("deploy", pipelines, context))
         on_line("EtlPipelineStack: creating 1 of 42 resources")
-        return OUTPUTS
+        return {names.stack: OUTPUTS for names in pipelines}
 
-    def destroy(self, *, on_line: Callable[[str], None]) -> None:
+    def destroy(self, context: Mapping[str, str], on_line: Callable[[str], None], pipelines: Sequence[Names]) -> None:
+        self.calls.append(("destroy", pipelines, context))
         on_line("EtlPipelineStack: deleting")
         self.deployed = False
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with the specification's pipeline."""
+    (tmp_path / "cdk.json").write_text("{}")
+    add(tmp_path, "etl")
+    monkeypatch.setattr(local, "ROOT", tmp_path)
+    return tmp_path
+
+
+def add(checkout: Path, *pipelines: str) -> None:
+    for name in pipelines:
+        (checkout / "pipelines" / name).mkdir(parents=True)
+        (checkout / "pipelines" / name / "transformation.py").touch()
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, checkout: Path) -> FakeEnvironment:  # noqa: ARG001 - its place
     made = FakeEnvironment()
     monkeypatch.setattr(local, "LocalEnvironment", lambda _: made)
     monkeypatch.setattr(shutil, "which", lambda _: str(ROOT / ".venv" / "bin" / "etl"))
@@ -87,8 +107,8 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> FakeEnvironment:
     return made
 
 
-def etl_local(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["local", *arguments])
+def etl_local(*arguments: str, pipeline: str | None = None) -> Result:
+    return CliRunner().invoke(app, [*(["--pipeline", pipeline] if pipeline else []), "local", *arguments])
 
 
 def printed(result: Result) -> str:
@@ -178,4 +198,56 @@ def test_without_a_way_back_nothing_is_printed_for_the_shell() -> None:
 def test_context_values_are_those_of_the_deployment(environment: FakeEnvironment) -> None:
     etl_local("deploy", "--context", "etl:lookback_hours=48")
 
-    assert environment.calls == [("deploy", {"etl:lookback_hours": "48"})]
+    assert environment.calls == [("deploy", [ETL], {"etl:lookback_hours": "48"})]
+
+
+@pytest.mark.parametrize("verb", ["deploy", "destroy"])
+@pytest.mark.parametrize(
+    ("chosen", "stage", "pipelines", "context"),
+    [
+        (None, None, [Names("etl"), Names("orders"), Names("orders-eu")], {}),
+        (None, "dev", [Names("etl", "dev"), Names("orders", "dev"), Names("orders-eu", "dev")], {"etl:stage": "dev"}),
+        ("orders", None, [Names("orders")], {}),
+        ("orders", "dev", [Names("orders", "dev")], {"etl:stage": "dev"}),
+        ("orders-dev", None, [Names("orders", "dev")], {"etl:stage": "dev"}),
+        ("orders-eu", None, [Names("orders-eu")], {}),
+        ("orders-eu-dev", None, [Names("orders-eu", "dev")], {"etl:stage": "dev"}),
+    ],
+)
+def test_the_chosen_pipelines_of_a_stage_are_deployed_or_destroyed(
+    *,
+    environment: FakeEnvironment,
+    checkout: Path,
+    verb: str,
+    chosen: str | None,
+    stage: str | None,
+    pipelines: list[Names],
+    context: dict[str, str],
+) -> None:
+    add(checkout, "orders", "orders-eu")
+
+    result = etl_local(verb, *(["-c", f"etl:stage={stage}"] if stage else []), pipeline=chosen)
+
+    assert result.exit_code == 0
+    assert environment.calls == [(verb, pipelines, context)]
+    assert all(names.stack in result.stdout for names in pipelines)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "context", "facts"),
+    [
+        ("order", "unrelated=1", ["no pipeline order", "etl, orders"]),
+        ("orders", "order:memory_mb=1024", ["order:memory_mb", "etl, orders"]),
+        ("orders", "etl:stage=Dev", ["stage must be", "'Dev'"]),
+    ],
+)
+def test_a_choice_of_no_pipeline_or_stage_is_refused(
+    environment: FakeEnvironment, checkout: Path, chosen: str, context: str, facts: list[str]
+) -> None:
+    add(checkout, "orders")
+
+    error = etl_local("deploy", "-c", context, pipeline=chosen).exception
+
+    assert isinstance(error, UserError)
+    assert all(fact in error.message for fact in facts)
+    assert environment.calls == []

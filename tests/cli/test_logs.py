@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from etl.model.names import ETL
 from etl_cli.commands.logs import Function, LogReader
 from etl_cli.render.log_view import LogView, joined
 from etl_cli.runs.log_lines import LogLine
@@ -80,7 +81,7 @@ EVENTS = {
 
 def reader(events: dict[str, list[dict[str, Any]]], *functions: Function, **bounds: datetime) -> LogReader:
     """A reader of these logs, an event a page."""
-    return LogReader(client(events), functions or list(Function), bounds.get("start", NIGHT), bounds.get("end"))
+    return LogReader(client(events), ETL, functions or list(Function), bounds.get("start", NIGHT), bounds.get("end"))
 
 
 def client(events: dict[str, list[dict[str, Any]]]) -> Any:
@@ -178,7 +179,7 @@ def test_a_log_that_is_not_there_is_named() -> None:
     aws = FakeAws({"cloudwatch-logs.FilterLogEvents": RefusalError("ResourceNotFoundException")})
 
     with pytest.raises(UserError, match="There is no log group /aws/lambda/etl-load") as caught:
-        LogReader(aws.session.client("logs"), [Function("load")], NIGHT).new_lines()
+        LogReader(aws.session.client("logs"), ETL, [Function("load")], NIGHT).new_lines()
     assert "cdk deploy EtlPipelineStack" in caught.value.remedy
 
 

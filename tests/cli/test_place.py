@@ -19,13 +19,13 @@ from etl_cli.app import app
 from etl_cli.aws import place
 from etl_cli.aws import shell_settings as aws_settings
 from etl_cli.aws.cli_lines import aws as aws_line
-from etl_cli.aws.deployment import deploy_line, is_local
+from etl_cli.aws.deploy_line import deploy_line, is_local
 from etl_cli.aws.error_messages import explained, explained_midway
 from etl_cli.aws.place import find_place
 from etl_cli.aws.shell_settings import has_aws_settings
 from etl_cli.local.environment import Status
 from etl_cli.terminal.errors import UserError
-from tests.fakes.aws import FakeAws, RefusalError
+from tests.fakes.aws import FakeAws, RefusalError, stacks
 
 LOCAL, ELSEWHERE = "http://127.0.0.1:4566", "https://states.eu-west-1.amazonaws.com"
 
@@ -174,7 +174,7 @@ def test_a_missing_region_names_where_one_was_looked_for(shell: Path, monkeypatc
 
 def test_without_a_stack_on_aws_a_running_environment_is_named(shell: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aws_file(shell, "credentials", "[default]\n")
-    made = FakeAws({"cloudformation.DescribeStacks": RefusalError("ValidationError")}, endpoint=ELSEWHERE)
+    made = FakeAws({"cloudformation.DescribeStacks": stacks()}, endpoint=ELSEWHERE)
     made.answers["sts.GetCallerIdentity"] = {"Account": "1", "Arn": "arn:aws:iam::1:user/a"}
     nothing = RefusalError("ResourceNotFoundException")
     made.answers |= {"dynamodb.DescribeTable": nothing, "s3.HeadBucket": nothing}
@@ -305,7 +305,7 @@ def test_work_ends_with_its_local_environment() -> None:
     ],
 )
 def test_what_is_deployed_is_deployed_where_the_endpoint_is(endpoint: str, local: bool) -> None:
-    line = deploy_line(endpoint, ["etl:concurrency=80"])
+    line = deploy_line(endpoint, settings=["concurrency=80"])
 
     assert is_local(endpoint) is local
     assert line.endswith(

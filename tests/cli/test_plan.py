@@ -35,7 +35,7 @@ from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
-from tests.fakes.aws import FakeAws, RefusalError, account
+from tests.fakes.aws import FakeAws, RefusalError, account, stack, stacks
 from tests.fakes.pipeline import ENVIRONMENT
 from tests.fakes.recording import specified
 from tests.fakes.state_machine import OUTPUTS
@@ -423,9 +423,8 @@ def aws(**answers: Any) -> FakeAws:
         "Environment": {"Variables": ENVIRONMENT | SETTINGS},
     }
     definition = json.dumps({"TimeoutSeconds": 7200})
-    outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
     usual: dict[str, Any] = {
-        "cloudformation.DescribeStacks": {"Stacks": [{"Outputs": outputs}]},
+        "cloudformation.DescribeStacks": stacks(stack(OUTPUTS)),
         "lambda.GetFunctionConfiguration": function,
         "lambda.GetAccountSettings": account(400, 300),
         "lambda.GetFunctionConcurrency": {},

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from etl.model.names import ETL
 from etl.model.settings import DAILY, SETTINGS, Settings
-from etl.model.stages import FUNCTIONS, log_group_of
+from etl.model.stages import FUNCTIONS
 from etl.settings import environment
 from etl_cli.app import app
 from etl_cli.aws.deployed_settings import deployed_settings
@@ -21,19 +22,19 @@ from etl_cli.aws.deployment import Deployment
 from etl_cli.commands.settings import document, print_settings, view
 from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.errors import UserError
-from tests.fakes.aws import FakeAws, RefusalError
+from tests.fakes.aws import FakeAws, RefusalError, stack, stacks
 from tests.fakes.pipeline import NAMES
 from tests.fakes.state_machine import OUTPUTS
 from tests.tuned import TUNED
 
-UNREADABLE = {"pipeline", "removal_policy", "lambda_platform", "source_kms_key_arn", "destination_kms_key_arn"}
+UNREADABLE = {"pipelines", "removal_policy", "lambda_platform", "source_kms_key_arn", "destination_kms_key_arn"}
 
 
 def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None, names: Mapping[str, str] = NAMES) -> FakeAws:
     """The resources of a pipeline that is deployed with these settings."""
 
     def function(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
-        variables = environment(FunctionName, asdict(values) | dict(names))
+        variables = environment(FunctionName.removeprefix("etl-"), asdict(values) | dict(names))
         return {
             "FunctionName": FunctionName,
             "MemorySize": values.memory_mb,
@@ -50,11 +51,11 @@ def aws(values: Settings = TUNED, answers: dict[str, Any] | None = None, names: 
     emails = [{"Protocol": "email", "Endpoint": values.alarm_email}] if values.alarm_email else []
     state = "ENABLED" if values.schedule_enabled else "DISABLED"
     groups = [
-        {"logGroupName": log_group_of(function), "retentionInDays": values.log_retention_days} for function in FUNCTIONS
+        {"logGroupName": ETL.log_group(function), "retentionInDays": values.log_retention_days}
+        for function in FUNCTIONS
     ]
-    outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
     usual: dict[str, Any] = {
-        "cloudformation.DescribeStacks": {"Stacks": [{"Outputs": outputs}]},
+        "cloudformation.DescribeStacks": stacks(stack(OUTPUTS)),
         "lambda.GetFunctionConfiguration": function,
         "eventbridge.DescribeRule": {
             "State": state,
@@ -122,13 +123,13 @@ def test_an_alarm_without_its_topic_hides_the_email_alone() -> None:
 def test_a_deployment_of_the_defaults_changes_nothing(checkout: Path) -> None:
     (checkout / "cdk.json").write_text("{}")
 
-    assert not [each.setting.name for each in view(read(aws(Settings())), checkout) if each.differs]
+    assert not [each.setting.name for each in view(read(aws(Settings())), ETL, checkout) if each.differs]
 
 
 def test_a_setting_differs_from_its_configured_value(checkout: Path) -> None:
     deployed = {"lookback_hours": 24, "late_hours": 26, "memory_mb": 1024, "reject_alarm_percent": 1.0}
 
-    found = {each["name"]: each for each in map(document, view(deployed, checkout))}
+    found = {each["name"]: each for each in map(document, view(deployed, ETL, checkout))}
 
     assert {name for name, each in found.items() if each["differs"]} == {"lookback_hours", "memory_mb"}
     assert (found["lookback_hours"]["configured"], found["lookback_hours"]["deployed"]) == (48, 24)
@@ -137,7 +138,7 @@ def test_a_setting_differs_from_its_configured_value(checkout: Path) -> None:
 
 @pytest.mark.parametrize(("deployed", "differs"), [(DAILY, False), ("rate(1 hour)", True)])
 def test_without_a_schedule_the_daily_one_is_deployed(checkout: Path, deployed: str, differs: bool) -> None:
-    (found,) = (each for each in view({"schedule": deployed}, checkout) if each.setting.name == "schedule")
+    (found,) = (each for each in view({"schedule": deployed}, ETL, checkout) if each.setting.name == "schedule")
 
     assert (found.differs, found.target) == (differs, DAILY)
 
@@ -146,14 +147,14 @@ def test_a_configured_value_that_is_refused_is_one_error(checkout: Path) -> None
     (checkout / "pipelines/etl/pipeline.toml").write_text("[settings]\nlate_hours = 0\n")
 
     with pytest.raises(UserError, match="late_hours must be"):
-        view({}, checkout)
+        view({}, ETL, checkout)
 
 
 @pytest.mark.parametrize("width", [None, 60])
 def test_people_see_each_value_and_the_changes(checkout: Path, width: int | None) -> None:
     text = io.StringIO()
 
-    print_settings(Terminal(file=text, width=width), view({"lookback_hours": 24}, checkout), "cdk deploy")
+    print_settings(Terminal(file=text, width=width), view({"lookback_hours": 24}, ETL, checkout), "cdk deploy")
 
     lines = text.getvalue().splitlines()
     assert [line.split()[1] for line in lines if line.startswith("lookback_hours ")] == ["24"]

@@ -24,7 +24,7 @@ from etl_cli.terminal.console import Terminal
 from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
-from tests.fakes.aws import ROOM, Answer, FakeAws, RefusalError
+from tests.fakes.aws import ROOM, Answer, FakeAws, RefusalError, stack, stacks
 from tests.fakes.recording import Recording
 
 LOCAL = "http://127.0.0.1:4566"
@@ -67,10 +67,9 @@ def aws_of(recording: Recording, changes: dict[str, Answer] | None = None, endpo
         "StagingBucketName": recording.deployment.staging_bucket,
         "StateMachineArn": recording.deployment.state_machine,
     }
-    stack = {"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]}
     function = {"FunctionName": "etl-load", "MemorySize": 512, "Environment": {"Variables": SETTINGS}}
     answers: dict[str, Answer] = {
-        "cloudformation.DescribeStacks": {"Stacks": [stack]},
+        "cloudformation.DescribeStacks": stacks(stack(outputs)),
         "sfn.DescribeExecution": recording.description,
         "sfn.GetExecutionHistory": {"events": recording.events[::-1]},
         "sfn.DescribeStateMachine": {"definition": '{"TimeoutSeconds": 1800}'},

@@ -38,24 +38,26 @@ def refusal(file: Path, text: str) -> str:
 
 
 def test_the_file_is_that_of_the_configured_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for folder in ("mine", "other"):
-        (tmp_path / folder).mkdir()
+    for folder in ("mine/etl", "mine/orders", "other/orders"):
+        (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "transformation.py").touch()
-    (tmp_path / "cdk.json").write_text('{"context": {"etl:pipeline": "mine"}}')
+    (tmp_path / "cdk.json").write_text('{"context": {"etl:pipelines": "mine"}}')
     monkeypatch.setattr(local_transformation, "ROOT", tmp_path)
 
-    assert transformation_path({}) == tmp_path / "mine" / "transformation.py"
-    assert transformation_path({"etl:pipeline": "other"}) == tmp_path / "other" / "transformation.py"
-    with pytest.raises(UserError, match="pipeline must be"):
-        transformation_path({"etl:pipeline": "nowhere"})
+    assert transformation_path({}, "etl") == tmp_path / "mine" / "etl" / "transformation.py"
+    assert transformation_path({}, "orders") == tmp_path / "mine" / "orders" / "transformation.py"
+    other = tmp_path / "other" / "orders" / "transformation.py"
+    assert transformation_path({"etl:pipelines": "other"}, "orders") == other
+    with pytest.raises(UserError, match="pipelines must be"):
+        transformation_path({"etl:pipelines": "other"}, "etl")
 
 
 def test_a_preview_takes_the_pipeline_of_its_context(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_transformation, "transformation_path", transformation_path)
 
-    done = CliRunner().invoke(app, ["preview", "-c", "etl:pipeline=nowhere"])
+    done = CliRunner().invoke(app, ["preview", "-c", "etl:pipelines=nowhere"])
     assert isinstance(done.exception, UserError)
-    assert "pipeline must be" in str(done.exception)
+    assert "pipelines must be" in str(done.exception)
 
 
 def test_an_edit_of_the_same_size_in_the_same_second_is_seen(file: Path) -> None:

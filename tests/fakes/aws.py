@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,8 @@ import boto3
 import botocore.session
 from botocore.exceptions import EndpointConnectionError
 from botocore.loaders import create_loader
+
+from etl.model.names import ETL
 
 # The models of the services are large, and read once for all tests.
 _LOADER = create_loader()
@@ -21,6 +23,30 @@ def account(quota: int, unreserved: int | None = None) -> dict[str, Any]:
     """Lambda's answer about an account."""
     unreserved = quota if unreserved is None else unreserved
     return {"AccountLimit": {"ConcurrentExecutions": quota, "UnreservedConcurrentExecutions": unreserved}}
+
+
+def stack(outputs: Mapping[str, str], status: str = "UPDATE_COMPLETE", name: str = ETL.stack) -> dict[str, Any]:
+    """CloudFormation's description of a stack."""
+    listed = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
+    return {"StackName": name, "StackStatus": status, **({"Outputs": listed} if listed else {})}
+
+
+def stacks(*found: dict[str, Any]) -> Answer:
+    """CloudFormation's answers about stacks: one by its name, or all of them, with a page for each."""
+
+    def answer(*, StackName: str = "", NextToken: str = "0") -> dict[str, Any]:  # noqa: N803 - AWS's names
+        if StackName:
+            named = [each for each in found if each["StackName"] == StackName]
+            if not named:
+                raise RefusalError("ValidationError", f"Stack with id {StackName} does not exist")
+            return {"Stacks": named}
+        page, following = int(NextToken), int(NextToken) + 1
+        return {
+            "Stacks": list(found[page:following]),
+            **({"NextToken": str(following)} if following < len(found) else {}),
+        }
+
+    return answer
 
 
 # Lambda's answers about an account without changes.

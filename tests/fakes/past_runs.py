@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from etl.model.keys import KeyAttributes
-from etl.model.names import LEDGER_TABLE
+from etl.model.names import ETL
 from etl.model.schema import SPECIFIED
 from etl_cli.aws import deployment
 from etl_cli.items.transformation_file import load
@@ -96,7 +96,7 @@ class PastRuns:
     @property
     def entries(self) -> list[LedgerEntry]:
         """The ledger's, the latest first."""
-        return read_ledger(self.deployment.dynamodb, NOW)[0]
+        return read_ledger(self.deployment.dynamodb, self.deployment.names, NOW)[0]
 
     @property
     def entry(self) -> LedgerEntry:
@@ -151,7 +151,7 @@ class _DynamoDB:
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead
-        if TableName == LEDGER_TABLE:
+        if TableName == ETL.ledger_table:
             return self._tables.ledger.get_item(TableName="ledger", Key=Key, ConsistentRead=True)
         found = [each for each in self._tables.tables[TableName] if _has(each, Key)]
         return {"Item": found[0]} if found else {}
@@ -172,7 +172,7 @@ class _DynamoDB:
         return self
 
     def paginate(self, *, TableName: str, **_: Any) -> Iterator[dict[str, Any]]:
-        assert TableName == LEDGER_TABLE
+        assert TableName == ETL.ledger_table
         ledger = self._tables.ledger.items
         yield {"Items": [entry for (kind, _), entry in ledger.items() if kind == "run"]}
 

@@ -32,7 +32,7 @@ NAMES = {
 VALUES = asdict(Settings(segment_bytes=1024)) | NAMES
 # The variables of all functions, as the stack writes them.
 ENVIRONMENT = {name: text for function in BY_FUNCTION for name, text in environment(function, VALUES).items()}
-HANDLERS = {"etl-extract": extract.handler, "etl-transform": transform.handler, "etl-load": load.handler}
+HANDLERS = {"extract": extract.handler, "transform": transform.handler, "load": load.handler}
 FINISHED = "2024-01-16T02:10:00.000Z"
 Handler = Callable[[Any, Any], Any]
 

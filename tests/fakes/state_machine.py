@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import Any
 
-from tests.fakes.aws import Answer, FakeAws, RefusalError
+from tests.fakes.aws import Answer, FakeAws, RefusalError, stack, stacks
 from tests.fakes.recording import Recording, answer_of
 
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:etl-pipeline"
@@ -101,9 +101,7 @@ class FakeStateMachine:
         """AWS with this state machine, its tables and its bucket."""
         files = Recording("succeeded")
         answers: dict[str, Answer] = {
-            "cloudformation.DescribeStacks": {
-                "Stacks": [{"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]}]
-            },
+            "cloudformation.DescribeStacks": stacks(stack(OUTPUTS)),
             "sfn.StartExecution": self.start,
             "sfn.DescribeExecution": self.describe,
             "sfn.GetExecutionHistory": self.history,

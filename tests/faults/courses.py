@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from etl.model.names import ETL
 from etl.model.stages import FUNCTIONS
 from etl.model.statuses import UNKNOWN
 from etl_cli.runs.ledger import find_run, read_ledger
@@ -154,7 +155,7 @@ def stopped_unseen(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
     outcome.executions.insert(0, stopped)
     entries, now = {}, datetime.now(UTC)
     for minutes in (0, 36):
-        found = read_ledger(night.pipeline.clients.dynamodb, now + timedelta(minutes=minutes))[0]
+        found = read_ledger(night.pipeline.clients.dynamodb, ETL, now + timedelta(minutes=minutes))[0]
         entries[minutes] = find_run(found, stopped.arn).status
     outcome.require("the stopped execution", stopped.status, "ABORTED")
     outcome.require("its entry at once, and later", entries, {0: "RUNNING", 36: UNKNOWN})

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from etl.invocation.metrics import BY_STAGE, NAMESPACE, UNITS
+from etl.invocation.metrics import BY_STAGE, UNITS
+from etl.model.names import ETL
 from etl.model.stages import STATES
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 from tests.infrastructure.test_monitoring import ALARMS, LAST_LINES, MACHINE
@@ -70,7 +71,7 @@ def test_the_trend_has_a_value_for_each_day(widgets: list[dict[str, Any]], words
 
 
 def test_every_metric_is_shown_with_its_dimensions(widgets: list[dict[str, Any]]) -> None:
-    own = [(name, dimensions) for namespace, name, dimensions in metrics_of(widgets) if namespace == NAMESPACE]
+    own = [(name, dimensions) for namespace, name, dimensions in metrics_of(widgets) if namespace == ETL.namespace]
 
     assert {name for name, _ in own} == {*UNITS, "WatermarkAge"}
     for name, dimensions in own:

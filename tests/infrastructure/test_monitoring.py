@@ -9,7 +9,8 @@ import pytest
 from aws_cdk import Duration
 from aws_cdk.assertions import Match, Template
 
-from etl.invocation.metrics import NAMESPACE, UNITS
+from etl.invocation.metrics import UNITS
+from etl.model.names import ETL
 from serverless_app.constructs.pipeline_metrics import WATERMARK_AGE, pipeline_metric
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized
 
@@ -144,14 +145,14 @@ def test_a_function_that_lambda_stops_counts_as_near_a_limit(stack: Synthesized,
 
 
 def test_functions_or_watch_report_each_metric_of_an_alarm() -> None:
-    own = {metric for namespace, metric, *_ in ALARMS.values() if namespace == NAMESPACE}
+    own = {metric for namespace, metric, *_ in ALARMS.values() if namespace == ETL.namespace}
 
     assert own - UNITS.keys() == {WATERMARK_AGE}
 
 
 def test_a_metric_that_nothing_reports_is_refused() -> None:
     with pytest.raises(KeyError, match="ItemsRaed"):
-        pipeline_metric("ItemsRaed", "Sum", Duration.minutes(5))
+        pipeline_metric(ETL, "ItemsRaed", "Sum", Duration.minutes(5))
 
 
 def test_only_an_address_in_the_settings_gets_the_alarms(stack: Synthesized, tuned_stack: Synthesized) -> None:

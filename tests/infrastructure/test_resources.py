@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
+from etl.model.names import ETL
 from etl.model.stages import STATES
-from etl_cli.doctor.stack_findings import IDENTIFIERS, OBSTACLES
+from etl_cli.doctor.stack_findings import IDENTIFIERS, obstacles
 from serverless_app.settings import PipelineSettings
 from tests.infrastructure.synthesis import ACCOUNT, REGION, Synthesized, synthesize
 from tests.support import ROOT
@@ -62,14 +63,14 @@ def test_the_command_knows_the_obstacles_of_a_deployment(stack: Synthesized) -> 
         "AWS::S3::Bucket": "BucketName",
         "AWS::Logs::LogGroup": "LogGroupName",
     }
-    known = {each.logical_id: (IDENTIFIERS[each.kind], each.name) for each in OBSTACLES}
+    possible = obstacles(ETL, ETL.staging_bucket(ACCOUNT, REGION))
+    known = {each.logical_id: (IDENTIFIERS[each.kind], each.name) for each in possible}
     made = {}
     for kind, identifier in named.items():
         for logical_id, each in stack.of_type(kind).items():
             made[logical_id] = (identifier, stack.resolve(each["Properties"][identifier]))
 
-    account = {"account": ACCOUNT, "region": REGION}
-    assert made == {name: (identifier, text.format(**account)) for name, (identifier, text) in known.items()}
+    assert made == known
 
 
 def test_the_staging_bucket_is_named_after_account_and_region(stack: Synthesized) -> None:

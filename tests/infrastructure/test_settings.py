@@ -11,7 +11,7 @@ import pytest
 from aws_cdk import App, Stack
 from aws_cdk.assertions import Template
 
-from etl.model.names import DESTINATION_TABLE
+from etl.model.names import ETL
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS
 from serverless_app.constructs.storage import Storage
@@ -70,7 +70,7 @@ def test_the_destination_has_the_keys_of_the_settings(
     Storage.make(stack, PipelineSettings(destination_keys=keys))
 
     tables = Template.from_stack(stack).find_resources(
-        "AWS::DynamoDB::Table", {"Properties": {"TableName": DESTINATION_TABLE}}
+        "AWS::DynamoDB::Table", {"Properties": {"TableName": ETL.destination_table}}
     )
     (table,) = tables.values()
     found = table["Properties"]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from etl.model import ledger_fields as fields
-from etl.model.names import LEDGER_TABLE
+from etl.model.names import ETL
 from tests.pipeline.execution import text
 from tests.pipeline.pipeline import Pipeline
 
@@ -20,15 +20,15 @@ class Ledger:
     def entry(self, arn: str) -> dict[str, Any]:
         """The entry of an execution as plain values; empty if there is none."""
         key = fields.run_key(arn)
-        return _plain(self._dynamodb.get_item(TableName=LEDGER_TABLE, Key=key, ConsistentRead=True).get("Item", {}))
+        return _plain(self._dynamodb.get_item(TableName=ETL.ledger_table, Key=key, ConsistentRead=True).get("Item", {}))
 
     def forget(self, arn: str) -> None:
         """Remove an execution's entry."""
-        self._dynamodb.delete_item(TableName=LEDGER_TABLE, Key=fields.run_key(arn))
+        self._dynamodb.delete_item(TableName=ETL.ledger_table, Key=fields.run_key(arn))
 
     def watermark(self) -> str | None:
         """Where the watermark is; None if there is none."""
-        found = self._dynamodb.get_item(TableName=LEDGER_TABLE, Key=fields.WATERMARK_KEY, ConsistentRead=True).get(
+        found = self._dynamodb.get_item(TableName=ETL.ledger_table, Key=fields.WATERMARK_KEY, ConsistentRead=True).get(
             "Item", {}
         )
         return found[fields.END]["S"] if found else None
@@ -36,11 +36,11 @@ class Ledger:
     def begin(self, end: datetime | None) -> None:
         """Put the watermark somewhere, or away."""
         if end is None:
-            self._dynamodb.delete_item(TableName=LEDGER_TABLE, Key=fields.WATERMARK_KEY)
+            self._dynamodb.delete_item(TableName=ETL.ledger_table, Key=fields.WATERMARK_KEY)
         else:
             instant = {"S": text(end)}
             self._dynamodb.put_item(
-                TableName=LEDGER_TABLE, Item={**fields.WATERMARK_KEY, fields.SINCE: instant, fields.END: instant}
+                TableName=ETL.ledger_table, Item={**fields.WATERMARK_KEY, fields.SINCE: instant, fields.END: instant}
             )
 
 

@@ -30,7 +30,7 @@ DIGITS = "1.2345678912345678912345678912345678912"
 def shell(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shell whose AWS variables point at the local environment; `etl preview` takes the deployed transformation."""
     deployed = ROOT / PIPELINE / "transformation.py"
-    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: deployed)
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda *_: deployed)
     for name, value in pipeline.deployed.environment.variables().items():
         monkeypatch.setenv(name, value)
 

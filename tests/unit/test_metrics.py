@@ -104,9 +104,8 @@ def check_document(line: dict[str, Any]) -> None:
 
 
 def test_metrics_have_no_dimension_or_that_of_the_stage() -> None:
-    line = metrics.embedded(
-        "gate", {"RejectedShare": 0.5, "Duration": 7, "MemoryUsed": 80.5, "Retries": 0}, 1705370400123
-    )
+    values = {"RejectedShare": 0.5, "Duration": 7, "MemoryUsed": 80.5, "Retries": 0}
+    line = metrics.embedded("gate", values, 1705370400123, "EtlPipeline")
 
     check_document(line)
     assert line == {

@@ -106,7 +106,7 @@ def test_any_other_error_sends_you_to_the_log(error: str) -> None:
 def test_only_stages_that_import_your_file_ask_you_to_correct_it(error: str, stage: Any) -> None:
     asks = "transformation.py" in remedy_for("FAILED", stage.state, error, "").text
 
-    assert asks is (stage.function == "etl-transform")
+    assert asks is (stage.function == "transform")
 
 
 def test_a_replay_is_replayed_again() -> None:

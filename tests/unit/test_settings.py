@@ -9,7 +9,7 @@ import pytest
 from etl.model.errors import ConfigurationError
 from etl.model.schema import SPECIFIED
 from etl.model.setting import SettingsError
-from etl.model.settings import SETTINGS, ReadByStack, Settings
+from etl.model.settings import OF_APP, SETTINGS, ReadByStack, Settings
 from etl.model.source_filter import parse_filter
 from etl.model.table_access import EXISTING
 from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment, schema_of
@@ -19,6 +19,9 @@ RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 109
 CEILING = "source_read_units_per_second"
 # Values at the limits of what is allowed.
 ALLOWED: list[tuple[str, Any]] = [
+    ("stage", None),
+    ("stage", "dev"),
+    ("stage", "12345678"),
     ("schedule", "rate(1 hour)"),
     ("schedule", None),
     ("lookback_hours", 1),
@@ -52,6 +55,10 @@ ALLOWED: list[tuple[str, Any]] = [
 ]
 # Values that are refused, typed or as a text.
 REFUSED: list[tuple[str, Any]] = [
+    ("stage", "Dev"),
+    ("stage", "pre-prod"),
+    ("stage", "123456789"),
+    ("stage", "dév"),
     ("schedule_enabled", "yes"),
     ("schedule_enabled", "True"),
     ("schedule_enabled", "1"),
@@ -124,7 +131,8 @@ REASONED = [
 
 def test_defaults_are_those_of_the_specification() -> None:
     assert Settings() == Settings(
-        pipeline="pipelines/etl",
+        pipelines="pipelines",
+        stage=None,
         schedule=None,
         schedule_enabled=True,
         lookback_hours=24,
@@ -222,7 +230,7 @@ def test_a_setting_of_the_tables_is_a_variable_only_if_it_is_set() -> None:
     values = {name: setting.default for name, setting in SETTINGS.items()} | NAMES
     given = {"source_cursor": r"a\.b.c", "source_filter": text, "destination_keys": "pk:S,sk:N"}
 
-    before, after = (environment("etl-extract", each) for each in (values, values | given))
+    before, after = (environment("extract", each) for each in (values, values | given))
 
     assert dict(after.items() - before.items()) == {name.upper(): value for name, value in given.items()}
     schema = schema_of(ExtractSettings.from_env(after))
@@ -231,8 +239,8 @@ def test_a_setting_of_the_tables_is_a_variable_only_if_it_is_set() -> None:
     assert schema_of(ExtractSettings.from_env(before)) == SPECIFIED
 
 
-def test_a_setting_is_read_by_the_stack_or_by_a_function() -> None:
-    read = {each.name for each in fields(ReadByStack)}
+def test_a_setting_is_read_by_the_app_the_stack_or_a_function() -> None:
+    read = {*OF_APP, *(each.name for each in fields(ReadByStack))}
     for kind in BY_FUNCTION.values():
         read |= {each.name for each in fields(kind)}
 
@@ -255,7 +263,7 @@ def test_a_setting_without_its_variable_has_no_default() -> None:
 
 def test_a_ceiling_on_reads_has_a_variable_only_if_it_is_set() -> None:
     values = {name: setting.default for name, setting in SETTINGS.items()} | NAMES
-    without, limited = (environment("etl-extract", values | {CEILING: units}) for units in (0, 200))
+    without, limited = (environment("extract", values | {CEILING: units}) for units in (0, 200))
 
     assert limited == without | {"SOURCE_READ_UNITS_PER_SECOND": "200"}
     assert ExtractSettings.from_env(without).source_read_units_per_second == 0

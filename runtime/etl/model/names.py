@@ -27,7 +27,7 @@ class Names(NamedTuple):
     @classmethod
     def of_stack(cls, stack: str) -> "Names | None":
         """The names of a pipeline by its stack's; None if no pipeline's stack has this name."""
-        capitals, _, stage = stack.partition(_STACK)
+        capitals, _, stage = stack.rpartition(_STACK)  # a pipeline may be named pipeline-stack
         found = cls(re.sub(r"(?<!^)(?<!-)([A-Z])", r"-\1", capitals).lower(), stage.removeprefix("-") or None)
         return found if capitals and found.stack == stack else None
 

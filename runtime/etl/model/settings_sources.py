@@ -81,12 +81,14 @@ def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
 
     Raises:
         SettingsError: a folder's name can't be a pipeline's, or two pipelines would have the same names in this stage,
-            or the context has a setting of a pipeline that doesn't exist.
+            or the context has a setting of a pipeline that doesn't exist, or there is none.
     """
     of_app = _of_app(context)
-    folder, stage = _inside(of_app.get("pipelines", PIPELINES), checkout), of_app.get("stage")
-    found = {each.parent.name for file in (TRANSFORMATION, FILE) for each in folder.glob(f"*/{file}")}
-    names = sorted(found)
+    pipelines, stage = of_app.get("pipelines", PIPELINES), of_app.get("stage")
+    folder = _inside(pipelines, checkout)
+    names = sorted({each.parent.name for file in (TRANSFORMATION, FILE) for each in folder.glob(f"*/{file}")})
+    if not names:
+        raise _explained("pipelines", SETTINGS["pipelines"].refusal(pipelines), SPECIFIED)
     for name in names:
         check_name(name)
         twin = Names(name, stage).prefix
@@ -97,10 +99,9 @@ def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
             )
     for key in context:
         name, _, setting = key.partition(":")
-        if setting in SETTINGS and name not in (*names, SPECIFIED):
-            raise SettingsError(
-                f"{key} is set, but there is no pipeline {name}: there is {', '.join(names) or 'none'}."
-            )
+        of_all = name == SPECIFIED and setting in OF_APP
+        if setting in SETTINGS and name not in names and not of_all:
+            raise SettingsError(f"{key} is set, but there is no pipeline {name}: there is {', '.join(names)}.")
     return names
 
 
@@ -130,10 +131,11 @@ def pipeline_folder(pipelines: str, pipeline: str, checkout: Path) -> Path:
     Raises:
         SettingsError: it is outside of the checkout, or has no transformation.
     """
-    folder = _inside(pipelines, checkout) / pipeline
-    if (folder / TRANSFORMATION).is_file():
+    parent = _inside(pipelines, checkout)
+    folder = (parent / pipeline).resolve()
+    if folder.parent == parent and (folder / TRANSFORMATION).is_file():
         return folder
-    if folder.is_dir():
+    if folder.parent == parent and folder.is_dir():
         raise SettingsError(f"The pipeline {pipeline} has no {TRANSFORMATION}: write {folder / TRANSFORMATION}.")
     raise _explained("pipelines", SETTINGS["pipelines"].refusal(pipelines), SPECIFIED)
 
@@ -199,7 +201,7 @@ def _explained(name: str, error: SettingsError, pipeline: str) -> SettingsError:
     default = "nothing" if setting.default is None else setting.text(setting.default)
     file = "" if name in OF_APP else f", or below [settings] in the pipeline's {FILE}"
     return SettingsError(
-        f'{error}. Set it with `-c {pipeline}:{name}=VALUE`{"" if file else " or"}, in "context" of cdk.json{file}; '
+        f'{error}. Set it with `-c {pipeline}:{name}=VALUE`{"," if file else " or"} in "context" of cdk.json{file}; '
         f"or leave it out: the default is {default}."
     )
 
