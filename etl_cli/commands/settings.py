@@ -14,6 +14,7 @@ from etl.model.settings_sources import cdk_context, configured
 from etl_cli.aws.connection import AsJson, Profile, Region, connected
 from etl_cli.aws.deployed_settings import deployed_settings
 from etl_cli.terminal.console import Terminal, Text, out, print_json
+from etl_cli.terminal.context_option import Context, parse_context
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.grid import readable
 from etl_cli.terminal.paths import ROOT
@@ -43,22 +44,24 @@ class SettingView:
 
 
 @verb(examples=("etl settings", "etl settings --json", "etl settings --profile night"))
-def settings(as_json: AsJson = False, profile: Profile = None, region: Region = None) -> None:
+def settings(context: Context = None, as_json: AsJson = False, profile: Profile = None, region: Region = None) -> None:
     """List every setting with its deployed value and its default.
 
-    Below the list are the settings that a deployment of this checkout would change: those of cdk.json and of the
-    pipeline's pipeline.toml. A value is shown as ? if no resource has it, or if you may not read it.
+    Below the list are the settings that a deployment of this checkout would change: those of --context, of cdk.json
+    and of the pipeline's pipeline.toml. A value is shown as ? if no resource has it, or if you may not read it.
     """
     with connected(profile, region) as deployment:
         deployed = deployed_settings(deployment)
-    views = view(deployed, deployment.names, ROOT)
+    views = view(deployed, deployment.names, ROOT, parse_context(context))
     if as_json:
         print_json({"settings": [document(each) for each in views]})
     else:
         print_settings(out, views, deployment.deploy_line())
 
 
-def view(deployed: Mapping[str, Any], names: Names, checkout: Path) -> list[SettingView]:
+def view(
+    deployed: Mapping[str, Any], names: Names, checkout: Path, context: Mapping[str, str] | None = None
+) -> list[SettingView]:
     """Put the deployed values of a pipeline that can be read together with those of a checkout.
 
     Raises:
@@ -66,7 +69,7 @@ def view(deployed: Mapping[str, Any], names: Names, checkout: Path) -> list[Sett
     """
     try:
         stage = {f"{SPECIFIED}:stage": names.stage} if names.stage else {}
-        given = configured({**cdk_context(checkout), **stage}, checkout, names.pipeline)
+        given = configured({**cdk_context(checkout), **(context or {}), **stage}, checkout, names.pipeline)
     except SettingsError as error:
         raise UserError(str(error)) from None
     return [

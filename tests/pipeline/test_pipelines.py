@@ -20,6 +20,7 @@ from etl_cli.local.environment import LocalEnvironment
 from etl_cli.terminal.errors import UserError
 
 FOLDER = {"etl:pipelines": "tests/fixtures/several"}
+CONTEXT = [word for key, value in FOLDER.items() for word in ("-c", f"{key}={value}")]
 DEV = {"etl:stage": "dev"}
 ETL_DEV, ORDERS, ORDERS_DEV = ETL._replace(stage="dev"), Names("orders"), Names("orders", "dev")
 ALL = (ETL, ETL_DEV, ORDERS, ORDERS_DEV)
@@ -169,17 +170,16 @@ def test_every_verb_works_on_the_chosen_pipeline() -> None:
     assert etl(*chosen, "explain", f"{SHOP}-oldest", "--json")
     assert "the last 72 hours" in etl(*chosen, "plan")
     assert etl(*chosen, "logs", "--run", run["run"])
-    shown = {each["name"]: each["deployed"] for each in etl(*chosen, "settings", "--json")["settings"]}
+    shown = {each["name"]: each["deployed"] for each in etl(*chosen, "settings", *CONTEXT, "--json")["settings"]}
     assert (shown["stage"], shown["lookback_hours"], shown["source_table"]) == ("dev", 72, SHOP)
     lines = etl(*chosen, "gaps", exits=0)
     assert "etl run" not in lines.replace("--pipeline orders-dev run", "")
 
 
 def test_one_goes_and_the_others_run_on(account: Account) -> None:
-    context = [word for key, value in FOLDER.items() for word in ("-c", f"{key}={value}")]
     others = tuple(names for names in ALL if names != ORDERS_DEV)
 
-    etl("--pipeline", "orders-dev", "local", "destroy", *context)
+    etl("--pipeline", "orders-dev", "local", "destroy", *CONTEXT)
 
     assert account.stacks() == {names.stack for names in others}
     account.run_all(others)
