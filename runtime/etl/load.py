@@ -19,7 +19,7 @@ from etl.handler import Context, Event, run_action, run_of, segments_of, work_of
 from etl.invocation.deadline import Deadline
 from etl.ledger import Ledger
 from etl.model.errors import Reason, TransientError
-from etl.model.keys import Key, key_of, plain_reader
+from etl.model.keys import Key, keys_of, plain_reader
 from etl.model.limits import IN_FLIGHT
 from etl.model.run import Run, Work
 from etl.model.stages import FINISH, LOAD, read_by
@@ -48,6 +48,17 @@ _QUARANTINE_BYTES = 16 * 1024 * 1024
 IN_FLIGHT_BYTES = 8 * 1024 * 1024
 _records = msgspec.json.Decoder(list[dict[str, Any]], float_hook=Number)
 _encoder = msgspec.json.Encoder()
+# The errors of a staged record that Transform can't have written. A key that is no number lacks a number's attribute,
+# and one with too many digits is an arithmetic error.
+_MALFORMED = (
+    msgspec.DecodeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    AttributeError,
+    ArithmeticError,
+)
 
 
 class _Pending(NamedTuple):
@@ -117,7 +128,7 @@ class _Loader:
         in_flight_bytes: int,
     ) -> None:
         self._run = run
-        self._key_of = key_of(run.schema.destination)
+        self._keys_of = keys_of(run.schema.destination)
         self._work = work
         self._destination = destination
         self._staging = staging
@@ -161,11 +172,13 @@ class _Loader:
         """A batch as items of DynamoDB JSON by key: of two with one key, the last."""
         try:
             records = _records.decode(b"[" + b",".join(batch.lines) + b"]")
-            keys = [self._key_of(record) for record, _ in zip(records, batch.lines, strict=True)]
+            if len(records) != len(batch.lines):
+                raise ValueError("a line doesn't hold one record")
+            keys = self._keys_of(records)
             "".join(chain.from_iterable(keys))  # fails unless all are text
             items = _encoder.encode_lines([to_wire(record) for record in records]).split(b"\n")
             return dict(zip(keys, items))  # noqa: B905 - the last line has an end too
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except _MALFORMED as error:
             raise self._staging.malformed_records(key, batch, error) from error
 
     async def _make_room(self, size: int, keys: Collection[Key] = ()) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -120,8 +119,7 @@ class _Worker:
         except (msgspec.DecodeError, ValueError) as error:
             raise self._staging.malformed_records(key, batch, error) from error
         good: list[tuple[bytes, list[Prepared]]] = []
-        bad, transformed, included, untimed = [], 0, 0, 0
-        left_out: Counter[str] = Counter()
+        bad, transformed, included, untimed, left_out = [], 0, 0, 0, 0
         for line, results in zip(lines, made, strict=False):
             if isinstance(results, list):
                 good += results
@@ -131,13 +129,12 @@ class _Worker:
                 bad.append(rejected_line(TRANSFORM, self._run, self._work.segment, results, line))
                 untimed += isinstance(results, UntimedError)
             else:
-                left_out[results] += 1
+                self._work.count(results)
+                left_out += 1
         if isinstance(made[-1], TooSlowError):
             self._slow.append(made[-1])
         self._work.count("transformed", transformed)
-        self._work.count("dropped", len(made) - len(bad) - left_out.total() - transformed)
-        for name, count in left_out.items():
-            self._work.count(name, count)
+        self._work.count("dropped", len(made) - len(bad) - left_out - transformed)
         self._work.count("included", included)
         self._work.count("records", len(good))
         self._work.count("untimed", untimed)

@@ -13,9 +13,10 @@ from etl.finish import finish
 from etl.invocation.deadline import Deadline
 from etl.load import IN_FLIGHT_BYTES, load_segment
 from etl.model.errors import BalanceError, QualityGateError, StagingError, TransientError
+from etl.model.keys import KeyAttribute, KeyType
 from etl.model.limits import IN_FLIGHT
 from etl.model.run import Work
-from etl.model.schema import DESTINATION_KEY
+from etl.model.schema import DESTINATION_KEY, SPECIFIED, Schema
 from etl.model.stages import LOAD, read_by
 from etl.staging.batches import BATCH_BYTES, RETRY_SHARE
 from etl.staging.keys import aggregates_key, part_key
@@ -51,10 +52,17 @@ def transformed(*parts: list[Record]) -> tuple[FakeS3, Work]:
     return s3, work(transform_parts=len(parts), records=sum(map(len, parts)))
 
 
-def loaded(s3: FakeS3, given_work: Work, dynamodb: FakeDynamoDB, deadline: Deadline | None = None) -> Work:
+def loaded(
+    s3: FakeS3,
+    given_work: Work,
+    dynamodb: FakeDynamoDB,
+    deadline: Deadline | None = None,
+    schema: Schema = SPECIFIED,
+) -> Work:
     """One invocation."""
     deadline = deadline or unlimited()
-    return asyncio.run(load_segment(run(), given_work, destination(dynamodb, deadline), staging(s3), deadline))
+    given_run = msgspec.structs.replace(run(), schema=schema)
+    return asyncio.run(load_segment(given_run, given_work, destination(dynamodb, deadline), staging(s3), deadline))
 
 
 def copy(given_work: Work) -> Work:
@@ -517,6 +525,26 @@ def test_a_malformed_record_is_refused_by_its_place_alone(line: bytes) -> None:
     while shown:
         assert "secret" not in str(shown)
         shown = shown.__cause__
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("N", b'"5"'),
+        ("N", b"null"),
+        ("N", b"[5]"),
+        ("N", b"1." + b"3" * 39),
+        ("B", b'"NQ=="'),
+        ("B", b'{"$set":["NQ=="]}'),
+        ("B", b'{"$binary":5}'),
+    ],
+)
+def test_a_malformed_value_of_the_key_is_refused_by_its_place(kind: KeyType, value: bytes) -> None:
+    s3, given_work = transformed(records(30))
+    hold(s3, part_key(read_by(LOAD), run(), 0, 0), b'[\n{"k":' + value + b"}\n]\n")
+
+    with pytest.raises(StagingError, match=r"transform/.*/data\.json isn't the array.*in the 1 records"):
+        loaded(s3, given_work, FakeDynamoDB(), schema=Schema(destination=(KeyAttribute("k", kind),)))
 
 
 @pytest.mark.parametrize("after", [False, True])

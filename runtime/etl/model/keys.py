@@ -8,7 +8,6 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, Literal, cast, get_args
 
 import msgspec
@@ -16,6 +15,8 @@ import msgspec
 KeyType = Literal["S", "N", "B"]
 Key = tuple[str, ...]
 """The values of a key: one, or two if the table has a sort key."""
+Records = Sequence[Mapping[str, Any]]
+"""Records of decoded plain JSON."""
 
 # Source: DynamoDB developer guide, "Constraints in Amazon DynamoDB", partition key and sort key.
 MOST_KEY_BYTES = (2048, 1024)
@@ -107,6 +108,8 @@ def canonical(number: str) -> str:
 # A number has at most 38 digits (DynamoDB developer guide, "Number").
 _EXACT = Context(prec=38, traps=[Inexact, InvalidOperation])
 _SHORT = 21
+_WRITTEN_OUT = 10**_SHORT
+"""A whole number below this has one spelling: all of its digits."""
 
 
 def fits(key: KeyAttributes, values: Key) -> bool:
@@ -123,27 +126,27 @@ def wire_key(key: KeyAttributes, values: Key) -> dict[str, dict[str, str]]:
 
 
 @lru_cache
-def key_of(key: KeyAttributes) -> Callable[[Mapping[str, Any]], Key]:
-    """Make a function that gets the key of a record of decoded plain JSON, as Load has it.
+def keys_of(key: KeyAttributes) -> Callable[[Records], list[Key]]:
+    """Make a function that gets the keys of records of decoded plain JSON, as Load has them.
 
-    The function raises KeyError, TypeError, AttributeError or ValueError for a record without such a key.
+    The function raises KeyError, TypeError, AttributeError or ArithmeticError if a record has no such key. But it
+    returns a value of S or B without a check that it is text.
     """
-    names = names_of(key)
-    if all(attribute.type == "S" for attribute in key):
-        first = names[0]
-        return itemgetter(*names) if len(names) > 1 else lambda record: (record[first],)
-    readers = [(attribute.name, _DECODED[attribute.type]) for attribute in key]
-    return lambda record: tuple(read(record[name]) for name, read in readers)
+    columns = [(_COLUMNS[attribute.type], attribute.name) for attribute in key]
+    return lambda records: list(zip(*[column(records, name) for column, name in columns], strict=True))
 
 
 def _decoded_number(value: Any) -> str:
-    return canonical(str(value) if type(value) is int else value.N)
+    if type(value) is not int:
+        return canonical(value.N)
+    return str(value) if -_WRITTEN_OUT < value < _WRITTEN_OUT else canonical(str(value))
 
 
-_DECODED: dict[KeyType, Callable[[Any], str]] = {
-    "S": lambda value: value,
-    "N": _decoded_number,
-    "B": lambda value: value["$binary"],
+# A column at a time takes a third of the time of a call for each record.
+_COLUMNS: dict[KeyType, Callable[[Records, str], list[str]]] = {
+    "S": lambda records, name: [record[name] for record in records],
+    "N": lambda records, name: [_decoded_number(record[name]) for record in records],
+    "B": lambda records, name: [record[name]["$binary"] for record in records],
 }
 
 

@@ -93,8 +93,10 @@ class Transformation:
         names_shown = (*schema.destination_names, *schema.time.path)
         self._summaries = Summaries(module.Contract, self.aggregates, names_shown, code_of(module))
         self._time = rule_of(schema.time)
+        self._destination = schema.destination
+        # Each attribute's name, its types, and the number of characters that is short enough; 0 for a number.
         self._key = [
-            (attribute.name, *_KEY_VALUES[attribute.type], most)
+            (attribute.name, _KEY_VALUES[attribute.type][0], 0 if attribute.type == "N" else most // _MOST_UTF8)
             for attribute, most in zip(schema.destination, MOST_KEY_BYTES, strict=False)
         ]
 
@@ -109,12 +111,12 @@ class Transformation:
             For each record the reason to reject it or to leave it out, None or ``INCLUDED`` if it passes.
         """
         window = bounds_of(run)
-        times = self._time.check(records, window._replace(whole=True) if self._whole else window)
-        passed = (None, INCLUDED)
-        breaches = iter(
-            self._checker.check([record for record, time in zip(records, times, strict=True) if time in passed])
-        )
-        verdicts = [(next(breaches) or time) if time in passed else time for time in times]
+        verdicts = self._time.check(records, window._replace(whole=True) if self._whole else window)
+        passed = [place for place, verdict in enumerate(verdicts) if verdict is None or verdict == INCLUDED]
+        breaches = self._checker.check([records[place] for place in passed])
+        for place, breach in zip(passed, breaches, strict=True):
+            if breach:
+                verdicts[place] = breach
         for verdict in filter(None, verdicts):
             if isinstance(verdict, RejectedError):
                 self._summaries.own(verdict)
@@ -172,19 +174,29 @@ class Transformation:
         if type(result) is not dict:
             raise RejectedError("transform() must return a dict, a list of dicts or None", got=type(result).__name__)
         line = plain_line(result, self._checker.floats)
-        if len(line) > _LONG_LINE_BYTES and (size := least_size(result)) > MAX_ITEM_BYTES:
-            raise RejectedError(_MOST_SIZE, got=f"{size:,} bytes")
-        if len(line) > MOST_LINE_BYTES:
-            raise RejectedError(_MOST_LINE, got=f"{len(line):,} bytes")
-        for name, types, expected, most in self._key:
+        if len(line) > _LONG_LINE_BYTES:
+            if (size := least_size(result)) > MAX_ITEM_BYTES:
+                raise RejectedError(_MOST_SIZE, got=f"{size:,} bytes")
+            if len(line) > MOST_LINE_BYTES:
+                raise RejectedError(_MOST_LINE, got=f"{len(line):,} bytes")
+        for name, types, short in self._key:
+            value: Any = result.get(name)
+            if type(value) not in types or (short and not 0 < len(value) <= short):
+                self._check_key(result)
+        return line
+
+    def _check_key(self, result: Record) -> None:
+        """Check the destination's key exactly. :meth:`_line` knows only that a short value of its type is good."""
+        for attribute, most in zip(self._destination, MOST_KEY_BYTES, strict=False):
+            types, expected = _KEY_VALUES[attribute.type]
+            name = attribute.name
             value: Any = result.get(name)
             if type(value) not in types or not (value or types is _NUMBERS):
                 got = repr(to_plain(result, self._checker.floats).get(name))[:60]
                 raise RejectedError(f"expected {expected}, for the destination's key", field=name, got=got)
-            if types is not _NUMBERS and len(value) * _MOST_UTF8 > most and (size := _size(value)) > most:
+            if types is not _NUMBERS and (size := _size(value)) > most:
                 rule = f"expected at most {most:,} bytes, for the destination's key"
                 raise RejectedError(rule, field=name, got=f"{size:,} bytes")
-        return line
 
     def _sound(self, error: RejectedError, checked: Any) -> RejectedError:
         """Make a rejection safe for quarantine: transform() may have changed its class or its attributes.
