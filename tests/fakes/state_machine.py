@@ -104,6 +104,7 @@ class FakeStateMachine:
             "cloudformation.DescribeStacks": {
                 "Stacks": [{"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]}]
             },
+            "lambda.GetFunctionConfiguration": {"Environment": {"Variables": {}}},
             "sfn.StartExecution": self.start,
             "sfn.DescribeExecution": self.describe,
             "sfn.GetExecutionHistory": self.history,
