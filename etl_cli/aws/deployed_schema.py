@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
 from etl.model.change_time import ChangeTime
 from etl.model.errors import ConfigurationError
 from etl.model.keys import KeyAttributes
 from etl.model.schema import SPECIFIED, Schema
+from etl.model.settings import SETTINGS
 from etl.settings import ExtractSettings, schema_of
 from etl.tables.source import described
 from etl_cli.aws.deployment import Deployment
+from etl_cli.aws.error_messages import is_denied
 from etl_cli.aws.table_way import table_client
 from etl_cli.terminal.errors import UserError
 
@@ -39,6 +42,21 @@ def schema_from(source: KeyAttributes, destination: KeyAttributes, variables: Ma
     except ConfigurationError as error:
         raise UserError(f"Extract can't run: {error}.", f"Deploy it again: {deploy}") from None
     return replace(found, source=source, destination=destination)
+
+
+def reads_all(variables: Mapping[str, str]) -> bool:
+    """Whether each run reads the whole table, by the variables of Extract: the table has no change time."""
+    return variables.get(SETTINGS["source_cursor_format"].variable) == "none"
+
+
+def may_read_all(deployment: Deployment) -> bool:
+    """The same for a deployment; false if you may not see the function."""
+    try:
+        return reads_all(deployment.variables)
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        return False
 
 
 def key_words(key: KeyAttributes) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from botocore import exceptions as aws
 from botocore.exceptions import BotoCoreError, ClientError
 
+from etl.aws.backoff import THROTTLING_CODES
 from etl_cli.aws.deploy_line import deploy_line, is_local
 from etl_cli.aws.shell_settings import (
     explain_settings,
@@ -31,14 +32,6 @@ _UNUSABLE = _EXPIRED | {
     "MissingAuthenticationToken",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
-}
-_SLOW_DOWN = {
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
 }
 _ACTION = re.compile(r"perform: ([a-z0-9-]+:\w+)")
 # Actions with another name than their operation. Source: S3 API reference, HeadBucket.
@@ -125,7 +118,7 @@ def _refused_by_aws(error: ClientError, profile: str | None) -> UserError:
     if code in _DENIED:
         remedy = f"Allow {denied_action(error)} to the credentials of {whose}, or give another --profile."
         return UserError(f"A permission is missing: {error}", remedy)
-    if code in _SLOW_DOWN:
+    if code in THROTTLING_CODES:
         return UserError(f"AWS asks to slow down: {error}", "Try again in a minute.")
     return UserError(f"AWS refused a request: {error}", "Try again. If it stays, see the AWS Health Dashboard.")
 

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.instants import format_instant
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
+from etl_cli.aws.deployed_schema import may_read_all
 from etl_cli.aws.error_messages import explained_midway
 from etl_cli.costs.cost import money
 from etl_cli.costs.deployed import read_deployed
@@ -96,6 +97,12 @@ def backfill(  # noqa: PLR0913 - each is an option
     done_by = _done_by(done_since, now, redo=redo)
     lines, times, console = EtlLines(profile, region), Times(local_time), console_of_progress(as_json=as_json)
     with connected(profile, region) as deployment:
+        if may_read_all(deployment):
+            raise UserError(
+                f"The pipeline reads all of {deployment.source_table} in each run: its source_cursor_format is none. "
+                "Each window would read and write the same items. Nothing was started.",
+                f"One run loads everything: {lines.line('run')}",
+            )
         entries, _ = read_ledger(deployment.dynamodb, deployment.names, now)
         planned = plan(windows, entries, done_by)
         print_title(console, span, planned, length, times)

@@ -13,7 +13,8 @@ import typer
 from etl.model.instants import format_instant
 from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.connection import AsJson, LocalTime, Profile, Region, connected
-from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, find_coverage
+from etl_cli.aws.deployed_schema import may_read_all
+from etl_cli.runs.coverage import EARLIEST, OVERDUE_HOURS, Coverage, find_coverage, of_whole_table
 from etl_cli.runs.ledger import Watermark, read_ledger
 from etl_cli.terminal.console import out, print_json
 from etl_cli.terminal.etl_lines import EtlLines
@@ -50,12 +51,17 @@ def gaps(
     now = datetime.now(UTC).replace(microsecond=0)
     with connected(profile, region) as deployment:
         runs, watermark = read_ledger(deployment.dynamodb, deployment.names, now)
+        whole = may_read_all(deployment)
+    runs = of_whole_table(runs) if whole else runs
     coverage = find_coverage(runs, watermark, now, timedelta(hours=overdue_hours), since or EARLIEST)
-    fill = partial(fill_lines, deployment.state_machine, EtlLines(profile, region))
+    etl = EtlLines(profile, region)
+    fill = partial(fill_lines, deployment.state_machine, etl)
     if as_json:
         print_json(coverage_document(fill, coverage, watermark))
     else:
         print_coverage(fill, coverage, watermark, Times(local_time))
+        if whole:
+            _print_text(f"The source table has no change time, so a run covers all time before it: {etl.line('run')}")
     if coverage.gaps:
         raise typer.Exit(EXIT_FAILED)
 

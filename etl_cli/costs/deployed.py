@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
+from msgspec.structs import replace
 
 from etl.model.names import ETL, Names
 from etl.model.schema import SPECIFIED, Schema
@@ -16,6 +17,7 @@ from etl.model.windows import WindowRules
 from etl_cli.aws.deployed_settings import setting_of
 from etl_cli.aws.deployment import Deployment
 from etl_cli.aws.error_messages import is_denied
+from etl_cli.aws.table_way import Side, table_client
 from etl_cli.costs.capacity_inputs import CapacitySettings
 from etl_cli.costs.function_room import Room, read_room
 
@@ -34,7 +36,12 @@ class SourceSize:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """The parts of a deployed pipeline that decide a run's time and cost; without a room if that can't be seen."""
+    """The parts of a deployed pipeline that decide a run's time and cost.
+
+    Attributes:
+        room: Lambda's room for workers; None if that can't be seen.
+        schema: the tables' keys and the change time; ``read_deployed`` knows only the format of that time.
+    """
 
     region: str
     endpoint: str
@@ -59,13 +66,13 @@ def read_deployed(deployment: Deployment) -> Deployed:
         for each in (EXTRACT, LOAD)
     )
     source, destination = (
-        deployment.dynamodb.describe_table(TableName=name)["Table"]
-        for name in (deployment.source_table, deployment.destination_table)
+        table_client(deployment, side).describe_table(TableName=name)["Table"] for side, name in _tables(deployment)
     )
     machine = deployment.stepfunctions.describe_state_machine(stateMachineArn=deployment.state_machine)
     place = deployment.dynamodb.meta
 
     room = _room(functions, deployment.names)
+    cursor_format = setting_of(extract, "source_cursor_format", deployment.deploy_line())
 
     def whole(function: Any, name: str) -> int:
         return int(setting_of(function, name, deployment.deploy_line()))
@@ -97,7 +104,12 @@ def read_deployed(deployment: Deployment) -> Deployed:
         ),
         room=room,
         names=deployment.names,
+        schema=replace(SPECIFIED, time=replace(SPECIFIED.time, format=cursor_format)),
     )
+
+
+def _tables(deployment: Deployment) -> tuple[tuple[Side, str], ...]:
+    return ("source", deployment.source_table), ("destination", deployment.destination_table)
 
 
 def _room(functions: Any, names: Names) -> Room | None:

@@ -17,7 +17,7 @@ from etl.tables.source import described
 from etl_cli.aws import error_messages
 from etl_cli.aws.cli_lines import aws
 from etl_cli.aws.deploy_line import deploy_line, is_local
-from etl_cli.aws.deployed_schema import schema_from
+from etl_cli.aws.deployed_schema import reads_all, schema_from
 from etl_cli.aws.error_messages import are_unusable, is_unreachable
 from etl_cli.aws.pipelines import chosen_stack
 from etl_cli.aws.place import Place
@@ -38,6 +38,7 @@ from etl_cli.doctor.table_findings import (
     not_assumed,
     refused,
 )
+from etl_cli.runs.coverage import of_whole_table
 from etl_cli.runs.ledger import read_ledger
 from etl_cli.terminal.chosen_pipeline import chosen_pipeline
 from etl_cli.terminal.errors import UserError
@@ -283,6 +284,7 @@ class Checkup:
     def _ledger(self) -> Iterator[Finding]:
         entries, watermark = read_ledger(self._client("dynamodb"), self._names, self._now)
         yield Finding("ledger", "ok", f"table {self._names.ledger_table} has {plural(len(entries), 'run')}")
+        entries = of_whole_table(entries) if reads_all(self._variables) else entries
         yield from ledger_findings(entries, watermark, self._now, self._late, self._times, self._etl)
 
     def _active(

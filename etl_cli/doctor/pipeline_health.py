@@ -10,12 +10,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.model.settings import Settings
+from etl_cli.aws.deployed_schema import may_read_all
 from etl_cli.aws.deployed_settings import of_alarms, of_rule
 from etl_cli.aws.deployment import Deployment
 from etl_cli.aws.pipelines import DeployedStack
 from etl_cli.doctor.findings import LEVELS, Finding, Level, explained, problem
 from etl_cli.doctor.ledger_findings import ledger_findings
 from etl_cli.doctor.stack_findings import stack_finding
+from etl_cli.runs.coverage import of_whole_table
 from etl_cli.runs.ledger import LedgerEntry, Watermark, read_ledger
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.etl_lines import EtlLines
@@ -67,6 +69,7 @@ def look_at(deployment: Deployment, stack: DeployedStack, now: datetime, times: 
     def ledger() -> Iterator[Finding]:
         entries, found.watermark = read_ledger(deployment.dynamodb, names, now)
         found.last_run = entries[0] if entries else None
+        entries = of_whole_table(entries) if may_read_all(deployment) else entries
         yield from ledger_findings(entries, found.watermark, now, late, times, etl)
 
     looks: Sequence[tuple[str, str, str, Callable[[], Iterator[Finding]]]] = (

@@ -24,6 +24,7 @@ from etl_cli.render.plan import uses
 from etl_cli.render.report import SAMPLE_TITLES, UNBALANCED, report_commands
 from etl_cli.render.show import NO_RUN, NO_WINDOW, cost_notes
 from etl_cli.render.stage_steps import stage_steps
+from etl_cli.runs.coverage import of_whole_table
 from etl_cli.runs.failure import look_words
 from etl_cli.runs.ledger import LedgerEntry
 from etl_cli.runs.outcome_words import UNTIMED, ended, verdict
@@ -105,7 +106,9 @@ def page_of(  # noqa: PLR0913 - the facts, and how to print them
         summary=summary,
         account=account,
         map_runs=read_map_runs(deployment.stepfunctions, summary.entry.execution) if distributed else [],
-        coverage=coverage_line(summary.entry, entries, account.watermark, now),
+        coverage=coverage_line(
+            summary.entry, of_whole_table(entries) if account.whole else entries, account.watermark, now
+        ),
         tables=(deployment.source_table, deployment.destination_table),
         made=now,
         times=times,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from etl.model.statuses import RUNNING, SUCCEEDED
@@ -46,6 +46,13 @@ def without(spans: Iterable[Span], removed: Iterable[Span]) -> list[Span]:
         if start < end:
             remaining.append(Span(start, end))
     return remaining
+
+
+def of_whole_table(runs: Iterable[LedgerEntry]) -> list[LedgerEntry]:
+    """The runs of a table without a change time: one that succeeded has also covered all windows before its own."""
+    runs = list(runs)
+    first = min((run.window.start for run in runs if run.window), default=EARLIEST)
+    return [replace(run, window=Span(first, run.window.end)) if run.window and run.succeeded else run for run in runs]
 
 
 def find_coverage(

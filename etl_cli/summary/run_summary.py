@@ -16,7 +16,7 @@ from etl_cli.costs.deployed import Deployed, read_deployed
 from etl_cli.costs.planning import predicted_cost
 from etl_cli.costs.prices import price_list
 from etl_cli.runs.console_links import console_links
-from etl_cli.runs.coverage import covered_by, without
+from etl_cli.runs.coverage import covered_by, of_whole_table, without
 from etl_cli.runs.failure import Failure, explain, explain_entry
 from etl_cli.runs.history import Timeline, execution_name, read_new
 from etl_cli.runs.ledger import LedgerEntry, Watermark
@@ -38,6 +38,7 @@ class Account:
     cost: Cost
     predicted: Cost | None = None  # the cost that `etl plan` would have predicted; None if that can't be said
     links: dict[str, str] = field(default_factory=dict)
+    whole: bool = False  # whether each run reads the whole table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +131,11 @@ def account_of(
     uncovered = [entry.window] if summary.failure and entry.window else []
     deployed = _deployed(deployment)
     prices = price_list(deployment.dynamodb.meta.region_name)
+    whole = deployed is not None and deployed.schema.time.format == "none"
     return Account(
-        missing=without(uncovered, covered_by(entries, watermark)),
+        missing=without(uncovered, covered_by(of_whole_table(entries) if whole else entries, watermark)),
         watermark=watermark,
+        whole=whole,
         cost=cost_of(entry, summary.timeline, prices, deployed.capacity if deployed else CapacitySettings()),
         predicted=predicted_cost(entry, entries, deployed, prices) if deployed else None,
         links=console_links(deployment, entry),

@@ -7,7 +7,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from etl.model.errors import Reason
+from etl.model.errors import NAMES, Reason
 from etl.model.names import Names
 from etl.model.remedies import REMEDIES, UNFORESEEN
 
@@ -22,25 +22,36 @@ _TEXTS |= dict.fromkeys(
     "The function's code can't be loaded: if the cause names transformation.py or a module next to it, correct that "
     f"file; deploy the stack again; then {_AGAIN}.",
 )
-# By the name of the error, or by the status of a run without one.
-REMEDY_TEXTS = {name: text for name, text in _TEXTS.items() if not isinstance(name, Reason) and name[-1] != "."}
+REASON_TEXTS = {str(name): text for name, text in _TEXTS.items() if isinstance(name, Reason)}
+# By the name of the error, by the status of a run without one, or by the first part of the error's name: ``States.``.
+REMEDY_TEXTS = {name: text for name, text in _TEXTS.items() if not isinstance(name, Reason)}
 REMEDY_OTHERWISE = UNFORESEEN.text.format(again=_AGAIN)
 
 # An event may have 256 KB, and a cause 32,768 characters. Source: EventBridge user guide, "PutEvents event entry size".
 MOST_CAUSE = 8000
 # The cause of a function's error is a JSON object with an errorMessage for people. A cause that was cut off can't be
 # parsed, nor can a text in braces that a person typed.
-_CAUSE = (
+_MESSAGE = (
     "($cause := $states.input.end.cause;"
     " $whole := $substring($cause, 0, 1) = '{' and $substring($cause, -1) = '}';"
     " $parsed := $whole and $contains($cause, '\"errorMessage\"') ? $parse($cause) : {};"
-    f" $substring($exists($parsed.errorMessage) ? $parsed.errorMessage : $cause, 0, {MOST_CAUSE}))"
+    " $exists($parsed.errorMessage) ? $parsed.errorMessage : $cause)"
 )
+# The same as etl.model.errors.reason_of and etl.model.remedies.remedy_for, but for your code's own errors.
 _REMEDY = (
-    f"($known := $lookup({json.dumps(REMEDY_TEXTS)}, $states.input.end.error);"
-    f" $exists($known) ? $known : {json.dumps(REMEDY_OTHERWISE)})"
+    "($error := $states.input.end.error;"
+    " $end := $split($message, ' [')[-1];"
+    f" $ours := $error in {json.dumps(sorted(NAMES))} and $contains($message, ' [') and $substring($end, -1) = ']';"
+    f" $reasons := $ours ? {json.dumps(REASON_TEXTS)} : {{}};"
+    f" $texts := {json.dumps(REMEDY_TEXTS)};"
+    " $found := [$lookup($reasons, $substring($end, 0, $length($end) - 1)), $lookup($texts, $error),"
+    " $lookup($texts, $substringBefore($error, '.') & '.')];"
+    f" $exists($found[0]) ? $found[0] : {json.dumps(REMEDY_OTHERWISE)})"
 )
-_FAILURE = f"{{% $merge([$states.input.end, {{'cause': {_CAUSE}, 'remedy': {_REMEDY}}}]) %}}"
+_FAILURE = (
+    f"{{% ($message := {_MESSAGE};"
+    f" $merge([$states.input.end, {{'cause': $substring($message, 0, {MOST_CAUSE}), 'remedy': {_REMEDY}}}])) %}}"
+)
 _SUCCESS = (
     "{% {"
     "'execution': $states.context.Execution.Id, "

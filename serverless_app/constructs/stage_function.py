@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
@@ -14,6 +14,7 @@ from etl.settings import environment
 from etl.staging.keys import seal_key
 from serverless_app.constructs.log_group import log_group
 from serverless_app.constructs.storage import Storage
+from serverless_app.constructs.variables_size import check_size
 from serverless_app.settings import PipelineSettings
 
 # Any of these terms in a function's log says that Lambda stopped it for its time or its memory, or that its process
@@ -42,6 +43,9 @@ class StageFunction(Construct):
         code: the asset that all functions share.
         storage: the bucket and the tables, whose names its environment has.
         settings: the pipeline's settings.
+
+    Raises:
+        SettingsError: its environment would be larger than Lambda allows.
     """
 
     def __init__(
@@ -54,9 +58,11 @@ class StageFunction(Construct):
         settings: PipelineSettings,
     ) -> None:
         super().__init__(scope, name.capitalize())
+        variables = environment(name, {**asdict(settings), **storage.names})
+        function_name = settings.names.function(name)
+        check_size(Stack.of(self), function_name, variables, storage.physical_names)
         self.name = name
         self.granted_keys: list[str] = []
-        function_name = settings.names.function(name)
         group = log_group(self, settings.names.log_group(name), settings)
         # The role lacks AWSLambdaBasicExecutionRole, which may write to every log group of the account.
         role = iam.Role(
@@ -86,7 +92,7 @@ class StageFunction(Construct):
             log_group=group,
             logging_format=lambda_.LoggingFormat.TEXT,
             tracing=lambda_.Tracing.ACTIVE,
-            environment=environment(name, {**asdict(settings), **storage.names}),
+            environment=variables,
         )
 
     def may_read(self, bucket: s3.IBucket, *keys: str, sealed: bool = True) -> None:

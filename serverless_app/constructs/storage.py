@@ -91,6 +91,16 @@ class Storage:
         existing = {f"existing_{side}": table.address for side, table in sides.items() if table.existing}
         return {**names, "stores": Fn.join(" ", list(names.values())), **existing}
 
+    @property
+    def physical_names(self) -> Mapping[str, str]:
+        """The physical names of the bucket and of the stack's own tables, by logical id."""
+        stack = Stack.of(self.bucket)
+        bucket = cast(s3.CfnBucket, self.bucket.node.default_child)
+        own = [each.table for each in (self.source, self.destination) if not each.existing]
+        tables = [cast(dynamodb.CfnTable, each.node.default_child) for each in (*own, self.ledger.table)]
+        names = {stack.get_logical_id(each): each.table_name or "" for each in tables}
+        return {stack.get_logical_id(bucket): bucket.bucket_name or "", **names}
+
 
 def _staging_bucket(stack: Stack, names: Names, *, retained: bool) -> s3.Bucket:
     """Make the bucket between the stages. `cdk destroy` empties it first, unless it is retained.

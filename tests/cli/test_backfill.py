@@ -322,6 +322,18 @@ def test_windows_meet_and_the_last_ends_with_the_backfill() -> None:
     assert windows[-1].end - windows[-1].start == timedelta(hours=3)
 
 
+@pytest.mark.parametrize("option", ["--dry-run", "--yes"])
+def test_without_a_change_time_there_are_no_windows_to_run(machine: FakeStateMachine, option: str) -> None:
+    variables = {"Variables": {"SOURCE_CURSOR_FORMAT": "none"}}
+    machine.aws.answers["lambda.GetFunctionConfiguration"] = {"Environment": variables}
+    error = etl_backfill(*FIVE_DAYS, option, "--region", "us-east-1").exception
+
+    assert isinstance(error, UserError)
+    assert "source_cursor_format" in str(error)
+    assert "etl run --region us-east-1" in error.remedy
+    assert machine.executions == {}
+
+
 MANY = ("--from", "2026-11-01", "--to", "2026-11-04", "--step", "30m")
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl_cli.runs.coverage import Coverage, find_coverage, merged, without
+from etl_cli.runs.coverage import Coverage, find_coverage, merged, of_whole_table, without
 from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.terminal.times import Span
 
@@ -129,3 +129,11 @@ def test_a_replay_covers_and_misses_nothing() -> None:
     ]
 
     assert coverage(*replays) == Coverage([], None, None)
+
+
+def test_without_a_change_time_a_run_covers_the_windows_before_it() -> None:
+    runs = of_whole_table([succeeded(44, 48), failed(20, 44), failed(50, 60), succeeded(0, 20)])
+    found = find_coverage(runs, Watermark(at(0), at(20)), at(NOW), timedelta(hours=10))
+
+    assert hours(found.gaps) == set(range(48, NOW))
+    assert hours(find_coverage(runs[:2], None, at(NOW), timedelta(hours=10)).gaps) == set()

@@ -19,6 +19,7 @@ from etl_cli.commands.doctor import checkup_document, print_findings
 from etl_cli.doctor.checkup import Checkup
 from etl_cli.doctor.findings import Finding
 from etl_cli.doctor.ledger_findings import ledger_findings
+from etl_cli.runs.coverage import of_whole_table
 from etl_cli.runs.ledger import LedgerEntry, Watermark
 from etl_cli.terminal.console import Terminal, Text
 from etl_cli.terminal.etl_lines import EtlLines
@@ -410,6 +411,16 @@ def test_a_local_environment_with_an_error_is_still_checked() -> None:
 
     assert [finding.level for finding in found[:2]] == ["problem", "ok"]
     assert found[-1].about == "gaps"
+
+
+def test_without_a_change_time_a_later_run_leaves_no_gap() -> None:
+    later = LedgerEntry("SUCCEEDED", Span(WINDOW.end - timedelta(hours=1), WINDOW.end))
+    runs = [later, LedgerEntry("FAILED", Span(WINDOW.start, WINDOW.start + timedelta(hours=1)))]
+
+    def gaps(*, whole: bool) -> str:
+        return of_ledger(*(of_whole_table(runs) if whole else runs), watermark=None)["gaps"].level
+
+    assert (gaps(whole=True), gaps(whole=False)) == ("ok", "problem")
 
 
 def test_the_local_environment_is_said_to_be_one() -> None:

@@ -9,8 +9,10 @@ from functools import partial
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from etl.model.names import ETL
+from etl_cli.app import app
 from etl_cli.commands.gaps import coverage_document, fill_lines, print_coverage
 from etl_cli.runs.coverage import Coverage
 from etl_cli.runs.ledger import LedgerEntry, Watermark, read_ledger
@@ -19,6 +21,7 @@ from etl_cli.terminal.etl_lines import EtlLines
 from etl_cli.terminal.times import Span, Times
 from tests.docs.examples import example
 from tests.fakes.aws import FakeAws, RefusalError
+from tests.fakes.state_machine import FakeStateMachine
 
 MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:etl-pipeline"
 
@@ -122,6 +125,22 @@ def test_gaps_are_printed_with_their_length_and_their_commands(capsys: pytest.Ca
 def test_no_gaps_are_said_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(Coverage([], GAP, None), capsys).startswith("No gaps.\n\nWatermark: ")
     assert printed(Coverage([], None, None), capsys, None) == "No gaps.\n\nThe schedule has not run yet.\n"
+
+
+@pytest.mark.parametrize(("form", "code"), [("none", 0), ("iso", 1)])
+def test_without_a_change_time_a_later_run_fills_gaps(machine: FakeStateMachine, form: str, code: int) -> None:
+    variables = {"Variables": {"SOURCE_CURSOR_FORMAT": form}}
+    machine.aws.answers["lambda.GetFunctionConfiguration"] = {"Environment": variables}
+    rows = [
+        {"id": day, "status": status, "window_start": f"{day}T02:00:00Z", "window_end": f"{day}T03:00:00Z"}
+        for day, status in (("2026-11-01", "FAILED"), ("2026-11-02", "SUCCEEDED"))
+    ]
+    machine.aws.answers["dynamodb.Query"] = {"Items": [texts(row) for row in rows]}
+    done = CliRunner().invoke(app, ["gaps"])
+
+    assert done.exit_code == code
+    assert ("No gaps." in done.stdout) is (form == "none")
+    assert ("no change time" in done.stdout) is (form == "none")
 
 
 def test_a_watermark_that_is_behind_comes_with_its_commands(capsys: pytest.CaptureFixture[str]) -> None:

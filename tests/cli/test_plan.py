@@ -468,6 +468,20 @@ def test_a_ceiling_on_reads_is_a_variable_only_if_it_is_set() -> None:
     assert read_deployed(Deployment.find(aws().session)).capacity.source_read_units_per_second == 0
 
 
+@pytest.mark.parametrize("form", ["none", "epoch_s"])
+def test_the_format_of_the_change_time_is_extract_s(form: str) -> None:
+    variables = {"Variables": SETTINGS | {"SOURCE_CURSOR_FORMAT": form}}
+    function = {"FunctionName": "etl-extract", "MemorySize": 512, "Environment": variables}
+    deployed = read_deployed(Deployment.find(aws(**{"lambda.GetFunctionConfiguration": function}).session))
+
+    # The three runs found one item in each of 24 hours.
+    costs = predicted_cost(night(22), [night(22), night(21)], replace(DEPLOYED, schema=deployed.schema), PRICES)
+    usual = predicted_cost(night(22), [night(22), night(21)], DEPLOYED, PRICES)
+    assert costs
+    assert usual
+    assert (costs.total > usual.total) is (form == "none")
+
+
 def test_a_function_s_reservation_limits_its_workers() -> None:
     def reservation(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
         return {"ReservedConcurrentExecutions": 7} if FunctionName == "etl-transform" else {}

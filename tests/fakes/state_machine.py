@@ -102,6 +102,7 @@ class FakeStateMachine:
         files = Recording("succeeded")
         answers: dict[str, Answer] = {
             "cloudformation.DescribeStacks": stacks(stack(OUTPUTS)),
+            "lambda.GetFunctionConfiguration": {"Environment": {"Variables": {}}},
             "sfn.StartExecution": self.start,
             "sfn.DescribeExecution": self.describe,
             "sfn.GetExecutionHistory": self.history,

@@ -6,7 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from jsonata import Jsonata  # type: ignore[import-untyped]
 
+from etl.model.errors import NAMES, Reason
+from etl.model.remedies import REMEDIES, UNFORESEEN
+from serverless_app.constructs.run_events import MOST_CAUSE, REASON_TEXTS, REMEDY_TEXTS
 from tests.infrastructure.synthesis import Synthesized
 from tests.infrastructure.test_run_ledger import recorder
 
@@ -61,33 +65,90 @@ def test_the_recorder_announces_its_record_or_fails(states: dict[str, Any]) -> N
     assert "Catch" not in states["Announce"]
 
 
-def test_every_named_error_has_a_remedy() -> None:
-    from etl.model.errors import NAMES
-    from serverless_app.constructs.run_events import REMEDY_OTHERWISE, REMEDY_TEXTS
+def told(states: dict[str, Any], name: str, error: str, cause: str) -> dict[str, Any]:
+    """The detail of a failure's event, by the evaluator of the local environment."""
+    expression = Jsonata(entry(states[name])["Detail"].removeprefix("{%").removesuffix("%}"))
+    expression.register_lambda("parse", json.loads)  # a function of Step Functions alone
+    expression.assign("states", {"input": {"end": {"error": error, "cause": cause, "stage": "Plan"}}})
+    detail: dict[str, Any] = expression.evaluate(None)
+    return detail
 
-    assert NAMES | {"States.Timeout", "TIMED_OUT", "ABORTED", "Runtime.OutOfMemory"} <= REMEDY_TEXTS.keys()
-    assert not [text for text in [*REMEDY_TEXTS.values(), REMEDY_OTHERWISE] if "{" in text]
+
+def of_function(message: str) -> str:
+    """The cause of a function's error."""
+    return json.dumps({"errorMessage": message, "errorType": "x", "stackTrace": ['  File "x" [a]\n']})
+
+
+def text_of(key: str) -> str:
+    """The beginning of a remedy, up to the words about starting again."""
+    return REMEDIES[key].text.partition("{again}")[0]
+
+
+FAILING = ["AnnounceFailure", "Announce"]
+
+
+@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.parametrize("reason", Reason)
+def test_a_reason_has_its_own_remedy(states: dict[str, Any], name: str, reason: Reason) -> None:
+    message = f"read [this] first [{reason}]"
+    detail = told(states, name, "ConfigurationError", of_function(message))
+
+    assert (detail["cause"], detail["stage"]) == (message, "Plan")
+    assert detail["remedy"].startswith(text_of(reason))
+    assert "{" not in detail["remedy"]
+
+
+@pytest.mark.parametrize("name", FAILING)
+@pytest.mark.parametrize("error", sorted(NAMES | {"States.Timeout", "TIMED_OUT", "ABORTED", "Runtime.OutOfMemory"}))
+def test_every_named_error_has_a_remedy(states: dict[str, Any], name: str, error: str) -> None:
+    remedy = told(states, name, error, of_function("it failed"))["remedy"]
+
+    assert remedy.startswith(text_of(error))
+    assert "{" not in remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "key"),
+    [
+        ("ConfigurationError", "not at the end [refused].", "ConfigurationError"),
+        ("ConfigurationError", "no reason [else]", "ConfigurationError"),
+        ("ConfigurationError", "a status [ABORTED]", "ConfigurationError"),
+        ("ConfigurationError", "refused]", "ConfigurationError"),
+        ("ConfigurationError", "", "ConfigurationError"),
+        ("Lambda.TooManyRequestsException", of_function("like ours [refused]"), "Lambda.TooManyRequestsException"),
+        ("Lambda.EC2ThrottledException", "throttled", "Lambda."),
+        ("States.Runtime", "no such path", "States."),
+        ("ConfigurationError", of_function("is cut off [refused]")[:-1], "ConfigurationError"),
+    ],
+)
+def test_other_texts_have_the_remedy_of_the_error(states: dict[str, Any], error: str, cause: str, key: str) -> None:
+    assert told(states, "AnnounceFailure", error, cause)["remedy"].startswith(text_of(key))
+
+
+def test_an_unknown_error_has_the_general_remedy(states: dict[str, Any]) -> None:
+    remedy = told(states, "AnnounceFailure", "KeyError", of_function("like ours [refused]"))["remedy"]
+
+    assert remedy.startswith(UNFORESEEN.text.partition("{again}")[0])
 
 
 @pytest.mark.parametrize("error", ["Runtime.ImportModuleError", "Runtime.UserCodeSyntaxError"])
-def test_an_event_names_your_file_if_code_cant_be_loaded(error: str) -> None:
-    from serverless_app.constructs.run_events import REMEDY_TEXTS
-
-    assert "transformation.py" in REMEDY_TEXTS[error]
+def test_an_event_names_your_file_if_code_cant_be_loaded(states: dict[str, Any], error: str) -> None:
+    assert "transformation.py" in told(states, "Announce", error, of_function("no module"))["remedy"]
 
 
-def test_the_remedy_is_looked_up_by_the_error(states: dict[str, Any]) -> None:
-    from serverless_app.constructs.run_events import REMEDY_OTHERWISE, REMEDY_TEXTS
+def test_the_reason_is_found_behind_the_longest_cause(states: dict[str, Any]) -> None:
+    detail = told(states, "Announce", "ConfigurationError", of_function("é" * MOST_CAUSE + " [key-denied]"))
 
-    for name in ("AnnounceFailure", "Announce"):
-        detail = entry(states[name])["Detail"]
-        table, _, rest = detail.partition("$lookup(")[2].partition(", $states.input.end.error)")
-        assert json.loads(table) == REMEDY_TEXTS
-        assert json.dumps(REMEDY_OTHERWISE) in rest
+    assert detail["remedy"].startswith(text_of(Reason.KEY_DENIED))
+    assert len(detail["cause"]) == MOST_CAUSE
 
 
 def test_an_event_is_far_below_the_limit_of_eventbridge() -> None:
-    from serverless_app.constructs.run_events import MOST_CAUSE, REMEDY_TEXTS
-
     # JSON writes at most six bytes for a character: \\u0000.
-    assert 6 * (MOST_CAUSE + max(map(len, REMEDY_TEXTS.values()))) < 256 * 1024 / 4
+    longest = max(map(len, [*REASON_TEXTS.values(), *REMEDY_TEXTS.values()]))
+    assert 6 * (MOST_CAUSE + longest) < 256 * 1024 / 4
+
+
+def test_the_definitions_are_far_below_the_limit_of_step_functions(states: dict[str, Any]) -> None:
+    # Source: Step Functions Developer Guide, "Service quotas": a definition has at most 1 MB.
+    assert len(json.dumps(states)) < 1024**2 / 8

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from etl.model.errors import Reason, reason_of
+from etl_cli.app import app
+from etl_cli.items import local_transformation
 from etl_cli.local.environment import LocalEnvironment
+from etl_cli.terminal.errors import UserError
 from tests.pipeline.execution import Execution, Window
 from tests.pipeline.ledger import Ledger
 from tests.pipeline.pipeline import Pipeline
 from tests.pipeline.test_permissions import Grant, RolePolicy
-from tests.support import PROXIED, Deployed, SharedAssemblies
+from tests.support import PIPELINE, PROXIED, ROOT, Deployed, SharedAssemblies
 
 SOURCE, DESTINATION = "orders", "orders-archive"
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -244,6 +248,54 @@ def test_a_run_by_roles_needs_them_and_their_trust(assumed: Deployed, window: Wi
         iam.update_assume_role_policy(RoleName="writer", PolicyDocument=trusting(EXTERNAL_ID))
     assert "Extract" not in execution.entered()
     pipeline.run(window.input)
+
+
+def test_the_command_reaches_the_tables_by_the_roles(
+    assumed: Deployed, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = filled(assumed, "typed-", window)
+    pipeline.run(window.input)
+    iam = assumed.clients.iam
+    for name, value in assumed.environment.variables().items():
+        monkeypatch.setenv(name, value)
+    deployed = ROOT / PIPELINE / "transformation.py"
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: deployed)
+
+    def etl(*words: str, exits: int = 0) -> Any:
+        done = CliRunner().invoke(app, [*words, "--json"])
+        assert done.exit_code == exits, (done.output, done.exception)
+        return json.loads(done.stdout)
+
+    def judged() -> dict[str, str]:
+        """The levels of doctor's findings; runs of other tests may have failed."""
+        done = CliRunner().invoke(app, ["doctor", "--json"])
+        return {each["about"]: each["level"] for each in json.loads(done.stdout)["findings"]}
+
+    whole = ("--start", window.input["start"], "--end", window.input["end"])
+    assert etl("preview", *whole, exits=3)["counts"]["items"] == 40
+    assert etl("plan")["tables"]["source"]["key"] == [{"name": "id", "type": "S"}, {"name": "value", "type": "N"}]
+    denied = CliRunner().invoke(app, ["explain", "typed-5", "4"])
+    assert "dynamodb:GetItem" in str(denied.exception)
+    for role, table in (("reader", SOURCE), ("writer", DESTINATION)):
+        arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
+        statement = {"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": arn}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_role_policy(RoleName=role, PolicyName="look", PolicyDocument=document)
+    assert etl("explain", "typed-5", "4")["outcome"] == "loaded"
+    assert etl("explain", "id=typed-0", "value=-1")["outcome"] == "quarantined"
+    assert [item["outcome"] for item in etl("preview", "--id", "id=typed-5 value=4")["items"]] == ["transformed"]
+    found = judged()
+    assert (found["source"], found["destination"], found["keys"]) == ("ok", "ok", "ok")
+
+    iam.update_assume_role_policy(RoleName="writer", PolicyDocument=trusting("another"))
+    try:
+        refused_by_role = CliRunner().invoke(app, ["explain", "typed-5", "4"])
+        level = judged()["destination"]
+    finally:
+        iam.update_assume_role_policy(RoleName="writer", PolicyDocument=trusting(EXTERNAL_ID))
+    assert isinstance(refused_by_role.exception, UserError)
+    assert "sts:AssumeRole" in str(refused_by_role.exception)
+    assert level == "warning"
 
 
 @pytest.mark.usefixtures("assumed")

@@ -8,6 +8,19 @@ from functools import wraps
 from inspect import isfunction
 from typing import Any, ParamSpec, TypeVar
 
+# Codes with which AWS asks for fewer requests: of DynamoDB, of S3 (SlowDown), and of other services. Sources: DynamoDB
+# Developer Guide, "Error handling with DynamoDB"; S3 API Reference, "Error responses"; the services' API references,
+# "Common errors".
+THROTTLING_CODES = frozenset(
+    (
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    )
+)
 _FIRST_SECONDS = 0.05
 _MOST_SECONDS = 5.0
 # A request that hangs fails after more than the bridge's time, and is still repeated.

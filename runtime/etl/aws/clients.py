@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as UnreachableError
 from botocore.session import Session
 
-from etl.aws.backoff import Bridge
+from etl.aws.backoff import THROTTLING_CODES, Bridge
 from etl.aws.raw_bodies import RAW_OPERATIONS, check_whole, take_raw_bodies
 from etl.model.errors import ConfigurationError, EtlError, Reason, TransientError
 
@@ -42,21 +42,15 @@ BRIDGED_SECONDS = 20
 _WAITED_FOR = frozenset(("scan", "batch_write_item"))
 
 # Codes with which AWS postpones a request. Source: botocore's standard retry mode, and the services' API references.
-TRANSIENT_CODES = frozenset(
+TRANSIENT_CODES = THROTTLING_CODES | frozenset(
     (
         "InternalError",
         "InternalServerError",
         "ConditionalRequestConflict",
         "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
         "RequestTimeout",
         "RequestTimeoutException",
         "ServiceUnavailable",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
         "TransactionConflictException",
         "TransactionInProgressException",
     )

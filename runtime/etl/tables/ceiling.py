@@ -32,14 +32,9 @@ class Pacer:
         self._saved = saved_seconds
         self._free_at = clock() + (owed / units_per_second if units_per_second else 0.0)
 
-    @property
-    def has_ceiling(self) -> bool:
-        """Whether the consumption of requests matters."""
-        return self.units_per_second is not None
-
     def pause(self) -> float:
         """The wait of a request that is reserved now, in seconds."""
-        return max(0.0, self._free_at - self._clock()) if self.has_ceiling else 0.0
+        return 0.0 if self.units_per_second is None else max(0.0, self._free_at - self._clock())
 
     def reserve(self, units: float) -> float:
         """Take ``units`` of the ceiling and return the wait until they may be consumed, in seconds."""

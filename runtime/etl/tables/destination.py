@@ -186,7 +186,7 @@ class DestinationTable:
         if self._spare_seconds() <= 0 and outcome is not self._first:  # the wait for its place took the time
             outcome.finished = False
             return 0
-        if not self._pacer.has_ceiling:
+        if self._pacer.units_per_second is None:
             return 0
         units = sum(map(units_at_most, pending.values()))
         async with self._pacing:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from etl.aws.backoff import THROTTLING_CODES
 from etl.aws.clients import is_refused, is_transient
 from etl.invocation.deadline import Deadline
 from etl.model.errors import Reason, TransientError
@@ -17,8 +18,6 @@ from etl.tables.read_pace import PAGE_UNITS, Pace, PageSize
 
 Request = dict[str, Any]
 _NO_END_MS = 10**9
-# Source: DynamoDB Developer Guide, "Error handling with DynamoDB".
-_THROTTLED = ("ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException")
 
 
 class Passing(NamedTuple):
@@ -109,7 +108,7 @@ class PageRequests:
     def nothing_came(self, table: str) -> Exception:
         """The error for an invocation without a single page."""
         refusal = self._refusal
-        if refusal and not (isinstance(refusal, ClientError) and refusal.response["Error"]["Code"] in _THROTTLED):
+        if refusal and not (isinstance(refusal, ClientError) and refusal.response["Error"]["Code"] in THROTTLING_CODES):
             return refusal
         why = f"it was throttled ({refusal})" if refusal else "it gave no answer"
         return TransientError(
