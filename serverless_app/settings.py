@@ -9,7 +9,7 @@ from etl.model.limits import MOST_INLINE_WORKERS
 from etl.model.names import SPECIFIED, Names
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, Settings
-from etl.model.settings_sources import check_name, configured, parse, pipeline_folder
+from etl.model.settings_sources import check_name, configured, parse, pipeline_folder, pipelines_of
 from etl.model.table_access import check_tables
 from etl.settings import schema_of
 from etl.tables.change_time import EVER, bounds
@@ -73,3 +73,12 @@ class PipelineSettings(Settings):
             SettingsError: a value isn't allowed, or there is no such setting.
         """
         return cls(name=pipeline, **configured(context, checkout, pipeline))
+
+
+def other_pipelines(context: Mapping[str, object], checkout: Path = CHECKOUT) -> list[Names]:
+    """The names of the checkout's pipelines but for the specification's, which ``app.py`` names itself.
+
+    Raises:
+        SettingsError: a folder's name can't be a pipeline's, or the context has a setting of no pipeline.
+    """
+    return [Names(name) for name in pipelines_of(context, checkout) if name != SPECIFIED]

@@ -53,9 +53,10 @@ def chosen_stack(cloudformation: CloudFormationClient, chosen: str | None) -> De
         return _only_stack(cloudformation)
     candidates = Names.beginning(chosen)
     for names in candidates:
-        found = _described(cloudformation, names)
-        if found.status:
-            return found
+        if Names.of_stack(names.stack) == names:  # Orders would find the stack of orders
+            found = _described(cloudformation, names)
+            if found.status:
+                return found
     others = _allowed(cloudformation)
     if others:
         raise UserError(f"There is no pipeline {chosen}. Deployed: {_listed(others)}.", "Choose one of these.")

@@ -12,8 +12,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from etl.invocation.code_version import engine_version
-from etl.model.names import SPECIFIED, Names
-from etl.model.settings_sources import pipelines_of
+from etl.model.names import SPECIFIED
 from etl.model.windows import LATEST_DELIVERY
 from serverless_app.bundling import bundle
 from serverless_app.constructs.dashboard import Dashboard
@@ -122,7 +121,7 @@ class EtlPipelineStack(Stack):
             self,
             "DailySchedule",
             rule_name=self.names.schedule_rule,
-            description="Starts the ETL pipeline every day, and on demand",
+            description=f"Starts the {self.names.title} every day, and on demand",
             enabled=self.settings.schedule_enabled,
             schedule=schedule,
             event_pattern=events.EventPattern(source=["manual.trigger"], detail_type=[self.names.event("Trigger")]),
@@ -180,15 +179,6 @@ class EtlPipelineStack(Stack):
         }
         for name, (value, description) in values.items():
             CfnOutput(self, name, value=value, description=description)
-
-
-def other_pipelines(app: Construct) -> list[Names]:
-    """The names of the checkout's pipelines but for the specification's, which ``app.py`` names itself.
-
-    Raises:
-        SettingsError: a folder's name can't be a pipeline's, or the context has a setting of no pipeline.
-    """
-    return [Names(name) for name in pipelines_of(_context(app), CHECKOUT) if name != SPECIFIED]
 
 
 def _context(scope: Construct) -> Mapping[str, Any]:

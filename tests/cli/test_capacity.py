@@ -338,14 +338,14 @@ def test_a_ceiling_on_writes_is_raised_before_the_table() -> None:
     advised = recommend(of(4 * MILLION), low, COSTS)
     assert advised == replace(low, max_write_units_per_second=4_000)
     (problem,) = problems(run(of(4 * MILLION), low), low)
-    assert "raise etl:max_write_units_per_second" in problem
+    assert "raise max_write_units_per_second" in problem
 
 
 def test_a_ceiling_on_reads_is_doubled_until_the_run_fits() -> None:
     low, table = CapacitySettings(source_read_units_per_second=100), Workload(table_bytes=8192 * 400_000, share=0.01)
     assert recommend(table, low, COSTS) == replace(low, source_read_units_per_second=400)
     (problem,) = problems(run(table, low), low)
-    assert "because of the ceiling on reads: raise etl:source_read_units_per_second" in problem
+    assert "because of the ceiling on reads: raise source_read_units_per_second" in problem
 
 
 def test_a_ceiling_on_reads_that_allows_too_few_workers_is_raised() -> None:
@@ -354,7 +354,7 @@ def test_a_ceiling_on_reads_that_allows_too_few_workers_is_raised() -> None:
     found = run(workload, slow)
     assert (found.segments, found.slowest.bound_by) == (2, "CPU")
     (problem,) = problems(found, slow)
-    assert "100 read units a second allows 2 workers: raise etl:source_read_units_per_second" in problem
+    assert "100 read units a second allows 2 workers: raise source_read_units_per_second" in problem
     advised = recommend(workload, slow, COSTS)
     assert advised.source_read_units_per_second > 100
     assert advised.concurrency == slow.concurrency

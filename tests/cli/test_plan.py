@@ -245,7 +245,7 @@ def test_a_ceiling_that_binds_is_raised_by_a_deployment(endpoint: str, line: str
 
     found = made(Span(NOW - timedelta(days=10), NOW), (night(22),), capacity=low, endpoint=endpoint)
 
-    assert "raise etl:max_write_units_per_second" in found.problems[0]
+    assert "raise max_write_units_per_second" in found.problems[0]
     assert advice_lines(found, EtlLines("night", None, "etl")) == [line.format("etl:max_write_units_per_second=4000")]
 
 

@@ -149,7 +149,7 @@ def test_more_than_the_limit_is_said() -> None:
 
 
 def test_an_empty_selection_differs_from_an_empty_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Deployment, "find", lambda *_: SimpleNamespace(dynamodb=None))
+    monkeypatch.setattr(Deployment, "find", lambda *_: SimpleNamespace(dynamodb=None, names=None))
     monkeypatch.setattr("etl_cli.commands.runs.read_ledger", lambda *_: (HISTORY, None))
     done = CliRunner().invoke(app, ["runs", "--status", "unknown", "--region", "eu-west-1"])
 

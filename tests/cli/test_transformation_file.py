@@ -7,6 +7,7 @@ import py_compile
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 from typer.testing import CliRunner
 
@@ -17,7 +18,9 @@ from etl_cli.items.local_transformation import LocalTransformation, Outcome, tra
 from etl_cli.items.transformation_file import files, load
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT
+from tests.fakes.aws import FakeAws, stack, stacks
 from tests.fakes.past_runs import edited
+from tests.fakes.state_machine import OUTPUTS
 from tests.unit import builders
 
 RUN = Run(id="run", start=builders.START, end=builders.END, time=builders.TIME, execution="e", segments=1)
@@ -53,6 +56,8 @@ def test_the_file_is_that_of_the_configured_pipeline(tmp_path: Path, monkeypatch
 
 
 def test_a_preview_takes_the_pipeline_of_its_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = FakeAws({"cloudformation.DescribeStacks": stacks(stack(OUTPUTS))})
+    monkeypatch.setattr(boto3, "Session", lambda **_: aws.session)
     monkeypatch.setattr(local_transformation, "transformation_path", transformation_path)
 
     done = CliRunner().invoke(app, ["preview", "-c", "etl:pipelines=nowhere"])

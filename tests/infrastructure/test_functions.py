@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from etl.model.names import ETL
 from etl.model.settings import SETTINGS
 from etl.model.stages import FUNCTIONS
 from etl.model.statuses import INVOCATION_LIMIT
@@ -26,7 +27,7 @@ NAMES = {
 }
 # Variables that stay as they are, since people read them in the console.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "etl-extract": {
+    "extract": {
         "CATCH_UP_DAYS": "30",
         "CONCURRENCY": "40",
         "EVENT_WINDOW_DAYS": "31",
@@ -37,13 +38,13 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "SOURCE_TABLE": "etl-source-data",
         "LEDGER_TABLE": "etl-run-ledger",
     },
-    "etl-transform": {
+    "transform": {
         "DROP_THRESHOLD_PERCENT": "99",
         "PART_BYTES": "67108864",
         "RECORD_SECONDS": "10",
         "REJECT_THRESHOLD_PERCENT": "5",
     },
-    "etl-load": {
+    "load": {
         "DESTINATION_TABLE": "etl-destination-data",
         "LEDGER_TABLE": "etl-run-ledger",
         "MAX_WRITE_UNITS_PER_SECOND": "0",
@@ -54,22 +55,22 @@ OF_ALL = {"LOG_LEVEL": "INFO", "STAGING_BUCKET": BUCKET, "STORES": NAMES["stores
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_runtime_changes_only_with_a_deployment(stack: Synthesized, function: str) -> None:
-    properties = stack.named("AWS::Lambda::Function", function)
+    properties = stack.named("AWS::Lambda::Function", ETL.function(function))
 
     assert properties["RuntimeManagementConfig"] == {"UpdateRuntimeOn": "FunctionUpdate"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_handler_is_in_the_functions_code(stack: Synthesized, function: str) -> None:
-    module, _, name = stack.named("AWS::Lambda::Function", function)["Handler"].rpartition(".")
+    module, _, name = stack.named("AWS::Lambda::Function", ETL.function(function))["Handler"].rpartition(".")
 
     assert callable(getattr(importlib.import_module(module), name))
-    assert (stack.asset(function) / module.replace(".", "/")).with_suffix(".py").is_file()
+    assert (stack.asset(ETL.function(function)) / module.replace(".", "/")).with_suffix(".py").is_file()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_environment_has_the_functions_settings(stack: Synthesized, function: str) -> None:
-    found = stack.environment(function)
+    found = stack.environment(ETL.function(function))
 
     assert found.items() >= (DEFAULTS[function] | OF_ALL).items()
     optional = {*EXISTING, *(each.variable for each in OPTIONAL.values())}
@@ -78,7 +79,7 @@ def test_the_environment_has_the_functions_settings(stack: Synthesized, function
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_functions_read_the_settings_of_the_stack(tuned_stack: Synthesized, function: str) -> None:
-    found = tuned_stack.environment(function)
+    found = tuned_stack.environment(ETL.function(function))
 
     assert found == environment(function, {**asdict(TUNED), **NAMES})
     parsed = asdict(BY_FUNCTION[function].from_env(found))
@@ -90,10 +91,10 @@ def test_the_functions_read_the_settings_of_the_stack(tuned_stack: Synthesized, 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_has_the_time_that_the_command_expects(stack: Synthesized, function: str) -> None:
-    assert stack.named("AWS::Lambda::Function", function)["Timeout"] == INVOCATION_LIMIT.total_seconds()
+    assert stack.named("AWS::Lambda::Function", ETL.function(function))["Timeout"] == INVOCATION_LIMIT.total_seconds()
 
 
 def test_the_architecture_is_that_of_the_settings(tuned_stack: Synthesized) -> None:
     for function in FUNCTIONS:
-        assert tuned_stack.named("AWS::Lambda::Function", function)["Architectures"] == ["arm64"]
-        assert list((tuned_stack.asset(function) / "msgspec").glob("*aarch64-linux-gnu.so"))
+        assert tuned_stack.named("AWS::Lambda::Function", ETL.function(function))["Architectures"] == ["arm64"]
+        assert list((tuned_stack.asset(ETL.function(function)) / "msgspec").glob("*aarch64-linux-gnu.so"))
