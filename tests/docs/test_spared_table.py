@@ -43,15 +43,15 @@ def test_a_time_is_that_of_the_model(gigabytes: int, ceiling: int, shown: str) -
 def test_its_settings_are_allowed(tmp_path: Path) -> None:
     (typed,) = re.findall(r"^cdk deploy EtlPipelineStack -c (etl:\w+)=(\d+)$", SECTION, re.MULTILINE)
     (toml,) = re.findall(r"```toml\n(.*?)```", SECTION, re.DOTALL)
-    mine = tmp_path / "mine"
-    mine.mkdir()
+    mine = tmp_path / "mine" / "etl"
+    mine.mkdir(parents=True)
     (mine / "transformation.py").touch()
     (mine / FILE).write_text(toml)
-    chosen = {"etl:pipeline": "mine"}
+    chosen = {"etl:pipelines": "mine"}
 
     by_file = configured(chosen, tmp_path)
 
     assert tomllib.loads(toml)
-    assert by_file == {"pipeline": "mine", "source_read_units_per_second": 500}
+    assert by_file == {"pipelines": "mine", "source_read_units_per_second": 500}
     (mine / FILE).unlink()
     assert configured(chosen | dict([typed]), tmp_path) == by_file

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 from etl.model.change_time import ChangeTime, Format, Missing
+from etl.model.names import ETL
 from etl.model.settings import SETTINGS
 from etl.model.settings_sources import FILE, TRANSFORMATION, configured
 from etl.settings import schema_of
@@ -27,7 +28,7 @@ WINDOW = bounds(*EVER, EVER[1])
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / SETTINGS["pipeline"].default
+    folder = tmp_path / SETTINGS["pipelines"].default / ETL.pipeline
     folder.mkdir(parents=True)
     (folder / TRANSFORMATION).touch()
     return tmp_path
@@ -35,7 +36,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_of_settings_is_accepted(checkout: Path, example: str) -> None:
-    (checkout / SETTINGS["pipeline"].default / FILE).write_text(example)
+    (checkout / SETTINGS["pipelines"].default / ETL.pipeline / FILE).write_text(example)
 
     given = configured({}, checkout)
 
