@@ -67,6 +67,8 @@ class CdkRunner:
         fingerprint = fingerprint_of(self._root, stacks, context)
         self._outputs.unlink(missing_ok=True)
         options = ["--require-approval", "never", "--progress", "events", "--outputs-file", str(self._outputs)]
+        # The CDK CLI looks at a stack's progress every five seconds; the stacks don't depend on each other.
+        options += ["--concurrency", str(len(stacks))]
         self._run(["deploy", *stacks, *options, *self._app(fingerprint, context)])
         with open_private(self._fingerprint, "w") as file:
             file.write(fingerprint)
