@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from etl.aws import clients as aws
 from etl.aws.clients import dynamodb_client, explained, is_transient, s3_client
 from etl.model.errors import ConfigurationError, Reason, TransientError
+from etl.model.keys import KeyAttribute
 from etl.model.schema import SPECIFIED
 from etl.tables.batch_writer import ClientBatchWriter
 from etl.tables.ceiling import Pacer
@@ -101,6 +102,29 @@ def test_a_replay_fetches_items_through_the_hooks(monkeypatch: pytest.MonkeyPatc
 
     assert (list(found.values()), units) == ([ITEM], Decimal("1.5"))
     assert json.loads(server.requests[0][1])["RequestItems"]["source"]["ConsistentRead"]
+
+
+def test_a_binary_key_of_a_page_goes_back_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = {"id": {"B": "AP8="}, "n": {"N": "1.50"}}
+    page = Answer(b'{"Count":0,"Items":[],"ScannedCount":3,"LastEvaluatedKey":%s}' % json.dumps(key).encode())
+    values = {":b": {"B": "AAE="}, ":bs": {"BS": ["AAE=", ""]}, ":s": {"S": "AAE="}}
+    with endpoint(page, LAST) as server:
+        list(SourceTable(client(server, monkeypatch), "t").pages({"ExpressionAttributeValues": values}, 0, 1, None))
+
+    sent = [json.loads(body) for _, body in server.requests]
+    assert [each["ExpressionAttributeValues"] for each in sent] == [values, values]
+    assert sent[1]["ExclusiveStartKey"] == key
+
+
+def test_binary_keys_of_a_replay_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    item = b'{"id":{"B":"AP8="}}'
+    undone = Answer(b'{"Responses":{"t":[]},"UnprocessedKeys":{"t":{"Keys":[%s],"ConsistentRead":true}}}' % item)
+    with endpoint(undone, Answer(b'{"Responses":{"t":[%s]},"UnprocessedKeys":{}}' % item)) as server:
+        source = SourceTable(client(server, monkeypatch), "t")
+        found, _ = source.items((KeyAttribute("id", "B"),), [("AP8=",)], lambda _: None)
+
+    assert found == {("AP8=",): item}
+    assert [json.loads(body)["RequestItems"]["t"]["Keys"] for _, body in server.requests] == [[json.loads(item)]] * 2
 
 
 @pytest.mark.parametrize("answer", [DENIED, THROTTLED, FAILURE])

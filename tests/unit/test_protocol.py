@@ -82,6 +82,15 @@ def test_a_page_is_that_of_a_client_that_speaks_json(session: Session, monkeypat
     assert (found.read, found.scanned, found.cursor, float(found.units)) == (1, 3, {"key": {"id": {"S": "é"}}}, 0.5)
 
 
+def test_a_binary_key_of_a_page_goes_back_as_it_came(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = {"Items": [], "Count": 0, "ScannedCount": 3}
+    with endpoint(answer(page | {"LastEvaluatedKey": {"id": {"B": b"hi"}}}), answer(page)) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", server.url)
+        list(SourceTable(dynamodb_client(session), "t").pages(PICKED, 0, 1, None))
+
+    assert b"\x61B\x42hi" in server.requests[1][1]
+
+
 def test_a_batch_is_sent_as_parameters(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     undone = {"UnprocessedItems": {"t": [{"PutRequest": {"Item": ITEM}}]}}
     with endpoint(answer(undone)) as server:

@@ -1,8 +1,10 @@
 """Bodies of DynamoDB's requests and answers as bytes, by a client of botocore.
 
-A request may carry ``RawBody``, the body to send. The answer then has ``RawBody``, the bytes that DynamoDB sent. The
-hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's own. Items are neither built
-nor parsed, which would take most of a run's time. If the client speaks another protocol than JSON, answers are parsed.
+A request may carry ``RawBody``, the body to send. The answer then has ``RawBody``, the bytes that DynamoDB sent. Other
+parameters of a request may be parts of such an answer, whose binary values are base64: botocore alone would encode that
+text once more. The hooks are botocore's events: credentials, signing, endpoints and tracing stay botocore's own. Items
+are neither built nor parsed, which would take most of a run's time. If the client speaks another protocol than JSON,
+answers are parsed.
 """
 
 from base64 import b64decode
@@ -51,6 +53,7 @@ def speaks_json(client: "DynamoDBClient") -> bool:
 
 def _take_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     context["raw_body"] = params.pop("RawBody", None)
+    params |= _parsed(params)
 
 
 def _send_raw_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -73,8 +76,8 @@ def _keep_raw_body(
 
 def _parse_raw_body(params: dict[str, Any], **_: Any) -> None:
     """Give a client of another protocol the parameters, since it builds the body itself."""
-    if raw := params.pop("RawBody", None):
-        params |= _parsed(msgspec.json.decode(raw))
+    raw = params.pop("RawBody", None)
+    params |= _parsed(params | (msgspec.json.decode(raw) if raw else {}))
 
 
 def _parsed(document: Any) -> Any:
