@@ -21,6 +21,7 @@ FUNCTIONS_OF = "tests/cli/test_hostile_items.py"
 LONGEST_FIRST = (
     "tests/docs/test_typed.py",
     "tests/pipeline/test_specification.py",
+    "tests/pipeline/test_six_tables.py",
     DISTRIBUTED,
     "tests/pipeline/test_stack_life.py",
     FUNCTIONS_OF,
