@@ -64,6 +64,7 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     *,
     pipeline: Annotated[
         str | None,
@@ -81,3 +82,4 @@ def _options(
     """Options of the command itself."""
     del version  # its callback has ended the command
     choose(pipeline)
+    context.call_on_close(lambda: choose(None))

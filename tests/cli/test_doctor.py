@@ -40,7 +40,7 @@ OUTPUTS = {
     "StateMachineArn": MACHINE,
 }
 ETL = EtlLines(program="etl")
-FUNCTIONS = ["etl-extract", "etl-transform", "etl-load"]
+FUNCTIONS = ["extract", "transform", "load"]
 PLACE = ["credentials", "region", "stack", "schedule", "workflow", *FUNCTIONS, "concurrency"]
 STORES = ["source", "destination", "staging", "dead letters", "ledger"]
 ABOUT = [*PLACE, *STORES, "last run", "watermark", "gaps"]
@@ -157,13 +157,13 @@ def test_what_is_wrong_is_said_with_what_helps(
 @pytest.mark.parametrize(
     ("configuration", "says"),
     [
-        ({"State": "Failed", "StateReason": "its key is gone"}, "function is Failed: its key is gone"),
+        ({"State": "Failed", "StateReason": "its key is gone"}, "is Failed: its key is gone"),
         ({"State": "Active", "LastUpdateStatus": "Failed", "LastUpdateStatusReason": "no"}, "is not updated: no"),
     ],
 )
 def test_a_function_that_is_not_active(name: str, configuration: dict[str, str], says: str) -> None:
     def answer(FunctionName: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
-        return FUNCTION | (configuration if FunctionName == name else {"State": "Inactive"})
+        return FUNCTION | (configuration if FunctionName == f"etl-{name}" else {"State": "Inactive"})
 
     found = wrong(look({"lambda.GetFunctionConfiguration": answer}))
 

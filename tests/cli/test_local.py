@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 from etl.model.names import ETL, Names
 from etl_cli.app import app
 from etl_cli.commands import local
+from etl_cli.local import checkout as checkout_module
 from etl_cli.local.clients import StackSummary
 from etl_cli.local.environment import Status
 from etl_cli.local.process import ServerRecord
@@ -86,7 +87,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with the specification's pipeline."""
     (tmp_path / "cdk.json").write_text("{}")
     add(tmp_path, "etl")
-    monkeypatch.setattr(local, "ROOT", tmp_path)
+    monkeypatch.setattr(checkout_module, "ROOT", tmp_path)
     return tmp_path
 
 
