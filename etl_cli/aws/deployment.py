@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etl.model.names import ETL, Names
 from etl.model.stages import BY_ACTION, EXTRACT
 from etl_cli.aws.deploy_line import deploy_line, is_local
-from etl_cli.aws.pipelines import STATE_MACHINE, DeployedStack, chosen_stack
+from etl_cli.aws.pipelines import OUTPUTS, DeployedStack, chosen_stack
 from etl_cli.terminal.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
-
-
-# The stack's outputs, by the attribute for each.
-_OUTPUTS = {
-    "source_table": "SourceTableName",
-    "destination_table": "DestinationTableName",
-    "staging_bucket": "StagingBucketName",
-    "state_machine": STATE_MACHINE,
-}
 
 
 class MissingStackError(UserError):
@@ -79,7 +70,7 @@ class Deployment:
         if not found.status:
             where = f"the local environment at {meta.endpoint_url}" if is_local(meta.endpoint_url) else meta.region_name
             raise MissingStackError(f"There is no stack {names.stack} in {where}.", f"Deploy it: {deploy}")
-        missing = [name for name in _OUTPUTS.values() if name not in found.outputs]
+        missing = [name for name in OUTPUTS.values() if name not in found.outputs]
         if missing:
             raise UserError(
                 f"The stack {names.stack} has no output {', '.join(missing)}: it isn't the pipeline's, or is "
@@ -92,7 +83,7 @@ class Deployment:
     def of(cls, stack: DeployedStack, session: boto3.Session, options: Mapping[str, Any]) -> Deployment:
         """The pipeline of a stack that has all outputs."""
         return cls(
-            **{attribute: stack.outputs[name] for attribute, name in _OUTPUTS.items()},
+            **{attribute: stack.outputs[name] for attribute, name in OUTPUTS.items()},
             dynamodb=session.client("dynamodb", **options),
             s3=session.client("s3", **options),
             stepfunctions=session.client("stepfunctions", **options),

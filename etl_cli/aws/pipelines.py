@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 STATE_MACHINE = "StateMachineArn"
+OUTPUTS = {
+    "source_table": "SourceTableName",
+    "destination_table": "DestinationTableName",
+    "staging_bucket": "StagingBucketName",
+    "state_machine": STATE_MACHINE,
+}
+"""The outputs that every pipeline's stack has, by the attribute of a deployment for each."""
 
 
 class DeployedStack(NamedTuple):
@@ -102,7 +109,9 @@ def outputs_of(stack: Any) -> dict[str, str]:
 
 def _deployed(stack: Any) -> DeployedStack | None:
     names, outputs = Names.of_stack(stack["StackName"]), outputs_of(stack)
-    if names and outputs.get(STATE_MACHINE, "").rpartition(":")[2] == names.state_machine:
+    if not names or not outputs.keys() >= {*OUTPUTS.values()}:
+        return None
+    if outputs[STATE_MACHINE].rpartition(":")[2] == names.state_machine:
         return DeployedStack(names, stack["StackStatus"], outputs)
     return None
 

@@ -36,8 +36,13 @@ def chosen(aws: FakeAws, pipeline: str | None = None) -> Names:
 
 
 ETL, ORDERS, DEV, EU = Names(), Names("orders"), Names("orders", "dev"), Names("orders-eu")
-# The first has no pipeline's name; the state machine of the other isn't the one that a pipeline of its name has.
-STRANGERS = (stack({}, name="CDKToolkit"), stack(outputs(ETL), name="OtherPipelineStack"))
+# The first has no pipeline's name; the state machine of the second isn't the one that a pipeline of its name has; the
+# third has such a state machine, but no tables.
+STRANGERS = (
+    stack({}, name="CDKToolkit"),
+    stack(outputs(ETL), name="OtherPipelineStack"),
+    stack({"StateMachineArn": outputs(Names("foo"))["StateMachineArn"]}, name="FooPipelineStack"),
+)
 
 
 @pytest.mark.parametrize("names", [ETL, ORDERS, DEV])
@@ -110,7 +115,7 @@ def test_the_deployed_pipelines_are_in_the_order_of_their_names() -> None:
 
     assert [each.names for each in found] == [ETL, ORDERS, DEV, EU]
     assert {each.status for each in found} == {"UPDATE_COMPLETE"}
-    assert aws.calls == ["cloudformation.DescribeStacks"] * 6
+    assert aws.calls == ["cloudformation.DescribeStacks"] * 7
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
