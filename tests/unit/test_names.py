@@ -132,6 +132,12 @@ def test_a_function_finds_its_namespace_by_its_name(names: Names, function: str)
     assert namespace_of(prefix_of(names.function(function))) == names.namespace
 
 
+def test_a_hyphen_at_the_end_begins_no_stage() -> None:
+    assert Names.beginning("orders-dev") == [Names("orders-dev"), Names("orders", "dev")]
+    assert Names.beginning("orders-") == [Names("orders-")]
+    assert Names.beginning("orders") == [Names("orders")]
+
+
 def test_the_longest_bucket_s_name_fits_in_every_region() -> None:
     """Source: S3 user guide, "General purpose bucket naming rules"."""
     session = botocore.session.get_session()

@@ -34,8 +34,8 @@ class Names(NamedTuple):
     @classmethod
     def beginning(cls, prefix: str) -> "list[Names]":
         """All names that begin like this: without a stage, and with the last part as the stage."""
-        pipeline, hyphen, stage = prefix.rpartition("-")
-        return [cls(prefix), *([cls(pipeline, stage)] if hyphen else [])]
+        pipeline, _, stage = prefix.rpartition("-")
+        return [cls(prefix), *([cls(pipeline, stage)] if stage and pipeline else [])]
 
     @property
     def prefix(self) -> str:
