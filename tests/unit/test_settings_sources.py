@@ -155,6 +155,7 @@ def test_a_value_of_a_filter_that_is_not_exact_is_refused(checkout: Path, value:
     [
         ("[settings", "pipeline.toml can't be read"),
         ("\udc80", "pipeline.toml can't be read"),
+        ("deep = " + "[" * 9999, "pipeline.toml can't be read"),
         ("[setting]\n", "got setting"),
         ("settings = 1\n", "the table [settings]"),
         ("[settings]\nlookback_hour = 1\n", "did you mean lookback_hours?"),

@@ -212,7 +212,8 @@ def _table(file: Path, stage: str | None) -> Mapping[str, object]:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+    # TOMLDecodeError and UnicodeDecodeError are ValueErrors. Arrays may be nested too deeply.
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsError(f"{file} can't be read: {error}. Correct it, or delete it.") from None
     table, stages = document.pop("settings", {}), document.pop("stage", {})
     tables = [table, *stages.values()] if isinstance(stages, dict) else [stages]
