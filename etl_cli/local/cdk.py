@@ -50,6 +50,7 @@ class CdkRunner:
         self._root = root
         self._assembly = state_dir / "cdk.out"
         self._home = state_dir / "cdk-home"
+        self._manifest = self._assembly / "manifest.json"
         self._fingerprint = state_dir / "cdk.out.fingerprint"
         self._outputs = self._home / "outputs.json"
         # The app reads and writes UTF-8, even if the user's terminal uses another encoding.
@@ -85,17 +86,22 @@ class CdkRunner:
         app = ["--app", str(self._assembly)] if self._has(stacks) else self._synthesis(context)
         self._run(["destroy", *stacks, "--force", *app])
 
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the last synthesis ended, and its assembly is there."""
+        return self._fingerprint.exists() and self._manifest.exists()
+
     def _has(self, stacks: Mapping[str, str]) -> bool:
         """Whether the last assembly is whole, and has these stacks."""
-        if not self._fingerprint.exists():
+        if not self._is_whole:
             return False
-        artifacts = json.loads((self._assembly / "manifest.json").read_bytes())["artifacts"]
+        artifacts = json.loads(self._manifest.read_bytes())["artifacts"]
         made = {stack: artifacts.get(stack, {}).get("properties", {}).get("stackName", stack) for stack in artifacts}
         return stacks.items() <= made.items()
 
     def _app(self, fingerprint: str, context: Mapping[str, str]) -> list[str]:
         """Return the options that name the app: its last cloud assembly, if that is current."""
-        if self._fingerprint.exists() and self._fingerprint.read_text() == fingerprint:
+        if self._is_whole and self._fingerprint.read_text() == fingerprint:
             self._on_line("Nothing has changed since the last deployment: its template is used again")
             return ["--app", str(self._assembly)]
         self._on_line("Synthesizing the template")

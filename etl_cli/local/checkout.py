@@ -27,8 +27,14 @@ def checkout_pipelines(context: Mapping[str, str], chosen: str | None) -> tuple[
         folders = pipelines_of(values, ROOT)
         for names in Names.beginning(chosen) if chosen else ():
             if names.pipeline in folders:
-                context = context | ({key: names.stage} if names.stage else {})
-                return [Names(names.pipeline, configured(values | context, ROOT, names.pipeline).get("stage"))], context
+                stage = {key: names.stage} if names.stage else {}
+                found = Names(names.pipeline, configured(values | stage, ROOT, names.pipeline).get("stage"))
+                if found.prefix != chosen and key not in context:
+                    raise UserError(
+                        f"The pipeline {chosen} would be {found.prefix} here, since a file sets {key}={found.stage}.",
+                        f"Write --pipeline {found.prefix}.",
+                    )
+                return [found], context | stage
         if chosen:
             raise UserError(f"There is no pipeline {chosen} in this checkout: there is {', '.join(folders)}.")
         return [Names(each, configured(values, ROOT, each).get("stage")) for each in folders], context

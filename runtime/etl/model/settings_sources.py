@@ -86,7 +86,7 @@ def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
     of_app = _of_app(context)
     pipelines, stage = of_app.get("pipelines", PIPELINES), of_app.get("stage")
     folder = _inside(pipelines, checkout)
-    names = sorted({each.parent.name for file in (TRANSFORMATION, FILE) for each in folder.glob(f"*/{file}")})
+    names = sorted({each.parent.name for file in (TRANSFORMATION, FILE) for each in folder.glob(f"[!.]*/{file}")})
     if not names:
         raise _explained("pipelines", SETTINGS["pipelines"].refusal(pipelines), SPECIFIED)
     for name in names:
@@ -228,6 +228,10 @@ def _table(file: Path, stage: str | None) -> Mapping[str, object]:
                 f"{file} can't set {name}, which is the same for all pipelines: delete that line, and set "
                 f"`{SPECIFIED}:{name}` with `-c` or in cdk.json."
             )
+    for name, settings in stages.items():  # a mistake in one stage shouldn't wait for that stage's deployment
+        parse("stage", name)
+        for each, value in settings.items():
+            parse(each, value)
     return {**table, **stages.get(stage, {})}
 
 
