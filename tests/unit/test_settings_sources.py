@@ -234,7 +234,19 @@ def test_the_pipelines_are_the_folders_with_code_or_settings(checkout: Path) -> 
         pipelines_of({"etl:pipelines": "nothing"}, checkout)
 
 
-NAMES = ["a", "etl", "orders", "order-lines", "a1", "a-1", "a-b-c", "a" * 15, "aws-orders", "sthrees", "a23456789012345"]
+NAMES = [
+    "a",
+    "etl",
+    "orders",
+    "order-lines",
+    "a1",
+    "a-1",
+    "a-b-c",
+    "a" * 15,
+    "aws-orders",
+    "sthrees",
+    "a23456789012345",
+]
 NO_NAMES = [
     "",
     "Orders",
