@@ -77,6 +77,15 @@ def configured(context: Mapping[str, object], checkout: Path, pipeline: str = SP
     return of_app | {name: parse(name, value, of=pipeline) for name, value in {**table, **given}.items()}
 
 
+def settings_beside(folder: Path) -> dict[str, Any]:
+    """The settings of all stages in the ``pipeline.toml`` of a pipeline's folder.
+
+    Raises:
+        SettingsError: a value isn't allowed, or there is no such setting.
+    """
+    return {name: parse(name, value, of=folder.name) for name, value in _table(folder / FILE, None).items()}
+
+
 def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
     """The names of a checkout's pipelines: the folders that have a transformation or settings.
 
