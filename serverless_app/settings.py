@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from etl.model.configured_schema import schema_of
 from etl.model.limits import MOST_INLINE_WORKERS
 from etl.model.names import SPECIFIED, Names
 from etl.model.setting import SettingsError
 from etl.model.settings import SETTINGS, Settings
 from etl.model.settings_sources import check_name, configured, parse, pipeline_folder, pipelines_of
 from etl.model.table_access import check_tables
-from etl.settings import schema_of
 from etl.tables.change_time import EVER, bounds
 from etl.tables.selection import check_length, selection
 

@@ -8,11 +8,12 @@ from botocore.exceptions import ClientError
 from msgspec.structs import replace
 
 from etl.model.change_time import ChangeTime
+from etl.model.configured_schema import schema_of
 from etl.model.errors import ConfigurationError
 from etl.model.keys import KeyAttributes
 from etl.model.schema import SPECIFIED, Schema
 from etl.model.settings import SETTINGS
-from etl.settings import ExtractSettings, schema_of
+from etl.settings import ExtractSettings
 from etl.tables.source import described
 from etl_cli.aws.deployment import Deployment
 from etl_cli.aws.error_messages import is_denied

@@ -75,7 +75,7 @@ def _untimed(entries: Sequence[LedgerEntry], now: datetime, etl: EtlLines) -> It
         number = run.replayed.get("untimed", run.counts.get("untimed", 0))
         if later is None:
             text = f"{plural(number, 'item')} {UNTIMED} in quarantine of {run.label}: no window loads them"
-            remedy = "Correct their timestamps at the source, then replay that quarantine:"
+            remedy = "Correct their times at the source, then replay that quarantine:"
         else:
             # Ids of runs sort by time.
             number = 0 if run.replayed.get("run", "") > later.run else number - later.counts.get("untimed", 0)

@@ -8,11 +8,12 @@ import msgspec
 
 from etl.invocation.code_version import check_code, code_version
 from etl.ledger import Ledger
+from etl.model.configured_schema import schema_of
 from etl.model.instants import format_instant
 from etl.model.run import Run, Work, run_id
 from etl.model.windows import is_event, requested_replay, resolve_window
 from etl.replay import plan_replay
-from etl.settings import ExtractSettings, schema_of
+from etl.settings import ExtractSettings
 from etl.staging.bucket import Staging
 from etl.staging.keys import manifest_key, replayed_key
 from etl.tables.change_time import bounds

@@ -6,13 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Self
 
-from etl.model.change_time import ChangeTime, parse_path
 from etl.model.errors import ConfigurationError
 from etl.model.function_settings import OfTables, ReadByAll, ReadByExtract, ReadByLoad, ReadByTransform
-from etl.model.keys import parse_keys
-from etl.model.schema import Schema
 from etl.model.setting import Setting, SettingsError, declared
-from etl.model.source_filter import parse_filter
 from etl.model.stages import BY_ACTION, EXTRACT, LOAD, TRANSFORM
 from etl.model.table_access import EXISTING, TableAccess
 from etl.model.windows import WindowRules
@@ -130,20 +126,6 @@ def log_level(env: Mapping[str, str]) -> str:
     """
     setting = _OF_ALL["log_level"]
     return str(_parse(setting.name, setting, {setting.variable: setting.default, **env}))
-
-
-def schema_of(settings: OfTables) -> Schema:
-    """The schema as settings have it: of the source's key, they know nothing."""
-    return Schema(
-        destination=parse_keys(settings.destination_keys),
-        time=ChangeTime(
-            path=parse_path(settings.source_cursor),
-            format=settings.source_cursor_format,
-            zone=settings.source_cursor_zone,
-            missing=settings.source_cursor_missing,
-        ),
-        filter=parse_filter(settings.source_filter) if settings.source_filter else None,
-    )
 
 
 BY_FUNCTION: Mapping[str, type[FunctionSettings]] = {

@@ -11,10 +11,10 @@ from typing import get_args
 import pytest
 
 from etl.model.change_time import ChangeTime, Format, Missing
+from etl.model.configured_schema import schema_of
 from etl.model.names import ETL
 from etl.model.settings import SETTINGS
 from etl.model.settings_sources import FILE, TRANSFORMATION, configured
-from etl.settings import schema_of
 from etl.tables.change_time import EVER, bounds, rule_of
 from etl.tables.selection import check_length, selection
 from serverless_app.settings import PipelineSettings

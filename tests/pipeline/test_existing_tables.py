@@ -259,7 +259,7 @@ def test_the_command_reaches_the_tables_by_the_roles(
     for name, value in assumed.environment.variables().items():
         monkeypatch.setenv(name, value)
     deployed = ROOT / PIPELINE / "transformation.py"
-    monkeypatch.setattr(local_transformation, "transformation_path", lambda _: deployed)
+    monkeypatch.setattr(local_transformation, "transformation_path", lambda *_: deployed)
 
     def etl(*words: str, exits: int = 0) -> Any:
         done = CliRunner().invoke(app, [*words, "--json"])

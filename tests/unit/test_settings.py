@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from etl.model.configured_schema import schema_of
 from etl.model.errors import ConfigurationError
 from etl.model.schema import SPECIFIED
 from etl.model.setting import SettingsError
 from etl.model.settings import OF_APP, SETTINGS, ReadByStack, Settings
 from etl.model.source_filter import parse_filter
 from etl.model.table_access import EXISTING
-from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment, schema_of
+from etl.settings import BY_FUNCTION, ExtractSettings, LoadSettings, TransformSettings, environment
 from tests.fakes.pipeline import ENVIRONMENT, NAMES
 
 RETENTIONS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)

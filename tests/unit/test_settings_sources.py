@@ -235,7 +235,19 @@ def test_the_pipelines_are_the_folders_with_code_or_settings(checkout: Path) -> 
         pipelines_of({"etl:pipelines": "nothing"}, checkout)
 
 
-NAMES = ["a", "etl", "orders", "order-lines", "a1", "a-1", "a-b-c", "a" * 15, "aws-orders", "a23456789012345"]
+NAMES = [
+    "a",
+    "etl",
+    "orders",
+    "order-lines",
+    "a1",
+    "a-1",
+    "a-b-c",
+    "a" * 15,
+    "aws-orders",
+    "sthrees",
+    "a23456789012345",
+]
 NO_NAMES = [
     "",
     "Orders",
@@ -254,7 +266,9 @@ NO_NAMES = [
     "a" * 10_000,
     "aws",
     "sthree",
+    "sthree-orders",
     "amzn-s3-demo",
+    "amzn-s3-demo-ab",
 ]
 
 

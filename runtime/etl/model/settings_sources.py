@@ -27,9 +27,10 @@ FILE = "pipeline.toml"
 # A stack's name begins with a letter (CloudFormation user guide, "Stack name"). Without double hyphens, capitals at the
 # hyphens' places are reversible.
 _NAME = re.compile(r"(?=.{1,15}\Z)[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
-# The CDK's own context has keys such as aws:cdk:bundling-stacks; no bucket may have a name that begins with the others
-# (S3 user guide, "General purpose bucket naming rules").
-_RESERVED = frozenset({"aws", "sthree", "amzn-s3-demo"})
+# The CDK's own context has keys such as aws:cdk:bundling-stacks.
+_RESERVED = "aws"
+# No bucket's name may begin like this (S3 user guide, "General purpose bucket naming rules").
+_RESERVED_BEGINNINGS = ("amzn-s3-demo-", "sthree-")
 _MOST_SHOWN = 80
 _WITH_TABLES = frozenset({"source_filter"})
 """Settings whose text is JSON: they may be a table of TOML, or an object in ``cdk.json``."""
@@ -76,6 +77,15 @@ def configured(context: Mapping[str, object], checkout: Path, pipeline: str = SP
     return of_app | {name: parse(name, value, of=pipeline) for name, value in {**table, **given}.items()}
 
 
+def settings_beside(folder: Path) -> dict[str, Any]:
+    """The settings of all stages in the ``pipeline.toml`` of a pipeline's folder.
+
+    Raises:
+        SettingsError: a value isn't allowed, or there is no such setting.
+    """
+    return {name: parse(name, value, of=folder.name) for name, value in _table(folder / FILE, None).items()}
+
+
 def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
     """The names of a checkout's pipelines: the folders that have a transformation or settings.
 
@@ -111,12 +121,13 @@ def check_name(pipeline: str) -> None:
     Raises:
         SettingsError: the name isn't allowed.
     """
-    if _NAME.match(pipeline) and pipeline not in _RESERVED:
+    reserved = pipeline == _RESERVED or f"{pipeline}-".startswith(_RESERVED_BEGINNINGS)
+    if _NAME.match(pipeline) and not reserved:
         return
     raise SettingsError(
         "A pipeline's name must be 1 to 15 lower-case letters, digits and hyphens; it begins with a letter, a hyphen "
-        f"is between two of the others, and it isn't {', '.join(sorted(_RESERVED))}. Got {pipeline[:_MOST_SHOWN]!a}: "
-        "rename its folder."
+        f"is between two of the others, it isn't {_RESERVED}, and doesn't begin with "
+        f"{' or '.join(_RESERVED_BEGINNINGS)}. Got {pipeline[:_MOST_SHOWN]!a}: rename its folder."
     )
 
 

@@ -4,8 +4,12 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from decimal import Context, Decimal, getcontext, setcontext
+from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from etl.model.configured_schema import schema_of
 from etl.model.errors import TransformationError
 from etl.model.keys import MOST_KEY_BYTES, KeyType
 from etl.model.rejection import RejectedError
@@ -230,18 +234,21 @@ class Transformation:
         return f"({file.rpartition('/')[2]} line {line})"
 
 
-def preview(module: Any, record: Record, run: Run = EXAMPLE_RUN) -> list[Record]:
+def preview(module: Any, record: Record, run: Run | None = None) -> list[Record]:
     """Transform one record as a run does, checks included: for the tests of a transformation file.
 
     Args:
         module: the file, imported: ``import transformation``.
         record: attributes by name; it isn't changed.
-        run: the run; by default one of the window 2024-01-15 to 2024-01-16.
+        run: the run; by default one of the window 2024-01-15 to 2024-01-16, with the time and the destination's key of
+            the ``pipeline.toml`` next to the file.
 
     Raises:
         RejectedError: the record would go to quarantine.
+        SettingsError: the ``pipeline.toml`` can't be used.
         TransformationError: the file can't be used.
     """
+    run = run or replace(EXAMPLE_RUN, schema=_schema_beside(module))
     user = Transformation(module, run.schema)
     copied = deepcopy(record)
     (verdict,) = user.check([copied], run)
@@ -249,6 +256,18 @@ def preview(module: Any, record: Record, run: Run = EXAMPLE_RUN) -> list[Record]
         raise verdict
     aggregates = [Accumulator(aggregate).prepare for aggregate in user.aggregates]
     return [result for _, (result, *_) in user.apply(copied, run, [dict, *aggregates])]
+
+
+def _schema_beside(module: Any) -> Schema:
+    """The schema by the ``pipeline.toml`` next to a file. The key of a table that you already have isn't in it."""
+    # The functions don't need these.
+    from etl.model.settings import Settings
+    from etl.model.settings_sources import settings_beside
+
+    file = getattr(module, "__file__", None)
+    settings = Settings(**settings_beside(Path(file).parent)) if file else Settings()
+    schema = schema_of(settings)
+    return replace(schema, destination=()) if settings.destination_table else schema
 
 
 def _several(returned: Any) -> Iterable[Any]:
