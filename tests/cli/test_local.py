@@ -252,3 +252,21 @@ def test_a_choice_of_no_pipeline_or_stage_is_refused(
     assert isinstance(error, UserError)
     assert all(fact in error.message for fact in facts)
     assert environment.calls == []
+
+
+def test_a_choice_that_a_file_turns_into_another_stage_is_refused(environment: FakeEnvironment, checkout: Path) -> None:
+    """`etl --pipeline orders runs` is about `orders`, so this line must not be about `orders-prod`."""
+    add(checkout, "orders")
+    (checkout / "cdk.json").write_text('{"context": {"etl:stage": "prod"}}')
+
+    error = etl_local("destroy", pipeline="orders").exception
+    assert isinstance(error, UserError)
+    assert "orders-prod" in error.message
+    assert "--pipeline orders-prod" in error.remedy
+    assert environment.calls == []
+    etl_local("destroy", pipeline="orders-prod")
+    etl_local("destroy", pipeline="orders-dev")
+    assert environment.calls == [
+        ("destroy", [Names("orders", "prod")], {"etl:stage": "prod"}),
+        ("destroy", [Names("orders", "dev")], {"etl:stage": "dev"}),
+    ]

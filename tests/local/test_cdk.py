@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,3 +207,12 @@ CdkRunner(Path(sys.argv[1]), Path(sys.argv[2]), environment).deploy(["Stack"], {
         child.wait(timeout=10)
 
     assert ends(int(pid_file.read_text()))
+
+
+def test_an_assembly_that_somebody_deleted_is_made_again(checkout: Checkout) -> None:
+    checkout.runner().deploy(["Stack"], {})
+    shutil.rmtree(checkout.state_dir / "cdk.out")
+
+    checkout.runner().destroy({"Stack": "Stack"}, {})
+    checkout.runner().deploy(["Stack"], {})
+    assert (checkout.state_dir / "cdk.out" / "manifest.json").exists()

@@ -354,3 +354,21 @@ def test_the_context_of_the_home_is_below_that_of_the_checkout(
         cdk_context(checkout)
     (home / ".cdk.json").unlink()
     assert cdk_context(checkout) == {"etl:late_hours": 3}
+
+
+@pytest.mark.parametrize(
+    "table", ["[stage.prod]\nlate_hours = 0", "[stage.prod]\nlate = 3", "[stage.PROD-EU]\nlate_hours = 3"]
+)
+def test_a_mistake_in_the_table_of_another_stage_is_found(checkout: Path, table: str) -> None:
+    write(checkout, table)
+
+    with pytest.raises(SettingsError):
+        configured({}, checkout)
+    with pytest.raises(SettingsError):
+        configured({"etl:stage": "dev"}, checkout)
+
+
+def test_a_hidden_folder_is_no_pipeline(checkout: Path) -> None:
+    add(checkout, "pipelines/.draft")
+
+    assert pipelines_of({}, checkout) == ["etl", "other"]
