@@ -63,12 +63,12 @@ def killed_for_memory(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
 def throttled_starts(night: Night, scene: Scene, ledger: Ledger) -> Outcome:
     """The schedule's run, with room for one worker of each stage; it succeeds."""
     functions, number = night.pipeline.clients.lambda_, {"ReservedConcurrentExecutions": 1}
-    for name in FUNCTIONS:
+    for name in map(ETL.function, FUNCTIONS):
         functions.put_function_concurrency(FunctionName=name, **number)
     try:
         outcome = one_run(night, scene, ledger)
     finally:
-        for name in FUNCTIONS:
+        for name in map(ETL.function, FUNCTIONS):
             functions.delete_function_concurrency(FunctionName=name)
     for state in ("Extract", "Transform", "Load"):
         errors = outcome.executions[0].failures(state)

@@ -100,7 +100,7 @@ def answers_of(run: str, aws: Aws) -> dict[str, Any]:
         return b'{"Items":[%b]}' % aws.items.get({"id": identity})[len(b'{"Item":') : -1]
 
     names = {"staging_bucket": BUCKET, "source_table": SOURCE, "ledger_table": "ledger", "stores": "stores"}
-    variables = function_variables("etl-extract", asdict(Settings()) | names)
+    variables = function_variables("extract", asdict(Settings()) | names)
     return {
         "": Answer(
             b"<DescribeStacksResponse><DescribeStacksResult><Stacks><member>%b</member></Stacks></DescribeStacksResult>"
