@@ -14,6 +14,7 @@ from etl_cli.commands import (
     gaps,
     local,
     logs,
+    new,
     pipelines,
     plan,
     preview,
@@ -45,7 +46,7 @@ app.add(
 )
 app.add(doctor.doctor, gaps.gaps, panel="Repair")
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel="Repair")
-app.add(preview.preview, seed.seed, panel="Develop")
+app.add(new.new, preview.preview, seed.seed, panel="Develop")
 app.add(demo.demo, panel="This machine")
 app.add_typer(local.app, name="local", rich_help_panel="This machine")
 

@@ -1,4 +1,4 @@
-"""The keys of the deployed pipeline's tables, and the time of an item, as Plan fixes them for the next run."""
+"""The keys of a pipeline's tables, and the time of an item, as Plan fixes them for the next run."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from etl.model.errors import ConfigurationError
 from etl.model.keys import KeyAttributes
 from etl.model.schema import SPECIFIED, Schema
 from etl.model.settings import SETTINGS
+from etl.model.table_access import EXISTING
 from etl.settings import ExtractSettings
 from etl.tables.source import described
 from etl_cli.aws.deployment import Deployment
@@ -24,10 +25,14 @@ from etl_cli.terminal.errors import UserError
 def deployed_schema(deployment: Deployment) -> Schema:
     """Read the keys of both tables by DescribeTable, and the time of an item from the settings of Extract.
 
+    The settings alone have the key of a destination that is still to be made.
+
     Raises:
         UserError: the settings can't be used.
     """
     source = described(table_client(deployment, "source"), deployment.source_table).key
+    if deployment.planned is not None and EXISTING[1] not in deployment.planned:
+        return replace(schema_of(ExtractSettings.from_env(deployment.planned)), source=source)
     destination = described(table_client(deployment, "destination"), deployment.destination_table).key
     return schema_from(source, destination, deployment.variables, deployment.deploy_line())
 

@@ -27,7 +27,11 @@ class MissingStackError(UserError):
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployed pipeline: names, the state machine's ARN, and clients; ``client`` makes those of other services."""
+    """A deployed pipeline: names, the state machine's ARN, and clients; ``client`` makes those of other services.
+
+    Attributes:
+        planned: the variables that Extract will have, of a pipeline that isn't deployed yet; None if it is deployed.
+    """
 
     source_table: str
     destination_table: str
@@ -38,10 +42,13 @@ class Deployment:
     stepfunctions: SFNClient
     client: Callable[..., Any]
     names: Names = ETL
+    planned: Mapping[str, str] | None = None
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
         """The variables of Extract, which have the settings of the tables."""
+        if self.planned is not None:
+            return self.planned
         function = self.names.function(BY_ACTION[EXTRACT].function)
         found = self.client("lambda").get_function_configuration(FunctionName=function)
         variables: Mapping[str, str] = found.get("Environment", {}).get("Variables", {})
@@ -89,6 +96,7 @@ class Deployment:
             stepfunctions=session.client("stepfunctions", **options),
             client=partial(session.client, **options),
             names=stack.names,
+            planned=None,
         )
 
     def deploy_line(self, settings: Sequence[str] = ()) -> str:

@@ -25,6 +25,10 @@ OUTPUTS = {
 """The outputs that every pipeline's stack has, by the attribute of a deployment for each."""
 
 
+class UnknownPipelineError(UserError):
+    """The chosen pipeline isn't deployed, and others are."""
+
+
 class DeployedStack(NamedTuple):
     """The stack of a pipeline.
 
@@ -54,7 +58,8 @@ def chosen_stack(cloudformation: CloudFormationClient, chosen: str | None) -> De
         chosen: the beginning of the pipeline's names; None if you chose none.
 
     Raises:
-        UserError: several are deployed and you chose none, or the chosen one isn't deployed but others are.
+        UserError: several are deployed and you chose none.
+        UnknownPipelineError: the chosen one isn't deployed, but others are.
     """
     if chosen is None:
         return _only_stack(cloudformation)
@@ -66,7 +71,8 @@ def chosen_stack(cloudformation: CloudFormationClient, chosen: str | None) -> De
                 return found
     others = _allowed(cloudformation)
     if others:
-        raise UserError(f"There is no pipeline {chosen}. Deployed: {_listed(others)}.", "Choose one of these.")
+        message = f"There is no pipeline {chosen}. Deployed: {_listed(others)}."
+        raise UnknownPipelineError(message, "Choose one of these.")
     return DeployedStack(candidates[0])
 
 

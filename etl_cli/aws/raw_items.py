@@ -5,7 +5,8 @@ botocore makes a dict of each value: a page of 1 MB with lists of truth values t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -23,7 +24,26 @@ class _Answer(msgspec.Struct, rename="pascal"):
     items: list[msgspec.Raw] = []
 
 
+class _Consumed(msgspec.Struct, rename="pascal", frozen=True):
+    capacity_units: Decimal = Decimal(0)
+
+
+class _Page(msgspec.Struct, rename="pascal"):
+    items: list[msgspec.Raw] = []
+    last_evaluated_key: dict[str, Any] | None = None
+    consumed_capacity: _Consumed = _Consumed()
+
+
+class ScannedPage(NamedTuple):
+    """A page of a Scan: its items, a line of DynamoDB JSON each, the key to continue after, and the read units."""
+
+    lines: list[bytes]
+    cursor: dict[str, Any] | None
+    units: Decimal
+
+
 _answers = msgspec.json.Decoder(_Answer)
+_pages = msgspec.json.Decoder(_Page)
 _attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -38,6 +58,12 @@ def items_of(answer: Any) -> list[bytes]:
     """The items of an answer to Query or GetItem, a line of DynamoDB JSON each."""
     found = _answers.decode(raw_body(answer))
     return [line for line in map(bytes, (found.item, *found.items)) if line]
+
+
+def page_of(answer: Any) -> ScannedPage:
+    """The page of an answer to Scan."""
+    found = _pages.decode(raw_body(answer))
+    return ScannedPage(list(map(bytes, found.items)), found.last_evaluated_key, found.consumed_capacity.capacity_units)
 
 
 def without_equal(one: bytes, other: bytes) -> tuple[bytes, bytes]:

@@ -78,6 +78,8 @@ def preview(  # noqa: PLR0913 - each is an option
     A preview writes nothing. It takes items from the source table as they are now: the first items of a scan, or of a
     window. It gives the result of a run, because the same code checks, transforms and adds up.
 
+    A pipeline that reads a table of yours needs no deployment for it: without one, this checkout has its settings.
+
     With --run, you see how the records of an earlier run would differ. With -c etl:pipelines=FOLDER, you preview
     the pipeline of that name in another folder of this checkout.
     """
@@ -91,7 +93,7 @@ def preview(  # noqa: PLR0913 - each is an option
     from etl_cli.items.local_transformation import transformation_path
 
     values, times = parse_context(context), Times(local_time)
-    with connected(profile, region) as deployment:
+    with connected(profile, region, context=None if run else values) as deployment:
         file = transformation_path(values, deployment.names.pipeline)
         if run:
             show_preview = _of_run(deployment, file, run, sample, show, None if as_json else times)

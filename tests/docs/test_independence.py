@@ -20,6 +20,7 @@ NAME_IT = {
     # Folders of this name in checkouts that the tests make.
     "tests/cli/test_local.py",
     "tests/cli/test_settings.py",
+    "tests/proposals.py",  # the rules for Python in pipelines/
     "tests/unit/test_settings_sources.py",
 }
 TREES = ("bench", "etl_cli", "runtime", "serverless_app", "tests")

@@ -9,6 +9,7 @@ from msgspec import Meta
 from etl.model.errors import TransformationError
 from etl.model.rejection import RejectedError
 from etl.user.contract import Checker, Number, Text
+from etl.values.attribute_values import from_wire
 
 
 class Address(TypedDict):
@@ -234,3 +235,20 @@ def test_numbers_become_the_declared_type_beside_any_records(others: list[dict[s
     Checker(Mixed).check([record, *others])
 
     assert (type(record["score"]), type(record["cents"])) == (float, Decimal)
+
+
+def test_names_beyond_ascii_are_found_at_any_depth() -> None:
+    class Inner(TypedDict):
+        größe: int  # noqa: PLC2401 - the case
+
+    class Outer(TypedDict):
+        日本: int  # noqa: PLC2401 - the case
+        maps: list[Inner]
+
+    items = '[{"日本": {"N": "1"}, "maps": {"L": [{"M": {"größe": {"%s": "2"}}}]}}]'
+
+    right, wrong = Checker(Outer).check([from_wire((items % kind).encode())[0] for kind in "NS"])
+
+    assert right is None
+    assert isinstance(wrong, RejectedError)
+    assert wrong.field == "maps[0].größe"

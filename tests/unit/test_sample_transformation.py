@@ -1,11 +1,15 @@
 """The suite's own transformation, which is the specification's: from one record to a run's aggregates."""
 
 import json
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypedDict
 
 import pytest
 
 import transformation
+from etl.model.setting import SettingsError
+from etl.model.settings_sources import FILE
 from etl.user import EXAMPLE_RUN, RejectedError, preview
 from tests.fakes.pipeline import FakePipeline
 
@@ -70,3 +74,39 @@ def test_the_specifications_items_are_loaded_and_added_up() -> None:
     assert json.loads(pipeline.s3.objects[output["keys"]["aggregates"]])["aggregates"] == [
         {"name": "value_by_date", "by": ["date"], "groups": [{"date": "2024-01-15"} | figures]}
     ]
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Any:
+    """A transformation of another table, next to its settings."""
+    settings = 'source_cursor = "changed"\nsource_cursor_format = "epoch_ms"\ndestination_keys = "pk:N"\n'
+    (tmp_path / FILE).write_text(f"[settings]\n{settings}")
+    file = str(tmp_path / "transformation.py")
+
+    class Contract(TypedDict):
+        pk: int
+
+    return SimpleNamespace(__file__=file, Contract=Contract, transform=lambda record, _: record)
+
+
+def test_a_preview_takes_time_and_key_from_the_settings_next_to_the_file(other: Any) -> None:
+    record = {"pk": 1, "changed": 1705312800000}
+
+    assert preview(other, record) == [record]
+    with pytest.raises(RejectedError, match="changed"):
+        preview(other, {"pk": 1, "changed": "yesterday"})
+
+
+def test_the_key_of_a_destination_that_exists_is_said(other: Any) -> None:
+    record = {"pk": 1, "changed": 1705312800000}
+
+    assert preview(other, record | {"name": "a"}, destination_keys="name:S,pk:N")
+    with pytest.raises(RejectedError, match="name"):
+        preview(other, record, destination_keys="name:S,pk:N")
+
+
+def test_settings_next_to_the_file_that_cannot_be_used_are_refused(other: Any, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('[settings]\ndestination_keys = "pk"\n')
+
+    with pytest.raises(SettingsError, match="destination_keys"):
+        preview(other, {"pk": 1})

@@ -58,6 +58,11 @@ def parse_keys(text: str) -> KeyAttributes:
     return key
 
 
+def keys_text(key: KeyAttributes) -> str:
+    """Write a key as ``parse_keys`` reads it. It can't have a name that begins or ends with a blank."""
+    return ",".join(re.sub(r"([,\\])", r"\\\1", each.name) + f":{each.type}" for each in key)
+
+
 def _key_attribute(entry: str) -> KeyAttribute:
     name, colon, kind = entry.strip().rpartition(":")
     name, kind = re.sub(r"\\(.)", r"\1", name.rstrip(), flags=re.DOTALL), kind.strip()

@@ -15,7 +15,7 @@ from typing import Any
 from etl.model.names import SPECIFIED, Names
 from etl.model.schedule import is_schedule
 from etl.model.setting import SettingsError
-from etl.model.settings import OF_APP, SETTINGS
+from etl.model.settings import OF_APP, SETTINGS, Settings
 
 PIPELINES = SETTINGS["pipelines"].default
 """The folder of the pipelines, if the setting doesn't name another."""
@@ -77,13 +77,13 @@ def configured(context: Mapping[str, object], checkout: Path, pipeline: str = SP
     return of_app | {name: parse(name, value, of=pipeline) for name, value in {**table, **given}.items()}
 
 
-def settings_beside(folder: Path) -> dict[str, Any]:
-    """The settings of all stages in the ``pipeline.toml`` of a pipeline's folder.
+def schema_settings(folder: Path) -> Settings:
+    """The settings of a pipeline's folder alone, in no stage, for what describes its tables.
 
     Raises:
         SettingsError: a value isn't allowed, or there is no such setting.
     """
-    return {name: parse(name, value, of=folder.name) for name, value in _table(folder / FILE, None).items()}
+    return Settings(**{name: parse(name, value, of=folder.name) for name, value in _table(folder / FILE, None).items()})
 
 
 def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:

@@ -4,8 +4,9 @@ A contract is a ``TypedDict``. :class:`Checker` checks records by it. Attributes
 """
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import msgspec
 
@@ -66,6 +67,8 @@ class Checker:
         self._decimals = [name for name, hint in hints.items() if _plain_type(hint) is Decimal]
         kinds = {name: _COLLECTIONS.get(_plain_type(hint)) for name, hint in hints.items()}
         self._collections = [(name, kind) for name, kind in kinds.items() if kind]
+        # convert() of msgspec 0.22 finds a name beyond ASCII only in a text object that keeps its UTF-8.
+        self._foreign_names = _foreign_names(contract, set())
 
     def check(self, records: list[Record]) -> list[RejectedError | None]:
         """Check records. An attribute that the contract declares as a float or a Decimal becomes one.
@@ -78,15 +81,20 @@ class Checker:
                 if type(record.get(name)) is int:
                     record[name] = Decimal(record[name])
         try:
-            checked = msgspec.convert(records, self._contracts, builtin_types=(Decimal, bytes))
+            checked = msgspec.convert(self._shown(records), self._contracts, builtin_types=(Decimal, bytes))
         # One by one, to find the records and the reasons.
         except (ValueError, TypeError, RecursionError):
             return [self._breach(record) for record in records]
         return [self._settle(record, each) for record, each in zip(records, checked, strict=True)]
 
+    def _shown(self, value: Any) -> Any:
+        """Records as msgspec finds all of their names."""
+        return _with_names(value, self._foreign_names) if self._foreign_names else value
+
     def _breach(self, record: Record) -> RejectedError | None:
         try:
-            return self._settle(record, msgspec.convert(record, self._contract, builtin_types=(Decimal, bytes)))
+            checked: Record = msgspec.convert(self._shown(record), self._contract, builtin_types=(Decimal, bytes))
+            return self._settle(record, checked)
         except msgspec.ValidationError as error:
             return _rejected(str(error), record)
         except (ValueError, TypeError, RecursionError) as error:
@@ -103,6 +111,27 @@ class Checker:
             if name in checked:
                 record[name] = checked[name]
         return None
+
+
+def _foreign_names(hint: Any, seen: set[Any]) -> dict[str, str]:
+    """The names of a contract beyond ASCII, at any depth: the text objects that msgspec has seen."""
+    parts: list[Any] = list(get_args(hint))
+    found: dict[str, str] = {}
+    if is_typeddict(hint) and hint not in seen:
+        seen.add(hint)
+        hints = get_type_hints(hint)
+        found = {name: name for name in hints if not name.isascii()}
+        parts = list(hints.values())
+    for part in parts:
+        found |= _foreign_names(part, seen)
+    return found
+
+
+def _with_names(value: Any, names: Mapping[str, str]) -> Any:
+    """A value whose maps have the text objects of a contract for its names."""
+    if type(value) is dict:
+        return {names.get(name, name): _with_names(each, names) for name, each in value.items()}
+    return [_with_names(each, names) for each in value] if type(value) is list else value
 
 
 def _plain_type(hint: Any) -> Any:

@@ -9,9 +9,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from etl.model.configured_schema import schema_of
 from etl.model.errors import TransformationError
-from etl.model.keys import MOST_KEY_BYTES, KeyType
+from etl.model.keys import MOST_KEY_BYTES, KeyType, parse_keys
 from etl.model.rejection import RejectedError
 from etl.model.run import Run
 from etl.model.schema import SPECIFIED, Schema
@@ -234,14 +233,17 @@ class Transformation:
         return f"({file.rpartition('/')[2]} line {line})"
 
 
-def preview(module: Any, record: Record, run: Run | None = None) -> list[Record]:
+def preview(
+    module: Any, record: Record, run: Run | None = None, *, destination_keys: str | None = None
+) -> list[Record]:
     """Transform one record as a run does, checks included: for the tests of a transformation file.
 
     Args:
         module: the file, imported: ``import transformation``.
         record: attributes by name; it isn't changed.
-        run: the run; by default one of the window 2024-01-15 to 2024-01-16, with the time and the destination's key of
-            the ``pipeline.toml`` next to the file.
+        run: the run; by default one of the window 2024-01-15 to 2024-01-16, with the time and the destination's key
+            that the pipeline.toml next to the file sets.
+        destination_keys: the key of a destination that exists, which no setting has: ``pk:S,sk:N``.
 
     Raises:
         RejectedError: the record would go to quarantine.
@@ -249,6 +251,8 @@ def preview(module: Any, record: Record, run: Run | None = None) -> list[Record]
         TransformationError: the file can't be used.
     """
     run = run or replace(EXAMPLE_RUN, schema=_schema_beside(module))
+    if destination_keys is not None:
+        run = replace(run, schema=replace(run.schema, destination=parse_keys(destination_keys)))
     user = Transformation(module, run.schema)
     copied = deepcopy(record)
     (verdict,) = user.check([copied], run)
@@ -260,12 +264,14 @@ def preview(module: Any, record: Record, run: Run | None = None) -> list[Record]
 
 def _schema_beside(module: Any) -> Schema:
     """The schema by the ``pipeline.toml`` next to a file. The key of a table that you already have isn't in it."""
-    # The functions don't need these.
-    from etl.model.settings import Settings
-    from etl.model.settings_sources import settings_beside
+    # The functions need neither the file nor its reader.
+    from etl.model.configured_schema import schema_of
+    from etl.model.settings_sources import schema_settings
 
     file = getattr(module, "__file__", None)
-    settings = Settings(**settings_beside(Path(file).parent)) if file else Settings()
+    if file is None:
+        return SPECIFIED
+    settings = schema_settings(Path(file).parent)
     schema = schema_of(settings)
     return replace(schema, destination=()) if settings.destination_table else schema
 
