@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from etl.model.names import SPECIFIED, Names
 from etl.model.setting import SettingsError
@@ -24,19 +25,38 @@ def checkout_pipelines(context: Mapping[str, str], chosen: str | None) -> tuple[
     key, context = f"{SPECIFIED}:stage", dict(context)
     try:
         values = {**cdk_context(ROOT), **context}
-        folders = pipelines_of(values, ROOT)
-        for names in Names.beginning(chosen) if chosen else ():
-            if names.pipeline in folders:
-                stage = {key: names.stage} if names.stage else {}
-                found = Names(names.pipeline, configured(values | stage, ROOT, names.pipeline).get("stage"))
-                if found.prefix != chosen and key not in context:
-                    raise UserError(
-                        f"The pipeline {chosen} would be {found.prefix} here, since a file sets {key}={found.stage}.",
-                        f"Write --pipeline {found.prefix}.",
-                    )
-                return [found], context | stage
-        if chosen:
+        if chosen is None:
+            folders = pipelines_of(values, ROOT)
+            return [Names(each, configured(values, ROOT, each).get("stage")) for each in folders], context
+        pipeline = checkout_pipeline(values, chosen)
+        if pipeline is None:
+            folders = pipelines_of(values, ROOT)
             raise UserError(f"There is no pipeline {chosen} in this checkout: there is {', '.join(folders)}.")
-        return [Names(each, configured(values, ROOT, each).get("stage")) for each in folders], context
     except SettingsError as error:
         raise UserError(str(error)) from None
+    names, _ = pipeline
+    if names.prefix != chosen and key not in context:
+        raise UserError(
+            f"The pipeline {chosen} would be {names.prefix} here, since a file sets {key}={names.stage}.",
+            f"Write --pipeline {names.prefix}.",
+        )
+    return [names], context | ({key: names.stage} if names.stage and names.prefix == chosen else {})
+
+
+def checkout_pipeline(values: Mapping[str, object], chosen: str) -> tuple[Names, dict[str, Any]] | None:
+    """The names of a chosen pipeline of this checkout, with its stage, and its settings; None if there is none.
+
+    Args:
+        values: the whole context.
+        chosen: the beginning of its names. Its stage wins over that of the context.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    folders = pipelines_of(values, ROOT)
+    for names in Names.beginning(chosen):
+        if names.pipeline in folders:
+            stage = {f"{SPECIFIED}:stage": names.stage} if names.stage else {}
+            settings = configured({**values, **stage}, ROOT, names.pipeline)
+            return names._replace(stage=settings.get("stage")), settings
+    return None
