@@ -15,7 +15,7 @@ from etl.aws.raw_bodies import take_raw_bodies
 from etl.model.errors import ConfigurationError
 from etl.model.keys import KeyAttributes
 from etl.model.table_access import TableAccess
-from etl.tables.source import described
+from etl.tables.source import facts_of
 from etl_cli.aws.error_messages import denied_action, is_denied
 from etl_cli.aws.raw_items import ScannedPage, page_of
 from etl_cli.costs.usage import BYTES_PER_READ_UNIT
@@ -101,8 +101,8 @@ class SampledTable:
             UserError: there is no such table, it can't be used now, or you may not describe it.
         """
         with self._explained():
-            key = described(self._dynamodb, self._name).key
             table: Any = self._dynamodb.describe_table(TableName=self._name)["Table"]
+            key = facts_of(self._name, table).key
         on_demand = table.get("BillingModeSummary", {}).get("BillingMode") == "PAY_PER_REQUEST"
         return TableDescription(
             name=self._name,

@@ -102,7 +102,15 @@ def described(dynamodb: "DynamoDBClient", name: str) -> TableFacts:
     Raises:
         ConfigurationError: the table can't be used now.
     """
-    table = dynamodb.describe_table(TableName=name)["Table"]
+    return facts_of(name, dynamodb.describe_table(TableName=name)["Table"])
+
+
+def facts_of(name: str, table: Mapping[str, Any]) -> TableFacts:
+    """The same, from an answer of DescribeTable.
+
+    Raises:
+        ConfigurationError: the table can't be used now.
+    """
     _check_usable(name, table)
     types = {each["AttributeName"]: each["AttributeType"] for each in table["AttributeDefinitions"]}
     # The partition key comes first (API reference, CreateTable).
