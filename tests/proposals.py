@@ -36,7 +36,7 @@ def described(key: str = "id:S", **facts: Any) -> TableDescription:
 
 
 def found(items: Iterable[Item], key: str = "id:S", **facts: Any) -> Findings:
-    """What a table with these items of DynamoDB JSON shows; binary values are base64."""
+    """The findings about a table with these items of DynamoDB JSON; binary values are base64."""
     lines = [json.dumps(item).encode() for item in items]
     return findings_of(described(key, **facts), TableSample(lines, whole=True), NOW)
 

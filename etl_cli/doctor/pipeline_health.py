@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -90,5 +89,4 @@ def _findings(
     except UserError as error:
         return [problem(about, error)]
     except (BotoCoreError, ClientError) as error:
-        found: Any = explained(error, about, service, thing, identity="these credentials", deploy=deploy)
-        return [found]
+        return [explained(error, about, service, thing, identity="these credentials", deploy=deploy)]

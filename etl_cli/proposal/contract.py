@@ -6,14 +6,12 @@ import keyword
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from etl.model.keys import KeyAttributes
 from etl_cli.proposal.profile import Profile, Values
 from etl_cli.proposal.python_source import WIDTH, comment, entry, is_identifier, shown, text_literal
 
 Path = tuple[str, ...]
-Form = Literal["S", "N", "B", "BOOL", "NULL", "M", "L", "SS", "NS", "BS"]
 _WORDS = {
     "S": "text",
     "N": "a number",
@@ -95,12 +93,12 @@ class ContractWriter:
             notes.append(f"In {percent(values.count, parents)} of the {'sampled items' if len(path) == 1 else 'maps'}.")
         notes += list(_mixture(values))
         notes += self._remarks.get(path, ())
-        if "Any" in re.findall(r"\w+", found) and not values.keyed_by_data:
-            notes.append("Any: the contract can't tell these types apart." if len(_kinds(values)) > 1 else "")
-        return path[-1], found, [note for note in notes if note]
+        if "Any" in re.findall(r"\w+", found) and not values.keyed_by_data and len(values.types) > 1:
+            notes.append("Any: the contract can't tell these types apart.")
+        return path[-1], found, notes
 
     def _type(self, path: Path, values: Values) -> str:
-        kinds = _kinds(values)
+        kinds = set(values.types)
         if not _is_checkable(kinds):
             self.used.add("Any")
             return "Any"
@@ -191,10 +189,6 @@ def closing(docstring: str) -> str:
 def percent(number: int, whole: int) -> str:
     """A share that isn't the whole: ``97.2 %``, and never 100 or 0."""
     return f"{min(max(100 * number / whole, 0.1), 99.9):.1f} %"
-
-
-def _kinds(values: Values) -> set[str]:
-    return set(values.types)
 
 
 def _is_checkable(kinds: set[str]) -> bool:

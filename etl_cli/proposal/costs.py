@@ -1,4 +1,4 @@
-"""What the runs of a proposed pipeline will cost, by the same model and prices as `etl plan`."""
+"""The cost of a proposed pipeline's runs, by the same model and prices as `etl plan`."""
 
 from __future__ import annotations
 

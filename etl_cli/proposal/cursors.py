@@ -23,7 +23,7 @@ FORMATS: tuple[Format, ...] = tuple(each for each in get_args(Format) if each !=
 NO_TIME = ChangeTime(path=("none",), format="none")
 
 Word = Literal["change", "other", "beginning"]
-"""What a name says: a change, a beginning such as the item's creation, or neither."""
+"""The meaning of a name: a change, a beginning such as the item's creation, or neither."""
 
 _CHANGE = re.compile(r"upd|modif|chang|touch|edit|lastseen|mtime|\bts\b|timestamp", re.IGNORECASE)
 _BEGINNING = re.compile(
@@ -94,7 +94,7 @@ class Reading:
 
     @property
     def word(self) -> Word:
-        """What the name says."""
+        """The meaning of its name."""
         name = self.time.path[-1]
         return "change" if _CHANGE.search(name) else "beginning" if _BEGINNING.search(name) else "other"
 

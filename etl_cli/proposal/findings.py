@@ -16,7 +16,7 @@ from etl_cli.proposal.sampling import TableDescription, TableSample
 def findings_of(
     table: TableDescription, sample: TableSample, now: datetime, entity: EntityType | None = None
 ) -> Findings:
-    """What a sample shows; of one type of items, if that is given."""
+    """The findings of a sample; of one type of items, if that is given."""
 
     def records() -> Iterable[Record]:
         return records_of(sample, entity)

@@ -20,7 +20,7 @@ _CEILING_SHARE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What a table shows.
+    """The findings about a table.
 
     Attributes:
         profile: the profile of all sampled items.
@@ -39,7 +39,7 @@ class Findings:
     now: datetime
 
     def looks_like(self, path: tuple[str, ...], values: Values) -> Iterator[str]:
-        """What an attribute looks like, in words, the most certain first."""
+        """The likely purposes of an attribute, in words, the most certain first."""
         if is_key(path, self.table.key):
             yield "key"
         if any(each.time.path == path for each in self.candidates):
@@ -119,7 +119,7 @@ class Proposal:
 
     @property
     def warnings(self) -> list[str]:
-        """What must be written or checked before the first run."""
+        """Everything to write or check before the first run."""
         missing = [each.name for each, share in self.lacking_keys if not share]
         found = []
         if missing:

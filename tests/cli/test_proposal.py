@@ -1,4 +1,4 @@
-"""What a table shows: types, candidates for the cursor, keys, types of items, TTL, personal data."""
+"""The findings of `etl new`: types, candidates for the cursor, keys, types of items, TTL, personal data."""
 
 from __future__ import annotations
 
