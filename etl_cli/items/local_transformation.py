@@ -12,12 +12,11 @@ import msgspec
 
 from etl.gate import aggregate_record
 from etl.model.errors import TransformationError
-from etl.model.names import SPECIFIED as SPECIFIED_PIPELINE
 from etl.model.rejection import RejectedError
 from etl.model.schema import SPECIFIED, Schema
 from etl.model.setting import SettingsError
 from etl.model.settings import Settings
-from etl.model.settings_sources import PIPELINES, TRANSFORMATION, cdk_context, parse, pipeline_folder
+from etl.model.settings_sources import PIPELINES, TRANSFORMATION, app_settings, cdk_context, pipeline_folder
 from etl.staging.batches import cut_batches
 from etl.tables.change_time import LeftOut
 from etl.user.accumulator import accumulators
@@ -47,10 +46,9 @@ def transformation_path(context: Mapping[str, str], pipeline: str) -> Path:
     Raises:
         UserError: the folder isn't in the checkout, or has no transformation.
     """
-    key = f"{SPECIFIED_PIPELINE}:pipelines"
     try:
-        given = {key: PIPELINES, **cdk_context(ROOT), **context}
-        return pipeline_folder(parse("pipelines", given[key]), pipeline, ROOT) / TRANSFORMATION
+        pipelines = app_settings({**cdk_context(ROOT), **context}).get("pipelines", PIPELINES)
+        return pipeline_folder(pipelines, pipeline, ROOT) / TRANSFORMATION
     except SettingsError as error:
         raise UserError(str(error)) from None
 

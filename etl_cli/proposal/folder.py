@@ -11,8 +11,7 @@ from pathlib import Path
 
 from etl.model.names import SPECIFIED, Names
 from etl.model.setting import SettingsError
-from etl.model.settings import SETTINGS
-from etl.model.settings_sources import cdk_context, check_name, parse
+from etl.model.settings_sources import PIPELINES, app_settings, cdk_context, check_name
 from etl_cli.terminal.errors import UserError
 from etl_cli.terminal.paths import ROOT
 
@@ -58,8 +57,7 @@ def names_of(context: Mapping[str, str], pipeline: str) -> Names:
         UserError: the context's stage isn't allowed.
     """
     try:
-        stage = {**cdk_context(ROOT), **context}.get(f"{SPECIFIED}:stage")
-        return Names(pipeline, parse("stage", stage) if stage else None)
+        return Names(pipeline, app_settings({**cdk_context(ROOT), **context}).get("stage"))
     except SettingsError as error:
         raise UserError(str(error)) from None
 
@@ -70,14 +68,15 @@ def pipelines_folder(context: Mapping[str, str]) -> Path:
     Raises:
         UserError: it isn't in the checkout.
     """
-    key = f"{SPECIFIED}:pipelines"
     try:
-        given = {key: SETTINGS["pipelines"].default, **cdk_context(ROOT), **context}
-        pipelines: Path = (ROOT / parse("pipelines", given[key])).resolve()
+        found = app_settings({**cdk_context(ROOT), **context}).get("pipelines", PIPELINES)
+        pipelines: Path = (ROOT / found).resolve()
     except SettingsError as error:
         raise UserError(str(error)) from None
     if not pipelines.is_relative_to(ROOT.resolve()):
-        raise UserError(f"The pipelines' folder must be in the checkout, got {pipelines}.", f"Correct {key}.")
+        raise UserError(
+            f"The pipelines' folder must be in the checkout, got {pipelines}.", f"Correct {SPECIFIED}:pipelines."
+        )
     return pipelines
 
 

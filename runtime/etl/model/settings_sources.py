@@ -66,7 +66,7 @@ def configured(context: Mapping[str, object], checkout: Path, pipeline: str = SP
     Raises:
         SettingsError: a value isn't allowed, or there is no such setting.
     """
-    of_app = _of_app(context)
+    of_app = app_settings(context)
     given = {
         name: value for name, value in _given(context, pipeline).items() if pipeline != SPECIFIED or name not in OF_APP
     }
@@ -93,7 +93,7 @@ def pipelines_of(context: Mapping[str, object], checkout: Path) -> list[str]:
         SettingsError: a folder's name can't be a pipeline's, or two pipelines would have the same names in this stage,
             or the context has a setting of a pipeline that doesn't exist, or there is none.
     """
-    of_app = _of_app(context)
+    of_app = app_settings(context)
     pipelines, stage = of_app.get("pipelines", PIPELINES), of_app.get("stage")
     folder = _inside(pipelines, checkout)
     names = sorted({each.parent.name for file in (TRANSFORMATION, FILE) for each in folder.glob(f"[!.]*/{file}")})
@@ -162,8 +162,12 @@ def _inside(pipelines: str, checkout: Path) -> Path:
     raise _explained("pipelines", SETTINGS["pipelines"].refusal(pipelines), SPECIFIED)
 
 
-def _of_app(context: Mapping[str, object]) -> dict[str, Any]:
-    """The settings of the whole app that are set."""
+def app_settings(context: Mapping[str, object]) -> dict[str, Any]:
+    """The settings of the whole app that are set.
+
+    Raises:
+        SettingsError: a value isn't allowed.
+    """
     return {name: parse(name, value) for name, value in _given(context, SPECIFIED).items() if name in OF_APP}
 
 
