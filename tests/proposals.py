@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from etl.model.keys import parse_keys
 from etl.model.names import Names
@@ -19,7 +24,7 @@ from etl_cli.proposal.proposal import Findings, Proposal
 from etl_cli.proposal.sampling import TableDescription, TableSample
 from etl_cli.proposal.toml_source import settings_source
 from etl_cli.proposal.transformation_source import test_source, transformation_source
-from tests.support import ROOT
+from tests.support import PIPELINE, ROOT
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 TEST = f"test_{TRANSFORMATION}"
@@ -127,3 +132,16 @@ def failed_tests(folder: Path) -> str:
 
 def _tool(name: str) -> str:
     return str(Path(sys.executable).parent / name)
+
+
+@contextmanager
+def spare_pipelines(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Path]:
+    """A folder of pipelines in the checkout, with the specification's; the home's cdk.json names it."""
+    made = ROOT / ".build" / f"pipelines-{home.name}-{os.getpid()}"
+    shutil.copytree(ROOT / PIPELINE, made / "etl", ignore=shutil.ignore_patterns("__pycache__"))
+    (home / ".cdk.json").write_text(json.dumps({"context": {"etl:pipelines": str(made.relative_to(ROOT))}}))
+    monkeypatch.setenv("HOME", str(home))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)

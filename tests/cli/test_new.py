@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +17,7 @@ from etl_cli.commands.new import EXIT_CHOICE
 from etl_cli.proposal import choices
 from tests.fakes.aws import FakeAws, RefusalError
 from tests.hostile_texts import HOSTILE
-from tests.proposals import failed_tests
-from tests.support import PIPELINE, ROOT
+from tests.proposals import failed_tests, spare_pipelines
 
 COMMAND = ("new", "orders", "--source", "orders-prod")
 ITEMS: list[Any] = [
@@ -79,12 +77,8 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Tables:
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """The folder of the pipelines, in the checkout, with the specification's; the home's cdk.json names it."""
-    made = ROOT / ".build" / f"new-{tmp_path.name}"
-    shutil.copytree(ROOT / PIPELINE, made / "etl", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / ".cdk.json").write_text(json.dumps({"context": {"etl:pipelines": str(made.relative_to(ROOT))}}))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    yield made
-    shutil.rmtree(made)
+    with spare_pipelines(monkeypatch, tmp_path) as made:
+        yield made
 
 
 def etl(*words: str, exits: int = 0, answers: str = "") -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typer.testing import CliRunner, Result
 from etl_cli.app import app
 from etl_cli.items import local_transformation
 from tests.fakes.aws import FakeAws, RefusalError, stack, stacks
-from tests.support import PIPELINE, ROOT
+from tests.proposals import spare_pipelines
 
 CODE = """
 from typing import TypedDict
@@ -73,17 +72,13 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
 @pytest.fixture
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """The pipelines' folder with `orders`, which reads a table that exists, and the specification's."""
-    made = ROOT / ".build" / f"planned-{tmp_path.name}"
-    shutil.copytree(ROOT / PIPELINE, made / "etl", ignore=shutil.ignore_patterns("__pycache__"))
-    (made / "orders").mkdir()
-    (made / "orders" / "transformation.py").write_text(CODE)
-    (made / "orders" / "pipeline.toml").write_text(SETTINGS)
-    (tmp_path / ".cdk.json").write_text(json.dumps({"context": {"etl:pipelines": str(made.relative_to(ROOT))}}))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    own = made / "orders" / "transformation.py"
-    monkeypatch.setattr(local_transformation, "transformation_path", lambda *_: own)
-    yield made
-    shutil.rmtree(made)
+    with spare_pipelines(monkeypatch, tmp_path) as made:
+        own = made / "orders" / "transformation.py"
+        own.parent.mkdir()
+        own.write_text(CODE)
+        (made / "orders" / "pipeline.toml").write_text(SETTINGS)
+        monkeypatch.setattr(local_transformation, "transformation_path", lambda *_: own)
+        yield made
 
 
 def etl(*words: str) -> Result:
